@@ -1,0 +1,121 @@
+"""Makes the host's pytest leave alone what is the container's business.
+
+The host may have nothing of the project: not its plugins, not its packages, not its pytest version. pytest reads the
+ini file, ``addopts`` included, before any plugin is loaded; the first thing that a plugin can do is ``pytest_addoption``,
+called while it is being registered. From there on the project's configuration is taken out of the host's pytest, which
+keeps the keys and options that the controller obeys (``commandline``). What pytest refuses before that moment (a missing
+``-p`` plugin, a ``minversion``) is refused by pytest; ``pyimages test`` never shows it the project's ini file.
+
+This is the one module that touches pytest's private attributes: ``Config.inicfg`` (8.x) or ``_inicfg`` (9.x),
+``_inicache``, ``known_args_namespace`` and ``findpaths.determine_setup``. tests/plugin/test_bare_host.py holds them.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import os
+import shlex
+import sys
+from collections.abc import Mapping, MutableMapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_pyimages.commandline import HOST_INI, host_arguments, options
+from pytest_pyimages.settings import OWN_OPTIONS, Invocation, passed_environment
+
+
+def invocation_of(config: pytest.Config) -> Invocation:
+    """Return how this pytest was called; to be asked before ``forget_project``."""
+    args = tuple(str(arg) for arg in config.invocation_params.args)
+    ini = _plain(_inicfg(config))
+    typed_first = [*_words(ini.get("addopts", "")), *shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))]
+    return Invocation(
+        args=args,
+        all_args=(*typed_first, *args),
+        ini=ini,
+        inipath=config.inipath,
+        rootdir=config.rootpath,
+        cwd=config.invocation_params.dir,
+        module=called_as_module(sys.argv),
+        environment=passed_environment(os.environ),
+    )
+
+
+def invocation_from(args: Sequence[str], cwd: Path) -> Invocation:
+    """Return the same without a configured pytest, from pytest's own search for the rootdir and the ini file."""
+    from _pytest.config.findpaths import determine_setup
+
+    env_args = shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))
+    typed = options([*env_args, *args], OWN_OPTIONS)
+    last = {option.name: option.value for option in typed}
+    words = [word for word in [*env_args, *args] if not word.startswith("-")]
+    given: dict[str, Any] = {
+        "inifile": last.get("-c") or last.get("--config-file"),
+        "args": words,
+        "rootdir_cmd_arg": last.get("--rootdir"),
+        "invocation_dir": cwd,
+        "override_ini": [option.value for option in typed if option.name in ("-o", "--override-ini") and option.value],
+    }
+    accepted = inspect.signature(determine_setup).parameters
+    rootdir, inipath, inicfg, *_ = determine_setup(**{name: value for name, value in given.items() if name in accepted})
+    ini = _plain(inicfg)
+    return Invocation(
+        args=tuple(args),
+        all_args=(*_words(ini.get("addopts", "")), *env_args, *args),
+        ini=ini,
+        inipath=inipath,
+        rootdir=rootdir,
+        cwd=cwd,
+        module=False,
+        environment=passed_environment(os.environ),
+    )
+
+
+def wants_images(invocation: Invocation) -> bool:
+    """Whether the option or the ini key asks for images; if neither does, pytest stays exactly as it is."""
+    if any(option.name == "--py-images" for option in options(invocation.all_args, OWN_OPTIONS)):
+        return True
+    return bool(invocation.ini.get("py_images"))
+
+
+def forget_project(config: pytest.Config) -> None:
+    """Take out of the host's configuration all that speaks to the suite."""
+    inicfg = _inicfg(config)
+    if config.inipath is not None:  # pytest 9 has put them on sys.path already: the project could hide our own imports
+        for entry in _words(_plain(inicfg).get("pythonpath", "")):
+            folder = str(config.inipath.parent / entry)
+            if folder in sys.path:
+                sys.path.remove(folder)
+    for key in list(inicfg):
+        if not key.startswith(HOST_INI):
+            del inicfg[key]
+    config._inicache.clear()
+
+
+def rewrite_arguments(config: pytest.Config, args: list[str], invocation: Invocation) -> None:
+    """Leave in the host's arguments only what it is to obey; it imports no conftest."""
+    config._inipath = invocation.inipath  # `pyimages test` gave pytest none; the header shows the real one
+    args[:] = ["--noconftest", *host_arguments(invocation.all_args, OWN_OPTIONS)]
+    config.known_args_namespace = config._parser.parse_known_args(args, namespace=copy.copy(config.option))
+
+
+def called_as_module(argv: Sequence[str]) -> bool:
+    """Whether this process was started as ``python -m pytest``, which has the working folder on sys.path."""
+    return bool(argv) and Path(argv[0]).name == "__main__.py"
+
+
+def _inicfg(config: pytest.Config) -> MutableMapping[str, Any]:
+    found: MutableMapping[str, Any] | None = getattr(config, "_inicfg", None)
+    return config.inicfg if found is None else found
+
+
+def _plain(inicfg: Mapping[str, Any]) -> dict[str, str | list[str]]:
+    """Return plain values; pytest 9 wraps each in a ConfigValue."""
+    return {key: getattr(value, "value", value) for key, value in inicfg.items()}
+
+
+def _words(value: str | list[str]) -> list[str]:
+    return list(value) if isinstance(value, list) else shlex.split(value)

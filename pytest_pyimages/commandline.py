@@ -1,0 +1,136 @@
+"""Whose business each of pytest's command line options is: the controller's on the host, or the suite's inside.
+
+The container gets every argument as it was typed. The host keeps what it needs to show results, to count failures and
+to write its files, and nothing else: an option of the suite's own conftest or of a plugin that the host lacks is
+unknown to it, and even a known one (``-n``, ``--cov``, ``-W error::project.Warning``) must not act here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# pytest's options that the host obeys (it draws, counts and writes); the rest of pytest's own are listed only where
+# their form matters for reading the command line: short ones, and those that take a value.
+HOST_FLAGS = frozenset(
+    "-x --exitfirst -v --verbose -q --quiet --no-header --no-summary --no-fold-skipped --force-short-summary"
+    " --disable-warnings --disable-pytest-warnings --full-trace --fulltrace --xfail-tb -h --help -V --version"
+    " --collect-only --collectonly --co".split()
+)
+HOST_VALUES = frozenset(
+    "--maxfail --verbosity -r --report-chars --tb --show-capture --color --code-highlight --durations --durations-min"
+    " --junitxml --junit-xml --junit-prefix --junitprefix --max-warnings -c --config-file --rootdir -o"
+    " --override-ini".split()
+)
+INSIDE_FLAGS = frozenset("-s -l".split())
+INSIDE_VALUES = frozenset(
+    "-k -m -p -W --pythonwarnings --confcutdir --basetemp --ignore --ignore-glob --deselect --import-mode --capture"
+    " --log-level --log-disable --assert --pdbcls --doctest-glob --doctest-report".split()
+)
+# ini keys that the host obeys; -o is passed to it for these only.
+HOST_INI = ("junit_", "console_output_style", "verbosity_", "truncation_", "py_images")
+
+_TERMINAL = "it needs a terminal of its own"
+_PRINTS = "it prints something that exists only inside instead of testing"
+_MEMORY = "what failed is remembered per test and image, and cannot be selected by it yet"
+REFUSED = {
+    "--pdb": _TERMINAL,
+    "--trace": _TERMINAL,
+    "--fixtures": _PRINTS,
+    "--funcargs": _PRINTS,
+    "--fixtures-per-test": _PRINTS,
+    "--markers": _PRINTS,
+    "--cache-show": _PRINTS,
+    "--setup-show": _PRINTS,
+    "--setupshow": _PRINTS,
+    "--setup-only": _PRINTS,
+    "--setuponly": _PRINTS,
+    "--setup-plan": _PRINTS,
+    "--setupplan": _PRINTS,
+    "--pastebin": "it would send a report of many images to the network",
+    **dict.fromkeys("--lf --last-failed --ff --failed-first --nf --new-first --sw --stepwise --sw-skip --stepwise-skip".split(), _MEMORY),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option as it was typed: ``tokens`` are the words it consists of."""
+
+    name: str
+    value: str | None
+    tokens: tuple[str, ...]
+
+
+def options(args: Sequence[str], own: Sequence[tuple[str, bool]]) -> list[Option]:
+    """Return the options among the arguments, with their values as far as their form is known; positions are left out.
+
+    :param own: this plugin's options, and whether each takes a value.
+    """
+    takes_value = HOST_VALUES | INSIDE_VALUES | {name for name, valued in own if valued}
+    found: list[Option] = []
+    words = iter(args)
+    for word in words:
+        if word == "--":
+            break
+        if word.startswith("--"):
+            name, equals, value = word.partition("=")
+            if equals or name not in takes_value:
+                found.append(Option(name, value if equals else None, (word,)))
+            else:
+                following = next(words, None)
+                found.append(Option(name, following, (word,) if following is None else (word, following)))
+        elif word.startswith("-") and len(word) > 1:
+            found.extend(_short(word, words, takes_value))
+    return found
+
+
+def _short(word: str, words: object, takes_value: frozenset[str] | set[str]) -> list[Option]:
+    """Take apart ``-xvs``, ``-rA`` and ``-k expression``; an unknown letter makes the rest somebody else's."""
+    found = []
+    for position, letter in enumerate(word[1:], start=1):
+        name = "-" + letter
+        rest = word[position + 1 :]
+        if name in takes_value:
+            if rest:
+                found.append(Option(name, rest.removeprefix("="), (name + rest,)))
+            else:
+                following = next(words, None)  # type: ignore[call-overload]  # the iterator over the words
+                found.append(Option(name, following, (name,) if following is None else (name, following)))
+            break
+        if name not in HOST_FLAGS | INSIDE_FLAGS:
+            found.append(Option(name, None, (name + rest,)))
+            break
+        found.append(Option(name, None, (name,)))
+    return found
+
+
+def host_arguments(args: Sequence[str], own: Sequence[tuple[str, bool]]) -> list[str]:
+    """Return what of the arguments the host's pytest is to see."""
+    ours = {name for name, _ in own}
+    kept: list[str] = []
+    for option in options(args, own):
+        if option.name in ("-o", "--override-ini"):
+            if option.value is not None and option.value.startswith(HOST_INI):
+                kept += option.tokens
+        elif option.name in HOST_FLAGS or option.name in HOST_VALUES or option.name in ours:
+            kept += option.tokens
+    return kept
+
+
+def refused(args: Sequence[str], own: Sequence[tuple[str, bool]]) -> tuple[str, str] | None:
+    """Return the first option that cannot work with images, and the reason."""
+    for option in options(args, own):
+        if option.name in REFUSED:
+            return option.name, REFUSED[option.name]
+    return None
+
+
+def captures_nothing(args: Sequence[str], own: Sequence[tuple[str, bool]]) -> bool:
+    """Whether the suite's output is to be seen as it comes (``-s``)."""
+    result = False
+    for option in options(args, own):
+        if option.name == "-s":
+            result = True
+        elif option.name == "--capture":
+            result = option.value == "no"
+    return result

@@ -1,0 +1,1 @@
+"""Container engines behind one protocol; ``docker`` is the only module that imports docker-py."""

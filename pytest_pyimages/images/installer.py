@@ -1,0 +1,144 @@
+"""The install step, run inside a container of the base image by the image's own Python; then the container is committed.
+
+Standard library only, and the syntax that Python 2.7 to 3.15 have in common. Its source and its job arrive on standard
+input, so nothing of either stands in the container's command, environment or history. Credentials and certificates go
+to memory (a tmpfs); wheels and uv come from the cache volume, which is not part of the container either.
+
+Prints progress to standard error; the last line on standard output is the result as JSON.
+"""
+
+from __future__ import print_function
+
+import fcntl
+import json
+import os
+import py_compile
+import shutil
+import subprocess
+import sys
+
+CACHE = "/var/cache/pyimages"
+MEMORY = "/run/pyimages"
+HOME = "/opt/pyimages"
+UV_FLOOR = (3, 8)  # what uv installs into
+
+
+def say(text):
+    print(text, file=sys.stderr)
+    sys.stderr.flush()
+
+
+def call(command, environment):
+    say("$ " + " ".join(command))
+    code = subprocess.call(command, env=environment, stdout=2, stdin=subprocess.DEVNULL if hasattr(subprocess, "DEVNULL") else None)
+    if code:
+        finish({"failed": command[0].rsplit("/", 1)[-1], "status": code})
+
+
+def finish(result):
+    print(json.dumps(result))
+    sys.stdout.flush()
+    sys.exit(0)
+
+
+def build_environment(job):
+    """Return the environment of the install commands: the image's own, and what must not be kept."""
+    environment = dict(os.environ)
+    environment.update(job["environment"])
+    home = MEMORY + "/home"
+    temporary = "%s/tmp/%s" % (CACHE, job["name"])
+    for folder in (home, temporary):
+        if not os.path.isdir(folder):
+            os.makedirs(folder)
+    environment.update(
+        HOME=home,
+        TMPDIR=temporary,
+        PIP_CACHE_DIR=CACHE + "/pip",
+        PIP_DISABLE_PIP_VERSION_CHECK="1",
+        PIP_ROOT_USER_ACTION="ignore",
+        PIP_BREAK_SYSTEM_PACKAGES="1",
+        UV_CACHE_DIR=CACHE + "/uv",
+        UV_LINK_MODE="copy",
+        UV_BREAK_SYSTEM_PACKAGES="1",
+        UV_NO_PROGRESS="1",
+        UV_PYTHON_DOWNLOADS="never",
+        UV_NO_CONFIG="1",
+    )
+    if job["certificates"]:
+        bundle = MEMORY + "/ca.pem"
+        with open(bundle, "wb") as file:
+            file.write(job["certificates"].encode("utf-8"))
+        for name in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+            environment[name] = bundle
+    return environment, temporary
+
+
+def find_uv(environment):
+    """Return uv's path in the cache volume, fetched once per engine; None where this Python cannot have it."""
+    if sys.version_info < UV_FLOOR:
+        return None
+    libc = "musl" if any(name.startswith("ld-musl") for name in os.listdir("/lib")) else "gnu"
+    folder = "%s/uv-bin-%s-%s" % (CACHE, os.uname()[4], libc)
+    path = folder + "/bin/uv"
+    with open(CACHE + "/uv.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(path):
+            fresh = folder + ".new"
+            shutil.rmtree(fresh, ignore_errors=True)
+            say("fetching uv")
+            code = subprocess.call(
+                [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", fresh, "uv"], env=environment, stdout=2
+            )
+            if code or not os.path.exists(fresh + "/bin/uv"):
+                say("uv cannot be had here; pip installs")
+                return None
+            os.rename(fresh, folder)
+    return path
+
+
+def install(job, environment):
+    uv = find_uv(environment)
+    if uv:
+        command = [uv, "pip", "install", "--python", sys.executable, "--compile-bytecode"]
+    else:
+        command = [sys.executable, "-m", "pip", "install", "--progress-bar", "off"]
+    for arguments in job["steps"]:
+        call(command + arguments, environment)
+
+
+def install_worker(job):
+    """Put the worker where the run finds it, compiled by the Python that will run it."""
+    if not os.path.isdir(HOME):
+        os.makedirs(HOME)
+    path = HOME + "/worker.py"
+    with open(path, "wb") as file:
+        file.write(job["worker"].encode("utf-8"))
+    py_compile.compile(path, cfile=path + "c", doraise=True)
+
+
+def is_here(path, size, seconds):
+    """Whether a file is what the host saw; see missing_source in the worker."""
+    return os.path.exists(path) and os.stat(path).st_size == size and int(os.stat(path).st_mtime) == seconds
+
+
+def python_version():
+    level, serial = sys.version_info[3:5]
+    suffix = {"final": ""}.get(level, "%s%d" % ({"alpha": "a", "beta": "b", "candidate": "rc"}.get(level, level), serial))
+    return "%d.%d.%d%s" % (sys.version_info[:3] + (suffix,))
+
+
+def main(job):
+    if job["witness"] and not any(is_here(*witness) for witness in job["witness"]):
+        finish({"nosource": job["witness"][0][0]})
+    os.chdir(job["root"] if os.path.isdir(job["root"]) else "/")
+    environment, temporary = build_environment(job)
+    try:
+        install(job, environment)
+        install_worker(job)
+    finally:
+        os.chdir("/")
+        shutil.rmtree(temporary, ignore_errors=True)
+    finish({"python": python_version(), "executable": sys.executable})
+
+
+main(JOB)  # noqa: F821 - defined by what executes this text

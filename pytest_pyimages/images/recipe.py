@@ -1,0 +1,111 @@
+"""What decides an environment image's content, and the digest that names it."""
+
+from __future__ import annotations
+
+import configparser
+import hashlib
+import io
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from pytest_pyimages.images.project import Project, build_sources
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+# Tables and sections of tools that have no say in what is installed: an edit there builds nothing.
+UNRELATED_TOOLS = frozenset(
+    "autopep8 black bandit basedpyright bumpversion codespell commitizen coverage cibuildwheel djlint flake8 interrogate isort mutmut mypy nox "
+    "pydocstyle pylint pyright pytest ruff semantic_release towncrier tox ty vulture yapf pyimages typos check-manifest".split()
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """All that decides the content of one environment image."""
+
+    base: str  # id of the base image: a digest of its content
+    platform: str
+    steps: tuple[tuple[str, ...], ...]  # arguments of ``pip install``, one command each
+    content: tuple[tuple[str, str], ...]  # what the steps read, path below the project and digest
+
+    @property
+    def digest(self) -> str:
+        """The same on every host for the same inputs; 32 hex digits."""
+        parts = {
+            "base": self.base,
+            "platform": self.platform,
+            "steps": self.steps,
+            "content": self.content,
+            "worker": text_digest(worker_source()),
+            "installer": text_digest(installer_source()),
+        }
+        return text_digest(json.dumps(parts, sort_keys=True))[:32]
+
+
+def recipe_for(project: Project, content: tuple[tuple[str, str], ...], *, base: str, platform: str) -> Recipe:
+    """Return the recipe of this project's environment on one base image."""
+    return Recipe(base=base, platform=platform, steps=install_steps(project), content=content)
+
+
+def install_steps(project: Project) -> tuple[tuple[str, ...], ...]:
+    """Return what is installed, in one resolution, so that everything fits together."""
+    arguments = ["pytest", *project.requirements]
+    for path in project.requirement_files:
+        arguments += ["-r", str(path)]
+    if project.kind != "none":
+        target = str(project.root) + (f"[{','.join(project.extras)}]" if project.extras else "")
+        arguments += ["-e", target] if project.kind == "editable" else [target]
+    return (tuple(arguments),)
+
+
+def content_of(project: Project) -> tuple[tuple[str, str], ...]:
+    """Return the digests of every file that decides what is installed. The same for all images of a session."""
+    files: Iterable[Path] = project.fingerprint_files
+    if project.kind == "wheel":
+        files = {*project.fingerprint_files, *build_sources(project)}
+    return tuple(sorted((_name(path, project.root), _fingerprint(path)) for path in files))
+
+
+def _name(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def _fingerprint(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return "absent"
+    if path.name == "pyproject.toml":
+        document = tomllib.loads(data.decode("utf-8"))
+        tools = {name: table for name, table in document.get("tool", {}).items() if name not in UNRELATED_TOOLS}
+        return text_digest(json.dumps({**document, "tool": tools}, sort_keys=True, default=str))
+    if path.name == "setup.cfg":
+        parser = configparser.RawConfigParser()
+        parser.read_file(io.StringIO(data.decode("utf-8")))
+        sections = {
+            name: parser.items(name) for name in parser.sections() if name.split(":")[-1] not in UNRELATED_TOOLS
+        }
+        return text_digest(json.dumps(sections, sort_keys=True))
+    return hashlib.sha256(data).hexdigest()
+
+
+def text_digest(text: str) -> str:
+    """Return the SHA-256 of a text as hex digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def worker_source() -> str:
+    """Return the source of the worker that every environment image carries."""
+    return resources.files("pytest_pyimages.runs").joinpath("worker.py").read_text(encoding="utf-8")
+
+
+def installer_source() -> str:
+    """Return the source of the install step."""
+    return resources.files("pytest_pyimages.images").joinpath("installer.py").read_text(encoding="utf-8")

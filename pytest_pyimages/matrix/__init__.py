@@ -1,0 +1,9 @@
+"""Which images: from what the user typed to labels and references, without asking any engine."""
+
+from __future__ import annotations
+
+from pytest_pyimages.matrix.nearest import nearest_tags
+from pytest_pyimages.matrix.project import ProjectPythons
+from pytest_pyimages.matrix.selectors import ImageTag, parse_matrix
+
+__all__ = ["ImageTag", "ProjectPythons", "nearest_tags", "parse_matrix"]

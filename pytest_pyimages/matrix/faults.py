@@ -1,0 +1,57 @@
+"""What is wrong with an entry, and the one line that says so."""
+
+from __future__ import annotations
+
+from pytest_pyimages.errors import ConfigurationError
+
+SHOWN_CHARACTERS = 60
+# Enough for a repository with a digest; a longer suggestion helps nobody.
+SUGGESTED_CHARACTERS = 160
+
+
+class EntryError(Exception):
+    """An entry, or a part of one, that cannot be taken; becomes a ConfigurationError at the border.
+
+    :param problem: the rest of a sentence that starts with the quoted value.
+    :param nearest: what may have been meant, best first.
+    :param hint: what else to do; may be empty.
+    :param part: what the entry expanded to, where only that is at fault.
+    """
+
+    def __init__(self, problem: str, *, nearest: tuple[str, ...] = (), hint: str = "", part: str = "") -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.nearest = nearest
+        self.hint = hint
+        self.part = part
+
+
+def quoted(value: str) -> str:
+    """The value in double quotes: ASCII only, so that no character of it acts; long values cut in the middle."""
+    if len(value) <= SHOWN_CHARACTERS:
+        return f'"{_escaped(value)}"'
+    return f'"{_escaped(value[:40])}…{_escaped(value[-12:])}" ({len(value)} characters)'
+
+
+def rejection(option: str, entry: str, fault: EntryError) -> ConfigurationError:
+    """The usage error for one entry.
+
+    :param option: the option that brought the entry, as typed: ``--py-images``.
+    """
+    subject = quoted(entry)
+    if fault.part not in ("", entry, entry.removesuffix("?")):
+        subject = f"{quoted(fault.part)} (from {subject})"
+    # Quoted where the suggestion's own punctuation would be taken for the sentence's.
+    shown = [f'"{text}"' if text.endswith("?") else text for text in dict.fromkeys(fault.nearest) if _is_plain(text)][
+        :2
+    ]
+    meant = f" (did you mean {' or '.join(shown)}?)" if shown else ""
+    return ConfigurationError(f"{option}: {subject} {fault.problem}{meant}", fault.hint)
+
+
+def _escaped(value: str) -> str:
+    return value.encode("unicode_escape").decode("ascii").replace('"', '\\"')
+
+
+def _is_plain(text: str) -> bool:
+    return 0 < len(text) <= SUGGESTED_CHARACTERS and text.isascii() and text.isprintable()

@@ -1,0 +1,165 @@
+"""Image references, as the distribution project defines them.
+
+Grammar: https://pkg.go.dev/github.com/distribution/reference. Narrower here: only sha256 digests, no ".." in a tag, and
+a host is recognised as the engines do it, by a dot, a port, or the name localhost.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pytest_pyimages.matrix.faults import EntryError, quoted
+from pytest_pyimages.matrix.releases import is_tag
+
+LONGEST_TAG = 128
+LONGEST_NAME = 255
+PATH_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_PATH = re.compile(rf"{PATH_COMPONENT}(?:/{PATH_COMPONENT})*")
+_HOST_PART = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_HOST = re.compile(rf"(?:{_HOST_PART}(?:\.{_HOST_PART})*|\[[0-9A-Fa-f:]+\])(?::[0-9]{{1,5}})?")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_SHA256_DIGITS = 64
+_DIGEST = re.compile(rf"sha256:[0-9a-f]{{{_SHA256_DIGITS}}}")
+_VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)*")
+_DEFAULT_HOST = "docker.io"
+_DEFAULT_FOLDER = "library"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A checked reference, in its parts."""
+
+    host: str  # "localhost:5000"; empty for the engine's default registry
+    repository: str  # "library/python"
+    tag: str  # may be empty
+    digest: str  # "sha256:…"; may be empty
+
+    def __str__(self) -> str:
+        """What the engine is asked for; the tag that it would assume is written out."""
+        name = f"{self.host}/{self.repository}" if self.host else self.repository
+        tag = self.tag or ("" if self.digest else "latest")
+        return name + (f":{tag}" if tag else "") + (f"@{self.digest}" if self.digest else "")
+
+    @property
+    def identity(self) -> str:
+        """The same text for all spellings of one reference: ``python:3.12`` and ``docker.io/library/python:3.12``."""
+        host, repository = self.host or _DEFAULT_HOST, self.repository
+        if host == _DEFAULT_HOST and "/" not in repository:
+            repository = f"{_DEFAULT_FOLDER}/{repository}"
+        return str(Reference(host=host, repository=repository, tag=self.tag, digest=self.digest))
+
+
+def is_reference(text: str) -> bool:
+    """Whether the text can only be meant as a reference, right or wrong; a plain tag has none of these characters."""
+    return any(character in text for character in "/:@")
+
+
+def parse_reference(text: str) -> Reference:
+    """The parts of ``host:port/repository:tag@sha256:…``.
+
+    :raises EntryError: the text is no such reference; what it suggests is not checked.
+    """
+    if "://" in text:
+        raise EntryError("has a scheme; a reference starts with the host", nearest=(text.rpartition("://")[2],))
+    named, at, digest = text.partition("@")
+    if at and not _DIGEST.fullmatch(digest):
+        raise _digest_fault(named, digest)
+    name, colon, tag = named.rpartition(":")
+    if not colon or "/" in tag:
+        name, colon, tag = named, "", ""
+    if colon:
+        _check_tag(name, tag)
+    host, slash, repository = name.partition("/")
+    if not slash or not (any(character in host for character in ".:[") or host == "localhost"):
+        host, repository = "", name
+    _check_name(text, host, repository)
+    if not host and _VERSION.fullmatch(repository):
+        nearest = (f"{repository}-{tag}", f"python:{repository}{at}{digest}")[:: 1 if tag else -1]
+        raise EntryError("has a version where the repository belongs", nearest=nearest[:1])
+    return Reference(host=host, repository=repository, tag=tag, digest=digest)
+
+
+def parse_registry(text: str) -> str:
+    """The prefix that stands before ``python:3.12``: ``localhost:5000/library/``; empty for none.
+
+    :param text: a host, or a host and folders; one slash at the end and space around it are tolerated.
+    :raises EntryError: the text is no beginning of a reference; what it suggests is not checked.
+    """
+    text = text.strip(" \t\r\n")
+    if not text:
+        return ""
+    prefix = text.removesuffix("/")
+    if "@" in prefix:
+        raise EntryError(
+            "has an @; a registry's prefix is a host and folders", hint="for example localhost:5000/library"
+        )
+    try:
+        parse_reference(f"{prefix}/python:3")
+    except EntryError as fault:
+        nearest = tuple(near.removesuffix("/python:3") for near in fault.nearest)
+        raise EntryError(fault.problem, nearest=nearest, hint="for example localhost:5000/library") from fault
+    return f"{prefix}/"
+
+
+def labels_for(text: str) -> Iterator[str]:
+    """Labels for a checked reference, the best first, without end: the text itself, a digest cut short, then numbered.
+
+    An IPv6 host loses its brackets and colons, since both have a meaning in node ids.
+    """
+    text = re.sub(r"^\[([0-9A-Fa-f:]+)\]", lambda host: f"ip6-{host[1].strip(':').replace(':', '-')}", text)
+    name, _, digest = text.partition("@")
+    if digest:
+        hexadecimal = digest.removeprefix("sha256:")
+        yield from (f"{name}@sha256:{hexadecimal[:length]}" for length in (12, 24, _SHA256_DIGITS))
+    else:
+        yield name
+    yield from (f"{name}~{number}" for number in itertools.count(2))
+
+
+def _digest_fault(named: str, digest: str) -> EntryError:
+    if not named:
+        return EntryError("has no repository before the @")
+    nearest = (f"{named}@{digest.lower()}",)
+    algorithm, colon, value = digest.partition(":")
+    if not colon or algorithm != "sha256":
+        return EntryError("has something else than sha256:… behind the @", nearest=nearest)
+    if len(value) != _SHA256_DIGITS:
+        return EntryError(f"has a digest of {len(value)} characters; sha256 has {_SHA256_DIGITS} hexadecimal digits")
+    return EntryError("has a digest that is not lower-case hexadecimal digits", nearest=nearest)
+
+
+def _check_tag(name: str, tag: str) -> None:
+    if not tag:
+        raise EntryError("has nothing after the colon", nearest=(name if is_tag(name) else f"{name}:latest",))
+    if len(tag) > LONGEST_TAG:
+        raise EntryError(f"has a tag of {len(tag)} characters; {LONGEST_TAG} are allowed")
+    if not _TAG.fullmatch(tag):
+        allowed = 'a tag is letters, digits, "_", "." and "-", and starts with none of the last two'
+        raise EntryError(f"has no proper tag, {quoted(tag)}", hint=allowed)
+    if ".." in tag:
+        first, _, last = tag.partition("..")
+        same = first.rpartition(".")[0]
+        nearest: tuple[str, ...] = ()
+        if same and last.startswith(f"{same}."):
+            numbers, dash, suffix = last.removeprefix(f"{same}.").partition("-")
+            nearest = (f"{name}:{same}.{{{first.rpartition('.')[2]}..{numbers}}}{dash}{suffix}",)
+        raise EntryError("has a range in a full reference; use braces there", nearest=nearest)
+
+
+def _check_name(text: str, host: str, repository: str) -> None:
+    if host and not _HOST.fullmatch(host):
+        raise EntryError(f"has no proper registry host, {quoted(host)}")
+    if not repository:
+        raise EntryError("names no repository")
+    if len(host) + 1 + len(repository) > LONGEST_NAME:
+        raise EntryError(f"has a name of more than {LONGEST_NAME} characters")
+    if not _PATH.fullmatch(repository):
+        problem = (
+            f"has a repository, {quoted(repository)}, that is not lower-case letters and digits with single separators"
+        )
+        if repository != repository.lower():
+            problem = f"has upper case in the repository, {quoted(repository)}"
+        raise EntryError(problem, nearest=(text.replace(repository, repository.lower(), 1),))

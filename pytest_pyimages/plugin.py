@@ -1,0 +1,95 @@
+"""The entry point: options, and the hand-over to the controller where images are asked for.
+
+Loaded by every pytest of an environment, so it imports neither docker nor the controller at load.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_pyimages import barehost, commandline
+from pytest_pyimages.errors import PyimagesError
+from pytest_pyimages.settings import INI_KEYS, INSIDE, OPTIONS, OWN_OPTIONS, Invocation, Settings
+
+if TYPE_CHECKING:
+    from pytest_pyimages.engines.base import Engine
+
+INVOCATION = pytest.StashKey[Invocation]()
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    from pytest_pyimages import hookspecs
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    if os.environ.get(INSIDE):
+        return  # in a container: the worker has the options, and they mean nothing there
+    group = parser.getgroup("pyimages", "run the suite in containers of Python images")
+    for name, metavar, text in OPTIONS:
+        group.addoption(name, action="append", default=[], metavar=metavar, help=text)
+    for key, text in INI_KEYS:
+        parser.addini(key, text, type="linelist")
+    config = pluginmanager.get_plugin("pytestconfig")
+    if config is None or hasattr(config, "workerinput"):
+        return
+    invocation = getattr(config, "pyimages_invocation", None) or barehost.invocation_of(config)
+    if barehost.wants_images(invocation):
+        config.stash[INVOCATION] = invocation
+        barehost.forget_project(config)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, args: list[str]
+) -> Generator[None, None, None]:
+    """Before any other plugin looks at the arguments, leave only what is the host's business."""
+    invocation = early_config.stash.get(INVOCATION, None)
+    if invocation is not None:
+        refusal = commandline.refused(invocation.all_args, OWN_OPTIONS)
+        if refusal is not None:
+            raise pytest.UsageError(f"{refusal[0]} cannot be used with --py-images: {refusal[1]}")
+        barehost.rewrite_arguments(early_config, args, invocation)
+    return (yield)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    invocation = config.stash.get(INVOCATION, None)
+    if invocation is None or config.option.help or config.option.version:
+        return
+    try:
+        settings = Settings.from_config(config, invocation)
+        connecting = _connect(config, settings)
+        from pytest_pyimages.session import ImagesSession
+
+        session = ImagesSession(config, settings, connecting)
+    except PyimagesError as error:
+        raise pytest.UsageError(str(error)) from None
+    config.pluginmanager.register(session, "pyimages-session")
+
+
+def _connect(config: pytest.Config, settings: Settings) -> Future[Engine]:
+    """Begin to look for the engine: importing docker-py takes a while, and there is other work meanwhile."""
+    from threading import Thread
+
+    future: Future[Engine] = Future()
+
+    def connect() -> None:
+        try:
+            engine = config.hook.pytest_pyimages_engine(settings=settings)
+            if engine is None:
+                from pytest_pyimages.engines.docker import connect as connect_docker
+
+                engine = connect_docker(settings.engine)
+            future.set_result(engine)
+        except BaseException as error:  # handed to whoever asks for the result
+            future.set_exception(error)
+
+    Thread(target=connect, name="pyimages-connect", daemon=True).start()
+    return future

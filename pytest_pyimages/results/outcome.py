@@ -1,0 +1,159 @@
+"""What became of each image and each test, as values: the material of every table and file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pytest
+
+COUNTED = ("passed", "failed", "skipped", "xfailed", "xpassed", "error")
+# The worse of two: a test that passed and whose teardown failed is one of each for pytest, and an error to compare.
+_SEVERITY = {name: rank for rank, name in enumerate(("passed", "skipped", "xfailed", "xpassed", "failed", "error"))}
+NOT_RUN = "not run"
+
+ImageOutcome = Literal["passed", "failed", "error", "interrupted", "nothing collected"]
+
+
+@dataclass(slots=True, kw_only=True)
+class ImageResult:
+    """One image's part of the session. Grows while its run lasts; read by the summary and the reports."""
+
+    label: str
+    reference: str
+    allowed_to_fail: bool
+    digest: str = ""
+    python: str = ""
+    cached: bool = False
+    build_seconds: float = 0.0
+    run_seconds: float = 0.0
+    exit_status: int | None = None
+    problem: str = ""  # one line; empty if the image was tested to the end
+    detail: str = ""  # the last lines of a log, for a problem
+    collected: int = 0
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
+    outcomes: dict[str, str] = field(default_factory=dict)  # node id -> outcome
+    usage_error: bool = False
+
+    def count(self, nodeid: str, category: str) -> None:
+        """Add one report in pytest's own words; "" is a phase that pytest does not count."""
+        if not category:
+            return
+        self.counts[category] = self.counts.get(category, 0) + 1
+        if nodeid and category in _SEVERITY:
+            present = self.outcomes.get(nodeid)
+            if present is None or _SEVERITY[category] > _SEVERITY.get(present, -1):
+                self.outcomes[nodeid] = category
+
+    @property
+    def outcome(self) -> ImageOutcome:
+        """What this image adds to the session."""
+        if self.problem:
+            return "error"
+        if self.exit_status == pytest.ExitCode.OK:
+            return "passed"
+        if self.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED:
+            return "nothing collected"
+        if self.exit_status == pytest.ExitCode.INTERRUPTED:
+            return "interrupted"
+        return "failed"
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything is wrong with it; an image that collected nothing is judged with the others."""
+        return self.outcome not in ("passed", "nothing collected")
+
+
+# Exit statuses from harmless to worst; any other number is a suite's own (pytest.exit) and stands between the last two.
+_STATUSES = (
+    pytest.ExitCode.NO_TESTS_COLLECTED,
+    pytest.ExitCode.OK,
+    pytest.ExitCode.TESTS_FAILED,
+    6,  # too many warnings, since pytest 9.1
+    None,
+    pytest.ExitCode.INTERRUPTED,
+    pytest.ExitCode.USAGE_ERROR,
+)
+
+
+def exit_status(results: Mapping[str, ImageResult]) -> int:
+    """Return the worst exit status of the images that are not allowed to fail.
+
+    5 only if no image collected anything; 1 for an image that could not be tested to the end; an INTERNALERROR inside
+    is that image's error, not ours.
+    """
+    statuses = []
+    for result in results.values():
+        if result.allowed_to_fail and (result.failed or result.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED):
+            continue
+        status = result.exit_status
+        if result.usage_error:
+            statuses.append(int(pytest.ExitCode.USAGE_ERROR))
+        elif result.problem or status is None or status == pytest.ExitCode.INTERNAL_ERROR:
+            statuses.append(int(pytest.ExitCode.TESTS_FAILED))
+        else:
+            statuses.append(status)
+    return max(statuses, key=_rank, default=int(pytest.ExitCode.OK))
+
+
+def _rank(status: int) -> int:
+    return _STATUSES.index(status) if status in _STATUSES else _STATUSES.index(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A test whose outcome is not the same on every image."""
+
+    nodeid: str
+    outcomes: tuple[str, ...]  # in the order of the images; "" where the test was not collected
+
+
+def differences(results: Mapping[str, ImageResult]) -> tuple[Difference, ...]:
+    """Return the tests that differ, in the order in which the images collected them.
+
+    Images without any outcome (never started, nothing collected) are a row of the table and no difference of each test.
+    """
+    compared = [result for result in results.values() if result.outcomes]
+    nodeids = dict.fromkeys(nodeid for result in compared for nodeid in result.outcomes)
+    found = []
+    for nodeid in nodeids:
+        outcomes = tuple(result.outcomes.get(nodeid, "") for result in compared)
+        if len(set(outcomes)) > 1:
+            found.append(Difference(nodeid, outcomes))
+    return tuple(found)
+
+
+def compared_labels(results: Mapping[str, ImageResult]) -> tuple[str, ...]:
+    """Return the images that have a column in the comparison."""
+    return tuple(label for label, result in results.items() if result.outcomes)
+
+
+def patterns(labels: tuple[str, ...], found: tuple[Difference, ...]) -> Iterator[tuple[str, tuple[Difference, ...]]]:
+    """Yield the differences grouped by what they have in common, in words, the larger groups' order being the tests'."""
+    groups: dict[str, list[Difference]] = {}
+    for difference in found:
+        groups.setdefault(_pattern(labels, difference.outcomes), []).append(difference)
+    for pattern, members in groups.items():
+        yield pattern, tuple(members)
+
+
+_VERBS = (("error", "errors"), ("failed", "fails"), (NOT_RUN, "not run"), ("xpassed", "passes unexpectedly"))
+
+
+def _pattern(labels: tuple[str, ...], outcomes: tuple[str, ...]) -> str:
+    for outcome, verb in (*_VERBS, ("xfailed", "fails as expected"), ("skipped", "skipped")):
+        where = [index for index, value in enumerate(outcomes) if value == outcome]
+        if where:
+            return f"{verb} {_where(labels, where)}"
+    return f"collected {_where(labels, [index for index, value in enumerate(outcomes) if value])}"
+
+
+def _where(labels: tuple[str, ...], where: list[int]) -> str:
+    if len(where) == 1:
+        return f"only on {labels[where[0]]}"
+    if where == list(range(where[0], len(labels))) and where[0] > 0:
+        return f"from {labels[where[0]]} on"
+    if len(where) == len(labels):
+        return "everywhere"
+    return "on " + ", ".join(labels[index] for index in where)

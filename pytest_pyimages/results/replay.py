@@ -1,0 +1,221 @@
+"""Plays what the containers report through pytest's own hooks, so that terminal, junit and most plugins just work."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from pytest_pyimages.errors import BuildError, PyimagesError
+from pytest_pyimages.results.outcome import NOT_RUN, ImageResult
+from pytest_pyimages.results.reports import ReportMaker, warning_message, with_label
+from pytest_pyimages.runs.run import RunEnd
+from pytest_pyimages.runs.wire import (
+    Collected,
+    CollectReport,
+    Event,
+    Hello,
+    Internal,
+    Interrupted,
+    Item,
+    Items,
+    Passed,
+    Report,
+    Warned,
+)
+
+PATIENCE = 1.0  # seconds that a file's dots may wait for the rest of the file
+
+
+class _Image:
+    """What is known of one image while its run lasts."""
+
+    def __init__(self, result: ImageResult) -> None:
+        self.result = result
+        self.maker = ReportMaker(result.label, result.allowed_to_fail)
+        self.items: list[Item] = []
+        self.indexes: dict[str, int] = {}
+        self.reported: set[str] = set()
+        self.started = ""  # node id of the test whose logstart was called
+        self.held: list[Passed | Report] = []  # of one file, so that the images' dots do not alternate
+        self.held_path = ""
+        self.held_since = 0.0
+        self.internal = ""
+        self.interrupted = ""
+
+
+class Replay:
+    """Turns events into calls of pytest's hooks; only used on the main thread."""
+
+    def __init__(self, session: pytest.Session, results: dict[str, ImageResult], collect_only: bool) -> None:
+        self._session = session
+        self._hook = session.config.hook
+        self._collect_only = collect_only
+        self._images = {label: _Image(result) for label, result in results.items()}
+        self._terminal: pytest.TerminalReporter | None = session.config.pluginmanager.getplugin("terminalreporter")
+        # Line by line there is nothing to keep together.
+        self._hold = session.config.get_verbosity() <= 0
+        self.patience = PATIENCE
+
+    def events(self, label: str, events: Sequence[Event]) -> None:
+        """Take what one container has sent, in order."""
+        image = self._images[label]
+        for event in events:
+            if isinstance(event, (Passed, Report)):
+                self._hold_or_play(image, event)
+            else:
+                self._other(image, event)
+
+    def say(self, label: str, text: str) -> None:
+        """Show a stage of an image on a line of its own."""
+        if self._terminal is not None and self._session.config.get_verbosity() >= 0:
+            self._terminal.ensure_newline()
+            self._terminal.write_line(f" {label}  {text}")
+
+    def flush_late(self) -> None:
+        """Play what has been held back for too long."""
+        now = time.monotonic()
+        for image in self._images.values():
+            if image.held and now - image.held_since > PATIENCE:
+                self._play_held(image)
+
+    def flush(self) -> None:
+        """Play everything that was held back."""
+        for image in self._images.values():
+            self._play_held(image)
+
+    def _hold_or_play(self, image: _Image, event: Passed | Report) -> None:
+        if not self._hold:
+            self._play(image, event)
+            return
+        path = image.items[event.index].path if isinstance(event, Passed) else event.location[0]
+        if path != image.held_path:
+            self._play_held(image)
+            image.held_path = path
+        if not image.held:
+            image.held_since = time.monotonic()
+        image.held.append(event)
+        if time.monotonic() - image.held_since > PATIENCE:
+            self._play_held(image)
+
+    def _play_held(self, image: _Image) -> None:
+        held, image.held = image.held, []
+        for event in held:
+            self._play(image, event)
+
+    def _play(self, image: _Image, event: Passed | Report) -> None:
+        hook, result = self._hook, image.result
+        if isinstance(event, Passed):
+            item = image.items[event.index]
+            self._finish_started(image)
+            nodeid = with_label(item.nodeid, result.label)
+            hook.pytest_runtest_logstart(nodeid=nodeid, location=(item.path, item.line, item.domain))
+            for report in image.maker.passed(item, event):
+                hook.pytest_runtest_logreport(report=report)
+            hook.pytest_runtest_logfinish(nodeid=nodeid, location=(item.path, item.line, item.domain))
+            result.count(item.nodeid, "passed")
+            image.reported.add(item.nodeid)
+            return
+        if image.started != event.nodeid:
+            self._finish_started(image)
+            image.started = event.nodeid
+            hook.pytest_runtest_logstart(nodeid=with_label(event.nodeid, result.label), location=event.location)
+        image.reported.add(event.nodeid)
+        result.count(event.nodeid, event.status[0])
+        hook.pytest_runtest_logreport(report=image.maker.report(event))
+        if event.when == "teardown":
+            self._finish_started(image)
+
+    def _finish_started(self, image: _Image) -> None:
+        if image.started:
+            nodeid, image.started = image.started, ""
+            self._hook.pytest_runtest_logfinish(nodeid=with_label(nodeid, image.result.label), location=("", None, ""))
+
+    def _other(self, image: _Image, event: Event) -> None:
+        result = image.result
+        if isinstance(event, Items):
+            for item in event.items:
+                image.indexes[item.nodeid] = len(image.items)
+                image.items.append(item)
+        elif isinstance(event, Collected):
+            self._collected(image, event)
+        elif isinstance(event, CollectReport):
+            category = "skipped" if event.outcome == "skipped" else "error"
+            result.count(event.nodeid if event.outcome == "failed" else "", category)
+            self._hook.pytest_collectreport(report=image.maker.collect(event))
+        elif isinstance(event, Warned):
+            self._hook.pytest_warning_recorded.call_historic(
+                kwargs={
+                    "warning_message": warning_message(event),
+                    "when": event.when,
+                    "nodeid": with_label(event.nodeid, result.label) if event.nodeid else "",
+                    "location": None,
+                }
+            )
+        elif isinstance(event, Internal):
+            image.internal = event.text
+        elif isinstance(event, Interrupted):
+            image.interrupted = event.text
+        elif isinstance(event, Hello):
+            result.python = event.python
+
+    def _collected(self, image: _Image, event: Collected) -> None:
+        image.result.collected = event.count
+        self._session.testscollected += event.count
+        if self._terminal is not None:
+            self._terminal._numcollected = self._session.testscollected  # noqa: SLF001 - what progress counts against
+        if self._collect_only and self._terminal is not None:
+            for item in image.items:
+                self._terminal.write_line(with_label(item.nodeid, image.result.label))
+
+    def ended(self, label: str, end: RunEnd | None, error: PyimagesError | None) -> None:
+        """Take the end of an image's run: what is missing from it becomes an error of that image."""
+        image = self._images[label]
+        self._play_held(image)
+        self._finish_started(image)
+        result = image.result
+        detail = ""
+        if error is not None:
+            result.problem = str(error)
+            detail = error.log if isinstance(error, BuildError) else ""
+        elif end is not None:
+            result.exit_status = end.status
+            result.problem, detail = self._problem(image, end)
+        if not result.problem:
+            return
+        result.detail = detail
+        if end is not None and 0 <= end.running < len(image.items):
+            item = image.items[end.running]
+            where = f" in {item.nodeid}"
+            result.count(item.nodeid, "failed")
+            image.reported.add(item.nodeid)
+            self._hook.pytest_runtest_logreport(report=image.maker.crash(item, result.problem, detail))
+            result.problem += where
+        missing = [item.nodeid for item in image.items if item.nodeid not in image.reported]
+        if missing and not self._collect_only:
+            result.problem += f" (after {len(image.items) - len(missing)} of {len(image.items)} tests; {len(missing)} not run)"
+            for nodeid in missing:
+                result.outcomes.setdefault(nodeid, NOT_RUN)
+        result.count("", "error")
+        self._hook.pytest_collectreport(report=image.maker.image_error(result.problem, detail))
+
+    @staticmethod
+    def _problem(image: _Image, end: RunEnd) -> tuple[str, str]:
+        """Return in one line what keeps this run from being complete, and what to show below it."""
+        if end.problem:
+            return end.problem, end.stderr
+        if end.missing_source:
+            return f"the source is not visible inside: {end.missing_source}", end.stderr
+        if image.internal or end.status == pytest.ExitCode.INTERNAL_ERROR:
+            return "INTERNALERROR of pytest inside", image.internal or end.stderr
+        if end.status == pytest.ExitCode.USAGE_ERROR:
+            image.result.usage_error = True
+            lines = [line for line in end.stderr.splitlines() if line.strip()]
+            said = next((line for line in lines if line.lower().startswith("error")), lines[-1] if lines else "usage error")
+            return f"pytest inside: {said.removeprefix('ERROR: ')}", end.stderr
+        if end.status == pytest.ExitCode.TESTS_FAILED and not (image.result.counts["failed"] or image.result.counts["error"]):
+            extra = [name for name, count in image.result.counts.items() if "failed" in name and count]
+            if not extra:
+                return "pytest inside ended with exit status 1 although no test failed (a threshold, such as coverage?)", end.stderr
+        return "", ""

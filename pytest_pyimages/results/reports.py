@@ -1,0 +1,141 @@
+"""From a worker's events to the reports that pytest on the host draws, counts and writes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from pytest_pyimages.runs.wire import CollectReport, Item, LongRepr, Passed, Report, Warned
+
+STATUS = "pyimages_status"  # attribute of a report: pytest_report_teststatus inside the container
+PROPERTY = "py_image"  # user property: which image a report comes from
+ALLOWED = "allowed to fail"
+
+# What the private decoder of pytest raises on a tree that another version of pytest made.
+_UNREADABLE = (KeyError, TypeError, AttributeError, ValueError, RuntimeError, AssertionError)
+
+
+def with_label(text: str, label: str) -> str:
+    """Return a node id or a test's name with the image behind it: ``tests/test_a.py::test_x[3.12]``."""
+    return f"{text}[{label}]"
+
+
+class ReportMaker:
+    """Makes the reports of one image."""
+
+    def __init__(self, label: str, allowed_to_fail: bool) -> None:
+        self._label = label
+        self._allowed = allowed_to_fail
+
+    def passed(self, item: Item, event: Passed) -> Iterator[pytest.TestReport]:
+        """Yield the three reports of a test that simply passed."""
+        nodeid = with_label(item.nodeid, self._label)
+        location = (item.path, item.line, with_label(item.domain, self._label))
+        properties = [(PROPERTY, self._label)]
+        start = event.start
+        for when, duration in zip(("setup", "call", "teardown"), event.durations, strict=True):
+            yield pytest.TestReport(
+                nodeid,
+                location,
+                {},
+                "passed",
+                None,
+                when,  # type: ignore[arg-type]  # mypy sees the tuple's str, not the three literals
+                (),
+                duration,
+                start,
+                start + duration,
+                properties,
+            )
+            start += duration
+
+    def report(self, event: Report) -> pytest.TestReport:
+        """Return the report of any other phase; a failure on an image that is allowed to fail fails nothing."""
+        path, line, domain = event.location
+        report = pytest.TestReport(
+            with_label(event.nodeid, self._label),
+            (path, line, with_label(domain, self._label)),
+            {},
+            event.outcome,  # type: ignore[arg-type]  # plugins have outcomes of their own, such as "rerun"
+            rebuilt(event.longrepr),
+            event.when,  # type: ignore[arg-type]
+            event.sections,
+            event.duration,
+            event.start,
+            event.start + event.duration,
+            [*event.properties, (PROPERTY, self._label)],
+        )
+        if event.wasxfail is not None:
+            report.wasxfail = event.wasxfail
+        setattr(report, STATUS, event.status)
+        return self.allow(report)
+
+    def crash(self, item: Item, problem: str, detail: str) -> pytest.TestReport:
+        """Return the report of the test during which the worker died."""
+        return self.allow(
+            pytest.TestReport(
+                with_label(item.nodeid, self._label),
+                (item.path, item.line, with_label(item.domain, self._label)),
+                {},
+                "failed",
+                f"{self._label}: {problem} while it ran this test",
+                "call",
+                [("stderr of the worker", detail)] if detail else [],
+                user_properties=[(PROPERTY, self._label)],
+            )
+        )
+
+    def collect(self, event: CollectReport) -> pytest.CollectReport:
+        """Return the report of a collector that failed or was skipped."""
+        return self.allow_collect(
+            pytest.CollectReport(
+                with_label(event.nodeid, self._label), event.outcome, rebuilt(event.longrepr), [], event.sections
+            )
+        )
+
+    def image_error(self, problem: str, detail: str) -> pytest.CollectReport:
+        """Return the error of an image that could not be tested, or not to the end."""
+        text = f"{self._label}: {problem}" + (f"\n{detail}" if detail else "")
+        return self.allow_collect(pytest.CollectReport(f"[{self._label}]", "failed", text, []))
+
+    def allow(self, report: pytest.TestReport) -> pytest.TestReport:
+        """Turn a failure into what fails nothing and is shown, where this image is allowed to fail."""
+        if self._allowed and report.outcome == "failed":
+            # The form of an expected failure: pytest, junit and the cache do not count it as one.
+            report.wasxfail = f"{self._label} is {ALLOWED}"
+            report.outcome = "skipped"
+            setattr(report, STATUS, (ALLOWED, "a", "ALLOWED"))
+        return report
+
+    def allow_collect(self, report: pytest.CollectReport) -> pytest.CollectReport:
+        """The same for a collector; the summary of the images shows it."""
+        if self._allowed and report.outcome == "failed":
+            report.outcome = "skipped"
+            report.longrepr = ("", 0, f"{self._label} is {ALLOWED}: {str(report.longrepr).splitlines()[0]}")
+        return report
+
+
+def rebuilt(longrepr: LongRepr) -> Any:
+    """Return what pytest draws: its own tree of entries where it can be read, a text where it cannot."""
+    if longrepr.kind == "none":
+        return None
+    if longrepr.skip is not None:
+        return longrepr.skip
+    if longrepr.tree is not None:
+        # Experimental in pytest, and written by whichever version runs inside.
+        from _pytest.reports import _report_kwargs_from_json
+
+        try:
+            return _report_kwargs_from_json({"longrepr": longrepr.tree})["longrepr"]
+        except _UNREADABLE:
+            pass  # the text says the same without colours
+    return longrepr.text
+
+
+def warning_message(event: Warned) -> warnings.WarningMessage:
+    """Return the warning as the host's pytest takes it; its class exists inside only, its name is what is shown."""
+    category = type(event.category, (Warning,), {})
+    return warnings.WarningMessage(category(event.text), category, event.path, event.line)

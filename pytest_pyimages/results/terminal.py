@@ -1,0 +1,153 @@
+"""What stands below the failures: a row per image, what differs between them, what to do next."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pytest_pyimages.results.outcome import (
+    COUNTED,
+    NOT_RUN,
+    Difference,
+    ImageResult,
+    compared_labels,
+    differences,
+    patterns,
+)
+
+SHOWN_PER_PATTERN = 20
+LETTERS = {
+    "passed": ".",
+    "failed": "F",
+    "error": "E",
+    "skipped": "s",
+    "xfailed": "x",
+    "xpassed": "X",
+    NOT_RUN: "!",
+    "": "-",
+}
+STYLES = {"failed": "red", "error": "red", NOT_RUN: "red", "passed": "green", "xpassed": "yellow", "skipped": "yellow"}
+
+
+def write_summary(
+    terminal: pytest.TerminalReporter,
+    results: Mapping[str, ImageResult],
+    *,
+    collect_only: bool,
+    notes: Sequence[str],
+) -> None:
+    """Write the section of the images: the table, the comparison, notes."""
+    quiet = terminal.config.get_verbosity() < 0
+    rows = [result for result in results.values() if not quiet or result.failed]
+    if quiet and not rows and not notes:
+        return
+    terminal.section("py-images")
+    if rows:
+        _write(terminal, image_table(rows))
+        for result in rows:
+            if result.problem:
+                terminal.write_line(f" {result.label}  {result.problem}", red=not result.allowed_to_fail)
+    if not collect_only:
+        _write_comparison(terminal, results, quiet=quiet)
+    for note in notes:
+        terminal.write_line(f" note: {note}")
+
+
+def image_table(results: Sequence[ImageResult]) -> Table:
+    """Return a row per image: version, counts, build and run time, what is special about it."""
+    # The columns that every run has, and whichever others there is something in.
+    always = ("passed", "failed", "skipped")
+    extra = dict.fromkeys(name for result in results for name, count in result.counts.items() if count and name not in always)
+    names = [*always, *sorted(extra, key=lambda name: COUNTED.index(name) if name in COUNTED else len(COUNTED))]
+    table = _table()
+    table.add_column("image", no_wrap=True)
+    table.add_column("python", no_wrap=True)
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("build", justify="right", no_wrap=True)
+    table.add_column("run", justify="right", no_wrap=True)
+    table.add_column("")
+    for result in results:
+        counts = [Text(str(result.counts.get(name, 0)), style=_count_style(name, result)) for name in names]
+        table.add_row(
+            Text(result.label + ("?" if result.allowed_to_fail else ""), style="red" if result.failed else "green"),
+            result.python,
+            *counts,
+            "cached" if result.cached else _seconds(result.build_seconds),
+            _seconds(result.run_seconds),
+            Text(_remark(result)),
+        )
+    return table
+
+
+def _count_style(name: str, result: ImageResult) -> str:
+    return STYLES.get(name, "yellow") if result.counts.get(name, 0) else "dim"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.1f}s" if value else "-"
+
+
+def _remark(result: ImageResult) -> str:
+    if result.problem:
+        return "allowed to fail, see below" if result.allowed_to_fail else "see below"
+    if result.outcome in ("interrupted", "nothing collected"):
+        return result.outcome
+    if result.allowed_to_fail:
+        return "allowed to fail" if result.failed else "passes although it may fail: the ? can go"
+    return ""
+
+
+def _write_comparison(terminal: pytest.TerminalReporter, results: Mapping[str, ImageResult], *, quiet: bool) -> None:
+    labels = compared_labels(results)
+    if len(labels) < 2:
+        return
+    found = differences(results)
+    terminal.write_line("")
+    if found:
+        _write(terminal, comparison_table(labels, found))
+    elif not quiet and not any(result.problem for result in results.values()):
+        total = len(results[labels[0]].outcomes)
+        terminal.write_line(f" all {total} tests agree on {len(labels)} images")
+
+
+def comparison_table(labels: tuple[str, ...], found: tuple[Difference, ...]) -> Table:
+    """Return the tests that differ, grouped by what they have in common, with a column per image."""
+    table = _table()
+    table.add_column("differs between images", overflow="fold")
+    for label in labels:
+        table.add_column(label, justify="center", no_wrap=True)
+    for pattern, members in patterns(labels, found):
+        table.add_row(Text(pattern, style="bold"))
+        for difference in members[:SHOWN_PER_PATTERN]:
+            letters = [Text(LETTERS.get(value, "?"), style=STYLES.get(value, "")) for value in difference.outcomes]
+            table.add_row(Text("  " + difference.nodeid), *letters)
+        if len(members) > SHOWN_PER_PATTERN:
+            table.add_row(Text(f"  … and {len(members) - SHOWN_PER_PATTERN} more"))
+    return table
+
+
+def _table() -> Table:
+    return Table(box=None, pad_edge=True, header_style="", show_edge=False)
+
+
+def _write(terminal: pytest.TerminalReporter, table: Table) -> None:
+    """Draw with rich, write with pytest: one place decides on colours, width and where output goes."""
+    writer = terminal._tw  # noqa: SLF001 - get_terminal_writer is not on the reporter
+    console = Console(
+        file=io.StringIO(),
+        width=max(terminal._tw.fullwidth, 60),  # noqa: SLF001
+        force_terminal=writer.hasmarkup,
+        color_system="standard" if writer.hasmarkup else None,
+        highlight=False,
+        legacy_windows=False,
+    )
+    with console.capture() as capture:
+        console.print(table)
+    for line in capture.get().splitlines():
+        terminal.write_line(line.rstrip())

@@ -1,0 +1,1 @@
+"""One container's life: the source inside it, the worker, the wire."""

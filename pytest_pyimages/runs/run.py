@@ -1,0 +1,245 @@
+"""One container's life: created, attached, started, listened to, and removed whatever happens."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import signal
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_pyimages.engines.base import STDOUT, ContainerSpec, ContainerStream, Engine
+from pytest_pyimages.errors import EngineError
+from pytest_pyimages.runs.ownership import Ownership
+from pytest_pyimages.runs.source import Source, Witness, refused_mount
+from pytest_pyimages.runs.wire import Beat, Decoder, End, Event, Exit, NoSource, WireError
+
+WORKER = "/opt/pyimages/worker.pyc"
+STOP_GRACE = 2.0  # seconds that a stopped suite has for its finalizers
+STDERR_KEPT = 64 * 1024
+NO_GIT_OWNER_CHECK = {
+    # The tree belongs to the host's user, the process in the container is another one (moby#44938).
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "safe.directory",
+    "GIT_CONFIG_VALUE_0": "*",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpec:
+    """What one image's run of the suite is to be."""
+
+    image: str  # id of the environment image
+    python: str  # absolute path of the interpreter inside
+    args: tuple[str, ...]  # pytest's own, as the user typed them
+    program: str  # what sys.argv[0] is to be
+    cwd: str
+    cwd_on_path: bool  # ``python -m pytest`` has the working folder on sys.path, ``pytest`` has not
+    environment: Mapping[str, str]
+    witness: tuple[Witness, ...]
+    passed_output: bool  # whether anybody wants what passed tests printed
+    own_options: tuple[tuple[str, bool], ...]  # our options, and whether they take a value
+    own_ini: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnd:
+    """What became of a run, apart from the reports themselves."""
+
+    status: int | None  # pytest's exit status; None if it never said
+    problem: str = ""  # why the run is not complete; empty if it is
+    running: int = -1  # index of the test that was under way when the worker died
+    stderr: str = ""  # the last of what the suite printed outside of pytest's capture
+    missing_source: str = ""  # the source was not what the host sees; nothing was run
+
+
+@dataclass(slots=True)
+class _Progress:
+    end: End | None = None
+    exit: Exit | None = None
+    missing_source: str = ""
+    stderr: bytearray = field(default_factory=bytearray)
+
+
+class Run:
+    """One container. ``execute`` belongs to one thread; ``stop`` and ``kill`` may come from any other."""
+
+    def __init__(self, engine: Engine, owner: Ownership, source: Source, spec: RunSpec) -> None:
+        self._engine = engine
+        self._owner = owner
+        self._source = source
+        self._spec = spec
+        self._token = secrets.token_hex(4)
+        self._lock = threading.Lock()
+        self._container: str | None = None
+        self._stream: ContainerStream | None = None
+        self._stopping = False
+
+    def execute(self, emit: Callable[[Sequence[Event]], None]) -> RunEnd:
+        """Run to the end, pass events on in order, remove the container; return what became of it.
+
+        :raises EngineError: where the engine fails before the worker could say anything.
+        """
+        with self._source.mounted(self._engine, self._owner) as (mounts, prepare):
+            container = self._engine.create_container(
+                ContainerSpec(
+                    name=self._owner.name(),
+                    image=self._spec.image,
+                    command=(self._spec.python, WORKER),
+                    labels=self._owner.labels("run"),
+                    environment=NO_GIT_OWNER_CHECK,
+                    working_dir="/",
+                    mounts=mounts,
+                )
+            )
+            try:
+                prepare(container)
+                return self._listen(container, emit)
+            finally:
+                with self._lock:
+                    self._container = None
+                self._engine.remove_container(container)
+
+    def stop(self) -> None:
+        """Ask the suite to stop, as Ctrl-C would; it has ``STOP_GRACE`` seconds before the container is killed."""
+        with self._lock:
+            self._stopping = True
+            if self._stream is None:
+                return
+            try:
+                self._stream.send(b"stop\n")
+            except EngineError:
+                pass  # it has ended by itself
+            timer = threading.Timer(STOP_GRACE, self.kill)
+            timer.daemon = True
+            timer.start()
+
+    def kill(self) -> None:
+        """End the container now."""
+        with self._lock:
+            self._stopping = True
+            container, stream = self._container, self._stream
+        if container is not None:
+            self._engine.kill(container)
+        if stream is not None:
+            stream.close()
+
+    def _listen(self, container: str, emit: Callable[[Sequence[Event]], None]) -> RunEnd:
+        stream = self._engine.attach(container)
+        progress = _Progress()
+        try:
+            with self._lock:
+                if self._stopping:
+                    return RunEnd(status=None, problem="stopped before it began")
+                self._container, self._stream = container, stream
+            try:
+                self._engine.start(container)
+            except EngineError as error:
+                if self._source.mode == "overlay" and refused_mount(error):
+                    return RunEnd(status=None, missing_source=error.message)
+                raise
+            stream.send(self._message())
+            problem = self._read(stream, progress, emit)
+        finally:
+            with self._lock:
+                self._stream = None
+            stream.close()
+        return self._judge(container, progress, problem)
+
+    def _message(self) -> bytes:
+        message: dict[str, Any] = {
+            "token": self._token,
+            "args": list(self._spec.args),
+            "program": self._spec.program,
+            "cwd": self._spec.cwd,
+            "cwd_on_path": self._spec.cwd_on_path,
+            "environment": dict(self._spec.environment),
+            "witness": [[witness.path, witness.size, witness.seconds] for witness in self._spec.witness],
+            "passed_output": self._spec.passed_output,
+            "own_options": [list(option) for option in self._spec.own_options],
+            "own_ini": list(self._spec.own_ini),
+        }
+        return json.dumps(message).encode("ascii") + b"\n"
+
+    def _read(
+        self, stream: ContainerStream, progress: _Progress, emit: Callable[[Sequence[Event]], None]
+    ) -> str:
+        """Decode until the stream ends; return what was wrong with it, or an empty text."""
+        decoder = Decoder(self._token)
+        try:
+            for channel, data in stream.frames():
+                if channel != STDOUT:
+                    progress.stderr += data
+                    del progress.stderr[:-STDERR_KEPT]
+                    continue
+                events = []
+                for event in decoder.feed(data):
+                    if isinstance(event, Exit | NoSource):
+                        self._take_last(event, progress)
+                        stream.send(b"acknowledged\n")
+                    elif isinstance(event, End):
+                        progress.end = event
+                    elif progress.exit is not None:
+                        raise WireError("the worker sent a record after its last one")
+                    elif not isinstance(event, Beat):
+                        events.append(event)
+                if events:
+                    emit(events)
+            decoder.finish()
+        except (WireError, EngineError) as error:
+            self._engine.kill(self._container or "")
+            return error.message
+        return ""
+
+    @staticmethod
+    def _take_last(event: Exit | NoSource, progress: _Progress) -> None:
+        if isinstance(event, Exit):
+            progress.exit = event
+        else:
+            progress.missing_source = event.path
+
+    def _judge(self, container: str, progress: _Progress, problem: str) -> RunEnd:
+        """Decide what the run is worth: the end of a stream proves nothing, nor does an exit status of 0."""
+        stderr = progress.stderr.decode("utf-8", "replace")
+        if progress.missing_source:
+            return RunEnd(status=None, missing_source=f"{progress.missing_source} is not what this host has", stderr=stderr)
+        code = self._engine.wait(container)
+        end, last = progress.end, progress.exit
+        status = end.status if end is not None else None
+        running = -1
+        if problem:
+            pass
+        elif last is None:
+            problem = self._lost(container, code)
+        elif last.signal is not None and not last.lingered:
+            problem, running = f"worker died of {signal_name(last.signal)}", last.running
+        elif end is None:
+            problem = f"the pytest process ended with exit status {last.status} without finishing its session"
+            running = last.running
+        elif last.lingered:
+            problem = "the suite's threads or exit handlers did not end within 30 s after pytest; the process was killed"
+        elif last.status != end.status:
+            problem = f"pytest ended its session with exit status {end.status}, its process with {last.status}"
+        elif code != 0:
+            problem = f"the worker ended with exit status {code}"
+        return RunEnd(status=status, problem=problem, running=running, stderr=stderr)
+
+    def _lost(self, container: str, code: int) -> str:
+        state = self._engine.inspect(container)
+        if code == 137 and not self._stopping:
+            return "exit status 137: the container was killed, " + (
+                "out of memory" if state.oom_killed else "from outside or for want of memory"
+            )
+        if state.error:
+            return f"the container failed: {state.error}"
+        return f"the container ended with exit status {code} before the run was complete"
+
+
+def signal_name(number: int) -> str:
+    """Return "SIGSEGV" for 11; the plain number where this host has no name for it."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

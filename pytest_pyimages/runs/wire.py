@@ -1,0 +1,452 @@
+"""The wire between a container's worker and the controller: lines in, checked events out.
+
+A line is ``TOKEN NUMBER JSON``. The numbers of one run start at 1 without gaps; heartbeats carry 0. In the order in
+which a healthy run sends them:
+
+========== ===========================================================================================
+t          says
+========== ===========================================================================================
+hello      protocol version, Python, pytest, rootdir and ini file inside
+collect    a collector that failed or was skipped
+items      up to 500 collected tests: node id, path, line, domain
+collected  how many there are in all, and how many were deselected
+pass       a test whose three phases passed, by its index: start (seconds since 1970), durations (seconds)
+report     any other phase of a test, in full, with the words that pytest has for it in there
+warning    a Python warning that pytest recorded
+internal   pytest's INTERNALERROR, or why pytest did not even start
+interrupted  KeyboardInterrupt or pytest.exit
+end        pytest returned, with its exit status
+exit       how the pytest process ended: status or signal, and which test was running
+beat       a heartbeat
+nosource   instead of all others: the source is not what the host sees
+========== ===========================================================================================
+
+What comes from a container is not trusted: sizes are capped, fields are checked one by one, control characters are
+taken out. Whatever does not fit raises WireError, which ends that image's run and no other.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from pytest_pyimages.errors import PyimagesError
+
+PROTOCOL = 1
+MAX_LINE = 8 * 1024 * 1024
+MAX_TOTAL = 2 * 1024 * 1024 * 1024
+MAX_DEPTH = 64
+MAX_NODEID = 4096
+
+Outcome = Literal["passed", "failed", "skipped"]
+
+
+class WireError(PyimagesError):
+    """The worker's stream is not one that a healthy worker sends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    python: str
+    pytest: str
+    rootdir: str
+    inifile: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    nodeid: str
+    path: str
+    line: int | None
+    domain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    count: int
+    deselected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    index: int
+    start: float
+    durations: tuple[float, float, float]  # setup, call, teardown; seconds
+
+
+@dataclass(frozen=True, slots=True)
+class LongRepr:
+    """How a failure looks; ``tree`` is pytest's own serialised form where there is one."""
+
+    kind: Literal["none", "text", "skip", "tree"]
+    text: str = ""
+    crash: tuple[str, int, str] | None = None  # path, line, message
+    tree: Mapping[str, Any] | None = None
+    skip: tuple[str, int | None, str] | None = None  # path, line, reason
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    nodeid: str
+    location: tuple[str, int | None, str]
+    when: str
+    outcome: Outcome
+    status: tuple[str, str, str]  # category, letter, word: pytest_report_teststatus inside
+    start: float
+    duration: float
+    wasxfail: str | None
+    properties: tuple[tuple[str, Any], ...]
+    sections: tuple[tuple[str, str], ...]
+    longrepr: LongRepr
+
+
+@dataclass(frozen=True, slots=True)
+class CollectReport:
+    nodeid: str
+    outcome: Outcome
+    longrepr: LongRepr
+    sections: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    category: str
+    text: str
+    path: str
+    line: int
+    when: str
+    nodeid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Internal:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    status: int | None
+    signal: int | None
+    running: int  # index of the test under way, or -1
+    lingered: bool  # threads or exit handlers outlived pytest for too long
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    running: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoSource:
+    path: str
+
+
+Event = (
+    Hello
+    | Items
+    | Collected
+    | Passed
+    | Report
+    | CollectReport
+    | Warned
+    | Internal
+    | Interrupted
+    | End
+    | Exit
+    | Beat
+    | NoSource
+)
+
+
+class Decoder:
+    """Turns the worker's bytes, cut anywhere, into events.
+
+    :param token: the run's own; a line that does not start with it is an error.
+    """
+
+    def __init__(self, token: str) -> None:
+        self._prefix = token.encode("ascii") + b" "
+        self._partial = b""
+        self._total = 0
+        self._next = 1
+        self._items = 0
+
+    def feed(self, data: bytes) -> Iterator[Event]:
+        """Yield the events that are complete with these bytes; raise WireError on the first that is wrong."""
+        self._total += len(data)
+        if self._total > MAX_TOTAL:
+            raise WireError(f"the worker sent more than {MAX_TOTAL >> 20} MiB")
+        lines = (self._partial + data).split(b"\n")
+        self._partial = lines.pop()
+        if len(self._partial) > MAX_LINE:
+            raise WireError(f"the worker sent a record of more than {MAX_LINE >> 20} MiB")
+        for line in lines:
+            yield self._decode(line)
+
+    def finish(self) -> None:
+        """Raise WireError if the stream ended inside a record."""
+        if self._partial:
+            raise WireError("the worker's stream ended in the middle of a record")
+
+    def _decode(self, line: bytes) -> Event:
+        if len(line) > MAX_LINE:
+            raise WireError(f"the worker sent a record of more than {MAX_LINE >> 20} MiB")
+        if not line.startswith(self._prefix):
+            raise WireError(f"the worker sent a line that is not a record: {shown(line)}")
+        number, _, text = line[len(self._prefix) :].partition(b" ")
+        if number != b"0":
+            if number != b"%d" % self._next:
+                raise WireError(f"record {self._next} of the worker is missing (the next one is {shown(number)})")
+            self._next += 1
+        # The frequent record, decoded without a detour.
+        match = _PASS.fullmatch(text)
+        if match is not None:
+            index, start, setup, call, teardown = match.groups()
+            if not int(index) < self._items:
+                raise WireError(f"the worker reports test {int(index)} of {self._items}")
+            return Passed(int(index), float(start), (float(setup), float(call), float(teardown)))
+        event = decode_record(text)
+        if isinstance(event, Beat) != (number == b"0"):
+            raise WireError(f"the worker sent a record out of number: {shown(line)}")
+        if isinstance(event, Items):
+            self._items += len(event.items)
+        return event
+
+
+_PASS = re.compile(
+    rb'\{"t":"pass","i":(\d{1,9}),"s":(\d{1,12}\.\d{6}),"d":\[(\d{1,9}\.\d{6}),(\d{1,9}\.\d{6}),(\d{1,9}\.\d{6})\]\}'
+)
+
+
+def shown(data: bytes) -> str:
+    """Return the start of some bytes, safe to print on one line."""
+    text = repr(data[:60].decode("utf-8", "backslashreplace"))
+    return text + "…" if len(data) > 60 else text
+
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_ESCAPE = re.compile(r"\x1b(?!\[[0-9;]{0,32}m)")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """Return the text without what could steer a terminal; colours (SGR) stay (CWE-150)."""
+    if text.isprintable():
+        return text
+    text = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
+    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", _ESCAPE.sub("\N{REPLACEMENT CHARACTER}", text))
+
+
+def decode_record(text: bytes) -> Event:
+    """Return the event in one record's JSON; raise WireError if it is not exactly one."""
+    fields = _Fields(_parse(text))
+    kind = fields.text("t")
+    decode = _DECODERS.get(kind)
+    if decode is None:
+        raise WireError(f"the worker sent a record of an unknown kind: {shown(text)}")
+    return decode(fields)
+
+
+def _parse(text: bytes) -> Mapping[str, Any]:
+    if text.count(b"[") + text.count(b"{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+        raise WireError("the worker sent a record that is nested too deeply")
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no JSON")
+
+    try:
+        value = json.loads(text, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise WireError(f"the worker sent a record that is not JSON: {shown(text)}") from error
+    if not isinstance(value, dict):
+        raise WireError(f"the worker sent a record that is not an object: {shown(text)}")
+    return value
+
+
+def _depth(text: bytes) -> int:
+    """Return how deeply the brackets outside of strings are nested (json.loads recurses)."""
+    depth = deepest = 0
+    for match in re.finditer(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', text, re.DOTALL):
+        token = match.group()
+        if token in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif token in b"]}":
+            depth -= 1
+    return deepest
+
+
+class _Fields:
+    """Checked access to the fields of a record."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+
+    def _wrong(self, name: str) -> WireError:
+        return WireError(f"the worker sent a record whose field {name!r} is wrong: {shown(repr(self._values).encode())}")
+
+    def raw(self, name: str) -> Any:
+        return self._values.get(name)
+
+    def text(self, name: str, limit: int = MAX_LINE) -> str:
+        return self.as_text(name, self._values.get(name), limit)
+
+    def as_text(self, name: str, value: Any, limit: int = MAX_LINE) -> str:
+        if not isinstance(value, str) or len(value) > limit:
+            raise self._wrong(name)
+        return clean(value)
+
+    def integer(self, name: str, lowest: int = 0) -> int:
+        value = self._values.get(name)
+        if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value < 1 << 53:
+            raise self._wrong(name)
+        return value
+
+    def optional_integer(self, name: str) -> int | None:
+        return None if self._values.get(name) is None else self.integer(name)
+
+    def seconds(self, name: str) -> float:
+        value = self._values.get(name)
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
+            raise self._wrong(name)
+        return max(float(value), 0.0)  # the clock of a test may have been turned back
+
+    def outcome(self, name: str) -> Outcome:
+        value = self._values.get(name)
+        if value not in ("passed", "failed", "skipped"):
+            raise self._wrong(name)
+        return cast("Outcome", value)
+
+    def rows(self, name: str, width: int) -> list[list[Any]]:
+        value = self._values.get(name)
+        if not isinstance(value, list) or any(not isinstance(row, list) or len(row) != width for row in value):
+            raise self._wrong(name)
+        return value
+
+    def location(self, name: str, row: Any) -> tuple[str, int | None, str]:
+        if not isinstance(row, list) or len(row) != 3:
+            raise self._wrong(name)
+        path, line, domain = row
+        if line is not None and (not isinstance(line, int) or isinstance(line, bool)):
+            raise self._wrong(name)
+        return self.as_text(name, path), line, self.as_text(name, domain)
+
+    def sections(self, name: str) -> tuple[tuple[str, str], ...]:
+        return tuple((self.as_text(name, title), self.as_text(name, body)) for title, body in self.rows(name, 2))
+
+    def longrepr(self, name: str) -> LongRepr:
+        value = self._values.get(name)
+        if not isinstance(value, dict):
+            raise self._wrong(name)
+        kind = value.get("kind")
+        if kind == "none":
+            return LongRepr("none")
+        if kind == "skip":
+            place = [value.get("path"), value.get("line"), value.get("reason")]
+            return LongRepr("skip", skip=self.location(name, place))
+        if kind not in ("text", "tree"):
+            raise self._wrong(name)
+        crash = value.get("crash")
+        where: tuple[str, int, str] | None = None
+        if crash is not None:
+            path, line, message = self.location(name, crash)
+            where = (path, line or 0, message)
+        tree = value.get("tree")
+        if tree is not None and not isinstance(tree, dict):
+            raise self._wrong(name)
+        return LongRepr(kind, self.as_text(name, value.get("text")), where, _clean_tree(tree))
+
+
+def _clean_tree(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {clean(key): _clean_tree(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_clean_tree(item) for item in value]
+    return value
+
+
+def _hello(fields: _Fields) -> Hello:
+    version = fields.integer("v")
+    if version != PROTOCOL:
+        raise WireError(f"the worker speaks protocol {version}, this host {PROTOCOL}", "rebuild the image")
+    return Hello(fields.text("python", 64), fields.text("pytest", 64), fields.text("rootdir"), fields.text("inifile"))
+
+
+def _items(fields: _Fields) -> Items:
+    items = []
+    for nodeid, *place in fields.rows("items", 4):
+        items.append(Item(fields.as_text("items", nodeid, MAX_NODEID), *fields.location("items", place)))
+    return Items(tuple(items))
+
+
+def _report(fields: _Fields) -> Report:
+    status = fields.raw("status")
+    if not isinstance(status, list) or len(status) != 3:
+        raise WireError("the worker sent a report without a status")
+    category, letter, word = (fields.as_text("status", part, 64) for part in status)
+    wasxfail = fields.raw("wasxfail")
+    properties = tuple((fields.as_text("properties", key), _clean_tree(value)) for key, value in fields.rows("properties", 2))
+    return Report(
+        nodeid=fields.text("id", MAX_NODEID),
+        location=fields.location("location", fields.raw("location")),
+        when=fields.text("when", 16),
+        outcome=fields.outcome("outcome"),
+        status=(category, letter, word),
+        start=fields.seconds("start"),
+        duration=fields.seconds("duration"),
+        wasxfail=None if wasxfail is None else fields.text("wasxfail"),
+        properties=properties,
+        sections=fields.sections("sections"),
+        longrepr=fields.longrepr("longrepr"),
+    )
+
+
+_DECODERS = {
+    "hello": _hello,
+    "items": _items,
+    "collected": lambda fields: Collected(fields.integer("count"), fields.integer("deselected")),
+    "report": _report,
+    "collect": lambda fields: CollectReport(
+        fields.text("id", MAX_NODEID), fields.outcome("outcome"), fields.longrepr("longrepr"), fields.sections("sections")
+    ),
+    "warning": lambda fields: Warned(
+        fields.text("category", 256),
+        fields.text("text"),
+        fields.text("path"),
+        fields.integer("line"),
+        fields.text("when", 16),
+        fields.text("id", MAX_NODEID),
+    ),
+    "internal": lambda fields: Internal(fields.text("text")),
+    "interrupted": lambda fields: Interrupted(fields.text("text")),
+    "end": lambda fields: End(fields.integer("status")),
+    "exit": lambda fields: Exit(
+        fields.optional_integer("status"),
+        fields.optional_integer("signal"),
+        fields.integer("running", lowest=-1),
+        fields.raw("lingered") is True,
+    ),
+    "beat": lambda fields: Beat(fields.integer("running", lowest=-1)),
+    "nosource": lambda fields: NoSource(fields.text("path")),
+}

@@ -1,0 +1,724 @@
+"""The part that runs inside the container: one file, standard library and pytest only.
+
+It is copied into every environment image and run by path, so it must not import the rest of the package, and its
+syntax is what Python 2.7 to 3.15 have in common; it speaks to pytest 4.6 to 9.x.
+
+Two processes. The *parent* owns the wire: it reads the run's description (one line of JSON) from standard input, forks,
+passes on what the child reports, and says how the child ended. The *child* runs pytest with ``Reporter`` registered.
+The child's records stand in shared memory until they are written, so that a crash loses none of them.
+
+A record is a line: ``TOKEN NUMBER JSON``. Numbers start at 1 and have no gaps; the token is the run's own. Everything
+else that anybody prints goes to standard error. ``wire.py`` is the other end, and lists the records.
+"""
+
+from __future__ import print_function
+
+import errno
+import fcntl
+import io
+import json
+import mmap
+import os
+import select
+import signal
+import struct
+import sys
+import time
+import traceback
+
+PROTOCOL = 1
+PENDING_BYTES = 256 * 1024
+HEADER = struct.Struct("=QQq")  # epoch, bytes pending, index of the running test or -1
+FLUSH_SECONDS = 0.05
+HEARTBEAT_SECONDS = 5.0
+ACKNOWLEDGE_SECONDS = 30.0
+LINGER_SECONDS = 30.0  # how long threads of the suite may outlive pytest
+MAX_TEXT = 512 * 1024  # characters of one traceback or one captured section
+MAX_SECTIONS = 2 * 1024 * 1024
+HIGH_FD = 200  # above what os.closerange(3, n) of a test usually reaches
+
+# Kept at import: tests replace the clock, the file system and json while reports are being sent.
+_getpid = os.getpid
+_fstat = os.fstat
+_dumps = json.dumps
+_clock = getattr(time, "monotonic", time.time)
+_FileIO = io.FileIO
+_open = os.open
+
+
+class Pending(object):
+    """Bytes that the child has reported and not yet written, in memory that both processes see."""
+
+    def __init__(self):
+        self.memory = mmap.mmap(-1, HEADER.size + PENDING_BYTES)
+        self.epoch = 0
+        self.fill = 0
+        self.running = -1
+        self._publish()
+
+    def _publish(self):
+        HEADER.pack_into(self.memory, 0, self.epoch, self.fill, self.running)
+
+    def append(self, data):
+        start = HEADER.size + self.fill
+        self.memory[start : start + len(data)] = data
+        self.fill += len(data)
+        self._publish()
+
+    def take(self):
+        return self.memory[HEADER.size : HEADER.size + self.fill]
+
+    def clear(self):
+        self.epoch += 1
+        self.fill = 0
+        self._publish()
+
+    def run(self, index):
+        self.running = index
+        self._publish()
+
+    def peek(self):
+        """Return what the other process has pending and which test it runs; nothing if it is just being cleared."""
+        epoch, fill, running = HEADER.unpack_from(self.memory, 0)
+        data = self.memory[HEADER.size : HEADER.size + min(fill, PENDING_BYTES)]
+        if HEADER.unpack_from(self.memory, 0)[0] != epoch:
+            data = b""
+        return data, running
+
+
+class Channel(object):
+    """The child's end of the pipe to its parent."""
+
+    def __init__(self, fd, parent_fd, token, pending):
+        self.pid = _getpid()
+        self.parent = os.getppid()
+        self.parent_fd = parent_fd
+        self.token = token
+        self.pending = pending
+        self.number = 0
+        self.flushed = _clock()
+        self._use(fd)
+
+    def _use(self, fd):
+        high = fcntl.fcntl(fd, fcntl.F_DUPFD, HIGH_FD)
+        fcntl.fcntl(high, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+        os.close(fd)
+        self.fd = high
+        stat = _fstat(high)
+        self.identity = (stat.st_dev, stat.st_ino)
+        self.write = _FileIO(high, "wb", closefd=False).write
+
+    def send(self, record):
+        self.send_text(_dumps(record))
+
+    def send_text(self, text):
+        if _getpid() != self.pid:  # a test forked, and its child goes on with our suite (pytest#12028)
+            return
+        self.number += 1
+        data = ("%s %d %s\n" % (self.token, self.number, text)).encode("ascii")
+        if self.pending.fill + len(data) > PENDING_BYTES:
+            self.flush()
+        if len(data) > PENDING_BYTES:
+            self._write(data)
+            return
+        self.pending.append(data)
+        if _clock() - self.flushed > FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self):
+        if _getpid() != self.pid:
+            return
+        if self.pending.fill:
+            self._write(self.pending.take())
+            self.pending.clear()
+        self.flushed = _clock()
+
+    def _write(self, data):
+        if not self._intact():
+            # A test closed the descriptor, or made its number its own: the parent still holds the pipe.
+            path = "/proc/%d/fd/%d" % (self.parent, self.parent_fd)
+            self._use(_open(path, os.O_WRONLY))
+        view = memoryview(data)
+        while len(view):
+            try:
+                written = self.write(view)
+            except (IOError, OSError) as error:
+                if error.errno not in (errno.EINTR, errno.EAGAIN):
+                    raise
+                written = None
+            if written is None:
+                select.select([], [self.fd], [], 1.0)
+            else:
+                view = view[written:]
+
+    def _intact(self):
+        try:
+            stat = _fstat(self.fd)
+        except (IOError, OSError):
+            return False
+        return (stat.st_dev, stat.st_ino) == self.identity
+
+
+def clip(text, limit=MAX_TEXT):
+    """Return the text, or its two ends when it is too long."""
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return "%s\n... %d characters left out ...\n%s" % (text[:half], len(text) - 2 * half, text[-half:])
+
+
+def as_text(value):
+    """Return str(value); a value that cannot be shown is named by its type."""
+    try:
+        return u"%s" % (value,)
+    except Exception:  # __str__ of somebody else's object may raise anything
+        return u"<%s that cannot be shown>" % type(value).__name__
+
+
+def plain(value, depth=0):
+    """Return the value as JSON can carry it, texts clipped; None for what has no such form."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, dict) and depth < 20:
+        return dict((as_text(key), plain(item, depth + 1)) for key, item in value.items())
+    if isinstance(value, (list, tuple)) and depth < 20:
+        return [plain(item, depth + 1) for item in value]
+    return clip(as_text(value))
+
+
+def longrepr_of(report):
+    """Return how a report's failure looks: {"kind": none | text | skip | tree, ...}."""
+    longrepr = report.longrepr
+    if longrepr is None:
+        return {"kind": "none"}
+    if isinstance(longrepr, tuple) and len(longrepr) == 3:
+        return {"kind": "skip", "path": as_text(longrepr[0]), "line": longrepr[1], "reason": as_text(longrepr[2])}
+    try:
+        text = as_text(report.longreprtext)
+    except Exception:  # repr of somebody else's object
+        text = as_text(longrepr)
+    crash = getattr(longrepr, "reprcrash", None)
+    result = {"kind": "text", "text": clip(text)}
+    if crash is not None:
+        result["crash"] = [as_text(crash.path), crash.lineno, clip(as_text(crash.message), 4096)]
+    if hasattr(longrepr, "reprtraceback"):
+        try:
+            tree = plain(report._to_json()["longrepr"])
+        except Exception:  # experimental in pytest: the text stands for it
+            tree = None
+        if isinstance(tree, dict):
+            result["kind"] = "tree"
+            result["tree"] = tree
+    return result
+
+
+def sections_of(report):
+    room = MAX_SECTIONS
+    kept = []
+    for name, content in report.sections:
+        content = clip(as_text(content), min(room, MAX_TEXT))
+        room = max(room - len(content), 0)
+        kept.append([as_text(name), content])
+    return kept
+
+
+def make_reporter(channel, spec):
+    """Return the plugin that turns what pytest says into records. Only called where pytest can be imported."""
+    import pytest
+
+    class Reporter(object):
+        """Registered as an object, so that inner xdist workers do not load it again."""
+
+        def __init__(self):
+            self.indexes = {}
+            self.held = {}  # node id -> the plain passed phases of the test that is under way
+            self.config = None
+            self.deselected = 0
+
+        def pytest_addoption(self, parser):
+            # The suite's own ini file or PYTEST_ADDOPTS may carry the host's options: they mean nothing in here.
+            group = parser.getgroup("pyimages")
+            for name, takes_value in spec["own_options"]:
+                if takes_value:
+                    group.addoption(name, action="append", default=[], help="ignored inside the container")
+                else:
+                    group.addoption(name, action="store_true", help="ignored inside the container")
+            for name in spec["own_ini"]:
+                parser.addini(name, "ignored inside the container", type="linelist")
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_configure(self, config):
+            self.config = config
+            for name in ("xmlpath", "pastebin"):  # files and uploads are the host's business
+                if hasattr(config.option, name):
+                    setattr(config.option, name, None)
+            channel.send(
+                {
+                    "t": "hello",
+                    "v": PROTOCOL,
+                    "python": "%d.%d.%d%s" % (sys.version_info[:3] + (release_suffix(),)),
+                    "pytest": pytest.__version__,
+                    "rootdir": as_text(getattr(config, "rootpath", None) or config.rootdir),
+                    "inifile": as_text(getattr(config, "inipath", None) or config.inifile or ""),
+                }
+            )
+            channel.flush()
+
+        @pytest.hookimpl(trylast=True)
+        def pytest_sessionstart(self, session):
+            silence_terminal(self.config)
+
+        @pytest.hookimpl(trylast=True)
+        def pytest_collection_finish(self, session):
+            if not getattr(self.config.option, "dist", "no") in ("no", None) and not session.items:
+                return  # xdist's controller collects nothing itself
+            rows = []
+            for item in session.items:
+                path, line, domain = item.location
+                rows.append([item.nodeid, path, line, domain])
+            self._collected(rows)
+
+        @pytest.hookimpl(optionalhook=True)
+        def pytest_xdist_node_collection_finished(self, node, ids):
+            if not self.indexes:
+                self._collected([[nodeid, nodeid.split("::")[0], None, nodeid.split("::")[-1]] for nodeid in ids])
+
+        def _collected(self, rows):
+            for index, row in enumerate(rows):
+                self.indexes[row[0]] = index
+            for start in range(0, len(rows), 500):
+                channel.send({"t": "items", "items": plain(rows[start : start + 500])})
+            channel.send({"t": "collected", "count": len(rows), "deselected": self.deselected})
+            channel.flush()
+
+        def pytest_deselected(self, items):
+            self.deselected += len(items)
+
+        def pytest_collectreport(self, report):
+            if report.outcome == "passed":
+                return
+            channel.send(
+                {
+                    "t": "collect",
+                    "id": report.nodeid,
+                    "outcome": report.outcome,
+                    "longrepr": longrepr_of(report),
+                    "sections": sections_of(report),
+                }
+            )
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_logstart(self, nodeid):
+            channel.pending.run(self.indexes.get(nodeid, -1))
+
+        @pytest.hookimpl(trylast=True)
+        def pytest_runtest_logfinish(self, nodeid):
+            held = self.held.pop(nodeid, None)
+            if held is not None:
+                for report in held:
+                    self._send_report(report)
+            channel.pending.run(-1)
+
+        def pytest_runtest_logreport(self, report):
+            nodeid = report.nodeid
+            index = self.indexes.get(nodeid)
+            held = self.held.get(nodeid, ())
+            if index is None or not self._is_plain(report) or report.when != ("setup", "call", "teardown", "?")[len(held)]:
+                for earlier in held:
+                    self._send_report(earlier)
+                self.held.pop(nodeid, None)
+                self._send_report(report)
+            elif len(held) == 2:
+                del self.held[nodeid]
+                channel.send_text(
+                    '{"t":"pass","i":%d,"s":%.6f,"d":[%.6f,%.6f,%.6f]}'
+                    % (
+                        index,
+                        getattr(held[0], "start", 0.0),
+                        held[0].duration,
+                        held[1].duration,
+                        report.duration,
+                    )
+                )
+            else:
+                self.held[nodeid] = tuple(held) + (report,)
+
+        def _is_plain(self, report):
+            return (
+                report.outcome == "passed"
+                and type(report) is pytest_report_class
+                and not hasattr(report, "wasxfail")
+                and not report.user_properties
+                and not (report.sections and spec["passed_output"])
+            )
+
+        def _send_report(self, report):
+            status = self.config.hook.pytest_report_teststatus(report=report, config=self.config)
+            category, letter, word = status if status else ("", "", "")
+            if isinstance(word, tuple):
+                word = word[0]
+            location = report.location or (report.nodeid.split("::")[0], None, report.nodeid)
+            channel.send(
+                {
+                    "t": "report",
+                    "id": report.nodeid,
+                    "location": plain(location),
+                    "when": report.when,
+                    "outcome": report.outcome,
+                    "status": [as_text(category), as_text(letter), as_text(word)],
+                    "start": getattr(report, "start", 0.0),
+                    "duration": report.duration,
+                    "wasxfail": plain(getattr(report, "wasxfail", None)),
+                    "properties": plain([list(pair) for pair in report.user_properties]),
+                    "sections": sections_of(report) if spec["passed_output"] or report.outcome != "passed" else [],
+                    "longrepr": longrepr_of(report),
+                }
+            )
+
+        def pytest_internalerror(self, excrepr):
+            channel.send({"t": "internal", "text": clip(as_text(excrepr))})
+
+        def pytest_keyboard_interrupt(self, excinfo):
+            channel.send({"t": "interrupted", "text": clip(as_text(excinfo.value) or excinfo.typename, 4096)})
+
+    def recorded(warning_message, when, nodeid):
+        channel.send(
+            {
+                "t": "warning",
+                "category": warning_message.category.__name__,
+                "text": clip(as_text(warning_message.message), 65536),
+                "path": as_text(warning_message.filename),
+                "line": warning_message.lineno,
+                "when": as_text(when),
+                "id": as_text(nodeid or ""),
+            }
+        )
+
+    if hasattr(pytest, "version_tuple") or int(pytest.__version__.split(".")[0]) >= 6:
+
+        def pytest_warning_recorded(self, warning_message, when, nodeid, location):
+            recorded(warning_message, when, nodeid)
+
+        Reporter.pytest_warning_recorded = pytest_warning_recorded
+    else:
+
+        def pytest_warning_captured(self, warning_message, when, item):
+            recorded(warning_message, when, getattr(item, "nodeid", ""))
+
+        Reporter.pytest_warning_captured = pytest_warning_captured
+
+    from _pytest.reports import TestReport as pytest_report_class
+
+    return Reporter()
+
+
+def release_suffix():
+    """Return "", "a1", "b2" or "rc1" for the running Python."""
+    level, serial = sys.version_info[3:5]
+    return {"final": ""}.get(level, "%s%d" % ({"alpha": "a", "beta": "b", "candidate": "rc"}.get(level, level), serial))
+
+
+def silence_terminal(config):
+    """Replace pytest's terminal reporter by one that draws nothing: the host does the drawing, once.
+
+    It stays registered, since assertion rewriting and many plugins ask for it.
+    """
+    current = config.pluginmanager.getplugin("terminalreporter")
+    if current is None:
+        return
+    from _pytest.terminal import TerminalReporter
+
+    class Silent(TerminalReporter):
+        def pytest_runtest_logreport(self, report):
+            if report.outcome != "passed":
+                status = config.hook.pytest_report_teststatus(report=report, config=config)
+                self.stats.setdefault(status[0] if status else "", []).append(report)
+            elif report.when == "call":
+                self.stats.setdefault("passed", []).append(report)
+
+        def pytest_sessionfinish(self, session, exitstatus):
+            # Other people's summaries may do more than print.
+            config.hook.pytest_terminal_summary(terminalreporter=self, exitstatus=exitstatus, config=config)
+
+    def nothing(self):
+        return None
+
+    for name in dir(TerminalReporter):
+        if name.startswith("pytest_") and name not in Silent.__dict__:
+            setattr(Silent, name, nothing)
+    silent = Silent(config, open(os.devnull, "w"))
+    # What a conftest may ask of it before anything was reported.
+    for name in ("_session", "_sessionstarttime", "_session_start", "startdir", "startpath"):
+        if hasattr(current, name):
+            try:
+                setattr(silent, name, getattr(current, name))
+            except AttributeError:  # a read-only property on some versions
+                continue
+    config.pluginmanager.unregister(current)
+    config.pluginmanager.register(silent, "terminalreporter")
+
+
+def run_pytest(channel, spec):
+    """Run the suite in this process; return pytest's exit status."""
+    try:
+        import pytest
+    except ImportError as error:
+        channel.send({"t": "internal", "text": "pytest cannot be imported: %s" % as_text(error)})
+        return 3
+    sys.argv[:] = [spec["program"]] + spec["args"]
+    sys.path[0:1] = [os.getcwd() if spec["cwd_on_path"] else os.path.dirname(sys.executable)]
+    return int(pytest.main(["-p", "no:pyimages"] + spec["args"], plugins=[make_reporter(channel, spec)]))
+
+
+def child_main(write_fd, parent_fd, pending, spec):
+    """Be the pytest process; never returns."""
+    status = 3
+    try:
+        os.environ.update(spec["environment"])
+        os.chdir(spec["cwd"])
+        channel = Channel(write_fd, parent_fd, spec["token"], pending)
+        status = run_pytest(channel, spec)
+        channel.send({"t": "end", "status": status})
+        channel.flush()
+    except SystemExit:
+        raise
+    except BaseException:
+        traceback.print_exc()
+        status = 3
+    sys.exit(status)
+
+
+class Parent(object):
+    """Owns the wire and outlives whatever happens to the child."""
+
+    def __init__(self, wire, control, read_fd, child, pending, token):
+        self.wire = wire
+        self.control = control
+        self.read_fd = read_fd
+        self.child = child
+        self.pending = pending
+        self.token = token
+        self.partial = b""
+        self.commands = b""
+        self.last = 0  # number of the last record passed on
+        self.ended = None  # when the child's end record was seen
+        self.host_gone = False
+        self.acknowledged = False
+        self.killed_lingering = False
+
+    def write(self, data):
+        view = memoryview(data)
+        while len(view):
+            try:
+                view = view[os.write(self.wire, view) :]
+            except (IOError, OSError) as error:
+                if error.errno not in (errno.EINTR, errno.EAGAIN):
+                    raise
+
+    def pass_on(self, lines):
+        """Forward complete lines, but none twice: a record may be seen in memory first and in the pipe later."""
+        first = int(lines.split(b" ", 2)[1])
+        if first <= self.last:
+            kept = [line for line in lines.splitlines(True) if int(line.split(b" ", 2)[1]) > self.last]
+            lines = b"".join(kept)
+            if not lines:
+                return
+        start = lines.rfind(b"\n", 0, -1) + 1
+        self.last = int(lines[start:].split(b" ", 2)[1])
+        if lines[start:].split(b" ", 2)[2].startswith(b'{"t": "end"'):
+            self.ended = _clock()
+        self.write(lines)
+
+    def from_pipe(self):
+        """Read once; return whether there was anything."""
+        try:
+            data = os.read(self.read_fd, 1 << 16)
+        except (IOError, OSError) as error:
+            if error.errno in (errno.EAGAIN, errno.EINTR):
+                return False
+            raise
+        if not data:
+            return False
+        data = self.partial + data
+        end = data.rfind(b"\n") + 1
+        self.partial = data[end:]
+        if end:
+            self.pass_on(data[:end])
+        return True
+
+    def from_memory(self):
+        data, _ = self.pending.peek()
+        # Records still in the pipe come first; what is pending there is newer.
+        if data and not self.partial and int(data.split(b" ", 2)[1]) <= self.last + 1:
+            self.pass_on(data)
+
+    def from_host(self):
+        try:
+            data = os.read(self.control, 4096)
+        except (IOError, OSError) as error:
+            if error.errno == errno.EINTR:
+                return
+            data = b""
+        if not data:
+            self.host_gone = True
+            return
+        self.commands += data
+        while b"\n" in self.commands:
+            line, self.commands = self.commands.split(b"\n", 1)
+            if line == b"stop":
+                self.signal_child(signal.SIGINT)
+            elif line == b"acknowledged":
+                self.acknowledged = True
+
+    def signal_child(self, number):
+        try:
+            os.kill(self.child, number)
+        except OSError as error:
+            if error.errno != errno.ESRCH:
+                raise
+
+    def reap(self):
+        """Return the child's wait status once it has ended; orphans are reaped on the way, as PID 1 must."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except OSError as error:
+                if error.errno == errno.ECHILD:
+                    return None
+                if error.errno == errno.EINTR:
+                    continue
+                raise
+            if pid == 0:
+                return None
+            if pid == self.child:
+                return status
+
+    def record(self, **fields):
+        self.write(("%s %d %s\n" % (self.token, self.last + 1, json.dumps(fields))).encode("ascii"))
+        self.last += 1
+
+    def supervise(self, wakeup):
+        """Pass records on until the child has ended; return its wait status."""
+        beat = _clock()
+        while True:
+            try:
+                ready = select.select([self.read_fd, self.control, wakeup], [], [], 0.1)[0]
+            except (select.error, OSError) as error:
+                if error.args[0] != errno.EINTR:
+                    raise
+                ready = []
+            if wakeup in ready:
+                os.read(wakeup, 512)
+            if self.read_fd in ready:
+                self.from_pipe()
+            elif not ready:
+                self.from_memory()
+            if self.control in ready:
+                self.from_host()
+            if self.host_gone:
+                self.signal_child(signal.SIGKILL)
+                return None
+            now = _clock()
+            if now - beat > HEARTBEAT_SECONDS:
+                beat = now
+                # Not numbered: the child numbers its records, and may be about to use the next number.
+                self.write(("%s 0 %s\n" % (self.token, json.dumps({"t": "beat", "running": self.pending.peek()[1]}))).encode("ascii"))
+            if self.ended is not None and now - self.ended > LINGER_SECONDS and not self.killed_lingering:
+                self.killed_lingering = True
+                self.signal_child(signal.SIGKILL)
+            status = self.reap()
+            if status is not None:
+                return status
+
+    def finish(self, status):
+        """Say how the child ended, and wait until the host has heard it."""
+        while self.from_pipe():
+            continue
+        data, running = self.pending.peek()
+        if data:
+            self.pass_on(data)
+        self.record(
+            t="exit",
+            status=os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+            signal=os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
+            running=running,
+            lingered=self.killed_lingering,
+        )
+        deadline = _clock() + ACKNOWLEDGE_SECONDS
+        while not self.acknowledged and not self.host_gone and _clock() < deadline:
+            if select.select([self.control], [], [], 1.0)[0]:
+                self.from_host()
+
+
+def read_spec(control):
+    """Return the run's description, the first line that the host sends; None if the host is gone."""
+    data = b""
+    while not data.endswith(b"\n"):
+        piece = os.read(control, 1 << 16)
+        if not piece:
+            return None
+        data += piece
+    return json.loads(data.decode("utf-8"))
+
+
+def missing_source(witness):
+    """Return one of the given files, [path, size, seconds], if none of them is here as the host saw it.
+
+    One is proof enough, and others may have changed since: a log that the run's own output goes to, for example.
+    """
+    for path, size, seconds in witness:
+        try:
+            stat = os.stat(path)
+        except OSError:
+            continue
+        if stat.st_size == size and int(stat.st_mtime) == seconds:
+            return None
+    return witness[0][0] if witness else None
+
+
+def main():
+    """Be the parent process."""
+    control = os.dup(0)
+    wire = os.dup(1)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    spec = read_spec(control)
+    if spec is None:
+        return 1
+    missing = missing_source(spec["witness"])
+    if missing is not None:
+        line = "%s 1 %s\n" % (spec["token"], json.dumps({"t": "nosource", "path": missing}))
+        os.write(wire, line.encode("ascii"))
+        select.select([control], [], [], ACKNOWLEDGE_SECONDS)
+        return 0
+
+    read_fd, write_fd = os.pipe()
+    fcntl.fcntl(read_fd, fcntl.F_SETFL, os.O_NONBLOCK)
+    wake_read, wake_write = os.pipe()
+    for fd in (wake_read, wake_write):
+        fcntl.fcntl(fd, fcntl.F_SETFL, os.O_NONBLOCK)
+    pending = Pending()
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        for fd in (control, wire, read_fd, wake_read, wake_write):
+            os.close(fd)
+        if null > 2:
+            os.close(null)
+        child_main(write_fd, write_fd, pending, spec)
+    for fd in (control, wire, read_fd, write_fd, wake_read, wake_write):
+        fcntl.fcntl(fd, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake_write)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = Parent(wire, control, read_fd, child, pending, spec["token"])
+    status = parent.supervise(wake_read)
+    if parent.host_gone:
+        return 1
+    parent.finish(status)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,294 @@
+"""The controller: one thread per image builds and runs, the main thread replays what they report through pytest."""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from pytest_pyimages.engines.base import Engine
+from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
+from pytest_pyimages.images.build import Builder, BuiltImage, source_root
+from pytest_pyimages.images.network import host_network
+from pytest_pyimages.images.project import Project, find_project
+from pytest_pyimages.matrix import ImageTag, ProjectPythons, parse_matrix
+from pytest_pyimages.results.outcome import ImageResult, exit_status
+from pytest_pyimages.results.replay import Replay
+from pytest_pyimages.results.reports import STATUS
+from pytest_pyimages.runs.ownership import Ownership
+from pytest_pyimages.runs.run import Run, RunEnd, RunSpec
+from pytest_pyimages.runs.source import Source, Witness, witnesses
+from pytest_pyimages.runs.wire import Event
+from pytest_pyimages.settings import OWN_INI, OWN_OPTIONS, Settings
+
+QUEUE_BATCHES = 256  # per session; a full queue holds the containers back
+CLEANUP_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A stage of an image, in words."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    label: str
+    image: BuiltImage
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    label: str
+    events: Sequence[Event]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An image is done, one way or the other."""
+
+    label: str
+    end: RunEnd | None
+    error: PyimagesError | None
+    run_seconds: float
+
+
+Message = Said | Built | Batch | Ended
+
+
+def parse_settings_matrix(settings: Settings, project: Project) -> tuple[ImageTag, ...]:
+    """Return the images that the user asked for; raise ConfigurationError for what is not one."""
+    pythons = ProjectPythons(requires_python=project.requires_python, classifiers=project.classifiers)
+    return parse_matrix(settings.specs, registry=settings.registry, project=pythons)
+
+
+class ImagesSession:
+    """The plugin object that takes pytest's collection and run loop over when images are asked for."""
+
+    def __init__(self, config: pytest.Config, settings: Settings, connecting: Future[Engine]) -> None:
+        self._config = config
+        self._settings = settings
+        self._connecting = connecting
+        invocation = settings.invocation
+        self.project = find_project(invocation.rootdir, ini=invocation.ini)
+        self.matrix = parse_settings_matrix(settings, self.project)
+        root = source_root(self.project, invocation.rootdir, invocation.cwd)
+        self.source = Source(root, None if settings.source == "auto" else settings.source)
+        self.results = {
+            tag.label: ImageResult(label=tag.label, reference=tag.reference, allowed_to_fail=tag.allowed_to_fail)
+            for tag in self.matrix
+        }
+        self.leftovers: tuple[str, ...] = ()
+        self.engine: Engine | None = None
+        self._queue: queue.Queue[Message] = queue.Queue(QUEUE_BATCHES)
+        self._runs: dict[str, Run] = {}
+        self._lock = threading.Lock()
+        self._closing = False
+        self._cleanup = ExitStack()
+        self._threads: ThreadPoolExecutor | None = None
+        config.add_cleanup(self.close)
+
+    # what pytest calls
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Connect and set everything going before the header is drawn."""
+        try:
+            self.engine = self._connecting.result()
+        except ConfigurationError as error:
+            raise pytest.UsageError(str(error)) from None
+        except EngineError as error:
+            raise pytest.UsageError(f"--py-images: {error}") from None
+        self._begin(self.engine)
+
+    def pytest_report_header(self) -> list[str]:
+        labels = ", ".join(tag.label + ("?" if tag.allowed_to_fail else "") for tag in self.matrix)
+        engine = str(self.engine.info) if self.engine is not None else "no engine"
+        return [
+            f"py-images: {labels} · {engine} · source: {self.source.mode}",
+            f"installs: {self.project.origin or 'pytest'}",
+        ]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> bool:
+        """Collect nothing here: the containers do."""
+        session.items = []
+        return True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Replay what the containers report until all have ended."""
+        replay = Replay(session, self.results, self._settings.collect_only)
+        waiting = set(self.results)
+        try:
+            while waiting:
+                self._handle(self._next(replay), replay, waiting)
+                self._check_stop(session)
+        finally:
+            replay.flush()
+        return True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        status: tuple[str, str, str] | None = getattr(report, STATUS, None)
+        return status
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Fold the images' exit statuses, unless the session was interrupted here."""
+        self.close()
+        if session.exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):
+            return
+        folded = exit_status(self.results)
+        if folded == pytest.ExitCode.OK and session.testsfailed:
+            folded = int(pytest.ExitCode.TESTS_FAILED)
+        session.exitstatus = folded
+        if self._settings.report is not None:
+            from pytest_pyimages.results.json_report import write_report
+
+            write_report(self._settings.report, self.results)
+
+    @pytest.hookimpl
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        from pytest_pyimages.results.terminal import write_summary
+
+        notes = list(self.leftovers)
+        if self.source.reason:
+            notes.append(f"source: copy ({self.source.reason})")
+        write_summary(terminalreporter, self.results, collect_only=self._settings.collect_only, notes=notes)
+
+    # the threads
+
+    def _begin(self, engine: Engine) -> None:
+        owner = self._cleanup.enter_context(Ownership())
+        builder = Builder(
+            engine, owner, self.source, self.project, lambda: host_network(os.environ), lambda label, text: self._put(Said(label, text))
+        )
+        jobs = min(len(self.matrix), max(2, os.cpu_count() or 1))
+        self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="pyimages")
+        witness = witnesses(self.source.root)
+        for tag in self.matrix:
+            self._threads.submit(self._image, tag, engine, owner, builder, witness)
+        sweeper = threading.Thread(target=self._sweep, args=(engine, owner), name="pyimages-sweep")
+        sweeper.start()
+        self._cleanup.callback(sweeper.join, CLEANUP_SECONDS)
+
+    def _sweep(self, engine: Engine, owner: Ownership) -> None:
+        try:
+            self.leftovers = owner.sweep(engine)
+        except EngineError as error:
+            self.leftovers = (f"what earlier sessions may have left was not looked for ({error.message})",)
+
+    def _image(self, tag: ImageTag, engine: Engine, owner: Ownership, builder: Builder, witness: tuple[Witness, ...]) -> None:
+        """Build and run one image; whatever happens, say that it has ended."""
+        end: RunEnd | None = None
+        failure: PyimagesError | None = None
+        began = time.monotonic()
+        try:
+            if self._closing:
+                return
+            image = builder.ensure(tag)
+            self._put(Built(tag.label, image))
+            began = time.monotonic()
+            end = self._run_once(tag, engine, owner, image, witness)
+            if end.missing_source and self.source.fall_back(end.missing_source):
+                end = self._run_once(tag, engine, owner, image, witness)
+        except PyimagesError as error:
+            failure = error
+        except Exception as error:  # ours; it must not leave the session waiting
+            failure = PyimagesError(f"internal error: {type(error).__name__}: {error}")
+            sys.excepthook(type(error), error, error.__traceback__)
+        finally:
+            self._put(Ended(tag.label, end, failure, time.monotonic() - began))
+
+    def _run_once(self, tag: ImageTag, engine: Engine, owner: Ownership, image: BuiltImage, witness: tuple[Witness, ...]) -> RunEnd:
+        run = Run(engine, owner, self.source, self._spec(image, witness))
+        with self._lock:
+            if self._closing:
+                return RunEnd(status=None, problem="stopped before it began")
+            self._runs[tag.label] = run
+        try:
+            return run.execute(lambda events: self._put(Batch(tag.label, events)))
+        finally:
+            with self._lock:
+                del self._runs[tag.label]
+
+    def _spec(self, image: BuiltImage, witness: tuple[Witness, ...]) -> RunSpec:
+        invocation = self._settings.invocation
+        folder = image.executable.rpartition("/")[0]
+        return RunSpec(
+            image=image.id,
+            python=image.executable,
+            args=invocation.args,
+            program=f"{folder}/pytest",
+            cwd=str(invocation.cwd),
+            cwd_on_path=invocation.module,
+            environment=self._settings.container_environment,
+            witness=witness,
+            passed_output=self._settings.passed_output,
+            own_options=OWN_OPTIONS,
+            own_ini=OWN_INI,
+        )
+
+    def _put(self, message: Message) -> None:
+        while not self._closing:
+            try:
+                self._queue.put(message, timeout=0.2)
+            except queue.Full:
+                continue
+            return
+
+    # the main thread
+
+    def _next(self, replay: Replay) -> Message:
+        while True:
+            try:
+                return self._queue.get(timeout=replay.patience)
+            except queue.Empty:
+                replay.flush_late()
+
+    def _handle(self, message: Message, replay: Replay, waiting: set[str]) -> None:
+        result = self.results[message.label]
+        if isinstance(message, Batch):
+            replay.events(message.label, message.events)
+        elif isinstance(message, Said):
+            replay.say(message.label, message.text)
+        elif isinstance(message, Built):
+            result.digest, result.python = message.image.digest, message.image.python
+            result.cached, result.build_seconds = message.image.cached, message.image.build_seconds
+        else:
+            waiting.discard(message.label)
+            result.run_seconds = message.run_seconds
+            replay.ended(message.label, message.end, message.error)
+
+    @staticmethod
+    def _check_stop(session: pytest.Session) -> None:
+        if session.shouldfail:
+            raise session.Failed(session.shouldfail)
+        if session.shouldstop:
+            raise session.Interrupted(session.shouldstop)
+
+    def close(self) -> None:
+        """Stop what still runs and wait until nothing is left. May be called more than once."""
+        with self._lock:
+            self._closing = True
+            runs = list(self._runs.values())
+        for run in runs:
+            run.kill()
+        if self._threads is not None:
+            self._threads.shutdown(wait=True, cancel_futures=True)
+            self._threads = None
+        self._cleanup.close()
+        if self.engine is not None:
+            self.engine.close()
+

@@ -1,0 +1,154 @@
+"""What the user asked for, read once from pytest's configuration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from pytest_pyimages.errors import ConfigurationError
+
+INSIDE = "PYIMAGES_INSIDE"  # set in every container: there the plugin does nothing
+
+# Our own command line options: name, metavar, help.
+OPTIONS = (
+    (
+        "--py-images",
+        "SPEC",
+        "run the suite in a container of each of these images: tags, ranges, references, 'auto', separated by commas,"
+        " a trailing '?' allows an image to fail. May be repeated. Example: 3.12,3.14-slim,3.15-rc?",
+    ),
+    (
+        "--py-images-registry",
+        "PREFIX",
+        "where plain tags come from instead of the public registry, such as localhost:5000/library"
+        " (default: PY_IMAGES_REGISTRY, else none)",
+    ),
+    (
+        "--py-images-engine",
+        "URL",
+        "the container engine, such as unix:///run/podman/podman.sock (default: DOCKER_HOST, else the docker command's"
+        " current context)",
+    ),
+    ("--py-images-report", "FILE", "write the results of all images to FILE.json"),
+    (
+        "--py-images-source",
+        "MODE",
+        "how the source gets into a container: 'overlay' (a writable layer over it), 'copy', or 'auto', the first that"
+        " works (default: auto)",
+    ),
+)
+INI_KEYS = (
+    ("py_images", "the images to run the suite in, as for --py-images, one or more per line"),
+    ("py_images_registry", "as --py-images-registry"),
+    ("py_images_install", "what to install for the suite instead of what is found: pip arguments, one entry per line"),
+)
+OWN_OPTIONS = tuple((name, True) for name, _, _ in OPTIONS)
+OWN_INI = tuple(name for name, _ in INI_KEYS)
+
+# What of the host's environment the suite sees; everything else stays here.
+PASSED_ENVIRONMENT = ("CI", "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_THEME")
+
+
+def passed_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what of the host's variables the suite may see."""
+    return {name: environ[name] for name in PASSED_ENVIRONMENT if name in environ}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """How pytest was called, and the suite's own configuration, before the host forgot what is not its business."""
+
+    args: tuple[str, ...]  # as typed
+    all_args: tuple[str, ...]  # with those of the ini file and PYTEST_ADDOPTS before them
+    ini: Mapping[str, str | list[str]]
+    inipath: Path | None
+    rootdir: Path
+    cwd: Path
+    module: bool  # called as ``python -m pytest``
+    environment: Mapping[str, str]  # what of the host's variables the suite sees
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that decides a session over images."""
+
+    invocation: Invocation
+    specs: tuple[str, ...]
+    registry: str
+    engine: str  # endpoint, or empty for the engine's own rules
+    report: Path | None
+    source: Literal["auto", "overlay", "copy"]
+    passed_output: bool
+    collect_only: bool
+
+    @classmethod
+    def from_config(cls, config: pytest.Config, invocation: Invocation) -> Settings:
+        """Read the options; raise ConfigurationError for values that make no sense."""
+        return cls(
+            invocation=invocation,
+            specs=_specs(config, invocation.ini),
+            registry=_registry(config, invocation.ini),
+            engine=_last(config, "--py-images-engine"),
+            report=_report(config, invocation.cwd),
+            source=_source(config),
+            passed_output=_wants_passed_output(config),
+            collect_only=bool(config.getoption("collectonly", False)),
+        )
+
+    @property
+    def container_environment(self) -> dict[str, str]:
+        """The variables that the suite sees on top of the image's own."""
+        return {**self.invocation.environment, INSIDE: "1"}
+
+
+def _last(config: pytest.Config, name: str) -> str:
+    values: Sequence[str] = config.getoption(name) or []
+    return values[-1].strip() if values else ""
+
+
+def _specs(config: pytest.Config, ini: Mapping[str, str | list[str]]) -> tuple[str, ...]:
+    typed: Sequence[str] = config.getoption("--py-images") or []
+    if typed:
+        return tuple(typed)
+    value = ini.get("py_images", "")
+    if isinstance(value, list) and any(not isinstance(entry, str) for entry in value):
+        raise ConfigurationError(f"py_images: {value!r} holds something that is not a text", 'quote it: ["3.10", "3.12"]')
+    return ("\n".join(value),) if isinstance(value, list) else (value,)
+
+
+def _registry(config: pytest.Config, ini: Mapping[str, str | list[str]]) -> str:
+    configured = ini.get("py_images_registry", "")
+    if not isinstance(configured, str):
+        raise ConfigurationError("py_images_registry: one text is wanted", 'for example "localhost:5000/library"')
+    return _last(config, "--py-images-registry") or os.environ.get("PY_IMAGES_REGISTRY", "") or configured.strip()
+
+
+def _report(config: pytest.Config, cwd: Path) -> Path | None:
+    name = _last(config, "--py-images-report")
+    if not name:
+        return None
+    path = cwd / name
+    if path.suffix != ".json":
+        raise ConfigurationError(f"--py-images-report: {name} has no known suffix", "name a file that ends in .json")
+    if path.is_dir():
+        raise ConfigurationError(f"--py-images-report: {name} is a folder", "name a file that ends in .json")
+    return path
+
+
+def _source(config: pytest.Config) -> Literal["auto", "overlay", "copy"]:
+    value = _last(config, "--py-images-source") or "auto"
+    if value == "auto" or value == "overlay" or value == "copy":
+        return value
+    raise ConfigurationError(f'--py-images-source: "{value}" is none of auto, overlay, copy')
+
+
+def _wants_passed_output(config: pytest.Config) -> bool:
+    """Whether -rP, -rA or junit's logging need what passed tests printed."""
+    chars = str(config.getoption("reportchars", ""))
+    logging = str(config.getini("junit_logging")) if config.pluginmanager.hasplugin("junitxml") else "no"
+    return "P" in chars or "A" in chars or (bool(config.getoption("xmlpath", None)) and logging != "no")

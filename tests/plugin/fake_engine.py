@@ -1,0 +1,222 @@
+"""An engine without containers: the real worker, in a local process, with the real wire."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from pytest_pyimages.engines.base import (
+    STDERR,
+    STDOUT,
+    ContainerSpec,
+    ContainerState,
+    EngineInfo,
+    ImageInfo,
+    Leftover,
+    PullProgress,
+)
+from pytest_pyimages.errors import EngineError, ImageNotFound
+from pytest_pyimages.runs import worker as worker_module
+from pytest_pyimages.runs.run import WORKER
+
+KNOWN = tuple(f"python:3.{minor}{variant}" for minor in range(10, 16) for variant in ("", "-slim"))
+Installer = Callable[[ContainerSpec, Mapping[str, object]], Mapping[str, object]]
+
+
+def installs(spec: ContainerSpec, job: Mapping[str, object]) -> Mapping[str, object]:
+    """Pretend that everything was installed, by the Python that runs these tests."""
+    return {"python": "%d.%d.%d" % sys.version_info[:3], "executable": sys.executable}
+
+
+class FakeStream:
+    """Two pipes and a process; the build's container answers without one."""
+
+    def __init__(self, container: FakeContainer) -> None:
+        self._container = container
+        self._sent = bytearray()
+        self._answer = threading.Event()
+        self._closed = False
+
+    def frames(self) -> Iterator[tuple[int, bytes]]:
+        process = self._container.process
+        if process is None:
+            self._answer.wait(10)
+            yield from self._container.answer(bytes(self._sent))
+            return
+        assert process.stdout is not None
+        assert process.stderr is not None
+        errors: list[bytes] = []
+        drain = threading.Thread(target=lambda stream: errors.append(stream.read()), args=(process.stderr,))
+        drain.start()
+        while data := os.read(process.stdout.fileno(), 65536):
+            yield STDOUT, data
+        drain.join()
+        if errors[0]:
+            yield STDERR, errors[0]
+
+    def send(self, data: bytes) -> None:
+        process = self._container.process
+        if process is None:
+            self._sent += data
+            self._answer.set()
+            return
+        assert process.stdin is not None
+        try:
+            process.stdin.write(data)
+            process.stdin.flush()
+        except (OSError, ValueError) as error:
+            raise EngineError(f"stdin of the container is gone: {error}") from error
+
+    def close(self) -> None:
+        self._closed = True
+        self._answer.set()
+
+
+class FakeContainer:
+    def __init__(self, spec: ContainerSpec, installer: Installer) -> None:
+        self.spec = spec
+        self.process: subprocess.Popen[bytes] | None = None
+        self._installer = installer
+
+    def start(self) -> None:
+        if self.spec.command[1:] != (WORKER,):
+            return
+        environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **self.spec.environment}
+        self.process = subprocess.Popen(
+            [self.spec.command[0], str(Path(worker_module.__file__))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            cwd="/",
+            start_new_session=True,
+        )
+
+    def answer(self, sent: bytes) -> Iterator[tuple[int, bytes]]:
+        job = json.loads(sent.partition(b"\n")[2])
+        result = dict(self._installer(self.spec, job))
+        yield STDERR, str(result.pop("log", "")).encode()
+        yield STDOUT, json.dumps(result).encode() + b"\n"
+
+    def end(self) -> None:
+        if self.process is not None:
+            if self.process.poll() is None:
+                self.process.kill()
+            self.process.wait()
+            for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+                if pipe is not None:
+                    pipe.close()
+
+
+class FakeEngine:
+    """Implements the Engine protocol; everything it still has at the end of a session is a leak.
+
+    :param known: references that it has without pulling.
+    :param pulls: what a pull of other references does: an error to raise, or None to succeed.
+    """
+
+    def __init__(
+        self,
+        *,
+        known: Iterable[str] = KNOWN,
+        pulls: Mapping[str, EngineError | None] | None = None,
+        installer: Installer = installs,
+        found: Iterable[Leftover] = (),
+    ) -> None:
+        self.info = EngineInfo(name="fake", version="1.0", api_version="1.41", endpoint="fake://engine")
+        self.images_by_reference = {name: self._image(f"sha256:{name}") for name in known}
+        self.containers: dict[str, FakeContainer] = {}
+        self.volumes: dict[str, Mapping[str, str]] = {}
+        self.found = list(found)
+        self.calls: list[str] = []
+        self._pulls = dict(pulls or {})
+        self._installer = installer
+        self._lock = threading.Lock()
+        self._count = 0
+
+    @staticmethod
+    def _image(identifier: str, labels: Mapping[str, str] | None = None) -> ImageInfo:
+        return ImageInfo(id=identifier, digests=(), platform="linux/amd64", environment={}, labels=labels or {}, size=1)
+
+    def _call(self, text: str) -> None:
+        with self._lock:
+            self.calls.append(text)
+
+    def find_image(self, reference: str) -> ImageInfo | None:
+        self._call(f"find {reference}")
+        return self.images_by_reference.get(reference)
+
+    def pull(self, reference: str) -> Iterator[PullProgress]:
+        self._call(f"pull {reference}")
+        error = self._pulls.get(reference, ImageNotFound(f"manifest for {reference} not found"))
+        if error is not None:
+            raise error
+        yield PullProgress(done=1, total=1)
+        self.images_by_reference[reference] = self._image(f"sha256:{reference}")
+
+    def create_container(self, spec: ContainerSpec) -> str:
+        with self._lock:
+            self._count += 1
+            identifier = f"container{self._count}"
+            self.calls.append(f"create {spec.image}")
+            self.containers[identifier] = FakeContainer(spec, self._installer)
+        return identifier
+
+    def attach(self, container: str) -> FakeStream:
+        return FakeStream(self.containers[container])
+
+    def start(self, container: str) -> None:
+        self._call("start")
+        self.containers[container].start()
+
+    def wait(self, container: str) -> int:
+        process = self.containers[container].process
+        code = 0 if process is None else process.wait()
+        return 128 - code if code < 0 else code
+
+    def inspect(self, container: str) -> ContainerState:
+        return ContainerState(running=False, exit_code=self.wait(container), oom_killed=False, error="")
+
+    def kill(self, container: str) -> None:
+        found = self.containers.get(container)
+        if found is not None and found.process is not None and found.process.poll() is None:
+            found.process.kill()
+
+    def remove_container(self, container: str) -> None:
+        found = self.containers.pop(container, None)
+        if found is not None:
+            found.end()
+
+    def upload(self, container: str, path: str, tar: Iterable[bytes]) -> None:
+        self._call(f"upload {sum(len(piece) for piece in tar)}")
+
+    def commit(self, container: str, *, reference: str, labels: Mapping[str, str]) -> str:
+        self._call("commit")
+        self.images_by_reference[reference] = self._image(f"sha256:{reference}", labels)
+        return f"sha256:{reference}"
+
+    def remove_image(self, reference: str) -> None:
+        self.images_by_reference.pop(reference, None)
+
+    def create_volume(self, name: str, *, labels: Mapping[str, str], options: Mapping[str, str]) -> str:
+        with self._lock:
+            self.volumes[name] = labels
+        return f"/volumes/{name}"
+
+    def remove_volume(self, name: str) -> None:
+        with self._lock:
+            self.volumes.pop(name, None)
+
+    def leftovers(self, label: str) -> tuple[Leftover, ...]:
+        return tuple(self.found)
+
+    def images(self, label: str) -> tuple[tuple[str, ImageInfo], ...]:
+        return tuple((name, image) for name, image in self.images_by_reference.items() if label in image.labels)
+
+    def close(self) -> None:
+        self._call("close")

@@ -1,0 +1,124 @@
+"""Every outcome that pytest knows comes out as plain pytest shows it, once per image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.plugin.conftest import ImagesRun
+
+Run = Callable[..., ImagesRun]
+
+EVERY_OUTCOME = """
+    import warnings
+    import pytest
+
+    def test_pass(): pass
+    def test_fail():
+        print("printed by the test")
+        assert 1 + 1 == 3
+    def test_skip(): pytest.skip("no reason")
+    @pytest.mark.xfail(reason="known")
+    def test_xfail(): assert 0
+    @pytest.mark.xfail
+    def test_xpass(): pass
+    @pytest.fixture
+    def broken(): raise RuntimeError("broken fixture")
+    def test_error(broken): pass
+    @pytest.fixture
+    def torn():
+        yield
+        raise RuntimeError("broken teardown")
+    def test_teardown(torn): pass
+    def test_warns(): warnings.warn(DeprecationWarning("old thing"))
+    @pytest.mark.parametrize("value", [1, 2])
+    def test_parametrized(value): pass
+"""
+COUNTS = {"passed": 5, "failed": 1, "skipped": 1, "xfailed": 1, "xpassed": 1, "error": 2}
+
+
+def test_counts_and_exit_status_are_those_of_plain_pytest(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile(EVERY_OUTCOME)
+    plain = pytester.runpytest_subprocess("-p", "no:pyimages", "-p", "no:cacheprovider")
+    run = run_images(images="3.12,3.14-slim")
+    plain_counts = plain.parseoutcomes()
+    assert {name: count for name, count in run.result.parseoutcomes().items()} == {
+        name: 2 * count for name, count in plain_counts.items()
+    }
+    assert run.result.ret == plain.ret == 1
+    for image in run.report["images"]:
+        assert image["counts"] == COUNTS
+        assert image["outcome"] == "failed"
+        assert image["exit_status"] == 1
+
+
+def test_failure_shows_traceback_and_captured_output(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile(test_it=EVERY_OUTCOME)
+    run = run_images()
+    run.result.stdout.fnmatch_lines(["*ERROR at setup of test_error[[]3.12[]]*", "*broken fixture*"])
+    run.result.stdout.fnmatch_lines(
+        [
+            "*_ test_fail[[]3.12[]] _*",
+            ">*assert 1 + 1 == 3",
+            "E*assert (1 + 1) == 3",
+            "test_it.py:7: AssertionError",
+            "*- Captured stdout call -*",
+            "printed by the test",
+        ]
+    )
+    run.result.stdout.fnmatch_lines(["FAILED test_it.py::test_fail[[]3.12[]] - *"])
+    run.result.stdout.fnmatch_lines(["*DeprecationWarning: old thing*"])
+
+
+def test_verbose_names_every_test_with_its_image(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile(test_it=EVERY_OUTCOME)
+    run = run_images("-v", images="3.12,3.14-slim")
+    for line in (
+        "test_it.py::test_pass[[]3.12[]] PASSED*",
+        "test_it.py::test_parametrized[[]1[]][[]3.14-slim[]] PASSED*",
+        "test_it.py::test_skip[[]3.12[]] SKIPPED (no reason)*",
+        "test_it.py::test_xfail[[]3.14-slim[]] XFAIL*",
+    ):
+        run.result.stdout.fnmatch_lines([line])
+    assert "[100%]" in run.out
+
+
+def test_junit_has_every_test_of_every_image(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile(test_it=EVERY_OUTCOME)
+    run_images("--junitxml=junit.xml", images="3.12,3.14-slim")
+    suite = ElementTree.parse(pytester.path / "junit.xml").getroot()[0]
+    names = [case.get("name") for case in suite.iter("testcase")]
+    assert "test_pass[3.12]" in names
+    assert "test_parametrized[1][3.14-slim]" in names
+    assert suite.get("failures") == "2"
+    assert suite.get("errors") == "4"
+
+
+def test_report_file_has_the_documented_form(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile(test_it="def test_a(): pass")
+    report = run_images(images="3.12,3.14-slim?").report
+    assert list(report) == ["schema", "images", "tests"]
+    assert report["schema"] == 1
+    assert list(report["images"][0]) == [
+        *("label", "reference", "digest", "python", "allowed_to_fail", "outcome", "exit_status", "counts"),
+        *("cached", "build_seconds", "run_seconds", "problem"),
+    ]
+    assert report["images"][1]["allowed_to_fail"] is True
+    assert report["tests"] == [{"nodeid": "test_it.py::test_a", "outcomes": {"3.12": "passed", "3.14-slim": "passed"}}]
+
+
+def test_all_agree_is_one_line(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile(test_it="def test_a(): pass")
+    run = run_images(images="3.12,3.14-slim")
+    run.result.stdout.fnmatch_lines(["*all 1 tests agree on 2 images*"])
+    assert run.result.ret == 0
+
+
+def test_second_run_builds_nothing(pytester: pytest.Pytester, run_images: Run) -> None:
+    """Within one engine the second session finds the image of the first."""
+    pytester.makepyfile(test_it="def test_a(): pass")
+    first = run_images()
+    assert first.calls.count("commit") == 1
+    assert first.report["images"][0]["cached"] is False

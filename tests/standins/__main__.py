@@ -1,0 +1,75 @@
+"""The command line: ``python -m tests.standins {engine,images,run,stop}``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from tests.standins.engine import ensure_engine, stop_engine
+from tests.standins.images import ensure_images
+from tests.standins.plan import REPOSITORY
+from tests.standins.state import StandinError, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the command line says and return the exit status."""
+    asked = _parser().parse_args(arguments)
+    try:
+        if asked.command == "stop":
+            say("the engine is stopped" if stop_engine() else "no engine of ours runs")
+            return 0
+        docker_host = ensure_engine()
+        if asked.command == "engine":
+            sys.stdout.write(f"{docker_host}\n")
+            return 0
+        ensure_images(docker_host, asked.tags)
+    except StandinError as error:
+        say(str(error))
+        return 1
+    if asked.command == "images":
+        sys.stdout.writelines(f"{REPOSITORY}:{tag}\n" for tag in asked.tags)
+        return 0
+    return _run(asked.program, docker_host)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.standins", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("engine", help="have an engine and print its DOCKER_HOST")
+    images = commands.add_parser("images", help=f"have an image {REPOSITORY}:TAG for every TAG")
+    images.add_argument("tags", nargs="+", metavar="TAG")
+    run = commands.add_parser("run", help="run a program with an engine and images, and end with its exit status")
+    run.add_argument("--images", dest="tags", type=_tags, default=(), metavar="TAG,TAG")
+    run.add_argument("program", nargs="+", metavar="-- PROGRAM")
+    commands.add_parser("stop", help="stop the engine that was started here")
+    return parser
+
+
+def _tags(text: str) -> tuple[str, ...]:
+    return tuple(tag.strip() for tag in text.split(",") if tag.strip())
+
+
+def _run(program: Sequence[str], docker_host: str) -> int:
+    """Run a program that finds the engine in its environment."""
+    try:
+        process = subprocess.Popen(program, env={**os.environ, "DOCKER_HOST": docker_host})  # noqa: S603 - the caller's own
+    except OSError as error:
+        say(f"{program[0]}: {error.strerror}")
+        return 127
+    while True:
+        try:
+            status = process.wait()
+        except KeyboardInterrupt:
+            # The terminal has sent it to the program as well: its exit status is the answer.
+            continue
+        return status if status >= 0 else 128 - status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,65 @@
+"""Which argument is whose."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_pyimages.commandline import captures_nothing, host_arguments, options, refused
+from pytest_pyimages.settings import OWN_OPTIONS
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        ("tests/test_a.py", ""),
+        ("-x -v", "-x -v"),
+        ("-xvs", "-x -v"),
+        ("-rA -k spam", "-rA"),
+        ("-k -v", ""),
+        ("-r A", "-r A"),
+        ("-m slow --maxfail 2", "--maxfail 2"),
+        ("--maxfail=2 --tb=short", "--maxfail=2 --tb=short"),
+        ("-n auto --dist loadfile", ""),
+        ("-n4 -q", "-q"),
+        ("--its-own-option tests/x --durations=3", "--durations=3"),
+        ("--cov=src --cov-report=xml", ""),
+        ("-W error::project.Warning", ""),
+        ("-o junit_family=xunit1 -o xfail_strict=true", "-o junit_family=xunit1"),
+        ("-p no:randomly --junitxml out.xml", "--junitxml out.xml"),
+        ("--py-images 3.12 --py-images-report=a.json", "--py-images 3.12 --py-images-report=a.json"),
+        ("-q -- -x", "-q"),
+        ("-", ""),
+        ("--color", "--color"),
+    ],
+)
+def test_host_sees_only_its_own(args: str, expected: str) -> None:
+    assert host_arguments(args.split(), OWN_OPTIONS) == expected.split()
+
+
+def test_option_values_are_kept_with_their_words() -> None:
+    found = options(["-kspam", "--tb", "short", "--co", "--ours=1"], OWN_OPTIONS)
+    assert [(option.name, option.value, option.tokens) for option in found] == [
+        ("-k", "spam", ("-kspam",)),
+        ("--tb", "short", ("--tb", "short")),
+        ("--co", None, ("--co",)),
+        ("--ours", "1", ("--ours=1",)),
+    ]
+
+
+@pytest.mark.parametrize("name", ["--pdb", "--trace", "--lf", "--sw", "--fixtures", "--pastebin"])
+def test_what_cannot_work_is_refused_with_a_reason(name: str) -> None:
+    found = refused(["-q", name], OWN_OPTIONS)
+    assert found is not None
+    assert found[0] == name
+    assert len(found[1]) > 10
+
+
+def test_a_value_is_not_taken_for_an_option() -> None:
+    assert refused(["-k", "--pdb"], OWN_OPTIONS) is None
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"), [("-s", True), ("-vs", True), ("--capture=no", True), ("--capture=fd", False), ("-k s", False)]
+)
+def test_capture_switched_off_is_seen(args: str, expected: bool) -> None:
+    assert captures_nothing(args.split(), OWN_OPTIONS) is expected

@@ -1,0 +1,94 @@
+"""Exit status and comparison, from the images' results."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_pyimages.results.outcome import (
+    Difference,
+    ImageResult,
+    compared_labels,
+    differences,
+    exit_status,
+    patterns,
+)
+
+
+def result(label: str, status: int | None = 0, *, allowed: bool = False, problem: str = "", **outcomes: str) -> ImageResult:
+    made = ImageResult(label=label, reference=f"python:{label}", allowed_to_fail=allowed, problem=problem)
+    made.exit_status = status
+    for name, outcome in outcomes.items():
+        made.count(name, outcome)
+    return made
+
+
+def folded(*results: ImageResult) -> int:
+    return exit_status({one.label: one for one in results})
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        pytest.param([0, 0], 0, id="all passed"),
+        pytest.param([0, 1], 1, id="one failed"),
+        pytest.param([5, 5], 5, id="nothing anywhere"),
+        pytest.param([0, 5], 0, id="nothing on one"),
+        pytest.param([5, 1], 1, id="nothing and a failure"),
+        pytest.param([1, 2], 2, id="interrupted is worse"),
+        pytest.param([0, 3], 1, id="internal error inside is the image's"),
+        pytest.param([1, 6], 6, id="too many warnings"),
+        pytest.param([1, 7], 7, id="a suite's own status"),
+        pytest.param([7, 2], 2, id="interrupted beats a suite's own"),
+        pytest.param([4, 1], 4, id="usage error"),
+        pytest.param([None, 0], 1, id="never finished"),
+    ],
+)
+def test_the_worst_status_wins(statuses: list[int | None], expected: int) -> None:
+    results = [result(f"3.{index}", status) for index, status in enumerate(statuses)]
+    assert folded(*results) == expected
+    assert folded(*reversed(results)) == expected
+
+
+def test_a_problem_is_a_failure_even_with_status_0() -> None:
+    assert folded(result("3.12", 0, problem="the worker died")) == 1
+
+
+@pytest.mark.parametrize("status", [1, 2, 4, 5, None])
+def test_an_allowed_failure_changes_nothing(status: int | None) -> None:
+    assert folded(result("3.12", 0), result("3.15", status, allowed=True, problem="" if status else "dead")) == 0
+
+
+def test_an_allowed_pass_does_not_hide_that_nothing_was_collected() -> None:
+    assert folded(result("3.12", 5), result("3.15", 5, allowed=True)) == 5
+
+
+def test_worst_outcome_of_a_test_is_compared() -> None:
+    one = result("3.12")
+    one.count("a", "passed")
+    one.count("a", "error")
+    one.count("a", "")
+    assert one.outcomes == {"a": "error"}
+    assert one.counts["passed"] == one.counts["error"] == 1
+
+
+def test_differences_are_grouped_by_pattern() -> None:
+    results = {
+        "3.12": result("3.12", a="passed", b="passed", c="skipped", d="passed"),
+        "3.13": result("3.13", a="passed", b="failed", c="passed", d="passed"),
+        "3.14": result("3.14", a="passed", b="failed", c="passed", d="failed", e="passed"),
+        "3.99": result("3.99", None, problem="no such image"),
+    }
+    found = differences(results)
+    labels = compared_labels(results)
+    assert labels == ("3.12", "3.13", "3.14")
+    assert found[0] == Difference("b", ("passed", "failed", "failed"))
+    assert {pattern: [one.nodeid for one in members] for pattern, members in patterns(labels, found)} == {
+        "fails from 3.13 on": ["b"],
+        "skipped only on 3.12": ["c"],
+        "fails only on 3.14": ["d"],
+        "collected only on 3.14": ["e"],
+    }
+
+
+def test_nothing_differs_when_all_agree() -> None:
+    assert differences({"3.12": result("3.12", a="failed"), "3.13": result("3.13", a="failed")}) == ()
