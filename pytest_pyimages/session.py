@@ -26,7 +26,7 @@ from pytest_pyimages.results.reports import STATUS
 from pytest_pyimages.runs.ownership import Ownership
 from pytest_pyimages.runs.run import Run, RunEnd, RunSpec
 from pytest_pyimages.runs.source import Source, Witness, witnesses
-from pytest_pyimages.runs.wire import Event
+from pytest_pyimages.runs.events import Event
 from pytest_pyimages.settings import OWN_INI, OWN_OPTIONS, Settings
 
 QUEUE_BATCHES = 256  # per session; a full queue holds the containers back
@@ -54,6 +54,14 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Printed:
+    """What a suite printed while nothing captures its output (-s)."""
+
+    label: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """An image is done, one way or the other."""
 
@@ -63,7 +71,7 @@ class Ended:
     run_seconds: float
 
 
-Message = Said | Built | Batch | Ended
+Message = Said | Built | Batch | Printed | Ended
 
 
 def parse_settings_matrix(settings: Settings, project: Project) -> tuple[ImageTag, ...]:
@@ -218,7 +226,8 @@ class ImagesSession:
                 return RunEnd(status=None, problem="stopped before it began")
             self._runs[tag.label] = run
         try:
-            return run.execute(lambda events: self._put(Batch(tag.label, events)))
+            printed = (lambda data: self._put(Printed(tag.label, data))) if self._settings.live_output else None
+            return run.execute(lambda events: self._put(Batch(tag.label, events)), printed)
         finally:
             with self._lock:
                 del self._runs[tag.label]
@@ -263,6 +272,8 @@ class ImagesSession:
             replay.events(message.label, message.events)
         elif isinstance(message, Said):
             replay.say(message.label, message.text)
+        elif isinstance(message, Printed):
+            replay.printed(message.label, message.data)
         elif isinstance(message, Built):
             result.digest, result.python = message.image.digest, message.image.python
             result.cached, result.build_seconds = message.image.cached, message.image.build_seconds

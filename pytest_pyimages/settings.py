@@ -10,6 +10,7 @@ from typing import Literal
 
 import pytest
 
+from pytest_pyimages.commandline import captures_nothing
 from pytest_pyimages.errors import ConfigurationError
 
 INSIDE = "PYIMAGES_INSIDE"  # set in every container: there the plugin does nothing
@@ -85,6 +86,7 @@ class Settings:
     source: Literal["auto", "overlay", "copy"]
     passed_output: bool
     collect_only: bool
+    live_output: bool  # -s: what the suite prints is shown as it comes
 
     @classmethod
     def from_config(cls, config: pytest.Config, invocation: Invocation) -> Settings:
@@ -98,6 +100,7 @@ class Settings:
             source=_source(config),
             passed_output=_wants_passed_output(config),
             collect_only=bool(config.getoption("collectonly", False)),
+            live_output=captures_nothing(invocation.all_args, OWN_OPTIONS),
         )
 
     @property

@@ -34,7 +34,8 @@ class ImageResult:
     collected: int = 0
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
     outcomes: dict[str, str] = field(default_factory=dict)  # node id -> outcome
-    usage_error: bool = False
+    usage_error: bool = False  # pytest inside refused its arguments
+    ended: bool = False  # False for an image that the session did not wait for
 
     def count(self, nodeid: str, category: str) -> None:
         """Add one report in pytest's own words; "" is a phase that pytest does not count."""
@@ -51,6 +52,8 @@ class ImageResult:
         """What this image adds to the session."""
         if self.problem:
             return "error"
+        if not self.ended:
+            return "interrupted"
         if self.exit_status == pytest.ExitCode.OK:
             return "passed"
         if self.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED:

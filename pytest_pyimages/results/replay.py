@@ -11,7 +11,7 @@ from pytest_pyimages.errors import BuildError, PyimagesError
 from pytest_pyimages.results.outcome import NOT_RUN, ImageResult
 from pytest_pyimages.results.reports import ReportMaker, warning_message, with_label
 from pytest_pyimages.runs.run import RunEnd
-from pytest_pyimages.runs.wire import (
+from pytest_pyimages.runs.events import (
     Collected,
     CollectReport,
     Event,
@@ -24,6 +24,7 @@ from pytest_pyimages.runs.wire import (
     Report,
     Warned,
 )
+from pytest_pyimages.runs.wire import clean
 
 PATIENCE = 1.0  # seconds that a file's dots may wait for the rest of the file
 
@@ -41,6 +42,7 @@ class _Image:
         self.held: list[Passed | Report] = []  # of one file, so that the images' dots do not alternate
         self.held_path = ""
         self.held_since = 0.0
+        self.unfinished = ""  # line that the suite has printed the start of
         self.internal = ""
         self.interrupted = ""
 
@@ -72,6 +74,19 @@ class Replay:
         if self._terminal is not None and self._session.config.get_verbosity() >= 0:
             self._terminal.ensure_newline()
             self._terminal.write_line(f" {label}  {text}")
+
+    def printed(self, label: str, data: bytes) -> None:
+        """Show what a suite printed; with several images, each whole line says whose it is."""
+        if self._terminal is None:
+            return
+        image = self._images[label]
+        text = image.unfinished + clean(data.decode("utf-8", "replace"))
+        if len(self._images) == 1:
+            self._terminal.write(text)
+            return
+        *lines, image.unfinished = text.split("\n")
+        for line in lines:
+            self._terminal.write_line(f"[{label}] {line}")
 
     def flush_late(self) -> None:
         """Play what has been held back for too long."""
@@ -182,21 +197,25 @@ class Replay:
         elif end is not None:
             result.exit_status = end.status
             result.problem, detail = self._problem(image, end)
+        result.ended = True
+        missing = [item.nodeid for item in image.items if item.nodeid not in image.reported]
+        if not self._collect_only:
+            for nodeid in missing:
+                result.outcomes.setdefault(nodeid, NOT_RUN)
         if not result.problem:
             return
         result.detail = detail
         if end is not None and 0 <= end.running < len(image.items):
             item = image.items[end.running]
             where = f" in {item.nodeid}"
+            result.outcomes.pop(item.nodeid, None)
             result.count(item.nodeid, "failed")
+            missing.remove(item.nodeid)
             image.reported.add(item.nodeid)
             self._hook.pytest_runtest_logreport(report=image.maker.crash(item, result.problem, detail))
             result.problem += where
-        missing = [item.nodeid for item in image.items if item.nodeid not in image.reported]
         if missing and not self._collect_only:
             result.problem += f" (after {len(image.items) - len(missing)} of {len(image.items)} tests; {len(missing)} not run)"
-            for nodeid in missing:
-                result.outcomes.setdefault(nodeid, NOT_RUN)
         result.count("", "error")
         self._hook.pytest_collectreport(report=image.maker.image_error(result.problem, detail))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pyimages.runs.wire import CollectReport, Item, LongRepr, Passed, Report, Warned
+from pytest_pyimages.runs.events import CollectReport, Item, LongRepr, Passed, Report, Warned
 
 STATUS = "pyimages_status"  # attribute of a report: pytest_report_teststatus inside the container
 PROPERTY = "py_image"  # user property: which image a report comes from

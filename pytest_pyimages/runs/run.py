@@ -14,7 +14,8 @@ from pytest_pyimages.engines.base import STDOUT, ContainerSpec, ContainerStream,
 from pytest_pyimages.errors import EngineError
 from pytest_pyimages.runs.ownership import Ownership
 from pytest_pyimages.runs.source import Source, Witness, refused_mount
-from pytest_pyimages.runs.wire import Beat, Decoder, End, Event, Exit, NoSource, WireError
+from pytest_pyimages.runs.events import Beat, End, Event, Exit, NoSource
+from pytest_pyimages.runs.wire import Decoder, WireError
 
 WORKER = "/opt/pyimages/worker.pyc"
 STOP_GRACE = 2.0  # seconds that a stopped suite has for its finalizers
@@ -77,9 +78,12 @@ class Run:
         self._stream: ContainerStream | None = None
         self._stopping = False
 
-    def execute(self, emit: Callable[[Sequence[Event]], None]) -> RunEnd:
+    def execute(
+        self, emit: Callable[[Sequence[Event]], None], printed: Callable[[bytes], None] | None = None
+    ) -> RunEnd:
         """Run to the end, pass events on in order, remove the container; return what became of it.
 
+        :param printed: given what the suite prints outside of pytest's capture, as it comes.
         :raises EngineError: where the engine fails before the worker could say anything.
         """
         with self._source.mounted(self._engine, self._owner) as (mounts, prepare):
@@ -96,7 +100,7 @@ class Run:
             )
             try:
                 prepare(container)
-                return self._listen(container, emit)
+                return self._listen(container, emit, printed)
             finally:
                 with self._lock:
                     self._container = None
@@ -126,7 +130,9 @@ class Run:
         if stream is not None:
             stream.close()
 
-    def _listen(self, container: str, emit: Callable[[Sequence[Event]], None]) -> RunEnd:
+    def _listen(
+        self, container: str, emit: Callable[[Sequence[Event]], None], printed: Callable[[bytes], None] | None
+    ) -> RunEnd:
         stream = self._engine.attach(container)
         progress = _Progress()
         try:
@@ -141,7 +147,7 @@ class Run:
                     return RunEnd(status=None, missing_source=error.message)
                 raise
             stream.send(self._message())
-            problem = self._read(stream, progress, emit)
+            problem = self._read(stream, progress, emit, printed)
         finally:
             with self._lock:
                 self._stream = None
@@ -164,7 +170,11 @@ class Run:
         return json.dumps(message).encode("ascii") + b"\n"
 
     def _read(
-        self, stream: ContainerStream, progress: _Progress, emit: Callable[[Sequence[Event]], None]
+        self,
+        stream: ContainerStream,
+        progress: _Progress,
+        emit: Callable[[Sequence[Event]], None],
+        printed: Callable[[bytes], None] | None,
     ) -> str:
         """Decode until the stream ends; return what was wrong with it, or an empty text."""
         decoder = Decoder(self._token)
@@ -173,6 +183,8 @@ class Run:
                 if channel != STDOUT:
                     progress.stderr += data
                     del progress.stderr[:-STDERR_KEPT]
+                    if printed is not None:
+                        printed(data)
                     continue
                 events = []
                 for event in decoder.feed(data):

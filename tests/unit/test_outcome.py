@@ -17,6 +17,7 @@ from pytest_pyimages.results.outcome import (
 def result(label: str, status: int | None = 0, *, allowed: bool = False, problem: str = "", **outcomes: str) -> ImageResult:
     made = ImageResult(label=label, reference=f"python:{label}", allowed_to_fail=allowed, problem=problem)
     made.exit_status = status
+    made.ended = True
     for name, outcome in outcomes.items():
         made.count(name, outcome)
     return made

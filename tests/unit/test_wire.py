@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pyimages.runs.wire import (
+from pytest_pyimages.runs.events import (
     Beat,
     Collected,
     CollectReport,
-    Decoder,
     End,
     Event,
     Exit,
@@ -23,9 +22,8 @@ from pytest_pyimages.runs.wire import (
     Passed,
     Report,
     Warned,
-    WireError,
-    clean,
 )
+from pytest_pyimages.runs.wire import Decoder, WireError, clean
 
 GOLDEN = (Path(__file__).parent / "golden" / "wire.ndjson").read_bytes()
 TOKEN = "c0ffee00"
