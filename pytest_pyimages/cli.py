@@ -53,7 +53,10 @@ def test(spec: str, args: Sequence[str]) -> int:
     try:
         return int(
             pytest.main(
-                ["-c", os.devnull, f"--rootdir={invocation.rootdir}", "-p", "pyimages"], plugins=[Preset()]
+                # This process has imported part of the plugin already, which pytest would warn of.
+                ["-c", os.devnull, f"--rootdir={invocation.rootdir}", "-p", "pyimages"]
+                + ["-W", "ignore::pytest.PytestAssertRewriteWarning"],
+                plugins=[Preset()],
             )
         )
     finally:

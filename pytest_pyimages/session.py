@@ -7,10 +7,11 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib import import_module
 
 import pytest
 
@@ -136,6 +137,8 @@ class ImagesSession:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Replay what the containers report until all have ended."""
+        # Needed at the end; imported while there is nothing to do but wait.
+        threading.Thread(target=import_module, args=("pytest_pyimages.results.terminal",), name="pyimages-import").start()
         replay = Replay(session, self.results, self._settings.collect_only)
         waiting = set(self.results)
         try:
@@ -199,38 +202,50 @@ class ImagesSession:
 
     def _image(self, tag: ImageTag, engine: Engine, owner: Ownership, builder: Builder, witness: tuple[Witness, ...]) -> None:
         """Build and run one image; whatever happens, say that it has ended."""
-        end: RunEnd | None = None
-        failure: PyimagesError | None = None
         began = time.monotonic()
+
+        def ended(end: RunEnd | None, error: PyimagesError | None) -> None:
+            self._put(Ended(tag.label, end, error, time.monotonic() - began))
+
         try:
             if self._closing:
                 return
             image = builder.ensure(tag)
             self._put(Built(tag.label, image))
             began = time.monotonic()
-            end = self._run_once(tag, engine, owner, image, witness)
-            if end.missing_source and self.source.fall_back(end.missing_source):
-                end = self._run_once(tag, engine, owner, image, witness)
+            missing = self._run(tag.label, Run(engine, owner, self.source, self._spec(image, witness)), ended)
+            if missing:
+                self.source.fall_back(missing)
+                missing = self._run(tag.label, Run(engine, owner, self.source, self._spec(image, witness)), ended)
+            if missing:
+                raise PyimagesError(f"the source is not visible inside: {missing}")
         except PyimagesError as error:
-            failure = error
+            ended(None, error)
         except Exception as error:  # ours; it must not leave the session waiting
-            failure = PyimagesError(f"internal error: {type(error).__name__}: {error}")
             sys.excepthook(type(error), error, error.__traceback__)
-        finally:
-            self._put(Ended(tag.label, end, failure, time.monotonic() - began))
+            ended(None, PyimagesError(f"internal error: {type(error).__name__}: {error}"))
 
-    def _run_once(self, tag: ImageTag, engine: Engine, owner: Ownership, image: BuiltImage, witness: tuple[Witness, ...]) -> RunEnd:
-        run = Run(engine, owner, self.source, self._spec(image, witness))
+    def _run(self, label: str, run: Run, ended: Callable[[RunEnd | None, PyimagesError | None], None]) -> str:
+        """Run one container; return why the source was not there, if so: then nothing was run."""
+        missing = ""
+
+        def done(end: RunEnd) -> None:
+            nonlocal missing
+            missing = end.missing_source
+            if not missing:
+                ended(end, None)
+
         with self._lock:
             if self._closing:
-                return RunEnd(status=None, problem="stopped before it began")
-            self._runs[tag.label] = run
+                return ""
+            self._runs[label] = run
         try:
-            printed = (lambda data: self._put(Printed(tag.label, data))) if self._settings.live_output else None
-            return run.execute(lambda events: self._put(Batch(tag.label, events)), printed)
+            printed = (lambda data: self._put(Printed(label, data))) if self._settings.live_output else None
+            run.execute(lambda events: self._put(Batch(label, events)), done, printed)
+            return missing
         finally:
             with self._lock:
-                del self._runs[tag.label]
+                del self._runs[label]
 
     def _spec(self, image: BuiltImage, witness: tuple[Witness, ...]) -> RunSpec:
         invocation = self._settings.invocation

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import configparser
 import os
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +87,8 @@ def _certificates(environ: Mapping[str, str], configured: Mapping[str, str]) -> 
     named = [environ[name] for name in BUNDLES if environ.get(name)]
     if configured.get("cert"):
         named.append(configured["cert"])
+    import ssl  # only a build needs it
+
     default = ssl.get_default_verify_paths().cafile
     for candidate in (*named, default, *SYSTEM_BUNDLES):
         if candidate and Path(candidate).is_file():

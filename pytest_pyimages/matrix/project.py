@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from packaging.specifiers import SpecifierSet
-
 from pytest_pyimages.matrix.faults import EntryError, quoted
 from pytest_pyimages.matrix.releases import RELEASES, Release
 
@@ -33,6 +31,8 @@ def admitted_releases(project: ProjectPythons) -> tuple[Release, ...]:
 
     :raises EntryError: ``requires-python`` is not a version specifier, or no release is left.
     """
+    from packaging.specifiers import SpecifierSet  # some 50 ms that only ``auto`` has to wait for
+
     minors, majors = _classified(project.classifiers)
     try:
         admitted = SpecifierSet(project.requires_python)

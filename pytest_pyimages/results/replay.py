@@ -47,6 +47,18 @@ class _Image:
         self.interrupted = ""
 
 
+def _wants_every_phase(config: pytest.Config) -> bool:
+    """Whether anybody makes something of a setup or teardown that passed.
+
+    Of pytest's own listeners only junit and --durations do; what others do with it nobody knows. Two thirds of the
+    reports of a large suite are such phases, and each costs two rounds of hooks.
+    """
+    if config.getoption("durations", None) is not None or config.getoption("xmlpath", None):
+        return True
+    listeners = config.hook.pytest_runtest_logreport.get_hookimpls()
+    return any(not implementation.function.__module__.startswith("_pytest.") for implementation in listeners)
+
+
 class Replay:
     """Turns events into calls of pytest's hooks; only used on the main thread."""
 
@@ -59,6 +71,7 @@ class Replay:
         # Line by line there is nothing to keep together.
         self._hold = session.config.get_verbosity() <= 0
         self.patience = PATIENCE
+        self._call_only = not _wants_every_phase(session.config)
 
     def events(self, label: str, events: Sequence[Event]) -> None:
         """Take what one container has sent, in order."""
@@ -126,7 +139,7 @@ class Replay:
             self._finish_started(image)
             nodeid = with_label(item.nodeid, result.label)
             hook.pytest_runtest_logstart(nodeid=nodeid, location=(item.path, item.line, item.domain))
-            for report in image.maker.passed(item, event):
+            for report in image.maker.passed(item, event, call_only=self._call_only):
                 hook.pytest_runtest_logreport(report=report)
             hook.pytest_runtest_logfinish(nodeid=nodeid, location=(item.path, item.line, item.domain))
             result.count(item.nodeid, "passed")
@@ -224,8 +237,6 @@ class Replay:
         """Return in one line what keeps this run from being complete, and what to show below it."""
         if end.problem:
             return end.problem, end.stderr
-        if end.missing_source:
-            return f"the source is not visible inside: {end.missing_source}", end.stderr
         if image.internal or end.status == pytest.ExitCode.INTERNAL_ERROR:
             return "INTERNALERROR of pytest inside", image.internal or end.stderr
         if end.status == pytest.ExitCode.USAGE_ERROR:

@@ -30,13 +30,15 @@ class ReportMaker:
         self._label = label
         self._allowed = allowed_to_fail
 
-    def passed(self, item: Item, event: Passed) -> Iterator[pytest.TestReport]:
-        """Yield the three reports of a test that simply passed."""
+    def passed(self, item: Item, event: Passed, *, call_only: bool) -> Iterator[pytest.TestReport]:
+        """Yield the three reports of a test that simply passed, or the one that everybody listens to."""
         nodeid = with_label(item.nodeid, self._label)
         location = (item.path, item.line, with_label(item.domain, self._label))
         properties = [(PROPERTY, self._label)]
         start = event.start
         for when, duration in zip(("setup", "call", "teardown"), event.durations, strict=True):
+            if call_only and when != "call":
+                continue
             yield pytest.TestReport(
                 nodeid,
                 location,

@@ -79,10 +79,14 @@ class Run:
         self._stopping = False
 
     def execute(
-        self, emit: Callable[[Sequence[Event]], None], printed: Callable[[bytes], None] | None = None
-    ) -> RunEnd:
-        """Run to the end, pass events on in order, remove the container; return what became of it.
+        self,
+        emit: Callable[[Sequence[Event]], None],
+        done: Callable[[RunEnd], None],
+        printed: Callable[[bytes], None] | None = None,
+    ) -> None:
+        """Run to the end, pass events on in order, say what became of it, then remove the container.
 
+        :param done: called once at the end, before anything is removed: nobody needs to wait for that.
         :param printed: given what the suite prints outside of pytest's capture, as it comes.
         :raises EngineError: where the engine fails before the worker could say anything.
         """
@@ -100,7 +104,7 @@ class Run:
             )
             try:
                 prepare(container)
-                return self._listen(container, emit, printed)
+                done(self._listen(container, emit, printed))
             finally:
                 with self._lock:
                     self._container = None

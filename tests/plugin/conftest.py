@@ -13,23 +13,25 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
+# Installed on the host only, by the metadata beside it: nothing of it may be needed inside.
 ENGINE_PLUGIN = """
-import atexit, json, os
+import atexit, json
 import pytest
 from tests.plugin.fake_engine import *
 
 ENGINE = {engine}
 
-@pytest.hookimpl(optionalhook=True)  # the suite inside is given the same -p
+@pytest.hookimpl(optionalhook=True)  # also there in a run with -p no:pyimages
 def pytest_pyimages_engine(settings):
     return ENGINE
 
 @atexit.register
 def leaks():
     left = [*ENGINE.containers, *(name for name in ENGINE.volumes if name != "pytest-pyimages-cache")]
-    with open("engine.json", "w") as file:
+    with open({record!r}, "w") as file:
         json.dump({{"calls": ENGINE.calls, "left": left}}, file)
 """
+Command = Callable[..., list[str]]
 
 
 @dataclass(frozen=True)
@@ -44,25 +46,82 @@ class ImagesRun:
     def out(self) -> str:
         return self.result.stdout.str()
 
+    @property
+    def err(self) -> str:
+        return self.result.stderr.str()
+
+    @property
+    def images(self) -> dict[str, dict[str, Any]]:
+        """The report's images by label."""
+        return {image["label"]: image for image in self.report["images"]}
+
+    @property
+    def tests(self) -> dict[str, dict[str, str]]:
+        """The report's outcomes by node id and label."""
+        return {test["nodeid"]: test["outcomes"] for test in self.report["tests"]}
+
+
+def make_distribution(folder: Path, name: str, module: str, source: str) -> None:
+    """Write a module that is a pytest plugin to a folder, as if it had been installed there."""
+    metadata = folder / f"{name.replace('-', '_')}-1.0.dist-info"
+    metadata.mkdir(parents=True, exist_ok=True)
+    (folder / f"{module}.py").write_text(source)
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[pytest11]\n{name} = {module}\n")
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """What the engine of a run that ended was asked for; fails if it still has something."""
+    record: dict[str, Any] = {"calls": [], "left": []}
+    if (folder / "engine.json").exists():
+        record = json.loads((folder / "engine.json").read_text())
+    assert record["left"] == []
+    assert not list((folder / "cache-home").rglob("sessions/*.lock"))
+    return record
+
 
 @pytest.fixture
-def run_images(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[..., ImagesRun]:
-    """Run pytest over images on a FakeEngine, in a process of its own, and check that nothing was left behind."""
+def images_command(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Command:
+    """Return the command of a run on a FakeEngine, and set its environment.
+
+    The command's keyword arguments: ``images``, the SPEC, or None for no option; ``engine``, an expression; ``inside``,
+    a folder that only Pythons in containers import from; ``command``, instead of ``python -m pytest --py-images=...``.
+    """
     root = Path(__file__).parents[2]
-    monkeypatch.setenv("PYTHONPATH", str(root))
+    host = tmp_path_factory.mktemp("host")
+    monkeypatch.setenv("PYTHONPATH", f"{root}:{host}")
     monkeypatch.setenv("XDG_CACHE_HOME", str(pytester.path / "cache-home"))
     for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PY_IMAGES_REGISTRY", "CI", "PYIMAGES_INSIDE"):
         monkeypatch.delenv(name, raising=False)
 
-    def run(*args: str, images: str = "3.12", engine: str = "FakeEngine()", command: tuple[str, ...] = ()) -> ImagesRun:
-        pytester.makepyfile(engine_plugin=ENGINE_PLUGIN.format(engine=engine))
-        monkeypatch.setenv("PYTHONPATH", f"{root}:{pytester.path}")
-        called = command or (sys.executable, "-m", "pytest", f"--py-images={images}")
-        result = pytester.run(*called, "-p", "engine_plugin", "--py-images-report=report.json", *args, timeout=60)
-        engine_file, report_file = pytester.path / "engine.json", pytester.path / "report.json"
-        record = json.loads(engine_file.read_text()) if engine_file.exists() else {"calls": [], "left": []}
-        assert record["left"] == []
-        assert not list((pytester.path / "cache-home").rglob("sessions/*.lock"))
+    def command(
+        *args: str,
+        images: str | None = "3.12",
+        engine: str = "FakeEngine()",
+        inside: Path | None = None,
+        command: tuple[str, ...] = (),
+    ) -> list[str]:
+        if inside is not None:
+            engine = f"FakeEngine(environment={{'PYTHONPATH': {str(inside)!r}}})"
+        source = ENGINE_PLUGIN.format(engine=engine, record=str(pytester.path / "engine.json"))
+        make_distribution(host, "pytest-fake-engine", "engine_plugin", source)
+        called = command or (sys.executable, "-m", "pytest", *([] if images is None else [f"--py-images={images}"]))
+        return [*called, f"--py-images-report={pytester.path / 'report.json'}", *args]
+
+    return command
+
+
+@pytest.fixture
+def run_images(pytester: pytest.Pytester, images_command: Command) -> Callable[..., ImagesRun]:
+    """Run pytest over images on a FakeEngine, in a process of its own, and check that nothing was left behind."""
+
+    def run(*args: str, **options: Any) -> ImagesRun:
+        report_file = pytester.path / "report.json"
+        report_file.unlink(missing_ok=True)
+        result = pytester.run(*images_command(*args, **options), timeout=60)
+        record = read_record(pytester.path)
         report = json.loads(report_file.read_text()) if report_file.exists() else {}
         return ImagesRun(result, record["calls"], report)
 

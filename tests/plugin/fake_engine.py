@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -77,16 +78,34 @@ class FakeStream:
         self._answer.set()
 
 
+def kill_session(leader: int) -> None:
+    """Kill all processes of a POSIX session, as a container's processes end with its first one."""
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                if os.getsid(int(entry)) == leader:
+                    os.kill(int(entry), signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # ended meanwhile
+
+
 class FakeContainer:
-    def __init__(self, spec: ContainerSpec, installer: Installer) -> None:
+    """A process in a POSIX session of its own.
+
+    :param environment: what the image would set; FAKE_IMAGE is the reference of the base image.
+    """
+
+    def __init__(self, spec: ContainerSpec, installer: Installer, environment: Mapping[str, str]) -> None:
         self.spec = spec
         self.process: subprocess.Popen[bytes] | None = None
         self._installer = installer
+        self._environment = environment
 
     def start(self) -> None:
         if self.spec.command[1:] != (WORKER,):
             return
-        environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **self.spec.environment}
+        environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+        environment |= {**self.spec.environment, **self._environment}
         self.process = subprocess.Popen(
             [self.spec.command[0], str(Path(worker_module.__file__))],
             stdin=subprocess.PIPE,
@@ -96,6 +115,12 @@ class FakeContainer:
             cwd="/",
             start_new_session=True,
         )
+        threading.Thread(target=self._reap, args=(self.process,), daemon=True).start()
+
+    @staticmethod
+    def _reap(process: subprocess.Popen[bytes]) -> None:
+        process.wait()
+        kill_session(process.pid)
 
     def answer(self, sent: bytes) -> Iterator[tuple[int, bytes]]:
         job = json.loads(sent.partition(b"\n")[2])
@@ -108,6 +133,7 @@ class FakeContainer:
             if self.process.poll() is None:
                 self.process.kill()
             self.process.wait()
+            kill_session(self.process.pid)
             for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
                 if pipe is not None:
                     pipe.close()
@@ -118,6 +144,7 @@ class FakeEngine:
 
     :param known: references that it has without pulling.
     :param pulls: what a pull of other references does: an error to raise, or None to succeed.
+    :param environment: what all images set.
     """
 
     def __init__(
@@ -127,6 +154,7 @@ class FakeEngine:
         pulls: Mapping[str, EngineError | None] | None = None,
         installer: Installer = installs,
         found: Iterable[Leftover] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.info = EngineInfo(name="fake", version="1.0", api_version="1.41", endpoint="fake://engine")
         self.images_by_reference = {name: self._image(f"sha256:{name}") for name in known}
@@ -136,6 +164,8 @@ class FakeEngine:
         self.calls: list[str] = []
         self._pulls = dict(pulls or {})
         self._installer = installer
+        self._environment = dict(environment or {})
+        self._bases: dict[str, str] = {}
         self._lock = threading.Lock()
         self._count = 0
 
@@ -164,7 +194,8 @@ class FakeEngine:
             self._count += 1
             identifier = f"container{self._count}"
             self.calls.append(f"create {spec.image}")
-            self.containers[identifier] = FakeContainer(spec, self._installer)
+            environment = {"FAKE_IMAGE": self._bases.get(spec.image, spec.image), **self._environment}
+            self.containers[identifier] = FakeContainer(spec, self._installer, environment)
         return identifier
 
     def attach(self, container: str) -> FakeStream:
@@ -197,6 +228,7 @@ class FakeEngine:
 
     def commit(self, container: str, *, reference: str, labels: Mapping[str, str]) -> str:
         self._call("commit")
+        self._bases[f"sha256:{reference}"] = self.containers[container].spec.image.removeprefix("sha256:")
         self.images_by_reference[reference] = self._image(f"sha256:{reference}", labels)
         return f"sha256:{reference}"
 
