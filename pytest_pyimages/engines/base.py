@@ -33,6 +33,7 @@ class ImageInfo:
     environment: Mapping[str, str]
     labels: Mapping[str, str]
     size: int  # bytes
+    user: str = ""  # whom its containers run as; empty for root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

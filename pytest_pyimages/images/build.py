@@ -89,7 +89,7 @@ class Builder:
         reference = f"{REPOSITORY}:{recipe.digest}"
         image, cached = self._engine.find_image(reference), True
         if image is None:
-            image, cached = self._build_once(tag, recipe, reference)
+            image, cached = self._build_once(tag, base, recipe, reference)
         return BuiltImage(
             id=image.id,
             digest=base.digests[0] if base.digests else base.id,
@@ -116,7 +116,7 @@ class Builder:
             raise BuildError(f"{tag.reference} was pulled and is not there", "try again")
         return found
 
-    def _build_once(self, tag: ImageTag, recipe: Recipe, reference: str) -> tuple[ImageInfo, bool]:
+    def _build_once(self, tag: ImageTag, base: ImageInfo, recipe: Recipe, reference: str) -> tuple[ImageInfo, bool]:
         lock = FileLock(self._owner.build_locks / f"{recipe.digest}.lock", thread_local=False)
         try:
             lock.acquire(timeout=0)
@@ -133,7 +133,7 @@ class Builder:
             if found is not None:
                 return found, True
             self._say(tag.label, f"installing {self._project.origin}".rstrip())
-            self._build(tag, recipe, reference)
+            self._build(tag, base, recipe)
             found = self._engine.find_image(reference)
         finally:
             lock.release()
@@ -141,14 +141,15 @@ class Builder:
             raise BuildError("the image was built and is not there", "try again")
         return found, False
 
-    def _build(self, tag: ImageTag, recipe: Recipe, reference: str) -> None:
-        result, log = self._install(recipe)
-        if "nosource" in result and self._source.fall_back(f"the engine does not see {result['nosource']}"):
-            result, log = self._install(recipe)
+    def _build(self, tag: ImageTag, base: ImageInfo, recipe: Recipe) -> None:
+        result, log = self._install(base, recipe)
+        if "nosource" in result:
+            self._source.fall_back(f"the engine does not see {result['nosource']}")
+            result, log = self._install(base, recipe)
         if "python" not in result:
             raise self._failure(tag, result, log)
 
-    def _install(self, recipe: Recipe) -> tuple[Mapping[str, Any], str]:
+    def _install(self, base: ImageInfo, recipe: Recipe) -> tuple[Mapping[str, Any], str]:
         """Run the install step; commit the container if it succeeded. Return its result and its log."""
         engine, owner = self._engine, self._owner
         engine.create_volume(CACHE_VOLUME, labels={LABEL: "1", KIND: "cache"}, options={})
@@ -160,7 +161,7 @@ class Builder:
                     image=recipe.base,
                     command=("sh", "-c", FIND_PYTHON, "sh", BOOTSTRAP),
                     labels=owner.labels("build"),
-                    user="0",
+                    user="0" if base.user else "",
                     mounts=(
                         *mounts,
                         Mount(kind="volume", source=CACHE_VOLUME, target=CACHE_TARGET),
