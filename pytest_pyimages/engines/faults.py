@@ -89,8 +89,6 @@ def connection_error(url: str, error: BaseException) -> ConfigurationError:
             )
     start = f"start Docker or Podman, or {NAME_ONE}"
     for found in chain:
-        if isinstance(found, TimeoutError | requests.exceptions.Timeout | urllib3.exceptions.TimeoutError):
-            return _no_engine(url, "it accepts and does not answer in time", start)
         if isinstance(found, docker.errors.APIError):
             status = found.response.status_code if found.response is not None else "unknown"
             return _no_engine(url, f"what answers there says HTTP {status}: {one_line(found.explanation)[:120]}", NAME_ONE)
@@ -98,6 +96,9 @@ def connection_error(url: str, error: BaseException) -> ConfigurationError:
             return _no_engine(url, "there is no such socket", start)
         if isinstance(found, OSError) and found.errno == errno.ECONNREFUSED:
             return _no_engine(url, "connection refused", start)
+    # Only now: urllib3 calls a refused connection a kind of time-out as well.
+    if any(isinstance(found, TimeoutError | requests.exceptions.Timeout | urllib3.exceptions.TimeoutError) for found in chain):
+        return _no_engine(url, "no answer in time", start)
     return _no_engine(url, one_line(chain[-1]) or type(error).__name__, start)
 
 

@@ -19,6 +19,7 @@ from pytest_pyimages.results.outcome import (
     differences,
     patterns,
 )
+from pytest_pyimages.results.reports import ALLOWED
 
 SHOWN_PER_PATTERN = 20
 LETTERS = {
@@ -46,7 +47,7 @@ def write_summary(
     rows = [result for result in results.values() if not quiet or result.failed]
     if quiet and not rows and not notes:
         return
-    terminal.section("py-images")
+    terminal.write_sep("=", "py-images")
     if rows:
         _write(terminal, image_table(rows))
         for result in rows:
@@ -54,6 +55,7 @@ def write_summary(
                 terminal.write_line(f" {result.label}  {result.problem}", red=not result.allowed_to_fail)
     if not collect_only:
         _write_comparison(terminal, results, quiet=quiet)
+    _write_allowed(terminal)
     for note in notes:
         terminal.write_line(f" note: {note}")
 
@@ -101,6 +103,21 @@ def _remark(result: ImageResult) -> str:
     if result.allowed_to_fail:
         return "allowed to fail" if result.failed else "passes although it may fail: the ? can go"
     return ""
+
+
+def _write_allowed(terminal: pytest.TerminalReporter) -> None:
+    """Show the failures that fail nothing: pytest has no place of its own for them."""
+    allowed = [report for report in terminal.stats.get(ALLOWED, ()) if isinstance(report, pytest.TestReport)]
+    if not allowed:
+        return
+    if terminal.config.option.tbstyle != "no" and terminal.config.get_verbosity() >= 0:
+        for report in allowed:
+            terminal.write_sep("_", f"{report.head_line or report.nodeid} ({ALLOWED})", yellow=True)
+            report.toterminal(terminal._tw)  # noqa: SLF001 - as pytest's own summary of failures does
+    for report in allowed:
+        crash = getattr(report.longrepr, "reprcrash", None)
+        first = crash.message.splitlines()[0] if crash is not None and crash.message else ""
+        terminal.write_line(f" ALLOWED {report.nodeid}" + (f" - {first}" if first else ""), yellow=True)
 
 
 def _write_comparison(terminal: pytest.TerminalReporter, results: Mapping[str, ImageResult], *, quiet: bool) -> None:
