@@ -227,6 +227,7 @@ class Replay:
             image.reported.add(item.nodeid)
             self._hook.pytest_runtest_logreport(report=image.maker.crash(item, result.problem, detail))
             result.problem += where
+            detail = ""  # shown with that test
         if missing and not self._collect_only:
             result.problem += f" (after {len(image.items) - len(missing)} of {len(image.items)} tests; {len(missing)} not run)"
         result.count("", "error")

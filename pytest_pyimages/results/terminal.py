@@ -128,7 +128,7 @@ def _write_comparison(terminal: pytest.TerminalReporter, results: Mapping[str, I
     terminal.write_line("")
     if found:
         _write(terminal, comparison_table(labels, found))
-    elif not quiet and not any(result.problem for result in results.values()):
+    elif not quiet and not any(result.problem or not result.ended for result in results.values()):
         total = len(results[labels[0]].outcomes)
         terminal.write_line(f" all {total} tests agree on {len(labels)} images")
 
