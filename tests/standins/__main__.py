@@ -16,6 +16,9 @@ from tests.standins.state import StandinError, say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# What a shell reports of a program that SIGINT has ended.
+INTERRUPTED = 130
+
 
 def main(arguments: Sequence[str]) -> int:
     """Do what the command line says and return the exit status."""
@@ -32,6 +35,9 @@ def main(arguments: Sequence[str]) -> int:
     except StandinError as error:
         say(str(error))
         return 1
+    except KeyboardInterrupt:
+        say("interrupted")
+        return INTERRUPTED
     if asked.command == "images":
         sys.stdout.writelines(f"{REPOSITORY}:{tag}\n" for tag in asked.tags)
         return 0
@@ -58,7 +64,7 @@ def _tags(text: str) -> tuple[str, ...]:
 def _run(program: Sequence[str], docker_host: str) -> int:
     """Run a program that finds the engine in its environment."""
     try:
-        process = subprocess.Popen(program, env={**os.environ, "DOCKER_HOST": docker_host})  # noqa: S603 - the caller's own
+        process = subprocess.Popen(program, env={**os.environ, "DOCKER_HOST": docker_host})
     except OSError as error:
         say(f"{program[0]}: {error.strerror}")
         return 127

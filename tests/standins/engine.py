@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import sys
 import time
 from dataclasses import dataclass
@@ -15,10 +16,11 @@ from typing import TYPE_CHECKING
 import docker
 from docker.context import ContextAPI
 from docker.errors import DockerException
-from filelock import FileLock, Timeout
 from requests.exceptions import RequestException
 
-from tests.standins.state import StandinError, State, default_state, last_lines, run_logged, say
+from tests.standins.apt import install_packages
+from tests.standins.bridge import bridge_of, ensure_bridge, remove_bridge
+from tests.standins.state import StandinError, State, default_state, last_lines, locked, run_logged, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,9 +31,6 @@ PING_SECONDS = 3
 START_SECONDS = 60
 STOP_SECONDS = 30
 LOCK_SECONDS = 900
-# The bridge of an engine that must not take the default one, docker0, from another engine on the machine.
-OWN_BRIDGE = "pyimages0"
-OWN_BRIDGE_ADDRESS = "172.31.213.1/24"
 
 
 @dataclass(slots=True, kw_only=True, frozen=True)
@@ -55,6 +54,9 @@ def endpoints(environ: Mapping[str, str], context_url: str | None) -> tuple[Endp
 
 def refusal(url: str, environ: Mapping[str, str]) -> str | None:
     """Return why no engine answers at ``url``, or None if one does."""
+    if url.startswith("unix://") and (why := _socket_refusal(url.removeprefix("unix://"))):
+        # docker-py would leave its socket open, and a test run in which warnings are errors would fail for it.
+        return why
     try:
         # TLS settings come from the environment, since that is all that the caller's children will have.
         client = docker.from_env(environment={**environ, "DOCKER_HOST": url}, timeout=PING_SECONDS)
@@ -62,10 +64,18 @@ def refusal(url: str, environ: Mapping[str, str]) -> str | None:
             client.ping()
     except (DockerException, RequestException, OSError, ValueError) as error:
         text = str(error)
-        for known in ("Permission denied", "Connection refused", "No such file", "timed out"):
-            if known in text:
-                return known.lower()
-        return text.splitlines()[0][:200] if text else type(error).__name__
+        return "no answer in time" if "timed out" in text else text.partition("\n")[0][:200] or type(error).__name__
+    return None
+
+
+def _socket_refusal(path: str) -> str | None:
+    """Return why nobody listens at a socket, or None if somebody does."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(PING_SECONDS)
+        try:
+            probe.connect(path)
+        except OSError as error:
+            return (error.strerror or str(error)).lower()
     return None
 
 
@@ -93,15 +103,12 @@ def ensure_engine(state: State | None = None) -> str:
             return endpoint.url
         tried.append(f"{endpoint.url} ({endpoint.named_by}): {why}")
     if not sys.platform.startswith("linux") or os.geteuid() != 0:
-        message = f"no container engine: {'; '.join(tried)} · start Docker, set DOCKER_HOST, or run this as root on Debian"
+        advice = "start Docker, set DOCKER_HOST, or run this as root on Debian"
+        message = f"no container engine: {'; '.join(tried)} · {advice}"
         raise StandinError(message)
     state = state or default_state()
-    try:
-        with FileLock(state.home / "engine.lock", timeout=LOCK_SECONDS):
-            return _own_engine(state, tried)
-    except Timeout:
-        message = f"another process has been starting an engine for {LOCK_SECONDS} s · see {state.log}"
-        raise StandinError(message) from None
+    with locked(state.home / "engine.lock", LOCK_SECONDS):
+        return _own_engine(state, tried)
 
 
 def _own_engine(state: State, tried: list[str]) -> str:
@@ -115,7 +122,11 @@ def _own_engine(state: State, tried: list[str]) -> str:
         if Path("/run/systemd/system").exists() and _soon_answers(DEFAULT_URL):
             return DEFAULT_URL
     say(f"starting an engine in {state.home}")
-    _wait(state, pid=_start(state))
+    try:
+        _wait(state, pid=_start(state))
+    except StandinError:
+        _tidy(state)
+        raise
     return state.url
 
 
@@ -131,15 +142,6 @@ def _install(state: State, tried: list[str]) -> None:
         raise StandinError(message)
     say(f"no container engine answers; installing {', '.join(PACKAGES)}")
     install_packages(state, PACKAGES, what="installing an engine")
-
-
-def install_packages(state: State, packages: tuple[str, ...], *, what: str) -> None:
-    """Install packages of the machine's own distribution."""
-    environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    patience = ("-o", "DPkg::Lock::Timeout=300")
-    run_logged(("apt-get", *patience, "-q", "update"), state, what=what, environ=environ)
-    command = ("apt-get", *patience, "-q", "install", "-y", "--no-install-recommends", *packages)
-    run_logged(command, state, what=what, environ=environ)
 
 
 def _start(state: State) -> int:
@@ -158,10 +160,14 @@ def _start(state: State) -> int:
         # Where the system's containerd runs it is shared with other engines: keep the containers apart.
         *("--containerd-namespace", "pyimages-tests"),
         *("--containerd-plugins-namespace", "pyimages-tests-plugins"),
+        *("--log-level", "warn"),
     ]
     environ = {**os.environ, "PATH": _search_path()}
-    if Path("/sys/class/net/docker0").exists() and _other_engines():
-        command += ["--bridge", _own_bridge(state)]
+    if _other_engines():
+        # Another engine has docker0 and its chains in the packet filter, which a second one would flush.
+        bridge = bridge_of(state.home)
+        ensure_bridge(bridge, state, environ)
+        command += ["--bridge", bridge.name, "--iptables=false"]
     program = shutil.which("dockerd", path=environ["PATH"])
     if program is None:
         message = f"dockerd is still missing after the installation · see {state.log}"
@@ -185,11 +191,14 @@ def _engine_log(state: State) -> Path:
 
 
 def _process_name(pid: int) -> str:
-    """Return the name of a process, or nothing if there is no such process."""
+    """Return the name of a process, or nothing if there is none or it has ended and nobody has asked how."""
     try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
+        # proc_pid_stat(5): number, name in parentheses, state
+        _, _, rest = Path(f"/proc/{pid}/stat").read_text().partition("(")
     except OSError:
         return ""
+    name, _, fields = rest.rpartition(") ")
+    return "" if fields.startswith("Z") else name
 
 
 def _pid_in(file: Path) -> int | None:
@@ -217,23 +226,13 @@ def _other_engines() -> bool:
 
 
 def _forget_dead(state: State) -> None:
-    """Remove process id files of an engine that died: dockerd believes them as soon as any process has the number."""
-    for file, name in ((state.run / "dockerd.pid", "dockerd"), (state.run / "exec/containerd/containerd.pid", "containerd")):
-        pid = _pid_in(file)
-        if pid is not None and _process_name(pid) != name:
-            file.unlink(missing_ok=True)
-
-
-def _own_bridge(state: State) -> str:
-    """Return the name of a bridge of our own, made if it is missing."""
-    if not Path(f"/sys/class/net/{OWN_BRIDGE}").exists():
-        for command in (
-            ("ip", "link", "add", OWN_BRIDGE, "type", "bridge"),
-            ("ip", "address", "add", OWN_BRIDGE_ADDRESS, "dev", OWN_BRIDGE),
-            ("ip", "link", "set", OWN_BRIDGE, "up"),
-        ):
-            run_logged(command, state, what="making a network bridge beside another engine's", seconds=30)
-    return OWN_BRIDGE
+    """Remove process id files of an engine that died: dockerd believes them as long as any process has the number."""
+    (state.run / "dockerd.pid").unlink(missing_ok=True)
+    # A containerd that has outlived its engine is taken over by the next one.
+    file = state.run / "exec/containerd/containerd.pid"
+    pid = _pid_in(file)
+    if pid is not None and _process_name(pid) != "containerd":
+        file.unlink(missing_ok=True)
 
 
 def _soon_answers(url: str) -> bool:
@@ -279,4 +278,19 @@ def stop_engine(state: State | None = None) -> bool:
             message = f"dockerd (process {pid}) does not end · see {_engine_log(state)}"
             raise StandinError(message)
         time.sleep(0.1)
+    _tidy(state)
     return True
+
+
+def _tidy(state: State) -> None:
+    """Take down what an engine that has ended left on the machine outside its folders."""
+    environ = {**os.environ, "PATH": _search_path()}
+    # dockerd leaves its own network namespace mounted, and when it was killed its data folder:
+    # the folders could not be removed. proc_pid_mountinfo(5): the fifth field is the mount point.
+    for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
+        mount = line.split()[4]
+        if mount == str(state.home / "data") or mount.startswith(f"{state.run}/"):
+            run_logged(("umount", mount), state, what="unmounting what the engine left", environ=environ)
+    bridge = bridge_of(state.home)
+    if bridge.exists:
+        remove_bridge(bridge, state, environ)

@@ -5,34 +5,29 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
-from filelock import FileLock, Timeout
 from requests.exceptions import RequestException
 
-from tests.standins import debian, tree
-from tests.standins.plan import REPOSITORY, Plan, machine_base, plan_for, pyenv_versions
-from tests.standins.state import StandinError, default_state, last_lines, say
+from tests.standins.builds import STEP_SECONDS, build, has_image
+from tests.standins.plan import REPOSITORY, machine_base, plan_for, pyenv_versions
+from tests.standins.state import StandinError, default_state, locked, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from docker import DockerClient
-    from docker.models.containers import Container
 
-    from tests.standins.plan import Base
+    from tests.standins.plan import Plan
     from tests.standins.state import State
 
-LABEL = "org.pytest-pyimages.standin"
-RECIPE_LABEL = "org.pytest-pyimages.standin.recipe"
 REGISTRY_SECONDS = 6
-PULL_SECONDS = 300
-STEP_SECONDS = 600
 LOCK_SECONDS = 1800
+# Any tag does: what is asked is whether a registry answers.
+QUESTION = f"{REPOSITORY}:3.12-slim"
 
 
 def ensure_images(docker_host: str, tags: Sequence[str], state: State | None = None) -> None:
@@ -42,20 +37,23 @@ def ensure_images(docker_host: str, tags: Sequence[str], state: State | None = N
 
     :raises StandinError: an image cannot be had; the text names its tag and what was tried.
     """
-    with contextlib.closing(_connect(docker_host, STEP_SECONDS)) as client:
-        if not _missing(client, tags):
-            return
-        state = state or default_state()
-        try:
-            with FileLock(state.home / "images.lock", timeout=LOCK_SECONDS):
-                missing = _missing(client, tags)
-                why = "no registry was asked"
-                if missing:
-                    missing, why = _pull(docker_host, client, missing)
-                _make(client, missing, why, state)
-        except Timeout:
-            message = f"another process has been making images for {LOCK_SECONDS} s · see {state.home}"
-            raise StandinError(message) from None
+    try:
+        with contextlib.closing(_connect(docker_host, STEP_SECONDS)) as client:
+            if _missing(client, tags):
+                state = state or default_state()
+                with locked(state.home / "images.lock", LOCK_SECONDS):
+                    _provide(docker_host, client, _missing(client, tags), state)
+    except (DockerException, RequestException) as error:
+        message = f"the engine at {docker_host} cannot be used: {error}"
+        raise StandinError(message) from error
+
+
+def _provide(docker_host: str, client: DockerClient, tags: Sequence[str], state: State) -> None:
+    """Pull what can be pulled and make stand-ins for the rest. The caller holds the lock."""
+    if tags:
+        rest, why = _pull(docker_host, client, tags)
+        if rest:
+            build(client, _plans(rest, why), state)
 
 
 def _connect(docker_host: str, seconds: int) -> DockerClient:
@@ -64,23 +62,15 @@ def _connect(docker_host: str, seconds: int) -> DockerClient:
 
 def _missing(client: DockerClient, tags: Sequence[str]) -> tuple[str, ...]:
     """Return the tags, each once, that the engine has no image for."""
-    return tuple(tag for tag in dict.fromkeys(tags) if not _has(client, f"{REPOSITORY}:{tag}"))
-
-
-def _has(client: DockerClient, reference: str) -> bool:
-    try:
-        client.images.get(reference)
-    except ImageNotFound:
-        return False
-    return True
+    return tuple(tag for tag in dict.fromkeys(tags) if not has_image(client, f"{REPOSITORY}:{tag}"))
 
 
 @functools.cache
-def registry_refusal(docker_host: str, tag: str = "3.12-slim") -> str | None:
+def registry_refusal(docker_host: str) -> str | None:
     """Return why the engine can pull nothing, or None; asked once in a process."""
     with contextlib.closing(_connect(docker_host, REGISTRY_SECONDS)) as client:
         try:
-            client.api.inspect_distribution(f"{REPOSITORY}:{tag}")
+            client.api.inspect_distribution(QUESTION)  # type: ignore[no-untyped-call] # the stubs lack it
         except (NotFound, ImageNotFound):
             # Podman does not know the question: let the pull find out.
             return None
@@ -123,102 +113,19 @@ def _pull_one(client: DockerClient, tag: str) -> str | None:
     except (DockerException, RequestException) as error:
         return str(error)
     # A stream that is cut off ends without an error too.
-    return None if _has(client, f"{REPOSITORY}:{tag}") else "the engine ended the pull without an image"
+    return None if has_image(client, f"{REPOSITORY}:{tag}") else "the engine ended the pull without an image"
 
 
-def _make(client: DockerClient, tags: Sequence[str], why: str, state: State) -> None:
-    """Make stand-ins, the base systems first and side by side."""
+def _plans(tags: Sequence[str], why: str) -> tuple[Plan, ...]:
+    """Return how to make stand-ins on this machine.
+
+    :param why: why the images cannot be pulled.
+    """
     pyenv = pyenv_versions(os.environ, Path.home())
     os_release = Path("/etc/os-release")
     machine = machine_base(os_release.read_text() if os_release.exists() else "")
     try:
-        plans = [plan_for(tag, pyenv=pyenv, machine=machine) for tag in tags]
+        return tuple(plan_for(tag, pyenv=pyenv, machine=machine) for tag in tags)
     except StandinError as error:
-        message = f"{error} (pull: {why})"
+        message = f"{error} (pulling: {why})"
         raise StandinError(message) from None
-    bases = dict.fromkeys(plan.base for plan in plans if not _has(client, plan.base.reference(slim=True)))
-    for base, archive in debian.make_bases(tuple(bases), state) if bases else ():
-        _import_base(client, base, archive)
-    for plan in plans:
-        _make_one(client, plan, state)
-
-
-def _import_base(client: DockerClient, base: Base, archive: Path) -> None:
-    """Turn a tar of a base system into an image."""
-    repository, tag = base.reference(slim=True).split(":")
-    client.api.import_image(src=str(archive), repository=repository, tag=tag, changes=_changes({LABEL: "1"}))
-    if not _has(client, f"{repository}:{tag}"):
-        message = f"the engine did not take the base system {base.suite} · is its disk full?"
-        raise StandinError(message)
-
-
-def _changes(labels: dict[str, str], *instructions: str) -> list[str]:
-    """Return Dockerfile instructions for a new image."""
-    return [*(f'LABEL {name}="{value}"' for name, value in labels.items()), *instructions]
-
-
-def _make_one(client: DockerClient, plan: Plan, state: State) -> None:
-    """Make one stand-in, or name one that was made in the same way."""
-    twin = f"{REPOSITORY}:{plan.minor}{'-slim' if plan.slim else ''}"
-    if _has(client, twin):
-        image = client.images.get(twin)
-        if image.labels.get(RECIPE_LABEL) == plan.recipe and image.attrs is not None:
-            environment = dict(line.split("=", 1) for line in image.attrs["Config"]["Env"])
-            _demand(plan, environment["PYTHON_VERSION"])
-            image.tag(REPOSITORY, plan.tag)
-            return
-    base = plan.base.reference(slim=plan.slim)
-    if not _has(client, base):
-        say(f"adding a compiler to {plan.base.suite}")
-        with _stepped(client, plan.base.reference(slim=True), debian.compiler_steps(), state) as container:
-            repository, tag = base.split(":")
-            container.commit(repository, tag, pause=False, changes=_changes({LABEL: "1"}, 'CMD ["bash"]'))
-    say(f"making {plan.reference}: {plan.recipe}")
-    steps = debian.copied_steps(plan.minor) if plan.pyenv else debian.package_steps(plan.minor)
-    with _stepped(client, base, steps, state, plan) as container:
-        version = container.logs(stderr=False).decode().split()[-1]
-        _demand(plan, version)
-        changes = _changes(
-            {LABEL: "1", RECIPE_LABEL: plan.recipe},
-            "ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "ENV LANG=C.UTF-8",
-            f"ENV PYTHON_VERSION={version}",
-            f'CMD ["{"python2" if version.startswith("2.") else "python3"}"]',
-        )
-        container.commit(REPOSITORY, plan.tag, pause=False, changes=changes)
-
-
-def _demand(plan: Plan, version: str) -> None:
-    """Refuse a stand-in with another version than its tag says."""
-    if plan.version and plan.version != version:
-        message = f"no stand-in for {plan.reference}: {plan.recipe} has {version}"
-        raise StandinError(message)
-
-
-@contextlib.contextmanager
-def _stepped(client: DockerClient, image: str, steps: str, state: State, plan: Plan | None = None) -> Iterator[Container]:
-    """Give a container in which the steps have been run, and remove it afterwards.
-
-    :param plan: its pyenv version is unpacked to ``/usr/local`` before.
-    """
-    # The machine's own network, so that a proxy on its loopback address can be reached.
-    container = client.containers.create(image, command=["sh", "-c", steps], network_mode="host")
-    try:
-        if plan is not None and plan.pyenv is not None:
-            major, minor = plan.minor.split(".")
-            with tempfile.TemporaryFile(dir=state.home) as file:
-                tree.pack(plan.pyenv, (int(major), int(minor)), file)
-                file.seek(0)
-                container.put_archive("/usr/local", file)
-        container.start()
-        status = container.wait(timeout=STEP_SECONDS)["StatusCode"]
-        printed = container.logs().decode(errors="replace")
-        with state.log.open("a") as log:
-            log.write(f"\n$ steps in {image}\n{printed}")
-        if status != 0:
-            what = plan.reference if plan is not None else f"a compiler for {image}"
-            message = f"making {what} failed (shell: {status}), see {state.log}{last_lines(printed)}"
-            raise StandinError(message)
-        yield container
-    finally:
-        container.remove(force=True, v=True)

@@ -85,7 +85,7 @@ class Plan:
     def recipe(self) -> str:
         """What the image is made from, equal for tags that can share one image."""
         source = f"pyenv {self.pyenv.name}" if self.pyenv else f"package python{self.minor}"
-        return f"{source} on {self.base.distribution} {self.base.suite}, {'slim' if self.slim else 'full'}"
+        return f"{source} on {self.base.distribution} {self.base.suite} ({'slim' if self.slim else 'full'})"
 
 
 def newest(versions: Mapping[str, Path], minor: str) -> str | None:
@@ -133,7 +133,8 @@ def plan_for(tag: str, *, pyenv: Mapping[str, Path], machine: Base) -> Plan:
     """
     match = _TAG.fullmatch(tag)
     if match is None:
-        message = f"no stand-in for {REPOSITORY}:{tag}: they are made for tags like 3.12, 3.12-slim, 3.15-rc, 3.12.1-slim-bookworm"
+        kinds = "3.12, 3.12-slim, 3.15-rc, 3.12.1-slim-bookworm"
+        message = f"no stand-in for {REPOSITORY}:{tag}: they are made for tags like {kinds}"
         raise StandinError(message)
     minor, slim, suite = match["minor"], match["slim"] is not None, match["suite"]
     version = f"{minor}{match['patch']}" if match["patch"] else ""
@@ -151,5 +152,6 @@ def plan_for(tag: str, *, pyenv: Mapping[str, Path], machine: Base) -> Plan:
         tried.append(f"python{minor} comes from {distribution} {release} only")
     else:
         tried.append(f"packages are known for {', '.join(PACKAGED)}")
-    message = f"no stand-in for {REPOSITORY}:{tag}: {'; '.join(tried)} · install it with pyenv, or give access to a registry"
+    advice = "install it with pyenv, or give access to a registry"
+    message = f"no stand-in for {REPOSITORY}:{tag}: {'; '.join(tried)} · {advice}"
     raise StandinError(message)

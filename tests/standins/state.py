@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import subprocess
@@ -10,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import FileLock, Timeout
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 NAME = "pytest-pyimages-tests"
 # sun_path holds 108 bytes on Linux (unix(7)); some are left for suffixes that the engine adds.
@@ -87,6 +90,28 @@ def say(line: str) -> None:
     sys.stderr.flush()
 
 
+@contextlib.contextmanager
+def locked(file: Path, seconds: float) -> Iterator[None]:
+    """Let one process at a time in; the others wait, and say so.
+
+    :raises StandinError: no turn within ``seconds``.
+    """
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say(f"waiting for another process, which holds {file}")
+        try:
+            lock.acquire(timeout=seconds)
+        except Timeout:
+            message = f"another process has held {file} for {seconds:.0f} s · end it, or wait and run this again"
+            raise StandinError(message) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def last_lines(text: str, count: int = LOG_LINES_SHOWN) -> str:
     """Return the end of a log, indented below the line that speaks of it."""
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
@@ -107,7 +132,7 @@ def run_logged(
         log.flush()
         start = log.tell()
         try:
-            status: int | str = subprocess.run(  # noqa: S603 - fixed programs, no shell
+            status: int | str = subprocess.run(
                 command,
                 check=False,
                 stdin=subprocess.DEVNULL,

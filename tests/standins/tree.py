@@ -35,7 +35,7 @@ def belongs(path: PurePosixPath, minor: tuple[int, int]) -> bool:
         return len(parts) == 1 or (_SCRIPTS.fullmatch(parts[1]) is not None and not parts[1].endswith("gdb.py"))
     if _FOLDERS_LEFT_OUT.intersection(parts) or _FILES_LEFT_OUT.fullmatch(parts[-1]):
         return False
-    if len(parts) > 3 and parts[2] == "site-packages":  # noqa: PLR2004 - lib/pythonX.Y/site-packages/NAME
+    if parts[2:3] == ("site-packages",) and parts[3:]:
         if _PIP.fullmatch(parts[3]):
             return True
         return minor <= _LAST_WITH_SETUPTOOLS and _SETUPTOOLS.fullmatch(parts[3]) is not None
