@@ -97,9 +97,17 @@ def forget_project(config: pytest.Config) -> None:
 
 def rewrite_arguments(config: pytest.Config, args: list[str], invocation: Invocation) -> None:
     """Leave in the host's arguments only what it is to obey; it imports no conftest."""
+    _forget_config_warnings(config)
     config._inipath = invocation.inipath  # `pyimages test` gave pytest none; the header shows the real one
     args[:] = ["--noconftest", *host_arguments(invocation.all_args, OWN_OPTIONS)]
     config.known_args_namespace = config._parser.parse_known_args(args, namespace=copy.copy(config.option))
+
+
+def _forget_config_warnings(config: pytest.Config) -> None:
+    """Take back what pytest said of the project's settings, such as a warning class that exists inside only."""
+    history = getattr(config.hook.pytest_warning_recorded, "_call_history", None)
+    if history:
+        history[:] = [call for call in history if not issubclass(call[0]["warning_message"].category, pytest.PytestConfigWarning)]
 
 
 def called_as_module(argv: Sequence[str]) -> bool:

@@ -1,6 +1,6 @@
 """Whose business each of pytest's command line options is: the controller's on the host, or the suite's inside.
 
-The container gets every argument as it was typed. The host keeps what it needs to show results, to count failures and
+The container gets every argument as it was typed, except ours. The host keeps what it needs to show results, to count failures and
 to write its files, and nothing else: an option of the suite's own conftest or of a plugin that the host lacks is
 unknown to it, and even a known one (``-n``, ``--cov``, ``-W error::project.Warning``) must not act here.
 """
@@ -114,6 +114,21 @@ def host_arguments(args: Sequence[str], own: Sequence[tuple[str, bool]]) -> list
                 kept += option.tokens
         elif option.name in HOST_FLAGS or option.name in HOST_VALUES or option.name in ours:
             kept += option.tokens
+    return kept
+
+
+def container_arguments(args: Sequence[str], own: Sequence[tuple[str, bool]]) -> list[str]:
+    """Return the arguments as typed, without ours: inner xdist workers would not know them."""
+    valued = dict(own)
+    kept: list[str] = []
+    words = iter(args)
+    for word in words:
+        if word == "--":
+            kept += [word, *words]
+        elif word.partition("=")[0] not in valued:
+            kept.append(word)
+        elif "=" not in word and valued[word]:
+            next(words, None)
     return kept
 
 

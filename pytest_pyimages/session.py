@@ -15,6 +15,7 @@ from importlib import import_module
 
 import pytest
 
+from pytest_pyimages.commandline import container_arguments
 from pytest_pyimages.engines.base import Engine
 from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
 from pytest_pyimages.images.build import Builder, BuiltImage, source_root
@@ -29,6 +30,7 @@ from pytest_pyimages.runs.run import Run, RunEnd, RunSpec
 from pytest_pyimages.runs.source import Source, Witness, witnesses
 from pytest_pyimages.runs.events import Event
 from pytest_pyimages.settings import OWN_INI, OWN_OPTIONS, Settings
+from pytest_pyimages.signals import Interruptions
 
 QUEUE_BATCHES = 256  # per session; a full queue holds the containers back
 CLEANUP_SECONDS = 20.0
@@ -78,7 +80,13 @@ Message = Said | Built | Batch | Printed | Ended
 def parse_settings_matrix(settings: Settings, project: Project) -> tuple[ImageTag, ...]:
     """Return the images that the user asked for; raise ConfigurationError for what is not one."""
     pythons = ProjectPythons(requires_python=project.requires_python, classifiers=project.classifiers)
-    return parse_matrix(settings.specs, registry=settings.registry, project=pythons)
+    try:
+        return parse_matrix(settings.specs, registry=settings.registry, project=pythons)
+    except ConfigurationError as error:
+        # The grammar does not know where its text came from.
+        option, colon, rest = error.message.partition(": ")
+        origin = {"--py-images": settings.specs_origin, "--py-images-registry": settings.registry_origin}.get(option, option)
+        raise ConfigurationError(f"{origin}{colon}{rest}", error.hint) from error
 
 
 class ImagesSession:
@@ -105,6 +113,9 @@ class ImagesSession:
         self._closing = False
         self._cleanup = ExitStack()
         self._threads: ThreadPoolExecutor | None = None
+        self._builder: Builder | None = None
+        self._interruptions = Interruptions()
+        config.add_cleanup(self._interruptions.restore)  # the last thing: cleanups run in reverse
         config.add_cleanup(self.close)
 
     # what pytest calls
@@ -112,6 +123,7 @@ class ImagesSession:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         """Connect and set everything going before the header is drawn."""
+        self._interruptions.install()
         try:
             self.engine = self._connecting.result()
         except ConfigurationError as error:
@@ -185,6 +197,7 @@ class ImagesSession:
         builder = Builder(
             engine, owner, self.source, self.project, lambda: host_network(os.environ), lambda label, text: self._put(Said(label, text))
         )
+        self._builder = builder
         jobs = min(len(self.matrix), max(2, os.cpu_count() or 1))
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="pyimages")
         witness = witnesses(self.source.root)
@@ -253,7 +266,7 @@ class ImagesSession:
         return RunSpec(
             image=image.id,
             python=image.executable,
-            args=invocation.args,
+            args=tuple(container_arguments(invocation.args, OWN_OPTIONS)),
             program=f"{folder}/pytest",
             cwd=str(invocation.cwd),
             cwd_on_path=invocation.module,
@@ -309,6 +322,8 @@ class ImagesSession:
         with self._lock:
             self._closing = True
             runs = list(self._runs.values())
+        if self._builder is not None:
+            self._builder.abort()
         for run in runs:
             run.kill()
         if self._threads is not None:

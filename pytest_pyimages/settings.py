@@ -80,7 +80,9 @@ class Settings:
 
     invocation: Invocation
     specs: tuple[str, ...]
+    specs_origin: str  # "--py-images", or the ini key and its file
     registry: str
+    registry_origin: str
     engine: str  # endpoint, or empty for the engine's own rules
     report: Path | None
     source: Literal["auto", "overlay", "copy"]
@@ -91,10 +93,14 @@ class Settings:
     @classmethod
     def from_config(cls, config: pytest.Config, invocation: Invocation) -> Settings:
         """Read the options; raise ConfigurationError for values that make no sense."""
+        specs, specs_origin = _specs(config, invocation)
+        registry, registry_origin = _registry(config, invocation)
         return cls(
             invocation=invocation,
-            specs=_specs(config, invocation.ini),
-            registry=_registry(config, invocation.ini),
+            specs=specs,
+            specs_origin=specs_origin,
+            registry=registry,
+            registry_origin=registry_origin,
             engine=_last(config, "--py-images-engine"),
             report=_report(config, invocation.cwd),
             source=_source(config),
@@ -114,21 +120,34 @@ def _last(config: pytest.Config, name: str) -> str:
     return values[-1].strip() if values else ""
 
 
-def _specs(config: pytest.Config, ini: Mapping[str, str | list[str]]) -> tuple[str, ...]:
+def _specs(config: pytest.Config, invocation: Invocation) -> tuple[tuple[str, ...], str]:
     typed: Sequence[str] = config.getoption("--py-images") or []
     if typed:
-        return tuple(typed)
-    value = ini.get("py_images", "")
-    if isinstance(value, list) and any(not isinstance(entry, str) for entry in value):
-        raise ConfigurationError(f"py_images: {value!r} holds something that is not a text", 'quote it: ["3.10", "3.12"]')
-    return ("\n".join(value),) if isinstance(value, list) else (value,)
+        return tuple(typed), "--py-images"
+    origin = _ini_origin("py_images", invocation)
+    value = invocation.ini.get("py_images", "")
+    entries = value if isinstance(value, list) else [value]
+    for entry in entries:
+        if not isinstance(entry, str):  # TOML reads 3.10 as the number 3.1
+            raise ConfigurationError(f"{origin}: {entry!r} is not a text", 'quote it: py_images = ["3.10", "3.12"]')
+    return ("\n".join(entries),), origin
 
 
-def _registry(config: pytest.Config, ini: Mapping[str, str | list[str]]) -> str:
-    configured = ini.get("py_images_registry", "")
-    if not isinstance(configured, str):
-        raise ConfigurationError("py_images_registry: one text is wanted", 'for example "localhost:5000/library"')
-    return _last(config, "--py-images-registry") or os.environ.get("PY_IMAGES_REGISTRY", "") or configured.strip()
+def _registry(config: pytest.Config, invocation: Invocation) -> tuple[str, str]:
+    typed = _last(config, "--py-images-registry")
+    if typed:
+        return typed, "--py-images-registry"
+    if os.environ.get("PY_IMAGES_REGISTRY"):
+        return os.environ["PY_IMAGES_REGISTRY"], "PY_IMAGES_REGISTRY"
+    origin = _ini_origin("py_images_registry", invocation)
+    value = invocation.ini.get("py_images_registry", "")
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{origin}: one text is wanted", 'for example "localhost:5000/library"')
+    return value.strip(), origin
+
+
+def _ini_origin(key: str, invocation: Invocation) -> str:
+    return f"{key} in {invocation.inipath.name}" if invocation.inipath is not None else key
 
 
 def _report(config: pytest.Config, cwd: Path) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -76,6 +77,17 @@ class Builder:
         self._network = network
         self._say = say
         self._content = content_of(project)
+        self._lock = threading.Lock()
+        self._containers: set[str] = set()
+        self._aborted = False
+
+    def abort(self) -> None:
+        """End all builds now, and begin none; what they were building is not kept."""
+        with self._lock:
+            self._aborted = True
+            containers = tuple(self._containers)
+        for container in containers:
+            self._engine.kill(container)
 
     def ensure(self, tag: ImageTag) -> BuiltImage:
         """Return the environment image for a tag, from the cache if its recipe was built before.
@@ -170,9 +182,10 @@ class Builder:
                 )
             )
             try:
+                self._track(container)
                 prepare(container)
                 result, log = self._talk(container, self._job(recipe, name))
-                if "python" in result:
+                if "python" in result and not self._aborted:
                     labels = {
                         LABEL: "1",
                         KIND: "environment",
@@ -184,7 +197,15 @@ class Builder:
                     engine.commit(container, reference=f"{REPOSITORY}:{recipe.digest}", labels=labels)
                 return result, log
             finally:
+                with self._lock:
+                    self._containers.discard(container)
                 engine.remove_container(container)
+
+    def _track(self, container: str) -> None:
+        with self._lock:
+            if self._aborted:
+                raise BuildError("stopped while it was built")
+            self._containers.add(container)
 
     def _job(self, recipe: Recipe, name: str) -> bytes:
         network = self._network()

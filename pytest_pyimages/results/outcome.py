@@ -31,6 +31,7 @@ class ImageResult:
     exit_status: int | None = None
     problem: str = ""  # one line; empty if the image was tested to the end
     detail: str = ""  # the last lines of a log, for a problem
+    stopped: str = ""  # what stopped the suite before its end, in pytest's words
     collected: int = 0
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
     outcomes: dict[str, str] = field(default_factory=dict)  # node id -> outcome
@@ -61,6 +62,11 @@ class ImageResult:
         if self.exit_status == pytest.ExitCode.INTERRUPTED:
             return "interrupted"
         return "failed"
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether it did not come to all its tests because somebody said enough."""
+        return not self.ended or (not self.problem and NOT_RUN in self.outcomes.values())
 
     @property
     def failed(self) -> bool:
@@ -115,14 +121,20 @@ class Difference:
 def differences(results: Mapping[str, ImageResult]) -> tuple[Difference, ...]:
     """Return the tests that differ, in the order in which the images collected them.
 
-    Images without any outcome (never started, nothing collected) are a row of the table and no difference of each test.
+    Images without any outcome (never started, nothing collected) are a row of the table and no difference of each test;
+    nor is it one where a run was stopped (-x) before it came to a test. One that died is another matter.
     """
     compared = [result for result in results.values() if result.outcomes]
     nodeids = dict.fromkeys(nodeid for result in compared for nodeid in result.outcomes)
     found = []
     for nodeid in nodeids:
         outcomes = tuple(result.outcomes.get(nodeid, "") for result in compared)
-        if len(set(outcomes)) > 1:
+        told = {
+            outcome
+            for outcome, result in zip(outcomes, compared, strict=True)
+            if not (result.stopped_early and outcome in ("", NOT_RUN))
+        }
+        if len(told) > 1:
             found.append(Difference(nodeid, outcomes))
     return tuple(found)
 

@@ -134,6 +134,8 @@ class Replay:
 
     def _play(self, image: _Image, event: Passed | Report) -> None:
         hook, result = self._hook, image.result
+        if self._session.shouldfail or self._session.shouldstop:
+            return  # enough has failed over all images: what was held back belongs to no test that counts
         if isinstance(event, Passed):
             item = image.items[event.index]
             self._finish_started(image)
@@ -193,6 +195,8 @@ class Replay:
         self._session.testscollected += event.count
         if self._terminal is not None:
             self._terminal._numcollected = self._session.testscollected  # noqa: SLF001 - what progress counts against
+            if event.deselected:  # the items themselves exist inside only; their number is what is shown
+                self._terminal.stats.setdefault("deselected", []).extend([None] * event.deselected)
         if self._collect_only and self._terminal is not None:
             for item in image.items:
                 self._terminal.write_line(with_label(item.nodeid, image.result.label))
@@ -209,6 +213,7 @@ class Replay:
             detail = error.log if isinstance(error, BuildError) else ""
         elif end is not None:
             result.exit_status = end.status
+            result.stopped = image.interrupted
             result.problem, detail = self._problem(image, end)
         result.ended = True
         missing = [item.nodeid for item in image.items if item.nodeid not in image.reported]

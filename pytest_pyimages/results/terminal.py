@@ -51,8 +51,8 @@ def write_summary(
     if rows:
         _write(terminal, image_table(rows))
         for result in rows:
-            if result.problem:
-                terminal.write_line(f" {result.label}  {result.problem}", red=not result.allowed_to_fail)
+            if result.problem or result.stopped:
+                terminal.write_line(f" {result.label}  {result.problem or result.stopped}", red=not result.allowed_to_fail)
     if not collect_only:
         _write_comparison(terminal, results, quiet=quiet)
     _write_allowed(terminal)
@@ -96,13 +96,16 @@ def _seconds(value: float) -> str:
 
 
 def _remark(result: ImageResult) -> str:
-    if result.problem:
-        return "allowed to fail, see below" if result.allowed_to_fail else "see below"
-    if result.outcome in ("interrupted", "nothing collected"):
-        return result.outcome
+    remarks = []
     if result.allowed_to_fail:
-        return "allowed to fail" if result.failed else "passes although it may fail: the ? can go"
-    return ""
+        remarks.append("allowed to fail" if result.failed else "passes although it may fail: the ? can go")
+    if result.problem or result.stopped:
+        remarks.append("see below")
+    elif result.exit_status is not None and result.exit_status > pytest.ExitCode.NO_TESTS_COLLECTED:
+        remarks.append(f"exit status {result.exit_status}")
+    elif result.outcome in ("interrupted", "nothing collected"):
+        remarks.append(result.outcome)
+    return " · ".join(remarks)
 
 
 def _write_allowed(terminal: pytest.TerminalReporter) -> None:

@@ -177,7 +177,11 @@ def as_text(value):
 
 def plain(value, depth=0):
     """Return the value as JSON can carry it, texts clipped; None for what has no such form."""
-    if value is None or isinstance(value, (bool, int, float)):
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int) and -(1 << 53) < value < 1 << 53:
+        return value
+    if isinstance(value, float) and value - value == 0:  # neither infinite nor NaN
         return value
     if isinstance(value, dict) and depth < 20:
         return dict((as_text(key), plain(item, depth + 1)) for key, item in value.items())
@@ -212,6 +216,26 @@ def longrepr_of(report):
     return result
 
 
+def location_of(report):
+    """Return path, line or None, and name, whatever somebody has put there."""
+    try:
+        path, line, domain = report.location
+    except (TypeError, ValueError):
+        path, line, domain = report.nodeid.split("::")[0], None, report.nodeid
+    return [as_text(path), line if isinstance(line, int) else None, as_text(domain)]
+
+
+def properties_of(report):
+    """Return the user properties as pairs of a text and what JSON can carry."""
+    found = []
+    for pair in report.user_properties:
+        if isinstance(pair, (list, tuple)) and len(pair) == 2:
+            found.append([as_text(pair[0]), plain(pair[1])])
+        else:
+            found.append(["property", as_text(pair)])
+    return found
+
+
 def sections_of(report):
     room = MAX_SECTIONS
     kept = []
@@ -222,8 +246,8 @@ def sections_of(report):
     return kept
 
 
-def make_reporter(channel, spec):
-    """Return the plugin that turns what pytest says into records. Only called where pytest can be imported."""
+def make_plugins(channel, spec):
+    """Return the plugins that turn what pytest says into records. Only called where pytest can be imported."""
     import pytest
 
     class Reporter(object):
@@ -266,7 +290,7 @@ def make_reporter(channel, spec):
 
         @pytest.hookimpl(trylast=True)
         def pytest_sessionstart(self, session):
-            silence_terminal(self.config)
+            silence_terminal(self.config)  # again: some plugins put a reporter of their own in its place
 
         @pytest.hookimpl(trylast=True)
         def pytest_collection_finish(self, session):
@@ -357,19 +381,18 @@ def make_reporter(channel, spec):
             category, letter, word = status if status else ("", "", "")
             if isinstance(word, tuple):
                 word = word[0]
-            location = report.location or (report.nodeid.split("::")[0], None, report.nodeid)
             channel.send(
                 {
                     "t": "report",
                     "id": report.nodeid,
-                    "location": plain(location),
+                    "location": location_of(report),
                     "when": report.when,
                     "outcome": report.outcome,
                     "status": [as_text(category), as_text(letter), as_text(word)],
                     "start": getattr(report, "start", 0.0),
                     "duration": report.duration,
                     "wasxfail": plain(getattr(report, "wasxfail", None)),
-                    "properties": plain([list(pair) for pair in report.user_properties]),
+                    "properties": properties_of(report),
                     "sections": sections_of(report) if spec["passed_output"] or report.outcome != "passed" else [],
                     "longrepr": longrepr_of(report),
                 }
@@ -379,7 +402,8 @@ def make_reporter(channel, spec):
             channel.send({"t": "internal", "text": clip(as_text(excrepr))})
 
         def pytest_keyboard_interrupt(self, excinfo):
-            channel.send({"t": "interrupted", "text": clip(as_text(excinfo.value) or excinfo.typename, 4096)})
+            text = as_text(excinfo.value)
+            channel.send({"t": "interrupted", "text": clip(excinfo.typename + (": " + text if text else ""), 4096)})
 
     def recorded(warning_message, when, nodeid):
         channel.send(
@@ -409,7 +433,14 @@ def make_reporter(channel, spec):
 
     from _pytest.reports import TestReport as pytest_report_class
 
-    return Reporter()
+    class Silencer(object):
+        """A plugin of its own, since a plugin has one place in the order of a hook."""
+
+        @pytest.hookimpl(trylast=True)
+        def pytest_configure(self, config):
+            silence_terminal(config)
+
+    return [Reporter(), Silencer()]
 
 
 def release_suffix():
@@ -424,7 +455,7 @@ def silence_terminal(config):
     It stays registered, since assertion rewriting and many plugins ask for it.
     """
     current = config.pluginmanager.getplugin("terminalreporter")
-    if current is None:
+    if current is None or type(current).__name__ == "Silent":
         return
     from _pytest.terminal import TerminalReporter
 
@@ -467,7 +498,7 @@ def run_pytest(channel, spec):
         return 3
     sys.argv[:] = [spec["program"]] + spec["args"]
     sys.path[0:1] = [os.getcwd() if spec["cwd_on_path"] else os.path.dirname(sys.executable)]
-    return int(pytest.main(["-p", "no:pyimages"] + spec["args"], plugins=[make_reporter(channel, spec)]))
+    return int(pytest.main(["-p", "no:pyimages"] + spec["args"], plugins=make_plugins(channel, spec)))
 
 
 def child_main(write_fd, parent_fd, pending, spec):

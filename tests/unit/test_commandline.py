@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_pyimages.commandline import captures_nothing, host_arguments, options, refused
+from pytest_pyimages.commandline import captures_nothing, container_arguments, host_arguments, options, refused
 from pytest_pyimages.settings import OWN_OPTIONS
 
 
@@ -34,6 +34,19 @@ from pytest_pyimages.settings import OWN_OPTIONS
 )
 def test_host_sees_only_its_own(args: str, expected: str) -> None:
     assert host_arguments(args.split(), OWN_OPTIONS) == expected.split()
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        ("tests/x -n 2 --py-images 3.12 -k a", "tests/x -n 2 -k a"),
+        ("--py-images=3.12 --its-own-option tests/x", "--its-own-option tests/x"),
+        ("-x -- --py-images=3.12", "-x -- --py-images=3.12"),
+        ("--py-images", ""),
+    ],
+)
+def test_container_gets_everything_but_ours(args: str, expected: str) -> None:
+    assert container_arguments(args.split(), OWN_OPTIONS) == expected.split()
 
 
 def test_option_values_are_kept_with_their_words() -> None:
