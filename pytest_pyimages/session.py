@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import import_module
@@ -33,7 +33,7 @@ from pytest_pyimages.settings import OWN_INI, OWN_OPTIONS, Settings
 from pytest_pyimages.signals import Interruptions
 
 QUEUE_BATCHES = 256  # per session; a full queue holds the containers back
-CLEANUP_SECONDS = 20.0
+CLEANUP_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class ImagesSession:
         self._lock = threading.Lock()
         self._closing = False
         self._cleanup = ExitStack()
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads: list[threading.Thread] = []
         self._builder: Builder | None = None
         self._interruptions = Interruptions()
         config.add_cleanup(self._interruptions.restore)  # the last thing: cleanups run in reverse
@@ -199,10 +199,18 @@ class ImagesSession:
         )
         self._builder = builder
         jobs = min(len(self.matrix), max(2, os.cpu_count() or 1))
-        self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="pyimages")
+        turn = threading.Semaphore(jobs)
         witness = witnesses(self.source.root)
+
+        def work(tag: ImageTag) -> None:
+            with turn:
+                self._image(tag, engine, owner, builder, witness)
+
         for tag in self.matrix:
-            self._threads.submit(self._image, tag, engine, owner, builder, witness)
+            # Daemons: an engine that answers nobody must not keep the process from ending.
+            thread = threading.Thread(target=work, args=(tag,), name=f"pyimages-{tag.label}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
         sweeper = threading.Thread(target=self._sweep, args=(engine, owner), name="pyimages-sweep")
         sweeper.start()
         self._cleanup.callback(sweeper.join, CLEANUP_SECONDS)
@@ -326,9 +334,14 @@ class ImagesSession:
             self._builder.abort()
         for run in runs:
             run.kill()
-        if self._threads is not None:
-            self._threads.shutdown(wait=True, cancel_futures=True)
-            self._threads = None
+        deadline = time.monotonic() + CLEANUP_SECONDS
+        for thread in self._threads:
+            thread.join(max(deadline - time.monotonic(), 0))
+        late = [thread.name for thread in self._threads if thread.is_alive()]
+        self._threads.clear()
+        if late:
+            # Their containers carry our labels, and the lock of this session is given up: the next one removes them.
+            self.leftovers += (f"the engine did not answer in time to {', '.join(late)}; the next session cleans up",)
         self._cleanup.close()
         if self.engine is not None:
             self.engine.close()

@@ -22,6 +22,7 @@ from pytest_pyimages.results.outcome import (
 from pytest_pyimages.results.reports import ALLOWED
 
 SHOWN_PER_PATTERN = 20
+UNWRAPPED = 400  # columns: a row of an image stays one line, whatever the terminal makes of it
 LETTERS = {
     "passed": ".",
     "failed": "F",
@@ -49,7 +50,7 @@ def write_summary(
         return
     terminal.write_sep("=", "py-images")
     if rows:
-        _write(terminal, image_table(rows))
+        _write(terminal, image_table(rows), width=UNWRAPPED)
         for result in rows:
             if result.problem or result.stopped:
                 terminal.write_line(f" {result.label}  {result.problem or result.stopped}", red=not result.allowed_to_fail)
@@ -130,7 +131,7 @@ def _write_comparison(terminal: pytest.TerminalReporter, results: Mapping[str, I
     found = differences(results)
     terminal.write_line("")
     if found:
-        _write(terminal, comparison_table(labels, found))
+        _write(terminal, comparison_table(labels, found), width=max(terminal._tw.fullwidth, 60))  # noqa: SLF001
     elif not quiet and not any(result.problem or not result.ended for result in results.values()):
         total = len(results[labels[0]].outcomes)
         terminal.write_line(f" all {total} tests agree on {len(labels)} images")
@@ -156,12 +157,12 @@ def _table() -> Table:
     return Table(box=None, pad_edge=True, header_style="", show_edge=False)
 
 
-def _write(terminal: pytest.TerminalReporter, table: Table) -> None:
+def _write(terminal: pytest.TerminalReporter, table: Table, *, width: int) -> None:
     """Draw with rich, write with pytest: one place decides on colours, width and where output goes."""
     writer = terminal._tw  # noqa: SLF001 - get_terminal_writer is not on the reporter
     console = Console(
         file=io.StringIO(),
-        width=max(terminal._tw.fullwidth, 60),  # noqa: SLF001
+        width=width,
         force_terminal=writer.hasmarkup,
         color_system="standard" if writer.hasmarkup else None,
         highlight=False,

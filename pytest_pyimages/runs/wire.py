@@ -112,7 +112,8 @@ class Decoder:
             index, start, setup, call, teardown = match.groups()
             if not int(index) < self._items:
                 raise WireError(f"the worker reports test {int(index)} of {self._items}")
-            return Passed(int(index), float(start), (float(setup), float(call), float(teardown)))
+            # Suites stop and turn back the clock that pytest measures with.
+            return Passed(int(index), float(start), (max(float(setup), 0.0), max(float(call), 0.0), max(float(teardown), 0.0)))
         event = decode_record(text)
         if isinstance(event, Beat) != (number == b"0"):
             raise WireError(f"the worker sent a record out of number: {shown(line)}")
@@ -122,7 +123,8 @@ class Decoder:
 
 
 _PASS = re.compile(
-    rb'\{"t":"pass","i":(\d{1,9}),"s":(\d{1,12}\.\d{6}),"d":\[(\d{1,9}\.\d{6}),(\d{1,9}\.\d{6}),(\d{1,9}\.\d{6})\]\}'
+    rb'\{"t":"pass","i":(\d{1,9}),"s":(-?\d{1,15}\.\d{6}),'
+    rb'"d":\[(-?\d{1,15}\.\d{6}),(-?\d{1,15}\.\d{6}),(-?\d{1,15}\.\d{6})\]\}'
 )
 
 
@@ -293,7 +295,7 @@ def _report(fields: _Fields) -> Report:
     status = fields.raw("status")
     if not isinstance(status, list) or len(status) != 3:
         raise WireError("the worker sent a report without a status")
-    category, letter, word = (fields.as_text("status", part, 64) for part in status)
+    category, letter, word = (fields.as_text("status", part, MAX_NODEID) for part in status)
     wasxfail = fields.raw("wasxfail")
     properties = tuple((fields.as_text("properties", key), _clean_tree(value)) for key, value in fields.rows("properties", 2))
     return Report(

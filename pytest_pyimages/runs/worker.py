@@ -388,7 +388,7 @@ def make_plugins(channel, spec):
                     "location": location_of(report),
                     "when": report.when,
                     "outcome": report.outcome,
-                    "status": [as_text(category), as_text(letter), as_text(word)],
+                    "status": [clip(as_text(text), 2048) for text in (category, letter, word)],
                     "start": getattr(report, "start", 0.0),
                     "duration": report.duration,
                     "wasxfail": plain(getattr(report, "wasxfail", None)),
