@@ -9,7 +9,7 @@ import pytest
 
 from pytest_pyimages.errors import BuildError, PyimagesError
 from pytest_pyimages.results.outcome import NOT_RUN, ImageResult
-from pytest_pyimages.results.reports import ReportMaker, warning_message, with_label
+from pytest_pyimages.results.reports import ALLOWED, ReportMaker, warning_message, with_label
 from pytest_pyimages.runs.run import RunEnd
 from pytest_pyimages.runs.events import (
     Collected,
@@ -173,7 +173,7 @@ class Replay:
         elif isinstance(event, CollectReport):
             category = "skipped" if event.outcome == "skipped" else "error"
             result.count(event.nodeid if event.outcome == "failed" else "", category)
-            self._hook.pytest_collectreport(report=image.maker.collect(event))
+            self._play_collect(image, image.maker.collect(event))
         elif isinstance(event, Warned):
             self._hook.pytest_warning_recorded.call_historic(
                 kwargs={
@@ -236,7 +236,15 @@ class Replay:
         if missing and not self._collect_only:
             result.problem += f" (after {len(image.items) - len(missing)} of {len(image.items)} tests; {len(missing)} not run)"
         result.count("", "error")
-        self._hook.pytest_collectreport(report=image.maker.image_error(result.problem, detail))
+        self._play_collect(image, image.maker.image_error(result.problem, detail))
+
+    def _play_collect(self, image: _Image, report: pytest.CollectReport) -> None:
+        if report.failed and image.result.allowed_to_fail:
+            # pytest has no collector that failed and fails nothing: it is only shown.
+            if self._terminal is not None:
+                self._terminal.stats.setdefault(ALLOWED, []).append(report)
+            return
+        self._hook.pytest_collectreport(report=report)
 
     @staticmethod
     def _problem(image: _Image, end: RunEnd) -> tuple[str, str]:

@@ -92,16 +92,14 @@ class ReportMaker:
 
     def collect(self, event: CollectReport) -> pytest.CollectReport:
         """Return the report of a collector that failed or was skipped."""
-        return self.allow_collect(
-            pytest.CollectReport(
-                with_label(event.nodeid, self._label), event.outcome, rebuilt(event.longrepr), [], event.sections
-            )
+        return pytest.CollectReport(
+            with_label(event.nodeid, self._label), event.outcome, rebuilt(event.longrepr), [], event.sections
         )
 
     def image_error(self, problem: str, detail: str) -> pytest.CollectReport:
         """Return the error of an image that could not be tested, or not to the end."""
         text = f"{self._label}: {problem}" + (f"\n{detail}" if detail else "")
-        return self.allow_collect(pytest.CollectReport(f"[{self._label}]", "failed", text, []))
+        return pytest.CollectReport(f"[{self._label}]", "failed", text, [])
 
     def allow(self, report: pytest.TestReport) -> pytest.TestReport:
         """Turn a failure into what fails nothing and is shown, where this image is allowed to fail."""
@@ -110,13 +108,6 @@ class ReportMaker:
             report.wasxfail = f"{self._label} is {ALLOWED}"
             report.outcome = "skipped"
             setattr(report, STATUS, (ALLOWED, "a", "ALLOWED"))
-        return report
-
-    def allow_collect(self, report: pytest.CollectReport) -> pytest.CollectReport:
-        """The same for a collector; the summary of the images shows it."""
-        if self._allowed and report.outcome == "failed":
-            report.outcome = "skipped"
-            report.longrepr = ("", 0, f"{self._label} is {ALLOWED}: {str(report.longrepr).splitlines()[0]}")
         return report
 
 

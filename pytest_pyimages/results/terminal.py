@@ -111,7 +111,7 @@ def _remark(result: ImageResult) -> str:
 
 def _write_allowed(terminal: pytest.TerminalReporter) -> None:
     """Show the failures that fail nothing: pytest has no place of its own for them."""
-    allowed = [report for report in terminal.stats.get(ALLOWED, ()) if isinstance(report, pytest.TestReport)]
+    allowed = terminal.stats.get(ALLOWED, ())
     if not allowed:
         return
     if terminal.config.option.tbstyle != "no" and terminal.config.get_verbosity() >= 0:

@@ -190,19 +190,21 @@ class Run:
                     if printed is not None:
                         printed(data)
                     continue
-                events = []
-                for event in decoder.feed(data):
-                    if isinstance(event, Exit | NoSource):
-                        self._take_last(event, progress)
-                        stream.send(b"acknowledged\n")
-                    elif isinstance(event, End):
-                        progress.end = event
-                    elif progress.exit is not None:
-                        raise WireError("the worker sent a record after its last one")
-                    elif not isinstance(event, Beat):
-                        events.append(event)
-                if events:
-                    emit(events)
+                events: list[Event] = []
+                try:
+                    for event in decoder.feed(data):
+                        if isinstance(event, Exit | NoSource):
+                            self._take_last(event, progress)
+                            stream.send(b"acknowledged\n")
+                        elif isinstance(event, End):
+                            progress.end = event
+                        elif progress.exit is not None:
+                            raise WireError("the worker sent a record after its last one")
+                        elif not isinstance(event, Beat):
+                            events.append(event)
+                finally:
+                    if events:  # what came before a broken record counts
+                        emit(events)
             decoder.finish()
         except (WireError, EngineError) as error:
             self._engine.kill(self._container or "")

@@ -147,6 +147,15 @@ def clean(text: str) -> str:
     return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", _ESCAPE.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
+_LINE = re.compile("[\x00-\x1f\x7f]")
+
+
+def clean_line(text: str) -> str:
+    """Return the text as one line without any escape: node ids and other names stand at the start of lines."""
+    text = clean(text)
+    return text if text.isprintable() else _LINE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def decode_record(text: bytes) -> Event:
     """Return the event in one record's JSON; raise WireError if it is not exactly one."""
     fields = _Fields(_parse(text))
@@ -236,10 +245,13 @@ class _Fields:
     def location(self, name: str, row: Any) -> tuple[str, int | None, str]:
         if not isinstance(row, list) or len(row) != 3:
             raise self._wrong(name)
-        path, line, domain = row
+        path, line, text = row
         if line is not None and (not isinstance(line, int) or isinstance(line, bool)):
             raise self._wrong(name)
-        return self.as_text(name, path), line, self.as_text(name, domain)
+        return clean_line(self.as_text(name, path)), line, self.as_text(name, text)
+
+    def name(self, name: str, limit: int = MAX_NODEID) -> str:
+        return clean_line(self.text(name, limit))
 
     def sections(self, name: str) -> tuple[tuple[str, str], ...]:
         return tuple((self.as_text(name, title), self.as_text(name, body)) for title, body in self.rows(name, 2))
@@ -287,7 +299,8 @@ def _hello(fields: _Fields) -> Hello:
 def _items(fields: _Fields) -> Items:
     items = []
     for nodeid, *place in fields.rows("items", 4):
-        items.append(Item(fields.as_text("items", nodeid, MAX_NODEID), *fields.location("items", place)))
+        path, line, domain = fields.location("items", place)
+        items.append(Item(clean_line(fields.as_text("items", nodeid, MAX_NODEID)), path, line, clean_line(domain)))
     return Items(tuple(items))
 
 
@@ -295,12 +308,13 @@ def _report(fields: _Fields) -> Report:
     status = fields.raw("status")
     if not isinstance(status, list) or len(status) != 3:
         raise WireError("the worker sent a report without a status")
-    category, letter, word = (fields.as_text("status", part, MAX_NODEID) for part in status)
+    category, letter, word = (clean_line(fields.as_text("status", part, MAX_NODEID)) for part in status)
+    path, line, domain = fields.location("location", fields.raw("location"))
     wasxfail = fields.raw("wasxfail")
     properties = tuple((fields.as_text("properties", key), _clean_tree(value)) for key, value in fields.rows("properties", 2))
     return Report(
-        nodeid=fields.text("id", MAX_NODEID),
-        location=fields.location("location", fields.raw("location")),
+        nodeid=fields.name("id"),
+        location=(path, line, clean_line(domain)),
         when=fields.text("when", 16),
         outcome=fields.outcome("outcome"),
         status=(category, letter, word),
@@ -319,15 +333,15 @@ _DECODERS = {
     "collected": lambda fields: Collected(fields.integer("count"), fields.integer("deselected")),
     "report": _report,
     "collect": lambda fields: CollectReport(
-        fields.text("id", MAX_NODEID), fields.outcome("outcome"), fields.longrepr("longrepr"), fields.sections("sections")
+        fields.name("id"), fields.outcome("outcome"), fields.longrepr("longrepr"), fields.sections("sections")
     ),
     "warning": lambda fields: Warned(
-        fields.text("category", 256),
+        fields.name("category", 256),
         fields.text("text"),
         fields.text("path"),
         fields.integer("line"),
         fields.text("when", 16),
-        fields.text("id", MAX_NODEID),
+        fields.name("id"),
     ),
     "internal": lambda fields: Internal(fields.text("text")),
     "interrupted": lambda fields: Interrupted(fields.text("text")),

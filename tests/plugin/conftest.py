@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +30,8 @@ def pytest_pyimages_engine(settings):
 
 @atexit.register
 def leaks():
+    if ENGINE is None:
+        return
     left = [*ENGINE.containers, *(name for name in ENGINE.volumes if name != "pytest-pyimages-cache")]
     with open({record!r}, "w") as file:
         json.dump({{"calls": ENGINE.calls, "left": left}}, file)
@@ -68,6 +73,16 @@ def make_distribution(folder: Path, name: str, module: str, source: str) -> None
     (folder / f"{module}.py").write_text(source)
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text(f"[pytest11]\n{name} = {module}\n")
+
+
+def run_command(*command: str, timeout: float = 60) -> pytest.RunResult:
+    """Run a command; unlike ``pytester.run``, which puts the current folder on its PYTHONPATH."""
+    started = time.monotonic()
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout)
+    out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+    sys.stdout.write(f"$ {shlex.join(command)}\n{out}".encode(errors="replace").decode())
+    sys.stderr.write(err.encode(errors="replace").decode())
+    return pytest.RunResult(done.returncode, out.splitlines(), err.splitlines(), time.monotonic() - started)
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -120,7 +135,7 @@ def run_images(pytester: pytest.Pytester, images_command: Command) -> Callable[.
     def run(*args: str, **options: Any) -> ImagesRun:
         report_file = pytester.path / "report.json"
         report_file.unlink(missing_ok=True)
-        result = pytester.run(*images_command(*args, **options), timeout=60)
+        result = run_command(*images_command(*args, **options))
         record = read_record(pytester.path)
         report = json.loads(report_file.read_text()) if report_file.exists() else {}
         return ImagesRun(result, record["calls"], report)

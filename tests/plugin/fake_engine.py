@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -31,7 +32,7 @@ Installer = Callable[[ContainerSpec, Mapping[str, object]], Mapping[str, object]
 
 def installs(spec: ContainerSpec, job: Mapping[str, object]) -> Mapping[str, object]:
     """Pretend that everything was installed, by the Python that runs these tests."""
-    return {"python": "%d.%d.%d" % sys.version_info[:3], "executable": sys.executable}
+    return {"python": ".".join(map(str, sys.version_info[:3])), "executable": sys.executable}
 
 
 class FakeStream:
@@ -47,7 +48,13 @@ class FakeStream:
         process = self._container.process
         if process is None:
             self._answer.wait(10)
-            yield from self._container.answer(bytes(self._sent))
+            answered: list[tuple[int, bytes]] = []
+            sent = bytes(self._sent)
+            install = threading.Thread(target=lambda: answered.extend(self._container.answer(sent)), daemon=True)
+            install.start()
+            while install.is_alive() and not self._container.killed:
+                install.join(0.02)
+            yield from () if self._container.killed else answered
             return
         assert process.stdout is not None
         assert process.stderr is not None
@@ -80,13 +87,10 @@ class FakeStream:
 
 def kill_session(leader: int) -> None:
     """Kill all processes of a POSIX session, as a container's processes end with its first one."""
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                if os.getsid(int(entry)) == leader:
-                    os.kill(int(entry), signal.SIGKILL)
-            except ProcessLookupError:
-                pass  # ended meanwhile
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(ProcessLookupError):  # ended meanwhile
+            if os.getsid(int(folder.name)) == leader:
+                os.kill(int(folder.name), signal.SIGKILL)
 
 
 class FakeContainer:
@@ -98,6 +102,7 @@ class FakeContainer:
     def __init__(self, spec: ContainerSpec, installer: Installer, environment: Mapping[str, str]) -> None:
         self.spec = spec
         self.process: subprocess.Popen[bytes] | None = None
+        self.killed = False
         self._installer = installer
         self._environment = environment
 
@@ -207,7 +212,9 @@ class FakeEngine:
 
     def wait(self, container: str) -> int:
         process = self.containers[container].process
-        code = 0 if process is None else process.wait()
+        if process is None:
+            return 137 if self.containers[container].killed else 0
+        code = process.wait()
         return 128 - code if code < 0 else code
 
     def inspect(self, container: str) -> ContainerState:
@@ -215,12 +222,15 @@ class FakeEngine:
 
     def kill(self, container: str) -> None:
         found = self.containers.get(container)
-        if found is not None and found.process is not None and found.process.poll() is None:
-            found.process.kill()
+        if found is not None:
+            found.killed = True
+            if found.process is not None and found.process.poll() is None:
+                found.process.kill()
 
     def remove_container(self, container: str) -> None:
         found = self.containers.pop(container, None)
         if found is not None:
+            found.killed = True
             found.end()
 
     def upload(self, container: str, path: str, tar: Iterable[bytes]) -> None:

@@ -1,0 +1,229 @@
+"""What is wrong before any test can run is one line that says what, where and what to do now, and exit status 4."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.plugin.conftest import ImagesRun, run_command
+
+Run = Callable[..., ImagesRun]
+
+
+def error_line(run: ImagesRun) -> str:
+    """The one line of a usage error; fails if there is anything else, or an engine was asked."""
+    assert run.result.ret == 4
+    lines = [line for line in run.err.splitlines() if line]
+    assert len(lines) == 1, run.err
+    assert lines[0].startswith("ERROR: "), lines
+    assert "passed" not in run.out
+    assert [call for call in run.calls if call != "close"] == []
+    return lines[0].removeprefix("ERROR: ")
+
+
+@pytest.mark.parametrize(
+    ("spec", "named"),
+    [
+        pytest.param("3.1O", r'"3\.1O".*3\.10', id="letter for a digit"),
+        pytest.param("3.12,3.14-slmi", r'"3\.14-slmi".*3\.14-slim', id="misspelt variant"),
+        pytest.param("", r"empty|no image|names no", id="empty"),
+        pytest.param(" , ", r"empty|no image|names no", id="only commas"),
+        pytest.param("3.12,,3.13", r"empty", id="empty entry"),
+        pytest.param("3.14..3.10", r'"3\.14\.\.3\.10"', id="backwards"),
+        pytest.param("3.{10..14", r"3\.\{10\.\.14", id="open brace"),
+        pytest.param("3.12;rm -rf", r"3\.12;rm", id="shell"),
+        pytest.param("Registry.example/Python:3.12", r"Registry\.example/Python", id="upper case"),
+        pytest.param("python@sha256:123", r"sha256:123", id="short digest"),
+        pytest.param("?", r'"\?"', id="only a question mark"),
+        pytest.param("3.12\x1b[2J", r"3\.12", id="escape"),
+    ],
+)
+def test_wrong_spec(pytester: pytest.Pytester, run_images: Run, spec: str, named: str) -> None:
+    pytester.makepyfile("def test_a(): pass")
+    line = error_line(run_images(images=spec))
+    assert line.startswith("--py-images: ")
+    assert re.search(named, line)
+    assert "\x1b" not in line
+
+
+def test_wrong_spec_in_the_ini_file(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makeini("[pytest]\npy_images =\n    3.12\n    3.1O\n")
+    pytester.makepyfile("def test_a(): pass")
+    assert re.search(r'py.images.*"3\.1O".*3\.10', error_line(run_images(images=None)))
+
+
+@pytest.mark.parametrize("table", ["tool.pytest.ini_options", "tool.pytest"])
+def test_unquoted_version_in_pyproject(pytester: pytest.Pytester, run_images: Run, table: str) -> None:
+    """TOML reads 3.10 as the number 3.1: refused, with the hint to quote it."""
+    pytester.makepyprojecttoml(f"[{table}]\npy_images = [3.10]\n")
+    pytester.makepyfile("def test_a(): pass")
+    run = run_images(images=None)
+    assert run.result.ret == 4
+    assert "py_images" in run.err
+    if table == "tool.pytest.ini_options":  # of the other, pytest itself says that it wants strings
+        assert "quot" in error_line(run)
+
+
+@pytest.mark.parametrize(
+    ("registry", "environment"),
+    [("not a registry", ""), ("", "http://registry.example/x"), ("UPPER/case", "")],
+    ids=["spaces", "url", "case"],
+)
+def test_wrong_registry(
+    pytester: pytest.Pytester, run_images: Run, monkeypatch: pytest.MonkeyPatch, registry: str, environment: str
+) -> None:
+    pytester.makepyfile("def test_a(): pass")
+    if environment:
+        monkeypatch.setenv("PY_IMAGES_REGISTRY", environment)
+    line = error_line(run_images(*([f"--py-images-registry={registry}"] if registry else [])))
+    assert (registry or environment) in line
+    assert "registry" in line.lower()
+
+
+@pytest.mark.parametrize("way", ["option", "ini", "environment"])
+def test_registry_comes_before_plain_tags_only(
+    pytester: pytest.Pytester, run_images: Run, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    pytester.makepyfile("def test_a(): pass")
+    mirror, args = "localhost:5000/library", []
+    if way == "option":
+        args = [f"--py-images-registry={mirror}"]
+    elif way == "ini":
+        pytester.makeini(f"[pytest]\npy_images_registry = {mirror}\n")
+    else:
+        monkeypatch.setenv("PY_IMAGES_REGISTRY", mirror)
+    engine = f"FakeEngine(known=['{mirror}/python:3.12', 'python:3.13'])"
+    run = run_images(*args, images="3.12,python:3.13", engine=engine)
+    assert run.result.ret == 0
+    assert [image["reference"] for image in run.report["images"]] == [f"{mirror}/python:3.12", "python:3.13"]
+    assert not any(call.startswith("pull") for call in run.calls)
+
+
+@pytest.mark.parametrize(
+    "option", ["--py-images-engine=unix:///nonexistent/engine.sock", "DOCKER_HOST", "--py-images-engine=nonsense"]
+)
+def test_no_engine(
+    pytester: pytest.Pytester, images_command: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    """No engine answers: its address, why, and what to do; the fake one stays out of it."""
+    pytester.makepyfile("def test_a(): pass")
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "CONTAINER_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    args = [option]
+    if option == "DOCKER_HOST":
+        monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/engine.sock")
+        args = []
+    result = run_command(*images_command(*args, engine="None"), timeout=30)
+    run = ImagesRun(result, [], {})
+    line = error_line(run)
+    assert ("nonsense" if "nonsense" in option else "unix:///nonexistent/engine.sock") in line
+    assert re.search(r"[Ss]tart Docker|write it like", line)
+    assert "Traceback" not in run.out + run.err
+
+
+@pytest.mark.parametrize(
+    ("file", "named"),
+    [
+        pytest.param("report.txt", "report.txt", id="suffix"),
+        pytest.param("report", "report", id="no suffix"),
+        pytest.param("no/such/folder/report.json", "no/such/folder", id="folder"),
+        pytest.param("folder.json", "folder.json", id="is a folder"),
+    ],
+)
+def test_wrong_report_file(pytester: pytest.Pytester, run_images: Run, file: str, named: str) -> None:
+    """Said before the run, not after it; a missing folder may as well be made."""
+    pytester.mkdir("folder.json")
+    pytester.makepyfile("def test_a(): pass")
+    run = run_images(f"--py-images-report={file}", images="3.12")
+    if file.startswith("no/") and run.result.ret == 0:
+        assert (pytester.path / file).exists()
+        return
+    line = error_line(run)
+    assert "--py-images-report" in line
+    assert named in line
+
+
+def test_images_and_no_plugin(pytester: pytest.Pytester, images_command: Callable[..., list[str]]) -> None:
+    """With ``-p no:pyimages`` its options are not there either."""
+    pytester.makepyfile("def test_a(): pass")
+    result = run_command(*images_command("-p", "no:pyimages"))
+    assert result.ret == 4
+    assert "unrecognized arguments: --py-images=3.12" in result.stderr.str()
+
+
+PROBE = """
+import sys
+
+def pytest_unconfigure(config):
+    # pytest's assertion rewriting and plugin loading import the entry point, which is all that may be there
+    wanted = ("docker", "rich", "filelock", "requests", "pytest_pyimages")
+    with open("modules", "w") as file:
+        file.write("\\n".join(name for name in sorted(sys.modules) if name.partition(".")[0] in wanted))
+"""
+SUITE = """
+import pytest, warnings
+def test_pass(): pass
+def test_fail(): assert 0
+def test_skip(): pytest.skip("no reason")
+def test_warn(): warnings.warn("old")
+@pytest.fixture
+def broken(): raise RuntimeError
+def test_error(broken): pass
+"""
+
+
+def plain_output(*args: str) -> tuple[int, str]:
+    """What a pytest without images says, without what differs between any two runs, or names the plugins."""
+    result = run_command(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *args)
+    out = re.sub(r"in \d+\.\d+s|\d+\.\d\ds (call|setup|teardown)", "", result.stdout.str() + result.stderr.str())
+    return int(result.ret), re.sub(r"^plugins: .*\n", "", out, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        pytest.param(["-rA", "--durations=2"], id="run"),
+        pytest.param(["--collect-only", "-q"], id="collect"),
+        pytest.param(["--no-such-option"], id="usage error"),
+        pytest.param(["no_such_file.py"], id="no file"),
+        pytest.param(["--strict-config", "-W", "error", "-v", "--pdbcls=a:b", "-x"], id="strict"),
+    ],
+)
+def test_without_images_pytest_is_as_it_was(pytester: pytest.Pytester, args: list[str]) -> None:
+    pytester.makeconftest(PROBE)
+    pytester.makepyfile(test_it=SUITE)
+    without = plain_output("-p", "no:pyimages", *args)
+    assert plain_output(*args) == without
+    modules = Path("modules")
+    if modules.exists():
+        found = set(modules.read_text().split())
+        assert not {name for name in found if name.partition(".")[0] != "pytest_pyimages"}
+        assert "pytest_pyimages.session" not in found
+
+
+def test_other_keys_do_not_start_anything(pytester: pytest.Pytester) -> None:
+    """A registry or what to install, named in the ini file for the day when images are asked for."""
+    pytester.makeini("[pytest]\npy_images_registry = localhost:5000/library\npy_images_install = .[test]\n")
+    pytester.makeconftest(PROBE)
+    pytester.makepyfile(test_it="def test_pass(): pass")
+    status, out = plain_output("--strict-config")
+    assert status == 0
+    assert "py-images" not in out
+    assert "pytest_pyimages.session" not in Path("modules").read_text()
+
+
+def test_help_names_the_options(pytester: pytest.Pytester) -> None:
+    _, out = plain_output("--help")
+    for option in (
+        "--py-images=SPEC",
+        "--py-images-registry=",
+        "--py-images-engine=",
+        "--py-images-report=",
+        "py_images (",
+        "py_images_registry (",
+    ):
+        assert option in out
