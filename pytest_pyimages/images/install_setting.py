@@ -1,0 +1,106 @@
+"""The ini key ``py_images_install``: the user's own word on what the suite needs, which goes before all discovery."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.images.dependency_groups import expanded_group
+from pytest_pyimages.images.ini_demands import Ini
+from pytest_pyimages.images.metadata import Metadata
+from pytest_pyimages.images.project_files import ProjectFiles, lines, parsed, read_toml, table
+from pytest_pyimages.images.requirements_files import own_extras
+from pytest_pyimages.images.suite_needs import Needs
+
+KEY = "py_images_install"
+_FORMS = (
+    "write .[extra], --group NAME, -r FILE or a requirement such as pytest-mock>=3; anything else goes into a -r FILE"
+)
+_OPTIONS = {"-r": "-r", "--requirement": "-r", "-e": "-e", "--editable": "-e", "--group": "--group"}
+
+
+def configured_needs(ini: Ini, files: ProjectFiles, metadata: Metadata) -> Needs | None:
+    """Return what the key asks for; None if the configuration does not have it.
+
+    :raises ConfigurationError: for an argument that is not understood, or names what is not there.
+    """
+    if KEY not in ini:
+        return None
+    entries = _entries(ini)
+    extras: list[str] = []
+    groups: list[str] = []
+    requirements: list[str] = []
+    paths: list[Path] = []
+    for option, value in (pair for entry in entries for pair in _arguments(entry)):
+        own = own_extras(value, root=files.root.resolve(), name=canonicalize_name(metadata.name))
+        if option == "-r":
+            paths.append(files.root / value)
+        elif option == "--group":
+            groups.append(value)
+            requirements += _group(value, files)
+        elif own is not None:
+            extras += _known_extras(own, metadata)
+        elif option == "-e" or parsed(value) is None:
+            raise ConfigurationError(f'{KEY}: "{value}" is not understood', _FORMS)
+        else:
+            requirements.append(value)
+    return Needs(
+        origin=f"{', '.join(entries) or 'nothing'} ({KEY})",
+        extras=tuple(dict.fromkeys(extras)),
+        groups=tuple(dict.fromkeys(groups)),
+        requirements=tuple(dict.fromkeys(requirements)),
+        requirement_files=tuple(dict.fromkeys(paths)),
+    )
+
+
+def _entries(ini: Ini) -> tuple[str, ...]:
+    value: object = ini[KEY]  # a TOML file may hold anything
+    if isinstance(value, str):
+        return lines(value)
+    if not isinstance(value, list) or any(not isinstance(entry, str) for entry in value):
+        raise ConfigurationError(f"{KEY}: {value!r} is not a list of texts", 'write [".[test]", "-r requirements.txt"]')
+    return tuple(entry.strip() for entry in value if entry.strip())
+
+
+def _arguments(entry: str) -> Iterator[tuple[str, str]]:
+    """Yield option (or nothing) and value of each argument in an entry."""
+    if parsed(entry) is not None:  # markers have spaces and quotes
+        yield "", entry
+        return
+    try:
+        words = iter(shlex.split(entry))
+    except ValueError as error:
+        raise ConfigurationError(f"{KEY}: {entry}: {error}", "close the quotation") from error
+    for word in words:
+        option, equals, value = word.partition("=")
+        if not word.startswith("-"):
+            yield "", word
+        elif word[:2] in {"-r", "-e"}:
+            yield word[:2], word[2:].lstrip("=") or next(words, "")
+        elif option in _OPTIONS:
+            yield _OPTIONS[option], value if equals else next(words, "")
+        else:
+            raise ConfigurationError(f'{KEY}: "{word}" is not understood', _FORMS)
+
+
+def _group(value: str, files: ProjectFiles) -> tuple[str, ...]:
+    """Return the requirements of ``[PATH:]NAME``, as pip takes it."""
+    folder, colon, name = value.rpartition(":")
+    path = files.root / folder if colon else files.root / "pyproject.toml"
+    return expanded_group(table(read_toml(path), "dependency-groups"), name, path=path)
+
+
+def _known_extras(extras: Sequence[str], metadata: Metadata) -> Sequence[str]:
+    known = {canonicalize_name(extra): extra for extra in metadata.extras or {}}
+    for extra in extras:
+        if metadata.extras is not None and canonicalize_name(extra) not in known:
+            near = difflib.get_close_matches(canonicalize_name(extra), list(known), n=1)
+            listed = ", ".join(known.values())
+            hint = f"did you mean {near[0]}?" if near else f"there is {listed or 'none'}"
+            raise ConfigurationError(f'{KEY}: the project has no extra "{extra}"', hint)
+    return extras

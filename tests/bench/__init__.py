@@ -1,0 +1,1 @@
+"""The benchmarks: what the plugin costs, against the same done by hand."""

@@ -1,0 +1,163 @@
+"""The three benchmarks: what is run, against what, and how much it may cost."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.bench.clock import Command, NotMeasuredError, Timing, in_turns, seconds_of
+from tests.bench.projects import TESTS, write_many, write_one
+from tests.bench.watch import Request, Watch
+
+TAGS = ("3.12", "3.14-slim")
+# What a run that finds everything in place has no reason to ask for (Engine API: pull, build, commit, registry).
+_NOT_WARM = re.compile(r"/(images/create|build|commit|images/[^ ]+/push|distribution/|auth)")
+_START = re.compile(r"/containers/[^/]+/start")
+PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+PING = "import docker; docker.from_env().ping()"
+PRINTS_NOTHING = ("", 1)  # an empty text is found once in an empty output only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """Where a benchmark works."""
+
+    folder: Path
+    engine: str  # DOCKER_HOST
+    rounds: int
+    say: Callable[[str], None] = field(repr=False)
+
+    @property
+    def output(self) -> Path:
+        """Where a measured process prints to."""
+        return self.folder / "output"
+
+    def command(self, words: tuple[str, ...], project: Path, expected: tuple[str, int], engine: str = "") -> Command:
+        """Return a process that works in a project and finds the engine."""
+        return Command(words=words, cwd=project, environment={"DOCKER_HOST": engine or self.engine}, expected=expected)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What came of a benchmark."""
+
+    title: str
+    timing: Timing
+    limit: float
+    aim: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+def many_tests(shop: Workshop) -> Result:
+    """Ten thousand tiny tests on two images, against two containers that a shell starts side by side."""
+    project = write_many(shop.folder)
+    ours = _ours(shop, project, TESTS)
+    by_hand = _by_hand(shop, project, _images(shop, project, TESTS), TESTS)
+    _compare(shop, [ours], [by_hand])
+    timing = in_turns(lambda: seconds_of([ours], shop.output), lambda: seconds_of([by_hand], shop.output), shop.rounds)
+    return Result(title=f"a. {TESTS:,} tests on 2 images / the same by hand", timing=timing, limit=1.0, aim=0.8)
+
+
+def one_test(shop: Workshop) -> Result:
+    """One test on two images, against the same by hand and a pytest on the host."""
+    project = write_one(shop.folder)
+    ours = _ours(shop, project, 1)
+    theirs = [
+        _by_hand(shop, project, _images(shop, project, 1), 1),
+        shop.command((*PYTEST, "-p", "no:pyimages"), project, ("1 passed", 1)),
+    ]
+    _compare(shop, [ours], theirs)
+    timing = in_turns(lambda: seconds_of([ours], shop.output), lambda: seconds_of(theirs, shop.output), shop.rounds)
+    return Result(title="b. 1 test on 2 images / by hand + host pytest", timing=timing, limit=1.15)
+
+
+def first_start(shop: Workshop) -> Result:
+    """The time to the first container's start, against collecting on the host and a ping of the engine."""
+    project = write_one(shop.folder)
+    theirs = [
+        shop.command((*PYTEST, "-p", "no:pyimages", "--collect-only"), project, ("1 test collected", 1)),
+        shop.command((sys.executable, "-c", PING), project, PRINTS_NOTHING),
+    ]
+    _images(shop, project, 1)
+    asked: list[str] = []
+    with Watch(shop.engine, shop.folder / "watched.sock") as watch:
+        ours = _ours(shop, project, 1, engine=watch.url)
+
+        def until_start() -> float:
+            requests, started = _watched(ours, watch, shop.output)
+            asked[:] = [str(request) for request in requests]
+            starts = [request.when for request in requests if _START.match(request.path)]
+            if len(starts) != len(TAGS):
+                raise NotMeasuredError(f"{len(starts)} containers were started instead of {len(TAGS)}")
+            forbidden = [str(request) for request in requests if _NOT_WARM.match(request.path)]
+            if forbidden:
+                raise NotMeasuredError(f"a run with nothing to do has asked for {', '.join(forbidden)}")
+            return starts[0] - started
+
+        _compare(shop, [ours], theirs)
+        shop.say("  of the first, the time to the first POST /containers/…/start, seen on its way to the engine")
+        timing = in_turns(until_start, lambda: seconds_of(theirs, shop.output), shop.rounds)
+    note = f"no pull, build or commit among the {len(asked)} requests of a warm run"
+    return Result(title="c. warm, to the first start / host collection + ping", timing=timing, limit=1.3, notes=(note,))
+
+
+CASES: dict[str, Callable[[Workshop], Result]] = {"a": many_tests, "b": one_test, "c": first_start}
+
+
+def _ours(shop: Workshop, project: Path, tests: int, engine: str = "") -> Command:
+    total = f"{tests * len(TAGS)} passed"
+    return shop.command((*PYTEST, f"--py-images={','.join(TAGS)}"), project, (total, 1), engine)
+
+
+def _by_hand(shop: Workshop, project: Path, images: tuple[str, ...], tests: int) -> Command:
+    """Return a shell that starts a container of each image at once and waits for them.
+
+    The source is mounted read-only, so that no run leaves compiled modules in it for the next one of either kind.
+    """
+    if shutil.which("docker") is None:
+        raise NotMeasuredError("the docker command, by which the same is done by hand, is not installed")
+    suite = ("python", "-m", *PYTEST[2:])
+    runs = (
+        shlex.join(("docker", "run", "--rm", "-v", f"{project}:{project}:ro", "-w", str(project), image, *suite))
+        for image in images
+    )
+    return shop.command(("sh", "-c", f"{' & '.join(runs)} & wait"), project, (f"{tests} passed", len(images)))
+
+
+def _images(shop: Workshop, project: Path, tests: int) -> tuple[str, ...]:
+    """Return the environment images that the plugin runs this project in, built if they are not there yet.
+
+    Read off its own requests, in a run that is thereby a warm-up too.
+    """
+    with Watch(shop.engine, shop.folder / "warm-up.sock") as watch:
+        ours = _ours(shop, project, tests, engine=watch.url)
+        for _ in range(2):  # the first may have to build
+            watch.take_images()
+            _watched(ours, watch, shop.output)
+        images = watch.take_images()
+    if len(images) != len(TAGS):
+        raise NotMeasuredError(f"a run on {len(TAGS)} images has created {len(images)} containers")
+    return images
+
+
+def _watched(ours: Command, watch: Watch, output: Path) -> tuple[list[Request], float]:
+    """Run a process that speaks to the engine through the proxy; return its requests and when it was started."""
+    watch.take()
+    with output.open("w+b") as file:
+        started = time.perf_counter()
+        ours.finish(ours.start(file), file)
+    return watch.take(), started
+
+
+def _compare(shop: Workshop, ours: list[Command], theirs: list[Command]) -> None:
+    for mark, commands in (("ours  ", ours), ("theirs", theirs)):
+        for command in commands:
+            words = command.words[-1:] if command.words[0] == "sh" else (shlex.join(command.words),)
+            shown = re.sub(r"sha256:([0-9a-f]{12})[0-9a-f]*", r"\1", words[0]).replace(str(command.cwd), "$PWD")
+            shop.say(f"  {mark}  {shown}")

@@ -1,0 +1,31 @@
+"""The README must not fall behind the code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_pyimages.commandline import REFUSED
+from pytest_pyimages.settings import INI_KEYS, OPTIONS
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("option", [f"{name}={metavar}" for name, metavar, _ in OPTIONS])
+def test_every_option_is_in_the_table(option: str) -> None:
+    assert f"| `{option}` |" in README
+
+
+@pytest.mark.parametrize("key", [key for key, _ in INI_KEYS])
+def test_every_ini_key_is_in_the_table(key: str) -> None:
+    assert f"| `{key}` |" in README
+
+
+@pytest.mark.parametrize("option", ["--pdb", "--lf", "--fixtures", "--markers"])
+def test_what_it_says_is_refused_is(option: str) -> None:
+    assert option in REFUSED
+
+
+def test_it_can_be_read_in_one_go() -> None:
+    assert len(README.splitlines()) <= 150
