@@ -1,1 +1,1 @@
-"""Container engines behind one protocol; ``docker`` is the only module that imports docker-py."""
+"""Container engines behind one protocol; only ``docker`` and what it alone imports know docker-py."""

@@ -7,36 +7,38 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import docker.errors
 from docker.api import APIClient
-from docker.tls import TLSConfig
 from docker.utils import parse_repository_tag
 
-from pytest_pyimages.engines import frames
+from pytest_pyimages.engines import pulls
+from pytest_pyimages.engines.attached import AttachedStream
 from pytest_pyimages.engines.base import (
     ContainerSpec,
     ContainerState,
     EngineInfo,
     ImageInfo,
     Leftover,
+    Mount,
     PullProgress,
 )
+from pytest_pyimages.engines.connect import new_client, probe, request
 from pytest_pyimages.engines.endpoint import Endpoint, find_endpoint
-from pytest_pyimages.engines.faults import CLIENT_ERRORS, connection_error, engine_error, one_line, wrapped
-from pytest_pyimages.errors import ConfigurationError, EngineError, ImageNotFound
+from pytest_pyimages.engines.faults import is_timeout, wrapped
+from pytest_pyimages.engines.wording import one_line
+from pytest_pyimages.errors import ConfigurationError, EngineError
 
-FLOOR = (1, 41)  # Engine 20.10, Podman 4
-CEILING = (1, 47)  # what the calls below were written against
-CALL_SECONDS = 600
+CALL_SECONDS = 300.0  # docker-py's 60 are too few for a busy disk (docker-py#2266)
+REMOVAL_CALL_SECONDS = 60.0
 PIDS_LIMIT = 4096
 SHM_BYTES = 256 * 1024**2
 REMOVAL_SECONDS = 10.0
+VOLUME_REMOVAL_SECONDS = 3.0
 
 
 def connect(endpoint: str = "", *, timeout: float = 5.0) -> DockerEngine:
@@ -47,111 +49,8 @@ def connect(endpoint: str = "", *, timeout: float = 5.0) -> DockerEngine:
     :raises ConfigurationError: one line with what is wrong and what to do.
     """
     found = find_endpoint(endpoint, os.environ)
-    try:
-        client = _client(found, _version_text(FLOOR), timeout)
-        answer = client.version(api_version=False)
-        info = _info(found.url, answer)
-        version = _negotiated(found.url, answer)
-    except ConfigurationError:
-        raise
-    except CLIENT_ERRORS as error:
-        raise connection_error(found.url, error) from error
-    client.close()
+    info, version = probe(found, timeout)
     return DockerEngine(found, info, version)
-
-
-def _client(endpoint: Endpoint, version: str, timeout: float) -> APIClient:
-    tls: TLSConfig | bool = False
-    if endpoint.certificates is not None:
-        folder = endpoint.certificates
-        tls = TLSConfig(
-            client_cert=(str(folder / "cert.pem"), str(folder / "key.pem")),
-            ca_cert=str(folder / "ca.pem"),
-            verify=endpoint.verify,
-        )
-    client = APIClient(
-        base_url=endpoint.url, version=version, timeout=timeout, tls=tls, use_ssh_client=endpoint.url.startswith("ssh://")
-    )
-    client.trust_env = False  # proxies, netrc and REQUESTS_CA_BUNDLE are for the public network (docker-py#2433)
-    return client
-
-
-def _info(url: str, answer: Mapping[str, Any]) -> EngineInfo:
-    names = [str(part.get("Name", "")).lower() for part in answer.get("Components") or ()]
-    if str(answer.get("Os", "linux")).lower() == "windows":
-        raise ConfigurationError(f"--py-images: the engine at {url} runs Windows containers", "switch it to Linux containers")
-    name = "podman" if any("podman" in part for part in names) else "docker"
-    return EngineInfo(name=name, version=str(answer["Version"]), api_version=str(answer["ApiVersion"]), endpoint=url)
-
-
-def _negotiated(url: str, answer: Mapping[str, Any]) -> str:
-    highest = _version(answer["ApiVersion"])
-    lowest = _version(answer.get("MinAPIVersion") or "1.0")
-    if highest < FLOOR:
-        raise ConfigurationError(
-            f"--py-images: the engine at {url} speaks API {answer['ApiVersion']}, at least {_version_text(FLOOR)} is needed",
-            "upgrade it to Engine 20.10 or Podman 4, or newer",
-        )
-    if lowest > CEILING:
-        raise ConfigurationError(
-            f"--py-images: the engine at {url} wants API {answer['MinAPIVersion']} or newer, this version of pytest-pyimages"
-            f" speaks {_version_text(CEILING)}",
-            "upgrade pytest-pyimages",
-        )
-    return _version_text(min(highest, CEILING))
-
-
-def _version(text: object) -> tuple[int, int]:
-    major, _, minor = str(text).partition(".")
-    return int(major), int(minor)
-
-
-def _version_text(version: tuple[int, int]) -> str:
-    return f"{version[0]}.{version[1]}"
-
-
-class AttachedStream:
-    """Both directions of one container, over the connection that the attach request was upgraded to."""
-
-    def __init__(self, client: APIClient, container: str) -> None:
-        url = client._url("/containers/{0}/attach", container)  # noqa: SLF001 - attach_socket loses early bytes
-        self._response = client._post(  # noqa: SLF001
-            url,
-            headers={"Connection": "Upgrade", "Upgrade": "tcp"},
-            params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1},
-            stream=True,
-        )
-        client._raise_for_status(self._response)  # noqa: SLF001
-        # The buffered reader below the response may hold bytes that came with its headers: read through it.
-        self._reader = self._response.raw._fp.fp  # noqa: SLF001
-        raw = getattr(self._reader, "raw", self._reader)
-        self._socket: socket.socket = getattr(raw, "_sock", raw)
-        self._socket.settimeout(None)
-        if getattr(self._socket, "family", None) in (socket.AF_INET, socket.AF_INET6):
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        self._closed = False
-
-    def frames(self) -> Iterator[tuple[int, bytes]]:
-        try:
-            yield from frames.frames(self._read)
-        except CLIENT_ERRORS as error:
-            if not self._closed:
-                raise engine_error(error) from error
-
-    def _read(self, size: int) -> bytes:
-        data: bytes = self._reader.read1(size)
-        return data
-
-    @wrapped
-    def send(self, data: bytes) -> None:
-        self._socket.sendall(data)
-
-    def close(self) -> None:
-        self._closed = True
-        with contextlib.suppress(OSError):  # the other side may have closed it
-            self._socket.shutdown(socket.SHUT_RDWR)
-        with contextlib.suppress(OSError, ValueError):
-            self._response.close()
 
 
 class DockerEngine:
@@ -166,13 +65,21 @@ class DockerEngine:
         self._lock = threading.Lock()
 
     @property
-    def _api(self) -> APIClient:
+    def _client(self) -> APIClient:
         client: APIClient | None = getattr(self._local, "client", None)
         if client is None:
-            client = self._local.client = _client(self._endpoint, self._version, CALL_SECONDS)
+            try:
+                client = self._local.client = new_client(self._endpoint, self._version, CALL_SECONDS)
+            except ConfigurationError as error:  # it could be used when the session began
+                raise EngineError(error.message, error.hint) from error
             with self._lock:
                 self._clients.append(client)
         return client
+
+    @property
+    def _api(self) -> Any:
+        """The same, for the calls that docker-py's type stubs leave untyped."""
+        return self._client
 
     @wrapped
     def find_image(self, reference: str) -> ImageInfo | None:
@@ -182,70 +89,24 @@ class DockerEngine:
             return None
 
     def pull(self, reference: str) -> Iterator[PullProgress]:
-        """See the protocol: errors arrive as records in the stream, and its end alone proves nothing."""
-        repository, tag = parse_repository_tag(reference)
-        layers: dict[str, tuple[int, int]] = {}
-        try:
-            for record in self._pull_records(repository, tag or "latest"):
-                if "errorDetail" in record or "error" in record:
-                    raise _pull_error(str(record.get("error") or record["errorDetail"].get("message")))
-                detail = record.get("progressDetail") or {}
-                if detail.get("total") and record.get("status") == "Downloading":
-                    layers[record["id"]] = (int(detail.get("current", 0)), int(detail["total"]))
-                    yield PullProgress(
-                        done=sum(done for done, _ in layers.values()), total=sum(total for _, total in layers.values())
-                    )
-        except CLIENT_ERRORS as error:
-            raise _pull_error(str(engine_error(error).message)) from error
-        if self.find_image(reference) is None:
-            raise EngineError(f"the pull of {reference} ended without an error and without the image")
-
-    def _pull_records(self, repository: str, tag: str) -> Iterator[dict[str, Any]]:
-        try:
-            records = self._api.pull(repository, tag=tag, stream=True, decode=True)
-        except docker.errors.APIError:
-            raise
-        except docker.errors.DockerException:
-            # A broken credential helper must not stop a public image (docker-py#2482).
-            records = self._api.pull(repository, tag=tag, stream=True, decode=True, auth_config={})
-        yield from records
+        """See the protocol. What breaks off, or ends without the image, is tried once more: the layers are kept."""
+        for last in (False, True):
+            try:
+                yield from pulls.pull(self._client, reference)
+                if self.find_image(reference) is not None:
+                    return
+            except pulls.PullCutError:
+                if last:
+                    raise
+        raise EngineError(f"the pull of {reference} ended without an error and without the image", "try again")
 
     @wrapped
     def create_container(self, spec: ContainerSpec) -> str:
-        mounts = [
-            {"Type": mount.kind, "Source": mount.source, "Target": mount.target, "ReadOnly": mount.read_only}
-            for mount in spec.mounts
-        ]
-        body = {
-            "Image": spec.image,
-            "Entrypoint": [spec.command[0]],
-            "Cmd": list(spec.command[1:]),
-            "Env": [f"{name}={value}" for name, value in spec.environment.items()],
-            "WorkingDir": spec.working_dir,
-            "User": spec.user,
-            "Labels": dict(spec.labels),
-            "OpenStdin": True,
-            "StdinOnce": True,  # the worker's stdin ends when this side dies, and so does the worker
-            "AttachStdin": True,
-            "AttachStdout": True,
-            "AttachStderr": True,
-            "Tty": False,
-            "Healthcheck": {"Test": ["NONE"]},
-            "HostConfig": {
-                "Mounts": mounts,
-                "LogConfig": {"Type": "none", "Config": {}},
-                "SecurityOpt": ["no-new-privileges"],
-                "PidsLimit": PIDS_LIMIT,
-                "ShmSize": SHM_BYTES,
-                **({"NetworkMode": spec.network} if spec.network else {}),
-            },
-        }
-        created = self._api.create_container_from_config(body, spec.name)
-        return str(created["Id"])
+        return str(self._api.create_container_from_config(_configuration(spec), spec.name)["Id"])
 
     @wrapped
     def attach(self, container: str) -> AttachedStream:
-        return AttachedStream(self._api, container)
+        return AttachedStream(self._client, container)
 
     @wrapped
     def start(self, container: str) -> None:
@@ -253,7 +114,11 @@ class DockerEngine:
 
     @wrapped
     def wait(self, container: str) -> int:
-        return int(self._api.wait(container)["StatusCode"])
+        answer = self._api.wait(container)
+        failure = answer.get("Error") or {}
+        if failure.get("Message"):
+            raise EngineError(f"the engine cannot tell how the container ended: {one_line(failure['Message'])}")
+        return int(answer["StatusCode"])
 
     @wrapped
     def inspect(self, container: str) -> ContainerState:
@@ -272,51 +137,63 @@ class DockerEngine:
 
     @wrapped
     def remove_container(self, container: str) -> None:
-        self._retried(lambda: self._api.remove_container(container, force=True, v=True))
+        self._removed(f"/containers/{container}", {"force": True, "v": True}, REMOVAL_SECONDS)
 
     @wrapped
     def remove_volume(self, name: str) -> None:
-        self._retried(lambda: self._api.remove_volume(name))
+        self._removed(f"/volumes/{name}", {}, VOLUME_REMOVAL_SECONDS)
 
-    @staticmethod
-    def _retried(remove: Callable[[], None]) -> None:
-        """Remove; 404 is done, 409 is under way elsewhere or still in use for a moment (moby answers both so)."""
-        deadline = time.monotonic() + REMOVAL_SECONDS
+    def _removed(self, path: str, parameters: Mapping[str, bool], seconds: float) -> None:
+        """Remove until it is gone: 409 is under way elsewhere, 409 and 500 are still in use for a moment (moby)."""
+        deadline = time.monotonic() + seconds
+        timed_out = False
         while True:
             try:
-                remove()
+                with _ignored(404):
+                    request(self._client, "DELETE", path, params=parameters, timeout=REMOVAL_CALL_SECONDS)
             except docker.errors.APIError as error:
-                status = error.response.status_code if error.response is not None else 0
-                if status == 404:
-                    return
-                if status != 409 or time.monotonic() > deadline:
+                if error.status_code not in (409, 500) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)
+            except OSError as error:  # requests' exceptions are
+                if timed_out or not is_timeout(error):
+                    raise
+                timed_out = True
             else:
                 return
 
     @wrapped
     def upload(self, container: str, path: str, tar: Iterable[bytes]) -> None:
-        if not self._api.put_archive(container, path, iter(tar)):
+        if not self._api.put_archive(container, path, _readable(tar)):
             raise EngineError(f"the engine did not take the files for {path}")
 
     @wrapped
     def commit(self, container: str, *, reference: str, labels: Mapping[str, str]) -> str:
+        """See the protocol. The engine adds the container's own variables: secrets must not be among them."""
         repository, tag = parse_repository_tag(reference)
-        found = self._api.inspect_container(container)
-        base = self._api.inspect_image(found["Image"])["Config"]
+        made = self._api.inspect_container(container)
+        base = self._api.inspect_image(made["Image"])["Config"] or {}
         # The engine fills what is missing here from the container, which was made to install, not to be one.
-        masked = dict.fromkeys(found["Config"].get("Labels") or {}, "")
-        config = {
+        masked = dict.fromkeys(made["Config"].get("Labels") or {}, "")
+        configuration = {
+            **base,
             "Cmd": base.get("Cmd") or [],
             "Entrypoint": base.get("Entrypoint") or [],
             "WorkingDir": base.get("WorkingDir") or "/",
-            "User": base.get("User") or "",
+            "User": base.get("User") or ("0" if made["Config"].get("User") else ""),
             "Env": base.get("Env") or [],
             "Labels": {**masked, **(base.get("Labels") or {}), **labels},
             "Healthcheck": base.get("Healthcheck") or {"Test": ["NONE"]},
         }
-        return str(self._api.commit(container, repository=repository, tag=tag, conf=config)["Id"])
+        answer = request(
+            self._client,
+            "POST",
+            "/commit",
+            params={"container": container, "repo": repository, "tag": tag},
+            json=configuration,
+            timeout=(CALL_SECONDS, None),
+        )
+        return str(answer.json()["Id"])
 
     @wrapped
     def remove_image(self, reference: str) -> None:
@@ -331,26 +208,30 @@ class DockerEngine:
     @wrapped
     def leftovers(self, label: str) -> tuple[Leftover, ...]:
         filters = {"label": label}
-        found = [
-            Leftover(kind="container", id=entry["Id"], name=entry["Names"][0].lstrip("/"), labels=entry["Labels"] or {})
-            for entry in self._api.containers(all=True, filters=filters)
-        ]
-        for entry in self._api.volumes(filters=filters)["Volumes"] or ():
-            found.append(Leftover(kind="volume", id=entry["Name"], name=entry["Name"], labels=entry["Labels"] or {}))
+        found = []
+        for entry in self._api.containers(all=True, filters=filters):
+            names = entry.get("Names") or [entry["Id"]]  # one that is being removed has none
+            labels = entry.get("Labels") or {}
+            found.append(Leftover(kind="container", id=entry["Id"], name=names[0].lstrip("/"), labels=labels))
+        for entry in self._api.volumes(filters=filters).get("Volumes") or ():
+            name = entry["Name"]
+            found.append(Leftover(kind="volume", id=name, name=name, labels=entry.get("Labels") or {}))
         return tuple(found)
 
     @wrapped
     def images(self, label: str) -> tuple[tuple[str, ImageInfo], ...]:
         found = []
         for entry in self._api.images(filters={"label": label}):
-            image = self.find_image(entry["Id"])
+            references = [tag for tag in entry.get("RepoTags") or () if not tag.startswith("<none>")]
+            image = self.find_image(entry["Id"]) if references else None
             if image is not None:
-                found += [(reference, image) for reference in entry.get("RepoTags") or ()]
+                found += [(reference, image) for reference in references]
         return tuple(found)
 
     def close(self) -> None:
         with self._lock:
             clients, self._clients = self._clients, []
+            self._local = threading.local()
         for client in clients:
             client.close()
 
@@ -361,8 +242,51 @@ def _ignored(*statuses: int) -> Iterator[None]:
     try:
         yield
     except docker.errors.APIError as error:
-        if error.response is None or error.response.status_code not in statuses:
+        if error.status_code not in statuses:
             raise
+
+
+def _configuration(spec: ContainerSpec) -> dict[str, Any]:
+    """Return the body of the request that creates a container (Engine API, "ContainerCreate")."""
+    return {
+        "Image": spec.image,
+        # All of it, and no command: a commit hands the container's command on where the image has none.
+        "Entrypoint": list(spec.command),
+        "Cmd": [],
+        "Env": [f"{name}={value}" for name, value in spec.environment.items()],
+        "WorkingDir": spec.working_dir,
+        "User": spec.user,
+        "Labels": dict(spec.labels),
+        "OpenStdin": True,
+        "StdinOnce": True,  # the worker's stdin ends when this side dies, and so does the worker
+        "AttachStdin": True,
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "Tty": False,
+        "Healthcheck": {"Test": ["NONE"]},
+        "HostConfig": {
+            "Mounts": [_mount(mount) for mount in spec.mounts],
+            "LogConfig": {"Type": "none", "Config": {}},
+            "SecurityOpt": ["no-new-privileges"],
+            "PidsLimit": PIDS_LIMIT,
+            "ShmSize": SHM_BYTES,
+            "Init": False,  # whatever the engine's default: the worker is its own
+            **({"NetworkMode": spec.network} if spec.network else {}),
+        },
+    }
+
+
+def _mount(mount: Mount) -> dict[str, Any]:
+    source = {"Source": mount.source} if mount.source else {}
+    return {"Type": mount.kind, "Target": mount.target, "ReadOnly": mount.read_only, **source}
+
+
+def _readable(tar: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the pieces; what goes wrong in reading them here is not the connection's fault."""
+    try:
+        yield from tar
+    except OSError as error:
+        raise EngineError(f"the files to upload cannot be read: {one_line(error)}") from error
 
 
 def _image(answer: Mapping[str, Any]) -> ImageInfo:
@@ -377,28 +301,3 @@ def _image(answer: Mapping[str, Any]) -> ImageInfo:
         size=int(answer.get("Size") or 0),
         user=str(config.get("User") or ""),
     )
-
-
-_PULL_ERRORS = (
-    (("toomanyrequests", "too many requests", "429", "rate limit"), 'the registry says "too many requests" (429)'),
-    (("no such host", "name resolution", "server misbehaving"), "the registry's name cannot be resolved"),
-    (("connection refused", "i/o timeout", "no route", "network is unreachable", "tls handshake", "proxyconnect"), "the registry cannot be reached"),
-    (("no space left",), "the engine's disk is full"),
-    (("unauthorized", "authentication required", "no basic auth", "403", "forbidden"), "the registry refuses these credentials"),
-    (("no matching manifest",), "the image does not exist for this platform"),
-)
-_MISSING = ("manifest unknown", "not found", "does not exist", "name unknown")
-
-
-def _pull_error(text: str) -> EngineError:
-    """Return why a pull failed: the same failure comes with several statuses and texts."""
-    text, lowered = one_line(text), text.lower()
-    for marks, meaning in _PULL_ERRORS:
-        if any(mark in lowered for mark in marks):
-            return EngineError(f"{meaning}: {text}", _PULL_HINT)
-    if any(mark in lowered for mark in _MISSING):
-        return ImageNotFound(text)
-    return EngineError(f"the pull failed: {text}")
-
-
-_PULL_HINT = "log in, name a mirror with --py-images-registry, or use images that the engine has"

@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_pyimages.engines.wording import one_line
 from pytest_pyimages.errors import ConfigurationError
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
+PODMAN_SOCKET = "/run/podman/podman.sock"
 SCHEMES = ("unix://", "tcp://", "http://", "https://", "ssh://", "npipe://")
 NAME_ONE = "name one with --py-images-engine or DOCKER_HOST"
+_PASSWORD = re.compile(r"(//[^/@]*?):[^/@]*@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,60 +30,85 @@ class Endpoint:
 
 
 def find_endpoint(explicit: str, environ: Mapping[str, str]) -> Endpoint:
-    """Return the engine's address; raise ConfigurationError for one that is named and cannot be."""
+    """Return the engine's address; raise ConfigurationError for one that is named and cannot be.
+
+    DOCKER_HOST comes before DOCKER_CONTEXT, as in the docker command.
+    """
     if explicit:
-        return _checked(explicit, "--py-images-engine", environ)
+        return _with_tls(_checked(explicit, "--py-images-engine"), environ)
     if environ.get("DOCKER_HOST"):
-        return _checked(environ["DOCKER_HOST"], "DOCKER_HOST", environ)
-    folder = Path(environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
-    name = environ.get("DOCKER_CONTEXT") or _current_context(folder)
+        return _with_tls(_checked(environ["DOCKER_HOST"], "DOCKER_HOST"), environ)
+    folder = _configuration(environ)
+    name = environ.get("DOCKER_CONTEXT") or _current_context(folder / "config.json")
     if name and name != "default":
         return _context(folder, name)
     return Endpoint(url=f"unix://{_first_socket(environ)}")
 
 
-def _checked(url: str, origin: str, environ: Mapping[str, str]) -> Endpoint:
-    if not url.startswith(SCHEMES) or len(url.partition("://")[2]) == 0 or not url.isprintable():
-        raise ConfigurationError(
-            f"--py-images: {origin}={url!r} is not the address of an engine", "write it like unix:///var/run/docker.sock"
-        )
-    if url.startswith(("tcp://", "https://")) and environ.get("DOCKER_TLS_VERIFY"):
-        folder = Path(environ.get("DOCKER_CERT_PATH") or Path.home() / ".docker")
-        return Endpoint(url=url, certificates=folder)
-    return Endpoint(url=url)
+def invalid_address(url: str, origin: str, why: str = "") -> ConfigurationError:
+    """Return the error for an address that can be no engine's; a password in it is not shown."""
+    shown = one_line(_PASSWORD.sub(r"\1:...@", url))
+    return ConfigurationError(
+        f'--py-images: {origin}: "{shown}" is not the address of an engine{why and f" ({why})"}',
+        "write it like unix:///var/run/docker.sock or tcp://127.0.0.1:2375",
+    )
 
 
-def _current_context(folder: Path) -> str:
-    path = folder / "config.json"
+def _checked(url: str, origin: str) -> str:
+    if not url.startswith(SCHEMES) or not url.partition("://")[2] or not url.isprintable() or " " in url:
+        raise invalid_address(url, origin)
+    if _PASSWORD.search(url):
+        raise invalid_address(url, origin, "it contains a password")
+    return url
+
+
+def _with_tls(url: str, environ: Mapping[str, str]) -> Endpoint:
+    """Add what DOCKER_TLS_VERIFY and DOCKER_CERT_PATH say (the docker command's documented variables)."""
+    if not url.startswith(("tcp://", "https://")) or not environ.get("DOCKER_TLS_VERIFY"):
+        return Endpoint(url=url)
+    named = environ.get("DOCKER_CERT_PATH")
+    folder = Path(named) if named else _configuration(environ)
+    if named and not folder.is_dir():
+        raise ConfigurationError(f"--py-images: DOCKER_CERT_PATH: there is no folder {folder}", "correct or unset it")
+    return Endpoint(url=url, certificates=folder)
+
+
+def _configuration(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+
+
+def _current_context(path: Path) -> str:
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        name = json.loads(path.read_text(encoding="utf-8")).get("currentContext", "")
+    except (FileNotFoundError, NotADirectoryError):
         return ""
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         # Another engine than the docker command's must never be taken silently.
-        raise ConfigurationError(f"--py-images: {path} cannot be read ({error})", f"mend it, or {NAME_ONE}") from error
-    name = config.get("currentContext", "") if isinstance(config, dict) else ""
-    return name if isinstance(name, str) else ""
+        why = error.strerror if isinstance(error, OSError) else "not a JSON object"
+        raise ConfigurationError(f"--py-images: {path} cannot be read ({why})", f"mend it, or {NAME_ONE}") from error
+    if not isinstance(name, str):
+        raise ConfigurationError(f"--py-images: currentContext in {path} is not a name", f"mend it, or {NAME_ONE}")
+    return name
 
 
 def _context(folder: Path, name: str) -> Endpoint:
     """Read a context as the docker command stores it: folders named by the SHA-256 of its name."""
-    digest = hashlib.sha256(name.encode()).hexdigest()
-    meta = folder / "contexts" / "meta" / digest / "meta.json"
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
+    meta, shown = folder / "contexts" / "meta" / digest / "meta.json", one_line(name)
     try:
         docker = json.loads(meta.read_text(encoding="utf-8"))["Endpoints"]["docker"]
-        url = docker["Host"]
+        url, verify = str(docker["Host"]), not docker.get("SkipTLSVerify", False)
     except FileNotFoundError as error:
         raise ConfigurationError(
-            f'--py-images: there is no docker context "{name}"', f"see `docker context ls`, or {NAME_ONE}"
+            f'--py-images: there is no docker context "{shown}"', f"see `docker context ls`, or {NAME_ONE}"
         ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigurationError(f"--py-images: docker context {name!r} cannot be read ({meta})", NAME_ONE) from error
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise ConfigurationError(f'--py-images: docker context "{shown}" cannot be read ({meta})', NAME_ONE) from error
     certificates = folder / "contexts" / "tls" / digest / "docker"
     return Endpoint(
-        url=str(url),
+        url=_checked(url, f'docker context "{shown}"'),
         certificates=certificates if certificates.is_dir() else None,
-        verify=not docker.get("SkipTLSVerify", False),
+        verify=verify,
     )
 
 
@@ -88,5 +117,5 @@ def _first_socket(environ: Mapping[str, str]) -> str:
     candidates = [DEFAULT_SOCKET]
     if runtime:
         candidates += [f"{runtime}/docker.sock", f"{runtime}/podman/podman.sock"]
-    candidates.append("/run/podman/podman.sock")
-    return next((path for path in candidates if os.path.exists(path)), DEFAULT_SOCKET)
+    candidates.append(PODMAN_SOCKET)
+    return next((path for path in candidates if os.access(path, os.F_OK)), DEFAULT_SOCKET)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import errno
+import http.client
+import socket
+import ssl
 import struct
 from collections.abc import Callable, Iterator
+from concurrent.futures import TimeoutError as FutureTimeoutError  # another class before Python 3.11
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -13,30 +17,26 @@ import requests.exceptions
 import urllib3.exceptions
 
 from pytest_pyimages.engines.endpoint import NAME_ONE
+from pytest_pyimages.engines.wording import one_line
 from pytest_pyimages.errors import ConfigurationError, EngineError, ImageNotFound
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 # Everything that docker-py lets out: its own, those of the layers below it, and those of answers it did not expect.
+NOT_UNDERSTOOD = (LookupError, TypeError, ValueError, AttributeError, struct.error)
 CLIENT_ERRORS = (
     docker.errors.DockerException,
     requests.exceptions.RequestException,
     urllib3.exceptions.HTTPError,
+    urllib3.exceptions.HTTPWarning,
+    http.client.HTTPException,
     OSError,
-    struct.error,
-    KeyError,
-    TypeError,
-    ValueError,
-    AttributeError,
+    *NOT_UNDERSTOOD,
 )
-
-
-def one_line(text: object) -> str:
-    """Return somebody else's message on one line, without control characters, of bearable length."""
-    cleaned = "".join(character if character.isprintable() else " " for character in str(text))
-    words = " ".join(cleaned.split())
-    return words if len(words) <= 500 else words[:497] + "..."
+_TIMEOUTS = (TimeoutError, FutureTimeoutError, requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)
+_OWN_NUMBERS = (ssl.SSLError, socket.gaierror)
+_NO_IMAGE = ("no such image", "image not known")  # Docker's and Podman's words
 
 
 def engine_error(error: BaseException) -> EngineError:
@@ -44,10 +44,21 @@ def engine_error(error: BaseException) -> EngineError:
     if isinstance(error, EngineError):
         return error
     if isinstance(error, docker.errors.APIError):
-        text = one_line(error.explanation or error)
-        missing = isinstance(error, docker.errors.NotFound) and ("no such image" in text.lower() or "manifest" in text.lower())
-        return ImageNotFound(text) if missing or isinstance(error, docker.errors.ImageNotFound) else EngineError(text)
-    return EngineError(f"the engine cannot be talked to: {one_line(error) or type(error).__name__}")
+        text = one_line(error.explanation or "") or f"the engine answered HTTP {error.status_code} without a reason"
+        if isinstance(error, docker.errors.NotFound) and any(words in text.lower() for words in _NO_IMAGE):
+            return ImageNotFound(text)
+        return EngineError(text)
+    chain = list(causes(error))
+    status = _http_status(chain)
+    if status:
+        text = f"the engine answered HTTP {status} without a reason"
+    elif is_timeout(error):
+        text = "the engine did not answer in time"
+    elif _is_connection(chain):
+        text = f"the connection to the engine was lost: {_reason(chain)}"
+    else:
+        text = f"an answer of the engine was not understood ({type(error).__name__}: {one_line(error)})"
+    return EngineError(text)
 
 
 def wrapped(function: Callable[P, R]) -> Callable[P, R]:
@@ -63,44 +74,90 @@ def wrapped(function: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
-def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an exception and everything that is wrapped in it: causes, contexts and arguments."""
-    waiting, seen = [error], set()
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and everything that is wrapped in it: causes, contexts, reasons and arguments."""
+    waiting: list[object] = [error]
+    seen: set[int] = set()
     while waiting:
         current = waiting.pop(0)
-        if current is None or id(current) in seen:
+        if not isinstance(current, BaseException) or id(current) in seen:
             continue
         seen.add(id(current))
         yield current
-        inner = [argument for argument in current.args if isinstance(argument, BaseException)]
-        reason = getattr(current, "reason", None)
-        waiting += [current.__cause__, current.__context__, *inner]
-        waiting += [reason] if isinstance(reason, BaseException) else []
+        waiting += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]
+
+
+def is_timeout(error: BaseException) -> bool:
+    """Whether the engine was silent for too long; urllib3 calls a refused connection a kind of time-out as well."""
+    return any(
+        isinstance(found, _TIMEOUTS) and not isinstance(found, urllib3.exceptions.NewConnectionError)
+        for found in causes(error)
+    )
 
 
 def connection_error(url: str, error: BaseException) -> ConfigurationError:
     """Return why no engine can be had at an address, and what to do about it."""
     chain = list(causes(error))
-    for found in chain:
-        if isinstance(found, OSError) and found.errno in (errno.EACCES, errno.EPERM):
-            return ConfigurationError(
-                f"--py-images: no permission for {url}",
-                'add yourself to the group that owns it ("docker"), or use a rootless engine',
-            )
+    if _errno(chain, errno.EACCES, errno.EPERM):
+        return ConfigurationError(
+            f"--py-images: no permission for {url}",
+            'add yourself to the group that owns it ("docker"), or use a rootless engine',
+        )
+    why, hint = _refusal(url, error, chain)
+    return no_engine(url, why, hint)
+
+
+def _refusal(url: str, error: BaseException, chain: list[BaseException]) -> tuple[str, str]:
     start = f"start Docker or Podman, or {NAME_ONE}"
-    for found in chain:
-        if isinstance(found, docker.errors.APIError):
-            status = found.response.status_code if found.response is not None else "unknown"
-            return _no_engine(url, f"what answers there says HTTP {status}: {one_line(found.explanation)[:120]}", NAME_ONE)
-        if isinstance(found, OSError) and found.errno in (errno.ENOENT, errno.ENOTDIR):
-            return _no_engine(url, "there is no such socket", start)
-        if isinstance(found, OSError) and found.errno == errno.ECONNREFUSED:
-            return _no_engine(url, "connection refused", start)
-    # Only now: urllib3 calls a refused connection a kind of time-out as well.
-    if any(isinstance(found, TimeoutError | requests.exceptions.Timeout | urllib3.exceptions.TimeoutError) for found in chain):
-        return _no_engine(url, "no answer in time", start)
-    return _no_engine(url, one_line(chain[-1]) or type(error).__name__, start)
+    status = _http_status(chain)
+    if status:
+        words = next((found.explanation for found in chain if isinstance(found, docker.errors.APIError)), "")
+        why, hint = f"what answers there says HTTP {status}{words and ': '}{one_line(words)[:120]}", NAME_ONE
+    elif _errno(chain, errno.ENOENT, errno.ENOTDIR):
+        why, hint = "there is no such socket", start
+        if url.startswith("ssh://"):
+            why, hint = "there is no ssh command", "install OpenSSH's client"
+    elif any(isinstance(found, ssl.SSLError) for found in chain):
+        why, hint = f"TLS: {_reason(chain)}", f"check DOCKER_TLS_VERIFY and DOCKER_CERT_PATH, or {NAME_ONE}"
+    elif is_timeout(error):
+        why, hint = "no answer in time", start
+    elif _is_connection(chain):
+        why, hint = _reason(chain), start
+    else:
+        why, hint = "what answers there is something else", NAME_ONE
+    return why, hint
 
 
-def _no_engine(url: str, why: str, hint: str) -> ConfigurationError:
+def no_engine(url: str, why: str, hint: str) -> ConfigurationError:
     return ConfigurationError(f"--py-images: no container engine answers at {url} ({why})", hint)
+
+
+def _errno(chain: list[BaseException], *numbers: int) -> bool:
+    """Whether one of them is an error of the operating system's: TLS and name resolution have numbers of their own."""
+    errors = [found for found in chain if isinstance(found, OSError) and not isinstance(found, _OWN_NUMBERS)]
+    return any(found.errno in numbers for found in errors)
+
+
+def _http_status(chain: list[BaseException]) -> int:
+    """Return the status of the answer that was an error; 0 if it was none, or there was no answer."""
+    responses = [found.response for found in chain if isinstance(found, requests.exceptions.HTTPError)]
+    return next((response.status_code for response in responses if response is not None), 0)
+
+
+def _is_connection(chain: list[BaseException]) -> bool:
+    """Whether the connection failed, rather than the understanding of what came over it."""
+    if any(isinstance(found, http.client.BadStatusLine) and not isinstance(found, OSError) for found in chain):
+        return False
+    return not any(isinstance(found, NOT_UNDERSTOOD) for found in chain)
+
+
+def _reason(chain: list[BaseException]) -> str:
+    """Return why the connection failed, in the operating system's words or else in those of the innermost layer."""
+    for found in chain:
+        if isinstance(found, socket.gaierror):
+            return "its name cannot be resolved"
+        if isinstance(found, ssl.SSLCertVerificationError):
+            return one_line(f"certificate verify failed: {found.verify_message}")
+        if isinstance(found, OSError) and found.strerror:
+            return one_line(found.strerror[:1].lower() + found.strerror[1:])
+    return one_line(chain[-1]) or type(chain[-1]).__name__

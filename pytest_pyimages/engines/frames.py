@@ -4,41 +4,47 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
+from typing import Final
 
+from pytest_pyimages.engines.base import STDERR, STDOUT
+from pytest_pyimages.engines.wording import one_line
 from pytest_pyimages.errors import EngineError
 
-_HEADER = struct.Struct(">BxxxL")
-_STDIN, _STDOUT, _STDERR, _SYSTEM = range(4)
 PIECE = 1 << 16  # bytes; a larger frame is delivered in several pieces
+_HEADER = struct.Struct(">BxxxL")
+_SYSTEM: Final = 3
+_SYSTEM_BYTES = 4096
+_CUT = "the connection to the container was cut"
 
 
 def frames(read: Callable[[int], bytes]) -> Iterator[tuple[int, bytes]]:
-    """Yield (1 for stdout or 2 for stderr, payload) until the stream ends between two frames.
+    """Yield (STDOUT or STDERR, payload) until the stream ends between two frames.
 
     :param read: returns at least one and at most so many bytes; none at the end.
     :raises EngineError: where a header or payload is cut short, or the engine reports an error of its own.
     """
     while True:
-        header = _exactly(read, _HEADER.size)
+        header = _up_to(read, _HEADER.size)
         if not header:
             return
         if len(header) < _HEADER.size:
-            raise EngineError("the connection to the container was cut")
+            raise EngineError(_CUT)
         channel, size = _HEADER.unpack(header)
         if channel == _SYSTEM:
-            text = _exactly(read, min(size, 4096)).decode("utf-8", "replace").strip()
-            raise EngineError(f"the engine reports: {text}")
-        if channel not in (_STDIN, _STDOUT, _STDERR):
+            text = _up_to(read, min(size, _SYSTEM_BYTES)).decode("utf-8", "replace")
+            raise EngineError(f"the engine reports: {one_line(text)}")
+        if channel not in (STDOUT, STDERR):
             raise EngineError("the connection to the container carries something that is not its output")
         while size:
             piece = read(min(size, PIECE))
             if not piece:
-                raise EngineError("the connection to the container was cut")
+                raise EngineError(_CUT)
             size -= len(piece)
             yield channel, piece
 
 
-def _exactly(read: Callable[[int], bytes], size: int) -> bytes:
+def _up_to(read: Callable[[int], bytes], size: int) -> bytes:
+    """Read so many bytes, fewer only at the end of the stream."""
     data = b""
     while len(data) < size:
         piece = read(size - len(data))

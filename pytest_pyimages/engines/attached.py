@@ -1,0 +1,147 @@
+"""The connection to an attached container, read and written apart from the HTTP client that asked for it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import requests
+from docker.api import APIClient
+from urllib3.util import wait_for_read, wait_for_write
+
+from pytest_pyimages.engines import frames
+from pytest_pyimages.engines.connect import request
+from pytest_pyimages.engines.faults import CLIENT_ERRORS, engine_error
+from pytest_pyimages.errors import EngineError
+
+
+class AttachedStream:
+    """See ContainerStream in ``base``.
+
+    :raises: what the client raises, from here only: callers wrap it.
+    """
+
+    def __init__(self, client: APIClient, container: str) -> None:
+        self._response = request(
+            client,
+            "POST",
+            f"/containers/{container}/attach",
+            headers={"Connection": "Upgrade", "Upgrade": "tcp"},
+            params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1},
+            stream=True,
+            timeout=client.timeout,
+        )
+        self._connection = _connection(self._response)
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def frames(self) -> Iterator[tuple[int, bytes]]:
+        try:
+            yield from frames.frames(self._connection.read)
+        except (EngineError, *CLIENT_ERRORS) as error:
+            if not self._closed:
+                raise engine_error(error) from error
+
+    def send(self, data: bytes) -> None:
+        if self._closed:
+            raise EngineError("the connection to the container is closed")
+        try:
+            self._connection.send(data)
+        except CLIENT_ERRORS as error:
+            raise EngineError(f"the container takes no more input: {engine_error(error).message}") from error
+
+    def close(self) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        self._connection.close()
+        with contextlib.suppress(OSError, ValueError):  # it may be gone already
+            self._response.close()
+
+
+class _Connection(Protocol):
+    def read(self, size: int) -> bytes: ...
+
+    def send(self, data: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def _connection(response: requests.Response) -> _Connection:
+    # What came in one piece with the headers waits in the buffered reader that http.client made; docker-py's
+    # attach_socket reads below it and loses that (docker-py#1770).
+    answer: Any = response.raw._fp  # noqa: SLF001 - there is no public way to an upgraded connection
+    reader = answer.fp
+    if hasattr(reader, "channel"):
+        return _Process(reader)
+    return _Socket(reader)
+
+
+class _Socket:
+    """A socket, perhaps with TLS. One thread may wait for input while another sends.
+
+    OpenSSL forbids two threads in one connection, and a blocking read is in it all the time: so the socket does not
+    block, and who has to wait does it outside of the lock.
+    """
+
+    def __init__(self, reader: Any) -> None:
+        self._socket: socket.socket = reader.raw._sock  # noqa: SLF001 - as above
+        self._socket.settimeout(0)
+        self._lock = threading.Lock()
+        with contextlib.suppress(ssl.SSLWantReadError):  # nothing is there yet
+            # Takes what is buffered, or else what one read brings now.
+            self._early: bytes = reader.peek()
+            return
+        self._early = b""
+
+    def read(self, size: int) -> bytes:
+        if self._early:
+            early, self._early = self._early[:size], self._early[size:]
+            return early
+        while True:
+            try:
+                with self._lock:
+                    return self._socket.recv(size)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                wait_for_read(self._socket)
+            except ssl.SSLWantWriteError:
+                wait_for_write(self._socket)
+
+    def send(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            try:
+                with self._lock:
+                    left = left[self._socket.send(left) :]
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                wait_for_write(self._socket)
+            except ssl.SSLWantReadError:
+                wait_for_read(self._socket)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # the other side may have closed it
+            self._socket.shutdown(socket.SHUT_RDWR)  # unlike close, it wakes who waits
+
+
+class _Process:
+    """The pipes of an ssh command (docker-py's SSHSocket)."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+        self._socket = reader.channel
+
+    def read(self, size: int) -> bytes:
+        data: bytes = self._reader.read1(size)
+        return data
+
+    def send(self, data: bytes) -> None:
+        self._socket.sendall(data)
+
+    def close(self) -> None:
+        self._socket.proc.terminate()
+        self._socket.proc.wait()

@@ -1,0 +1,138 @@
+"""A pull as the engine tells it: a stream of records, in which errors arrive as records too."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import docker.auth
+import docker.errors
+from docker.api import APIClient
+from docker.utils import parse_repository_tag
+
+from pytest_pyimages.engines.base import PullProgress
+from pytest_pyimages.engines.connect import request
+from pytest_pyimages.engines.faults import CLIENT_ERRORS, engine_error
+from pytest_pyimages.engines.wording import one_line
+from pytest_pyimages.errors import EngineError, ImageNotFound
+
+_OTHERS = "name a mirror with --py-images-registry, or use images that the engine has"
+_MEANINGS = (
+    (
+        ("toomanyrequests", "too many requests", "rate limit"),
+        'the registry says "too many requests" (429)',
+        f"log in, {_OTHERS}",
+    ),
+    (("proxyconnect",), "the engine's proxy cannot be reached", "correct the proxy in the engine's settings"),
+    (("no such host", "name resolution", "server misbehaving"), "the registry's name cannot be resolved", _OTHERS),
+    (
+        (
+            "connection refused",
+            "i/o timeout",
+            "handshake timeout",
+            "client.timeout",
+            "no route",
+            "network is unreachable",
+        ),
+        "the registry cannot be reached",
+        _OTHERS,
+    ),
+    (("x509",), "the engine does not trust the registry's certificate", "give the engine the registry's authority"),
+    (("no space left", "disk quota"), "the engine's disk is full", "make room, for example with `docker image prune`"),
+    (
+        ("unauthorized", "authentication required", "no basic auth", "forbidden"),
+        "the registry refuses these credentials",
+        f"log in with `docker login`, {_OTHERS}",
+    ),
+    (("no matching manifest", "no match for platform"), "there is no such image for this platform", "use another tag"),
+)
+_MISSING = ("manifest unknown", "not found", "does not exist", "name unknown")
+
+
+class PullCutError(EngineError):
+    """The stream ended in the middle; to try once more is worth it."""
+
+
+def pull(client: APIClient, reference: str) -> Iterator[PullProgress]:
+    """Yield how far it has come; the end of it proves nothing.
+
+    :raises EngineError: PullCutError where the answer breaks off, ImageNotFound where the registry has no such image.
+    """
+    layers: dict[str, tuple[int, int]] = {}
+    for record in _records(client, reference):
+        detail = record.get("errorDetail") or {}
+        text = record.get("error") or (detail.get("message") if isinstance(detail, dict) else detail)
+        if text or detail:
+            raise pull_error(str(text or detail))
+        if _count(record, layers):
+            yield PullProgress(
+                done=sum(done for done, _ in layers.values()), total=sum(total for _, total in layers.values())
+            )
+
+
+def _count(record: Mapping[str, Any], layers: dict[str, tuple[int, int]]) -> bool:
+    """Take note of a layer's progress; return whether there was any."""
+    layer, status, progress = str(record.get("id")), record.get("status"), record.get("progressDetail")
+    if status == "Downloading" and isinstance(progress, dict) and progress.get("total"):
+        layers[layer] = int(progress.get("current") or 0), int(progress["total"])
+    elif status in ("Download complete", "Pull complete") and layer in layers:
+        layers[layer] = layers[layer][1], layers[layer][1]
+    else:
+        return False
+    return True
+
+
+def _records(client: APIClient, reference: str) -> Iterator[Mapping[str, Any]]:
+    repository, tag = parse_repository_tag(reference)
+    try:
+        response = request(
+            client,
+            "POST",
+            "/images/create",
+            params={"fromImage": repository, "tag": tag or "latest"},
+            headers=_credentials(client, repository),
+            stream=True,
+            timeout=(client.timeout, None),
+        )
+    except docker.errors.APIError as error:
+        raise pull_error(error.explanation or str(error), error.status_code) from error
+    except CLIENT_ERRORS as error:
+        raise engine_error(error) from error
+    with contextlib.closing(response):
+        try:
+            for line in response.iter_lines():
+                record = json.loads(line) if line else {}
+                if not isinstance(record, dict):
+                    raise PullCutError(f"the engine's answer to the pull of {reference} makes no sense")
+                yield record
+        except CLIENT_ERRORS as error:
+            why = engine_error(error).message
+            raise PullCutError(f"the engine's answer to the pull of {reference} was cut: {why}") from error
+
+
+def _credentials(client: APIClient, repository: str) -> dict[str, str | bytes]:
+    """Return the header with what the docker command would log in with."""
+    registry, _ = docker.auth.resolve_repository_name(repository)
+    try:
+        header = docker.auth.get_config_header(client, registry)
+    except CLIENT_ERRORS:
+        # A broken credential helper must not stop a public image (docker-py#2482).
+        header = docker.auth.encode_header({})
+    return {"X-Registry-Auth": header} if header else {}
+
+
+def pull_error(text: str, status: int | None = None) -> EngineError:
+    """Return why a pull failed: the same failure comes with several statuses and texts.
+
+    :param status: the HTTP status of the engine's answer, if it came that way.
+    """
+    text = one_line(text)
+    lowered = f"{text} {'toomanyrequests' if status == 429 else ''}".lower()
+    for marks, meaning, hint in _MEANINGS:
+        if any(mark in lowered for mark in marks):
+            return EngineError(f"{meaning}: {text}", hint)
+    if status == 404 or any(mark in lowered for mark in _MISSING):
+        return ImageNotFound(text)
+    return EngineError(f"the pull failed: {text}", _OTHERS)
