@@ -24,6 +24,7 @@ from pytest_pyimages.images.project_files import (
 from pytest_pyimages.images.requirements_files import own_extras, read_requirements_file
 from pytest_pyimages.images.suite_needs import Needs
 
+_TEST_FOLDERS = ("tests", "test", "testing")
 _BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "hatch.toml")
 
 
@@ -92,8 +93,11 @@ def project_root(start: Path) -> Path:
     """Return the nearest folder, from the given one upwards, with a build configuration; the given one without any.
 
     The search ends with the checkout, and below the user's home folder: what lies above has nothing to do with it.
+    A folder with requirements of its own is a project too, unless it is one for tests inside of another.
     """
     start = start.absolute()
+    if start.name not in _TEST_FOLDERS and not _is_project(start) and any(start.glob("*requirements*.txt")):
+        return start
     for folder in (start, *start.parents):
         if folder != start and folder == Path.home():
             break

@@ -132,7 +132,7 @@ def _write_comparison(terminal: pytest.TerminalReporter, results: Mapping[str, I
     terminal.write_line("")
     if found:
         _write(terminal, comparison_table(labels, found), width=max(terminal._tw.fullwidth, 60))  # noqa: SLF001
-    elif not quiet and not any(result.problem or not result.ended for result in results.values()):
+    elif not quiet and all(result.outcome in ("passed", "failed", "nothing collected") for result in results.values()):
         total = len(results[labels[0]].outcomes)
         terminal.write_line(f" all {total} tests agree on {len(labels)} images")
 
