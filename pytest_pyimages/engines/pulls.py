@@ -117,8 +117,8 @@ def _credentials(client: APIClient, repository: str) -> dict[str, str | bytes]:
     registry, _ = docker.auth.resolve_repository_name(repository)
     try:
         header = docker.auth.get_config_header(client, registry)
-    except CLIENT_ERRORS:
-        # A broken credential helper must not stop a public image (docker-py#2482).
+    except (*CLIENT_ERRORS, UserWarning):
+        # A broken credential helper must not stop a public image (docker-py#2482); docker-py also warns of it.
         header = docker.auth.encode_header({})
     return {"X-Registry-Auth": header} if header else {}
 

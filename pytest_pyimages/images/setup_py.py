@@ -59,7 +59,7 @@ def read_setup_script(path: Path) -> SetupScript | None:
         return None  # a program of the project's own that happens to have this name
     try:
         tree = ast.parse(data)
-    except (SyntaxError, ValueError, RecursionError):  # ValueError: null bytes
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # null bytes; nested too deeply for the parser
         compiles = bool(_COMPILING_TEXT.search(data.decode("latin-1")))
         return SetupScript(
             arguments={}, keywords=frozenset(), complete=frozenset(), is_closed=False, compiles=compiles, mentions=()
@@ -151,7 +151,7 @@ class _Reader:
     def _assign(self, target: ast.expr, value: Value) -> None:
         if isinstance(target, ast.Name):
             before = self.names.get(target.id)
-            if not self._certain and before is not None and (before.value or not value.is_known):
+            if not self._certain and before is not None and before.is_known and (before.value or not value.is_known):
                 value = before  # what surely ran tells more than what may
             self.names[target.id] = replace(value, is_complete=value.is_complete and self._certain)
         elif isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):

@@ -30,8 +30,8 @@ def main(arguments: Sequence[str]) -> int:
     engine = os.environ.get("DOCKER_HOST", "")
     if not engine:
         parser.error("DOCKER_HOST is not set: `tox -e bench` does it")
-    versions = ", ".join(f"{name} {version(name)}" for name in ("pytest", "docker"))
-    say(f"{os.cpu_count()} cores, Python {platform.python_version()}, {versions}")
+    python = f"Python {platform.python_version()}, pytest {version('pytest')}, docker-py {version('docker')}"
+    say(f"{os.cpu_count()} cores, {python}")
     say(f"wall times of whole processes in seconds, in turns, medians of {asked.rounds}")
     results, failed = [], False
     for name in asked.cases or CASES:

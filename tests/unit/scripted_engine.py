@@ -79,22 +79,32 @@ def key(request: Request) -> str:
 
 
 def read_request(peer: socket.socket) -> Request | None:
+    """Return what the client asks; None if it goes before it has said all."""
     data = b""
-    while b"\r\n\r\n" not in data:
+    while not _complete(data):
         piece = peer.recv(65536)
         if not piece:
             return None
         data += piece
-    head, _, body = data.partition(b"\r\n\r\n")
-    first, *lines = head.decode("latin-1").split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    while len(body) < int(headers.get("content-length", 0)):
-        body += peer.recv(65536)
-    while headers.get("transfer-encoding") == "chunked" and not body.endswith(b"0\r\n\r\n"):
-        body += peer.recv(65536)
+    first, headers, body = _split(data)
     method, target, _ = first.split(" ")
     path, _, query = target.partition("?")
     return Request(method=method, path=path, query=query, headers=headers, body=body)
+
+
+def _split(data: bytes) -> tuple[str, dict[str, str], bytes]:
+    head, _, body = data.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    return first, {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}, body
+
+
+def _complete(data: bytes) -> bool:
+    if b"\r\n\r\n" not in data:
+        return False
+    _, headers, body = _split(data)
+    if headers.get("transfer-encoding") == "chunked":
+        return body.endswith(b"0\r\n\r\n")
+    return len(body) >= int(headers.get("content-length", 0))
 
 
 @contextlib.contextmanager

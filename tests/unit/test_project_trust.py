@@ -118,7 +118,10 @@ def test_requirements_files_are_known_by_their_names(tmp_path: Path, files: dict
     ("tables", "files", "expected"),
     [
         pytest.param(
-            extras(dev=LINTERS), {"requirements-test.txt": "pytest"}, "-r requirements-test.txt", id="linters-do-not-stop"
+            extras(dev=LINTERS),
+            {"requirements-test.txt": "pytest"},
+            "-r requirements-test.txt",
+            id="linters-do-not-stop",
         ),
         pytest.param(
             extras(dev="['pytest']"),
@@ -127,7 +130,10 @@ def test_requirements_files_are_known_by_their_names(tmp_path: Path, files: dict
             id="dev-and-a-test-file",
         ),
         pytest.param(
-            extras(dev="['pytest']"), {"requirements-dev.txt": "pytest"}, ".[dev] (pyproject.toml)", id="dev-settles-dev"
+            extras(dev="['pytest']"),
+            {"requirements-dev.txt": "pytest"},
+            ".[dev] (pyproject.toml)",
+            id="dev-settles-dev",
         ),
         pytest.param(
             extras(test="['pytest']"), {"requirements-test.txt": "pytest"}, ".[test] (pyproject.toml)", id="first-wins"
@@ -213,7 +219,10 @@ def test_a_package_that_declares_nothing_gets_the_main_file(
             id="what-hatch-test-brings-by-itself",
         ),
         pytest.param(
-            "[tool.hatch.envs.test]\ntemplate = 'other'\n[tool.hatch.envs.other]\ntemplate = 'test'", [], [], id="circle"
+            "[tool.hatch.envs.test]\ntemplate = 'other'\n[tool.hatch.envs.other]\ntemplate = 'test'",
+            [],
+            [],
+            id="circle",
         ),
         pytest.param(
             """
@@ -269,7 +278,10 @@ def test_hatch_toml_stands_for_the_table(tmp_path: Path) -> None:
             id="extra-in-setup.py",
         ),
         pytest.param(
-            {"setup.cfg": "[metadata]\nname=a\n[options.extras_require]\ntesting =\n  pytest", "setup.py": "import setuptools"},
+            {
+                "setup.cfg": "[metadata]\nname=a\n[options.extras_require]\ntesting =\n  pytest",
+                "setup.py": "import setuptools",
+            },
             ".[testing] (setup.cfg)",
             id="extra-in-setup.cfg",
         ),
