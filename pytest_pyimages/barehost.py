@@ -1,10 +1,11 @@
 """Makes the host's pytest leave alone what is the container's business.
 
 The host may have nothing of the project: not its plugins, not its packages, not its pytest version. pytest reads the
-ini file, ``addopts`` included, before any plugin is loaded; the first thing that a plugin can do is ``pytest_addoption``,
-called while it is being registered. From there on the project's configuration is taken out of the host's pytest, which
-keeps the keys and options that the controller obeys (``commandline``). What pytest refuses before that moment (a missing
-``-p`` plugin, a ``minversion``) is refused by pytest; ``pyimages test`` never shows it the project's ini file.
+ini file, ``addopts`` included, before any plugin is loaded; the first thing that a plugin can do is
+``pytest_addoption``, called while it is being registered. From there on the project's configuration is taken out of the
+host's pytest, which keeps the keys and options that the controller obeys (``commandline``). What pytest refuses before
+that moment (a missing ``-p`` plugin, a ``minversion``) is refused by pytest; ``pyimages test`` never shows it the
+project's ini file.
 
 This is the one module that touches pytest's private attributes: ``Config.inicfg`` (8.x) or ``_inicfg`` (9.x),
 ``_inicache``, ``known_args_namespace`` and ``findpaths.determine_setup``. tests/plugin/test_bare_host.py holds them.
@@ -92,22 +93,25 @@ def forget_project(config: pytest.Config) -> None:
     for key in list(inicfg):
         if not key.startswith(HOST_INI):
             del inicfg[key]
-    config._inicache.clear()
+    config._inicache.clear()  # noqa: SLF001 - see above
 
 
 def rewrite_arguments(config: pytest.Config, args: list[str], invocation: Invocation) -> None:
     """Leave in the host's arguments only what it is to obey; it imports no conftest."""
     _forget_config_warnings(config)
-    config._inipath = invocation.inipath  # `pyimages test` gave pytest none; the header shows the real one
+    config._inipath = invocation.inipath  # noqa: SLF001 - `pyimages test` gave pytest none; the header shows the real one
     args[:] = ["--noconftest", *host_arguments(invocation.all_args, OWN_OPTIONS)]
-    config.known_args_namespace = config._parser.parse_known_args(args, namespace=copy.copy(config.option))
+    parser = config._parser  # noqa: SLF001 - see above
+    config.known_args_namespace = parser.parse_known_args(args, namespace=copy.copy(config.option))
 
 
 def _forget_config_warnings(config: pytest.Config) -> None:
     """Take back what pytest said of the project's settings, such as a warning class that exists inside only."""
     history = getattr(config.hook.pytest_warning_recorded, "_call_history", None)
     if history:
-        history[:] = [call for call in history if not issubclass(call[0]["warning_message"].category, pytest.PytestConfigWarning)]
+        history[:] = [
+            call for call in history if not issubclass(call[0]["warning_message"].category, pytest.PytestConfigWarning)
+        ]
 
 
 def called_as_module(argv: Sequence[str]) -> bool:

@@ -46,16 +46,19 @@ def test(spec: str, args: Sequence[str]) -> int:
         @staticmethod
         @pytest.hookimpl(tryfirst=True)
         def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
-            pluginmanager.get_plugin("pytestconfig").pyimages_invocation = invocation
+            config = pluginmanager.get_plugin("pytestconfig")
+            config.pyimages_invocation = invocation  # type: ignore[union-attr]  # registered before any plugin
 
-    # The containers get these variables (they are in the invocation); here they could name plugins that this host lacks.
+    # The containers get these (they are in the invocation); here they could name plugins that this host lacks.
     kept = {name: os.environ.pop(name) for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS") if name in os.environ}
     try:
         return int(
             pytest.main(
                 # This process has imported part of the plugin already, which pytest would warn of.
-                ["-c", os.devnull, f"--rootdir={invocation.rootdir}", "-p", "pyimages"]
-                + ["-W", "ignore::pytest.PytestAssertRewriteWarning"],
+                [
+                    *("-c", os.devnull, f"--rootdir={invocation.rootdir}", "-p", "pyimages"),
+                    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
+                ],
                 plugins=[Preset()],
             )
         )

@@ -1,8 +1,8 @@
 """Whose business each of pytest's command line options is: the controller's on the host, or the suite's inside.
 
-The container gets every argument as it was typed, except ours. The host keeps what it needs to show results, to count failures and
-to write its files, and nothing else: an option of the suite's own conftest or of a plugin that the host lacks is
-unknown to it, and even a known one (``-n``, ``--cov``, ``-W error::project.Warning``) must not act here.
+The container gets every argument as it was typed, except ours. The host keeps what it needs to show results, to count
+failures and to write its files, and nothing else: an option of the suite's own conftest or of a plugin that the host
+lacks is unknown to it, and even a known one (``-n``, ``--cov``, ``-W error::project.Warning``) must not act here.
 """
 
 from __future__ import annotations
@@ -48,7 +48,10 @@ REFUSED = {
     "--setup-plan": _PRINTS,
     "--setupplan": _PRINTS,
     "--pastebin": "it would send a report of many images to the network",
-    **dict.fromkeys("--lf --last-failed --ff --failed-first --nf --new-first --sw --stepwise --sw-skip --stepwise-skip".split(), _MEMORY),
+    **dict.fromkeys(
+        "--lf --last-failed --ff --failed-first --nf --new-first --sw --stepwise --sw-skip --stepwise-skip".split(),
+        _MEMORY,
+    ),
 }
 
 

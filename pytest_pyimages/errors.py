@@ -27,7 +27,7 @@ class EngineError(PyimagesError):
     """The container engine refused, failed or cannot be reached."""
 
 
-class ImageNotFound(EngineError):
+class ImageNotFound(EngineError):  # noqa: N818 - docker-py's name for it
     """The engine (or the registry it asked) has no such image."""
 
 

@@ -46,9 +46,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_load_initial_conftests(
-    early_config: pytest.Config, args: list[str]
-) -> Generator[None, None, None]:
+def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> Generator[None, None, None]:
     """Before any other plugin looks at the arguments, leave only what is the host's business."""
     invocation = early_config.stash.get(INVOCATION, None)
     if invocation is not None:
@@ -88,7 +86,7 @@ def _connect(config: pytest.Config, settings: Settings) -> Future[Engine]:
 
                 engine = connect_docker(settings.engine)
             future.set_result(engine)
-        except BaseException as error:  # handed to whoever asks for the result
+        except BaseException as error:  # noqa: BLE001 - handed to whoever asks for the result
             future.set_exception(error)
 
     Thread(target=connect, name="pyimages-connect", daemon=True).start()

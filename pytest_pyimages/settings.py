@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import pytest
 
@@ -20,35 +20,44 @@ OPTIONS = (
     (
         "--py-images",
         "SPEC",
-        "run the suite in a container of each of these images: tags, ranges, references, 'auto', separated by commas,"
-        " a trailing '?' allows an image to fail. May be repeated. Example: 3.12,3.14-slim,3.15-rc?"
-        " Where pytest itself refuses the suite's configuration before any plugin is loaded (a plugin of -p that is not"
-        " installed here, a minversion above this one's), 'pyimages test SPEC -- ARGUMENT...' does the same job.",
+        (
+            "run the suite in a container of each of these images: tags, ranges, references, 'auto', separated by"
+            " commas, a trailing '?' allows an image to fail. May be repeated. Example: 3.12,3.14-slim,3.15-rc?"
+            " Where pytest itself refuses the suite's configuration before any plugin is loaded (a plugin of -p that"
+            " is not installed here, a minversion above this one's), 'pyimages test SPEC -- ARGUMENT...' does the"
+            " same job."
+        ),
     ),
     (
         "--py-images-registry",
         "PREFIX",
-        "where plain tags come from instead of the public registry, such as localhost:5000/library"
-        " (default: PY_IMAGES_REGISTRY, else none)",
+        (
+            "where plain tags come from instead of the public registry, such as localhost:5000/library"
+            " (default: PY_IMAGES_REGISTRY, else none)"
+        ),
     ),
     (
         "--py-images-engine",
         "URL",
-        "the container engine, such as unix:///run/podman/podman.sock (default: DOCKER_HOST, else the docker command's"
-        " current context)",
+        (
+            "the container engine, such as unix:///run/podman/podman.sock (default: DOCKER_HOST, else the docker"
+            " command's current context)"
+        ),
     ),
     ("--py-images-report", "FILE", "write the results of all images to FILE.json"),
     (
         "--py-images-source",
         "MODE",
-        "how the source gets into a container: 'overlay' (a writable layer over it), 'copy', or 'auto', the first that"
-        " works (default: auto)",
+        (
+            "how the source gets into a container: 'overlay' (a writable layer over it), 'copy', or 'auto', the first"
+            " that works (default: auto)"
+        ),
     ),
 )
 INI_KEYS = (
     ("py_images", "the images to run the suite in, as for --py-images, one or more per line"),
     ("py_images_registry", "as --py-images-registry"),
-    ("py_images_install", "what to install for the suite instead of what is found: pip arguments, one entry per line"),
+    ("py_images_install", "what to install for the suite instead of what is found: pip arguments, one per line"),
 )
 OWN_OPTIONS = tuple((name, True) for name, _, _ in OPTIONS)
 OWN_INI = tuple(name for name, _ in INI_KEYS)
@@ -107,7 +116,7 @@ class Settings:
             report=_report(config, invocation.cwd),
             source=_source(config),
             passed_output=_wants_passed_output(config),
-            collect_only=bool(config.getoption("collectonly", False)),
+            collect_only=bool(config.getoption("collectonly", default=False)),
             live_output=captures_nothing(invocation.all_args, OWN_OPTIONS),
         )
 
@@ -166,8 +175,8 @@ def _report(config: pytest.Config, cwd: Path) -> Path | None:
 
 def _source(config: pytest.Config) -> Literal["auto", "overlay", "copy"]:
     value = _last(config, "--py-images-source") or "auto"
-    if value == "auto" or value == "overlay" or value == "copy":
-        return value
+    if value in ("auto", "overlay", "copy"):
+        return cast("Literal['auto', 'overlay', 'copy']", value)
     raise ConfigurationError(f'--py-images-source: "{value}" is none of auto, overlay, copy')
 
 

@@ -33,7 +33,7 @@ class Interruptions:
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal returned
         self._before.clear()
 
-    def _handle(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
         if self._first is not None and now - self._first < PATIENCE:
             return

@@ -143,5 +143,5 @@ class _Process:
         self._socket.sendall(data)
 
     def close(self) -> None:
-        self._socket.proc.terminate()
+        self._socket.proc.kill()
         self._socket.proc.wait()

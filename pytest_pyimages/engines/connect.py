@@ -96,6 +96,7 @@ def probe(endpoint: Endpoint, timeout: float) -> tuple[EngineInfo, str]:
 
     def ask() -> None:
         try:
+            _knock(endpoint.url, timeout)
             answer.set_result(client.version(api_version=False))
         except BaseException as error:  # noqa: BLE001 - handed to who waits for it
             answer.set_exception(error)
@@ -109,6 +110,14 @@ def probe(endpoint: Endpoint, timeout: float) -> tuple[EngineInfo, str]:
         return _info(endpoint.url, said), _negotiated(endpoint.url, said)
     except (FutureTimeoutError, *CLIENT_ERRORS) as error:
         raise connection_error(endpoint.url, error) from error
+
+
+def _knock(url: str, timeout: float) -> None:
+    """Raise OSError for a unix socket that cannot be connected: docker-py would leave an open file behind."""
+    if url.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knocking:
+            knocking.settimeout(timeout)
+            knocking.connect("/" + str(parse_host(url)).removeprefix("http+unix://").lstrip("/"))
 
 
 def _tls(endpoint: Endpoint) -> TLSConfig | bool:

@@ -123,6 +123,8 @@ def _refusal(url: str, error: BaseException, chain: list[BaseException]) -> tupl
         why, hint = "no answer in time", start
     elif _is_connection(chain):
         why, hint = _reason(chain), start
+        if url.startswith("ssh://"):  # it says why on standard error
+            why, hint = f"ssh: {why}", "see whether `ssh` reaches it and `docker version` works there"
     else:
         why, hint = "what answers there is something else", NAME_ONE
     return why, hint

@@ -61,8 +61,9 @@ class Builder:
     :param say: called with (label, text) at each stage; must be safe to call from any thread.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works with, given once
         self,
+        *,
         engine: Engine,
         owner: Ownership,
         source: Source,
@@ -138,7 +139,8 @@ class Builder:
                 lock.acquire(timeout=LOCK_SECONDS)
             except Timeout as error:
                 raise BuildError(
-                    f"another session has been building the same image for {LOCK_SECONDS // 60} minutes", "end it, or try again"
+                    f"another session has been building the same image for {LOCK_SECONDS // 60} minutes",
+                    "end it, or try again",
                 ) from error
         try:
             found = self._engine.find_image(reference)
@@ -252,7 +254,9 @@ class Builder:
         if "nosource" in result:
             return BuildError(f"the source is not visible inside: {result['nosource']}", log=tail)
         what = self._project.origin or "pytest"
-        return BuildError(f"not installable: {what}", "see the log below, or use the full image instead of slim", log=tail)
+        return BuildError(
+            f"not installable: {what}", "see the log below, or use the full image instead of slim", log=tail
+        )
 
 
 def _result(output: bytes, status: int) -> Mapping[str, Any]:
@@ -267,7 +271,7 @@ def _result(output: bytes, status: int) -> Mapping[str, Any]:
 
 
 def source_root(project: Project, rootdir: Path, cwd: Path) -> Path:
-    """Return the folder that containers get: the smallest that holds the project, pytest's rootdir and the working folder.
+    """Return the folder that containers get, the smallest with the project, pytest's rootdir and the working folder.
 
     A git checkout is taken whole, since version numbers and tests may come from above the project's own folder; but
     never the user's home folder or anything above it.

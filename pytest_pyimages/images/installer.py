@@ -1,4 +1,4 @@
-"""The install step, run inside a container of the base image by the image's own Python; then the container is committed.
+"""The install step, run in a container of the base image by the image's own Python; then the container is committed.
 
 Standard library only, and the syntax that Python 2.7 to 3.15 have in common. Its source and its job arrive on standard
 input, so nothing of either stands in the container's command, environment or history. Credentials and certificates go
@@ -30,7 +30,9 @@ def say(text):
 
 def call(command, environment):
     say("$ " + " ".join(command))
-    code = subprocess.call(command, env=environment, stdout=2, stdin=subprocess.DEVNULL if hasattr(subprocess, "DEVNULL") else None)
+    code = subprocess.call(
+        command, env=environment, stdout=2, stdin=subprocess.DEVNULL if hasattr(subprocess, "DEVNULL") else None
+    )
     if code:
         finish({"failed": command[0].rsplit("/", 1)[-1], "status": code})
 
@@ -87,7 +89,9 @@ def find_uv(environment):
             shutil.rmtree(fresh, ignore_errors=True)
             say("fetching uv")
             code = subprocess.call(
-                [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", fresh, "uv"], env=environment, stdout=2
+                [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", fresh, "uv"],
+                env=environment,
+                stdout=2,
             )
             if code or not os.path.exists(fresh + "/bin/uv"):
                 say("uv cannot be had here; pip installs")
@@ -123,7 +127,9 @@ def is_here(path, size, seconds):
 
 def python_version():
     level, serial = sys.version_info[3:5]
-    suffix = {"final": ""}.get(level, "%s%d" % ({"alpha": "a", "beta": "b", "candidate": "rc"}.get(level, level), serial))
+    suffix = {"final": ""}.get(
+        level, "%s%d" % ({"alpha": "a", "beta": "b", "candidate": "rc"}.get(level, level), serial)
+    )
     return "%d.%d.%d%s" % (sys.version_info[:3] + (suffix,))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,17 +46,32 @@ def host_network(environ: Mapping[str, str]) -> HostNetwork:
     """Return this host's settings: the environment first, then pip's configuration files (pip's documented order)."""
     passed = {name: environ[name] for name in PASSED if environ.get(name)}
     configured = _pip_configuration(environ)
-    for key, name in (("index-url", "PIP_INDEX_URL"), ("extra-index-url", "PIP_EXTRA_INDEX_URL"), ("proxy", "HTTPS_PROXY")):
+    for key, name in (
+        ("index-url", "PIP_INDEX_URL"),
+        ("extra-index-url", "PIP_EXTRA_INDEX_URL"),
+        ("proxy", "HTTPS_PROXY"),
+    ):
         if key in configured:
             passed.setdefault(name, configured[key])
     # uv does not read pip's variables.
     for pip_name, uv_name in (("PIP_INDEX_URL", "UV_DEFAULT_INDEX"), ("PIP_EXTRA_INDEX_URL", "UV_INDEX")):
         if pip_name in passed and uv_name not in passed:
             passed[uv_name] = passed[pip_name]
-    for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL"):
+    for name in (
+        "PIP_INDEX_URL",
+        "PIP_EXTRA_INDEX_URL",
+        "UV_INDEX",
+        "UV_DEFAULT_INDEX",
+        "UV_INDEX_URL",
+        "UV_EXTRA_INDEX_URL",
+    ):
         if name in passed:
             # A file: index exists on this host only.
-            remote = [url for url in passed[name].split() if not url.partition("=")[2].startswith("file:") and not url.startswith("file:")]
+            remote = [
+                url
+                for url in passed[name].split()
+                if not url.partition("=")[2].startswith("file:") and not url.startswith("file:")
+            ]
             if remote:
                 passed[name] = " ".join(remote)
             else:
@@ -66,7 +80,7 @@ def host_network(environ: Mapping[str, str]) -> HostNetwork:
 
 
 def _pip_configuration(environ: Mapping[str, str]) -> Mapping[str, str]:
-    home = Path(os.path.expanduser("~"))
+    home = Path.home()
     config_home = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
     files = [Path("/etc/pip.conf"), home / ".pip" / "pip.conf", config_home / "pip" / "pip.conf"]
     if environ.get("PIP_CONFIG_FILE"):

@@ -19,10 +19,11 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-# Tables and sections of tools that have no say in what is installed: an edit there builds nothing.
+# Tables of tools that have no say in what is installed: an edit there builds nothing.
 UNRELATED_TOOLS = frozenset(
-    "autopep8 black bandit basedpyright bumpversion codespell commitizen coverage cibuildwheel djlint flake8 interrogate isort mutmut mypy nox "
-    "pydocstyle pylint pyright pytest ruff semantic_release towncrier tox ty vulture yapf pyimages typos check-manifest".split()
+    "autopep8 bandit basedpyright black bumpversion check-manifest cibuildwheel codespell commitizen coverage djlint"
+    " flake8 interrogate isort mutmut mypy nox pydocstyle pyimages pylint pyright pytest ruff semantic_release"
+    " towncrier tox ty typos vulture yapf".split()
 )
 
 

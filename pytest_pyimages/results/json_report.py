@@ -24,7 +24,9 @@ def as_document(results: Mapping[str, ImageResult]) -> dict[str, Any]:
         "tests": [
             {
                 "nodeid": nodeid,
-                "outcomes": {label: result.outcomes[nodeid] for label, result in results.items() if nodeid in result.outcomes},
+                "outcomes": {
+                    label: result.outcomes[nodeid] for label, result in results.items() if nodeid in result.outcomes
+                },
             }
             for nodeid in nodeids
         ],
@@ -61,9 +63,11 @@ def write_report(path: Path, results: Mapping[str, ImageResult]) -> None:
                 json.dump(as_document(results), file, indent=1, ensure_ascii=True)
                 file.write("\n")
             Path(temporary).chmod(0o644)
-            os.replace(temporary, path)
+            Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise PyimagesError(f"--py-images-report: {path} cannot be written ({error.strerror})", "name another file") from error
+        raise PyimagesError(
+            f"--py-images-report: {path} cannot be written ({error.strerror})", "name another file"
+        ) from error

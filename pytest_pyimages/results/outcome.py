@@ -145,7 +145,7 @@ def compared_labels(results: Mapping[str, ImageResult]) -> tuple[str, ...]:
 
 
 def patterns(labels: tuple[str, ...], found: tuple[Difference, ...]) -> Iterator[tuple[str, tuple[Difference, ...]]]:
-    """Yield the differences grouped by what they have in common, in words, the larger groups' order being the tests'."""
+    """Yield the differences grouped by what they have in common, in words; the tests' order is kept."""
     groups: dict[str, list[Difference]] = {}
     for difference in found:
         groups.setdefault(_pattern(labels, difference.outcomes), []).append(difference)

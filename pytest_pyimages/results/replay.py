@@ -10,7 +10,6 @@ import pytest
 from pytest_pyimages.errors import BuildError, PyimagesError
 from pytest_pyimages.results.outcome import NOT_RUN, ImageResult
 from pytest_pyimages.results.reports import ALLOWED, ReportMaker, warning_message, with_label
-from pytest_pyimages.runs.run import RunEnd
 from pytest_pyimages.runs.events import (
     Collected,
     CollectReport,
@@ -24,6 +23,7 @@ from pytest_pyimages.runs.events import (
     Report,
     Warned,
 )
+from pytest_pyimages.runs.run import RunEnd
 from pytest_pyimages.runs.wire import clean
 
 PATIENCE = 1.0  # seconds that a file's dots may wait for the rest of the file
@@ -34,7 +34,7 @@ class _Image:
 
     def __init__(self, result: ImageResult) -> None:
         self.result = result
-        self.maker = ReportMaker(result.label, result.allowed_to_fail)
+        self.maker = ReportMaker(result.label, allowed_to_fail=result.allowed_to_fail)
         self.items: list[Item] = []
         self.indexes: dict[str, int] = {}
         self.reported: set[str] = set()
@@ -42,6 +42,7 @@ class _Image:
         self.held: list[Passed | Report] = []  # of one file, so that the images' dots do not alternate
         self.held_path = ""
         self.held_since = 0.0
+        self.collected = False
         self.unfinished = ""  # line that the suite has printed the start of
         self.internal = ""
         self.interrupted = ""
@@ -62,7 +63,7 @@ def _wants_every_phase(config: pytest.Config) -> bool:
 class Replay:
     """Turns events into calls of pytest's hooks; only used on the main thread."""
 
-    def __init__(self, session: pytest.Session, results: dict[str, ImageResult], collect_only: bool) -> None:
+    def __init__(self, session: pytest.Session, results: dict[str, ImageResult], *, collect_only: bool) -> None:
         self._session = session
         self._hook = session.config.hook
         self._collect_only = collect_only
@@ -192,7 +193,8 @@ class Replay:
 
     def _collected(self, image: _Image, event: Collected) -> None:
         image.result.collected = event.count
-        self._session.testscollected += event.count
+        image.collected = True
+        self._count_expected()
         if self._terminal is not None:
             self._terminal._numcollected = self._session.testscollected  # noqa: SLF001 - what progress counts against
             if event.deselected:  # the items themselves exist inside only; their number is what is shown
@@ -200,6 +202,12 @@ class Replay:
         if self._collect_only and self._terminal is not None:
             for item in image.items:
                 self._terminal.write_line(with_label(item.nodeid, image.result.label))
+
+    def _count_expected(self) -> None:
+        """Set what progress counts against; an image that has not collected yet counts as much as the largest."""
+        known = [image.result.collected for image in self._images.values() if image.collected]
+        open_ones = [image for image in self._images.values() if not image.collected and not image.result.ended]
+        self._session.testscollected = sum(known) + len(open_ones) * max(known, default=0)
 
     def ended(self, label: str, end: RunEnd | None, error: PyimagesError | None) -> None:
         """Take the end of an image's run: what is missing from it becomes an error of that image."""
@@ -216,6 +224,7 @@ class Replay:
             result.stopped = image.interrupted
             result.problem, detail = self._problem(image, end)
         result.ended = True
+        self._count_expected()
         missing = [item.nodeid for item in image.items if item.nodeid not in image.reported]
         if not self._collect_only:
             for nodeid in missing:
@@ -234,7 +243,9 @@ class Replay:
             result.problem += where
             detail = ""  # shown with that test
         if missing and not self._collect_only:
-            result.problem += f" (after {len(image.items) - len(missing)} of {len(image.items)} tests; {len(missing)} not run)"
+            result.problem += (
+                f" (after {len(image.items) - len(missing)} of {len(image.items)} tests; {len(missing)} not run)"
+            )
         result.count("", "error")
         self._play_collect(image, image.maker.image_error(result.problem, detail))
 
@@ -256,10 +267,16 @@ class Replay:
         if end.status == pytest.ExitCode.USAGE_ERROR:
             image.result.usage_error = True
             lines = [line for line in end.stderr.splitlines() if line.strip()]
-            said = next((line for line in lines if line.lower().startswith("error")), lines[-1] if lines else "usage error")
+            marks = ("ERROR", "error", "ImportError while loading")
+            said = next((line for line in lines if line.startswith(marks)), lines[-1] if lines else "usage error")
             return f"pytest inside: {said.removeprefix('ERROR: ')}", end.stderr
-        if end.status == pytest.ExitCode.TESTS_FAILED and not (image.result.counts["failed"] or image.result.counts["error"]):
+        if end.status == pytest.ExitCode.TESTS_FAILED and not (
+            image.result.counts["failed"] or image.result.counts["error"]
+        ):
             extra = [name for name, count in image.result.counts.items() if "failed" in name and count]
             if not extra:
-                return "pytest inside ended with exit status 1 although no test failed (a threshold, such as coverage?)", end.stderr
+                return (
+                    "pytest inside ended with exit status 1 although no test failed (a threshold, such as coverage?)",
+                    end.stderr,
+                )
         return "", ""

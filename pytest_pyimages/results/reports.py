@@ -26,7 +26,7 @@ def with_label(text: str, label: str) -> str:
 class ReportMaker:
     """Makes the reports of one image."""
 
-    def __init__(self, label: str, allowed_to_fail: bool) -> None:
+    def __init__(self, label: str, *, allowed_to_fail: bool) -> None:
         self._label = label
         self._allowed = allowed_to_fail
 
@@ -45,7 +45,7 @@ class ReportMaker:
                 {},
                 "passed",
                 None,
-                when,  # type: ignore[arg-type]  # mypy sees the tuple's str, not the three literals
+                when,  # type: ignore[arg-type]  # mypy sees the tuple's str, not its three literals
                 (),
                 duration,
                 start,
@@ -61,7 +61,7 @@ class ReportMaker:
             with_label(event.nodeid, self._label),
             (path, line, with_label(domain, self._label)),
             {},
-            event.outcome,  # type: ignore[arg-type]  # plugins have outcomes of their own, such as "rerun"
+            event.outcome,  # plugins have outcomes of their own, such as "rerun"
             rebuilt(event.longrepr),
             event.when,  # type: ignore[arg-type]
             event.sections,

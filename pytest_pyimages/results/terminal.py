@@ -53,7 +53,9 @@ def write_summary(
         _write(terminal, image_table(rows), width=UNWRAPPED)
         for result in rows:
             if result.problem or result.stopped:
-                terminal.write_line(f" {result.label}  {result.problem or result.stopped}", red=not result.allowed_to_fail)
+                terminal.write_line(
+                    f" {result.label}  {result.problem or result.stopped}", red=not result.allowed_to_fail
+                )
     if not collect_only:
         _write_comparison(terminal, results, quiet=quiet)
     _write_allowed(terminal)
@@ -65,7 +67,9 @@ def image_table(results: Sequence[ImageResult]) -> Table:
     """Return a row per image: version, counts, build and run time, what is special about it."""
     # The columns that every run has, and whichever others there is something in.
     always = ("passed", "failed", "skipped")
-    extra = dict.fromkeys(name for result in results for name, count in result.counts.items() if count and name not in always)
+    extra = dict.fromkeys(
+        name for result in results for name, count in result.counts.items() if count and name not in always
+    )
     names = [*always, *sorted(extra, key=lambda name: COUNTED.index(name) if name in COUNTED else len(COUNTED))]
     table = _table()
     table.add_column("image", no_wrap=True)

@@ -25,8 +25,7 @@ def state_directory() -> Path:
 
     :raises ConfigurationError: if it cannot be made, or belongs to somebody else.
     """
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    path = Path(base) / "pytest-pyimages"
+    path = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pytest-pyimages"
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner = path.stat().st_uid
@@ -35,7 +34,9 @@ def state_directory() -> Path:
             f"--py-images: the folder for locks {path} cannot be used ({error.strerror})", "set XDG_CACHE_HOME"
         ) from error
     if hasattr(os, "getuid") and owner != os.getuid():
-        raise ConfigurationError(f"--py-images: the folder for locks {path} belongs to another user", "set XDG_CACHE_HOME")
+        raise ConfigurationError(
+            f"--py-images: the folder for locks {path} belongs to another user", "set XDG_CACHE_HOME"
+        )
     return path
 
 
@@ -124,5 +125,7 @@ def remove(engine: Engine, entries: Iterable[Leftover]) -> tuple[str, ...]:
                 engine.remove_volume(entry.name)
         except EngineError as error:
             command = "docker rm -f -v" if entry.kind == "container" else "docker volume rm"
-            problems.append(f"{entry.kind} {entry.name} is left ({error.message}); remove it with: {command} {entry.name}")
+            problems.append(
+                f"{entry.kind} {entry.name} is left ({error.message}); remove it with: {command} {entry.name}"
+            )
     return tuple(problems)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import signal
@@ -12,9 +13,9 @@ from typing import Any
 
 from pytest_pyimages.engines.base import STDOUT, ContainerSpec, ContainerStream, Engine
 from pytest_pyimages.errors import EngineError
+from pytest_pyimages.runs.events import Beat, End, Event, Exit, NoSource
 from pytest_pyimages.runs.ownership import Ownership
 from pytest_pyimages.runs.source import Source, Witness, refused_mount
-from pytest_pyimages.runs.events import Beat, End, Event, Exit, NoSource
 from pytest_pyimages.runs.wire import Decoder, WireError
 
 WORKER = "/opt/pyimages/worker.pyc"
@@ -116,10 +117,8 @@ class Run:
             self._stopping = True
             if self._stream is None:
                 return
-            try:
+            with contextlib.suppress(EngineError):  # it has ended by itself
                 self._stream.send(b"stop\n")
-            except EngineError:
-                pass  # it has ended by itself
             timer = threading.Timer(STOP_GRACE, self.kill)
             timer.daemon = True
             timer.start()
@@ -193,15 +192,7 @@ class Run:
                 events: list[Event] = []
                 try:
                     for event in decoder.feed(data):
-                        if isinstance(event, Exit | NoSource):
-                            self._take_last(event, progress)
-                            stream.send(b"acknowledged\n")
-                        elif isinstance(event, End):
-                            progress.end = event
-                        elif progress.exit is not None:
-                            raise WireError("the worker sent a record after its last one")
-                        elif not isinstance(event, Beat):
-                            events.append(event)
+                        self._take(event, stream, progress, events)
                 finally:
                     if events:  # what came before a broken record counts
                         emit(events)
@@ -212,17 +203,28 @@ class Run:
         return ""
 
     @staticmethod
-    def _take_last(event: Exit | NoSource, progress: _Progress) -> None:
-        if isinstance(event, Exit):
-            progress.exit = event
-        else:
-            progress.missing_source = event.path
+    def _take(event: Event, stream: ContainerStream, progress: _Progress, events: list[Event]) -> None:
+        """Keep what says how the run ended, and collect what is somebody else's business."""
+        if progress.exit is not None or progress.missing_source:
+            raise WireError("the worker sent a record after its last one")
+        if isinstance(event, Exit | NoSource):
+            if isinstance(event, Exit):
+                progress.exit = event
+            else:
+                progress.missing_source = event.path
+            stream.send(b"acknowledged\n")
+        elif isinstance(event, End):
+            progress.end = event
+        elif not isinstance(event, Beat):
+            events.append(event)
 
     def _judge(self, container: str, progress: _Progress, problem: str) -> RunEnd:
         """Decide what the run is worth: the end of a stream proves nothing, nor does an exit status of 0."""
         stderr = progress.stderr.decode("utf-8", "replace")
         if progress.missing_source:
-            return RunEnd(status=None, missing_source=f"{progress.missing_source} is not what this host has", stderr=stderr)
+            return RunEnd(
+                status=None, missing_source=f"{progress.missing_source} is not what this host has", stderr=stderr
+            )
         code = self._engine.wait(container)
         end, last = progress.end, progress.exit
         status = end.status if end is not None else None
@@ -237,7 +239,9 @@ class Run:
             problem = f"the pytest process ended with exit status {last.status} without finishing its session"
             running = last.running
         elif last.lingered:
-            problem = "the suite's threads or exit handlers did not end within 30 s after pytest; the process was killed"
+            problem = (
+                "the suite's threads or exit handlers did not end within 30 s after pytest; the process was killed"
+            )
         elif last.status != end.status:
             problem = f"pytest ended its session with exit status {end.status}, its process with {last.status}"
         elif code != 0:

@@ -26,7 +26,19 @@ from pytest_pyimages.runs.ownership import Ownership
 Mode = Literal["overlay", "copy"]
 
 SKIPPED = frozenset(
-    {".git", ".hg", ".svn", ".tox", ".nox", ".venv", "venv", "node_modules", "__pycache__", ".mypy_cache", ".ruff_cache"}
+    {
+        ".git",
+        ".hg",
+        ".svn",
+        ".tox",
+        ".nox",
+        ".venv",
+        "venv",
+        "node_modules",
+        "__pycache__",
+        ".mypy_cache",
+        ".ruff_cache",
+    }
     | {".pytest_cache", ".eggs"}
 )
 COPY_LIMIT = 2 * 1024**3
@@ -45,7 +57,7 @@ class Witness:
 
 def witnesses(root: Path) -> tuple[Witness, ...]:
     """Return up to eight regular files of the folder that prove, inside, that it is really there."""
-    found = []
+    found: list[Witness] = []
     with os.scandir(root) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             if len(found) < WITNESSES and entry.is_file(follow_symlinks=False):
@@ -91,7 +103,11 @@ class Source:
             _, work = volume({})
             layers = f"lowerdir={self.root},upperdir={upper},workdir={work}"
             name, _ = volume({"type": "overlay", "device": "overlay", "o": layers})
-            yield (Mount(kind="volume", source=name, target=str(self.root)),), lambda container: None
+            yield (Mount(kind="volume", source=name, target=str(self.root)),), _as_it_is
+
+
+def _as_it_is(container: str) -> None:
+    """Nothing is to be done to a container whose source is mounted."""
 
 
 def tar_stream(root: Path, limit: int = COPY_LIMIT) -> Iterator[bytes]:
@@ -108,7 +124,7 @@ def tar_stream(root: Path, limit: int = COPY_LIMIT) -> Iterator[bytes]:
         info = tarfile.TarInfo(str(path).lstrip("/"))
         info.mode, info.mtime = stat.S_IMODE(status.st_mode), int(status.st_mtime)
         if stat.S_ISLNK(status.st_mode):
-            info.type, info.linkname = tarfile.SYMTYPE, os.readlink(path)
+            info.type, info.linkname = tarfile.SYMTYPE, str(path.readlink())
         elif stat.S_ISDIR(status.st_mode):
             info.type = tarfile.DIRTYPE
         elif not stat.S_ISREG(status.st_mode):

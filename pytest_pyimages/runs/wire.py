@@ -30,7 +30,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 from pytest_pyimages.errors import PyimagesError
@@ -59,7 +59,6 @@ MAX_LINE = 8 * 1024 * 1024
 MAX_TOTAL = 2 * 1024 * 1024 * 1024
 MAX_DEPTH = 64
 MAX_NODEID = 4096
-
 
 
 class WireError(PyimagesError):
@@ -113,7 +112,9 @@ class Decoder:
             if not int(index) < self._items:
                 raise WireError(f"the worker reports test {int(index)} of {self._items}")
             # Suites stop and turn back the clock that pytest measures with.
-            return Passed(int(index), float(start), (max(float(setup), 0.0), max(float(call), 0.0), max(float(teardown), 0.0)))
+            return Passed(
+                int(index), float(start), (max(float(setup), 0.0), max(float(call), 0.0), max(float(teardown), 0.0))
+            )
         event = decode_record(text)
         if isinstance(event, Beat) != (number == b"0"):
             raise WireError(f"the worker sent a record out of number: {shown(line)}")
@@ -202,7 +203,9 @@ class _Fields:
         self._values = values
 
     def _wrong(self, name: str) -> WireError:
-        return WireError(f"the worker sent a record whose field {name!r} is wrong: {shown(repr(self._values).encode())}")
+        return WireError(
+            f"the worker sent a record whose field {name!r} is wrong: {shown(repr(self._values).encode())}"
+        )
 
     def raw(self, name: str) -> Any:
         return self._values.get(name)
@@ -311,7 +314,9 @@ def _report(fields: _Fields) -> Report:
     category, letter, word = (clean_line(fields.as_text("status", part, MAX_NODEID)) for part in status)
     path, line, domain = fields.location("location", fields.raw("location"))
     wasxfail = fields.raw("wasxfail")
-    properties = tuple((fields.as_text("properties", key), _clean_tree(value)) for key, value in fields.rows("properties", 2))
+    properties = tuple(
+        (fields.as_text("properties", key), _clean_tree(value)) for key, value in fields.rows("properties", 2)
+    )
     return Report(
         nodeid=fields.name("id"),
         location=(path, line, clean_line(domain)),
@@ -327,7 +332,7 @@ def _report(fields: _Fields) -> Report:
     )
 
 
-_DECODERS = {
+_DECODERS: dict[str, Callable[[_Fields], Event]] = {
     "hello": _hello,
     "items": _items,
     "collected": lambda fields: Collected(fields.integer("count"), fields.integer("deselected")),

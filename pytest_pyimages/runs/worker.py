@@ -139,7 +139,7 @@ class Channel(object):
             path = "/proc/%d/fd/%d" % (self.parent, self.parent_fd)
             self._use(_open(path, os.O_WRONLY))
         view = memoryview(data)
-        while len(view):
+        while view:
             try:
                 written = self.write(view)
             except (IOError, OSError) as error:
@@ -170,9 +170,9 @@ def clip(text, limit=MAX_TEXT):
 def as_text(value):
     """Return str(value); a value that cannot be shown is named by its type."""
     try:
-        return u"%s" % (value,)
+        return "%s" % (value,)
     except Exception:  # __str__ of somebody else's object may raise anything
-        return u"<%s that cannot be shown>" % type(value).__name__
+        return "<%s that cannot be shown>" % type(value).__name__
 
 
 def plain(value, depth=0):
@@ -294,7 +294,7 @@ def make_plugins(channel, spec):
 
         @pytest.hookimpl(trylast=True)
         def pytest_collection_finish(self, session):
-            if not getattr(self.config.option, "dist", "no") in ("no", None) and not session.items:
+            if getattr(self.config.option, "dist", "no") not in ("no", None) and not session.items:
                 return  # xdist's controller collects nothing itself
             rows = []
             for item in session.items:
@@ -347,7 +347,11 @@ def make_plugins(channel, spec):
             nodeid = report.nodeid
             index = self.indexes.get(nodeid)
             held = self.held.get(nodeid, ())
-            if index is None or not self._is_plain(report) or report.when != ("setup", "call", "teardown", "?")[len(held)]:
+            if (
+                index is None
+                or not self._is_plain(report)
+                or report.when != ("setup", "call", "teardown", "?")[len(held)]
+            ):
                 for earlier in held:
                     self._send_report(earlier)
                 self.held.pop(nodeid, None)
@@ -370,7 +374,7 @@ def make_plugins(channel, spec):
         def _is_plain(self, report):
             return (
                 report.outcome == "passed"
-                and type(report) is pytest_report_class
+                and type(report) is TestReport
                 and not hasattr(report, "wasxfail")
                 and not report.user_properties
                 and not (report.sections and spec["passed_output"])
@@ -431,7 +435,7 @@ def make_plugins(channel, spec):
 
         Reporter.pytest_warning_captured = pytest_warning_captured
 
-    from _pytest.reports import TestReport as pytest_report_class
+    from _pytest.reports import TestReport
 
     class Silencer(object):
         """A plugin of its own, since a plugin has one place in the order of a hook."""
@@ -539,7 +543,7 @@ class Parent(object):
 
     def write(self, data):
         view = memoryview(data)
-        while len(view):
+        while view:
             try:
                 view = view[os.write(self.wire, view) :]
             except (IOError, OSError) as error:
@@ -653,7 +657,11 @@ class Parent(object):
             if now - beat > HEARTBEAT_SECONDS:
                 beat = now
                 # Not numbered: the child numbers its records, and may be about to use the next number.
-                self.write(("%s 0 %s\n" % (self.token, json.dumps({"t": "beat", "running": self.pending.peek()[1]}))).encode("ascii"))
+                self.write(
+                    ("%s 0 %s\n" % (self.token, json.dumps({"t": "beat", "running": self.pending.peek()[1]}))).encode(
+                        "ascii"
+                    )
+                )
             if self.ended is not None and now - self.ended > LINGER_SECONDS and not self.killed_lingering:
                 self.killed_lingering = True
                 self.signal_child(signal.SIGKILL)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
+from uuid import uuid4
 
+import docker
 import pytest
 
-from pytest_pyimages.engines.base import Leftover
+from pytest_pyimages.engines.base import ContainerSpec, Leftover
 from pytest_pyimages.engines.docker import DockerEngine, connect
-from pytest_pyimages.engines.labels import HOST, KIND, LABEL
+from pytest_pyimages.engines.labels import CREATED, HOST, KIND, LABEL, SESSION
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.runs.ownership import host_identity, state_directory
+
+from .containers import IMAGE, Create, Volume
 
 LEAK_SECONDS = 10.0
 
@@ -53,3 +59,54 @@ def _nothing_is_left(engine: DockerEngine, host: str) -> Iterator[None]:
         time.sleep(0.2)
         left = leaked()
     assert not left
+
+
+def name() -> str:
+    return f"pyimages-test-{uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def labels(host: str) -> Mapping[str, str]:
+    return {LABEL: "1", SESSION: uuid4().hex[:12], HOST: host, KIND: "test", CREATED: str(int(time.time()))}
+
+
+@pytest.fixture
+def made() -> Iterator[contextlib.ExitStack]:
+    """Return where to say how to remove what was made; it is removed in the opposite order."""
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def create(engine: DockerEngine, labels: Mapping[str, str], made: contextlib.ExitStack) -> Create:
+    """Return what creates a container of some Python code."""
+
+    def create(code: str = "", *arguments: str, image: str = IMAGE, **spec: Any) -> str:
+        command = spec.pop("command", ("python", "-c", code, *arguments))
+        container = engine.create_container(
+            ContainerSpec(name=name(), image=image, command=command, labels=labels, **spec)
+        )
+        made.callback(engine.remove_container, container)
+        return container
+
+    return create
+
+
+@pytest.fixture
+def volume(engine: DockerEngine, labels: Mapping[str, str], made: contextlib.ExitStack) -> Volume:
+    """Return what creates a volume, and gives its name and folder."""
+
+    def volume(**options: str) -> tuple[str, str]:
+        fresh = name()
+        made.callback(engine.remove_volume, fresh)
+        return fresh, engine.create_volume(fresh, labels=labels, options=options)
+
+    return volume
+
+
+@pytest.fixture
+def raw(engine: DockerEngine) -> Iterator[Any]:
+    """Return docker-py's own client, to look at what the protocol does not show."""
+    client = docker.APIClient(base_url=engine.info.endpoint, version=engine.info.api_version)
+    yield client
+    client.close()

@@ -14,8 +14,6 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["pytester"]
-
 # Installed on the host only, by the metadata beside it: nothing of it may be needed inside.
 ENGINE_PLUGIN = """
 import atexit, json

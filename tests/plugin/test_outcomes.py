@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -44,9 +44,7 @@ def test_counts_and_exit_status_are_those_of_plain_pytest(pytester: pytest.Pytes
     plain = pytester.runpytest_subprocess("-p", "no:pyimages", "-p", "no:cacheprovider")
     run = run_images(images="3.12,3.14-slim")
     plain_counts = plain.parseoutcomes()
-    assert {name: count for name, count in run.result.parseoutcomes().items()} == {
-        name: 2 * count for name, count in plain_counts.items()
-    }
+    assert run.result.parseoutcomes() == {name: 2 * count for name, count in plain_counts.items()}
     assert run.result.ret == plain.ret == 1
     for image in run.report["images"]:
         assert image["counts"] == COUNTS
@@ -88,7 +86,7 @@ def test_verbose_names_every_test_with_its_image(pytester: pytest.Pytester, run_
 def test_junit_has_every_test_of_every_image(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(test_it=EVERY_OUTCOME)
     run_images("--junitxml=junit.xml", images="3.12,3.14-slim")
-    suite = ElementTree.parse(pytester.path / "junit.xml").getroot()[0]
+    suite = ET.parse(pytester.path / "junit.xml").getroot()[0]
     names = [case.get("name") for case in suite.iter("testcase")]
     assert "test_pass[3.12]" in names
     assert "test_parametrized[1][3.14-slim]" in names

@@ -72,7 +72,8 @@ def test_a_value_is_not_taken_for_an_option() -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "expected"), [("-s", True), ("-vs", True), ("--capture=no", True), ("--capture=fd", False), ("-k s", False)]
+    ("args", "expected"),
+    [("-s", True), ("-vs", True), ("--capture=no", True), ("--capture=fd", False), ("-k s", False)],
 )
 def test_capture_switched_off_is_seen(args: str, expected: bool) -> None:
     assert captures_nothing(args.split(), OWN_OPTIONS) is expected

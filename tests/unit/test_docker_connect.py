@@ -26,11 +26,6 @@ from pytest_pyimages.errors import ConfigurationError, EngineError
 
 from .scripted_engine import TLS, VERSION, Request, ScriptedEngine, answer, scripted_engine
 
-# docker-py leaves the socket open that could not be connected
-pytestmark = pytest.mark.filterwarnings(
-    r"ignore:unclosed <socket.socket fd=\d+, family=1, type=1, proto=0>:ResourceWarning"
-)
-
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ from pytest_pyimages.results.outcome import (
 )
 
 
-def result(label: str, status: int | None = 0, *, allowed: bool = False, problem: str = "", **outcomes: str) -> ImageResult:
+def result(
+    label: str, status: int | None = 0, *, allowed: bool = False, problem: str = "", **outcomes: str
+) -> ImageResult:
     made = ImageResult(label=label, reference=f"python:{label}", allowed_to_fail=allowed, problem=problem)
     made.exit_status = status
     made.ended = True

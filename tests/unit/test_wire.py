@@ -120,7 +120,9 @@ def test_damaged_streams_never_raise_anything_else_and_never_add_a_pass(seed: in
 
 
 def line(record: object, number: int = 1, token: str = TOKEN) -> bytes:
-    return f"{token} {number} ".encode() + (record if isinstance(record, bytes) else json.dumps(record).encode()) + b"\n"
+    return (
+        f"{token} {number} ".encode() + (record if isinstance(record, bytes) else json.dumps(record).encode()) + b"\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -139,7 +141,9 @@ def line(record: object, number: int = 1, token: str = TOKEN) -> bytes:
         pytest.param(line(b"[" * 200_000), id="deep nesting"),
         pytest.param(line(b'{"t": ' + b"[" * 100 + b"]" * 100 + b"}"), id="valid but deep"),
         pytest.param(line(b"\xff\xfe"), id="not UTF-8"),
-        pytest.param(line({"t": "hello", "v": 99, "python": "", "pytest": "", "rootdir": "", "inifile": ""}), id="protocol"),
+        pytest.param(
+            line({"t": "hello", "v": 99, "python": "", "pytest": "", "rootdir": "", "inifile": ""}), id="protocol"
+        ),
         pytest.param(line({"t": "items", "items": [["x" * 5000, "p", 1, "d"]]}), id="node id too long"),
         pytest.param(line({"t": "items", "items": [["x", "p", 1]]}), id="row too short"),
         pytest.param(line(b'{"t":"pass","i":0,"s":1.000000,"d":[0.000000,0.000000,0.000000]}'), id="pass of nothing"),

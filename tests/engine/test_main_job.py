@@ -1,0 +1,219 @@
+"""The main job on real containers: the examples, compiled projects, faults, interrupts, a second session."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_pyimages.engines.docker import DockerEngine
+from pytest_pyimages.engines.labels import HOST, LABEL
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+IMAGES = "3.12,3.14-slim"
+
+
+class Job:
+    """Runs pytest over images in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def command(self, *args: str, images: str = IMAGES) -> list[str]:
+        return [sys.executable, "-m", "pytest", f"--py-images={images}", "--py-images-report=report.json", *args]
+
+    def run(self, *args: str, images: str = IMAGES) -> subprocess.CompletedProcess[str]:
+        (self.folder / "report.json").unlink(missing_ok=True)
+        return subprocess.run(
+            self.command(*args, images=images), cwd=self.folder, capture_output=True, text=True, timeout=300
+        )
+
+    def start(self, *args: str, images: str = IMAGES) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(*args, images=images),
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    @property
+    def images(self) -> dict[str, dict[str, Any]]:
+        report = json.loads((self.folder / "report.json").read_text())
+        return {image["label"]: image for image in report["images"]}
+
+    def write(self, **files: str) -> None:
+        for name, text in files.items():
+            (self.folder / f"{name}.py").write_text(text)
+
+
+@pytest.fixture
+def job(tmp_path: Path, host: str, monkeypatch: pytest.MonkeyPatch) -> Job:
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PY_IMAGES_REGISTRY"):
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return Job(folder)
+
+
+def counts(image: dict[str, Any], *names: str) -> tuple[int, ...]:
+    return tuple(image["counts"][name] for name in names)
+
+
+def listing(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_example_with_a_difference(job: Job) -> None:
+    """The second run finds the images of the first and starts testing at once."""
+    shutil.copytree(EXAMPLES / "calendar_cli", job.folder, dirs_exist_ok=True)
+    before = listing(job.folder)
+    first = job.run("-p", "no:cacheprovider")
+    assert first.returncode == 1, first.stdout + first.stderr
+    assert counts(job.images["3.12"], "passed", "failed", "skipped") == (7, 0, 1)
+    assert counts(job.images["3.14-slim"], "passed", "failed", "skipped") == (6, 2, 0)
+    assert "fails only on 3.14-slim" in first.stdout
+    (job.folder / "calendar_cli.py").write_text((job.folder / "calendar_cli.py").read_text() + "\n# an edit\n")
+    second = job.run("-p", "no:cacheprovider")
+    assert second.returncode == 1
+    assert all(image["cached"] for image in job.images.values())
+    assert "installing" not in second.stdout
+    after = listing(job.folder)
+    assert after.keys() - before.keys() == {"report.json"}, "the tree of the host is as it was"
+
+
+def test_requirements_decide_about_a_rebuild(job: Job) -> None:
+    job.write(test_it="import iniconfig\ndef test_a(): import six\n")
+    (job.folder / "requirements.txt").write_text("six\n")
+    assert job.run(images="3.14-slim").returncode == 0
+    assert job.run(images="3.14-slim").returncode == 0
+    assert job.images["3.14-slim"]["cached"] is True
+    (job.folder / "requirements.txt").write_text("six\nidna\n")
+    assert job.run(images="3.14-slim").returncode == 0
+    assert job.images["3.14-slim"]["cached"] is False
+
+
+def test_project_with_something_to_compile(job: Job) -> None:
+    """Built in the image, and built again when its sources change."""
+    (job.folder / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+        '[project]\nname = "answer"\nversion = "1.0"\n'
+    )
+    (job.folder / "setup.py").write_text(
+        "from setuptools import Extension, setup\n"
+        'setup(ext_modules=[Extension("_answer", ["answer.c"])], py_modules=[])\n'
+    )
+    source = """#include <Python.h>
+static PyObject *answer(PyObject *self, PyObject *args) { return PyLong_FromLong(NUMBER); }
+static PyMethodDef methods[] = {{"answer", answer, METH_NOARGS, ""}, {NULL, NULL, 0, NULL}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_answer", "", -1, methods};
+PyMODINIT_FUNC PyInit__answer(void) { return PyModule_Create(&module); }
+"""
+    (job.folder / "answer.c").write_text("#define NUMBER 42\n" + source)
+    (job.folder / "tests").mkdir()
+    (job.folder / "tests" / "test_it.py").write_text("import _answer\ndef test_a(): assert _answer.answer() == 42\n")
+    done = job.run(images="3.12")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (job.folder / "answer.c").write_text("#define NUMBER 41\n" + source)
+    assert job.run(images="3.12").returncode == 1
+
+
+def test_install_failure_is_one_images_error(job: Job) -> None:
+    job.write(test_it="def test_a(): pass")
+    (job.folder / "requirements.txt").write_text("pyimages-no-such-distribution-at-all==1; python_version >= '3.14'\n")
+    done = job.run()
+    assert done.returncode == 1
+    assert job.images["3.12"]["outcome"] == "passed"
+    assert job.images["3.14-slim"]["outcome"] == "error"
+    assert "pyimages-no-such-distribution-at-all" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_no_such_image_is_one_images_error(job: Job) -> None:
+    job.write(test_it="def test_a(): pass")
+    done = job.run(images="3.12,python:0.0-no-such-tag")
+    assert done.returncode == 1
+    assert job.images["3.12"]["outcome"] == "passed"
+    assert job.images["python:0.0-no-such-tag"]["problem"]
+
+
+def test_worker_that_dies_is_told_with_its_signal(job: Job) -> None:
+    job.write(test_it="import os\ndef test_a(): pass\ndef test_dies(): os.abort()\ndef test_b(): pass\n")
+    done = job.run(images="3.12")
+    assert done.returncode == 1
+    assert "SIGABRT" in job.images["3.12"]["problem"]
+    assert "test_dies" in job.images["3.12"]["problem"]
+    assert counts(job.images["3.12"], "passed", "failed") == (1, 1)
+
+
+def test_copy_gives_the_same_and_leaves_the_host_alone(job: Job) -> None:
+    job.write(test_it="from pathlib import Path\ndef test_a():\n    (Path(__file__).parent / 'written').touch()\n")
+    done = job.run("--py-images-source=copy", "-p", "no:cacheprovider", images="3.12")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not (job.folder / "written").exists()
+
+
+def test_images_do_not_see_each_others_writes(job: Job) -> None:
+    job.write(
+        test_it="from pathlib import Path\nP = Path(__file__).parent / 'written'\n"
+        "def test_a():\n    assert not P.exists()\n    P.write_text('x')\n"
+    )
+    assert job.run().returncode == 0
+    assert not (job.folder / "written").exists()
+
+
+def wait_for_first_test(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "test_a[" in line:
+            return
+    pytest.fail("no test was reported")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_interrupt_leaves_nothing(job: Job, engine: DockerEngine, host: str, number: signal.Signals) -> None:
+    job.write(test_it="import time\ndef test_a(): pass\ndef test_slow(): time.sleep(60)\n")
+    with job.start("-v") as process:
+        wait_for_first_test(process)
+        process.send_signal(number)
+        process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert [entry for entry in engine.leftovers(LABEL) if entry.labels.get(HOST) == host] == []
+
+
+def test_killed_session_is_swept_by_the_next(job: Job, engine: DockerEngine, host: str) -> None:
+    job.write(
+        test_it="import time, pathlib\ndef test_a(): pass\n"
+        "def test_slow(): time.sleep(60 if pathlib.Path(__file__).with_name('slow').exists() else 0)\n"
+    )
+    (job.folder / "slow").touch()
+    with job.start("-v", images="3.12") as process:
+        wait_for_first_test(process)
+        os.killpg(process.pid, signal.SIGKILL)
+    (job.folder / "slow").unlink()
+
+    def mine() -> list[str]:
+        return [entry.name for entry in engine.leftovers(LABEL) if entry.labels.get(HOST) == host]
+
+    assert mine(), "a killed session cannot clean up"
+    assert job.run(images="3.12").returncode == 0
+    assert mine() == []
+
+
+def test_two_sessions_build_the_same_image_once(job: Job) -> None:
+    job.write(test_it="def test_a(): import idna\n")
+    (job.folder / "requirements.txt").write_text(f"idna\n# {time.time()}\n")
+    with job.start("-v", images="3.14-slim") as first, job.start("-v", images="3.14-slim") as second:
+        outputs = [process.communicate(timeout=200)[0] for process in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0], outputs
+    waited = [output for output in outputs if "waiting for another session" in output]
+    assert len(waited) == 1
+    assert "cached" in waited[0]
