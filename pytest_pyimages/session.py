@@ -35,6 +35,8 @@ from pytest_pyimages.signals import Interruptions
 
 QUEUE_BATCHES = 256  # per session; a full queue holds the containers back
 CLEANUP_SECONDS = 5.0
+# What pytest says of the host's own session stands: the images have no part in it.
+_OURS = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class ImagesSession:
             tag.label: ImageResult(label=tag.label, reference=tag.reference, allowed_to_fail=tag.allowed_to_fail)
             for tag in self.matrix
         }
-        self.leftovers: tuple[str, ...] = ()
+        self.notes: list[str] = []  # what people should know at the end
         self.engine: Engine | None = None
         self._queue: queue.Queue[Message] = queue.Queue(QUEUE_BATCHES)
         self._runs: dict[str, Run] = {}
@@ -177,31 +179,28 @@ class ImagesSession:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Fold the images' exit statuses, unless the session was interrupted here."""
+        """Fold the images' exit statuses, unless the session was interrupted here; write the report in any case."""
         self.close()
-        if session.exitstatus in (
-            pytest.ExitCode.INTERRUPTED,
-            pytest.ExitCode.INTERNAL_ERROR,
-            pytest.ExitCode.USAGE_ERROR,
-        ):
-            return
-        folded = exit_status(self.results)
-        if folded == pytest.ExitCode.OK and session.testsfailed:
-            folded = int(pytest.ExitCode.TESTS_FAILED)
-        session.exitstatus = folded
+        if session.exitstatus not in _OURS:
+            session.exitstatus = exit_status(self.results)
+            if session.testsfailed and session.exitstatus == pytest.ExitCode.OK:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self._settings.report is not None:
             from pytest_pyimages.results.json_report import write_report
 
-            write_report(self._settings.report, self.results)
+            try:
+                write_report(self._settings.report, self.results)
+            except PyimagesError as error:
+                self.notes.append(str(error))
+                session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
     @pytest.hookimpl
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         from pytest_pyimages.results.terminal import write_summary
 
-        notes = list(self.leftovers)
         if self.source.reason:
-            notes.append(f"source: copy ({self.source.reason})")
-        write_summary(terminalreporter, self.results, collect_only=self._settings.collect_only, notes=notes)
+            self.notes.append(f"source: copy ({self.source.reason})")
+        write_summary(terminalreporter, self.results, collect_only=self._settings.collect_only, notes=self.notes)
 
     # the threads
 
@@ -235,9 +234,9 @@ class ImagesSession:
 
     def _sweep(self, engine: Engine, owner: Ownership) -> None:
         try:
-            self.leftovers = owner.sweep(engine)
+            self.notes += owner.sweep(engine)
         except EngineError as error:
-            self.leftovers = (f"what earlier sessions may have left was not looked for ({error.message})",)
+            self.notes.append(f"what earlier sessions may have left was not looked for ({error.message})")
 
     def _image(
         self, tag: ImageTag, engine: Engine, owner: Ownership, builder: Builder, witness: tuple[Witness, ...]
@@ -361,7 +360,7 @@ class ImagesSession:
         self._threads.clear()
         if late:
             # Their containers carry our labels, and the lock of this session is given up: the next one removes them.
-            self.leftovers += (f"the engine did not answer in time to {', '.join(late)}; the next session cleans up",)
+            self.notes.append(f"the engine did not answer in time to {', '.join(late)}; the next session cleans up")
         self._cleanup.close()
         if self.engine is not None:
             self.engine.close()

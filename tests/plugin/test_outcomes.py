@@ -120,3 +120,12 @@ def test_second_run_builds_nothing(pytester: pytest.Pytester, run_images: Run) -
     first = run_images()
     assert first.calls.count("commit") == 1
     assert first.report["images"][0]["cached"] is False
+
+
+def test_report_that_cannot_be_written_is_one_line_and_no_success(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile(test_it="def test_a(): pass")
+    (pytester.path / "occupied").write_text("")
+    run = run_images("--py-images-report=occupied/report.json")
+    assert run.result.ret == 1
+    run.result.stdout.fnmatch_lines(["*--py-images-report: *report.json cannot be written*"])
+    assert "INTERNALERROR" not in run.out + run.err
