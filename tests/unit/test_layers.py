@@ -21,6 +21,7 @@ LAYERS = (
     ("matrix", "images", "runs", "results"),
     ("commandline", "settings", "barehost", "hookspecs", "signals"),
     ("session",),
+    ("schedule",),
     ("plugin", "cli"),
 )
 ENTRIES = LAYERS[-1]

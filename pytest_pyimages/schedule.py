@@ -1,0 +1,216 @@
+"""The threads of a session: each builds and runs one image, and says what happens in a queue that one thread reads."""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from pytest_pyimages.commandline import container_arguments
+from pytest_pyimages.engines.base import Engine
+from pytest_pyimages.errors import EngineError, PyimagesError
+from pytest_pyimages.images.build import Builder, BuiltImage
+from pytest_pyimages.images.network import host_network
+from pytest_pyimages.images.project import Project
+from pytest_pyimages.matrix import ImageTag
+from pytest_pyimages.runs.events import Event
+from pytest_pyimages.runs.ownership import Ownership
+from pytest_pyimages.runs.run import Run, RunEnd, RunSpec
+from pytest_pyimages.runs.source import Source, witnesses
+from pytest_pyimages.settings import OWN_INI, OWN_OPTIONS, Settings
+
+QUEUE_BATCHES = 256  # per session; a full queue holds the containers back
+CLEANUP_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A stage of an image, in words."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    label: str
+    image: BuiltImage
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    label: str
+    events: Sequence[Event]
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """What a suite printed while nothing captures its output (-s)."""
+
+    label: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An image is done, one way or the other."""
+
+    label: str
+    end: RunEnd | None
+    error: PyimagesError | None
+    run_seconds: float
+
+
+Message = Said | Built | Batch | Printed | Ended
+
+
+class Schedule:
+    """Builds and runs all images, as many at once as there are processors.
+
+    ``messages`` is to be read by one thread, until every image has said ``Ended``.
+    """
+
+    def __init__(self, engine: Engine, settings: Settings, project: Project, source: Source) -> None:
+        self.messages: queue.Queue[Message] = queue.Queue(QUEUE_BATCHES)
+        self.notes: list[str] = []  # what people should know at the end
+        self._engine = engine
+        self._settings = settings
+        self._source = source
+        self._witness = witnesses(source.root)
+        self._runs: dict[str, Run] = {}
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        self._closing = False
+        self._cleanup = ExitStack()
+        self._owner = self._cleanup.enter_context(Ownership())
+        self._builder = Builder(
+            engine=engine,
+            owner=self._owner,
+            source=source,
+            project=project,
+            network=lambda: host_network(os.environ),
+            say=lambda label, text: self._put(Said(label, text)),
+        )
+
+    def start(self, matrix: Sequence[ImageTag]) -> None:
+        """Set everything going, and remove meanwhile what dead sessions left behind."""
+        turn = threading.Semaphore(min(len(matrix), max(2, os.cpu_count() or 1)))
+
+        def work(tag: ImageTag) -> None:
+            with turn:
+                self._image(tag)
+
+        for tag in matrix:
+            # Daemons: an engine that answers nobody must not keep the process from ending.
+            self._threads.append(threading.Thread(target=work, args=(tag,), name=f"pyimages-{tag.label}", daemon=True))
+        self._threads.append(threading.Thread(target=self._sweep, name="pyimages-sweep", daemon=True))
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Stop what still runs and wait until nothing is left. May be called more than once."""
+        with self._lock:
+            self._closing = True
+            runs = list(self._runs.values())
+        self._builder.abort()
+        for run in runs:
+            run.stop()
+        deadline = time.monotonic() + CLEANUP_SECONDS
+        for thread in self._threads:
+            thread.join(max(deadline - time.monotonic(), 0))
+        late = [thread.name for thread in self._threads if thread.is_alive()]
+        self._threads.clear()
+        if late:
+            # Their containers carry our labels, and the lock of this session is given up: the next one removes them.
+            self.notes.append(f"the engine did not answer in time to {', '.join(late)}; the next session cleans up")
+        self._cleanup.close()
+
+    def _sweep(self) -> None:
+        try:
+            self.notes += self._owner.sweep(self._engine)
+        except EngineError as error:
+            self.notes.append(f"what earlier sessions may have left was not looked for ({error.message})")
+
+    def _image(self, tag: ImageTag) -> None:
+        """Build and run one image; whatever happens, say once that it has ended."""
+        began = time.monotonic()
+        told = False
+
+        def ended(end: RunEnd | None, error: PyimagesError | None) -> None:
+            nonlocal told
+            if told:  # only removing the container failed
+                self.notes.append(f"{tag.label}: {error}; the next session cleans up")
+                return
+            told = True
+            self._put(Ended(tag.label, end, error, time.monotonic() - began))
+
+        try:
+            if self._closing:
+                return
+            image = self._builder.ensure(tag)
+            self._put(Built(tag.label, image))
+            began = time.monotonic()
+            missing = self._run(tag.label, image, ended)
+            if missing:
+                self._source.fall_back(missing)
+                missing = self._run(tag.label, image, ended)
+            if missing:
+                raise PyimagesError(f"the source is not visible inside: {missing}")
+        except PyimagesError as error:
+            ended(None, error)
+        except Exception as error:  # noqa: BLE001 - ours; it must not leave the session waiting
+            sys.excepthook(type(error), error, error.__traceback__)
+            ended(None, PyimagesError(f"internal error: {type(error).__name__}: {error}"))
+
+    def _run(self, label: str, image: BuiltImage, ended: Callable[[RunEnd | None, PyimagesError | None], None]) -> str:
+        """Run one container; return why the source was not there, if so: then nothing was run."""
+        missing = ""
+
+        def done(end: RunEnd) -> None:
+            nonlocal missing
+            missing = end.missing_source
+            if not missing:
+                ended(end, None)
+
+        run = Run(self._engine, self._owner, self._source, self._spec(image))
+        with self._lock:
+            if self._closing:
+                return ""
+            self._runs[label] = run
+        try:
+            printed = (lambda data: self._put(Printed(label, data))) if self._settings.live_output else None
+            run.execute(lambda events: self._put(Batch(label, events)), done, printed)
+            return missing
+        finally:
+            with self._lock:
+                del self._runs[label]
+
+    def _spec(self, image: BuiltImage) -> RunSpec:
+        invocation = self._settings.invocation
+        folder = image.executable.rpartition("/")[0]
+        return RunSpec(
+            image=image.id,
+            python=image.executable,
+            args=tuple(container_arguments(invocation.args, OWN_OPTIONS)),
+            program=f"{folder}/pytest",
+            cwd=str(invocation.cwd),
+            cwd_on_path=invocation.module,
+            environment=self._settings.container_environment,
+            witness=self._witness,
+            passed_output=self._settings.passed_output,
+            own_options=OWN_OPTIONS,
+            own_ini=OWN_INI,
+        )
+
+    def _put(self, message: Message) -> None:
+        while not self._closing:
+            try:
+                self.messages.put(message, timeout=0.2)
+            except queue.Full:
+                continue
+            return
