@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
+import select
 import socket
 import ssl
 import threading
@@ -17,6 +20,8 @@ from pytest_pyimages.engines import frames
 from pytest_pyimages.engines.connect import request
 from pytest_pyimages.engines.faults import CLIENT_ERRORS, engine_error
 from pytest_pyimages.errors import EngineError
+
+_PEER_HAS_ENDED: int = getattr(select, "POLLRDHUP", 0)  # Linux only
 
 
 class AttachedStream:
@@ -119,9 +124,23 @@ class _Socket:
                 with self._lock:
                     left = left[self._socket.send(left) :]
             except (BlockingIOError, ssl.SSLWantWriteError):
-                wait_for_write(self._socket)
+                self._wait_to_send()
             except ssl.SSLWantReadError:
                 wait_for_read(self._socket)
+
+    def _wait_to_send(self) -> None:
+        """Wait for room; raise where there will be none.
+
+        Once the container has ended the engine reads no more input, but keeps the connection: all that shows is the end
+        of its own direction (seen on Engine 20.10).
+        """
+        if not _PEER_HAS_ENDED:
+            wait_for_write(self._socket)
+            return
+        poll = select.poll()
+        poll.register(self._socket, select.POLLOUT | _PEER_HAS_ENDED)
+        if all(event & _PEER_HAS_ENDED and not event & select.POLLOUT for _, event in poll.poll()):
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
     def close(self) -> None:
         with contextlib.suppress(OSError):  # the other side may have closed it

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pyimages.engines.base import STDOUT, Mount
+from pytest_pyimages.engines.base import STDERR, STDOUT, Mount
 from pytest_pyimages.engines.docker import DockerEngine
 from pytest_pyimages.engines.frames import PIECE
 from pytest_pyimages.errors import EngineError, ImageNotFound
@@ -61,6 +61,17 @@ def test_fifty_megabytes_come_whole_and_in_pieces(engine: DockerEngine, create: 
     assert engine.wait(container) == 0
     assert found.hexdigest() == expected.hexdigest()
     assert largest <= PIECE
+
+
+@pytest.mark.parametrize("size", [1000, 8 << 20])
+def test_what_a_container_said_is_there_though_it_read_nothing(engine: DockerEngine, create: Create, size: int) -> None:
+    container = create("import os; os.close(0); os.write(2, b'no'); os._exit(9)")
+    with contextlib.closing(engine.attach(container)) as stream:
+        engine.start(container)
+        with contextlib.suppress(EngineError):
+            stream.send(b"x" * size)
+        assert list(stream.frames()) == [(STDERR, b"no")]
+    assert engine.wait(container) == 9
 
 
 def test_what_is_killed_has_ended(engine: DockerEngine, create: Create) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import threading
 import time
@@ -205,6 +206,25 @@ def test_close_wakes_the_sender(scripted: ScriptedEngine, engine: DockerEngine) 
     released.set()
     assert not sender.is_alive()
     assert "the container takes no more input" in errors[0].message
+
+
+@pytest.mark.skipif(not hasattr(select, "POLLRDHUP"), reason="only Linux tells that the other side has ended")
+def test_input_that_nobody_reads_any_more_holds_nobody_up(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+    """So does an engine whose container ended before it had read all."""
+    released = threading.Event()
+
+    def ended(_: Request, peer: socket.socket) -> None:
+        peer.sendall(UPGRADED)
+        peer.sendall(frame(2, b"no Python found"))
+        peer.shutdown(socket.SHUT_WR)
+        released.wait(5)
+
+    scripted.answers[ATTACH] = ended
+    with contextlib.closing(engine.attach("abc")) as stream:
+        with pytest.raises(EngineError, match="the container takes no more input"):
+            stream.send(b"x" * 64 * 1024**2)
+        assert list(stream.frames()) == [(STDERR, b"no Python found")]
+        released.set()
 
 
 def test_nothing_can_be_sent_after_close(scripted: ScriptedEngine, engine: DockerEngine) -> None:

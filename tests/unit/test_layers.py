@@ -20,8 +20,8 @@ LAYERS = (
     ("engines",),
     ("matrix", "images", "runs", "results"),
     ("commandline", "settings", "barehost", "hookspecs", "signals"),
-    ("session",),
     ("schedule",),
+    ("session",),
     ("plugin", "cli"),
 )
 ENTRIES = LAYERS[-1]
