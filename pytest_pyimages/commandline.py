@@ -27,6 +27,8 @@ INSIDE_VALUES = frozenset(
     "-k -m -p -W --pythonwarnings --confcutdir --basetemp --ignore --ignore-glob --deselect --import-mode --capture"
     " --log-level --log-disable --assert --pdbcls --doctest-glob --doctest-report".split()
 )
+# How -p can name this plugin; inside there is none.
+OUR_PLUGINS = ("pyimages", "pytest_pyimages.plugin")
 # ini keys that the host obeys; -o is passed to it for these only.
 HOST_INI = ("junit_", "console_output_style", "verbosity_", "truncation_", "py_images")
 
@@ -128,6 +130,10 @@ def container_arguments(args: Sequence[str], own: Sequence[tuple[str, bool]]) ->
     for word in words:
         if word == "--":
             kept += [word, *words]
+        elif word == "-p" or (word.startswith("-p") and not word.startswith("--")):
+            plugin = next(words, "") if word == "-p" else word[2:]
+            if plugin.strip() not in OUR_PLUGINS:
+                kept += [word, plugin] if word == "-p" else [word]
         elif word.partition("=")[0] not in valued:
             kept.append(word)
         elif "=" not in word and valued[word]:

@@ -267,9 +267,11 @@ class Replay:
         if end.status == pytest.ExitCode.USAGE_ERROR:
             image.result.usage_error = True
             lines = [line for line in end.stderr.splitlines() if line.strip()]
-            marks = ("ERROR", "error", "ImportError while loading")
-            said = next((line for line in lines if line.startswith(marks)), lines[-1] if lines else "usage error")
-            return f"pytest inside: {said.removeprefix('ERROR: ')}", end.stderr
+            told = (
+                line for line in lines if line.startswith(("ERROR", "ImportError while loading")) or ": error: " in line
+            )
+            said = next(told, lines[-1] if lines else "usage error")
+            return f"pytest inside: {said.removeprefix('ERROR: ').rpartition(': error: ')[2]}", end.stderr
         if end.status == pytest.ExitCode.TESTS_FAILED and not (
             image.result.counts["failed"] or image.result.counts["error"]
         ):

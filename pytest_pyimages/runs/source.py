@@ -70,17 +70,24 @@ class Source:
     """The project's tree, and the way it gets into containers.
 
     :param root: absolute path of the folder, the same outside and inside.
+    :param mode: the user's own choice; without one the overlay, and the copy where it does not work.
     """
 
     def __init__(self, root: Path, mode: Mode | None = None) -> None:
         self.root = root
         self.mode: Mode = mode or ("copy" if any(mark in str(root) for mark in ',:\\"\n') else "overlay")
         self.reason = ""  # why it is no longer the overlay
+        self._chosen = mode is not None
         self._lock = threading.Lock()
 
     def fall_back(self, reason: str) -> bool:
-        """Copy from now on; return False if that is what is being done already."""
+        """Copy from now on; return False if that is what is being done already.
+
+        :raises PyimagesError: if the user has asked for the overlay.
+        """
         with self._lock:
+            if self._chosen and self.mode == "overlay":
+                raise PyimagesError(f"--py-images-source=overlay does not work here: {reason}", "leave the option out")
             changed = self.mode != "copy"
             self.mode, self.reason = "copy", self.reason or reason
             return changed

@@ -348,3 +348,11 @@ def test_environment_of_the_host_stays_there(
     pytester.makepyfile("import os\ndef test_a(): assert 'A_SECRET_OF_THE_HOST' not in os.environ")
     assert run_images().result.ret == 0
     assert os.environ["A_SECRET_OF_THE_HOST"] == "hidden"
+
+
+def test_this_plugin_named_by_the_suite_itself(pytester: pytest.Pytester, run_images: Run) -> None:
+    """``-p pyimages`` in the ini file or on the command line loads it on the host and nothing inside."""
+    pytester.makeini("[pytest]\naddopts = -p pyimages\n")
+    pytester.makepyfile("def test_a(): pass")
+    run = run_images("-p", "pyimages")
+    assert (run.result.ret, run.result.parseoutcomes()) == (0, {"passed": 1})

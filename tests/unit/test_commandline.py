@@ -43,6 +43,7 @@ def test_host_sees_only_its_own(args: str, expected: str) -> None:
         ("--py-images=3.12 --its-own-option tests/x", "--its-own-option tests/x"),
         ("-x -- --py-images=3.12", "-x -- --py-images=3.12"),
         ("--py-images", ""),
+        ("-p pyimages -p no:randomly -ppyimages -pxdist", "-p no:randomly -pxdist"),
     ],
 )
 def test_container_gets_everything_but_ours(args: str, expected: str) -> None:
