@@ -59,7 +59,7 @@ def install_steps(project: Project) -> tuple[tuple[str, ...], ...]:
     """Return what is installed, in one resolution, so that everything fits together."""
     arguments = ["pytest", *project.requirements]
     for path in project.requirement_files:
-        arguments += ["-r", str(path)]
+        arguments += ["-r", _name(path, project.root)]  # the install step runs in the project's folder
     if project.kind != "none":
         target = str(project.root) + (f"[{','.join(project.extras)}]" if project.extras else "")
         arguments += ["-e", target] if project.kind == "editable" else [target]
@@ -86,6 +86,8 @@ def _fingerprint(path: Path) -> str:
     if path.name == "pyproject.toml":
         document = tomllib.loads(data.decode("utf-8"))
         tools = {name: table for name, table in document.get("tool", {}).items() if name not in UNRELATED_TOOLS}
+        # What the chosen groups ask for stands among the requirements; the others install nothing.
+        document.pop("dependency-groups", None)
         return text_digest(json.dumps({**document, "tool": tools}, sort_keys=True, default=str))
     if path.name == "setup.cfg":
         parser = configparser.RawConfigParser()

@@ -1,0 +1,106 @@
+"""What changes the digest of an environment image, and what does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pytest_pyimages.images.project import find_project
+from pytest_pyimages.images.recipe import Recipe, content_of, install_steps, recipe_for
+
+PYPROJECT = """
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+[project]
+name = "shop"
+version = "1.0"
+dependencies = ["idna"]
+[project.optional-dependencies]
+test = ["pytest", "six"]
+[dependency-groups]
+docs = ["sphinx"]
+[tool.ruff]
+line-length = 80
+[tool.setuptools]
+packages = ["shop"]
+"""
+
+
+def recipe(root: Path, base: str = "sha256:base", platform: str = "linux/amd64") -> Recipe:
+    project = find_project(root)
+    return recipe_for(project, content_of(project), base=base, platform=platform)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "pyproject.toml").write_text(PYPROJECT)
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "__init__.py").write_text("x = 1\n")
+    return tmp_path
+
+
+def replace(old: str, new: str) -> Callable[[Path], None]:
+    def change(root: Path) -> None:
+        path = root / "pyproject.toml"
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "rebuilds"),
+    [
+        pytest.param(replace('"idna"', '"idna>=3"'), True, id="a dependency"),
+        pytest.param(replace('"six"', '"six", "attrs"'), True, id="a test requirement"),
+        pytest.param(replace('version = "1.0"', 'version = "1.1"'), True, id="the version"),
+        pytest.param(replace('["setuptools"]', '["setuptools>=70"]'), True, id="the build backend"),
+        pytest.param(replace('packages = ["shop"]', 'packages = ["shop", "more"]'), True, id="the packages"),
+        pytest.param(replace("line-length = 80", "line-length = 100"), False, id="a linter's table"),
+        pytest.param(replace('docs = ["sphinx"]', 'docs = ["mkdocs"]'), False, id="a group that is not installed"),
+        pytest.param(replace("[tool.ruff]", "# a comment\n[tool.ruff]"), False, id="a comment"),
+        pytest.param(lambda root: (root / "shop" / "new.py").write_text("y = 2\n"), False, id="the source"),
+    ],
+)
+def test_digest_follows_what_is_installed(root: Path, change: Callable[[Path], None], rebuilds: bool) -> None:
+    before = recipe(root).digest
+    assert recipe(root).digest == before
+    change(root)
+    assert (recipe(root).digest != before) is rebuilds
+
+
+def test_digest_tells_base_images_and_platforms_apart(root: Path) -> None:
+    digests = {
+        recipe(root).digest,
+        recipe(root, base="sha256:other").digest,
+        recipe(root, platform="linux/arm64").digest,
+    }
+    assert len(digests) == 3
+
+
+def test_compiled_projects_are_rebuilt_when_a_source_changes(root: Path) -> None:
+    (root / "setup.py").write_text(
+        "from setuptools import Extension, setup\nsetup(ext_modules=[Extension('a', ['a.c'])])\n"
+    )
+    (root / "a.c").write_text("int x;\n")
+    before = recipe(root)
+    assert before.steps[0][-1] == f"{root}[test]"
+    (root / "a.c").write_text("int y;\n")
+    assert recipe(root).digest != before.digest
+
+
+def test_projects_without_a_package_share_images_wherever_they_lie(tmp_path: Path) -> None:
+    digests = set()
+    for name in ("one", "two"):
+        (tmp_path / name / "requirements").mkdir(parents=True)
+        (tmp_path / name / "requirements" / "test.txt").write_text("pytest\nsix\n")
+        digests.add(recipe(tmp_path / name).digest)
+    assert len(digests) == 1
+
+
+def test_pytest_comes_with_it_in_one_resolution(root: Path) -> None:
+    assert install_steps(find_project(root)) == (("pytest", "-e", f"{root}[test]"),)
