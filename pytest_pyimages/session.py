@@ -64,6 +64,10 @@ class ImagesSession:
         config.add_cleanup(self._interruptions.restore)  # the last thing: cleanups run in reverse
         config.add_cleanup(self.close)
 
+    @property
+    def _is_quiet(self) -> bool:
+        return self._config.get_verbosity() < 0
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         """Connect and set everything going before the header is drawn."""
@@ -94,10 +98,9 @@ class ImagesSession:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Replay what the containers report until all have ended."""
-        # Needed at the end; imported while there is nothing to do but wait.
-        threading.Thread(
-            target=import_module, args=("pytest_pyimages.results.terminal",), name="pyimages-import"
-        ).start()
+        if not self._is_quiet:
+            # Needed at the end, with rich below it; imported while there is nothing to do but wait.
+            threading.Thread(target=import_module, args=("pytest_pyimages.results.terminal",)).start()
         schedule = self._schedule
         if schedule is None:  # another plugin has ended pytest_sessionstart before it came to us
             raise pytest.UsageError("--py-images: the session was never started")
@@ -139,11 +142,13 @@ class ImagesSession:
 
     @pytest.hookimpl
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        from pytest_pyimages.results.terminal import write_summary
-
         notes = [*self._notes, *(self._schedule.notes if self._schedule is not None else ())]
         if self.source.reason:
             notes.append(f"source: copy ({self.source.reason})")
+        if self._is_quiet and not notes and not any(result.failed for result in self.results.values()):
+            return
+        from pytest_pyimages.results.terminal import write_summary
+
         write_summary(terminalreporter, self.results, collect_only=self._settings.collect_only, notes=notes)
 
     @staticmethod

@@ -118,7 +118,7 @@ class Replay:
         if not self._hold:
             self._play(image, event)
             return
-        path = image.items[event.index].path if isinstance(event, Passed) else event.location[0]
+        path = image.items[event.test].path if isinstance(event, Passed) else event.location[0]
         if path != image.held_path:
             self._play_held(image)
             image.held_path = path
@@ -138,7 +138,7 @@ class Replay:
         if self._session.shouldfail or self._session.shouldstop:
             return  # enough has failed over all images: what was held back belongs to no test that counts
         if isinstance(event, Passed):
-            item = image.items[event.index]
+            item = image.items[event.test]
             self._finish_started(image)
             nodeid = with_label(item.nodeid, result.label)
             hook.pytest_runtest_logstart(nodeid=nodeid, location=(item.path, item.line, item.domain))
@@ -192,7 +192,7 @@ class Replay:
             result.python = event.python
 
     def _collected(self, image: _Image, event: Collected) -> None:
-        image.result.collected = event.count
+        image.result.collected = event.total
         image.collected = True
         self._count_expected()
         if self._terminal is not None:

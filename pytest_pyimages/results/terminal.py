@@ -46,8 +46,6 @@ def write_summary(
     """Write the section of the images: the table, the comparison, notes."""
     quiet = terminal.config.get_verbosity() < 0
     rows = [result for result in results.values() if not quiet or result.failed]
-    if quiet and not rows and not notes:
-        return
     terminal.write_sep("=", "py-images")
     if rows:
         _write(terminal, image_table(rows), width=UNWRAPPED)

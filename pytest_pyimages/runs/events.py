@@ -1,50 +1,46 @@
-"""What a container can say about its run, once it is decoded and checked; ``wire`` lists the records they come from."""
+"""What a container can say about its run, once it is decoded and checked; ``wire`` lists the records they come from.
+
+Named tuples: there are many classes, and very many values.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Outcome = Literal["passed", "failed", "skipped"]
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
+class Hello(NamedTuple):
     python: str
     pytest: str
     rootdir: str
     inifile: str
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     nodeid: str
     path: str
     line: int | None
     domain: str
 
 
-@dataclass(frozen=True, slots=True)
-class Items:
+class Items(NamedTuple):
     items: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Collected:
-    count: int
+class Collected(NamedTuple):
+    total: int
     deselected: int
 
 
-@dataclass(frozen=True, slots=True)
-class Passed:
-    index: int
+class Passed(NamedTuple):
+    test: int
     start: float
     durations: tuple[float, float, float]  # setup, call, teardown; seconds
 
 
-@dataclass(frozen=True, slots=True)
-class LongRepr:
+class LongRepr(NamedTuple):
     """How a failure looks; ``tree`` is pytest's own serialised form where there is one."""
 
     kind: Literal["none", "text", "skip", "tree"]
@@ -54,8 +50,7 @@ class LongRepr:
     skip: tuple[str, int | None, str] | None = None  # path, line, reason
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     nodeid: str
     location: tuple[str, int | None, str]
     when: str
@@ -69,16 +64,14 @@ class Report:
     longrepr: LongRepr
 
 
-@dataclass(frozen=True, slots=True)
-class CollectReport:
+class CollectReport(NamedTuple):
     nodeid: str
     outcome: Outcome
     longrepr: LongRepr
     sections: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Warned:
+class Warned(NamedTuple):
     category: str
     text: str
     path: str
@@ -87,36 +80,30 @@ class Warned:
     nodeid: str
 
 
-@dataclass(frozen=True, slots=True)
-class Internal:
+class Internal(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Interrupted:
+class Interrupted(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     status: int
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
+class Exit(NamedTuple):
     status: int | None
     signal: int | None
     running: int  # index of the test under way, or -1
     lingered: bool  # threads or exit handlers outlived pytest for too long
 
 
-@dataclass(frozen=True, slots=True)
-class Beat:
+class Beat(NamedTuple):
     running: int
 
 
-@dataclass(frozen=True, slots=True)
-class NoSource:
+class NoSource(NamedTuple):
     path: str
 
 
