@@ -120,6 +120,23 @@ def install_worker(job):
     py_compile.compile(path, cfile=path + "c", doraise=True)
 
 
+def warm_up(environment):
+    """Run pytest once on nothing: what it imports is then there as bytecode.
+
+    Base images ship the standard library without it, and every container of theirs compiles it anew.
+    """
+    folder = environment["TMPDIR"] + "/warm-up"
+    os.makedirs(folder)
+    with open(folder + "/test_warm_up.py", "w") as file:
+        file.write("def test_warm_up():\n    pass\n")
+    environment = dict(environment, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    for name in ("PYTHONDONTWRITEBYTECODE", "PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
+        environment.pop(name, None)
+    command = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", folder, "-p", "no:cacheprovider"]
+    if subprocess.call(command + [folder], env=environment, stdout=2, cwd=folder):
+        say("pytest does not run by itself here; the suite will tell")
+
+
 def is_here(path, size, seconds):
     """Whether a file is what the host saw; see missing_source in the worker."""
     return os.path.exists(path) and os.stat(path).st_size == size and int(os.stat(path).st_mtime) == seconds
@@ -141,6 +158,7 @@ def main(job):
     try:
         install(job, environment)
         install_worker(job)
+        warm_up(environment)
     finally:
         os.chdir("/")
         shutil.rmtree(temporary, ignore_errors=True)

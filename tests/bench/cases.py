@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.bench.clock import Command, NotMeasuredError, Timing, in_turns, seconds_of
+from tests.bench.images import ordinary_images
 from tests.bench.projects import TESTS, write_many, write_one
 from tests.bench.watch import Request, Watch
 
@@ -58,9 +58,10 @@ def many_tests(shop: Workshop) -> Result:
     """Ten thousand tiny tests on two images, against two containers that a shell starts side by side."""
     project = write_many(shop.folder)
     ours = _ours(shop, project, TESTS)
-    by_hand = _by_hand(shop, project, _images(shop, project, TESTS), TESTS)
-    _compare(shop, [ours], [by_hand])
-    timing = in_turns(lambda: seconds_of([ours], shop.output), lambda: seconds_of([by_hand], shop.output), shop.rounds)
+    with ordinary_images(_images(shop, project, TESTS), shop.engine) as images:
+        theirs = [_by_hand(shop, project, images, TESTS)]
+        _compare(shop, [ours], theirs)
+        timing = in_turns(lambda: seconds_of([ours], shop.output), lambda: seconds_of(theirs, shop.output), shop.rounds)
     return Result(title=f"a. {TESTS:,} tests on 2 images / the same by hand", timing=timing, limit=1.0, aim=0.8)
 
 
@@ -68,12 +69,11 @@ def one_test(shop: Workshop) -> Result:
     """One test on two images, against the same by hand and a pytest on the host."""
     project = write_one(shop.folder)
     ours = _ours(shop, project, 1)
-    theirs = [
-        _by_hand(shop, project, _images(shop, project, 1), 1),
-        shop.command((*PYTEST, "-p", "no:pyimages"), project, ("1 passed", 1)),
-    ]
-    _compare(shop, [ours], theirs)
-    timing = in_turns(lambda: seconds_of([ours], shop.output), lambda: seconds_of(theirs, shop.output), shop.rounds)
+    plain = shop.command((*PYTEST, "-p", "no:pyimages"), project, ("1 passed", 1))
+    with ordinary_images(_images(shop, project, 1), shop.engine) as images:
+        theirs = [_by_hand(shop, project, images, 1), plain]
+        _compare(shop, [ours], theirs)
+        timing = in_turns(lambda: seconds_of([ours], shop.output), lambda: seconds_of(theirs, shop.output), shop.rounds)
     return Result(title="b. 1 test on 2 images / by hand + host pytest", timing=timing, limit=1.15)
 
 
@@ -120,8 +120,6 @@ def _by_hand(shop: Workshop, project: Path, images: tuple[str, ...], tests: int)
 
     The source is mounted read-only, so that no run leaves compiled modules in it for the next one of either kind.
     """
-    if shutil.which("docker") is None:
-        raise NotMeasuredError("the docker command, by which the same is done by hand, is not installed")
     suite = ("python", "-m", *PYTEST[2:])
     runs = (
         shlex.join(("docker", "run", "--rm", "-v", f"{project}:{project}:ro", "-w", str(project), image, *suite))
