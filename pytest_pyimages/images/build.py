@@ -150,6 +150,8 @@ class Builder:
             self._build(tag, base, recipe)
             found = self._engine.find_image(reference)
         finally:
+            # Whoever waits for this file, or makes a new one, looks for the image again before building.
+            Path(lock.lock_file).unlink(missing_ok=True)
             lock.release()
         if found is None:
             raise BuildError("the image was built and is not there", "try again")
