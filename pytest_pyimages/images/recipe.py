@@ -6,6 +6,7 @@ import configparser
 import hashlib
 import io
 import json
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -96,6 +97,9 @@ def _fingerprint(path: Path) -> str:
             name: parser.items(name) for name in parser.sections() if name.split(":")[-1] not in UNRELATED_TOOLS
         }
         return text_digest(json.dumps(sections, sort_keys=True))
+    if path.suffix == ".txt":  # requirements: pip's own rule for comments is white space or line start, then "#"
+        lines = [re.sub(r"(^|\s+)#.*$", "", line).strip() for line in data.decode("utf-8", "replace").splitlines()]
+        return text_digest("\n".join(line for line in lines if line))
     return hashlib.sha256(data).hexdigest()
 
 

@@ -91,12 +91,16 @@ def test_example_with_a_difference(job: Job) -> None:
 
 
 def test_requirements_decide_about_a_rebuild(job: Job) -> None:
-    job.write(test_it="import iniconfig\ndef test_a(): import six\n")
-    (job.folder / "requirements.txt").write_text("six\n")
+    job.write(test_it="def test_a(): import six\n")
+    unique = f"six!=0.{time.time_ns()}\n"  # the images of former runs of this test are still there
+    (job.folder / "requirements.txt").write_text(unique)
     assert job.run(images="3.14-slim").returncode == 0
     assert job.run(images="3.14-slim").returncode == 0
     assert job.images["3.14-slim"]["cached"] is True
-    (job.folder / "requirements.txt").write_text("six\nidna\n")
+    (job.folder / "requirements.txt").write_text(f"# a comment\n{unique}")
+    assert job.run(images="3.14-slim").returncode == 0
+    assert job.images["3.14-slim"]["cached"] is True
+    (job.folder / "requirements.txt").write_text(f"{unique}idna\n")
     assert job.run(images="3.14-slim").returncode == 0
     assert job.images["3.14-slim"]["cached"] is False
 
@@ -210,7 +214,7 @@ def test_killed_session_is_swept_by_the_next(job: Job, engine: DockerEngine, hos
 
 def test_two_sessions_build_the_same_image_once(job: Job) -> None:
     job.write(test_it="def test_a(): import idna\n")
-    (job.folder / "requirements.txt").write_text(f"idna\n# {time.time()}\n")
+    (job.folder / "requirements.txt").write_text(f"idna!=0.{time.time_ns()}\n")
     with job.start("-v", images="3.14-slim") as first, job.start("-v", images="3.14-slim") as second:
         outputs = [process.communicate(timeout=200)[0] for process in (first, second)]
     assert [first.returncode, second.returncode] == [0, 0], outputs
