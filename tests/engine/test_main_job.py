@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_pyimages.engines.docker import DockerEngine
-from pytest_pyimages.engines.labels import HOST, LABEL
+from pytest_pyimages.engines.labels import HOST, KIND, LABEL
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 IMAGES = "3.12,3.14-slim"
@@ -53,6 +54,16 @@ class Job:
     def write(self, **files: str) -> None:
         for name, text in files.items():
             (self.folder / f"{name}.py").write_text(text)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _images_of_these_tests_go(engine: DockerEngine) -> Iterator[None]:
+    """Environment images are kept for the next run of a project; these projects are never seen again."""
+    before = {reference for reference, _ in engine.images(LABEL)}
+    yield
+    for reference, image in engine.images(LABEL):
+        if reference not in before and image.labels.get(KIND) == "environment":
+            engine.remove_image(reference)
 
 
 @pytest.fixture
