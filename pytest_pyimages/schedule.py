@@ -13,11 +13,10 @@ from dataclasses import dataclass
 
 from pytest_pyimages.commandline import container_arguments
 from pytest_pyimages.engines.base import Engine
-from pytest_pyimages.errors import EngineError, PyimagesError
+from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
 from pytest_pyimages.images.build import Builder, BuiltImage
 from pytest_pyimages.images.network import host_network
-from pytest_pyimages.images.project import Project
-from pytest_pyimages.matrix import ImageTag
+from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.runs.events import Event
 from pytest_pyimages.runs.ownership import Ownership
 from pytest_pyimages.runs.run import Run, RunEnd, RunSpec
@@ -75,7 +74,7 @@ class Schedule:
     ``messages`` is to be read by one thread, until every image has said ``Ended``.
     """
 
-    def __init__(self, engine: Engine, settings: Settings, project: Project, source: Source) -> None:
+    def __init__(self, engine: Engine, settings: Settings, source: Source) -> None:
         self.messages: queue.Queue[Message] = queue.Queue(QUEUE_BATCHES)
         self.notes: list[str] = []  # what people should know at the end
         self._engine = engine
@@ -92,22 +91,22 @@ class Schedule:
             engine=engine,
             owner=self._owner,
             source=source,
-            project=project,
             network=lambda: host_network(os.environ),
             say=lambda label, text: self._put(Said(label, text)),
         )
 
-    def start(self, matrix: Sequence[ImageTag]) -> None:
+    def start(self, plans: Sequence[ImagePlan]) -> None:
         """Set everything going, and remove meanwhile what dead sessions left behind."""
-        turn = threading.Semaphore(min(len(matrix), max(2, os.cpu_count() or 1)))
+        turn = threading.Semaphore(min(len(plans), max(2, os.cpu_count() or 1)))
 
-        def work(tag: ImageTag) -> None:
+        def work(plan: ImagePlan) -> None:
             with turn:
-                self._image(tag)
+                self._image(plan)
 
-        for tag in matrix:
+        for plan in plans:
             # Daemons: an engine that answers nobody must not keep the process from ending.
-            self._threads.append(threading.Thread(target=work, args=(tag,), name=f"pyimages-{tag.label}", daemon=True))
+            name = f"pyimages-{plan.tag.label}"
+            self._threads.append(threading.Thread(target=work, args=(plan,), name=name, daemon=True))
         self._threads.append(threading.Thread(target=self._sweep, name="pyimages-sweep", daemon=True))
         for thread in self._threads:
             thread.start()
@@ -136,29 +135,32 @@ class Schedule:
         except EngineError as error:
             self.notes.append(f"what earlier sessions may have left was not looked for ({error.message})")
 
-    def _image(self, tag: ImageTag) -> None:
+    def _image(self, plan: ImagePlan) -> None:
         """Build and run one image; whatever happens, say once that it has ended."""
+        label = plan.tag.label
         began = time.monotonic()
         told = False
 
         def ended(end: RunEnd | None, error: PyimagesError | None) -> None:
             nonlocal told
             if told:  # only removing the container failed
-                self.notes.append(f"{tag.label}: {error}; the next session cleans up")
+                self.notes.append(f"{label}: {error}; the next session cleans up")
                 return
             told = True
-            self._put(Ended(tag.label, end, error, time.monotonic() - began))
+            self._put(Ended(label, end, error, time.monotonic() - began))
 
         try:
             if self._closing:
                 return
-            image = self._builder.ensure(tag)
-            self._put(Built(tag.label, image))
+            image = self._ensure(plan)
             began = time.monotonic()
-            missing = self._run(tag.label, image, ended)
+            try:
+                missing = self._run(plan, image, ended)
+            except ImageNotFound:  # somebody pruned it a moment ago
+                missing = self._run(plan, self._ensure(plan), ended)
             if missing:
                 self._source.fall_back(missing)
-                missing = self._run(tag.label, image, ended)
+                missing = self._run(plan, image, ended)
             if missing:
                 raise PyimagesError(f"the source is not visible inside: {missing}")
         except PyimagesError as error:
@@ -167,9 +169,16 @@ class Schedule:
             sys.excepthook(type(error), error, error.__traceback__)
             ended(None, PyimagesError(f"internal error: {type(error).__name__}: {error}"))
 
-    def _run(self, label: str, image: BuiltImage, ended: Callable[[RunEnd | None, PyimagesError | None], None]) -> str:
+    def _ensure(self, plan: ImagePlan) -> BuiltImage:
+        image = self._builder.ensure(plan)
+        self._put(Built(plan.tag.label, image))
+        return image
+
+    def _run(
+        self, plan: ImagePlan, image: BuiltImage, ended: Callable[[RunEnd | None, PyimagesError | None], None]
+    ) -> str:
         """Run one container; return why the source was not there, if so: then nothing was run."""
-        missing = ""
+        label, missing = plan.tag.label, ""
 
         def done(end: RunEnd) -> None:
             nonlocal missing
@@ -177,7 +186,7 @@ class Schedule:
             if not missing:
                 ended(end, None)
 
-        run = Run(self._engine, self._owner, self._source, self._spec(image))
+        run = Run(self._engine, self._owner, self._source, self._spec(plan, image))
         with self._lock:
             if self._closing:
                 return ""
@@ -190,17 +199,17 @@ class Schedule:
             with self._lock:
                 del self._runs[label]
 
-    def _spec(self, image: BuiltImage) -> RunSpec:
+    def _spec(self, plan: ImagePlan, image: BuiltImage) -> RunSpec:
         invocation = self._settings.invocation
         folder = image.executable.rpartition("/")[0]
         return RunSpec(
             image=image.id,
             python=image.executable,
-            args=tuple(container_arguments(invocation.args, OWN_OPTIONS)),
+            args=(*container_arguments(invocation.args, OWN_OPTIONS), *plan.args),
             program=f"{folder}/pytest",
             cwd=str(invocation.cwd),
             cwd_on_path=invocation.module,
-            environment=self._settings.container_environment,
+            environment={**plan.environment, **self._settings.container_environment},
             witness=self._witness,
             passed_output=self._settings.passed_output,
             own_options=OWN_OPTIONS,

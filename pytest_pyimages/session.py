@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
 import queue
 import threading
 from concurrent.futures import Future
+from dataclasses import replace
 from importlib import import_module
 
 import pytest
@@ -13,6 +15,8 @@ import pytest
 from pytest_pyimages.engines.base import Engine
 from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
 from pytest_pyimages.images.build import source_root
+from pytest_pyimages.images.configuration import Configuration
+from pytest_pyimages.images.plan import ImagePlan, image_plans
 from pytest_pyimages.images.project import Project, find_project
 from pytest_pyimages.matrix import ImageTag, ProjectPythons, parse_matrix
 from pytest_pyimages.results.outcome import ImageResult, exit_status
@@ -20,7 +24,7 @@ from pytest_pyimages.results.replay import Replay
 from pytest_pyimages.results.reports import STATUS
 from pytest_pyimages.runs.source import Source
 from pytest_pyimages.schedule import Batch, Built, Message, Printed, Said, Schedule
-from pytest_pyimages.settings import Settings
+from pytest_pyimages.settings import OWN_INI, Settings
 from pytest_pyimages.signals import Interruptions
 
 # What pytest says of the host's own session stands: the images have no part in it.
@@ -50,7 +54,19 @@ class ImagesSession:
         self._connecting = connecting
         invocation = settings.invocation
         self.project = find_project(invocation.rootdir, ini=invocation.ini)
-        self.matrix = parse_settings_matrix(settings, self.project)
+        configuration = Configuration(invocation.ini, invocation.rootdir, known=OWN_INI)
+        asked = parse_settings_matrix(settings, self.project)
+        plans = image_plans(
+            asked,
+            configuration,
+            ini=invocation.ini,
+            rootdir=invocation.rootdir,
+            environ=os.environ,
+        )
+        self.plans = tuple(self._as_hooks_want(plan) for plan in plans)
+        self.matrix = tuple(plan.tag for plan in self.plans)
+        kept = {tag.label for tag in self.matrix}
+        self._skipped = tuple(tag.label for tag in asked if tag.label not in kept)
         root = source_root(self.project, invocation.rootdir, invocation.cwd)
         self.source = Source(root, None if settings.source == "auto" else settings.source)
         self.results = {
@@ -63,6 +79,10 @@ class ImagesSession:
         self._interruptions = Interruptions()
         config.add_cleanup(self._interruptions.restore)  # the last thing: cleanups run in reverse
         config.add_cleanup(self.close)
+
+    def _as_hooks_want(self, plan: ImagePlan) -> ImagePlan:
+        changed = self._config.hook.pytest_pyimages_recipe(recipe=plan.recipe, image=plan.tag, project=plan.project)
+        return plan if changed is None else replace(plan, recipe=changed)
 
     @property
     def _is_quiet(self) -> bool:
@@ -78,16 +98,26 @@ class ImagesSession:
             raise pytest.UsageError(str(error)) from None
         except EngineError as error:
             raise pytest.UsageError(f"--py-images: {error}") from None
-        self._schedule = Schedule(self._engine, self._settings, self.project, self.source)
-        self._schedule.start(self.matrix)
+        self._schedule = Schedule(self._engine, self._settings, self.source)
+        self._schedule.start(self.plans)
 
     def pytest_report_header(self) -> list[str]:
         labels = ", ".join(tag.label + ("?" if tag.allowed_to_fail else "") for tag in self.matrix)
         engine = str(self._engine.info) if self._engine is not None else "no engine"
+        labels += "".join(f" ({label}: skipped by the project's overrides)" for label in self._skipped)
         return [
             f"py-images: {labels} · {engine} · source: {self.source.mode}",
-            f"installs: {self.project.origin or 'pytest'}",
+            *self._origins(),
         ]
+
+    def _origins(self) -> list[str]:
+        """Return a line for each group of images that get the same installed."""
+        groups: dict[str, list[str]] = {}
+        for plan in self.plans:
+            groups.setdefault(plan.project.origin or "pytest", []).append(plan.tag.label)
+        if len(groups) == 1:
+            return [f"installs: {origin}" for origin in groups]
+        return [f"installs: {origin} ({', '.join(labels)})" for origin, labels in groups.items()]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, Protocol
 
 STDOUT: Literal[1] = 1
@@ -34,6 +35,7 @@ class ImageInfo:
     labels: Mapping[str, str]
     size: int  # bytes
     user: str = ""  # whom its containers run as; empty for root
+    created: float = 0.0  # seconds since the epoch; 0 where the engine does not say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,16 @@ class PullProgress:
 
     done: int  # bytes
     total: int  # bytes, as far as known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildContext:
+    """What a build from a Dockerfile is given."""
+
+    dockerfile: str  # its text
+    folder: Path
+    files: tuple[str, ...]  # below the folder: what it may copy
+    arguments: Mapping[str, str]
 
 
 class ContainerStream(Protocol):
@@ -143,6 +155,9 @@ class Engine(Protocol):
 
     def commit(self, container: str, *, reference: str, labels: Mapping[str, str]) -> str:
         """Keep the container's file system as an image with the base image's own configuration; return its id."""
+
+    def build(self, context: BuildContext, *, reference: str, labels: Mapping[str, str]) -> Iterator[str]:
+        """Build an image from a Dockerfile and yield the lines of its log; the end means that it is there."""
 
     def remove_image(self, reference: str) -> None:
         """Remove the reference and, if it was the last one, the image; one that is gone is no error."""

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 import docker.errors
 from docker.api import APIClient
 from docker.utils import parse_repository_tag
 
-from pytest_pyimages.engines import pulls
+from pytest_pyimages.engines import builds, pulls
 from pytest_pyimages.engines.attached import AttachedStream
 from pytest_pyimages.engines.base import (
+    BuildContext,
     ContainerSpec,
     ContainerState,
     EngineInfo,
@@ -195,6 +198,11 @@ class DockerEngine:
         )
         return str(answer.json()["Id"])
 
+    def build(self, context: BuildContext, *, reference: str, labels: Mapping[str, str]) -> Iterator[str]:
+        yield from builds.build(self._client, context, reference=reference, labels=labels)
+        if self.find_image(reference) is None:
+            raise EngineError(f"the build of {reference} ended without an error and without the image", "try again")
+
     @wrapped
     def remove_image(self, reference: str) -> None:
         with _ignored(404):
@@ -300,4 +308,14 @@ def _image(answer: Mapping[str, Any]) -> ImageInfo:
         labels=config.get("Labels") or {},
         size=int(answer.get("Size") or 0),
         user=str(config.get("User") or ""),
+        created=_seconds(str(answer.get("Created") or "")),
     )
+
+
+def _seconds(text: str) -> float:
+    """Return a time as the engine writes it (RFC 3339, with nanoseconds) in seconds since the epoch; 0 for none."""
+    found = re.match(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?\d*(Z|[+-]\d\d:\d\d)$", text)
+    if found is None or text.startswith("0001-"):
+        return 0.0
+    zone = "+00:00" if found[3] == "Z" else found[3]
+    return datetime.fromisoformat(found[1] + zone).timestamp() + float(found[2] or 0)

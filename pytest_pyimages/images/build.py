@@ -2,45 +2,31 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
-from pytest_pyimages.engines.base import STDOUT, ContainerSpec, Engine, ImageInfo, Mount
+from pytest_pyimages.engines.base import BuildContext, Engine, ImageInfo
 from pytest_pyimages.engines.labels import KIND, LABEL
 from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound
+from pytest_pyimages.images.dockerfile import ARGUMENT
+from pytest_pyimages.images.install_step import Installed, InstallStep, NewImage
 from pytest_pyimages.images.network import HostNetwork
+from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.project import Project
-from pytest_pyimages.images.recipe import Recipe, content_of, installer_source, recipe_for, worker_source
+from pytest_pyimages.images.recipe import text_digest
 from pytest_pyimages.matrix import ImageTag, nearest_tags
 from pytest_pyimages.runs.ownership import Ownership
-from pytest_pyimages.runs.source import Source, refused_mount, witnesses
+from pytest_pyimages.runs.source import Source
 
 REPOSITORY = "pytest-pyimages/environment"
-CACHE_VOLUME = "pytest-pyimages-cache"
-CACHE_TARGET = "/var/cache/pyimages"
-MEMORY_TARGET = "/run/pyimages"
+DOCKERFILE_REPOSITORY = "pytest-pyimages/dockerfile"
 LOG_LINES = 30
-LOG_BYTES = 256 * 1024
 LOCK_SECONDS = 1800
-
-# Reads the job's size, the job and the installer from standard input, so that neither shows in the container's command.
-BOOTSTRAP = (
-    "import sys, json\n"
-    "stdin = getattr(sys.stdin, 'buffer', sys.stdin)\n"
-    "JOB = json.loads(stdin.read(int(stdin.readline())).decode('utf-8'))\n"
-    "exec(compile(JOB['installer'], 'installer.py', 'exec'))\n"
-)
-FIND_PYTHON = (
-    'for name in python python3 pypy3 pypy; do command -v "$name" >/dev/null 2>&1 && exec "$name" -c "$1"; done; '
-    "echo no Python found >&2; exit 127"
-)
+MOST_LAYERS = 32  # of ours, one on the other; overlay file systems bear some 125 in all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,53 +42,42 @@ class BuiltImage:
 
 
 class Builder:
-    """Makes environment images of one project. May be used from several threads at once.
+    """Makes environment images. May be used from several threads at once.
 
     :param say: called with (label, text) at each stage; must be safe to call from any thread.
     """
 
-    def __init__(  # noqa: PLR0913 - what it works with, given once
+    def __init__(
         self,
         *,
         engine: Engine,
         owner: Ownership,
         source: Source,
-        project: Project,
         network: Callable[[], HostNetwork],
         say: Callable[[str, str], None],
     ) -> None:
         self._engine = engine
         self._owner = owner
-        self._source = source
-        self._project = project
-        self._network = network
         self._say = say
-        self._content = content_of(project)
-        self._lock = threading.Lock()
-        self._containers: set[str] = set()
-        self._aborted = False
+        self._network = network
+        self._step = InstallStep(engine=engine, owner=owner, source=source, network=network)
 
     def abort(self) -> None:
         """End all builds now, and begin none; what they were building is not kept."""
-        with self._lock:
-            self._aborted = True
-            containers = tuple(self._containers)
-        for container in containers:
-            self._engine.kill(container)
+        self._step.abort()
 
-    def ensure(self, tag: ImageTag) -> BuiltImage:
-        """Return the environment image for a tag, from the cache if its recipe was built before.
+    def ensure(self, plan: ImagePlan) -> BuiltImage:
+        """Return the environment image of a plan, from the cache if its recipe was built before.
 
         :raises BuildError: with what went wrong and the last lines of the log.
         :raises EngineError: where the engine itself fails.
         """
         started = time.monotonic()
-        base = self._base(tag)
-        recipe = recipe_for(self._project, self._content, base=base.id, platform=base.platform)
-        reference = f"{REPOSITORY}:{recipe.digest}"
+        base = self._base(plan.tag)
+        reference = f"{REPOSITORY}:{plan.recipe.digest(base)}"
         image, cached = self._engine.find_image(reference), True
         if image is None:
-            image, cached = self._build_once(tag, base, recipe, reference)
+            image, cached = self._build_once(plan, base, reference)
         return BuiltImage(
             id=image.id,
             digest=base.digests[0] if base.digests else base.id,
@@ -129,12 +104,12 @@ class Builder:
             raise BuildError(f"{tag.reference} was pulled and is not there", "try again")
         return found
 
-    def _build_once(self, tag: ImageTag, base: ImageInfo, recipe: Recipe, reference: str) -> tuple[ImageInfo, bool]:
-        lock = FileLock(self._owner.build_locks / f"{recipe.digest}.lock", thread_local=False)
+    def _build_once(self, plan: ImagePlan, base: ImageInfo, reference: str) -> tuple[ImageInfo, bool]:
+        lock = FileLock(self._owner.build_locks / f"{reference.rpartition(':')[2]}.lock", thread_local=False)
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            self._say(tag.label, "waiting for another session that builds the same image")
+            self._say(plan.tag.label, "waiting for another session that builds the same image")
             try:
                 lock.acquire(timeout=LOCK_SECONDS)
             except Timeout as error:
@@ -146,8 +121,7 @@ class Builder:
             found = self._engine.find_image(reference)
             if found is not None:
                 return found, True
-            self._say(tag.label, f"installing {self._project.origin}".rstrip())
-            self._build(tag, base, recipe)
+            self._build(plan, base, reference)
             found = self._engine.find_image(reference)
         finally:
             # Whoever waits for this file, or makes a new one, looks for the image again before building.
@@ -157,119 +131,99 @@ class Builder:
             raise BuildError("the image was built and is not there", "try again")
         return found, False
 
-    def _build(self, tag: ImageTag, base: ImageInfo, recipe: Recipe) -> None:
-        result, log = self._install(base, recipe)
-        if "nosource" in result:
-            self._source.fall_back(f"the engine does not see {result['nosource']}")
-            result, log = self._install(base, recipe)
-        if "python" not in result:
-            raise self._failure(tag, result, log)
-
-    def _install(self, base: ImageInfo, recipe: Recipe) -> tuple[Mapping[str, Any], str]:
-        """Run the install step; commit the container if it succeeded. Return its result and its log."""
-        engine, owner = self._engine, self._owner
-        engine.create_volume(CACHE_VOLUME, labels={LABEL: "1", KIND: "cache"}, options={})
-        with self._source.mounted(engine, owner) as (mounts, prepare):
-            name = owner.name()
-            container = engine.create_container(
-                ContainerSpec(
-                    name=name,
-                    image=recipe.base,
-                    command=("sh", "-c", FIND_PYTHON, "sh", BOOTSTRAP),
-                    labels=owner.labels("build"),
-                    user="0" if base.user else "",
-                    mounts=(
-                        *mounts,
-                        Mount(kind="volume", source=CACHE_VOLUME, target=CACHE_TARGET),
-                        Mount(kind="tmpfs", target=MEMORY_TARGET),
-                    ),
-                )
-            )
-            try:
-                self._track(container)
-                prepare(container)
-                result, log = self._talk(container, self._job(recipe, name))
-                if "python" in result and not self._aborted:
-                    labels = {
-                        LABEL: "1",
-                        KIND: "environment",
-                        f"{LABEL}.recipe": recipe.digest,
-                        f"{LABEL}.project": self._project.name,
-                        f"{LABEL}.python": str(result["python"]),
-                        f"{LABEL}.executable": str(result["executable"]),
-                    }
-                    engine.commit(container, reference=f"{REPOSITORY}:{recipe.digest}", labels=labels)
-                return result, log
-            finally:
-                with self._lock:
-                    self._containers.discard(container)
-                engine.remove_container(container)
-
-    def _track(self, container: str) -> None:
-        with self._lock:
-            if self._aborted:
-                raise BuildError("stopped while it was built")
-            self._containers.add(container)
-
-    def _job(self, recipe: Recipe, name: str) -> bytes:
-        network = self._network()
-        job = {
-            "name": name,
-            "root": str(self._project.root),
-            "steps": [list(step) for step in recipe.steps],
-            "environment": dict(network.environment),
-            "certificates": network.certificates,
-            "witness": [[witness.path, witness.size, witness.seconds] for witness in witnesses(self._source.root)],
-            "worker": worker_source(),
-            "installer": installer_source(),
+    def _build(self, plan: ImagePlan, base: ImageInfo, reference: str) -> None:
+        """Build on the project's last image of the same kind, or else on the base image."""
+        labels = {
+            LABEL: "1",
+            KIND: "environment",
+            f"{LABEL}.recipe": reference.rpartition(":")[2],
+            f"{LABEL}.foundation": plan.recipe.foundation(base),
+            f"{LABEL}.project": plan.project.name,
+            f"{LABEL}.root": text_digest(str(plan.project.root))[:16],
+            f"{LABEL}.layers": "1",
         }
-        data = json.dumps(job).encode("ascii")
-        return b"%d\n%s" % (len(data), data)
-
-    def _talk(self, container: str, job: bytes) -> tuple[Mapping[str, Any], str]:
-        stream = self._engine.attach(container)
-        output, log = bytearray(), bytearray()
-        try:
+        nearest = self._nearest(labels)
+        if nearest is not None:
+            layers = str(int(nearest.labels[f"{LABEL}.layers"]) + 1)
             try:
-                self._engine.start(container)
-            except EngineError as error:
-                if self._source.mode == "overlay" and refused_mount(error):
-                    return {"nosource": error.message}, ""
-                raise
-            stream.send(job)
-            for channel, data in stream.frames():
-                if channel == STDOUT:
-                    output += data
-                else:
-                    log += data
-                    del log[:-LOG_BYTES]
-        finally:
-            stream.close()
-        status = self._engine.wait(container)
-        return _result(bytes(output), status), log.decode("utf-8", "replace")
+                self._install(plan, nearest, reference, {**labels, f"{LABEL}.layers": layers}, extends=True)
+            except ImageNotFound:  # pruned a moment ago
+                nearest = None
+        if nearest is None:
+            self._install(plan, self._dockerfile_image(plan, base), reference, labels, extends=False)
 
-    def _failure(self, tag: ImageTag, result: Mapping[str, Any], log: str) -> BuildError:
-        lines = [line for line in log.splitlines() if line.strip()]
-        tail = "\n".join(lines[-LOG_LINES:])
-        if result.get("status") == 127 and "no Python found" in log:
-            return BuildError(f"{tag.reference} has no Python", "name an image that has one", log=tail)
-        if "nosource" in result:
-            return BuildError(f"the source is not visible inside: {result['nosource']}", log=tail)
-        what = self._project.origin or "pytest"
-        return BuildError(
-            f"not installable: {what}", "see the log below, or use the full image instead of slim", log=tail
+    def _nearest(self, labels: Mapping[str, str]) -> ImageInfo | None:
+        """Return the newest image with the same foundation that was built for the same project and can be extended."""
+        foundation = f"{LABEL}.foundation"
+        found = [
+            image
+            for _, image in self._engine.images(f"{foundation}={labels[foundation]}")
+            if all(image.labels.get(name) == labels[name] for name in (foundation, f"{LABEL}.project", f"{LABEL}.root"))
+            and image.labels.get(f"{LABEL}.extendable") == "True"
+            and int(image.labels.get(f"{LABEL}.layers", MOST_LAYERS)) < MOST_LAYERS
+        ]
+        return max(found, key=lambda image: image.created, default=None)
+
+    def _install(
+        self, plan: ImagePlan, start: ImageInfo, reference: str, labels: Mapping[str, str], *, extends: bool
+    ) -> None:
+        self._say(plan.tag.label, f"installing {plan.project.origin}".rstrip())
+        user = "0" if start.user else ""
+        new = NewImage(start=start.id, user=user, extends=extends, reference=reference, labels=labels)
+        installed = self._step.run(plan, new)
+        if not installed.succeeded:
+            raise _failure(plan, installed)
+
+    def _dockerfile_image(self, plan: ImagePlan, base: ImageInfo) -> ImageInfo:
+        """Return what the user's Dockerfile makes of the base image; the base image if there is none."""
+        dockerfile = plan.recipe.dockerfile
+        if dockerfile is None:
+            return base
+        reference = f"{DOCKERFILE_REPOSITORY}:{text_digest(base.id + base.platform + dockerfile.digest)[:32]}"
+        found = self._engine.find_image(reference)
+        if found is not None:
+            return found
+        self._say(plan.tag.label, f"building {dockerfile.path.name}")
+        proxies = {name: value for name, value in self._network().environment.items() if "proxy" in name.lower()}
+        context = BuildContext(
+            dockerfile=dockerfile.text,
+            folder=dockerfile.context,
+            files=dockerfile.files,
+            arguments={**proxies, ARGUMENT: plan.tag.reference},
         )
+        log: list[str] = []
+        try:
+            for line in self._engine.build(context, reference=reference, labels={LABEL: "1", KIND: "dockerfile"}):
+                log.append(line)
+                if self._step.aborted:
+                    raise BuildError("stopped while it was built")
+        except EngineError as error:
+            tail = "\n".join(line for line in log[-LOG_LINES:] if line.strip())
+            raise BuildError(f"{dockerfile.path.name}: {error.message}", "see the log below", log=tail) from error
+        found = self._engine.find_image(reference)
+        if found is None:
+            raise BuildError(f"{dockerfile.path.name} was built and its image is not there", "try again")
+        return found
 
 
-def _result(output: bytes, status: int) -> Mapping[str, Any]:
-    lines = output.decode("utf-8", "replace").strip().splitlines()
-    try:
-        result = json.loads(lines[-1]) if lines else None
-    except ValueError:
-        result = None
-    if status != 0 or not isinstance(result, dict):
-        return {"failed": "installer", "status": status}
-    return result
+def _failure(plan: ImagePlan, installed: Installed) -> BuildError:
+    result = installed.result
+    lines = [line for line in installed.log.splitlines() if line.strip()]
+    tail = "\n".join(lines[-LOG_LINES:])
+    status = result.get("status")
+    if status == 127 and "no Python found" in installed.log:
+        return BuildError(f"{plan.tag.reference} has no Python", "name an image that has one", log=tail)
+    if "nosource" in result:
+        return BuildError(f"the source is not visible inside: {result['nosource']}", log=tail)
+    if result.get("failed") == "setup":
+        what = f"py_images_setup: `{result['command']}` ended with status {status}"
+        return BuildError(what, "see the log below", log=tail)
+    if result.get("failed") == "apt":
+        return BuildError(
+            f"py_images_apt: {', '.join(plan.recipe.apt)} cannot be installed", "see the log below", log=tail
+        )
+    what = plan.project.origin or "pytest"
+    return BuildError(f"not installable: {what}", "see the log below, or use the full image instead of slim", log=tail)
 
 
 def source_root(project: Project, rootdir: Path, cwd: Path) -> Path:

@@ -28,13 +28,14 @@ def say(text):
     sys.stderr.flush()
 
 
-def call(command, environment):
-    say("$ " + " ".join(command))
+def call(command, environment, what="install", shown=""):
+    """Run a command; end with what failed if it does."""
+    say("$ " + (shown or " ".join(command)))
     code = subprocess.call(
         command, env=environment, stdout=2, stdin=subprocess.DEVNULL if hasattr(subprocess, "DEVNULL") else None
     )
     if code:
-        finish({"failed": command[0].rsplit("/", 1)[-1], "status": code})
+        finish({"failed": what, "status": code, "command": shown or " ".join(command)})
 
 
 def finish(result):
@@ -100,14 +101,62 @@ def find_uv(environment):
     return path
 
 
+def install_system_packages(job, environment):
+    """Install what the user names, with the base image's own package manager."""
+    if not job["apt"]:
+        return
+    # apt gives its rights up for downloads, and could not enter a temporary folder of ours.
+    environment = dict(environment, DEBIAN_FRONTEND="noninteractive")
+    del environment["TMPDIR"]
+    if has_program("apt-get"):
+        command = ["apt-get", "-q", "-o", "Acquire::Retries=3"]
+        if "SSL_CERT_FILE" in environment:
+            command += ["-o", "Acquire::https::CAInfo=" + environment["SSL_CERT_FILE"]]
+        call(command + ["update"], environment, "apt")
+        call(command + ["install", "-y", "--no-install-recommends"] + job["apt"], environment, "apt")
+        call(command + ["clean"], environment, "apt")
+        for name in os.listdir("/var/lib/apt/lists"):
+            path = "/var/lib/apt/lists/" + name
+            shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
+    elif has_program("apk"):
+        call(["apk", "add", "--no-cache"] + job["apt"], environment, "apt")
+    else:
+        say("this image has neither apt-get nor apk")
+        finish({"failed": "apt", "status": 127})
+
+
+def has_program(name):
+    return any(os.path.exists(os.path.join(folder, name)) for folder in os.environ.get("PATH", os.defpath).split(":"))
+
+
+def run_setup(job, environment):
+    for command in job["setup"]:
+        call(["sh", "-c", command], environment, "setup", command)
+
+
+def is_extendable():
+    """Whether nothing but installers is here yet: then a later build may take away what it does not need."""
+    try:
+        from importlib.metadata import distributions
+    except ImportError:
+        return False
+    installers = ("pip", "setuptools", "wheel", "uv")
+    return all((found.metadata["Name"] or "").lower() in installers for found in distributions())
+
+
 def install(job, environment):
+    """Install what the steps say; return whether another build may go on from the result."""
     uv = find_uv(environment)
+    extendable = bool(uv) and (job["extends"] or is_extendable())
     if uv:
         command = [uv, "pip", "install", "--python", sys.executable, "--compile-bytecode"]
+        if job["extends"]:  # as if it were installed from nothing: the newest, and nothing else
+            command += ["--exact", "--upgrade"]
     else:
         command = [sys.executable, "-m", "pip", "install", "--progress-bar", "off"]
     for arguments in job["steps"]:
         call(command + arguments, environment)
+    return extendable
 
 
 def install_worker(job):
@@ -156,13 +205,17 @@ def main(job):
     os.chdir(job["root"] if os.path.isdir(job["root"]) else "/")
     environment, temporary = build_environment(job)
     try:
-        install(job, environment)
+        if not job["extends"]:
+            install_system_packages(job, environment)
+            run_setup(job, environment)
+        extendable = install(job, environment)
         install_worker(job)
-        warm_up(environment)
+        if not job["extends"]:
+            warm_up(environment)
     finally:
         os.chdir("/")
         shutil.rmtree(temporary, ignore_errors=True)
-    finish({"python": python_version(), "executable": sys.executable})
+    finish({"python": python_version(), "executable": sys.executable, "extendable": extendable})
 
 
 main(JOB)  # noqa: F821 - defined by what executes this text

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from pytest_pyimages.engines.base import ImageInfo
+from pytest_pyimages.images.configuration import ImageConfiguration
+from pytest_pyimages.images.dockerfile import Dockerfile, read_dockerfile
 from pytest_pyimages.images.project import Project, build_sources
 
 if sys.version_info >= (3, 11):
@@ -30,30 +33,50 @@ UNRELATED_TOOLS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """All that decides the content of one environment image."""
+    """All that decides the content of an environment image, apart from the base image. The same on every host."""
 
-    base: str  # id of the base image: a digest of its content
-    platform: str
     steps: tuple[tuple[str, ...], ...]  # arguments of ``pip install``, one command each
-    content: tuple[tuple[str, str], ...]  # what the steps read, path below the project and digest
+    content: tuple[tuple[str, str], ...] = ()  # what the steps read, path below the project and digest
+    apt: tuple[str, ...] = ()  # system packages
+    setup: tuple[str, ...] = ()  # shell commands, run before the steps
+    environment: tuple[tuple[str, str], ...] = ()  # variables for the set-up and the steps, sorted
+    dockerfile: Dockerfile | None = None  # builds what everything else stands on
 
-    @property
-    def digest(self) -> str:
-        """The same on every host for the same inputs; 32 hex digits."""
+    def foundation(self, base: ImageInfo) -> str:
+        """Return the digest of everything below the Python packages; 32 hex digits."""
         parts = {
-            "base": self.base,
-            "platform": self.platform,
-            "steps": self.steps,
-            "content": self.content,
-            "worker": text_digest(worker_source()),
+            "base": base.id,
+            "platform": base.platform,
+            "apt": self.apt,
+            "setup": self.setup,
+            "environment": self.environment,
+            "dockerfile": self.dockerfile.digest if self.dockerfile else "",
             "installer": text_digest(installer_source()),
         }
         return text_digest(json.dumps(parts, sort_keys=True))[:32]
 
+    def digest(self, base: ImageInfo) -> str:
+        """Return the digest that names the image which this recipe makes of a base image; 32 hex digits."""
+        parts = {
+            "foundation": self.foundation(base),
+            "steps": self.steps,
+            "content": self.content,
+            "worker": text_digest(worker_source()),
+        }
+        return text_digest(json.dumps(parts, sort_keys=True))[:32]
 
-def recipe_for(project: Project, content: tuple[tuple[str, str], ...], *, base: str, platform: str) -> Recipe:
-    """Return the recipe of this project's environment on one base image."""
-    return Recipe(base=base, platform=platform, steps=install_steps(project), content=content)
+
+def recipe_for(project: Project, configuration: ImageConfiguration) -> Recipe:
+    """Return the recipe of this project's environment, as it is configured for one image."""
+    return Recipe(
+        steps=install_steps(project),
+        content=content_of(project),
+        apt=configuration.apt,
+        setup=configuration.setup,
+        # What the host is to give stays out: it may be a secret, and it is not the same on every host.
+        environment=tuple(sorted((name, value) for name, value in configuration.env.items() if value is not None)),
+        dockerfile=read_dockerfile(configuration.dockerfile) if configuration.dockerfile else None,
+    )
 
 
 def install_steps(project: Project) -> tuple[tuple[str, ...], ...]:

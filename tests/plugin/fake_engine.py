@@ -15,6 +15,7 @@ from pathlib import Path
 from pytest_pyimages.engines.base import (
     STDERR,
     STDOUT,
+    BuildContext,
     ContainerSpec,
     ContainerState,
     EngineInfo,
@@ -32,7 +33,11 @@ Installer = Callable[[ContainerSpec, Mapping[str, object]], Mapping[str, object]
 
 def installs(spec: ContainerSpec, job: Mapping[str, object]) -> Mapping[str, object]:
     """Pretend that everything was installed, by the Python that runs these tests."""
-    return {"python": ".".join(map(str, sys.version_info[:3])), "executable": sys.executable}
+    return {
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "executable": sys.executable,
+        "extendable": True,
+    }
 
 
 class FakeStream:
@@ -238,9 +243,16 @@ class FakeEngine:
 
     def commit(self, container: str, *, reference: str, labels: Mapping[str, str]) -> str:
         self._call("commit")
-        self._bases[f"sha256:{reference}"] = self.containers[container].spec.image.removeprefix("sha256:")
+        start = self.containers[container].spec.image
+        self._bases[f"sha256:{reference}"] = self._bases.get(start, start.removeprefix("sha256:"))
         self.images_by_reference[reference] = self._image(f"sha256:{reference}", labels)
         return f"sha256:{reference}"
+
+    def build(self, context: BuildContext, *, reference: str, labels: Mapping[str, str]) -> Iterator[str]:
+        self._call(f"build {context.arguments['PYTHON_IMAGE']}")
+        yield "Step 1/1 : FROM"
+        self._bases[f"sha256:{reference}"] = context.arguments["PYTHON_IMAGE"]
+        self.images_by_reference[reference] = self._image(f"sha256:{reference}", labels)
 
     def remove_image(self, reference: str) -> None:
         self.images_by_reference.pop(reference, None)
@@ -258,7 +270,12 @@ class FakeEngine:
         return tuple(self.found)
 
     def images(self, label: str) -> tuple[tuple[str, ImageInfo], ...]:
-        return tuple((name, image) for name, image in self.images_by_reference.items() if label in image.labels)
+        name, equals, value = label.partition("=")
+        return tuple(
+            (reference, image)
+            for reference, image in self.images_by_reference.items()
+            if name in image.labels and (not equals or image.labels[name] == value)
+        )
 
     def close(self) -> None:
         self._call("close")

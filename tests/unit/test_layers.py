@@ -115,9 +115,10 @@ def test_imports_point_downwards() -> None:
 
 
 def test_engines_are_used_through_their_protocol() -> None:
-    """Only the entry points choose an engine; all others know base, and the labels."""
+    """Only the entry points choose an engine; all others know base, the labels, and the rules of build contexts."""
     foreign = [each for each in INTERNAL if layer(each.imported) == "engines" and layer(each.importer) != "engines"]
-    public = {f"{PACKAGE}.engines.base", f"{PACKAGE}.engines.labels"}
+    rules = {f"{PACKAGE}.engines.builds", f"{PACKAGE}.engines.builds.context_files"}
+    public = {f"{PACKAGE}.engines.base", f"{PACKAGE}.engines.labels", *rules}
     assert {
         str(each) for each in foreign if each.imported not in public and layer(each.importer) not in ENTRIES
     } == set()

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from pytest_pyimages.engines.base import ImageInfo
+from pytest_pyimages.images.configuration import ImageConfiguration
 from pytest_pyimages.images.project import find_project
-from pytest_pyimages.images.recipe import Recipe, content_of, install_steps, recipe_for
+from pytest_pyimages.images.recipe import Recipe, install_steps, recipe_for
 
+PLAIN = ImageConfiguration()
 PYPROJECT = """
 [build-system]
 requires = ["setuptools"]
@@ -29,9 +32,12 @@ packages = ["shop"]
 """
 
 
-def recipe(root: Path, base: str = "sha256:base", platform: str = "linux/amd64") -> Recipe:
-    project = find_project(root)
-    return recipe_for(project, content_of(project), base=base, platform=platform)
+def recipe(root: Path, configuration: ImageConfiguration = PLAIN) -> Recipe:
+    return recipe_for(find_project(root), configuration)
+
+
+def base(identifier: str = "sha256:base", platform: str = "linux/amd64") -> ImageInfo:
+    return ImageInfo(id=identifier, digests=(), platform=platform, environment={}, labels={}, size=1)
 
 
 @pytest.fixture
@@ -67,17 +73,17 @@ def replace(old: str, new: str) -> Callable[[Path], None]:
     ],
 )
 def test_digest_follows_what_is_installed(root: Path, change: Callable[[Path], None], rebuilds: bool) -> None:
-    before = recipe(root).digest
-    assert recipe(root).digest == before
+    before = recipe(root).digest(base())
+    assert recipe(root).digest(base()) == before
     change(root)
-    assert (recipe(root).digest != before) is rebuilds
+    assert (recipe(root).digest(base()) != before) is rebuilds
 
 
 def test_digest_tells_base_images_and_platforms_apart(root: Path) -> None:
     digests = {
-        recipe(root).digest,
-        recipe(root, base="sha256:other").digest,
-        recipe(root, platform="linux/arm64").digest,
+        recipe(root).digest(base()),
+        recipe(root).digest(base("sha256:other")),
+        recipe(root).digest(base(platform="linux/arm64")),
     }
     assert len(digests) == 3
 
@@ -90,7 +96,7 @@ def test_compiled_projects_are_rebuilt_when_a_source_changes(root: Path) -> None
     before = recipe(root)
     assert before.steps[0][-1] == f"{root}[test]"
     (root / "a.c").write_text("int y;\n")
-    assert recipe(root).digest != before.digest
+    assert recipe(root).digest(base()) != before.digest(base())
 
 
 def test_projects_without_a_package_share_images_wherever_they_lie(tmp_path: Path) -> None:
@@ -98,7 +104,7 @@ def test_projects_without_a_package_share_images_wherever_they_lie(tmp_path: Pat
     for name in ("one", "two"):
         (tmp_path / name / "requirements").mkdir(parents=True)
         (tmp_path / name / "requirements" / "test.txt").write_text("pytest\nsix\n")
-        digests.add(recipe(tmp_path / name).digest)
+        digests.add(recipe(tmp_path / name).digest(base()))
     assert len(digests) == 1
 
 

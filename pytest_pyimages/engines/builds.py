@@ -1,0 +1,104 @@
+"""A build from a user's Dockerfile: which files there are to copy, and the stream of what became of it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import tarfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from typing import IO
+
+import docker.errors
+from docker.api import APIClient
+from docker.utils.build import exclude_paths
+
+from pytest_pyimages.engines.base import BuildContext
+from pytest_pyimages.engines.connect import request
+from pytest_pyimages.engines.faults import CLIENT_ERRORS, engine_error
+from pytest_pyimages.engines.wording import one_line
+from pytest_pyimages.errors import EngineError
+
+DOCKERFILE = ".pyimages.Dockerfile"  # beside what the context may have under the usual name
+MEMORY_BYTES = 8 * 1024**2  # what is larger waits in a temporary file
+
+
+def context_files(context: Path) -> tuple[str, ...]:
+    """Return the files below a folder that its ``.dockerignore`` leaves in a build context, sorted."""
+    try:
+        ignored = (context / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        ignored = []
+    patterns = [line.strip() for line in ignored if line.strip() and not line.startswith("#")]
+    names = exclude_paths(str(context), [*patterns, ".git"])
+    return tuple(sorted(name for name in names if (context / name).is_file() or (context / name).is_symlink()))
+
+
+def build(client: APIClient, context: BuildContext, *, reference: str, labels: Mapping[str, str]) -> Iterator[str]:
+    """Yield the lines of the build's log; the end of it proves nothing.
+
+    The engine's own builder is asked (Engine API, "ImageBuild"), without any registry's credentials: what the file
+    builds on is there already.
+
+    :raises EngineError: with the engine's word on what failed.
+    """
+    parameters = {
+        "t": reference,
+        "dockerfile": DOCKERFILE,
+        "rm": True,
+        "forcerm": True,
+        "buildargs": json.dumps(dict(context.arguments)),
+        "labels": json.dumps(dict(labels)),
+    }
+    with SpooledTemporaryFile(MEMORY_BYTES) as archive:
+        _write_archive(context, archive)
+        try:
+            response = request(
+                client,
+                "POST",
+                "/build",
+                params=parameters,
+                data=archive,
+                headers={"Content-Type": "application/x-tar"},
+                stream=True,
+                timeout=(client.timeout, None),
+            )
+        except docker.errors.APIError as error:
+            raise EngineError(one_line(error.explanation or str(error))) from error
+        except CLIENT_ERRORS as error:
+            raise engine_error(error) from error
+        with contextlib.closing(response):
+            try:
+                for line in response.iter_lines():
+                    yield from _record(json.loads(line) if line else {})
+            except CLIENT_ERRORS as error:
+                raise EngineError(f"the engine's log of the build was cut: {engine_error(error).message}") from error
+
+
+def _record(record: object) -> Iterator[str]:
+    if not isinstance(record, dict):
+        raise EngineError("the engine's log of the build makes no sense")
+    detail = record.get("errorDetail") or {}
+    text = record.get("error") or (detail.get("message") if isinstance(detail, dict) else detail)
+    if text or detail:
+        raise EngineError(one_line(str(text or detail)))
+    yield from str(record.get("stream") or "").splitlines()
+
+
+def _write_archive(context: BuildContext, file: IO[bytes]) -> None:
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name in context.files:
+            tar.add(context.folder / name, arcname=name, recursive=False, filter=_without_owner)
+        content = context.dockerfile.encode()
+        entry = tarfile.TarInfo(DOCKERFILE)
+        entry.size = len(content)
+        tar.addfile(entry, io.BytesIO(content))
+    file.seek(0)
+
+
+def _without_owner(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    return entry

@@ -1,0 +1,178 @@
+"""The install step: a container of an image that is to become another one, and what is said to the installer in it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_pyimages.engines.base import STDOUT, ContainerSpec, Engine, Mount
+from pytest_pyimages.engines.labels import KIND, LABEL
+from pytest_pyimages.errors import BuildError, EngineError
+from pytest_pyimages.images.network import HostNetwork
+from pytest_pyimages.images.plan import ImagePlan
+from pytest_pyimages.images.recipe import installer_source, worker_source
+from pytest_pyimages.runs.ownership import Ownership
+from pytest_pyimages.runs.source import Source, refused_mount, witnesses
+
+CACHE_VOLUME = "pytest-pyimages-cache"
+CACHE_TARGET = "/var/cache/pyimages"
+MEMORY_TARGET = "/run/pyimages"
+LOG_BYTES = 256 * 1024
+SAID = ("python", "executable", "extendable")  # of the installer's result, kept as labels
+
+# Reads the job's size, the job and the installer from standard input, so that neither shows in the container's command.
+BOOTSTRAP = (
+    "import sys, json\n"
+    "stdin = getattr(sys.stdin, 'buffer', sys.stdin)\n"
+    "JOB = json.loads(stdin.read(int(stdin.readline())).decode('utf-8'))\n"
+    "exec(compile(JOB['installer'], 'installer.py', 'exec'))\n"
+)
+FIND_PYTHON = (
+    'for name in python python3 pypy3 pypy; do command -v "$name" >/dev/null 2>&1 && exec "$name" -c "$1"; done; '
+    "echo no Python found >&2; exit 127"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewImage:
+    """What an install step starts from, and the image that it is to become."""
+
+    start: str  # id of an image
+    user: str  # whom the container runs as; empty for the image's own
+    extends: bool  # whether the start is an environment of the same project already
+    reference: str
+    labels: Mapping[str, str]  # beside what the installer says
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """What the installer said, and what was logged."""
+
+    result: Mapping[str, Any]
+    log: str
+
+    @property
+    def succeeded(self) -> bool:
+        return "python" in self.result
+
+
+class InstallStep:
+    """Runs the installer in containers and keeps what it made. May be used from several threads at once."""
+
+    def __init__(self, *, engine: Engine, owner: Ownership, source: Source, network: Callable[[], HostNetwork]) -> None:
+        self._engine = engine
+        self._owner = owner
+        self._source = source
+        self._network = network
+        self._lock = threading.Lock()
+        self._containers: set[str] = set()
+        self.aborted = False
+
+    def abort(self) -> None:
+        """End all containers now, and start none; what was being installed is not kept."""
+        with self._lock:
+            self.aborted = True
+            containers = tuple(self._containers)
+        for container in containers:
+            self._engine.kill(container)
+
+    def run(self, plan: ImagePlan, new: NewImage) -> Installed:
+        """Install in a container of an image; commit it if that succeeded."""
+        installed = self._run(plan, new)
+        if "nosource" in installed.result:
+            self._source.fall_back(f"the engine does not see {installed.result['nosource']}")
+            installed = self._run(plan, new)
+        return installed
+
+    def _run(self, plan: ImagePlan, new: NewImage) -> Installed:
+        engine, owner = self._engine, self._owner
+        engine.create_volume(CACHE_VOLUME, labels={LABEL: "1", KIND: "cache"}, options={})
+        with self._source.mounted(engine, owner) as (mounts, prepare):
+            name = owner.name()
+            container = engine.create_container(
+                ContainerSpec(
+                    name=name,
+                    image=new.start,
+                    command=("sh", "-c", FIND_PYTHON, "sh", BOOTSTRAP),
+                    labels=owner.labels("build"),
+                    user=new.user,
+                    mounts=(
+                        *mounts,
+                        Mount(kind="volume", source=CACHE_VOLUME, target=CACHE_TARGET),
+                        Mount(kind="tmpfs", target=MEMORY_TARGET),
+                    ),
+                )
+            )
+            try:
+                self._track(container)
+                prepare(container)
+                installed = self._talk(container, self._job(plan, name, extends=new.extends))
+                if installed.succeeded and not self.aborted:
+                    said = {f"{LABEL}.{key}": str(installed.result[key]) for key in SAID}
+                    engine.commit(container, reference=new.reference, labels={**new.labels, **said})
+                return installed
+            finally:
+                with self._lock:
+                    self._containers.discard(container)
+                engine.remove_container(container)
+
+    def _track(self, container: str) -> None:
+        with self._lock:
+            if self.aborted:
+                raise BuildError("stopped while it was built")
+            self._containers.add(container)
+
+    def _job(self, plan: ImagePlan, name: str, *, extends: bool) -> bytes:
+        network = self._network()
+        recipe = plan.recipe
+        job = {
+            "name": name,
+            "root": str(plan.project.root),
+            "extends": extends,
+            "apt": list(recipe.apt),
+            "setup": list(recipe.setup),
+            "steps": [list(step) for step in recipe.steps],
+            "environment": {**network.environment, **plan.environment},
+            "certificates": network.certificates,
+            "witness": [[witness.path, witness.size, witness.seconds] for witness in witnesses(self._source.root)],
+            "worker": worker_source(),
+            "installer": installer_source(),
+        }
+        data = json.dumps(job).encode("ascii")
+        return b"%d\n%s" % (len(data), data)
+
+    def _talk(self, container: str, job: bytes) -> Installed:
+        stream = self._engine.attach(container)
+        output, log = bytearray(), bytearray()
+        try:
+            try:
+                self._engine.start(container)
+            except EngineError as error:
+                if self._source.mode == "overlay" and refused_mount(error):
+                    return Installed(result={"nosource": error.message}, log="")
+                raise
+            stream.send(job)
+            for channel, data in stream.frames():
+                if channel == STDOUT:
+                    output += data
+                else:
+                    log += data
+                    del log[:-LOG_BYTES]
+        finally:
+            stream.close()
+        status = self._engine.wait(container)
+        return Installed(result=_result(bytes(output), status), log=log.decode("utf-8", "replace"))
+
+
+def _result(output: bytes, status: int) -> Mapping[str, Any]:
+    lines = output.decode("utf-8", "replace").strip().splitlines()
+    try:
+        result = json.loads(lines[-1]) if lines else None
+    except ValueError:
+        result = None
+    if status != 0 or not isinstance(result, dict):
+        return {"failed": "installer", "status": status}
+    return result

@@ -1,0 +1,69 @@
+"""What each image of a matrix is to hold, and how the suite is called in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.images.configuration import Configuration, ImageConfiguration
+from pytest_pyimages.images.ini_demands import Ini
+from pytest_pyimages.images.project import Project, find_project
+from pytest_pyimages.images.recipe import Recipe, recipe_for
+from pytest_pyimages.matrix import ImageTag
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagePlan:
+    """One image of the matrix."""
+
+    tag: ImageTag
+    project: Project
+    recipe: Recipe
+    environment: Mapping[str, str]  # variables that are configured, for the set-up and for the suite
+    args: tuple[str, ...]  # further arguments for pytest
+
+
+def image_plans(
+    matrix: Iterable[ImageTag],
+    configuration: Configuration,
+    *,
+    ini: Ini,
+    rootdir: Path,
+    environ: Mapping[str, str],
+) -> tuple[ImagePlan, ...]:
+    """Return the plans of the images that are not skipped, in their order.
+
+    :raises ConfigurationError: if no image is left, or for files of the project that make no sense.
+    """
+    projects: dict[tuple[str, ...] | None, Project] = {}
+    plans = []
+    for tag in matrix:
+        configured = configuration.of(tag.label)
+        if configured.skip:
+            continue
+        if configured.install not in projects:
+            projects[configured.install] = _project(ini, rootdir, configured)
+        project = projects[configured.install]
+        allowed = tag.allowed_to_fail if configured.allow_failure is None else configured.allow_failure
+        plans.append(
+            ImagePlan(
+                tag=replace(tag, allowed_to_fail=allowed),
+                project=project,
+                recipe=recipe_for(project, configured),
+                environment=configured.environment(environ),
+                args=configured.args,
+            )
+        )
+    if not plans:
+        raise ConfigurationError(
+            "every image is skipped by [[tool.pyimages.overrides]]", "name another image, or take the skip away"
+        )
+    return tuple(plans)
+
+
+def _project(ini: Ini, rootdir: Path, configured: ImageConfiguration) -> Project:
+    if configured.install is None:
+        return find_project(rootdir, ini=ini)
+    return find_project(rootdir, ini={**ini, "py_images_install": list(configured.install)})

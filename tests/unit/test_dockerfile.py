@@ -1,0 +1,72 @@
+"""Which files a user's Dockerfile reads, and what changes its digest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.images.dockerfile import Dockerfile, read_dockerfile
+
+HEAD = "ARG PYTHON_IMAGE\nFROM ${PYTHON_IMAGE}\n"
+
+
+def dockerfile(root: Path, text: str) -> Dockerfile:
+    (root / "Dockerfile").write_text(HEAD + text)
+    return read_dockerfile(root / "Dockerfile")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name in ("a.txt", "b.txt", "conf/c.ini", "conf/deep/d.ini", "src/e.py", ".git/HEAD"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "files"),
+    [
+        pytest.param("RUN echo COPY a.txt /\n", (), id="nothing"),
+        pytest.param("COPY a.txt b.txt /x/\n", ("a.txt", "b.txt"), id="files"),
+        pytest.param("copy --chown=1:1 ./conf /x\n", ("conf/c.ini", "conf/deep/d.ini"), id="folder"),
+        pytest.param('ADD ["*.txt", "/x/"]\n', ("a.txt", "b.txt"), id="json"),
+        pytest.param("COPY \\\n  # why\n  src/e.py \\\n  /x/\n", ("src/e.py",), id="continued"),
+        pytest.param("COPY --from=other a.txt /x/\nADD https://example/x.tar /x\n", (), id="not of the context"),
+        pytest.param("ARG WHAT=src\nCOPY $WHAT /x\n", ..., id="variable"),
+        pytest.param("COPY . /x\n", ..., id="all"),
+    ],
+)
+def test_what_is_copied_belongs_to_it(root: Path, text: str, files: tuple[str, ...]) -> None:
+    everything = ("Dockerfile", "a.txt", "b.txt", "conf/c.ini", "conf/deep/d.ini", "src/e.py")
+    assert dockerfile(root, text).files == (everything if files is ... else files)
+
+
+def test_what_is_ignored_does_not(root: Path) -> None:
+    (root / ".dockerignore").write_text("# comment\nconf\n*.txt\n!b.txt\n")
+    assert dockerfile(root, "COPY . /x\n").files == (".dockerignore", "Dockerfile", "b.txt", "src/e.py")
+
+
+@pytest.mark.parametrize(
+    ("change", "differs"),
+    [
+        pytest.param(lambda root: (root / "a.txt").write_text("new"), True, id="a file that is copied"),
+        pytest.param(lambda root: (root / "a.txt").chmod(0o755), True, id="its permissions"),
+        pytest.param(lambda root: (root / "b.txt").write_text("new"), False, id="another file"),
+    ],
+)
+def test_the_digest_follows_the_files(root: Path, change: Callable[[Path], None], differs: bool) -> None:
+    before = dockerfile(root, "COPY a.txt /\n").digest
+    assert dockerfile(root, "COPY a.txt /\n").digest == before
+    change(root)
+    assert (dockerfile(root, "COPY a.txt /\n").digest != before) is differs
+    assert dockerfile(root, "COPY a.txt /\nRUN true\n").digest != before
+
+
+def test_one_that_takes_no_image_is_refused(root: Path) -> None:
+    (root / "Dockerfile").write_text("FROM python:3.12\n")
+    with pytest.raises(ConfigurationError, match="does not build on the image that it is given"):
+        read_dockerfile(root / "Dockerfile")
