@@ -1,4 +1,4 @@
-"""``python -m tests.bench [a] [b] [c]``: prints ratios of wall times, and fails only where it could not measure."""
+"""``python -m tests.bench [CASE...]``: prints ratios of wall times, and fails only where it could not measure."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench.cases import CASES, Result, Workshop
+from tests.bench.cases import CASES
 from tests.bench.clock import NotMeasuredError
+from tests.bench.workshop import Result, Workshop
 
 ROUNDS = 5
 

@@ -1,4 +1,4 @@
-"""The three benchmarks: what is run, against what, and how much it may cost."""
+"""The benchmarks: what is run, against what, and how much it may cost."""
 
 from __future__ import annotations
 
@@ -7,51 +7,21 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.bench.clock import Command, NotMeasuredError, Timing, in_turns, seconds_of
+from tests.bench.builds import cold_at_once, cold_in_turn, one_more
+from tests.bench.clock import Command, NotMeasuredError, in_turns, seconds_of
 from tests.bench.images import ordinary_images
 from tests.bench.projects import TESTS, write_many, write_one
 from tests.bench.watch import Request, Watch
+from tests.bench.workshop import PYTEST, Result, Workshop
 
 TAGS = ("3.12", "3.14-slim")
 # What a run that finds everything in place has no reason to ask for (Engine API: pull, build, commit, registry).
 _NOT_WARM = re.compile(r"/(images/create|build|commit|images/[^ ]+/push|distribution/|auth)")
 _START = re.compile(r"/containers/[^/]+/start")
-PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
 PING = "import docker; docker.from_env().ping()"
 PRINTS_NOTHING = ("", 1)  # an empty text is found once in an empty output only
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workshop:
-    """Where a benchmark works."""
-
-    folder: Path
-    engine: str  # DOCKER_HOST
-    rounds: int
-    say: Callable[[str], None] = field(repr=False)
-
-    @property
-    def output(self) -> Path:
-        """Where a measured process prints to."""
-        return self.folder / "output"
-
-    def command(self, words: tuple[str, ...], project: Path, expected: tuple[str, int], engine: str = "") -> Command:
-        """Return a process that works in a project and finds the engine."""
-        return Command(words=words, cwd=project, environment={"DOCKER_HOST": engine or self.engine}, expected=expected)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What came of a benchmark."""
-
-    title: str
-    timing: Timing
-    limit: float
-    aim: float | None = None
-    notes: tuple[str, ...] = ()
 
 
 def many_tests(shop: Workshop) -> Result:
@@ -107,7 +77,14 @@ def first_start(shop: Workshop) -> Result:
     return Result(title="c. warm, to the first start / host collection + ping", timing=timing, limit=1.3, notes=(note,))
 
 
-CASES: dict[str, Callable[[Workshop], Result]] = {"a": many_tests, "b": one_test, "c": first_start}
+CASES: dict[str, Callable[[Workshop], Result]] = {
+    "a": many_tests,
+    "b": one_test,
+    "c": first_start,
+    "d": cold_in_turn,
+    "e": cold_at_once,
+    "f": one_more,
+}
 
 
 def _ours(shop: Workshop, project: Path, tests: int, engine: str = "") -> Command:

@@ -1,4 +1,4 @@
-"""The projects that are measured: nothing to install but pytest, so that an environment image serves every run."""
+"""The projects that are measured: those that run need nothing but pytest, the one that is built needs much."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from pathlib import Path
 
 MODULES = 100
 TESTS = 10_000
+REQUIREMENTS = tuple(
+    "pytest pytest-cov pytest-mock hypothesis requests httpx flask click sqlalchemy pydantic attrs rich pyyaml"
+    " python-dateutil tomlkit".split()
+)
+ADDED = tuple("arrow babel cachetools docutils freezegun inflect jsonschema markdown networkx pendulum".split())
 
 
 def write_many(folder: Path) -> Path:
@@ -22,6 +27,21 @@ def write_many(folder: Path) -> Path:
 def write_one(folder: Path) -> Path:
     """Write a single test; return the project's folder."""
     return _write(folder / "one", {"test_one.py": "def test_one():\n    assert True\n"})
+
+
+def write_requirements(project: Path, further: int = 0) -> None:
+    """Write a project's requirements, with some further ones."""
+    lines = (*REQUIREMENTS, *ADDED[:further])
+    (project / "requirements.txt").write_text("".join(f"{line}\n" for line in lines))
+
+
+def write_requiring(folder: Path) -> Path:
+    """Write a project with one test and fifteen requirements; return its folder."""
+    project = _write(
+        folder / "requiring", {"test_one.py": "import flask, pydantic, sqlalchemy\ndef test_one(): pass\n"}
+    )
+    write_requirements(project)
+    return project
 
 
 def _write(root: Path, modules: dict[str, str]) -> Path:

@@ -1,0 +1,110 @@
+"""The benchmarks of builds: environment images of four tags, against an ordinary Dockerfile for each of them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
+from pytest_pyimages.engines.labels import KIND, LABEL
+from pytest_pyimages.images.install_step import CACHE_VOLUME
+from tests.bench.clock import Command, NotMeasuredError, Timing, in_turns, seconds_of
+from tests.bench.projects import write_requirements, write_requiring
+from tests.bench.workshop import PYTEST, Result, Workshop
+
+TAGS = ("3.11-slim", "3.12-slim", "3.13-slim", "3.14-slim")
+BUNDLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+# What a container needs to reach the package index in the way in which this host does.
+NETWORK = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+THEIRS = "pyimages-bench"
+
+
+def cold_in_turn(shop: Workshop) -> Result:
+    """Four cold builds and a test in each, against four times `docker build` of an ordinary Dockerfile in turn."""
+    return _cold(shop, "d. 4 cold builds / 4 docker builds in turn", " && ", 0.25)
+
+
+def cold_at_once(shop: Workshop) -> Result:
+    """Four cold builds and a test in each, against four times `docker build` of an ordinary Dockerfile at once."""
+    return _cold(shop, "e. 4 cold builds / 4 docker builds at once", " & ", 0.4)
+
+
+def one_more(shop: Workshop) -> Result:
+    """Four builds and a test in each after a dependency was added, against the same from nothing."""
+    project = write_requiring(shop.folder)
+    ours = _ours(shop, project)
+    shop.say(f"  both    {shlex.join(ours.words)}")
+    try:
+        pairs = []
+        for _ in range(shop.rounds):
+            write_requirements(project)
+            _remove_ours(shop, project)
+            cold = seconds_of([ours], shop.output)
+            write_requirements(project, further=1)
+            pairs.append((seconds_of([ours], shop.output), cold))
+    finally:
+        _remove_ours(shop, project)
+    timing = Timing(ours=tuple(ours for ours, _ in pairs), theirs=tuple(cold for _, cold in pairs))
+    return Result(title="f. one more dependency / cold", timing=timing, limit=0.33)
+
+
+def _cold(shop: Workshop, title: str, between: str, limit: float) -> Result:
+    project = write_requiring(shop.folder)
+    ours, theirs = _ours(shop, project), _by_hand(shop, project, between)
+    shop.say(f"  ours    {shlex.join(ours.words)}")
+    shop.say(f"  theirs  {theirs.words[-1]}")
+    shop.say("  nothing of ours is there before a build: no environment image, no cache volume")
+
+    def cold() -> float:
+        _remove_ours(shop, project)
+        return seconds_of([ours], shop.output)
+
+    try:
+        timing = in_turns(cold, lambda: seconds_of([theirs], shop.output), shop.rounds)
+    finally:
+        _remove_ours(shop, project)
+        _docker(shop, "image", "rm", "--force", *(f"{THEIRS}:{tag}" for tag in TAGS))
+    return Result(title=title, timing=timing, limit=limit)
+
+
+def _ours(shop: Workshop, project: Path) -> Command:
+    return shop.command((*PYTEST, f"--py-images={','.join(TAGS)}"), project, (f"{len(TAGS)} passed", 1))
+
+
+def _by_hand(shop: Workshop, project: Path, between: str) -> Command:
+    """Return a shell that builds the image that a user would write down for each tag, with nothing cached."""
+    lines = ["ARG PYTHON", "FROM python:${PYTHON}"]
+    bundle = next((os.environ[name] for name in BUNDLES if os.environ.get(name)), None)
+    if bundle is not None:
+        (project / "ca.pem").write_bytes(Path(bundle).read_bytes())
+        lines += ["COPY ca.pem /etc/ca.pem", "ENV PIP_CERT=/etc/ca.pem"]
+    lines += [f"ENV {name}={os.environ[name]}" for name in NETWORK if os.environ.get(name)]
+    lines += ["COPY requirements.txt .", "RUN pip install -r requirements.txt"]
+    (project / "Dockerfile").write_text("\n".join(lines) + "\n")
+    builds = (f"docker build -q --no-cache -t {THEIRS}:{tag} --build-arg PYTHON={tag} ." for tag in TAGS)
+    wait = " & wait" if "&&" not in between else ""
+    return shop.command(("sh", "-c", between.join(builds) + wait), project, ("sha256:", len(TAGS)))
+
+
+def _remove_ours(shop: Workshop, project: Path) -> None:
+    """Remove what was built for the project, and the volume in which all builds keep what they downloaded."""
+    chosen = (f"label={LABEL}.project={project.name}", f"label={KIND}=environment")
+    found = _docker(
+        shop, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", *(f"--filter={each}" for each in chosen)
+    )
+    if found:
+        _docker(shop, "image", "rm", *found)
+    if CACHE_VOLUME in _docker(shop, "volume", "ls", "--format", "{{.Name}}"):
+        _docker(shop, "volume", "rm", CACHE_VOLUME)
+
+
+def _docker(shop: Workshop, *words: str) -> list[str]:
+    environment = {**os.environ, "DOCKER_HOST": shop.engine}
+    try:
+        done = subprocess.run(("docker", *words), env=environment, capture_output=True, text=True, timeout=120)
+    except FileNotFoundError:
+        raise NotMeasuredError("the docker command, by which the same is done by hand, is not installed") from None
+    if done.returncode:
+        raise NotMeasuredError(f"docker {words[0]} failed: {done.stderr.strip()}")
+    return done.stdout.split()
