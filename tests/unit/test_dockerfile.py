@@ -36,13 +36,13 @@ def root(tmp_path: Path) -> Path:
         pytest.param('ADD ["*.txt", "/x/"]\n', ("a.txt", "b.txt"), id="json"),
         pytest.param("COPY \\\n  # why\n  src/e.py \\\n  /x/\n", ("src/e.py",), id="continued"),
         pytest.param("COPY --from=other a.txt /x/\nADD https://example/x.tar /x\n", (), id="not of the context"),
-        pytest.param("ARG WHAT=src\nCOPY $WHAT /x\n", ..., id="variable"),
-        pytest.param("COPY . /x\n", ..., id="all"),
+        pytest.param("ARG WHAT=src\nCOPY $WHAT /x\n", None, id="variable"),
+        pytest.param("COPY . /x\n", None, id="all"),
     ],
 )
-def test_what_is_copied_belongs_to_it(root: Path, text: str, files: tuple[str, ...]) -> None:
+def test_what_is_copied_belongs_to_it(root: Path, text: str, files: tuple[str, ...] | None) -> None:
     everything = ("Dockerfile", "a.txt", "b.txt", "conf/c.ini", "conf/deep/d.ini", "src/e.py")
-    assert dockerfile(root, text).files == (everything if files is ... else files)
+    assert dockerfile(root, text).files == (everything if files is None else files)
 
 
 def test_what_is_ignored_does_not(root: Path) -> None:

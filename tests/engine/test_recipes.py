@@ -1,0 +1,154 @@
+"""Set-up, system packages, a user's own Dockerfile, and builds on top of earlier images, for real."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_pyimages.engines.base import ImageInfo
+from pytest_pyimages.engines.docker import DockerEngine
+from pytest_pyimages.engines.labels import KIND, LABEL
+from pytest_pyimages.errors import ImageNotFound
+
+from .containers import Create
+from .test_main_job import Job
+
+SLIM = "3.14-slim"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _images_of_these_tests_go(engine: DockerEngine) -> Iterator[None]:
+    """Those of a test's own folder; the images of Dockerfiles last, since the others stand on them."""
+    before = {reference for reference, _ in engine.images(LABEL)}
+    yield
+    made = [(reference, image.labels) for reference, image in engine.images(LABEL) if reference not in before]
+    for reference, labels in made:
+        if labels.get(f"{LABEL}.project", "").startswith("test_"):
+            engine.remove_image(reference)
+    for reference, labels in made:
+        if labels.get(KIND) == "dockerfile":
+            engine.remove_image(reference)
+
+
+@pytest.fixture
+def job(tmp_path: Path, host: str, monkeypatch: pytest.MonkeyPatch) -> Job:
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PY_IMAGES_REGISTRY"):
+        monkeypatch.delenv(name, raising=False)
+    return Job(tmp_path)
+
+
+def environments(engine: DockerEngine, project: str) -> list[ImageInfo]:
+    found = [image for _, image in engine.images(LABEL) if image.labels.get(f"{LABEL}.project") == project]
+    return sorted(found, key=lambda image: image.created)
+
+
+def test_set_up_packages_and_variables(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    (job.folder / "pytest.ini").write_text(
+        "[pytest]\n"
+        "py_images_apt = file\n"
+        "py_images_setup =\n"
+        '    test "$TOKEN" = secret && echo "$GREETING" > /etc/greeting\n'
+        "    test -f pytest.ini\n"
+        "py_images_env =\n"
+        "    GREETING=good day\n"
+        "    TOKEN\n"
+    )
+    job.write(
+        test_it="""
+import os, shutil
+def test_it():
+    assert open("/etc/greeting").read() == "good day\\n"
+    assert os.environ["GREETING"] == "good day" and os.environ["TOKEN"] == "secret"
+    assert shutil.which("file") and not os.listdir("/var/lib/apt/lists")
+"""
+    )
+    monkeypatch.setenv("TOKEN", "secret")
+    done = job.run(images=SLIM)
+    assert done.returncode == 0, done.stdout + done.stderr
+    monkeypatch.setenv("TOKEN", "another")  # it decides nothing, so it builds nothing
+    job.run(images=SLIM)
+    assert job.images[SLIM]["cached"]
+
+
+def test_a_command_that_fails_is_named(job: Job) -> None:
+    (job.folder / "pytest.ini").write_text("[pytest]\npy_images_setup = echo so far; exit 7\n")
+    job.write(test_it="def test_it(): pass")
+    done = job.run(images=SLIM)
+    assert done.returncode == 1
+    assert "py_images_setup: `echo so far; exit 7` ended with status 7" in done.stdout
+    assert "so far" in done.stdout
+
+
+def test_a_dockerfile_of_the_users_own(job: Job, engine: DockerEngine) -> None:
+    (job.folder / "ci").mkdir()
+    (job.folder / "ci" / "motd").write_text("from the context\n")
+    dockerfile = job.folder / "ci" / "Dockerfile"
+    dockerfile.write_text("ARG PYTHON_IMAGE\nFROM ${PYTHON_IMAGE}\nCOPY motd /etc/motd\nENV MOOD=fine\n")
+    (job.folder / "pytest.ini").write_text("[pytest]\npy_images_dockerfile = ci/Dockerfile\n")
+    job.write(
+        test_it="""
+import os
+def test_it():
+    assert open("/etc/motd").read() == "from the context\\n"
+    assert os.environ["MOOD"] == "fine"
+"""
+    )
+    done = job.run(images=SLIM)
+    assert done.returncode == 0, done.stdout + done.stderr
+    job.run(images=SLIM)
+    assert job.images[SLIM]["cached"]
+    (job.folder / "ci" / "motd").write_text("changed\n")
+    done = job.run(images=SLIM)
+    assert not job.images[SLIM]["cached"]
+    assert "'changed\\n' == 'from the context\\n'" in done.stdout
+    dockerfile.write_text("ARG PYTHON_IMAGE\nFROM ${PYTHON_IMAGE}\nRUN echo so far; exit 7\n")
+    done = job.run(images=SLIM)
+    assert done.returncode == 1
+    assert "Dockerfile: " in done.stdout
+    assert "so far" in done.stdout
+    assert "non-zero code: 7" in done.stdout
+
+
+def test_a_build_on_an_earlier_image_leaves_what_a_build_from_nothing_does(
+    job: Job, engine: DockerEngine, raw: Any
+) -> None:
+    project = job.folder.name
+    (job.folder / "requirements.txt").write_text("pytest\nidna<3\nattrs\n")
+    job.write(
+        test_it="""
+from importlib.metadata import distributions, version
+def test_it():
+    names = {found.metadata["Name"].lower() for found in distributions()}
+    assert names == {"pytest", "pluggy", "iniconfig", "packaging", "pygments", "pip", "idna", "attrs"}
+    assert int(version("idna").split(".")[0]) < 3
+"""
+    )
+    assert job.run(images=SLIM).returncode == 0
+    (job.folder / "requirements.txt").write_text("pytest\nidna\nsix\n")
+    text = (job.folder / "test_it.py").read_text().replace('"attrs"', '"six"').replace("< 3", ">= 3")
+    (job.folder / "test_it.py").write_text(text)
+    done = job.run(images=SLIM)
+    assert done.returncode == 0, done.stdout
+    first, second = environments(engine, project)
+    assert second.labels[f"{LABEL}.layers"] == "2"
+    assert raw.inspect_image(second.id)["Parent"] == first.id
+
+
+def test_a_base_with_packages_of_its_own_keeps_them(job: Job, engine: DockerEngine) -> None:
+    (job.folder / "pytest.ini").write_text("[pytest]\npy_images_setup = python -m pip install -q six\n")
+    (job.folder / "requirements.txt").write_text("pytest\n")
+    job.write(test_it="def test_it():\n    import six\n")
+    assert job.run(images=SLIM).returncode == 0
+    (job.folder / "requirements.txt").write_text("pytest\nidna\n")
+    assert job.run(images=SLIM).returncode == 0
+    assert {image.labels[f"{LABEL}.layers"] for image in environments(engine, job.folder.name)} == {"1"}
+
+
+def test_a_container_of_an_image_that_is_gone(create: Create) -> None:
+    """What the run relies on to build it again."""
+    with pytest.raises(ImageNotFound):
+        create(image="sha256:" + os.urandom(32).hex())
