@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.standins.plan import Base
     from tests.standins.state import State
 
-COMPILER = ("gcc", "libc6-dev", "make", "git")
+COMPILER = ("gcc", "g++", "libc6-dev", "make", "git")
 QUESTION_SECONDS = 60
 
 

@@ -57,7 +57,7 @@ class Base:
 
     def reference(self, *, slim: bool) -> str:
         """Return the name of its image, with or without a compiler in it."""
-        return f"{BASE_REPOSITORY}:{self.suite}{'' if slim else '-gcc'}"
+        return f"{BASE_REPOSITORY}:{self.suite}{'' if slim else '-compilers'}"
 
 
 @dataclass(slots=True, kw_only=True, frozen=True)

@@ -77,7 +77,7 @@ def test_plan_refuses_what_cannot_be_made_and_names_the_ways(tag: str, words: li
 def test_full_images_share_a_base_with_a_compiler_and_slim_ones_one_without() -> None:
     assert [BOOKWORM.reference(slim=True), BOOKWORM.reference(slim=False)] == [
         "pyimages-standin-base:bookworm",
-        "pyimages-standin-base:bookworm-gcc",
+        "pyimages-standin-base:bookworm-compilers",
     ]
 
 
