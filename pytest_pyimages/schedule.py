@@ -15,8 +15,7 @@ from pytest_pyimages.commandline import container_arguments
 from pytest_pyimages.engines.base import Engine
 from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
 from pytest_pyimages.images.build import Builder, BuiltImage
-from pytest_pyimages.images.network import host_network
-from pytest_pyimages.images.plan import ImagePlan
+from pytest_pyimages.images.plan import ImagePlan, plan_network
 from pytest_pyimages.runs.events import Event
 from pytest_pyimages.runs.ownership import Ownership
 from pytest_pyimages.runs.run import Run, RunEnd, RunSpec
@@ -91,9 +90,15 @@ class Schedule:
             engine=engine,
             owner=self._owner,
             source=source,
-            network=lambda: host_network(os.environ),
+            network=lambda plan: plan_network(plan, os.environ),
             say=lambda label, text: self._put(Said(label, text)),
+            note=self._note,
         )
+
+    def _note(self, text: str) -> None:
+        with self._lock:
+            if text not in self.notes:
+                self.notes.append(text)
 
     def start(self, plans: Sequence[ImagePlan]) -> None:
         """Set everything going, and remove meanwhile what dead sessions left behind."""

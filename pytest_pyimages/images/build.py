@@ -13,6 +13,7 @@ from pytest_pyimages.engines.base import BuildContext, Engine, ImageInfo
 from pytest_pyimages.engines.labels import KIND, LABEL
 from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound
 from pytest_pyimages.images.dockerfile import ARGUMENT
+from pytest_pyimages.images.index_faults import index_faults, is_about_packages
 from pytest_pyimages.images.install_step import Installed, InstallStep, NewImage
 from pytest_pyimages.images.network import HostNetwork
 from pytest_pyimages.images.plan import ImagePlan
@@ -44,23 +45,26 @@ class BuiltImage:
 class Builder:
     """Makes environment images. May be used from several threads at once.
 
+    :param network: this host's way to the package indexes, for one plan.
     :param say: called with (label, text) at each stage; must be safe to call from any thread.
+    :param note: called with what people should know at the end; must be safe to call from any thread.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works with, given once
         self,
         *,
         engine: Engine,
         owner: Ownership,
         source: Source,
-        network: Callable[[], HostNetwork],
+        network: Callable[[ImagePlan], HostNetwork],
         say: Callable[[str, str], None],
+        note: Callable[[str], None],
     ) -> None:
         self._engine = engine
         self._owner = owner
         self._say = say
         self._network = network
-        self._step = InstallStep(engine=engine, owner=owner, source=source, network=network)
+        self._step = InstallStep(engine=engine, owner=owner, source=source, network=network, note=note)
 
     def abort(self) -> None:
         """End all builds now, and begin none; what they were building is not kept."""
@@ -172,7 +176,7 @@ class Builder:
         new = NewImage(start=start.id, user=user, extends=extends, reference=reference, labels=labels)
         installed = self._step.run(plan, new)
         if not installed.succeeded:
-            raise _failure(plan, installed)
+            raise _failure(plan, installed, self._network(plan))
 
     def _dockerfile_image(self, plan: ImagePlan, base: ImageInfo) -> ImageInfo:
         """Return what the user's Dockerfile makes of the base image; the base image if there is none."""
@@ -184,7 +188,7 @@ class Builder:
         if found is not None:
             return found
         self._say(plan.tag.label, f"building {dockerfile.path.name}")
-        proxies = {name: value for name, value in self._network().environment.items() if "proxy" in name.lower()}
+        proxies = self._network(plan).settings.proxies
         context = BuildContext(
             dockerfile=dockerfile.text,
             folder=dockerfile.context,
@@ -206,7 +210,7 @@ class Builder:
         return found
 
 
-def _failure(plan: ImagePlan, installed: Installed) -> BuildError:
+def _failure(plan: ImagePlan, installed: Installed, network: HostNetwork) -> BuildError:
     result = installed.result
     lines = [line for line in installed.log.splitlines() if line.strip()]
     tail = "\n".join(lines[-LOG_LINES:])
@@ -222,7 +226,10 @@ def _failure(plan: ImagePlan, installed: Installed) -> BuildError:
         return BuildError(
             f"py_images_apt: {', '.join(plan.recipe.apt)} cannot be installed", "see the log below", log=tail
         )
-    what = plan.project.origin or "pytest"
+    what = network.redaction.redacted(plan.project.origin or "pytest")
+    fault = next(index_faults(network), None) if is_about_packages(installed.log) else None
+    if fault is not None:
+        return BuildError(f"not installable: {what}: {fault.problem}", fault.hint, log=tail)
     return BuildError(f"not installable: {what}", "see the log below, or use the full image instead of slim", log=tail)
 
 

@@ -10,16 +10,18 @@ from typing import Any
 
 from pytest_pyimages.engines.base import STDOUT, ContainerSpec, Engine, Mount
 from pytest_pyimages.engines.labels import KIND, LABEL
-from pytest_pyimages.errors import BuildError, EngineError
+from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound
 from pytest_pyimages.images.network import HostNetwork
+from pytest_pyimages.images.places import MEMORY
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.recipe import installer_source, worker_source
+from pytest_pyimages.images.redaction import Redaction
+from pytest_pyimages.images.way_in import WayIn, way_in
 from pytest_pyimages.runs.ownership import Ownership
 from pytest_pyimages.runs.source import Source, refused_mount, witnesses
 
 CACHE_VOLUME = "pytest-pyimages-cache"
 CACHE_TARGET = "/var/cache/pyimages"
-MEMORY_TARGET = "/run/pyimages"
 LOG_BYTES = 256 * 1024
 SAID = ("python", "executable", "extendable")  # of the installer's result, kept as labels
 
@@ -58,15 +60,32 @@ class Installed:
     def succeeded(self) -> bool:
         return "python" in self.result
 
+    def redacted(self, redaction: Redaction) -> Installed:
+        """Return the same without secrets."""
+        result = {
+            key: redaction.redacted(value) if isinstance(value, str) else value for key, value in self.result.items()
+        }
+        return Installed(result=result, log=redaction.redacted(self.log))
+
 
 class InstallStep:
     """Runs the installer in containers and keeps what it made. May be used from several threads at once."""
 
-    def __init__(self, *, engine: Engine, owner: Ownership, source: Source, network: Callable[[], HostNetwork]) -> None:
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        owner: Ownership,
+        source: Source,
+        network: Callable[[ImagePlan], HostNetwork],
+        note: Callable[[str], None],
+    ) -> None:
         self._engine = engine
         self._owner = owner
         self._source = source
         self._network = network
+        self._note = note
+        self._is_elsewhere = False  # the engine is not on this machine
         self._lock = threading.Lock()
         self._containers: set[str] = set()
         self.aborted = False
@@ -82,6 +101,9 @@ class InstallStep:
     def run(self, plan: ImagePlan, new: NewImage) -> Installed:
         """Install in a container of an image; commit it if that succeeded."""
         installed = self._run(plan, new)
+        if "elsewhere" in installed.result:
+            self._is_elsewhere = True
+            installed = self._run(plan, new)
         if "nosource" in installed.result:
             self._source.fall_back(f"the engine does not see {installed.result['nosource']}")
             installed = self._run(plan, new)
@@ -90,26 +112,36 @@ class InstallStep:
     def _run(self, plan: ImagePlan, new: NewImage) -> Installed:
         engine, owner = self._engine, self._owner
         engine.create_volume(CACHE_VOLUME, labels={LABEL: "1", KIND: "cache"}, options={})
+        way = self._way(plan)
         with self._source.mounted(engine, owner) as (mounts, prepare):
             name = owner.name()
-            container = engine.create_container(
-                ContainerSpec(
-                    name=name,
-                    image=new.start,
-                    command=("sh", "-c", FIND_PYTHON, "sh", BOOTSTRAP),
-                    labels=owner.labels("build"),
-                    user=new.user,
-                    mounts=(
-                        *mounts,
-                        Mount(kind="volume", source=CACHE_VOLUME, target=CACHE_TARGET),
-                        Mount(kind="tmpfs", target=MEMORY_TARGET),
-                    ),
-                )
+            spec = ContainerSpec(
+                name=name,
+                image=new.start,
+                command=("sh", "-c", FIND_PYTHON, "sh", BOOTSTRAP),
+                labels=owner.labels("build"),
+                user=new.user,
+                mounts=(
+                    *mounts,
+                    Mount(kind="volume", source=CACHE_VOLUME, target=CACHE_TARGET),
+                    Mount(kind="tmpfs", target=MEMORY),
+                    *way.mounts,
+                ),
+                network="host" if way.machine else "",
             )
+            try:
+                container = engine.create_container(spec)
+            except ImageNotFound:
+                raise
+            except EngineError as error:
+                if way.machine or way.mounts:  # it may have no host network to give, or not see the folders
+                    return Installed(result={"elsewhere": error.message}, log="")
+                raise
             try:
                 self._track(container)
                 prepare(container)
-                installed = self._talk(container, self._job(plan, name, extends=new.extends))
+                installed = self._talk(container, self._job(plan, name, way, extends=new.extends))
+                installed = installed.redacted(way.redaction)
                 if installed.succeeded and not self.aborted:
                     said = {f"{LABEL}.{key}": str(installed.result[key]) for key in SAID}
                     engine.commit(container, reference=new.reference, labels={**new.labels, **said})
@@ -125,8 +157,16 @@ class InstallStep:
                 raise BuildError("stopped while it was built")
             self._containers.add(container)
 
-    def _job(self, plan: ImagePlan, name: str, *, extends: bool) -> bytes:
-        network = self._network()
+    def _way(self, plan: ImagePlan) -> WayIn:
+        """Return how the build reaches what this host reaches; what it cannot reach is noted."""
+        network = self._network(plan)
+        seen = self._source.mode == "overlay" and not self._is_elsewhere
+        way = way_in(network, root=self._source.root, mounted=seen, elsewhere=self._is_elsewhere)
+        for note in way.notes:
+            self._note(note)
+        return way
+
+    def _job(self, plan: ImagePlan, name: str, way: WayIn, *, extends: bool) -> bytes:
         recipe = plan.recipe
         job = {
             "name": name,
@@ -135,8 +175,10 @@ class InstallStep:
             "apt": list(recipe.apt),
             "setup": list(recipe.setup),
             "steps": [list(step) for step in recipe.steps],
-            "environment": {**network.environment, **plan.environment},
-            "certificates": network.certificates,
+            "environment": {**plan.environment, **way.environment},
+            "files": dict(way.files),
+            "machine": list(way.machine),
+            "folders": [[target, list(names)] for target, names in way.folders],
             "witness": [[witness.path, witness.size, witness.seconds] for witness in witnesses(self._source.root)],
             "worker": worker_source(),
             "installer": installer_source(),

@@ -47,7 +47,7 @@ def finish(result):
 def build_environment(job):
     """Return the environment of the install commands: the image's own, and what must not be kept."""
     environment = dict(os.environ)
-    environment.update(job["environment"])
+    environment.update((name, as_variable(value)) for name, value in job["environment"].items())
     home = MEMORY + "/home"
     temporary = "%s/tmp/%s" % (CACHE, job["name"])
     for folder in (home, temporary):
@@ -58,22 +58,52 @@ def build_environment(job):
         TMPDIR=temporary,
         PIP_CACHE_DIR=CACHE + "/pip",
         PIP_DISABLE_PIP_VERSION_CHECK="1",
+        PIP_NO_INPUT="1",  # an index that wants a password gets none by asking
         PIP_ROOT_USER_ACTION="ignore",
         PIP_BREAK_SYSTEM_PACKAGES="1",
         UV_CACHE_DIR=CACHE + "/uv",
         UV_LINK_MODE="copy",
         UV_BREAK_SYSTEM_PACKAGES="1",
         UV_NO_PROGRESS="1",
+        UV_NO_WRAP="1",  # a secret that is broken in two would not be found
         UV_PYTHON_DOWNLOADS="never",
-        UV_NO_CONFIG="1",
     )
-    if job["certificates"]:
-        bundle = MEMORY + "/ca.pem"
-        with open(bundle, "wb") as file:
-            file.write(job["certificates"].encode("utf-8"))
-        for name in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-            environment[name] = bundle
+    if "UV_CONFIG_FILE" not in environment:
+        environment["UV_NO_CONFIG"] = "1"
+    for name, text in job["files"].items():
+        write_in_memory(name, text)
     return environment, temporary
+
+
+def as_variable(text):
+    return text.encode("utf-8") if sys.version_info[0] == 2 else text
+
+
+def write_in_memory(name, text):
+    """Write a file of this host's, readable by root alone; certificates by everybody, since apt gives its rights up."""
+    path = MEMORY + "/" + name
+    if not os.path.isdir(os.path.dirname(path)):
+        os.makedirs(os.path.dirname(path))
+    mode = 0o644 if name == "ca.pem" else 0o600
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+        file.write(text.encode("utf-8"))
+
+
+def is_elsewhere(job):
+    """Whether this is not the machine of the host: then what it names of its network and its files is not meant."""
+    if job["machine"]:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            machine = [file.read().strip(), os.readlink("/proc/self/ns/net")]
+        if machine != job["machine"]:
+            return True
+    return any(not os.path.lexists(folder + "/" + name) for folder, names in job["folders"] for name in names)
+
+
+def environment_for_uv(environment):
+    """Return the environment to fetch uv with: what is said of the project's packages is not said of uv."""
+    about = ("PRE", "NO_BINARY", "PREFER_BINARY", "CONSTRAINT", "BUILD_CONSTRAINT", "UPLOADED_PRIOR_TO")
+    kept = dict(item for item in environment.items() if item[0] not in ["PIP_" + name for name in about])
+    return dict(kept, PIP_ONLY_BINARY=":all:")
 
 
 def find_uv(environment):
@@ -91,7 +121,7 @@ def find_uv(environment):
             say("fetching uv")
             code = subprocess.call(
                 [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", fresh, "uv"],
-                env=environment,
+                env=environment_for_uv(environment),
                 stdout=2,
             )
             if code or not os.path.exists(fresh + "/bin/uv"):
@@ -200,6 +230,8 @@ def python_version():
 
 
 def main(job):
+    if is_elsewhere(job):
+        finish({"elsewhere": True})
     if job["witness"] and not any(is_here(*witness) for witness in job["witness"]):
         finish({"nosource": job["witness"][0][0]})
     os.chdir(job["root"] if os.path.isdir(job["root"]) else "/")
