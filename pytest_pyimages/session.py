@@ -19,6 +19,7 @@ from pytest_pyimages.images.configuration import Configuration
 from pytest_pyimages.images.plan import ImagePlan, image_plans
 from pytest_pyimages.images.project import Project, find_project
 from pytest_pyimages.matrix import ImageTag, ProjectPythons, parse_matrix
+from pytest_pyimages.results.live import Stages, stages
 from pytest_pyimages.results.outcome import ImageResult, exit_status
 from pytest_pyimages.results.replay import Replay
 from pytest_pyimages.results.reports import STATUS
@@ -135,18 +136,26 @@ class ImagesSession:
         if schedule is None:  # another plugin has ended pytest_sessionstart before it came to us
             raise pytest.UsageError("--py-images: the session was never started")
         replay = Replay(session, self.results, collect_only=self._settings.collect_only)
+        shown = self._stages()
         waiting = set(self.results)
         thresholds = gc.get_threshold()
         # Reports are many, live to the end and hold no cycles: searching them over and over costs a fifth of the time.
         gc.set_threshold(50_000, 50, 100)
         try:
             while waiting:
-                self._handle(self._next(schedule, replay), replay, waiting)
+                self._handle(self._next(schedule, replay, shown), replay, shown, waiting)
                 self._check_stop(session)
         finally:
             gc.set_threshold(*thresholds)
-            replay.flush()
+            try:
+                replay.flush()
+            finally:
+                shown.close()
         return True
+
+    def _stages(self) -> Stages:
+        terminal = self._config.pluginmanager.getplugin("terminalreporter")
+        return stages(terminal, self.results, verbosity=self._config.get_verbosity(), environ=os.environ)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
@@ -182,24 +191,26 @@ class ImagesSession:
         write_summary(terminalreporter, self.results, collect_only=self._settings.collect_only, notes=notes)
 
     @staticmethod
-    def _next(schedule: Schedule, replay: Replay) -> Message:
+    def _next(schedule: Schedule, replay: Replay, shown: Stages) -> Message:
         while True:
+            shown.tick()
             try:
-                return schedule.messages.get(timeout=replay.patience)
+                return schedule.messages.get(timeout=shown.interval or replay.patience)
             except queue.Empty:
                 replay.flush_late()
 
-    def _handle(self, message: Message, replay: Replay, waiting: set[str]) -> None:
+    def _handle(self, message: Message, replay: Replay, shown: Stages, waiting: set[str]) -> None:
         result = self.results[message.label]
         if isinstance(message, Batch):
             replay.events(message.label, message.events)
         elif isinstance(message, Said):
-            replay.say(message.label, message.text)
+            shown.say(message.label, message.text)
         elif isinstance(message, Printed):
             replay.printed(message.label, message.data)
         elif isinstance(message, Built):
             result.digest, result.python = message.image.digest, message.image.python
             result.cached, result.build_seconds = message.image.cached, message.image.build_seconds
+            shown.runs(message.label)
         else:
             waiting.discard(message.label)
             result.run_seconds = message.run_seconds

@@ -69,6 +69,9 @@ class Replay:
         self._collect_only = collect_only
         self._images = {label: _Image(result) for label, result in results.items()}
         self._terminal: pytest.TerminalReporter | None = session.config.pluginmanager.getplugin("terminalreporter")
+        if self._terminal is not None:
+            # On a terminal, a collection that fails writes "collecting ..." over the line that the cursor is on.
+            self._terminal.report_collect = lambda *_: None
         # Line by line there is nothing to keep together.
         self._hold = session.config.get_verbosity() <= 0
         self.patience = PATIENCE
@@ -82,12 +85,6 @@ class Replay:
                 self._hold_or_play(image, event)
             else:
                 self._other(image, event)
-
-    def say(self, label: str, text: str) -> None:
-        """Show a stage of an image on a line of its own."""
-        if self._terminal is not None and self._session.config.get_verbosity() >= 0:
-            self._terminal.ensure_newline()
-            self._terminal.write_line(f" {label}  {text}")
 
     def printed(self, label: str, data: bytes) -> None:
         """Show what a suite printed; with several images, each whole line says whose it is."""

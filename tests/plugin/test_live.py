@@ -1,0 +1,361 @@
+"""What a person sees on a terminal while images are tested, and that nothing of it is left at the end."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyte
+import pytest
+
+from tests.plugin.conftest import Command, ImagesRun, make_distribution, read_record
+
+# Makes the terminal on its standard streams its own, so that Ctrl-C arrives as one.
+OWN_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+MOVES = re.compile(r"\x1b[D78]|\x1b\[\d*[ABJ]")  # what the block is drawn with
+COLOURS = re.compile(r"\x1b\[[1-9][0-9;]*m")
+
+
+class Watched:
+    """A run on a terminal of its own."""
+
+    def __init__(self, command: list[str], columns: int = 100, lines: int = 30) -> None:
+        self.screen = pyte.HistoryScreen(columns, lines, history=100_000, ratio=0.01)
+        self._stream = pyte.ByteStream(self.screen)
+        self.output = b""
+        self.seen: list[str] = []  # each different line that stood on the screen at some time
+        self._master, slave = os.openpty()
+        self.resize(columns, lines)
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", OWN_TERMINAL, *command],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+        )
+        os.close(slave)
+
+    def resize(self, columns: int, lines: int) -> None:
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        self.screen.resize(lines, columns)
+
+    def type(self, text: str) -> None:
+        os.write(self._master, text.encode())
+
+    def wait_for(self, pattern: str, seconds: float = 20) -> None:
+        """Read until a line on the screen matches."""
+        deadline = time.monotonic() + seconds
+        while not any(re.search(pattern, line) for line in self.screen.display):
+            assert self._read(deadline), f"the run has ended without {pattern!r}:\n{self.text}"
+
+    def end(self, seconds: float = 40) -> int:
+        """Read to the end; return the exit status."""
+        deadline = time.monotonic() + seconds
+        while self._read(deadline):
+            pass
+        return self._process.wait(5)
+
+    def close(self) -> None:
+        """End it, however far it has come."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        os.close(self._master)
+        sys.stdout.write(self.text)
+
+    def _read(self, deadline: float) -> bool:
+        ready, _, _ = select.select([self._master], [], [], max(deadline - time.monotonic(), 0))
+        assert ready, f"nothing comes any more:\n{self.text}"
+        try:
+            data = os.read(self._master, 1 << 16)
+        except OSError:  # EIO: the other side is closed
+            return False
+        self.output += data
+        self._stream.feed(data)
+        self.seen += [line.rstrip() for line in self.screen.display if line.rstrip() not in self.seen[-50:]]
+        return bool(data)
+
+    @property
+    def text(self) -> str:
+        """Everything on the screen and above it, as a person can read it."""
+        rows = [*self.screen.history.top, *(self.screen.buffer[line] for line in range(self.screen.lines))]
+        lines = ("".join(row[column].data for column in range(self.screen.columns)).rstrip() for row in rows)
+        return "\n".join(lines).rstrip() + "\n"
+
+    @property
+    def moved(self) -> bool:
+        """Whether a block was drawn at any time."""
+        return bool(MOVES.search(self.output.decode()))
+
+
+Watch = Callable[..., Watched]
+
+
+@pytest.fixture
+def watch(pytester: pytest.Pytester, images_command: Command, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+    """Start a run on a terminal of its own; see images_command for further arguments."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    for name in ("PY_COLORS", "NO_COLOR", "FORCE_COLOR", "BUILD_NUMBER", "COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+
+    runs: list[Watched] = []
+
+    def started(*args: str, columns: int = 100, lines: int = 30, **options: str) -> Watched:
+        runs.append(Watched(images_command(*args, **options), columns, lines))
+        return runs[-1]
+
+    yield started
+    for run in runs:
+        run.close()
+    read_record(pytester.path)
+
+
+SUITE = """
+import os, sys, time
+import pytest
+LABEL = os.environ["FAKE_IMAGE"].partition(":")[2]
+@pytest.mark.parametrize("number", range(20))
+def test_slow(number): time.sleep(0.05)
+def test_fails():
+    print("printed to stdout")
+    print("printed to stderr", file=sys.stderr)
+    assert LABEL == "3.12", "only here"
+def test_skips(): pytest.skip("a reason")
+"""
+FAILURE = """
+    def test_fails():
+        print("printed to stdout")
+        print("printed to stderr", file=sys.stderr)
+>       assert LABEL == "3.12", "only here"
+E       AssertionError: only here
+E       assert '3.13' == '3.12'"""
+SLOW_BUILDS = """FakeEngine(installer=lambda spec, job: (
+    __import__("time").sleep(1), installs(spec, job) | {"log": "Resolved 58 packages in 1ms\\n"})[1])"""
+
+
+def without_times(text: str) -> str:
+    """The text without what differs between two runs of the same suite."""
+    return re.sub(r"\d+\.\d+s", "_s", re.sub(r"=+ (.*) in [\d.]+s =+", r"= \1 =", text))
+
+
+@pytest.mark.parametrize("columns", [100, 60, 40])
+def test_lines_move_and_are_gone_at_the_end(pytester: pytest.Pytester, watch: Watch, columns: int) -> None:
+    pytester.makepyfile(test_it=SUITE)
+    run = watch(images="3.12,3.13,3.14-slim", columns=columns)
+    assert run.end() == 1
+    assert run.moved
+    assert any(re.fullmatch(r" 3.13 .* \d+/22  \d+s", line) for line in run.seen)
+    assert any("queued" in line or "installing" in line or "starting" in line for line in run.seen)
+    assert "━" not in run.text
+    assert not re.search(r"queued|/22|starting|collecting", run.text)
+    assert "?25l" not in run.output.decode()  # a cursor that was never hidden need not be shown again
+    if columns == 100:
+        assert run.text.count(FAILURE) == 1
+        assert "Captured stdout call ---" in run.text
+        assert "\nprinted to stdout\n--" in run.text
+        assert "\nprinted to stderr\n" in run.text
+        assert re.search(r"^=+ 2 failed, 61 passed, 3 skipped in [\d.]+s =+$", run.text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("args", [(), ("-v",), ("--tb=short", "-rA")], ids=" ".join)
+def test_the_text_is_that_of_a_terminal_without_moving_lines(
+    pytester: pytest.Pytester, watch: Watch, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(test_it=SUITE)
+    moving = watch(*args, "-p", "no:cacheprovider", images="3.13")
+    assert moving.end() == 1
+    monkeypatch.setenv("TERM", "dumb")
+    plain = watch(*args, "-p", "no:cacheprovider", images="3.13")
+    assert plain.end() == 1
+    assert (moving.moved, plain.moved) == (True, False)
+    stages = r" 3.13  installing\b.*\n"
+    assert without_times(moving.text) == without_times(re.sub(stages, "", plain.text))
+
+
+def test_a_row_tells_how_far_the_stage_has_come(pytester: pytest.Pytester, watch: Watch) -> None:
+    pytester.makepyfile("def test_a(): pass")
+    run = watch(images="3.12,3.13,3.14", engine=SLOW_BUILDS)
+    run.wait_for(r"^ 3.12  installing")
+    run.wait_for(r"^ 3.14  queued")  # as many at once as there are processors, two at least
+    assert run.end() == 0
+    assert "installing" not in run.text
+
+
+@pytest.mark.parametrize(
+    ("args", "environment"),
+    [
+        pytest.param(("-q",), {}, id="-q"),
+        pytest.param(("-qq",), {}, id="-qq"),
+        pytest.param((), {"CI": "true"}, id="CI"),
+        pytest.param((), {"TERM": "dumb"}, id="dumb"),
+        pytest.param(("-p", "no:terminal"), {}, id="no terminal plugin"),
+        pytest.param(("--color=yes",), {"TERM": "dumb"}, id="colours alone"),
+    ],
+)
+def test_where_nothing_moves(
+    pytester: pytest.Pytester,
+    watch: Watch,
+    monkeypatch: pytest.MonkeyPatch,
+    args: tuple[str, ...],
+    environment: dict[str, str],
+) -> None:
+    """Quiet runs say nothing of stages, the others say each once."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    pytester.makepyfile(test_it=SUITE)
+    run = watch(*args, images="3.12,3.13")
+    assert run.end() == 1
+    assert not run.moved
+    assert run.text.count(" 3.12  installing") == run.text.count(" 3.13  installing") == (1 if environment else 0)
+    if "no:terminal" in args:
+        assert run.output == b""
+
+
+@pytest.mark.parametrize(
+    ("args", "environment", "coloured"),
+    [
+        pytest.param((), {}, True, id="default"),
+        pytest.param(("--color=no",), {}, False, id="--color=no"),
+        pytest.param((), {"NO_COLOR": "1"}, False, id="NO_COLOR"),
+        pytest.param((), {"PY_COLORS": "0"}, False, id="PY_COLORS"),
+        pytest.param(("--color=yes",), {"NO_COLOR": "1"}, True, id="--color=yes"),
+        pytest.param((), {"FORCE_COLOR": "1"}, True, id="FORCE_COLOR"),
+    ],
+)
+def test_colours_are_pytests(
+    pytester: pytest.Pytester,
+    watch: Watch,
+    monkeypatch: pytest.MonkeyPatch,
+    args: tuple[str, ...],
+    environment: dict[str, str],
+    coloured: bool,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    pytester.makepyfile("import time\ndef test_a(): time.sleep(0.5)")
+    run = watch(*args)
+    assert run.end() == 0
+    assert run.moved
+    assert bool(COLOURS.search(run.output.decode())) is coloured
+
+
+def test_plain_lines_where_there_is_no_terminal(
+    pytester: pytest.Pytester, run_images: Callable[..., ImagesRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    pytester.makepyfile("def test_a(): pass")
+    run = run_images(images="3.12,3.13")
+    assert not MOVES.search(run.out)
+    for label in ("3.12", "3.13"):
+        assert len(re.findall(rf"^ {label}  installing", run.out, re.MULTILINE)) == 1
+
+
+def test_ctrl_c_leaves_a_clean_terminal(pytester: pytest.Pytester, watch: Watch) -> None:
+    pytester.makepyfile(test_it=SUITE.replace("0.05", "0.5"))
+    run = watch(images="3.12,3.13")
+    run.wait_for(r"[2-9]/22 ")
+    run.type("\x03")
+    assert run.end() == 2
+    assert run.moved
+    assert "KeyboardInterrupt" in run.text
+    assert not re.search(r"━|/22", run.text)
+    assert re.search(r"^test_it\.py \.+(\^C)?$", run.text, re.MULTILINE)
+
+
+def test_what_a_suite_prints_live_stays_whole(pytester: pytest.Pytester, watch: Watch) -> None:
+    """-s, lines and parts of lines, with a window that becomes smaller meanwhile."""
+    pytester.makepyfile("""
+        import sys, time
+        def test_a():
+            for number in range(8):
+                sys.stderr.write(f"whole {number}\\npart ")
+                time.sleep(0.2)
+        """)
+    run = watch("-s")
+    run.wait_for("^part whole 3")
+    run.resize(70, 30)
+    assert run.end() == 0
+    assert run.moved
+    lines = run.text.splitlines()
+    assert [line for line in lines if line.startswith("part whole")] == [f"part whole {n}" for n in range(1, 8)]
+    assert not re.search(r"━|/1 ", run.text)
+
+
+def test_an_image_that_fails_meanwhile_spoils_no_line(pytester: pytest.Pytester, watch: Watch) -> None:
+    """On a terminal pytest would write "collecting" over the dots."""
+    pytester.makepyfile(test_it=SUITE)
+    engine = """type("Slow", (FakeEngine,), {"pull": lambda self, reference: (
+        __import__("time").sleep(1.5), FakeEngine.pull(self, reference))[1]})(known=["python:3.13"])"""
+    run = watch(images="3.12,3.13", engine=engine)
+    run.wait_for(r"^ 3.12  no such image: python:3.12")
+    assert run.end() == 1
+    assert "collecting 0" not in run.output.decode()
+    assert re.search(r"^test_it\.py \.{20}Fs +\[100%\]$", run.text, re.MULTILINE)
+
+
+PRINTS = """
+import sys
+def pytest_runtest_logreport(report):
+    print("plugin says", report.nodeid)
+    print("plugin warns", report.nodeid, file=sys.stderr)
+"""
+DRAWS = """
+import pytest
+def pytest_runtest_logreport(report):
+    if "12" in report.nodeid:
+        terminal.write("\\x1b[8A\\x1b[8B")
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config):
+    global terminal
+    terminal = config.pluginmanager.getplugin("terminalreporter")
+"""
+
+
+def install_on_host(name: str, source: str) -> None:
+    """Install a plugin for the host alone, beside that of the FakeEngine."""
+    _, host = os.environ["PYTHONPATH"].split(":")
+    make_distribution(Path(host), f"pytest-{name}", f"{name}_plugin", source)
+
+
+def test_what_other_plugins_print_stays_whole(pytester: pytest.Pytester, watch: Watch) -> None:
+    pytester.makepyfile(test_it=SUITE)
+    install_on_host("prints", PRINTS)
+    run = watch(images="3.13")
+    assert run.end() == 1
+    assert run.moved
+    for number in range(20):
+        nodeid = f"test_it.py::test_slow[{number}][3.13]"
+        assert f"plugin says {nodeid}\nplugin warns {nodeid}\n" in run.text
+    assert "━" not in run.text
+
+
+def test_a_plugin_that_draws_has_the_terminal_for_itself(pytester: pytest.Pytester, watch: Watch) -> None:
+    pytester.makepyfile(test_it=SUITE)
+    install_on_host("draws", DRAWS)
+    run = watch(images="3.13")
+    assert run.end() == 1
+    before, after = run.output.decode().split("\x1b[8A\x1b[8B", 1)
+    assert MOVES.search(before)
+    assert not MOVES.search(after.replace("\x1b[8A\x1b[8B", ""))
+
+
+def test_a_low_terminal_keeps_room_for_the_text(pytester: pytest.Pytester, watch: Watch) -> None:
+    pytester.makepyfile(test_it=SUITE)
+    run = watch(images="3.10..3.15", lines=7)
+    run.wait_for(r"^ … 3 more: ")
+    assert run.end() == 1
+    assert "more: " not in run.text
