@@ -36,6 +36,9 @@ class ImageInfo:
     size: int  # bytes
     user: str = ""  # whom its containers run as; empty for root
     created: float = 0.0  # seconds since the epoch; 0 where the engine does not say
+    tags: tuple[str, ...] = ()  # all references with a tag
+    layers: tuple[str, ...] = ()  # digests of their contents, the lowest first
+    parent: str = ""  # id of the image that it was made from, where the engine keeps that
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +84,7 @@ class Leftover:
     id: str
     name: str
     labels: Mapping[str, str]
+    image: str = ""  # id of a container's image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +93,10 @@ class PullProgress:
 
     done: int  # bytes
     total: int  # bytes, as far as known
+
+    def __str__(self) -> str:
+        unit, size = ("GB", 1e9) if self.total >= 1e9 else ("MB", 1e6)
+        return f"{self.done / size:.1f}/{self.total / size:.1f} {unit}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,14 +167,20 @@ class Engine(Protocol):
     def build(self, context: BuildContext, *, reference: str, labels: Mapping[str, str]) -> Iterator[str]:
         """Build an image from a Dockerfile and yield the lines of its log; the end means that it is there."""
 
-    def remove_image(self, reference: str) -> None:
-        """Remove the reference and, if it was the last one, the image; one that is gone is no error."""
+    def remove_image(self, reference: str, *, parents: bool = True) -> None:
+        """Remove the reference and, if it was the last one, the image; one that is gone is no error.
+
+        :param parents: whether what it alone stood on goes as well, as far as it has no name.
+        """
 
     def create_volume(self, name: str, *, labels: Mapping[str, str], options: Mapping[str, str]) -> str:
         """Create a volume of the ``local`` driver, or find it; return its folder on the engine's host."""
 
     def remove_volume(self, name: str) -> None:
         """Remove the volume; one that is gone is no error."""
+
+    def volume_size(self, name: str) -> int:
+        """Return what a volume takes on disk, in bytes; 0 where it is gone or the engine does not know."""
 
     def leftovers(self, label: str) -> tuple[Leftover, ...]:
         """Return all containers (running or not) and volumes that carry the label."""

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 import docker.errors
@@ -33,6 +31,7 @@ from pytest_pyimages.engines.base import (
 from pytest_pyimages.engines.connect import new_client, probe, request
 from pytest_pyimages.engines.endpoint import Endpoint, find_endpoint
 from pytest_pyimages.engines.faults import is_timeout, wrapped
+from pytest_pyimages.engines.images import image_info
 from pytest_pyimages.engines.wording import one_line
 from pytest_pyimages.errors import ConfigurationError, EngineError
 
@@ -87,7 +86,7 @@ class DockerEngine:
     @wrapped
     def find_image(self, reference: str) -> ImageInfo | None:
         try:
-            return _image(self._api.inspect_image(reference))
+            return image_info(self._api.inspect_image(reference))
         except docker.errors.NotFound:
             return None
 
@@ -204,14 +203,20 @@ class DockerEngine:
             raise EngineError(f"the build of {reference} ended without an error and without the image", "try again")
 
     @wrapped
-    def remove_image(self, reference: str) -> None:
+    def remove_image(self, reference: str, *, parents: bool = True) -> None:
         with _ignored(404):
-            self._api.remove_image(reference)
+            self._api.remove_image(reference, noprune=not parents)
 
     @wrapped
     def create_volume(self, name: str, *, labels: Mapping[str, str], options: Mapping[str, str]) -> str:
         made = self._api.create_volume(name, driver="local", driver_opts=dict(options) or None, labels=dict(labels))
         return str(made["Mountpoint"])
+
+    @wrapped
+    def volume_size(self, name: str) -> int:
+        volumes = self._api.df().get("Volumes") or ()
+        sizes = [(entry.get("UsageData") or {}).get("Size") for entry in volumes if entry["Name"] == name]
+        return max(int(sizes[0] or 0), 0) if sizes else 0  # -1: the engine does not know
 
     @wrapped
     def leftovers(self, label: str) -> tuple[Leftover, ...]:
@@ -220,7 +225,8 @@ class DockerEngine:
         for entry in self._api.containers(all=True, filters=filters):
             names = entry.get("Names") or [entry["Id"]]  # one that is being removed has none
             labels = entry.get("Labels") or {}
-            found.append(Leftover(kind="container", id=entry["Id"], name=names[0].lstrip("/"), labels=labels))
+            name, image = names[0].lstrip("/"), str(entry.get("ImageID") or "")
+            found.append(Leftover(kind="container", id=entry["Id"], name=name, labels=labels, image=image))
         for entry in self._api.volumes(filters=filters).get("Volumes") or ():
             name = entry["Name"]
             found.append(Leftover(kind="volume", id=name, name=name, labels=entry.get("Labels") or {}))
@@ -295,27 +301,3 @@ def _readable(tar: Iterable[bytes]) -> Iterator[bytes]:
         yield from tar
     except OSError as error:
         raise EngineError(f"the files to upload cannot be read: {one_line(error)}") from error
-
-
-def _image(answer: Mapping[str, Any]) -> ImageInfo:
-    config = answer.get("Config") or {}
-    pairs = [entry.partition("=") for entry in config.get("Env") or ()]
-    return ImageInfo(
-        id=str(answer["Id"]),
-        digests=tuple(answer.get("RepoDigests") or ()),
-        platform=f"{answer.get('Os', '')}/{answer.get('Architecture', '')}",
-        environment={name: value for name, _, value in pairs},
-        labels=config.get("Labels") or {},
-        size=int(answer.get("Size") or 0),
-        user=str(config.get("User") or ""),
-        created=_seconds(str(answer.get("Created") or "")),
-    )
-
-
-def _seconds(text: str) -> float:
-    """Return a time as the engine writes it (RFC 3339, with nanoseconds) in seconds since the epoch; 0 for none."""
-    found = re.match(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?\d*(Z|[+-]\d\d:\d\d)$", text)
-    if found is None or text.startswith("0001-"):
-        return 0.0
-    zone = "+00:00" if found[3] == "Z" else found[3]
-    return datetime.fromisoformat(found[1] + zone).timestamp() + float(found[2] or 0)

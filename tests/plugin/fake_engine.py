@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -180,8 +181,23 @@ class FakeEngine:
         self._count = 0
 
     @staticmethod
-    def _image(identifier: str, labels: Mapping[str, str] | None = None) -> ImageInfo:
-        return ImageInfo(id=identifier, digests=(), platform="linux/amd64", environment={}, labels=labels or {}, size=1)
+    def _image(identifier: str, labels: Mapping[str, str] | None = None, parent: ImageInfo | None = None) -> ImageInfo:
+        """Return an image with one layer, of one megabyte, on top of another."""
+        layers = (*(parent.layers if parent else ()), identifier)
+        return ImageInfo(
+            id=identifier,
+            digests=(),
+            platform="linux/amd64",
+            environment={},
+            labels=labels or {},
+            size=len(layers) * 10**6,
+            created=time.time(),
+            layers=layers,
+            parent=parent.id if parent else "",
+        )
+
+    def _by_id(self, identifier: str) -> ImageInfo | None:
+        return next((image for image in self.images_by_reference.values() if image.id == identifier), None)
 
     def _call(self, text: str) -> None:
         with self._lock:
@@ -189,7 +205,7 @@ class FakeEngine:
 
     def find_image(self, reference: str) -> ImageInfo | None:
         self._call(f"find {reference}")
-        return self.images_by_reference.get(reference)
+        return self.images_by_reference.get(reference) or self._by_id(reference)
 
     def pull(self, reference: str) -> Iterator[PullProgress]:
         self._call(f"pull {reference}")
@@ -245,16 +261,20 @@ class FakeEngine:
         self._call("commit")
         start = self.containers[container].spec.image
         self._bases[f"sha256:{reference}"] = self._bases.get(start, start.removeprefix("sha256:"))
-        self.images_by_reference[reference] = self._image(f"sha256:{reference}", labels)
+        self.images_by_reference[reference] = self._image(f"sha256:{reference}", labels, self._by_id(start))
         return f"sha256:{reference}"
 
     def build(self, context: BuildContext, *, reference: str, labels: Mapping[str, str]) -> Iterator[str]:
         self._call(f"build {context.arguments['PYTHON_IMAGE']}")
         yield "Step 1/1 : FROM"
-        self._bases[f"sha256:{reference}"] = context.arguments["PYTHON_IMAGE"]
-        self.images_by_reference[reference] = self._image(f"sha256:{reference}", labels)
+        base = context.arguments["PYTHON_IMAGE"]
+        self._bases[f"sha256:{reference}"] = base
+        self.images_by_reference[reference] = self._image(
+            f"sha256:{reference}", labels, self.images_by_reference.get(base)
+        )
 
-    def remove_image(self, reference: str) -> None:
+    def remove_image(self, reference: str, *, parents: bool = True) -> None:
+        self._call(f"remove {reference}")
         self.images_by_reference.pop(reference, None)
 
     def create_volume(self, name: str, *, labels: Mapping[str, str], options: Mapping[str, str]) -> str:
@@ -265,6 +285,9 @@ class FakeEngine:
     def remove_volume(self, name: str) -> None:
         with self._lock:
             self.volumes.pop(name, None)
+
+    def volume_size(self, name: str) -> int:
+        return 10**9 if name in self.volumes else 0
 
     def leftovers(self, label: str) -> tuple[Leftover, ...]:
         return tuple(self.found)

@@ -1,0 +1,38 @@
+"""An image as an engine describes it (Engine API, "ImageInspect")."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pytest_pyimages.engines.base import ImageInfo
+
+
+def image_info(answer: Mapping[str, Any]) -> ImageInfo:
+    """Return what an engine says of an image."""
+    config = answer.get("Config") or {}
+    pairs = [entry.partition("=") for entry in config.get("Env") or ()]
+    return ImageInfo(
+        id=str(answer["Id"]),
+        digests=tuple(answer.get("RepoDigests") or ()),
+        platform=f"{answer.get('Os', '')}/{answer.get('Architecture', '')}",
+        environment={name: value for name, _, value in pairs},
+        labels=config.get("Labels") or {},
+        size=int(answer.get("Size") or 0),
+        user=str(config.get("User") or ""),
+        tags=tuple(tag for tag in answer.get("RepoTags") or () if not tag.startswith("<none>")),
+        layers=tuple((answer.get("RootFS") or {}).get("Layers") or ()),
+        parent=str(answer.get("Parent") or ""),
+        created=_seconds(str(answer.get("Created") or "")),
+    )
+
+
+def _seconds(text: str) -> float:
+    """Return a time as the engine writes it (RFC 3339, with nanoseconds) in seconds since the epoch; 0 for none."""
+    found = re.match(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?\d*(Z|[+-]\d\d:\d\d)$", text)
+    if found is None or text.startswith("0001-"):
+        return 0.0
+    zone = "+00:00" if found[3] == "Z" else found[3]
+    return datetime.fromisoformat(found[1] + zone).timestamp() + float(found[2] or 0)
