@@ -15,9 +15,12 @@ from pytest_pyimages.commandline import container_arguments
 from pytest_pyimages.engines.base import Engine
 from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
 from pytest_pyimages.images.build import Builder, BuiltImage
+from pytest_pyimages.images.last_used import LastUsed
 from pytest_pyimages.images.plan import ImagePlan, plan_network
+from pytest_pyimages.images.pruning import prune_superseded
+from pytest_pyimages.images.storage import identity_of
 from pytest_pyimages.runs.events import Event
-from pytest_pyimages.runs.ownership import Ownership
+from pytest_pyimages.runs.ownership import Ownership, state_directory
 from pytest_pyimages.runs.run import Run, RunEnd, RunSpec
 from pytest_pyimages.runs.source import Source, witnesses
 from pytest_pyimages.settings import OWN_INI, OWN_OPTIONS, Settings
@@ -71,19 +74,23 @@ class Schedule:
     """Builds and runs all images, as many at once as there are processors.
 
     ``messages`` is to be read by one thread, until every image has said ``Ended``.
+
+    :param build_only: whether no suite is to be run.
     """
 
-    def __init__(self, engine: Engine, settings: Settings, source: Source) -> None:
+    def __init__(self, engine: Engine, settings: Settings, source: Source, *, build_only: bool = False) -> None:
         self.messages: queue.Queue[Message] = queue.Queue(QUEUE_BATCHES)
         self.notes: list[str] = []  # what people should know at the end
         self._engine = engine
         self._settings = settings
         self._source = source
+        self._build_only = build_only
         self._witness = witnesses(source.root)
         self._runs: dict[str, Run] = {}
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._closing = False
+        self._last_used = LastUsed(state_directory())
         self._cleanup = ExitStack()
         self._owner = self._cleanup.enter_context(Ownership())
         self._builder = Builder(
@@ -158,6 +165,9 @@ class Schedule:
             if self._closing:
                 return
             image = self._ensure(plan)
+            if self._build_only:
+                ended(None, None)
+                return
             began = time.monotonic()
             try:
                 missing = self._run(plan, image, ended)
@@ -176,8 +186,20 @@ class Schedule:
 
     def _ensure(self, plan: ImagePlan) -> BuiltImage:
         image = self._builder.ensure(plan)
+        self._last_used.touch(image.id, identity_of(plan.project), self._settings.invocation.rootdir)
         self._put(Built(plan.tag.label, image))
+        if not image.cached:
+            self._prune(image)
         return image
+
+    def _prune(self, image: BuiltImage) -> None:
+        """Remove what the new image takes the place of, if it is long unused."""
+        try:
+            removed = prune_superseded(self._engine, self._last_used, image.id)
+        except EngineError as error:
+            removed = f"former images were not looked for ({error.message})"
+        if removed:
+            self._note(removed)
 
     def _run(
         self, plan: ImagePlan, image: BuiltImage, ended: Callable[[RunEnd | None, PyimagesError | None], None]

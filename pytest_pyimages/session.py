@@ -7,7 +7,6 @@ import os
 import queue
 import threading
 from concurrent.futures import Future
-from dataclasses import replace
 from importlib import import_module
 
 import pytest
@@ -15,35 +14,18 @@ import pytest
 from pytest_pyimages.engines.base import Engine
 from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
 from pytest_pyimages.images.build import source_root
-from pytest_pyimages.images.configuration import Configuration
-from pytest_pyimages.images.plan import ImagePlan, image_plans
-from pytest_pyimages.images.project import Project, find_project
-from pytest_pyimages.matrix import ImageTag, ProjectPythons, parse_matrix
+from pytest_pyimages.planning import planned
 from pytest_pyimages.results.live import Stages, stages
 from pytest_pyimages.results.outcome import ImageResult, exit_status
 from pytest_pyimages.results.replay import Replay
 from pytest_pyimages.results.reports import STATUS
 from pytest_pyimages.runs.source import Source
 from pytest_pyimages.schedule import Batch, Built, Message, Printed, Said, Schedule
-from pytest_pyimages.settings import OWN_INI, Settings
+from pytest_pyimages.settings import Settings
 from pytest_pyimages.signals import Interruptions
 
 # What pytest says of the host's own session stands: the images have no part in it.
 _OURS = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
-
-
-def parse_settings_matrix(settings: Settings, project: Project) -> tuple[ImageTag, ...]:
-    """Return the images that the user asked for; raise ConfigurationError for what is not one."""
-    pythons = ProjectPythons(requires_python=project.requires_python, classifiers=project.classifiers)
-    try:
-        return parse_matrix(settings.specs, registry=settings.registry, project=pythons)
-    except ConfigurationError as error:
-        # The grammar does not know where its text came from.
-        option, colon, rest = error.message.partition(": ")
-        origin = {"--py-images": settings.specs_origin, "--py-images-registry": settings.registry_origin}.get(
-            option, option
-        )
-        raise ConfigurationError(f"{origin}{colon}{rest}", error.hint) from error
 
 
 class ImagesSession:
@@ -54,20 +36,9 @@ class ImagesSession:
         self._settings = settings
         self._connecting = connecting
         invocation = settings.invocation
-        self.project = find_project(invocation.rootdir, ini=invocation.ini)
-        configuration = Configuration(invocation.ini, invocation.rootdir, known=OWN_INI)
-        asked = parse_settings_matrix(settings, self.project)
-        plans = image_plans(
-            asked,
-            configuration,
-            ini=invocation.ini,
-            rootdir=invocation.rootdir,
-            environ=os.environ,
-        )
-        self.plans = tuple(self._as_hooks_want(plan) for plan in plans)
+        asked = planned(config, settings)
+        self.project, self.plans, self._skipped = asked.project, asked.plans, asked.skipped
         self.matrix = tuple(plan.tag for plan in self.plans)
-        kept = {tag.label for tag in self.matrix}
-        self._skipped = tuple(tag.label for tag in asked if tag.label not in kept)
         root = source_root(self.project, invocation.rootdir, invocation.cwd)
         self.source = Source(root, None if settings.source == "auto" else settings.source)
         self.results = {
@@ -80,10 +51,6 @@ class ImagesSession:
         self._interruptions = Interruptions()
         config.add_cleanup(self._interruptions.restore)  # the last thing: cleanups run in reverse
         config.add_cleanup(self.close)
-
-    def _as_hooks_want(self, plan: ImagePlan) -> ImagePlan:
-        changed = self._config.hook.pytest_pyimages_recipe(recipe=plan.recipe, image=plan.tag, project=plan.project)
-        return plan if changed is None else replace(plan, recipe=changed)
 
     @property
     def _is_quiet(self) -> bool:

@@ -7,3 +7,14 @@ SESSION = LABEL + ".session"
 HOST = LABEL + ".host"
 KIND = LABEL + ".kind"
 CREATED = LABEL + ".created"
+# Of images only.
+PROJECT = LABEL + ".project"  # name
+ROOT = LABEL + ".root"  # digest of the path of the project's folder, as 16 hex digits
+RECIPE = LABEL + ".recipe"  # the recipe's digest, which is the image's own tag
+PYTHON = LABEL + ".python"  # version
+TAG = LABEL + ".tag"  # the label in the matrix that it was made for: "3.14-slim"
+REFERENCE = LABEL + ".reference"  # of the base image
+BASE = LABEL + ".base"  # id of the base image
+ORIGIN = LABEL + ".origin"  # what was chosen to be installed, and from which file, for people
+INSTALLS = LABEL + ".installs"  # arguments of pip, a JSON list for each command
+ASKED = LABEL + ".asked"  # digest of what the project asks for, whatever the base image and this package make of it

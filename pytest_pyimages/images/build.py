@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pytest_pyimages.engines.base import BuildContext, Engine, ImageInfo
-from pytest_pyimages.engines.labels import KIND, LABEL
+from pytest_pyimages.engines.labels import KIND, LABEL, ORIGIN, PROJECT, PYTHON, RECIPE, ROOT
 from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound
 from pytest_pyimages.images.dockerfile import ARGUMENT
 from pytest_pyimages.images.index_faults import index_faults, is_about_packages
@@ -18,13 +18,11 @@ from pytest_pyimages.images.install_step import Installed, InstallStep, NewImage
 from pytest_pyimages.images.network import HostNetwork
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.project import Project
-from pytest_pyimages.images.recipe import text_digest
+from pytest_pyimages.images.storage import dockerfile_reference, environment_reference, image_labels, is_ours
 from pytest_pyimages.matrix import ImageTag, nearest_tags
 from pytest_pyimages.runs.ownership import Ownership
 from pytest_pyimages.runs.source import Source
 
-REPOSITORY = "pytest-pyimages/environment"
-DOCKERFILE_REPOSITORY = "pytest-pyimages/dockerfile"
 LOG_LINES = 30
 LOCK_SECONDS = 1800
 MOST_LAYERS = 32  # of ours, one on the other; overlay file systems bear some 125 in all
@@ -78,14 +76,14 @@ class Builder:
         """
         started = time.monotonic()
         base = self._base(plan.tag)
-        reference = f"{REPOSITORY}:{plan.recipe.digest(base)}"
+        reference = environment_reference(plan.recipe, base)
         image, cached = self._engine.find_image(reference), True
         if image is None:
             image, cached = self._build_once(plan, base, reference)
         return BuiltImage(
             id=image.id,
             digest=base.digests[0] if base.digests else base.id,
-            python=image.labels.get(f"{LABEL}.python", ""),
+            python=image.labels.get(PYTHON, ""),
             executable=image.labels.get(f"{LABEL}.executable", "python"),
             cached=cached,
             build_seconds=0.0 if cached else time.monotonic() - started,
@@ -140,10 +138,9 @@ class Builder:
         labels = {
             LABEL: "1",
             KIND: "environment",
-            f"{LABEL}.recipe": reference.rpartition(":")[2],
+            RECIPE: reference.rpartition(":")[2],
             f"{LABEL}.foundation": plan.recipe.foundation(base),
-            f"{LABEL}.project": plan.project.name,
-            f"{LABEL}.root": text_digest(str(plan.project.root))[:16],
+            **image_labels(plan, base),
             f"{LABEL}.layers": "1",
         }
         nearest = self._nearest(labels)
@@ -161,8 +158,9 @@ class Builder:
         foundation = f"{LABEL}.foundation"
         found = [
             image
-            for _, image in self._engine.images(f"{foundation}={labels[foundation]}")
-            if all(image.labels.get(name) == labels[name] for name in (foundation, f"{LABEL}.project", f"{LABEL}.root"))
+            for reference, image in self._engine.images(f"{foundation}={labels[foundation]}")
+            if is_ours(reference, image)
+            and all(image.labels.get(name) == labels[name] for name in (foundation, PROJECT, ROOT))
             and image.labels.get(f"{LABEL}.extendable") == "True"
             and int(image.labels.get(f"{LABEL}.layers", MOST_LAYERS)) < MOST_LAYERS
         ]
@@ -183,7 +181,7 @@ class Builder:
         dockerfile = plan.recipe.dockerfile
         if dockerfile is None:
             return base
-        reference = f"{DOCKERFILE_REPOSITORY}:{text_digest(base.id + base.platform + dockerfile.digest)[:32]}"
+        reference = dockerfile_reference(dockerfile, base)
         found = self._engine.find_image(reference)
         if found is not None:
             return found
@@ -195,9 +193,10 @@ class Builder:
             files=dockerfile.files,
             arguments={**proxies, ARGUMENT: plan.tag.reference},
         )
+        labels = {LABEL: "1", KIND: "dockerfile", **image_labels(plan, base), ORIGIN: dockerfile.path.name}
         log: list[str] = []
         try:
-            for line in self._engine.build(context, reference=reference, labels={LABEL: "1", KIND: "dockerfile"}):
+            for line in self._engine.build(context, reference=reference, labels=labels):
                 log.append(line)
                 if self._step.aborted:
                     raise BuildError("stopped while it was built")

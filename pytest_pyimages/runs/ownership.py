@@ -92,11 +92,15 @@ class Ownership:
 
     def sweep(self, engine: Engine) -> tuple[str, ...]:
         """Remove what dead sessions left behind; return a line for each thing that could not be removed."""
-        left = [entry for entry in engine.leftovers(LABEL) if self._is_abandoned(entry)]
+        left = self.abandoned(engine)
         problems = remove(engine, left)
         for session in {entry.labels[SESSION] for entry in left if entry.labels.get(HOST) == self.host}:
             self._path(session).unlink(missing_ok=True)
         return problems
+
+    def abandoned(self, engine: Engine) -> tuple[Leftover, ...]:
+        """Return what dead sessions left behind."""
+        return tuple(entry for entry in engine.leftovers(LABEL) if self._is_abandoned(entry))
 
     def _is_abandoned(self, entry: Leftover) -> bool:
         session = entry.labels.get(SESSION, "")

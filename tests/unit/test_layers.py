@@ -20,7 +20,7 @@ LAYERS = (
     ("engines",),
     ("matrix", "images", "runs", "results"),
     ("commandline", "settings", "barehost", "hookspecs", "signals"),
-    ("schedule",),
+    ("planning", "schedule"),
     ("session",),
     ("plugin", "cli"),
 )

@@ -1,0 +1,245 @@
+"""The environment images that an engine has: what each is for, when it was used last, what it takes on disk."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal, cast
+
+from pytest_pyimages.engines.base import Engine, ImageInfo
+from pytest_pyimages.engines.labels import (
+    ASKED,
+    BASE,
+    INSTALLS,
+    KIND,
+    LABEL,
+    ORIGIN,
+    PROJECT,
+    PYTHON,
+    RECIPE,
+    REFERENCE,
+    ROOT,
+    TAG,
+)
+from pytest_pyimages.images.dockerfile import Dockerfile
+from pytest_pyimages.images.last_used import LastUsed, Use, project_identity
+from pytest_pyimages.images.plan import ImagePlan
+from pytest_pyimages.images.project import Project
+from pytest_pyimages.images.recipe import Recipe, text_digest
+from pytest_pyimages.images.redaction import Redaction
+from pytest_pyimages.matrix import ImageTag
+
+REPOSITORY = "pytest-pyimages/environment"
+DOCKERFILE_REPOSITORY = "pytest-pyimages/dockerfile"
+Steps = tuple[tuple[str, ...], ...]
+Kind = Literal["environment", "dockerfile"]
+_REPOSITORIES: Mapping[str, str] = {"environment": REPOSITORY, "dockerfile": DOCKERFILE_REPOSITORY}
+_PODMAN = "localhost/"  # how Podman completes a reference without a host
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
+
+
+def root_digest(project: Project) -> str:
+    """Return the digest of the path of a project's folder, 16 hex digits."""
+    return text_digest(str(project.root))[:16]
+
+
+def identity_of(project: Project) -> str:
+    """Return what tells this project from all others."""
+    return project_identity(project.name, root_digest(project))
+
+
+def image_labels(plan: ImagePlan, base: ImageInfo) -> dict[str, str]:
+    """Return the labels that tell what an image is for. Credentials in what is installed are left out."""
+    origin, installs = shown_installs(plan.project, plan.recipe.steps)
+    return {
+        PROJECT: plan.project.name,
+        ROOT: root_digest(plan.project),
+        TAG: plan.tag.label,
+        REFERENCE: plan.tag.reference,
+        BASE: base.id,
+        ORIGIN: origin,
+        INSTALLS: json.dumps(installs),
+        ASKED: asked_for(plan.recipe),
+    }
+
+
+def asked_for(recipe: Recipe) -> str:
+    """Return the digest of what a project asks for, without the base image and what this package adds to it."""
+    parts = {**asdict(recipe), "dockerfile": recipe.dockerfile.digest if recipe.dockerfile else ""}
+    return text_digest(json.dumps(parts, sort_keys=True, default=str))[:32]
+
+
+def shown_installs(project: Project, steps: Steps) -> tuple[str, Steps]:
+    """Return a project's origin and install steps as they may be kept, and shown."""
+    return _shown(project.origin, project), tuple(tuple(_shown(word, project) for word in step) for step in steps)
+
+
+def _shown(text: str, project: Project) -> str:
+    """Return a text as it may be kept: the project's folder is ``.``, credentials and tokens in URLs are hidden."""
+    root = str(project.root)
+    if text == root or text.startswith((f"{root}[", f"{root}/")):
+        text = f".{text[len(root) :]}"
+    return Redaction.of(urls=_URL.findall(text)).redacted(text)
+
+
+def environment_reference(recipe: Recipe, base: ImageInfo) -> str:
+    """Return the name of the image that a recipe makes of a base image."""
+    return f"{REPOSITORY}:{recipe.digest(base)}"
+
+
+def dockerfile_reference(dockerfile: Dockerfile, base: ImageInfo) -> str:
+    """Return the name of the image that a user's Dockerfile makes of a base image."""
+    return f"{DOCKERFILE_REPOSITORY}:{text_digest(base.id + base.platform + dockerfile.digest)[:32]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredImage:
+    """An image of ours."""
+
+    info: ImageInfo
+    references: tuple[str, ...]  # ours; others may have given it further ones
+    uses: Mapping[str, Use]  # this user's, by project
+    last_used: float  # seconds since the epoch; where nothing is known, when it was made
+
+    @property
+    def id(self) -> str:
+        return self.info.id
+
+    @property
+    def kind(self) -> Kind:
+        return cast("Kind", self.info.labels[KIND])
+
+    @property
+    def tag(self) -> ImageTag:
+        """What it was made for; empty for an image of an early version."""
+        labels = self.info.labels
+        return ImageTag(label=labels.get(TAG, ""), reference=labels.get(REFERENCE, ""), allowed_to_fail=False)
+
+    @property
+    def base(self) -> str:
+        return self.info.labels.get(BASE, "")
+
+    @property
+    def project(self) -> str:
+        return self.info.labels.get(PROJECT, "")
+
+    @property
+    def root(self) -> str:
+        return self.info.labels.get(ROOT, "")
+
+    @property
+    def identity(self) -> str:
+        """The project that it was made for."""
+        return project_identity(self.project, self.root)
+
+    @property
+    def python(self) -> str:
+        return self.info.labels.get(PYTHON, "") if self.kind == "environment" else ""
+
+    @property
+    def origin(self) -> str:
+        return self.info.labels.get(ORIGIN, "")
+
+    @property
+    def installs(self) -> Steps:
+        """Arguments of pip, a tuple for each command."""
+        if self.kind != "environment":
+            return ()
+        return tuple(tuple(step) for step in json.loads(self.info.labels.get(INSTALLS, "[]")))
+
+    @property
+    def other_names(self) -> tuple[str, ...]:
+        """References that somebody else gave it."""
+        return tuple(tag for tag in self.info.tags if tag not in self.references)
+
+    def is_of(self, identity: str) -> bool:
+        """Whether it was made for a project, or used for it."""
+        return identity in (self.identity, *self.uses)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """All images of ours, the last used first, and what is to be known of others."""
+
+    images: tuple[StoredImage, ...]
+    bases: tuple[ImageInfo, ...]  # what they stand on, as far as the engine still has it
+    others: tuple[ImageInfo, ...]  # what somebody else has built on them
+
+    def on_disk(self, images: Iterable[StoredImage]) -> int:
+        """Return the bytes that these images take; layers that they share count once, those of base images do not."""
+        wanted = {image.id for image in images}
+        return self._sum([image.info for image in self.images if image.id in wanted])
+
+    def freed_by(self, removed: Iterable[StoredImage]) -> int:
+        """Return the bytes that removing these images gives back: what no other image stands on."""
+        gone = {image.id for image in removed}
+        before = [*(image.info for image in self.images), *self.others]
+        after = [info for info in before if info.id not in gone or len(info.tags) > len(self._references(info.id))]
+        return self._sum(before) - self._sum(after)
+
+    def _references(self, identifier: str) -> tuple[str, ...]:
+        return next((image.references for image in self.images if image.id == identifier), ())
+
+    def _sum(self, images: Sequence[ImageInfo]) -> int:
+        own = {image.info.layers: image.info.size for image in self.images}
+        known = {**{info.layers: info.size for info in (*self.others, *self.bases)}, **own}
+        needed = {image.layers[:length] for image in images for length in range(1, len(image.layers) + 1)}
+        return sum(max(size - _size_below(layers, known), 0) for layers, size in own.items() if layers in needed)
+
+    def stands_on(self, image: StoredImage) -> tuple[StoredImage, ...]:
+        """Return the other images of ours that stand on an image."""
+        layers = image.info.layers
+        return tuple(
+            other
+            for other in self.images
+            if layers and other.id != image.id and other.info.layers[: len(layers)] == layers
+        )
+
+
+def _size_below(layers: tuple[str, ...], known: Mapping[tuple[str, ...], int]) -> int:
+    """Return the size of the largest known image that one with these layers stands on; 0 without any."""
+    return next((known[layers[:n]] for n in range(len(layers) - 1, 0, -1) if layers[:n] in known), 0)
+
+
+def read_storage(engine: Engine, last_used: LastUsed, *, root: str = "") -> Storage:
+    """Return what the engine has of ours; no registry is asked.
+
+    :param root: only images that are labelled with this digest of a project's folder.
+    """
+    found: dict[str, ImageInfo] = {}
+    ours: dict[str, list[str]] = {}
+    for reference, info in engine.images(f"{ROOT}={root}" if root else LABEL):
+        found[info.id] = info
+        if is_ours(reference, info):
+            ours.setdefault(info.id, []).append(reference)
+    uses = last_used.uses(ours)
+    images = [
+        StoredImage(
+            info=found[identifier],
+            references=tuple(references),
+            uses=uses[identifier],
+            last_used=max((use.seconds for use in uses[identifier].values()), default=found[identifier].created),
+        )
+        for identifier, references in ours.items()
+    ]
+    bases = {base: engine.find_image(base) for base in {image.base for image in images} if base}
+    return Storage(
+        images=tuple(sorted(images, key=lambda image: (-image.last_used, image.id))),
+        bases=tuple(info for info in bases.values() if info is not None),
+        others=tuple(info for identifier, info in found.items() if identifier not in ours),
+    )
+
+
+def plain(reference: str) -> str:
+    """Return a reference as we wrote it, whatever engine completed it."""
+    return reference.removeprefix(_PODMAN)
+
+
+def is_ours(reference: str, info: ImageInfo) -> bool:
+    """Whether we gave this name: what others build on our images has inherited all the labels."""
+    repository, _, tag = plain(reference).rpartition(":")
+    if repository != _REPOSITORIES.get(info.labels.get(KIND, "")):
+        return False
+    return repository != REPOSITORY or tag == info.labels.get(RECIPE, "")

@@ -1,0 +1,70 @@
+"""From settings to the plans of the images that they ask for; plugins of the host have their say."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import pytest
+
+from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.images.configuration import Configuration
+from pytest_pyimages.images.plan import ImagePlan, image_plans
+from pytest_pyimages.images.project import Project, find_project
+from pytest_pyimages.matrix import ImageTag, ProjectPythons, parse_matrix
+from pytest_pyimages.settings import OWN_INI, Invocation, Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """What a session is to do."""
+
+    project: Project
+    plans: tuple[ImagePlan, ...]
+    skipped: tuple[str, ...]  # labels that were asked for, and that the project's overrides skip
+
+
+def planned(config: pytest.Config, settings: Settings) -> Planned:
+    """Return what the settings ask for; raise ConfigurationError for what makes no sense."""
+    invocation = settings.invocation
+    project = find_project(invocation.rootdir, ini=invocation.ini)
+    asked = parse_settings_matrix(settings, project)
+    plans = plans_of(asked, config, invocation)
+    kept = {plan.tag.label for plan in plans}
+    return Planned(project=project, plans=plans, skipped=tuple(tag.label for tag in asked if tag.label not in kept))
+
+
+def parse_settings_matrix(settings: Settings, project: Project) -> tuple[ImageTag, ...]:
+    """Return the images that the user asked for; raise ConfigurationError for what is not one."""
+    pythons = ProjectPythons(requires_python=project.requires_python, classifiers=project.classifiers)
+    try:
+        return parse_matrix(settings.specs, registry=settings.registry, project=pythons)
+    except ConfigurationError as error:
+        # The grammar does not know where its text came from.
+        option, colon, rest = error.message.partition(": ")
+        origin = {"--py-images": settings.specs_origin, "--py-images-registry": settings.registry_origin}.get(
+            option, option
+        )
+        raise ConfigurationError(f"{origin}{colon}{rest}", error.hint) from error
+
+
+def plans_of(tags: Iterable[ImageTag], config: pytest.Config, invocation: Invocation) -> tuple[ImagePlan, ...]:
+    """Return the plans of these images, without those that the project's overrides skip.
+
+    :param config: whose plugins may change a recipe.
+    :raises ConfigurationError: if no image is left, or for files of the project that make no sense.
+    """
+    plans = image_plans(
+        tags,
+        Configuration(invocation.ini, invocation.rootdir, known=OWN_INI),
+        ini=invocation.ini,
+        rootdir=invocation.rootdir,
+        environ=os.environ,
+    )
+    return tuple(_as_hooks_want(plan, config) for plan in plans)
+
+
+def _as_hooks_want(plan: ImagePlan, config: pytest.Config) -> ImagePlan:
+    changed = config.hook.pytest_pyimages_recipe(recipe=plan.recipe, image=plan.tag, project=plan.project)
+    return plan if changed is None else replace(plan, recipe=changed)
