@@ -234,6 +234,7 @@ class Schedule:
             python=image.executable,
             args=(*container_arguments(invocation.args, OWN_OPTIONS), *plan.args),
             program=f"{folder}/pytest",
+            project=str(plan.project.root),
             cwd=str(invocation.cwd),
             cwd_on_path=invocation.module,
             environment={**plan.environment, **self._settings.container_environment},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound
 from pytest_pyimages.images.network import HostNetwork
 from pytest_pyimages.images.places import MEMORY
 from pytest_pyimages.images.plan import ImagePlan
-from pytest_pyimages.images.recipe import installer_source, worker_source
+from pytest_pyimages.images.recipe import installer_project_source, installer_source, worker_source
 from pytest_pyimages.images.redaction import Redaction
 from pytest_pyimages.images.way_in import WayIn, way_in
 from pytest_pyimages.runs.ownership import Ownership
@@ -145,6 +146,8 @@ class InstallStep:
                 if installed.succeeded and not self.aborted:
                     said = {f"{LABEL}.{key}": str(installed.result[key]) for key in SAID}
                     engine.commit(container, reference=new.reference, labels={**new.labels, **said})
+                if installed.result.get("note"):
+                    self._note(f"{plan.tag.label}: {installed.result['note']}")
                 return installed
             finally:
                 with self._lock:
@@ -175,6 +178,10 @@ class InstallStep:
             "apt": list(recipe.apt),
             "setup": list(recipe.setup),
             "steps": [list(step) for step in recipe.steps],
+            "project": plan.project.name,
+            "kind": plan.project.kind,
+            "version": _version(plan),
+            "installer_project": installer_project_source(),
             "environment": {**plan.environment, **way.environment},
             "files": dict(way.files),
             "machine": list(way.machine),
@@ -207,6 +214,21 @@ class InstallStep:
             stream.close()
         status = self._engine.wait(container)
         return Installed(result=_result(bytes(output), status), log=log.decode("utf-8", "replace"))
+
+
+def _version(plan: ImagePlan) -> Mapping[str, Any] | None:
+    """Return what the installer is to tell the tool that takes the project's version from git; None if nothing."""
+    versioning = plan.project.versioning
+    version = None if versioning is None else versioning.version({**os.environ, **plan.environment})
+    if versioning is None or version is None:
+        return None
+    metadata = f"Metadata-Version: 2.1\nName: {plan.project.name}\nVersion: {version}\n"
+    return {
+        "project": versioning.project,
+        "variables": dict.fromkeys(versioning.variables, version),
+        "pkg_info": metadata if versioning.tool.reads_pkg_info else "",
+        "is_certain": versioning.tool.is_certain,
+    }
 
 
 def _result(output: bytes, status: int) -> Mapping[str, Any]:

@@ -174,6 +174,13 @@ def is_extendable():
     return all((found.metadata["Name"] or "").lower() in installers for found in distributions())
 
 
+def load(source, name):
+    """Return the names that a module's text defines."""
+    names = {"__name__": name}
+    exec(compile(source, name + ".py", "exec"), names)  # noqa: S102 - ours
+    return names
+
+
 def install(job, environment):
     """Install what the steps say; return whether another build may go on from the result."""
     uv = find_uv(environment)
@@ -236,18 +243,30 @@ def main(job):
         finish({"nosource": job["witness"][0][0]})
     os.chdir(job["root"] if os.path.isdir(job["root"]) else "/")
     environment, temporary = build_environment(job)
+    project = load(job["installer_project"], "installer_project")
     try:
-        if not job["extends"]:
+        made = project["MadeFiles"](os.getcwd(), HOME + "/made")
+        if job["extends"]:
+            load(job["worker"], "worker")["put_in_place"](HOME + "/made/setup", os.getcwd())
+        else:
             install_system_packages(job, environment)
-            run_setup(job, environment)
+            if job["setup"]:
+                made.begin()
+                run_setup(job, environment)
+                made.keep("setup")
+        if job["kind"] != "none":
+            made.begin()
+            project["tell_version"](job["version"], environment)
         extendable = install(job, environment)
+        if job["kind"] != "none":
+            made.keep("build", compiled=job["project"] if job["kind"] == "wheel" else "")
         install_worker(job)
         if not job["extends"]:
             warm_up(environment)
     finally:
         os.chdir("/")
         shutil.rmtree(temporary, ignore_errors=True)
-    finish({"python": python_version(), "executable": sys.executable, "extendable": extendable})
+    finish({"python": python_version(), "executable": sys.executable, "extendable": extendable, "note": made.note})
 
 
 main(JOB)  # noqa: F821 - defined by what executes this text

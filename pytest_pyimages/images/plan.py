@@ -12,7 +12,7 @@ from pytest_pyimages.images.configuration import Configuration, ImageConfigurati
 from pytest_pyimages.images.ini_demands import Ini
 from pytest_pyimages.images.network import HostNetwork, host_network
 from pytest_pyimages.images.project import Project, find_project
-from pytest_pyimages.images.recipe import Recipe, recipe_for
+from pytest_pyimages.images.recipe import Content, Recipe, content_of, recipe_for
 from pytest_pyimages.matrix import ImageTag
 
 _SECRET_LENGTH = 8  # characters
@@ -42,21 +42,22 @@ def image_plans(
 
     :raises ConfigurationError: if no image is left, or for files of the project that make no sense.
     """
-    projects: dict[tuple[str, ...] | None, Project] = {}
+    projects: dict[tuple[str, ...] | None, tuple[Project, Content]] = {}
     plans = []
     for tag in matrix:
         configured = configuration.of(tag.label)
         if configured.skip:
             continue
         if configured.install not in projects:
-            projects[configured.install] = _project(ini, rootdir, configured)
-        project = projects[configured.install]
+            project = _project(ini, rootdir, configured)
+            projects[configured.install] = project, content_of(project)
+        project, content = projects[configured.install]
         allowed = tag.allowed_to_fail if configured.allow_failure is None else configured.allow_failure
         plans.append(
             ImagePlan(
                 tag=replace(tag, allowed_to_fail=allowed),
                 project=project,
-                recipe=recipe_for(project, configured),
+                recipe=recipe_for(project, configured, content),
                 environment=configured.environment(environ),
                 args=configured.args,
             )

@@ -22,6 +22,7 @@ from pytest_pyimages.images.project_files import (
     read_toml,
 )
 from pytest_pyimages.images.requirements_files import own_extras, read_requirements_file
+from pytest_pyimages.images.scm import Versioning, find_versioning
 from pytest_pyimages.images.suite_needs import Needs
 
 _TEST_FOLDERS = ("tests", "test", "testing")
@@ -37,6 +38,7 @@ class Project:
     requires_python: str = ""  # empty: not known
     classifiers: tuple[str, ...] = ()
     kind: Kind = "none"  # pure Python, something to compile, or no package
+    versioning: Versioning | None = None  # None: the version does not come from git
     extras: tuple[str, ...] = ()  # of the project, to install with it; never with kind "none"
     groups: tuple[str, ...] = ()  # dependency groups (PEP 735); what they hold is among the requirements
     requirements: tuple[str, ...] = ()  # PEP 508, beside the project; with kind "none" its own dependencies, too
@@ -78,6 +80,7 @@ def find_project(start: Path, *, ini: Mapping[str, str | list[str]] = {}) -> Pro
         requires_python=metadata.requires_python,
         classifiers=metadata.classifiers,
         kind=kind,
+        versioning=find_versioning(files, metadata.name) if kind != "none" else None,
         extras=tuple(installation.extras),
         groups=tuple(dict.fromkeys(group for one in needs for group in one.groups)),
         requirements=tuple(dict.fromkeys(installation.requirements)),

@@ -31,12 +31,15 @@ UNRELATED_TOOLS = frozenset(
 )
 
 
+Content = tuple[tuple[str, str], ...]  # what the steps read: path below the project, and digest
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """All that decides the content of an environment image, apart from the base image. The same on every host."""
 
     steps: tuple[tuple[str, ...], ...]  # arguments of ``pip install``, one command each
-    content: tuple[tuple[str, str], ...] = ()  # what the steps read, path below the project and digest
+    content: Content = ()
     apt: tuple[str, ...] = ()  # system packages
     setup: tuple[str, ...] = ()  # shell commands, run before the steps
     environment: tuple[tuple[str, str], ...] = ()  # variables for the set-up and the steps, sorted
@@ -51,7 +54,7 @@ class Recipe:
             "setup": self.setup,
             "environment": self.environment,
             "dockerfile": self.dockerfile.digest if self.dockerfile else "",
-            "installer": text_digest(installer_source()),
+            "installer": text_digest(installer_source() + installer_project_source()),
         }
         return text_digest(json.dumps(parts, sort_keys=True))[:32]
 
@@ -66,11 +69,14 @@ class Recipe:
         return text_digest(json.dumps(parts, sort_keys=True))[:32]
 
 
-def recipe_for(project: Project, configuration: ImageConfiguration) -> Recipe:
-    """Return the recipe of this project's environment, as it is configured for one image."""
+def recipe_for(project: Project, configuration: ImageConfiguration, content: Content | None = None) -> Recipe:
+    """Return the recipe of this project's environment, as it is configured for one image.
+
+    :param content: the project's, where it is known already.
+    """
     return Recipe(
         steps=install_steps(project),
-        content=content_of(project),
+        content=content_of(project) if content is None else content,
         apt=configuration.apt,
         setup=configuration.setup,
         # What the host is to give stays out: it may be a secret, and it is not the same on every host.
@@ -90,12 +96,15 @@ def install_steps(project: Project) -> tuple[tuple[str, ...], ...]:
     return (tuple(arguments),)
 
 
-def content_of(project: Project) -> tuple[tuple[str, str], ...]:
+def content_of(project: Project) -> Content:
     """Return the digests of every file that decides what is installed. The same for all images of a session."""
     files: Iterable[Path] = project.fingerprint_files
     if project.kind == "wheel":
         files = {*project.fingerprint_files, *build_sources(project)}
-    return tuple(sorted((_name(path, project.root), _fingerprint(path)) for path in files))
+    found = [(_name(path, project.root), _fingerprint(path)) for path in files]
+    if project.versioning is not None:  # a new tag makes new metadata; commits and edits do not
+        found.append(("git describe", project.versioning.last_tag()))
+    return tuple(sorted(found))
 
 
 def _name(path: Path, root: Path) -> str:
@@ -134,6 +143,11 @@ def text_digest(text: str) -> str:
 def worker_source() -> str:
     """Return the source of the worker that every environment image carries."""
     return resources.files("pytest_pyimages.runs").joinpath("worker.py").read_text(encoding="utf-8")
+
+
+def installer_project_source() -> str:
+    """Return the source of the install step's part that has to do with the project's own build."""
+    return resources.files("pytest_pyimages.images").joinpath("installer_project.py").read_text(encoding="utf-8")
 
 
 def installer_source() -> str:

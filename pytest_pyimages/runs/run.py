@@ -37,6 +37,7 @@ class RunSpec:
     python: str  # absolute path of the interpreter inside
     args: tuple[str, ...]  # pytest's own, as the user typed them
     program: str  # what sys.argv[0] is to be
+    project: str  # the folder that the environment was built for
     cwd: str
     cwd_on_path: bool  # ``python -m pytest`` has the working folder on sys.path, ``pytest`` has not
     environment: Mapping[str, str]
@@ -162,6 +163,7 @@ class Run:
             "token": self._token,
             "args": list(self._spec.args),
             "program": self._spec.program,
+            "project": self._spec.project,
             "cwd": self._spec.cwd,
             "cwd_on_path": self._spec.cwd_on_path,
             "environment": dict(self._spec.environment),

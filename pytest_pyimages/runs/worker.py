@@ -727,6 +727,32 @@ def missing_source(witness):
     return witness[0][0] if witness else None
 
 
+def put_in_place(kept, root):
+    """Give the source tree the files that the build of the image made in it; what the host has stays as it is."""
+    for folder, folders, names in os.walk(kept):
+        target = root + folder[len(kept) :]
+        for name in names + [name for name in folders if os.path.islink(folder + "/" + name)]:
+            if not os.path.lexists(target + "/" + name):
+                import shutil  # slow to import, and seldom needed
+
+                if not os.path.isdir(target):
+                    os.makedirs(target)
+                if os.path.islink(folder + "/" + name):
+                    os.symlink(os.readlink(folder + "/" + name), target + "/" + name)
+                else:
+                    shutil.copy2(folder + "/" + name, target + "/" + name)
+
+
+def complete_source(root):
+    """Put what set-up and build made into this container's tree; say so where that is not possible."""
+    kept = os.path.join(os.path.dirname(os.path.abspath(__file__)), "made")
+    try:
+        for part in ("setup", "build"):
+            put_in_place(os.path.join(kept, part), root)
+    except (IOError, OSError) as error:
+        print("files that the build made are not in the source tree: %s" % as_text(error), file=sys.stderr)
+
+
 def main():
     """Be the parent process."""
     control = os.dup(0)
@@ -743,6 +769,7 @@ def main():
         os.write(wire, line.encode("ascii"))
         select.select([control], [], [], ACKNOWLEDGE_SECONDS)
         return 0
+    complete_source(spec["project"])
 
     read_fd, write_fd = os.pipe()
     fcntl.fcntl(read_fd, fcntl.F_SETFL, os.O_NONBLOCK)

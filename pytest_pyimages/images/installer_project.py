@@ -1,0 +1,161 @@
+"""What the install step does for the project's own build: tells it the version, and keeps what it makes in the source.
+
+Set-up and build may leave files in the source tree. The tree in the container is a layer of the container's own, which
+goes with it; but a suite may need such files: a ``_version.py``, a generated parser, an extension module where tests
+import the package from the source. They are kept in the image, and the worker puts them into the tree of each run.
+
+Part of the installer: standard library only, and the syntax that Python 2.7 to 3.15 have in common.
+"""
+
+from __future__ import print_function
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+MOST_BYTES = 128 * 1024 * 1024
+# Version control, environments and caches, of which the source has its own.
+LEFT_OUT = frozenset(
+    ".git .hg .svn .venv venv .tox .nox .eggs .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .idea .vscode"
+    " node_modules __pycache__ __pypackages__".split()
+)
+# Folders beside the package, and files, that hold what a build makes on its way.
+ON_THE_WAY = frozenset("build builddir dist wheelhouse _skbuild target".split())
+SUFFIXES_ON_THE_WAY = (".pyc", ".pyo", ".o", ".obj", ".a", ".d", ".log", ".lock", ".tmp")
+HAS_UV = sys.version_info >= (3, 8)
+
+
+class MadeFiles(object):
+    """Finds what becomes new in a source tree, and keeps it.
+
+    :param folder: where it is kept, each kind in a folder of its own.
+    """
+
+    def __init__(self, root, folder):
+        self.root = root
+        self.folder = folder
+        self.before = {}
+        self.note = ""  # what people should know
+
+    def begin(self):
+        self.before = self.listing()
+
+    def listing(self):
+        """Return size and time of every file that a build may have made, by relative path."""
+        found = {}
+        for folder, folders, names in os.walk(self.root):
+            relative = os.path.relpath(folder, self.root)
+            is_top = relative == os.curdir
+            if not is_top and "pyvenv.cfg" in names:
+                folders[:] = []
+                continue
+            links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+            folders[:] = [name for name in folders if name not in links and self.is_looked_into(name, is_top)]
+            for name in names + links:
+                if not name.endswith(SUFFIXES_ON_THE_WAY):
+                    try:
+                        status = os.lstat(os.path.join(folder, name))
+                    except OSError:  # the host removed it a moment ago
+                        continue
+                    found[name if is_top else os.path.join(relative, name)] = (status.st_size, status.st_mtime)
+        return found
+
+    def is_looked_into(self, name, is_top):
+        if name in LEFT_OUT or (is_top and (name in ON_THE_WAY or name.startswith(".mesonpy"))):
+            return False
+        # pip's "setup.py develop" has the installed metadata there.
+        return not (HAS_UV and name.endswith(".egg-info"))
+
+    def keep(self, kind, compiled=""):
+        """Keep what is new or different since the beginning, in place of what is there.
+
+        :param compiled: name of a distribution that is not installed as a link to the source.
+        """
+        after = self.listing()
+        pairs = [
+            (path, os.path.join(self.root, path)) for path in sorted(after) if self.before.get(path) != after[path]
+        ]
+        if compiled:
+            pairs += self.missing_from_packages(compiled, after)
+        shutil.rmtree(os.path.join(self.folder, kind), ignore_errors=True)
+        left = MOST_BYTES
+        for path, origin in pairs:
+            size = os.lstat(origin).st_size
+            if path == "PKG-INFO" or size > left:
+                self.note = "" if path == "PKG-INFO" else "%s is too large to be kept for the runs" % path
+                continue
+            left -= size
+            copy(origin, os.path.join(self.folder, kind, path))
+
+    def missing_from_packages(self, name, present):
+        """Return what is installed of a distribution and has no counterpart in the source: pairs of path and origin.
+
+        Tests that import the package from the source look for its extension modules there.
+        """
+        if not HAS_UV:  # nor has it importlib.metadata
+            return []
+        from importlib.metadata import PackageNotFoundError, distribution
+
+        try:
+            files = distribution(name).files or []
+        except PackageNotFoundError:
+            return []
+        pairs = []
+        for file in files:
+            package = file.parts[0]
+            if len(file.parts) < 2 or package == os.pardir or package.endswith((".dist-info", ".data")):
+                continue
+            for source in ("", "src", "python", "lib"):
+                path = os.path.join(source, str(file))
+                if os.path.isdir(os.path.join(self.root, source, package)):
+                    if path not in present and not path.endswith(SUFFIXES_ON_THE_WAY):
+                        pairs.append((path, str(file.locate())))
+                    break
+        return pairs
+
+
+def copy(origin, target):
+    if not os.path.isdir(os.path.dirname(target)):
+        os.makedirs(os.path.dirname(target))
+    if os.path.islink(origin):
+        os.symlink(os.readlink(origin), target)
+    else:
+        shutil.copy2(origin, target)
+        os.chmod(target, os.stat(target).st_mode | 0o444)  # the suite may be another user's
+
+
+def tell_version(version, environment):
+    """Tell the tool that asks git for the project's version what the host knows of it: slim images have no git.
+
+    :param version: what to tell, or None.
+    :param environment: of the install commands; it is changed.
+    """
+    with open(environment["HOME"] + "/.gitconfig", "w") as file:
+        file.write("[safe]\n\tdirectory = *\n")  # the tree belongs to the host's user, this process to root
+    if version is None or (not version["is_certain"] and git_answers(environment)):
+        return
+    if version["pkg_info"] and not os.path.exists("PKG-INFO"):
+        with open("PKG-INFO", "wb") as file:
+            file.write(version["pkg_info"].encode("utf-8"))
+    variables = version["variables"]
+    if not HAS_UV or not version["project"]:
+        environment.update((str(name), str(value)) for name, value in variables.items())
+        return
+    # For the project alone: the same variable would speak of every other distribution that has to be built.
+    path = environment.setdefault("UV_CONFIG_FILE", os.path.dirname(environment["HOME"]) + "/uv.toml")
+    environment.pop("UV_NO_CONFIG", None)
+    pairs = ", ".join("%s = %s" % (json.dumps(name), json.dumps(value)) for name, value in sorted(variables.items()))
+    text = "\n[extra-build-variables]\n%s = {%s}\n" % (json.dumps(version["project"]), pairs)
+    with open(path, "ab") as file:
+        file.write(text.encode("utf-8"))
+
+
+def git_answers(environment):
+    with open(os.devnull, "wb") as null:
+        try:
+            command = ["git", "rev-parse", "HEAD"]
+            return subprocess.call(command, env=environment, stdout=null, stderr=null) == 0
+        except OSError:
+            return False
