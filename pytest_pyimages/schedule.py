@@ -38,6 +38,14 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
+class Progressed:
+    """How far an image's stage has come, in words."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Built:
     label: str
     image: BuiltImage
@@ -67,7 +75,7 @@ class Ended:
     run_seconds: float
 
 
-Message = Said | Built | Batch | Printed | Ended
+Message = Said | Progressed | Built | Batch | Printed | Ended
 
 
 class Schedule:
@@ -99,6 +107,7 @@ class Schedule:
             source=source,
             network=lambda plan: plan_network(plan, os.environ),
             say=lambda label, text: self._put(Said(label, text)),
+            progress=lambda label, text: self._put(Progressed(label, text)),
             note=self._note,
         )
 

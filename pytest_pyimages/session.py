@@ -20,7 +20,7 @@ from pytest_pyimages.results.outcome import ImageResult, exit_status
 from pytest_pyimages.results.replay import Replay
 from pytest_pyimages.results.reports import STATUS
 from pytest_pyimages.runs.source import Source
-from pytest_pyimages.schedule import Batch, Built, Message, Printed, Said, Schedule
+from pytest_pyimages.schedule import Batch, Built, Message, Printed, Progressed, Said, Schedule
 from pytest_pyimages.settings import Settings
 from pytest_pyimages.signals import Interruptions
 
@@ -172,6 +172,8 @@ class ImagesSession:
             replay.events(message.label, message.events)
         elif isinstance(message, Said):
             shown.say(message.label, message.text)
+        elif isinstance(message, Progressed):
+            shown.detail(message.label, message.text)
         elif isinstance(message, Printed):
             replay.printed(message.label, message.data)
         elif isinstance(message, Built):

@@ -14,6 +14,7 @@ from pytest_pyimages.engines.labels import KIND, LABEL, ORIGIN, PROJECT, PYTHON,
 from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound
 from pytest_pyimages.images.dockerfile import ARGUMENT
 from pytest_pyimages.images.index_faults import index_faults, is_about_packages
+from pytest_pyimages.images.install_log import InstallLog
 from pytest_pyimages.images.install_step import Installed, InstallStep, NewImage
 from pytest_pyimages.images.network import HostNetwork
 from pytest_pyimages.images.plan import ImagePlan
@@ -25,6 +26,7 @@ from pytest_pyimages.runs.source import Source
 
 LOG_LINES = 30
 LOCK_SECONDS = 1800
+PULL_SECONDS = 0.1  # between two words on how far a pull has come
 MOST_LAYERS = 32  # of ours, one on the other; overlay file systems bear some 125 in all
 
 
@@ -45,6 +47,7 @@ class Builder:
 
     :param network: this host's way to the package indexes, for one plan.
     :param say: called with (label, text) at each stage; must be safe to call from any thread.
+    :param progress: called with (label, text) as a stage goes on; must be safe to call from any thread.
     :param note: called with what people should know at the end; must be safe to call from any thread.
     """
 
@@ -56,13 +59,17 @@ class Builder:
         source: Source,
         network: Callable[[ImagePlan], HostNetwork],
         say: Callable[[str, str], None],
+        progress: Callable[[str, str], None],
         note: Callable[[str], None],
     ) -> None:
         self._engine = engine
         self._owner = owner
         self._say = say
+        self._progress = progress
         self._network = network
-        self._step = InstallStep(engine=engine, owner=owner, source=source, network=network, note=note)
+        self._step = InstallStep(
+            engine=engine, owner=owner, source=source, network=network, progress=progress, note=note
+        )
 
     def abort(self) -> None:
         """End all builds now, and begin none; what they were building is not kept."""
@@ -95,8 +102,11 @@ class Builder:
             return found
         self._say(tag.label, f"pulling {tag.reference}")
         try:
-            for _ in self._engine.pull(tag.reference):
-                continue
+            told = 0.0
+            for pulled in self._engine.pull(tag.reference):
+                if time.monotonic() - told >= PULL_SECONDS:
+                    told = time.monotonic()
+                    self._progress(tag.label, str(pulled))
         except ImageNotFound as error:
             near = nearest_tags(tag.label) if ":" not in tag.label and "/" not in tag.label else ()
             hint = f"nearest: {', '.join(near)}" if near else ""
@@ -195,9 +205,11 @@ class Builder:
         )
         labels = {LABEL: "1", KIND: "dockerfile", **image_labels(plan, base), ORIGIN: dockerfile.path.name}
         log: list[str] = []
+        watch = InstallLog(lambda words: self._progress(plan.tag.label, words))
         try:
             for line in self._engine.build(context, reference=reference, labels=labels):
                 log.append(line)
+                watch.feed(f"{line}\n".encode())
                 if self._step.aborted:
                     raise BuildError("stopped while it was built")
         except EngineError as error:

@@ -12,6 +12,7 @@ from typing import Any
 from pytest_pyimages.engines.base import STDOUT, ContainerSpec, Engine, Mount
 from pytest_pyimages.engines.labels import KIND, LABEL
 from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound
+from pytest_pyimages.images.install_log import InstallLog
 from pytest_pyimages.images.network import HostNetwork
 from pytest_pyimages.images.places import MEMORY
 from pytest_pyimages.images.plan import ImagePlan
@@ -72,19 +73,21 @@ class Installed:
 class InstallStep:
     """Runs the installer in containers and keeps what it made. May be used from several threads at once."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works with, given once
         self,
         *,
         engine: Engine,
         owner: Ownership,
         source: Source,
         network: Callable[[ImagePlan], HostNetwork],
+        progress: Callable[[str, str], None],
         note: Callable[[str], None],
     ) -> None:
         self._engine = engine
         self._owner = owner
         self._source = source
         self._network = network
+        self._progress = progress
         self._note = note
         self._is_elsewhere = False  # the engine is not on this machine
         self._lock = threading.Lock()
@@ -141,7 +144,8 @@ class InstallStep:
             try:
                 self._track(container)
                 prepare(container)
-                installed = self._talk(container, self._job(plan, name, way, extends=new.extends))
+                watch = InstallLog(lambda words: self._progress(plan.tag.label, words))
+                installed = self._talk(container, self._job(plan, name, way, extends=new.extends), watch)
                 installed = installed.redacted(way.redaction)
                 if installed.succeeded and not self.aborted:
                     said = {f"{LABEL}.{key}": str(installed.result[key]) for key in SAID}
@@ -193,7 +197,7 @@ class InstallStep:
         data = json.dumps(job).encode("ascii")
         return b"%d\n%s" % (len(data), data)
 
-    def _talk(self, container: str, job: bytes) -> Installed:
+    def _talk(self, container: str, job: bytes, watch: InstallLog) -> Installed:
         stream = self._engine.attach(container)
         output, log = bytearray(), bytearray()
         try:
@@ -210,6 +214,7 @@ class InstallStep:
                 else:
                     log += data
                     del log[:-LOG_BYTES]
+                    watch.feed(data)
         finally:
             stream.close()
         status = self._engine.wait(container)

@@ -17,7 +17,9 @@ from pathlib import Path
 import pyte
 import pytest
 
+from pytest_pyimages.engines.base import STDERR, PullProgress
 from tests.plugin.conftest import Command, ImagesRun, make_distribution, read_record
+from tests.plugin.fake_engine import FakeEngine, FakeStream
 
 # Makes the terminal on its standard streams its own, so that Ctrl-C arrives as one.
 OWN_TERMINAL = """
@@ -26,6 +28,7 @@ fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.argv[1], sys.argv[1:])
 """
 MOVES = re.compile(r"\x1b[D78]|\x1b\[\d*[ABJ]")  # what the block is drawn with
+TELLING = f"__import__({__name__!r}, fromlist=['*']).TellingEngine()"
 COLOURS = re.compile(r"\x1b\[[1-9][0-9;]*m")
 
 
@@ -58,7 +61,7 @@ class Watched:
     def wait_for(self, pattern: str, seconds: float = 20) -> None:
         """Read until a line on the screen matches."""
         deadline = time.monotonic() + seconds
-        while not any(re.search(pattern, line) for line in self.screen.display):
+        while not any(re.search(pattern, line.rstrip()) for line in self.screen.display):
             assert self._read(deadline), f"the run has ended without {pattern!r}:\n{self.text}"
 
     def end(self, seconds: float = 40) -> int:
@@ -142,8 +145,30 @@ FAILURE = """
 >       assert LABEL == "3.12", "only here"
 E       AssertionError: only here
 E       assert '3.13' == '3.12'"""
-SLOW_BUILDS = """FakeEngine(installer=lambda spec, job: (
-    __import__("time").sleep(1), installs(spec, job) | {"log": "Resolved 58 packages in 1ms\\n"})[1])"""
+
+
+class TellingStream(FakeStream):
+    def frames(self) -> Iterator[tuple[int, bytes]]:
+        if self._container.process is None:
+            yield STDERR, b"Resolved 58 packages in 1ms\nDownloading numpy (15.0MiB)\n"
+            time.sleep(1)
+        yield from super().frames()
+
+
+class TellingEngine(FakeEngine):
+    """Has no images, and is slow to pull and to install them."""
+
+    def __init__(self) -> None:
+        super().__init__(known=(), pulls={"python:3.12": None, "python:3.13": None, "python:3.14": None})
+
+    def pull(self, reference: str) -> Iterator[PullProgress]:
+        for part in range(5):
+            yield PullProgress(done=part * 10**7, total=160 * 10**6)
+            time.sleep(0.2)
+        yield from super().pull(reference)
+
+    def attach(self, container: str) -> FakeStream:
+        return TellingStream(self.containers[container])
 
 
 def without_times(text: str) -> str:
@@ -187,11 +212,21 @@ def test_the_text_is_that_of_a_terminal_without_moving_lines(
 
 def test_a_row_tells_how_far_the_stage_has_come(pytester: pytest.Pytester, watch: Watch) -> None:
     pytester.makepyfile("def test_a(): pass")
-    run = watch(images="3.12,3.13,3.14", engine=SLOW_BUILDS)
-    run.wait_for(r"^ 3.12  installing")
-    run.wait_for(r"^ 3.14  queued")  # as many at once as there are processors, two at least
+    run = watch(images="3.12,3.13,3.14", engine=TELLING)
+    run.wait_for(r"^ 3.12  pulling · [1-4]0.0/160.0 MB  \ds$")
+    run.wait_for(r"^ 3.14  queued$")  # as many at once as there are processors, two at least
+    run.wait_for(r"^ 3.12  installing · numpy \(15.0MiB\)  \ds$")
     assert run.end() == 0
-    assert "installing" not in run.text
+    assert not re.search("pulling|installing|numpy", run.text)
+
+
+def test_plain_lines_tell_each_stage_once(pytester: pytest.Pytester, run_images: Callable[..., ImagesRun]) -> None:
+    pytester.makepyfile("def test_a(): pass")
+    run = run_images(images="3.12,3.13", engine=TELLING)
+    for label in ("3.12", "3.13"):
+        said = [line for line in run.out.splitlines() if line.startswith(f" {label}  ") and "ing" in line]
+        assert [line.split()[1] for line in said] == ["pulling", "installing"]
+    assert "numpy" not in run.out
 
 
 @pytest.mark.parametrize(
@@ -273,7 +308,7 @@ def test_ctrl_c_leaves_a_clean_terminal(pytester: pytest.Pytester, watch: Watch)
     assert run.moved
     assert "KeyboardInterrupt" in run.text
     assert not re.search(r"━|/22", run.text)
-    assert re.search(r"^test_it\.py \.+(\^C)?$", run.text, re.MULTILINE)
+    assert re.search(r"^test_it\.py [.^C]+$", run.text, re.MULTILINE)
 
 
 def test_what_a_suite_prints_live_stays_whole(pytester: pytest.Pytester, watch: Watch) -> None:
