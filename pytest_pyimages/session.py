@@ -45,7 +45,8 @@ class ImagesSession:
             tag.label: ImageResult(label=tag.label, reference=tag.reference, allowed_to_fail=tag.allowed_to_fail)
             for tag in self.matrix
         }
-        self._notes: list[str] = []  # what people should know at the end
+        # What people should know at the end.
+        self._notes = list(dict.fromkeys(note for plan in self.plans for note in plan.project.notes))
         self._engine: Engine | None = None
         self._schedule: Schedule | None = None
         self._interruptions = Interruptions()

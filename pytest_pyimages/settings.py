@@ -58,6 +58,10 @@ INI_KEYS = (
     ("py_images", "the images to run the suite in, as for --py-images, one or more per line"),
     ("py_images_registry", "as --py-images-registry"),
     ("py_images_install", "what to install for the suite instead of what is found: pip arguments, one per line"),
+    (
+        "py_images_versions",
+        "'locked': hold to the project's lock file or fail; 'free': leave it alone; by default, what works is held to",
+    ),
     ("py_images_setup", "shell commands to run in an image before anything is installed, one per line"),
     ("py_images_apt", "system packages to install in the images: names of Debian's, or of Alpine's"),
     ("py_images_env", "variables for set-up and suite: NAME=VALUE, or NAME for the host's value, one per line"),

@@ -16,6 +16,7 @@ from pytest_pyimages.images.dockerfile import ARGUMENT
 from pytest_pyimages.images.index_faults import index_faults, is_about_packages
 from pytest_pyimages.images.install_log import InstallLog
 from pytest_pyimages.images.install_step import Installed, InstallStep, NewImage
+from pytest_pyimages.images.locks_fate import fate_note
 from pytest_pyimages.images.network import HostNetwork
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.project import Project
@@ -67,6 +68,7 @@ class Builder:
         self._say = say
         self._progress = progress
         self._network = network
+        self._note = note
         self._step = InstallStep(
             engine=engine, owner=owner, source=source, network=network, progress=progress, note=note
         )
@@ -87,10 +89,14 @@ class Builder:
         image, cached = self._engine.find_image(reference), True
         if image is None:
             image, cached = self._build_once(plan, base, reference)
+        python = image.labels.get(PYTHON, "")
+        note = fate_note(plan.recipe.lock, image.labels.get(f"{LABEL}.lock", ""), label=plan.tag.label, python=python)
+        if note:
+            self._note(note)
         return BuiltImage(
             id=image.id,
             digest=base.digests[0] if base.digests else base.id,
-            python=image.labels.get(PYTHON, ""),
+            python=python,
             executable=image.labels.get(f"{LABEL}.executable", "python"),
             cached=cached,
             build_seconds=0.0 if cached else time.monotonic() - started,
@@ -230,13 +236,16 @@ def _failure(plan: ImagePlan, installed: Installed, network: HostNetwork) -> Bui
         return BuildError(f"{plan.tag.reference} has no Python", "name an image that has one", log=tail)
     if "nosource" in result:
         return BuildError(f"the source is not visible inside: {result['nosource']}", log=tail)
-    if result.get("failed") == "setup":
-        what = f"py_images_setup: `{result['command']}` ended with status {status}"
-        return BuildError(what, "see the log below", log=tail)
-    if result.get("failed") == "apt":
-        return BuildError(
-            f"py_images_apt: {', '.join(plan.recipe.apt)} cannot be installed", "see the log below", log=tail
-        )
+    told = {
+        "setup": (f"py_images_setup: `{result.get('command')}` ended with status {status}", "see the log below"),
+        "apt": (f"py_images_apt: {', '.join(plan.recipe.apt)} cannot be installed", "see the log below"),
+        "lock": (
+            f"{plan.recipe.lock.origin if plan.recipe.lock else 'the lock file'} is not for this Python",
+            "take py_images_versions = locked away, or lock for it",
+        ),
+    }.get(str(result.get("failed")))
+    if told is not None:
+        return BuildError(*told, log=tail)
     what = network.redaction.redacted(plan.project.origin or "pytest")
     fault = next(index_faults(network), None) if is_about_packages(installed.log) else None
     if fault is not None:

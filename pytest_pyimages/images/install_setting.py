@@ -31,7 +31,7 @@ def configured_needs(ini: Ini, files: ProjectFiles, metadata: Metadata) -> Needs
     """
     if KEY not in ini:
         return None
-    entries = _entries(ini)
+    entries = install_entries(ini)
     extras: list[str] = []
     groups: list[str] = []
     requirements: list[str] = []
@@ -58,7 +58,8 @@ def configured_needs(ini: Ini, files: ProjectFiles, metadata: Metadata) -> Needs
     )
 
 
-def _entries(ini: Ini) -> tuple[str, ...]:
+def install_entries(ini: Ini) -> tuple[str, ...]:
+    """Return the key's value, an entry each."""
     value: object = ini[KEY]  # a TOML file may hold anything
     if isinstance(value, str):
         return lines(value)

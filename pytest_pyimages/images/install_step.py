@@ -149,6 +149,7 @@ class InstallStep:
                 installed = installed.redacted(way.redaction)
                 if installed.succeeded and not self.aborted:
                     said = {f"{LABEL}.{key}": str(installed.result[key]) for key in SAID}
+                    said[f"{LABEL}.lock"] = str(installed.result.get("lock", ""))  # see locks_fate
                     engine.commit(container, reference=new.reference, labels={**new.labels, **said})
                 if installed.result.get("note"):
                     self._note(f"{plan.tag.label}: {installed.result['note']}")
@@ -182,6 +183,7 @@ class InstallStep:
             "apt": list(recipe.apt),
             "setup": list(recipe.setup),
             "steps": [list(step) for step in recipe.steps],
+            "lock": recipe.lock.content if recipe.lock else None,
             "project": plan.project.name,
             "kind": plan.project.kind,
             "version": _version(plan),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packaging.markers import InvalidMarker, Marker
@@ -17,10 +17,13 @@ from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.images.locks_formats import Edge, LockedPackage, LockFile, read_lock_file
 from pytest_pyimages.images.project_files import parsed, read_toml, table
 from pytest_pyimages.images.suite_needs import closeness
 
+KEY = "py_images_versions"
+CHOICES = ("", "locked", "free")
 # In the order of trust, after those named after tests: the standard's own, then that of the tool in use. Who moved from
 # one tool to another has moved in this direction.
 _NAMES = ("pylock.toml", "uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock")
@@ -34,11 +37,26 @@ _SELECTION = re.compile(r"\b(extras?|dependency_groups)\b")
 class Lock:
     """Versions that an installer is to hold to, where they are for its Python."""
 
-    origin: str  # for people: "uv.lock"
+    origin: str  # the file, for people: "uv.lock"
     constraints: tuple[str, ...]  # lines of a constraints file, sorted: "numpy==2.2.6 ; python_version < '3.12'"
     requires_python: str = ""  # a specifier set that the image's Python has to be in
     environments: tuple[str, ...] = ()  # markers, one of which has to admit the image; any image, if there is none
     outdated: tuple[str, ...] = ()  # names left out, since the project's requirements exclude their locked versions
+    is_required: bool = False  # whether the installer is to fail where it cannot hold to it
+
+    @property
+    def content(self) -> dict[str, object]:
+        """What an installer has to know of it, and all that decides what it installs."""
+        return {
+            "constraints": self.constraints,
+            "requires_python": self.requires_python,
+            "environments": self.environments,
+            "is_required": self.is_required,
+        }
+
+    def __str__(self) -> str:
+        late = f" (out of date for {', '.join(self.outdated)})" if self.outdated else ""
+        return f"versions of {self.origin}{late}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +65,26 @@ class Wanted:
 
     requirements: tuple[str, ...]  # PEP 508; the project's own dependencies among them
     is_complete: bool  # whether they are all, so that what nothing of them leads to can be left out
+
+
+def locked_versions(
+    root: Path, wanted: Wanted, *, name: str, ini: Mapping[str, str | list[str]]
+) -> tuple[Lock | None, tuple[str, ...]]:
+    """Return what ``find_lock`` does, as the ini key has it.
+
+    :raises ConfigurationError: also for a value that makes no sense, or a lock file that is required and not there.
+    """
+    value: object = ini.get(KEY, "")  # a TOML file may hold anything
+    if value not in CHOICES:
+        raise ConfigurationError(f"{KEY}: {value!r} is neither locked nor free", "leave it out for whatever works")
+    if value == "free":
+        return None, ()
+    lock, notes = find_lock(root, wanted, name=name)
+    if value != "locked":
+        return lock, notes
+    if lock is None:
+        raise ConfigurationError(f"{KEY}: {root} has no lock file that holds what is installed", "; ".join(notes))
+    return replace(lock, is_required=True), notes
 
 
 def find_lock(root: Path, wanted: Wanted, *, name: str) -> tuple[Lock | None, tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,9 +10,11 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from pytest_pyimages.images.build_kind import Kind, build_kind, build_scripts, source_files
+from pytest_pyimages.images.dependency_groups import expanded_group
 from pytest_pyimages.images.discovery import discovered_needs
 from pytest_pyimages.images.ini_demands import ini_demands
-from pytest_pyimages.images.install_setting import configured_needs
+from pytest_pyimages.images.install_setting import configured_needs, install_entries
+from pytest_pyimages.images.locks import Lock, Wanted, locked_versions
 from pytest_pyimages.images.metadata import Metadata, read_metadata
 from pytest_pyimages.images.project_files import (
     ProjectFiles,
@@ -20,6 +23,7 @@ from pytest_pyimages.images.project_files import (
     read_ini,
     read_project_files,
     read_toml,
+    table,
 )
 from pytest_pyimages.images.requirements_files import own_extras, read_requirements_file
 from pytest_pyimages.images.scm import Versioning, find_versioning
@@ -45,7 +49,10 @@ class Project:
     requirement_files: tuple[Path, ...] = ()  # for -r, read with the root as working folder
     dependencies_known: bool = False
     dependencies: tuple[str, ...] = ()  # PEP 508: the project's own and those of the extras; empty if not known
+    lock: Lock | None = None  # versions to hold to, whatever is installed
     origin: str = ""  # for people: ".[test] (pyproject.toml)"; empty: nothing was found
+    install: tuple[str, ...] = ()  # the same as py_images_install would have it, the project itself left out
+    notes: tuple[str, ...] = ()  # what people should know of its files
     # Files whose content decides what gets installed. What tox.ini, Pipfile and groups ask for stands above already.
     fingerprint_files: tuple[Path, ...] = ()
 
@@ -74,6 +81,9 @@ def find_project(start: Path, *, ini: Mapping[str, str | list[str]] = {}) -> Pro
     if not origins and kind != "none":
         origins = [f". ({files.main_file})"]
     own = installation.own_dependencies()
+    lock, notes = locked_versions(files.root, installation.wanted(own), name=metadata.name, ini=ini)
+    if lock is not None:
+        origins.append(str(lock))
     return Project(
         root=files.root,
         name=name,
@@ -87,7 +97,10 @@ def find_project(start: Path, *, ini: Mapping[str, str | list[str]] = {}) -> Pro
         requirement_files=tuple(dict.fromkeys(installation.requirement_files)),
         dependencies_known=own is not None,
         dependencies=own or (),
+        lock=lock,
         origin=", ".join(origins),
+        install=installation.entries(needs) if configured is None else install_entries(ini),
+        notes=notes,
         fingerprint_files=_fingerprint_files(files, metadata, installation),
     )
 
@@ -137,6 +150,7 @@ class _Installation:
     requirement_files: list[Path] = field(default_factory=list)
     chains: list[Path] = field(default_factory=list)
     _in_files: list[str] = field(default_factory=list)
+    _is_plain: bool = True  # the requirements say it all
 
     def add(self, needs: Needs) -> None:
         self._add_extras(needs.extras)
@@ -160,6 +174,7 @@ class _Installation:
         if content.problem is not None:
             raise content.problem
         self.chains += content.chain
+        self._is_plain = self._is_plain and content.is_plain
         self._add_extras(content.own_extras)
         if self.is_installed and content.names_project and content.is_plain:
             # It would install the project a second time, and perhaps in another way.
@@ -184,6 +199,24 @@ class _Installation:
         if self.metadata.dependencies is None or not known.issuperset(map(canonicalize_name, self.extras)):
             return None
         return tuple(dict.fromkeys((*self.metadata.dependencies, *self.metadata.with_extras(self.extras))))
+
+    def wanted(self, own: tuple[str, ...] | None) -> Wanted:
+        """Return all that is to be installed by name, for a lock file to say in which version."""
+        requirements = (*self.requirements, *self._in_files, *(own or ()))
+        return Wanted(requirements=requirements, is_complete=own is not None and self._is_plain)
+
+    def entries(self, needs: Iterable[Needs]) -> tuple[str, ...]:
+        """Return what was found as a user would write it, with the groups and files that it stands in."""
+        path = self.files.root / "pyproject.toml"
+        groups = dict.fromkeys(group for one in needs for group in one.groups)
+        tables = table(self.files.pyproject, "dependency-groups")
+        listed = {text for group in groups for text in expanded_group(tables, group, path=path)}
+        return (
+            *([f".[{','.join(self.extras)}]"] if self.extras else []),
+            *(f"--group {group}" for group in groups),
+            *(f"-r {os.path.relpath(file, self.files.root)}" for file in dict.fromkeys(self.requirement_files)),
+            *dict.fromkeys(text for text in self.requirements if text not in listed),
+        )
 
 
 def _fingerprint_files(files: ProjectFiles, metadata: Metadata, installation: _Installation) -> tuple[Path, ...]:

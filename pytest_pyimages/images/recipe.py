@@ -16,6 +16,7 @@ from pathlib import Path
 from pytest_pyimages.engines.base import ImageInfo
 from pytest_pyimages.images.configuration import ImageConfiguration
 from pytest_pyimages.images.dockerfile import Dockerfile, read_dockerfile
+from pytest_pyimages.images.locks import Lock
 from pytest_pyimages.images.project import Project, build_sources
 
 if sys.version_info >= (3, 11):
@@ -39,6 +40,7 @@ class Recipe:
     """All that decides the content of an environment image, apart from the base image. The same on every host."""
 
     steps: tuple[tuple[str, ...], ...]  # arguments of ``pip install``, one command each
+    lock: Lock | None = None  # versions that the steps hold to
     content: Content = ()
     apt: tuple[str, ...] = ()  # system packages
     setup: tuple[str, ...] = ()  # shell commands, run before the steps
@@ -63,6 +65,7 @@ class Recipe:
         parts = {
             "foundation": self.foundation(base),
             "steps": self.steps,
+            "lock": self.lock.content if self.lock else None,
             "content": self.content,
             "worker": text_digest(worker_source()),
         }
@@ -76,6 +79,7 @@ def recipe_for(project: Project, configuration: ImageConfiguration, content: Con
     """
     return Recipe(
         steps=install_steps(project),
+        lock=project.lock,
         content=content_of(project) if content is None else content,
         apt=configuration.apt,
         setup=configuration.setup,

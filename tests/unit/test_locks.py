@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pyimages.images.locks import Lock, Wanted, find_lock
+from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.images.locks import Lock, Wanted, find_lock, locked_versions
 from tests.unit.project_tree import write_tree
 
 INDEX = '{ registry = "https://index.example/simple" }'
@@ -274,3 +275,43 @@ def test_members_of_a_workspace_have_its_lock(tmp_path: Path) -> None:
     assert find_lock(tmp_path / "packages" / "stranger", wanted, name="stranger") == (None, ())
     (tmp_path / "packages" / ".git").mkdir()  # a checkout of its own
     assert find_lock(tmp_path / "packages" / "member", wanted, name="member") == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("ini", "is_required"),
+    [({}, False), ({"py_images_versions": ""}, False), ({"py_images_versions": "locked"}, True)],
+    ids=str,
+)
+def test_a_lock_may_be_required(tmp_path: Path, ini: dict[str, str | list[str]], is_required: bool) -> None:
+    write_tree(tmp_path, {"uv.lock": uv_lock(uv_package("idna", "3.4"))})
+    lock, _ = locked_versions(tmp_path, Wanted(requirements=("idna",), is_complete=True), name="shop", ini=ini)
+    assert lock is not None
+    assert lock.is_required is is_required
+
+
+def test_a_lock_may_be_left_alone(tmp_path: Path) -> None:
+    """Not even read: what is wrong with it does not matter."""
+    write_tree(tmp_path, {"uv.lock": "<<<<<<<"})
+    ini: dict[str, str | list[str]] = {"py_images_versions": "free"}
+    assert locked_versions(tmp_path, Wanted(requirements=("idna",), is_complete=True), name="", ini=ini) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("lokced", "py_images_versions: 'lokced' is neither locked nor free"),
+        (["locked"], r"py_images_versions: \['locked'\] is neither"),
+        ("locked", "py_images_versions: .* has no lock file that holds what is installed"),
+    ],
+    ids=str,
+)
+def test_a_wrong_choice_is_refused(tmp_path: Path, value: str | list[str], message: str) -> None:
+    wanted = Wanted(requirements=("idna",), is_complete=True)
+    with pytest.raises(ConfigurationError, match=message):
+        locked_versions(tmp_path, wanted, name="", ini={"py_images_versions": value})
+
+
+def test_people_see_which_file_it_is(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"uv.lock": uv_lock(uv_package("idna", "3.4"), uv_package("six", "1.16.0"))})
+    assert str(found(tmp_path, "idna", "six")) == "versions of uv.lock"
+    assert str(found(tmp_path, "idna>=4", "six>=2")) == "versions of uv.lock (out of date for idna, six)"

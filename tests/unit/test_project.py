@@ -44,6 +44,7 @@ def test_a_project_is_described_in_full(tmp_path: Path) -> None:
         dependencies_known=True,
         dependencies=("attrs>=22", "pytest>=8", "babel"),
         origin=".[test] (pyproject.toml)",
+        install=(".[test]",),
         fingerprint_files=(tmp_path / "pyproject.toml", tmp_path / "setup.py"),
     )
 
