@@ -16,7 +16,7 @@ from pytest_pyimages.images.install_log import InstallLog
 from pytest_pyimages.images.network import HostNetwork
 from pytest_pyimages.images.places import MEMORY
 from pytest_pyimages.images.plan import ImagePlan
-from pytest_pyimages.images.recipe import installer_project_source, installer_source, worker_source
+from pytest_pyimages.images.recipe import installer_sources, worker_source
 from pytest_pyimages.images.redaction import Redaction
 from pytest_pyimages.images.way_in import WayIn, way_in
 from pytest_pyimages.runs.ownership import Ownership
@@ -187,14 +187,13 @@ class InstallStep:
             "project": plan.project.name,
             "kind": plan.project.kind,
             "version": _version(plan),
-            "installer_project": installer_project_source(),
             "environment": {**plan.environment, **way.environment},
             "files": dict(way.files),
             "machine": list(way.machine),
             "folders": [[target, list(names)] for target, names in way.folders],
             "witness": [[witness.path, witness.size, witness.seconds] for witness in witnesses(self._source.root)],
             "worker": worker_source(),
-            "installer": installer_source(),
+            **installer_sources(),
         }
         data = json.dumps(job).encode("ascii")
         return b"%d\n%s" % (len(data), data)

@@ -13,7 +13,6 @@ import fcntl
 import json
 import os
 import py_compile
-import re
 import shutil
 import subprocess
 import sys
@@ -22,7 +21,6 @@ CACHE = "/var/cache/pyimages"
 MEMORY = "/run/pyimages"
 HOME = "/opt/pyimages"
 CONSTRAINTS = "constraints.txt"  # in memory
-MOST_TRIES = 5  # with ever less of a lock file
 UV_FLOOR = (3, 8)  # what uv installs into
 
 
@@ -194,79 +192,29 @@ def install(job, environment):
             command += ["--exact", "--upgrade"]
     else:
         command = [sys.executable, "-m", "pip", "install", "--progress-bar", "off"]
-    fates = [install_step(command + arguments, job["lock"], environment) for arguments in job["steps"]]
-    return extendable, next((fate for fate in fates if fate != "held"), "held")
+    fate = ""
+    for arguments in job["steps"]:
+        if job["lock"] and job["lock"]["constraints"]:
+            fate = install_locked(command + arguments, job, environment)
+        else:
+            call(command + arguments, environment)
+    return extendable, fate
 
 
-def install_step(command, lock, environment):
-    """Run an installer, with the versions of a lock file if there is one; return what became of that (locks_fate.py).
+def install_locked(command, job, environment):
+    """Run an installer with the versions of the lock file; return what became of that."""
+    lock = load(job["installer_lock"], "installer_lock")
 
-    What the installer blames is left out, since another version may do; the whole file, if that helps too little.
-    """
-    if not lock or not lock["constraints"]:
-        call(command, environment)
-        return ""
-    if not is_for_this_python(lock):
-        if lock["is_required"]:
-            finish({"failed": "lock", "status": 1})
-        call(command, environment)
-        return "excluded"
-    lines, missing = lock["constraints"], []
-    for _ in range(MOST_TRIES):
-        write_in_memory(CONSTRAINTS, "\n".join(lines))
-        # What uv cannot resolve or build has status 1, what it cannot reach 2; pip does not tell them apart.
-        code, log = heard(command + ["-c", MEMORY + "/" + CONSTRAINTS], environment)
-        if not code:
-            return " ".join(["partly"] + missing) if missing else "held"
-        if code != 1 or lock["is_required"]:
-            finish({"failed": "install", "status": code, "command": " ".join(command)})
-        blamed = sorted(blamed_in(log).intersection(line.split(" ;")[0] for line in lines))
-        if not blamed or len(blamed) == len(lines):
-            break
-        say("once more, without %s of the lock file" % ", ".join(blamed))
-        missing += blamed
-        lines = [line for line in lines if line.split(" ;")[0] not in blamed]
-    say("once more, without the lock file")
-    call(command, environment)
-    return " ".join(["unmet"] + missing)
+    def run(constrained):
+        arguments = ["-c", MEMORY + "/" + CONSTRAINTS] if constrained else []
+        say("$ " + " ".join(command + arguments))
+        return lock["heard"](command + arguments, environment)
 
-
-def blamed_in(log):
-    """Return the versions that the last words of uv or pip name: "numpy==1.26.4"."""
-    words = re.split(r"(?mi)^\s*(?:error|\u00d7|x )", log, maxsplit=1)[1:]
-    return {found.lower().replace("_", "-") for found in re.findall(r"[\w.-]+==[\w.!+-]*\w", " ".join(words))}
-
-
-def heard(command, environment):
-    """Run a command; return its status and the end of what it wrote to standard error."""
-    say("$ " + " ".join(command))
-    with open(os.devnull) as nothing:
-        process = subprocess.Popen(command, env=environment, stdin=nothing, stdout=2, stderr=subprocess.PIPE)
-    log = b""
-    while True:
-        data = os.read(process.stderr.fileno(), 65536)
-        if not data:
-            break
-        os.write(2, data)
-        log = (log + data)[-65536:]
-    return process.wait(), log.decode("utf-8", "replace")
-
-
-def is_for_this_python(lock):
-    """Whether a lock file is meant for this environment; where nothing here can tell, the installation will."""
-    kept, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # of pip, which is not what the image is for
-    try:
-        from pip._vendor.packaging.markers import Marker
-        from pip._vendor.packaging.specifiers import SpecifierSet
-
-        # As pip has it, a prerelease of a Python counts as that Python.
-        if not SpecifierSet(lock["requires_python"]).contains("%d.%d.%d" % sys.version_info[:3]):
-            return False
-        return not lock["environments"] or any(Marker(marker).evaluate() for marker in lock["environments"])
-    except (ImportError, ValueError):
-        return True
-    finally:
-        sys.dont_write_bytecode = kept
+    status, fate = lock["install"](job["lock"], run, lambda text: write_in_memory(CONSTRAINTS, text), say)
+    if status:
+        excluded = fate == "excluded" and job["lock"]["is_required"]
+        finish({"failed": "lock" if excluded else "install", "status": status, "command": " ".join(command)})
+    return fate
 
 
 def install_worker(job):

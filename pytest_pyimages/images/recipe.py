@@ -56,7 +56,7 @@ class Recipe:
             "setup": self.setup,
             "environment": self.environment,
             "dockerfile": self.dockerfile.digest if self.dockerfile else "",
-            "installer": text_digest(installer_source() + installer_project_source()),
+            "installer": text_digest("".join(installer_sources().values())),
         }
         return text_digest(json.dumps(parts, sort_keys=True))[:32]
 
@@ -149,11 +149,8 @@ def worker_source() -> str:
     return resources.files("pytest_pyimages.runs").joinpath("worker.py").read_text(encoding="utf-8")
 
 
-def installer_project_source() -> str:
-    """Return the source of the install step's part that has to do with the project's own build."""
-    return resources.files("pytest_pyimages.images").joinpath("installer_project.py").read_text(encoding="utf-8")
-
-
-def installer_source() -> str:
-    """Return the source of the install step."""
-    return resources.files("pytest_pyimages.images").joinpath("installer.py").read_text(encoding="utf-8")
+def installer_sources() -> dict[str, str]:
+    """Return the sources of the install step, the one that is run first; the names are those in its job."""
+    folder = resources.files("pytest_pyimages.images")
+    names = ("installer", "installer_project", "installer_lock")
+    return {name: folder.joinpath(f"{name}.py").read_text(encoding="utf-8") for name in names}

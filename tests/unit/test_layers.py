@@ -159,7 +159,9 @@ def test_the_entry_point_loads_nothing_heavy() -> None:
     assert {name for name in loaded if name.split(".")[0] in HEAVY or layer(name) in ("session", "engines")} == set()
 
 
-@pytest.mark.parametrize("module", ["runs.worker", "images.installer"])
+@pytest.mark.parametrize(
+    "module", ["runs.worker", "images.installer", "images.installer_lock", "images.installer_project"]
+)
 def test_what_runs_inside_imports_nothing_of_the_package(module: str) -> None:
     assert [each.imported for each in INTERNAL if each.importer == module] == []
 
