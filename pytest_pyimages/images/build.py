@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 from pytest_pyimages.engines.base import BuildContext, Engine, ImageInfo
 from pytest_pyimages.engines.labels import KIND, LABEL, ORIGIN, PROJECT, PYTHON, RECIPE, ROOT
 from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound
+from pytest_pyimages.images.build_faults import build_fault
 from pytest_pyimages.images.dockerfile import ARGUMENT
 from pytest_pyimages.images.index_faults import index_faults, is_about_packages
 from pytest_pyimages.images.install_log import InstallLog
@@ -250,6 +251,9 @@ def _failure(plan: ImagePlan, installed: Installed, network: HostNetwork) -> Bui
     fault = next(index_faults(network), None) if is_about_packages(installed.log) else None
     if fault is not None:
         return BuildError(f"not installable: {what}: {fault.problem}", fault.hint, log=tail)
+    missing = build_fault(installed.log)
+    if missing is not None:
+        return BuildError(f"not installable: {what}: {missing.problem}", missing.hint, log=tail)
     return BuildError(f"not installable: {what}", "see the log below, or use the full image instead of slim", log=tail)
 
 

@@ -96,14 +96,12 @@ class MadeFiles(object):
         """
         if not HAS_UV:  # nor has it importlib.metadata
             return []
-        from importlib.metadata import PackageNotFoundError, distribution
+        from importlib.metadata import distributions
 
-        try:
-            files = distribution(name).files or []
-        except PackageNotFoundError:
-            return []
+        # The working folder is on the path as well, and has metadata that setuptools leaves there.
+        installed = distributions(name=name, path=[entry for entry in sys.path if entry not in ("", self.root)])
         pairs = []
-        for file in files:
+        for file in [file for found in installed for file in found.files or []]:
             package = file.parts[0]
             if len(file.parts) < 2 or package == os.pardir or package.endswith((".dist-info", ".data")):
                 continue

@@ -22,12 +22,6 @@ from pytest_pyimages.images.scm_tools import SETUPTOOLS_SCM, Tool, versioning_to
 from pytest_pyimages.images.scm_versions import SCHEMES, Described
 
 GIT_SECONDS = 30
-_WITHOUT_GIT = re.compile(
-    r"No such file or directory: '(/usr/bin/)?git'|dubious ownership|not a git repository|unable to detect version"
-    r"|Cannot find the version from SCM|Versioning for this project requires|does not appear to be a Git|NotSdistError"
-    r"|Unable to detect version control system|Unable to find 'git'",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,16 +86,6 @@ def find_versioning(files: ProjectFiles, name: str) -> Versioning | None:
     if not any((candidate / ".git").exists() for candidate in (folder, *(folder.parents if above else ()))):
         return None
     return Versioning(tool=tool, project=canonicalize_name(name), folder=folder, variables=tool.variables(name))
-
-
-def without_git_hint(log: str) -> str:
-    """Return what to do about a build that wanted git and had none; empty if the log does not speak of that."""
-    if _WITHOUT_GIT.search(log) is None:
-        return ""
-    return (
-        "its version comes from git, which says nothing here: set the variable of its versioning tool by py_images_env"
-        " (SETUPTOOLS_SCM_PRETEND_VERSION=1.0 for example), or install git on this host, or by py_images_apt"
-    )
 
 
 def _git(folder: Path, *arguments: str, environ: Mapping[str, str]) -> str | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.images.project_files import read_project_files
-from pytest_pyimages.images.scm import Versioning, find_versioning, without_git_hint
+from pytest_pyimages.images.scm import Versioning, find_versioning
 
 from .project_tree import write_tree
 
@@ -296,9 +296,3 @@ def test_without_git_on_this_host_nothing_is_said(tmp_path: Path) -> None:
     nowhere = {"PATH": str(tmp_path)}
     assert versioning.last_tag(nowhere) == ""
     assert versioning.version(nowhere) is None
-
-
-def test_a_build_that_wants_git_gets_a_hint() -> None:
-    log = "LookupError: setuptools-scm was unable to detect version for /src"
-    assert "py_images_env" in without_git_hint(log)
-    assert without_git_hint("error: command 'gcc' failed") == ""
