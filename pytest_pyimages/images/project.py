@@ -20,6 +20,7 @@ from pytest_pyimages.images.project_files import (
     ProjectFiles,
     declares_project,
     distribution_names,
+    parsed,
     read_ini,
     read_project_files,
     read_toml,
@@ -47,6 +48,7 @@ class Project:
     groups: tuple[str, ...] = ()  # dependency groups (PEP 735); what they hold is among the requirements
     requirements: tuple[str, ...] = ()  # PEP 508, beside the project; with kind "none" its own dependencies, too
     requirement_files: tuple[Path, ...] = ()  # for -r, read with the root as working folder
+    files_bring_pytest: bool = False  # these files ask for it in every environment
     dependencies_known: bool = False
     dependencies: tuple[str, ...] = ()  # PEP 508: the project's own and those of the extras; empty if not known
     lock: Lock | None = None  # versions to hold to, whatever is installed
@@ -95,6 +97,7 @@ def find_project(start: Path, *, ini: Mapping[str, str | list[str]] = {}) -> Pro
         groups=tuple(dict.fromkeys(group for one in needs for group in one.groups)),
         requirements=tuple(dict.fromkeys(installation.requirements)),
         requirement_files=tuple(dict.fromkeys(installation.requirement_files)),
+        files_bring_pytest=installation.files_bring_pytest,
         dependencies_known=own is not None,
         dependencies=own or (),
         lock=lock,
@@ -199,6 +202,11 @@ class _Installation:
         if self.metadata.dependencies is None or not known.issuperset(map(canonicalize_name, self.extras)):
             return None
         return tuple(dict.fromkeys((*self.metadata.dependencies, *self.metadata.with_extras(self.extras))))
+
+    @property
+    def files_bring_pytest(self) -> bool:
+        found = [requirement for requirement in map(parsed, self._in_files) if requirement is not None]
+        return any(one.marker is None and canonicalize_name(one.name) == "pytest" for one in found)
 
     def wanted(self, own: tuple[str, ...] | None) -> Wanted:
         """Return all that is to be installed by name, for a lock file to say in which version."""

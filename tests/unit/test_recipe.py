@@ -110,3 +110,16 @@ def test_projects_without_a_package_share_images_wherever_they_lie(tmp_path: Pat
 
 def test_pytest_comes_with_it_in_one_resolution(root: Path) -> None:
     assert install_steps(find_project(root)) == (("pytest", "-e", f"{root}[test]"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments"),
+    [
+        pytest.param("pytest==8.4.2 --hash=sha256:00\n", ("-r", "requirements.txt"), id="pytest"),
+        pytest.param("pytest-mock\n", ("pytest", "-r", "requirements.txt"), id="a plugin"),
+        pytest.param("pytest ; python_version < '3'\n", ("pytest", "-r", "requirements.txt"), id="pytest, sometimes"),
+    ],
+)
+def test_files_with_hashes_bring_their_own_pytest(tmp_path: Path, text: str, arguments: tuple[str, ...]) -> None:
+    (tmp_path / "requirements.txt").write_text(text)
+    assert install_steps(find_project(tmp_path, ini={"py_images_install": "-r requirements.txt"})) == (arguments,)
