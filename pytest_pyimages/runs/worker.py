@@ -760,6 +760,8 @@ def main():
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(2, 1)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)  # with -s, what a suite prints is shown as it comes
     spec = read_spec(control)
     if spec is None:
         return 1

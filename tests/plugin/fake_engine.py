@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import selectors
 import signal
 import subprocess
 import sys
@@ -64,14 +65,16 @@ class FakeStream:
             return
         assert process.stdout is not None
         assert process.stderr is not None
-        errors: list[bytes] = []
-        drain = threading.Thread(target=lambda stream: errors.append(stream.read()), args=(process.stderr,))
-        drain.start()
-        while data := os.read(process.stdout.fileno(), 65536):
-            yield STDOUT, data
-        drain.join()
-        if errors[0]:
-            yield STDERR, errors[0]
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ, STDOUT)
+            selector.register(process.stderr, selectors.EVENT_READ, STDERR)
+            while selector.get_map():
+                for key, _ in selector.select():
+                    data = os.read(key.fd, 65536)
+                    if data:
+                        yield key.data, data
+                    else:
+                        selector.unregister(key.fileobj)
 
     def send(self, data: bytes) -> None:
         process = self._container.process

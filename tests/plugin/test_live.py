@@ -317,11 +317,14 @@ def test_what_a_suite_prints_live_stays_whole(pytester: pytest.Pytester, watch: 
         import sys, time
         def test_a():
             for number in range(8):
-                sys.stderr.write(f"whole {number}\\npart ")
+                print(f"whole {number}")
+                sys.stderr.write("part ")
+                sys.stderr.flush()
                 time.sleep(0.2)
         """)
     run = watch("-s")
-    run.wait_for("^part whole 3")
+    run.wait_for("^part whole 3$")
+    assert "whole 7" not in run.text
     run.resize(70, 30)
     assert run.end() == 0
     assert run.moved
