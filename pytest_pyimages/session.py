@@ -8,6 +8,7 @@ import queue
 import threading
 from concurrent.futures import Future
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,7 +16,6 @@ from pytest_pyimages.engines.base import Engine
 from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
 from pytest_pyimages.images.build import source_root
 from pytest_pyimages.planning import planned
-from pytest_pyimages.results.live import Stages, stages
 from pytest_pyimages.results.outcome import ImageResult, exit_status
 from pytest_pyimages.results.replay import Replay
 from pytest_pyimages.results.reports import STATUS
@@ -23,6 +23,9 @@ from pytest_pyimages.runs.source import Source
 from pytest_pyimages.schedule import Batch, Built, Message, Printed, Progressed, Said, Schedule
 from pytest_pyimages.settings import Settings
 from pytest_pyimages.signals import Interruptions
+
+if TYPE_CHECKING:
+    from pytest_pyimages.results.live import Stages
 
 # What pytest says of the host's own session stands: the images have no part in it.
 _OURS = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
@@ -122,6 +125,8 @@ class ImagesSession:
         return True
 
     def _stages(self) -> Stages:
+        from pytest_pyimages.results.live import stages  # late: there is nothing to do now but wait
+
         terminal = self._config.pluginmanager.getplugin("terminalreporter")
         return stages(terminal, self.results, verbosity=self._config.get_verbosity(), environ=os.environ)
 

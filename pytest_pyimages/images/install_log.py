@@ -94,6 +94,10 @@ def _listed(_: _Packages, names: str) -> str:
     return _in_words(names.count(",") + 1)
 
 
+def _unpacked_by_uv(_: _Packages, total: str) -> str:
+    return f"unpacking {_in_words(int(total))}"
+
+
 def _compiled(_: _Packages, total: str) -> str:
     return f"compiling {_in_words(int(total))}"
 
@@ -117,6 +121,7 @@ _READERS: tuple[tuple[re.Pattern[str], Callable[..., str]], ...] = tuple(
         (rf"Downloading {_NAME} {_SIZE}$", _Packages.download),
         (rf" *Building {_NAME}(?:==(?P<version>\d[\w.+!-]*)$| @ )", _Packages.build),
         (rf" *(?:Downloaded|Built) {_NAME}(?:==| @ |$)", _Packages.end),
+        (r"Prepared (?P<total>\d+) packages? ", _unpacked_by_uv),
         (r"Installed (?P<total>\d+) packages? ", _compiled),  # the modules, with --compile-bytecode
         # pip, without its progress bar
         (rf"Collecting {_NAME}(?=[\s=<>!~;@(\[]|$)", _one),

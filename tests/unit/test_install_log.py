@@ -83,6 +83,7 @@ def told(*pieces: bytes) -> list[str]:
                 "numpy (15.0MiB), building markupsafe 3.0.4",
                 "building markupsafe 3.0.4",
                 "25 packages",
+                "unpacking 25 packages",
                 "compiling 25 packages",
             ],
             id="uv",
