@@ -1,69 +1,164 @@
-"""``pyimages``: what there is to do beside a run."""
+"""``pyimages``: what there is to do beside a run. Each command is a module of ``pytest_pyimages.commands``."""
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import difflib
+import io
 import os
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NoReturn, Protocol
 
 import pytest
 
-from pytest_pyimages.barehost import invocation_from
+import pytest_pyimages
+from pytest_pyimages.commands import build, list_images, prune, run_tests
+from pytest_pyimages.commands.project import add_engine_argument
+from pytest_pyimages.errors import BuildError, ConfigurationError, PyimagesError
 
-USAGE = """\
-usage: pyimages test SPEC [-- PYTEST_ARGUMENT ...]
+PROGRAM = "pyimages"
 
-  test   run the suite like `pytest --py-images=SPEC`, also where the suite's own configuration keeps the host's pytest
-         from starting: a plugin of `-p` or of PYTEST_PLUGINS that the host lacks, a `minversion` above the host's
-"""
+
+class Command(Protocol):
+    """What the module of a command has."""
+
+    SUMMARY: str  # one line, for the list of commands
+    DESCRIPTION: str  # a few, for its own help
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add arguments and options; ``--engine`` and pytest's arguments after ``--`` are there already."""
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Do it; return pytest's own numbers, raise PyimagesError for what people are to be told."""
+
+
+COMMANDS: Mapping[str, Command] = {
+    "test": run_tests,
+    "build": build,
+    "list": list_images,
+    "prune": prune,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status, pytest's own numbers."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if words in (["-h"], ["--help"], []):
-        sys.stdout.write(USAGE)
-        return 0 if words else int(pytest.ExitCode.USAGE_ERROR)
-    if words[0] != "test" or len(words) < 2 or words[1].startswith("-"):
-        sys.stderr.write(f"ERROR: pyimages: cannot make sense of {' '.join(words)!r}\n{USAGE}")
+    with _any_text_can_be_written():
+        try:
+            return _main(words)
+        except PyimagesError as error:
+            sys.stderr.write(f"ERROR: {_line(error)}\n")
+            if isinstance(error, BuildError) and error.log:
+                sys.stderr.write(f"{error.log}\n")
+            failed = not isinstance(error, ConfigurationError)
+            return int(pytest.ExitCode.TESTS_FAILED if failed else pytest.ExitCode.USAGE_ERROR)
+        except KeyboardInterrupt:
+            sys.stderr.write("interrupted\n")
+            return int(pytest.ExitCode.INTERRUPTED)
+        except BrokenPipeError:
+            # Whoever read the output has gone; nothing is to be written when Python ends (docs: "Note on SIGPIPE").
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return int(pytest.ExitCode.TESTS_FAILED)
+
+
+def _main(words: list[str]) -> int:
+    own, pytest_arguments = _split(words)
+    parser = _parser()
+    if not own:
+        parser.print_help(sys.stderr)
         return int(pytest.ExitCode.USAGE_ERROR)
-    args = words[3:] if words[2:3] == ["--"] else words[2:]
-    return test(words[1], args)
-
-
-def test(spec: str, args: Sequence[str]) -> int:
-    """Run the suite below the current folder in the images of ``spec``."""
+    _check_command(own)
     try:
-        invocation = invocation_from([*args, f"--py-images={spec}"], Path.cwd())
-    except pytest.UsageError as error:
-        sys.stderr.write(f"ERROR: {error}\n")
-        return int(pytest.ExitCode.USAGE_ERROR)
+        arguments, unknown = parser.parse_known_args(own)
+    except SystemExit as ended:  # --help and --version
+        return int(ended.code or 0)
+    command = COMMANDS[arguments.command]
+    if unknown:
+        raise _unknown(arguments, unknown[0])
+    arguments.pytest_arguments = pytest_arguments
+    status = command.run(arguments)
+    sys.stdout.flush()
+    return status
 
-    class Preset:
-        """Hands the project's configuration to the plugin; pytest itself is given none."""
 
-        @staticmethod
-        @pytest.hookimpl(tryfirst=True)
-        def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
-            config = pluginmanager.get_plugin("pytestconfig")
-            config.pyimages_invocation = invocation  # type: ignore[union-attr]  # registered before any plugin
+class _Parser(argparse.ArgumentParser):
+    """Raises what is wrong, in one line, instead of printing the usage and leaving."""
 
-    # The containers get these (they are in the invocation); here they could name plugins that this host lacks.
-    kept = {name: os.environ.pop(name) for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS") if name in os.environ}
-    try:
-        return int(
-            pytest.main(
-                # This process has imported part of the plugin already, which pytest would warn of.
-                [
-                    *("-c", os.devnull, f"--rootdir={invocation.rootdir}", "-p", "pyimages"),
-                    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
-                ],
-                plugins=[Preset()],
-            )
+    def error(self, message: str) -> NoReturn:
+        raise ConfigurationError(f"{self.prog}: {message}", f"see {self.prog} --help")
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        return tuple(name for action in self._actions for name in action.option_strings)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=PROGRAM,
+        allow_abbrev=False,
+        description="Environment images of Pythons for a project's tests: what there is to do beside a run.",
+        epilog="The project is that of the current folder. Exit status: 0 done, 1 something failed, 4 wrong usage.",
+    )
+    version = f"pytest-pyimages {pytest_pyimages.__version__}"
+    parser.add_argument("--version", action="version", version=version)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, command in COMMANDS.items():
+        one = commands.add_parser(
+            name,
+            help=command.SUMMARY,
+            description=command.DESCRIPTION,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-    finally:
-        os.environ.update(kept)
+        command.add_arguments(one)
+        add_engine_argument(one)
+        one.add_argument_group(
+            "arguments of pytest",
+            "after --, such as -c FILE, --rootdir=FOLDER, -o KEY=VALUE or an option of this plugin: they decide what"
+            " the project's configuration is, as in a run",
+        )
+        one.set_defaults(options=one.options)
+    return parser
+
+
+def _split(words: list[str]) -> tuple[list[str], list[str]]:
+    """Return our own words, and pytest's: what stands behind ``--``."""
+    end = words.index("--") if "--" in words else len(words)
+    return words[:end], words[end + 1 :]
+
+
+def _check_command(words: Sequence[str]) -> None:
+    name = next((word for word in words if not word.startswith("-")), None)
+    if name is not None and name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(COMMANDS)}"
+        raise ConfigurationError(f'{PROGRAM}: unknown command "{name}"', hint)
+
+
+def _unknown(arguments: argparse.Namespace, word: str) -> ConfigurationError:
+    command = f"{PROGRAM} {arguments.command}"
+    if not word.startswith("-"):
+        hint = "write several images as one: 3.12,3.13" if "spec" in arguments else f"see {command} --help"
+        return ConfigurationError(f'{command}: one argument too many: "{word}"', hint)
+    near = difflib.get_close_matches(word.partition("=")[0], arguments.options, n=1)
+    hint = f"did you mean {near[0]}?" if near else "an option of pytest stands behind --"
+    return ConfigurationError(f'{command}: unknown option "{word}"', hint)
+
+
+def _line(error: PyimagesError) -> str:
+    """Return an error in the words of this command, whose options have other names than pytest's."""
+    return str(error).removeprefix("--py-images: ").replace("--py-images-engine", "--engine")
+
+
+@contextlib.contextmanager
+def _any_text_can_be_written() -> Iterator[None]:
+    """Let an encoding that lacks a character of a name replace it, rather than end the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    yield
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     try:
         settings = Settings.from_config(config, invocation)
-        connecting = _connect(config, settings)
+        connecting = connect(config, settings)
         from pytest_pyimages.session import ImagesSession
 
         session = ImagesSession(config, settings, connecting)
@@ -72,13 +72,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(session, "pyimages-session")
 
 
-def _connect(config: pytest.Config, settings: Settings) -> Future[Engine]:
+def connect(config: pytest.Config, settings: Settings) -> Future[Engine]:
     """Begin to look for the engine: importing docker-py takes a while, and there is other work meanwhile."""
     from threading import Thread
 
     future: Future[Engine] = Future()
 
-    def connect() -> None:
+    def look() -> None:
         try:
             engine = config.hook.pytest_pyimages_engine(settings=settings)
             if engine is None:
@@ -89,5 +89,5 @@ def _connect(config: pytest.Config, settings: Settings) -> Future[Engine]:
         except BaseException as error:  # noqa: BLE001 - handed to whoever asks for the result
             future.set_exception(error)
 
-    Thread(target=connect, name="pyimages-connect", daemon=True).start()
+    Thread(target=look, name="pyimages-connect", daemon=True).start()
     return future

@@ -99,6 +99,7 @@ class Schedule:
         self._lock = threading.Lock()
         self._closing = False
         self._last_used = LastUsed(state_directory())
+        self._built: list[str] = []  # ids of new images
         self._cleanup = ExitStack()
         self._owner = self._cleanup.enter_context(Ownership())
         self._builder = Builder(
@@ -148,7 +149,22 @@ class Schedule:
         if late:
             # Their containers carry our labels, and the lock of this session is given up: the next one removes them.
             self.notes.append(f"the engine did not answer in time to {', '.join(late)}; the next session cleans up")
+        elif self._built:
+            built, self._built = tuple(self._built), []
+            pruning = threading.Thread(target=self._prune, args=(built,), name="pyimages-prune", daemon=True)
+            pruning.start()
+            pruning.join(max(deadline - time.monotonic(), 0))
         self._cleanup.close()
+
+    def _prune(self, built: Sequence[str]) -> None:
+        """Remove what newly built images take the place of, if it is long unused."""
+        for image in built:
+            try:
+                removed = prune_superseded(self._engine, self._last_used, image)
+            except EngineError as error:
+                removed = f"former images were not looked for ({error.message})"
+            if removed:
+                self._note(removed)
 
     def _sweep(self) -> None:
         try:
@@ -198,17 +214,8 @@ class Schedule:
         self._last_used.touch(image.id, identity_of(plan.project), self._settings.invocation.rootdir)
         self._put(Built(plan.tag.label, image))
         if not image.cached:
-            self._prune(image)
+            self._built.append(image.id)
         return image
-
-    def _prune(self, image: BuiltImage) -> None:
-        """Remove what the new image takes the place of, if it is long unused."""
-        try:
-            removed = prune_superseded(self._engine, self._last_used, image.id)
-        except EngineError as error:
-            removed = f"former images were not looked for ({error.message})"
-        if removed:
-            self._note(removed)
 
     def _run(
         self, plan: ImagePlan, image: BuiltImage, ended: Callable[[RunEnd | None, PyimagesError | None], None]

@@ -22,7 +22,7 @@ LAYERS = (
     ("commandline", "settings", "barehost", "hookspecs", "signals"),
     ("planning", "schedule"),
     ("session",),
-    ("plugin", "cli"),
+    ("plugin", "commands", "cli"),
 )
 ENTRIES = LAYERS[-1]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -1,0 +1,103 @@
+"""What ``list`` and ``prune`` look at: the images of ours that the engine has, and what the project here wants."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from pytest_pyimages.barehost import invocation_from, wants_images
+from pytest_pyimages.commands.project import Place
+from pytest_pyimages.engines.base import Engine
+from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.images.last_used import LastUsed
+from pytest_pyimages.images.plan import ImagePlan
+from pytest_pyimages.images.project import Project, find_project
+from pytest_pyimages.images.recipe import Recipe
+from pytest_pyimages.images.states import States
+from pytest_pyimages.images.storage import Storage, StoredImage, identity_of, read_storage
+from pytest_pyimages.matrix import ImageTag
+from pytest_pyimages.planning import parse_settings_matrix, plans_of
+from pytest_pyimages.runs.ownership import state_directory
+
+
+@dataclass(slots=True)
+class Plans:
+    """What projects want for an image, each asked once; ``problems`` are those whose files make no sense."""
+
+    place: Place
+    problems: dict[Path, str] = field(default_factory=dict)
+    _known: dict[tuple[Path, ImageTag], ImagePlan | None] = field(default_factory=dict)
+
+    def of(self, rootdir: Path, tag: ImageTag) -> ImagePlan | None:
+        """Return what a run in a project would build; None where it would build nothing, or cannot be told."""
+        if (rootdir, tag) not in self._known:
+            self._known[rootdir, tag] = self._read(rootdir, tag)
+        return self._known[rootdir, tag]
+
+    def _read(self, rootdir: Path, tag: ImageTag) -> ImagePlan | None:
+        here = self.place.settings.invocation
+        try:
+            invocation = here if rootdir == here.rootdir else invocation_from([f"--rootdir={rootdir}"], rootdir)
+            return plans_of((tag,), self.place.config, invocation)[0]
+        except (ConfigurationError, pytest.UsageError) as error:
+            self.problems[rootdir] = str(error)
+            return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """All of it, at one moment."""
+
+    engine: Engine
+    project: Project
+    identity: str  # of the project
+    last_used: LastUsed
+    storage: Storage
+    states: States
+    plans: Plans
+
+    def scope(self, *, everything: bool) -> tuple[StoredImage, ...]:
+        """Return the images of this project, or those of all."""
+        return tuple(image for image in self.storage.images if everything or image.is_of(self.identity))
+
+    def wanted_now(self) -> tuple[ImagePlan, ...]:
+        """Return the plans for the images that the project's configuration names, or else for those that it has."""
+        settings = self.plans.place.settings
+        if wants_images(settings.invocation):
+            tags = parse_settings_matrix(settings, self.project)
+        else:
+            mine = self.scope(everything=False)
+            tags = tuple(dict.fromkeys(image.tag for image in mine if image.tag.reference))
+        plans = (self.plans.of(settings.invocation.rootdir, tag) for tag in tags)
+        return tuple(plan for plan in plans if plan is not None)
+
+    def tell_problems(self) -> None:
+        """Say of which projects nothing is known."""
+        for rootdir, problem in self.plans.problems.items():
+            sys.stderr.write(f"note: {rootdir}: {problem}\n")
+
+
+def look(place: Place, engine: Engine) -> Stored:
+    """Return what there is. Nobody but the engine is asked."""
+    invocation = place.settings.invocation
+    project = find_project(invocation.rootdir, ini=invocation.ini)
+    identity = identity_of(project)
+    last_used = LastUsed(state_directory())
+    plans = Plans(place)
+
+    def recipe(rootdir: Path, tag: ImageTag) -> Recipe | None:
+        plan = plans.of(rootdir, tag)
+        return plan.recipe if plan is not None else None
+
+    return Stored(
+        engine=engine,
+        project=project,
+        identity=identity,
+        last_used=last_used,
+        storage=read_storage(engine, last_used),
+        states=States(engine, here=(identity, invocation.rootdir), recipe=recipe),
+        plans=plans,
+    )

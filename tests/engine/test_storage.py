@@ -1,0 +1,291 @@
+"""``pyimages build``, ``list`` and ``prune`` on a real engine: last use, what is in use, and what is not ours."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import docker.errors
+import pytest
+
+from pytest_pyimages.commands.quantities import size_text
+from pytest_pyimages.engines.docker import DockerEngine, connect
+from pytest_pyimages.engines.labels import BASE, LABEL
+from pytest_pyimages.images.last_used import LastUsed
+from pytest_pyimages.images.storage import read_storage
+from pytest_pyimages.runs.ownership import state_directory
+
+SLIM = "3.14-slim"
+SLEEP = ("python", "-c", "import time; time.sleep(600)")
+
+
+@pytest.fixture(autouse=True)
+def _images_of_these_tests_go(engine: DockerEngine) -> Iterator[None]:
+    before = {reference for reference, _ in engine.images(LABEL)}
+    yield
+    for reference, _ in engine.images(LABEL):
+        if reference not in before:
+            engine.remove_image(reference)
+
+
+class Shop:
+    """A project whose images no other test has: something in its requirements is its own."""
+
+    def __init__(self, folder: Path, engine: DockerEngine) -> None:
+        self.folder = folder
+        self._engine = engine
+        self.unique = f"six!=0.{time.time_ns()}"
+        self.require()
+
+    def require(self, *more: str) -> None:
+        (self.folder / "requirements.txt").write_text("\n".join(("pytest", self.unique, *more)))
+
+    def __call__(self, *words: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest_pyimages.cli", *words],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        return done
+
+    @property
+    def images(self) -> list[dict[str, Any]]:
+        """What the command lists, the last used first."""
+        listed: list[dict[str, Any]] = json.loads(self("list", "--json").stdout)["images"]
+        return listed
+
+    def age(self, identifier: str, *, days: float) -> None:
+        """Let this host have used an image some days ago."""
+        for path in (state_directory() / "used").glob(f"{identifier.removeprefix('sha256:')}-*"):
+            os.utime(path, (time.time() - days * 86400,) * 2)
+
+
+@pytest.fixture
+def shop(tmp_path: Path, engine: DockerEngine, host: str, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PY_IMAGES_REGISTRY"):
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path / f"shop-{uuid4().hex[:8]}"
+    folder.mkdir()
+    return Shop(folder, engine)
+
+
+def names(raw: Any, identifier: str) -> list[str] | None:
+    """Return an image's names; None if it is gone."""
+    try:
+        return sorted(raw.inspect_image(identifier)["RepoTags"] or ())
+    except docker.errors.NotFound:
+        return None
+
+
+def test_the_last_use_is_this_hosts_word(shop: Shop, engine: DockerEngine) -> None:
+    """So the engine may be another process by now, or this one may: only the file counts."""
+    shop("build", SLIM)
+    (image,) = shop.images
+    assert image["state"] == "current"
+    shop.age(image["id"], days=40)
+    assert "40 days ago" in shop("list").stdout
+    connected = connect()  # a connection of its own, as after a restart
+    with contextlib.closing(connected):
+        (stored,) = (
+            each for each in read_storage(connected, LastUsed(state_directory())).images if each.id == image["id"]
+        )
+    assert round((time.time() - stored.last_used) / 86400) == 40
+    assert stored.info.created > time.time() - 3600
+    (shop.folder / "test_it.py").write_text("def test_it(): pass")
+    shop("test", SLIM)
+    assert shop.images[0]["last_used"] > image["created"], "a run is a use"
+    for path in (state_directory() / "used").iterdir():
+        path.unlink()
+    (unknown,) = shop.images
+    assert unknown["last_used"] == unknown["created"]
+
+
+def test_dry_run_age_and_use(shop: Shop, engine: DockerEngine, raw: Any) -> None:
+    shop("build", f"3.12-slim,{SLIM}")
+    images = {image["image"]: image for image in shop.images}
+    shop.age(images[SLIM]["id"], days=40)
+    dry = shop("prune", "--older-than", "30d", "--dry-run").stdout
+    assert SLIM in dry
+    assert "3.12-slim" not in dry
+    assert "nothing was removed" in dry
+    assert {image["image"] for image in shop.images} == set(images)
+    # A container of somebody's own, with nothing of ours but the image.
+    container = raw.create_container(images[SLIM]["id"], list(SLEEP))["Id"]
+    try:
+        raw.start(container)
+        kept = shop("prune").stdout
+        assert f"kept     {SLIM}" in kept
+        assert "in use by the container" in kept
+        assert [image["image"] for image in shop.images] == [SLIM]
+    finally:
+        raw.remove_container(container, force=True)
+    shop("prune", "--older-than", "30d")
+    assert shop.images == []
+    assert [names(raw, image["id"]) for image in images.values()] == [None, None]
+    assert names(raw, f"python:{SLIM}")
+
+
+def test_a_session_that_runs_keeps_its_image(shop: Shop, raw: Any) -> None:
+    shop("build", SLIM)
+    (image,) = shop.images
+    (shop.folder / "test_it.py").write_text(
+        "import os, time\ndef test_it():\n    while not os.path.exists('/tmp/end'): time.sleep(0.1)\n"
+    )
+    running = subprocess.Popen(
+        [sys.executable, "-m", "pytest_pyimages.cli", "test", SLIM],
+        cwd=shop.folder,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not (containers := raw.containers(filters={"ancestor": image["id"]})):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        kept = shop("prune").stdout
+        assert f"kept  {SLIM}" in kept
+        assert "left by a session that died" not in kept
+        raw.exec_start(raw.exec_create(containers[0]["Id"], ["touch", "/tmp/end"])["Id"])  # noqa: S108 - in a container
+        assert running.wait(60) == 0
+    finally:
+        running.kill()
+        running.communicate()
+    assert "removed" in shop("prune").stdout
+
+
+def test_what_is_not_ours_stays(shop: Shop, engine: DockerEngine, raw: Any) -> None:
+    """A further name of our image, an image on top of ours with all its labels, and any other image."""
+    shop("build", SLIM)
+    (image,) = shop.images
+    name = f"pyimages-test-{uuid4().hex[:12]}"
+    container = raw.create_container(image["id"], list(SLEEP))["Id"]
+    derived = raw.commit(container, repository=name, tag="derived")["Id"]
+    raw.remove_container(container)
+    raw.tag(image["id"], name, "named")
+    bases = {tag: raw.inspect_image(f"python:{tag}")["Id"] for tag in (SLIM, "3.12-slim")}
+    try:
+        said = shop("prune", "--dry-run").stdout
+        assert f"stays as {name}:named" in said
+        assert "0 B would be freed" in said
+        shop("prune")
+        assert names(raw, derived) == [f"{name}:derived"]
+        assert names(raw, image["id"]) == [f"{name}:named"]
+        assert {tag: raw.inspect_image(f"python:{tag}")["Id"] for tag in bases} == bases
+        assert shop.images == []
+    finally:
+        for tag in ("derived", "named"):
+            engine.remove_image(f"{name}:{tag}")
+
+
+def test_layers_below_go_with_the_last_that_stands_on_them(shop: Shop, raw: Any) -> None:
+    """An image that was built on an earlier one of the same project."""
+    shop("build", SLIM)
+    (first,) = shop.images
+    shop.require("idna")
+    shop("build", SLIM)
+    second = next(image for image in shop.images if image["id"] != first["id"])
+    assert raw.inspect_image(second["id"])["Parent"] == first["id"]
+    assert {image["id"]: image["state"] for image in shop.images} == {
+        first["id"]: "requirements changed since",
+        second["id"]: "current",
+    }
+    shop("prune", "--stale")
+    assert [image["id"] for image in shop.images] == [second["id"]]
+    assert names(raw, first["id"]) == [], "something stands on it"
+    history = raw.history(second["id"])[:2]  # the two layers that are not the base image's
+    said = shop("prune").stdout
+    assert (names(raw, first["id"]), names(raw, second["id"])) == (None, None)
+    freed = sum(layer["Size"] for layer in history)
+    assert freed > 1_000_000
+    assert f"{size_text(freed)} freed" in said
+
+
+def test_a_base_image_that_lost_its_name_stays(shop: Shop, engine: DockerEngine, raw: Any) -> None:
+    """It was built here by somebody, and given to us by a name that another image has now."""
+    name = f"pyimages-test-{uuid4().hex[:12]}"
+    container = raw.create_container(f"python:{SLIM}", ["true"])["Id"]
+    base = raw.commit(container, repository=name, tag="1")["Id"]
+    raw.remove_container(container)
+    try:
+        shop("build", f"{name}:1")
+        (image,) = shop.images
+        assert raw.inspect_image(image["id"])["Config"]["Labels"][BASE] == base
+        raw.tag(f"python:{SLIM}", name, "1", force=True)
+        assert shop.images[0]["state"] == "base image changed since"
+        shop("prune", "--stale")
+        assert shop.images == []
+        assert names(raw, image["id"]) is None
+        assert names(raw, base) == []
+    finally:
+        raw.remove_image(f"{name}:1")
+        raw.remove_image(base)
+
+
+def test_a_dockerfiles_image_and_its_steps(shop: Shop, raw: Any) -> None:
+    (shop.folder / "Dockerfile").write_text(
+        f"ARG PYTHON_IMAGE\nFROM ${{PYTHON_IMAGE}}\nRUN echo {shop.unique} > /etc/one\nRUN echo 2 > /etc/two\n"
+    )
+    (shop.folder / "pytest.ini").write_text("[pytest]\npy_images_dockerfile = Dockerfile\n")
+    shop("build", SLIM)
+    images = shop.images
+    assert sorted((image["kind"], image["state"]) for image in images) == [
+        ("dockerfile", "current"),
+        ("environment", "current"),
+    ]
+    environment = next(image["id"] for image in images if image["kind"] == "environment")
+    steps = [environment]
+    while raw.inspect_image(steps[-1])["Id"] != raw.inspect_image(f"python:{SLIM}")["Id"]:
+        steps.append(raw.inspect_image(steps[-1])["Parent"])
+    *steps, base = steps
+    assert len(steps) > 3, "the environment, the Dockerfile's image, and at least two steps of it without a name"
+    shop.age(environment, days=40)
+    shop("prune", "--older-than", "30d")
+    left = shop.images
+    assert [image["kind"] for image in left] == ["dockerfile"], "it was made today"
+    shop("prune")
+    assert {names(raw, step) is None for step in steps} == {True}
+    assert names(raw, base) == [f"python:{SLIM}"]
+
+
+def test_a_new_image_and_one_that_nobody_used_for_a_month(shop: Shop) -> None:
+    shop("build", SLIM)
+    (first,) = shop.images
+    shop.age(first["id"], days=31)
+    shop.require("idna")
+    built = shop("build", SLIM)
+    assert f"note: removed the former image of {SLIM}" in built.stderr
+    (image,) = shop.images
+    assert (image["id"] == first["id"], image["state"]) == (False, "current")
+
+
+def test_size_decides_from_the_least_recently_used(shop: Shop) -> None:
+    shop("build", f"3.12-slim,{SLIM}")
+    old = next(image for image in shop.images if image["image"] == "3.12-slim")
+    new = next(image for image in shop.images if image["image"] == SLIM)
+    shop.age(old["id"], days=2)
+    shop("prune", "--keep-storage", str(old["freed_by_removal"] + new["freed_by_removal"]))
+    assert len(shop.images) == 2
+    shop("prune", "--keep-storage", str(new["freed_by_removal"]))
+    assert [image["id"] for image in shop.images] == [new["id"]]
+
+
+def test_a_container_of_a_session_that_died_goes(shop: Shop, engine: DockerEngine, host: str, raw: Any) -> None:
+    container = raw.create_container(
+        f"python:{SLIM}", list(SLEEP), labels={LABEL: "1", f"{LABEL}.session": "dead", f"{LABEL}.host": host}
+    )["Id"]
+    name = raw.inspect_container(container)["Name"].lstrip("/")
+    assert f"would remove  container {name}, left by a session that died" in shop("prune", "-n").stdout
+    assert raw.inspect_container(container)
+    assert f"removed  container {name}" in shop("prune").stdout
+    assert container not in [entry.id for entry in engine.leftovers(LABEL)]

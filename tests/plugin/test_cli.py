@@ -1,0 +1,134 @@
+"""``pyimages`` as a command: what it understands, what it says of what it does not, and its exit status."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from pytest_pyimages.cli import COMMANDS, main
+from tests.plugin.conftest import run_command
+
+PYIMAGES = str(Path(sysconfig.get_path("scripts")) / "pyimages")
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an engine that nobody could reach."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PY_IMAGES_REGISTRY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        pytest.param("lsit", 'pyimages: unknown command "lsit" · did you mean list?', id="command"),
+        pytest.param("xyzzy", 'pyimages: unknown command "xyzzy" · there is test, build, list, prune', id="no idea"),
+        pytest.param("list --jsno", 'pyimages list: unknown option "--jsno" · did you mean --json?', id="option"),
+        pytest.param("list --al", 'pyimages list: unknown option "--al" · did you mean --all?', id="shortened"),
+        pytest.param(
+            "prune --dryrun", 'pyimages prune: unknown option "--dryrun" · did you mean --dry-run?', id="dash left out"
+        ),
+        pytest.param(
+            "test 3.12 -x", 'pyimages test: unknown option "-x" · an option of pytest stands behind --', id="pytest's"
+        ),
+        pytest.param(
+            "build 3.12 3.13",
+            'pyimages build: one argument too many: "3.13" · write several images as one: 3.12,3.13',
+            id="two SPECs",
+        ),
+        pytest.param("list shop", 'pyimages list: one argument too many: "shop" · see pyimages list --help', id="word"),
+        pytest.param("prune --older-than", "pyimages prune: argument --older-than: expected one argument*", id="value"),
+        pytest.param("prune --older-than 30", '--older-than: "30" is not an age · write 30d, 12h or 2w', id="age"),
+        pytest.param("prune --keep-storage big", '--keep-storage: "big" is not a size · write 10GB*', id="size"),
+        pytest.param("--jsno", "pyimages: *", id="option without a command"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_status_4(words: str, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words.split()) == 4
+    out, err = capsys.readouterr()
+    assert (out, is_error(err, line)) == ("", True), err
+
+
+def is_error(text: str, line: str) -> bool:
+    """Whether a text is this error and nothing else; ``*`` stands for anything."""
+    return re.fullmatch(re.escape(f"ERROR: {line}\n").replace(r"\*", ".*"), text) is not None
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        pytest.param("build", "no images are named · write a SPEC such as 3.12,3.14-slim, or set py_images", id="SPEC"),
+        pytest.param("test", "no images are named · write a SPEC such as 3.12,3.14-slim, or set py_images", id="test"),
+        pytest.param("build 3.1O", '"3.1O" is not a Python tag (did you mean 3.10?)', id="tag"),
+        pytest.param("list -- -c nothere.ini", "*nothere.ini*", id="ini file"),
+        pytest.param(
+            "list", "no container engine answers at unix://*/no.sock (*) · *--engine or DOCKER_HOST", id="none"
+        ),
+        pytest.param("prune --engine nonsense", '*"nonsense"*', id="engine"),
+    ],
+)
+def test_what_no_project_or_engine_can_do_is_the_same(words: str, line: str) -> None:
+    done = subprocess.run([PYIMAGES, *words.split()], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, is_error(done.stderr, line)) == (4, "", True), done.stderr
+
+
+def test_nothing_asked_for_is_helped(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 4
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert all(name in err for name in COMMANDS)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"]])
+def test_help_names_the_commands(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    for name, command in COMMANDS.items():
+        assert re.search(rf"{name} +{re.escape(command.SUMMARY.split()[0])}", out)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--help"]) == 0
+    out, _ = capsys.readouterr()
+    assert f"usage: pyimages {name} " in out
+    assert "--engine URL" in out
+    assert "after --" in out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"pytest-pyimages {version('pytest-pyimages')}\n"
+
+
+def test_the_installed_command_and_the_module_are_the_same() -> None:
+    assert run_command(PYIMAGES, "--version").outlines == [f"pytest-pyimages {version('pytest-pyimages')}"]
+    wrong = run_command(sys.executable, "-m", "pytest_pyimages.cli", "lsit")
+    assert (wrong.ret, wrong.outlines) == (4, [])
+
+
+def test_there_is_no_pyimages_inside(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYIMAGES_INSIDE", "1")
+    assert main(["list"]) == 4
+    assert capsys.readouterr().err == "ERROR: there is no pyimages inside of an image · call it on the host\n"
+
+
+def test_a_reader_that_goes_is_no_error_of_ours() -> None:
+    """As of ``pyimages --help | head -1``; the pipe is closed before anything is written."""
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([PYIMAGES, "--help"], stdout=write, stderr=subprocess.PIPE, text=True, timeout=30)
+    os.close(write)
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr

@@ -1,0 +1,358 @@
+"""``pyimages build``, ``list`` and ``prune`` on an engine that keeps its images from one command to the next."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.plugin.conftest import Command, make_distribution, read_record, run_command
+
+# Each step is a command's words, or a text of Python to run between two; one engine for all of them.
+SCRIPT = """
+import importlib, json, os, pathlib, sys, time
+from pytest_pyimages.cli import main
+
+engine_of = lambda: importlib.import_module("engine_plugin").ENGINE
+for step in json.loads(sys.argv[sys.argv.index("--steps") + 1]):
+    status = 0
+    if isinstance(step, str):
+        exec(step)
+    else:
+        status = main(step)
+    for stream in (sys.stdout, sys.stderr):
+        stream.write("\\0%d\\0" % status)
+        stream.flush()
+"""
+SHOP = """
+[project]
+name = "shop"
+version = "1.0"
+[project.optional-dependencies]
+test = ["six"]
+"""
+LONG_AGO = """
+for path in pathlib.Path("cache-home/pytest-pyimages/used").iterdir():
+    os.utime(path, (time.time() - {days} * 86400,) * 2)
+"""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """The table's rows below its header, by two or more spaces."""
+        lines = [line for line in self.out.split("\n\n")[0].splitlines()[1:] if line.startswith(" ")]
+        return [[cell.strip() for cell in line.strip().split("  ") if cell.strip()] for line in lines]
+
+
+Steps = Callable[..., list[Done]]
+
+
+def new_folder(pytester: pytest.Pytester, name: str, *requirements: str) -> str:
+    """Return a step that goes to a new folder outside of the project; its name is made unique."""
+    folder = pytester.path.parent / f"{pytester.path.name}-{name}"
+    step = f"pathlib.Path({str(folder)!r}).mkdir(); os.chdir({str(folder)!r})"
+    return f"{step}; pathlib.Path('requirements.txt').write_text({' '.join(requirements)!r})" if requirements else step
+
+
+@pytest.fixture
+def pyimages(pytester: pytest.Pytester, images_command: Command) -> Steps:
+    """Run commands and what is between them, in one process; check that nothing was left."""
+    (pytester.path / "pyproject.toml").write_text(SHOP)
+    (pytester.path / "shop.py").write_text("")
+    script = pytester.path.parent / f"{pytester.path.name}-script.py"
+    script.write_text(SCRIPT)
+
+    def run(*steps: str | list[str], engine: str = "FakeEngine()") -> list[Done]:
+        called = (sys.executable, str(script), "--steps", json.dumps(steps))
+        result = run_command(*images_command(images=None, engine=engine, command=called))
+        outs, errs = result.stdout.str().split("\0"), result.stderr.str().split("\0")
+        assert len(outs) == 2 * len(steps) + 1, result.stderr.str()
+        read_record(pytester.path)
+        return [
+            Done(int(outs[at + 1]), outs[at].lstrip("\n"), errs[at].lstrip("\n")) for at in range(0, len(outs) - 1, 2)
+        ]
+
+    return run
+
+
+BUILD, LIST, PRUNE = ["build", "3.12,3.14-slim"], ["list"], ["prune"]
+
+
+def test_build_says_what_was_built_and_what_was_there(pyimages: Steps) -> None:
+    first, second = pyimages(BUILD, ["build", "3.14-slim,3.13"])
+    assert (first.status, second.status) == (0, 0)
+    assert [(row[0], row[2]) for row in first.rows] == [("3.12", "built"), ("3.14-slim", "built")]
+    assert [(row[0], row[2]) for row in second.rows] == [("3.14-slim", "cached"), ("3.13", "built")]
+    python = ".".join(map(str, sys.version_info[:3]))
+    assert first.rows[0][1] == python
+    assert first.rows[0][3].endswith("s")
+    assert "3.12: installing .[test] (pyproject.toml)" in first.err
+    assert first.out.splitlines()[0].split() == ["image", "python", "build", "time"]
+
+
+def test_build_takes_the_images_of_the_ini_file(pytester: pytest.Pytester, pyimages: Steps) -> None:
+    pytester.makeini("[pytest]\npy_images = 3.13\n")
+    (done,) = pyimages(["build"])
+    assert [row[0] for row in done.rows] == ["3.13"]
+
+
+FAILING = """FakeEngine(installer=lambda spec, job: (
+    {"failed": "install", "status": 1, "log": "no wheel for it"} if "3.13" in spec.image else installs(spec, job)
+))"""
+
+
+@pytest.mark.parametrize(("spec", "status"), [("3.12,3.13", 1), ("3.12,3.13?", 0)])
+def test_build_is_honest_about_failures(pyimages: Steps, spec: str, status: int) -> None:
+    (done,) = pyimages(["build", spec], engine=FAILING)
+    assert done.status == status
+    assert [row[2] for row in done.rows] == ["built", "failed"]
+    assert ("allowed to fail" in done.out) == (status == 0)
+    assert "ERROR: 3.13: not installable: .[test] (pyproject.toml)" in done.err
+    assert "no wheel for it" in done.err
+
+
+def test_what_pytest_gets_decides_here_as_well(pytester: pytest.Pytester, pyimages: Steps) -> None:
+    """The very images of a run with the same arguments."""
+    (pytester.path / "other.ini").write_text("[pytest]\npy_images_apt = git\n")
+    run = "import subprocess, pytest; pytest.main(['--py-images=3.12', '-c', 'other.ini', '-q', '--co'])"
+    pytester.makepyfile("def test(): pass")
+    _, plain, same = pyimages(run, ["build", "3.12"], ["build", "3.12", "--", "-c", "other.ini"])
+    assert (plain.rows[0][2], same.rows[0][2]) == ("built", "cached")
+
+
+def test_a_plugin_of_the_host_has_its_say(
+    pytester: pytest.Pytester, pyimages: Steps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_distribution(
+        tmp_path,
+        "pytest-our-recipes",
+        "our_recipes",
+        "from dataclasses import replace\n"
+        "def pytest_pyimages_recipe(recipe): return replace(recipe, steps=(('pytest', 'from-a-hook'),))\n",
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import os
+
+    monkeypatch.setenv("PYTHONPATH", f"{os.environ['PYTHONPATH']}:{tmp_path}")
+    _, listed = pyimages(["build", "3.12"], LIST)
+    assert "pip install pytest from-a-hook" in listed.out
+    assert "current" in listed.out
+
+
+def test_a_project_without_images(pyimages: Steps) -> None:
+    listed, everything, pruned, document = pyimages(LIST, ["list", "--all"], PRUNE, ["list", "--json"])
+    assert listed.out.startswith("there is no environment image of the project shop (/")
+    assert "a run here installs: .[test] (pyproject.toml)\n  pip install pytest -e '.[test]'" in listed.out
+    assert everything.out == "there is no environment image of any project\n"
+    assert pruned.out == "nothing to remove\n"
+    assert json.loads(document.out)["images"] == []
+    assert {done.status for done in (listed, everything, pruned, document)} == {0}
+
+
+def test_list_shows_what_is_there_and_what_would_be(pytester: pytest.Pytester, pyimages: Steps) -> None:
+    change = f"pathlib.Path('pyproject.toml').write_text({SHOP.replace('six', 'idna')!r})"
+    first, _, _, changed, asked = (
+        done
+        for done in pyimages(BUILD, LIST, change, ["build", "3.14-slim"], LIST, ["list", "--", "--py-images=3.13"])[1:]
+    )
+    assert first.out.splitlines()[0].split("  ")[0].strip() == "image"
+    assert sorted((row[0], row[2], row[3], row[-2], row[-1]) for row in first.rows) == [
+        ("3.12", "shop", ".[test] (pyproject.toml)", "just now", "current"),
+        ("3.14-slim", "shop", ".[test] (pyproject.toml)", "just now", "current"),
+    ]
+    assert [row[-1] for row in changed.rows].count("current") == 1
+    assert [row[-1] for row in changed.rows].count("requirements changed since") == 2
+    assert "\n  pip install pytest -e '.[test]'\n" in changed.out
+    assert "a run here installs for 3.13: .[test] (pyproject.toml)" in asked.out
+    assert "3 images, 3.0 MB on disk beside the base images" in changed.out
+
+
+def test_list_for_programs(pytester: pytest.Pytester, pyimages: Steps) -> None:
+    _, _, done = pyimages(["build", "3.12"], LONG_AGO.format(days=40), ["list", "--json"])
+    document: dict[str, Any] = json.loads(done.out)
+    assert document["engine"] == "fake://engine"
+    assert document["project"] == {"name": "shop", "root": str(pytester.path)}
+    assert document["wanted"] == [
+        {
+            "image": "3.12",
+            "reference": "python:3.12",
+            "origin": ".[test] (pyproject.toml)",
+            "installs": [["pytest", "-e", ".[test]"]],
+        }
+    ]
+    (image,) = document["images"]
+    expected = {
+        "image": "3.12",
+        "kind": "environment",
+        "base": {"reference": "python:3.12", "id": "sha256:python:3.12"},
+        "project": "shop",
+        "used_in": [str(pytester.path)],
+        "installs": [["pytest", "-e", ".[test]"]],
+        "freed_by_removal": 10**6,
+        "state": "current",
+        "stale": False,
+    }
+    assert {name: image[name] for name in expected} == expected
+    assert image["last_used"] < image["created"], "what this user's file says, not when it was made"
+
+
+def test_list_asks_nobody_but_the_engine(pytester: pytest.Pytester, pyimages: Steps) -> None:
+    gone = "del engine_of().images_by_reference['python:3.12']; engine_of().calls.clear()"
+    check = "print([call for call in engine_of().calls if call.startswith(('pull', 'create'))])"
+    _, _, listed, calls = pyimages(["build", "3.12"], gone, LIST, check)
+    assert listed.rows[0][-1] == "base image is not here"
+    assert calls.out == "[]\n"
+
+
+def test_prune_removes_this_projects_images_and_no_others(pytester: pytest.Pytester, pyimages: Steps) -> None:
+    elsewhere, other = new_folder(pytester, "other", "idna"), f"{pytester.path.name}-other"
+    foreign = """
+from dataclasses import replace
+engine = engine_of()
+ours = next(name for name in engine.images_by_reference if name.startswith("pytest-pyimages/"))
+engine.images_by_reference["mine:1"] = replace(engine.images_by_reference[ours], id="sha256:mine")
+"""
+    names = (
+        "print(*sorted(name.partition(':')[0] for name in engine_of().images_by_reference if 'python:' not in name))"
+    )
+    steps = pyimages(
+        *(BUILD, foreign, elsewhere, ["build", "3.12"], ["list", "--all"], ["prune", "--dry-run"], names),
+        *(PRUNE, names, ["prune", "--all"], names),
+    )
+    everything, dry, untouched, pruned, after, last, end = steps[4:]
+    assert [row[2] for row in everything.rows] == [other, "shop", "shop"]
+    assert [row[:4:3] for row in dry.rows] == [["would remove", other]]
+    assert dry.out.endswith("1.0 MB would be freed; nothing was removed\n")
+    assert untouched.out.split() == ["mine", *["pytest-pyimages/environment"] * 3]
+    assert [row[:4:3] for row in pruned.rows] == [["removed", other]]
+    assert pruned.out.endswith("\n1.0 MB freed\n")
+    assert after.out.split() == ["mine", *["pytest-pyimages/environment"] * 2]
+    assert [row[3] for row in last.rows] == ["shop", "shop"]
+    assert end.out.split() == ["mine"]
+    assert {done.status for done in steps} == {0}
+
+
+def test_prune_by_age_size_and_state(pytester: pytest.Pytester, pyimages: Steps) -> None:
+    change = f"pathlib.Path('pyproject.toml').write_text({SHOP.replace('six', 'idna')!r})"
+    steps = pyimages(
+        *(["build", "3.12"], LONG_AGO.format(days=40), ["build", "3.13"], LIST),
+        *(["prune", "--older-than", "41d", "-n"], ["prune", "--older-than", "30d", "-n"]),
+        *(["prune", "--keep-storage", "1MB", "-n"], ["prune", "--keep-storage", "2MB", "-n"]),
+        *(["prune", "--stale", "-n"], change, ["build", "3.13"], ["prune", "--stale"], LIST),
+    )
+    listed, too_old, old, small, enough, stale = steps[3:9]
+    assert [row[-2:] for row in listed.rows] == [["just now", "current"], ["40 days ago", "current"]]
+    assert too_old.out == "nothing to remove\n"
+    assert [row[1] for row in old.rows] == ["3.12"]
+    assert [row[1] for row in small.rows] == ["3.12"]
+    assert enough.out == "nothing to remove\n"
+    assert stale.out == "nothing to remove\n"
+    pruned, left = steps[-2:]
+    assert {row[1] for row in pruned.rows} == {"3.12", "3.13"}
+    assert [row[0] for row in left.rows] == ["3.13"]
+    assert left.rows[0][-1] == "current"
+
+
+IN_USE = """
+from tests.plugin.fake_engine import Leftover
+engine = engine_of()
+images = engine.images_by_reference.values()
+image = next(info.id for info in images if info.labels.get("org.pytest-pyimages.tag") == "3.12")
+engine.found.append(Leftover(kind="container", id="c", name="live", labels={}, image=image))
+"""
+
+
+def test_what_is_in_use_is_kept_and_said(pyimages: Steps) -> None:
+    *_, pruned, left = pyimages(BUILD, IN_USE, PRUNE, LIST)
+    assert pruned.status == 0
+    assert [(row[0], row[1]) for row in pruned.rows] == [("removed", "3.14-slim"), ("kept", "3.12")]
+    assert pruned.rows[1][-1] == "in use by the container live"
+    assert [row[0] for row in left.rows] == ["3.12"]
+
+
+def test_what_another_project_uses_is_kept_and_said(pytester: pytest.Pytester, pyimages: Steps) -> None:
+    """Two folders that ask for the same share an image, whoever built it."""
+    one, two = new_folder(pytester, "one"), new_folder(pytester, "two")
+    steps = pyimages(one, ["build", "3.12"], two, ["build", "3.12"], LIST, PRUNE)
+    built, listed, pruned = steps[3:]
+    assert built.rows[0][2] == "cached"
+    assert [row[-1] for row in listed.rows] == ["current"]
+    assert pruned.rows[0][0] == "kept"
+    assert pruned.rows[0][-1] == f"also used by {pytester.path}-one"
+
+
+def test_a_project_that_is_gone(pytester: pytest.Pytester, pyimages: Steps) -> None:
+    make = new_folder(pytester, "gone", "idna")
+    remove = f"import shutil; os.chdir({str(pytester.path)!r}); shutil.rmtree('{pytester.path}-gone')"
+    steps = pyimages(make, ["build", "3.12"], remove, ["list", "--all"], ["prune", "--all", "--stale"])
+    assert steps[3].rows[0][-1] == "project is gone"
+    assert steps[4].rows[0][:2] == ["removed", "3.12"]
+
+
+DEAD = """
+import time
+from tests.plugin.fake_engine import Leftover
+from pytest_pyimages.runs.ownership import host_identity, state_directory
+labels = {"org.pytest-pyimages": "1", "org.pytest-pyimages.session": "dead"}
+labels["org.pytest-pyimages.host"] = host_identity(state_directory())
+engine = engine_of()
+engine.found.append(Leftover(kind="container", id="c", name="forgotten", labels=labels))
+engine.found.append(Leftover(kind="volume", id="pytest-pyimages-cache", name="pytest-pyimages-cache", labels={}))
+"""
+
+
+def test_leftovers_and_the_cache(pyimages: Steps) -> None:
+    _, _, dry, plain, cache, volumes = pyimages(
+        *(["build", "3.12"], DEAD, ["prune", "-n", "--cache"], ["prune", "--older-than", "1d"]),
+        *(["prune", "--older-than", "1d", "--cache"], "print(sorted(engine_of().volumes))"),
+    )
+    assert "would remove  container forgotten, left by a session that died" in dry.out
+    assert "would remove  volume pytest-pyimages-cache, the downloads of all builds, 1.0 GB" in dry.out
+    assert "removed  container forgotten" in plain.out
+    assert "cache" not in plain.out
+    assert "removed  volume pytest-pyimages-cache" in cache.out
+    assert cache.out.endswith("\n1.0 GB freed\n")
+    assert volumes.out == "[]\n"
+
+
+def test_a_run_counts_as_a_use(pytester: pytest.Pytester, pyimages: Steps) -> None:
+    pytester.makepyfile("def test(): pass")
+    run = "import pytest; assert pytest.main(['--py-images=3.12', '-q']) == 0"
+    *_, before, _, after = pyimages(["build", "3.12"], LONG_AGO.format(days=40), LIST, run, LIST)
+    assert before.rows[0][-2] == "40 days ago"
+    assert after.rows[0][-2] == "just now"
+
+
+def test_a_new_image_takes_the_place_of_one_unused_for_a_month(pytester: pytest.Pytester, pyimages: Steps) -> None:
+    pytester.makepyfile("def test(): pass")
+    change = f"pathlib.Path('pyproject.toml').write_text({SHOP.replace('six', 'idna')!r})"
+    run = "import pytest; assert pytest.main(['--py-images=3.12,3.13']) == 0"
+    *_, ran, left = pyimages(
+        ["build", "3.12"], LONG_AGO.format(days=31), ["build", "3.13"], change, run, ["list", "--json"]
+    )
+    assert ran.out.count("removed the former image of") == 1
+    assert "note: removed the former image of 3.12 that nothing has used for a month" in ran.out
+    states = [(image["image"], image["state"]) for image in json.loads(left.out)["images"]]
+    assert sorted(states) == [("3.12", "current"), ("3.13", "current"), ("3.13", "requirements changed since")]
+
+
+def test_a_broken_project_is_said_and_the_others_are_listed(pytester: pytest.Pytester, pyimages: Steps) -> None:
+    away = new_folder(pytester, "other")
+    broken = f"pathlib.Path('{pytester.path}/pyproject.toml').write_text('[project')"
+    *_, listed = pyimages(["build", "3.12"], away, broken, ["list", "--all"])
+    assert listed.status == 0
+    assert listed.rows[0][-1] == "unknown"
+    assert f"note: {pytester.path}: " in listed.err
