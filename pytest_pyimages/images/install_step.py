@@ -184,7 +184,7 @@ class InstallStep:
             "setup": list(recipe.setup),
             "steps": [list(step) for step in recipe.steps],
             "lock": recipe.lock.content if recipe.lock else None,
-            "project": plan.project.name,
+            "distribution": plan.project.distribution,
             "kind": plan.project.kind,
             "version": _version(plan),
             "environment": {**plan.environment, **way.environment},
@@ -230,7 +230,6 @@ def _version(plan: ImagePlan) -> Mapping[str, Any] | None:
         return None
     metadata = f"Metadata-Version: 2.1\nName: {plan.project.name}\nVersion: {version}\n"
     return {
-        "project": versioning.project,
         "variables": dict.fromkeys(versioning.variables, version),
         "pkg_info": metadata if versioning.tool.reads_pkg_info else "",
         "is_certain": versioning.tool.is_certain,

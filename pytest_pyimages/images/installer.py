@@ -277,10 +277,10 @@ def main(job):
                 made.keep("setup")
         if job["kind"] != "none":
             made.begin()
-            project["tell_version"](job["version"], environment)
+            project["prepare_build"](job, environment)
         extendable, fate = install(job, environment)
         if job["kind"] != "none":
-            made.keep("build", compiled=job["project"] if job["kind"] == "wheel" else "")
+            made.keep("build", compiled=job["distribution"] if job["kind"] == "wheel" else "")
         install_worker(job)
         if not job["extends"]:
             warm_up(environment)

@@ -9,6 +9,7 @@ Part of the installer: standard library only, and the syntax that Python 2.7 to 
 
 from __future__ import print_function
 
+import fcntl
 import json
 import os
 import shutil
@@ -124,30 +125,39 @@ def copy(origin, target):
         os.chmod(target, os.stat(target).st_mode | 0o444)  # the suite may be another user's
 
 
-def tell_version(version, environment):
+def prepare_build(job, environment):
     """Tell the tool that asks git for the project's version what the host knows of it: slim images have no git.
 
-    :param version: what to tell, or None.
     :param environment: of the install commands; it is changed.
     """
     with open(environment["HOME"] + "/.gitconfig", "w") as file:
         file.write("[safe]\n\tdirectory = *\n")  # the tree belongs to the host's user, this process to root
-    if version is None or (not version["is_certain"] and git_answers(environment)):
-        return
-    if version["pkg_info"] and not os.path.exists("PKG-INFO"):
-        with open("PKG-INFO", "wb") as file:
-            file.write(version["pkg_info"].encode("utf-8"))
-    variables = version["variables"]
-    if not HAS_UV or not version["project"]:
-        environment.update((str(name), str(value)) for name, value in variables.items())
-        return
-    # For the project alone: the same variable would speak of every other distribution that has to be built.
+    version = job["version"]
+    told = {}
+    if version is not None and (version["is_certain"] or not git_answers(environment)):
+        told = version["variables"]
+        if version["pkg_info"] and not os.path.exists("PKG-INFO"):
+            with open("PKG-INFO", "wb") as file:
+                file.write(version["pkg_info"].encode("utf-8"))
+    if HAS_UV and job["distribution"]:
+        # For the project alone: a variable for all would speak of every other distribution that has to be built. And
+        # with one of this container's own, uv does not take what another container is just building.
+        set_build_variables(job["distribution"], dict(told, PYIMAGES_BUILD=job["name"]), environment)
+    else:
+        environment.update((str(name), str(value)) for name, value in told.items())
+    if HAS_UV and not job["distribution"]:
+        # Then one after the other: what uv finds in its cache, it does not build, and what is built may make files.
+        job["turn"] = open(os.path.dirname(environment["UV_CACHE_DIR"]) + "/unnamed.lock", "w")
+        fcntl.flock(job["turn"], fcntl.LOCK_EX)  # until this process ends
+
+
+def set_build_variables(distribution, variables, environment):
+    """Set variables for the build of one distribution ("extra-build-variables" in uv's reference)."""
     path = environment.setdefault("UV_CONFIG_FILE", os.path.dirname(environment["HOME"]) + "/uv.toml")
     environment.pop("UV_NO_CONFIG", None)
     pairs = ", ".join("%s = %s" % (json.dumps(name), json.dumps(value)) for name, value in sorted(variables.items()))
-    text = "\n[extra-build-variables]\n%s = {%s}\n" % (json.dumps(version["project"]), pairs)
     with open(path, "ab") as file:
-        file.write(text.encode("utf-8"))
+        file.write(("\n[extra-build-variables]\n%s = {%s}\n" % (json.dumps(distribution), pairs)).encode("utf-8"))
 
 
 def git_answers(environment):

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from pathlib import Path
 
-from packaging.utils import canonicalize_name
-
 from pytest_pyimages.images.project_files import ProjectFiles
 from pytest_pyimages.images.scm_tools import SETUPTOOLS_SCM, Tool, versioning_tool
 from pytest_pyimages.images.scm_versions import SCHEMES, Described
@@ -29,7 +27,6 @@ class Versioning:
     """How a project's version comes from its git tags."""
 
     tool: Tool
-    project: str  # normalised name of the distribution; empty: not known
     folder: Path  # in the checkout
     variables: tuple[str, ...]  # any of these tells the tool the number
 
@@ -85,7 +82,7 @@ def find_versioning(files: ProjectFiles, name: str) -> Versioning | None:
         above = bool(tool.options.get("search_parent_directories"))
     if not any((candidate / ".git").exists() for candidate in (folder, *(folder.parents if above else ()))):
         return None
-    return Versioning(tool=tool, project=canonicalize_name(name), folder=folder, variables=tool.variables(name))
+    return Versioning(tool=tool, folder=folder, variables=tool.variables(name))
 
 
 def _git(folder: Path, *arguments: str, environ: Mapping[str, str]) -> str | None:
