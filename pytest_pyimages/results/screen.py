@@ -39,6 +39,7 @@ class Screen:
         self.encoding: str = getattr(file, "encoding", None) or "ascii"
         self._pending: list[str] = []  # any thread may add to it
         self._painted: tuple[object, ...] = ()
+        self._drawn = False  # whether a block may be there
         self._streams = {name: getattr(sys, name) for name in ("stdout", "stderr") if _is_terminal(getattr(sys, name))}
         self._open = True
         self._writer._file = self  # noqa: SLF001 - it only writes and flushes
@@ -117,14 +118,16 @@ class Screen:
         # A signal may raise anywhere in here, most likely while a slow terminal takes its time: the file's own buffer
         # then has what is left, and nothing is written twice.
         del self._pending[:pieces]
-        self._file.write(ERASE_BELOW + text + block)
+        erase, self._drawn = ERASE_BELOW if self._drawn else "", self._drawn or bool(block)
+        self._file.write(erase + text + block)
+        self._drawn = bool(block)
         self._file.flush()
 
 
 def _below(rows: Sequence[str]) -> str:
     """Return what draws the rows below the cursor: room first, so that nothing scrolls while its place is saved."""
     room = DOWN * len(rows) + UP.format(len(rows))
-    return room + SAVE + NO_WRAP + NO_COLOURS + "".join(f"\r\n{row}" for row in rows) + WRAP + RESTORE
+    return ERASE_BELOW + room + SAVE + NO_WRAP + NO_COLOURS + "".join(f"\r\n{row}" for row in rows) + WRAP + RESTORE
 
 
 def _is_terminal(stream: Any) -> bool:

@@ -113,6 +113,21 @@ def test_nothing_is_left_of_the_rows(tty: Tty, screen: Screen) -> None:
     assert tty.text[-1] == "yz"
 
 
+def test_without_rows_nothing_but_the_text_is_written(tty: Tty, screen: Screen) -> None:
+    """In the background, what is below the cursor is the shell's."""
+    screen._writer.write("one\n")
+    screen.paint([])
+    screen._writer.write("two\n")
+    screen.close()
+    assert tty.getvalue() == "one\ntwo\n"
+
+
+def test_what_stood_below_before_does_not_shine_through(tty: Tty, screen: Screen) -> None:
+    tty.write("\nstale stale\nstale\x1b[2A\r")
+    screen.paint(["one", ""])
+    assert tty.below[:3] == ["one", "", ""]
+
+
 def test_rows_that_are_too_long_are_cut(tty: Tty, screen: Screen) -> None:
     screen.paint(["x" * 100, "two"])
     assert tty.below[:3] == ["x" * COLUMNS, "two", ""]
