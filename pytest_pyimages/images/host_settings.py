@@ -66,9 +66,11 @@ class HostSettings:
 
 
 def host_settings(environ: Mapping[str, str], home: Path) -> HostSettings:
-    """Return this host's settings. What one tool is not told at all it is told by what the other is told.
+    """Return this host's settings.
 
-    Where packages come from is taken as a whole: to mix both tools' indexes would be neither tool's way.
+    uv is told of pip's indexes only where it has none of its own: it takes a package from the first that has it, so one
+    more would change its mind. pip compares all there are, and gets uv's besides its own: what is found on a new Python
+    is to be found on an old one.
     """
     pip, pip_notes = pip_settings(environ, home)
     table, origin, uv_notes = uv_table(environ, home)
@@ -86,10 +88,20 @@ def host_settings(environ: Mapping[str, str], home: Path) -> HostSettings:
         environ=environ,
         pip=pip,
         uv=table,
-        for_pip=told_pip if of_pip or not of_uv else told_uv,
+        for_pip=_together(told_pip, told_uv) if of_pip else told_uv,
         for_uv=told_uv if of_uv else told_pip,
         uv_has_locations=of_uv,
         notes=(*pip_notes, *uv_notes),
+    )
+
+
+def _together(pip: Locations, uv: Locations) -> Locations:
+    further = {index.url: index for index in (*uv.further, *pip.further)}
+    return Locations(
+        default=pip.default or uv.default,
+        further=tuple(further.values()),
+        links=tuple(dict.fromkeys((*pip.links, *uv.links))),
+        no_index=pip.no_index,
     )
 
 

@@ -22,6 +22,7 @@ MEMORY = "/run/pyimages"
 HOME = "/opt/pyimages"
 CONSTRAINTS = "constraints.txt"  # in memory
 UV_FLOOR = (3, 8)  # what uv installs into
+LAST_PIPS = {(2, 7): "20.3.4", (3, 5): "20.3.4", (3, 6): "21.3.1", (3, 7): "24.0"}
 
 
 def say(text):
@@ -100,36 +101,61 @@ def is_elsewhere(job):
     return any(not os.path.lexists(folder + "/" + name) for folder, names in job["folders"] for name in names)
 
 
-def environment_for_uv(environment):
-    """Return the environment to fetch uv with: what is said of the project's packages is not said of uv."""
+def fetched(requirement, folder, program, environment):
+    """Return the path of a program in the cache volume, fetched once per engine; None where it cannot be had."""
+    # What is said of the project's packages is not said of the installers.
     about = ("PRE", "NO_BINARY", "PREFER_BINARY", "CONSTRAINT", "BUILD_CONSTRAINT", "UPLOADED_PRIOR_TO")
-    kept = dict(item for item in environment.items() if item[0] not in ["PIP_" + name for name in about])
-    return dict(kept, PIP_ONLY_BINARY=":all:")
-
-
-def find_uv(environment):
-    """Return uv's path in the cache volume, fetched once per engine; None where this Python cannot have it."""
-    if sys.version_info < UV_FLOOR:
-        return None
-    libc = "musl" if any(name.startswith("ld-musl") for name in os.listdir("/lib")) else "gnu"
-    folder = "%s/uv-bin-%s-%s" % (CACHE, os.uname()[4], libc)
-    path = folder + "/bin/uv"
+    environment = dict(item for item in environment.items() if item[0] not in ["PIP_" + name for name in about])
+    path = folder + "/" + program
     with open(CACHE + "/uv.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.path.exists(path):
             fresh = folder + ".new"
             shutil.rmtree(fresh, ignore_errors=True)
-            say("fetching uv")
+            say("fetching " + requirement)
             code = subprocess.call(
-                [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", fresh, "uv"],
-                env=environment_for_uv(environment),
+                [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", fresh, requirement],
+                env=dict(environment, PIP_ONLY_BINARY=":all:"),
                 stdout=2,
             )
-            if code or not os.path.exists(fresh + "/bin/uv"):
-                say("uv cannot be had here; pip installs")
+            if code or not os.path.exists(fresh + "/" + program):
+                say("%s cannot be had here; the image's pip installs" % requirement)
                 return None
             os.rename(fresh, folder)
     return path
+
+
+def find_uv(environment):
+    """Return uv's path; None where this Python cannot have it."""
+    if sys.version_info < UV_FLOOR:
+        return None
+    libc = "musl" if any(name.startswith("ld-musl") for name in os.listdir("/lib")) else "gnu"
+    return fetched("uv", "%s/uv-bin-%s-%s" % (CACHE, os.uname()[4], libc), "bin/uv", environment)
+
+
+def find_pip(environment):
+    """Return what to give to Python to run pip, the last one for it where the image's cannot take a choice back.
+
+    Before 20.3 pip fails over the newest file if that is for another Python. A folder of packages, unlike an index with
+    data-requires-python (PEP 503), does not tell for which one a file is.
+    """
+    last = LAST_PIPS.get(sys.version_info[:2])
+    if last is None or pip_version() >= (20, 3):
+        return ["-m", "pip"]
+    path = fetched("pip==" + last, CACHE + "/pip-" + last, "pip/__main__.py", environment)
+    if path is None:
+        return ["-m", "pip"]
+    if sys.version_info[0] == 2:
+        environment["PIP_USE_FEATURE"] = "2020-resolver"
+    return [os.path.dirname(path)]
+
+
+def pip_version():
+    try:
+        from pip import __version__
+    except ImportError:
+        return (0,)
+    return tuple(int(part) for part in __version__.split(".")[:2])
 
 
 def install_system_packages(job, environment):
@@ -191,7 +217,7 @@ def install(job, environment):
         if job["extends"]:  # as if it were installed from nothing: the newest, and nothing else
             command += ["--exact", "--upgrade"]
     else:
-        command = [sys.executable, "-m", "pip", "install", "--progress-bar", "off"]
+        command = [sys.executable] + find_pip(environment) + ["install", "--progress-bar", "off"]
     fate = ""
     for arguments in job["steps"]:
         if job["lock"] and job["lock"]["constraints"]:

@@ -109,11 +109,11 @@ def test_indexes_of_pip_are_compared_as_pip_does(tmp_path: Path) -> None:
     assert "index-strategy" not in uv_toml(inside(tmp_path, {"UV_INDEX": A}))
 
 
-def test_each_tool_keeps_its_own_indexes(tmp_path: Path) -> None:
-    way = inside(tmp_path, {"PIP_INDEX_URL": A, "PIP_EXTRA_INDEX_URL": B, "UV_INDEX": f"corp={C}"})
+def test_uv_keeps_to_its_own_indexes_and_pip_gets_them_besides(tmp_path: Path) -> None:
+    way = inside(tmp_path, {"PIP_INDEX_URL": A, "PIP_EXTRA_INDEX_URL": B, "UV_INDEX": f"corp={C} {B}"})
     assert way.environment["PIP_INDEX_URL"] == A
-    assert way.environment["PIP_EXTRA_INDEX_URL"] == B
-    assert way.environment["UV_INDEX"] == f"corp={C}"
+    assert way.environment["PIP_EXTRA_INDEX_URL"] == f"{C} {B}"
+    assert way.environment["UV_INDEX"] == f"corp={C} {B}"
     assert uv_toml(way) == {}
 
 

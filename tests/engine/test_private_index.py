@@ -1,0 +1,342 @@
+"""Private indexes, proxies, certificates and folders of this host work inside a build, and no secret is left there."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import pytest
+
+from pytest_pyimages.engines.base import Mount
+from pytest_pyimages.engines.docker import DockerEngine
+from pytest_pyimages.engines.labels import KIND, LABEL
+from pytest_pyimages.images.install_step import CACHE_VOLUME
+
+from .containers import Create, outcome
+from .contents import Member, holding, tar_members
+from .package_index import PackageIndex, certificates, package_index, wheel
+from .test_main_job import Job
+
+UV, PIP = "3.14-slim", "3.6"  # by which of them installs there
+PROJECT = "pyimages-private-sample"
+MODULE = "pyimages_private_sample"
+PASSWORD = "c@n/ary:x%1"
+CREDENTIALS = f"some.body:{PASSWORD}"
+ENCODED = f"some.body:{quote(PASSWORD, safe='')}"
+SUITE = f"import {MODULE}\ndef test_a(): assert {MODULE}.ANSWER == 42\n"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _images_of_these_tests_go(engine: DockerEngine) -> Iterator[None]:
+    """Environment images are kept for the next run of a project; these projects are never seen again."""
+    before = {reference for reference, _ in engine.images(LABEL)}
+    yield
+    for reference, image in engine.images(LABEL):
+        ours = image.labels.get(f"{LABEL}.project", "").startswith("private-")
+        if reference not in before and ours and image.labels.get(KIND) == "environment":
+            engine.remove_image(reference)
+
+
+@pytest.fixture
+def job(tmp_path: Path, host: str, monkeypatch: pytest.MonkeyPatch) -> Job:
+    """Return a project that nobody has built, with a suite that needs what only the private index has."""
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PY_IMAGES_REGISTRY", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
+    for name in os.environ:
+        if name.startswith(("PIP_", "UV_")) and "INDEX" in name:
+            monkeypatch.delenv(name)
+    folder = tmp_path / f"private-{uuid4().hex[:8]}"
+    folder.mkdir()
+    (folder / "requirements.txt").write_text(f"{PROJECT}!=0.{time.time_ns()}\n")
+    (folder / "test_it.py").write_text(SUITE)
+    return Job(folder)
+
+
+def sample(marker: str = "") -> dict[str, Mapping[str, bytes]]:
+    return {PROJECT: dict([wheel(MODULE, "1.0", f"ANSWER = 42\nMARKER = {marker!r}\n")])}
+
+
+@pytest.fixture(scope="module")
+def index() -> Iterator[PackageIndex]:
+    with package_index(sample(), credentials=CREDENTIALS) as running:
+        yield running
+
+
+Way = Callable[[Path, PackageIndex], Mapping[str, str]]
+
+
+def in_a_url(folder: Path, index: PackageIndex) -> Mapping[str, str]:
+    return {"PIP_EXTRA_INDEX_URL": index.url_with(CREDENTIALS)}
+
+
+def in_variables_of_a_named_index(folder: Path, index: PackageIndex) -> Mapping[str, str]:
+    name, _, password = CREDENTIALS.partition(":")
+    return {
+        "UV_INDEX": f"my-corp={index.url}",
+        "UV_INDEX_MY_CORP_USERNAME": name,
+        "UV_INDEX_MY_CORP_PASSWORD": password,
+    }
+
+
+def in_pip_conf(folder: Path, index: PackageIndex) -> Mapping[str, str]:
+    path = folder.parent / "pip.conf"
+    path.write_text(f"[install]\nextra-index-url =\n    {index.url_with(CREDENTIALS)}\n")
+    return {"PIP_CONFIG_FILE": str(path)}
+
+
+def in_uv_toml(folder: Path, index: PackageIndex) -> Mapping[str, str]:
+    path = folder.parent / "uv.toml"
+    path.write_text(f'[[index]]\nname = "corp"\nurl = "{index.url_with(CREDENTIALS)}"\n')
+    return {"UV_CONFIG_FILE": str(path)}
+
+
+def in_netrc(folder: Path, index: PackageIndex) -> Mapping[str, str]:
+    name, _, password = CREDENTIALS.partition(":")
+    path = folder.parent / "netrc"
+    path.write_text(f"machine localhost\nlogin {name}\npassword {password}\n")
+    return {"NETRC": str(path), "PIP_EXTRA_INDEX_URL": index.url}
+
+
+def in_variables_of_the_requirements(folder: Path, index: PackageIndex) -> Mapping[str, str]:
+    path = folder / "requirements.txt"
+    url = index.url.replace("://", "://${CORP_NAME}:${CORP_TOKEN}@")
+    path.write_text(f"--extra-index-url {url}\n{path.read_text()}")
+    name, _, password = ENCODED.partition(":")
+    return {"CORP_NAME": name, "CORP_TOKEN": password}
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        in_a_url,
+        in_variables_of_a_named_index,
+        in_pip_conf,
+        in_uv_toml,
+        in_netrc,
+        in_variables_of_the_requirements,
+    ],
+)
+def test_credentials_reach_both_installers(
+    job: Job, index: PackageIndex, monkeypatch: pytest.MonkeyPatch, way: Way
+) -> None:
+    for name, value in way(job.folder, index).items():
+        monkeypatch.setenv(name, value)
+    index.asked.clear()
+    done = job.run(images=f"{UV},{PIP}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [image["outcome"] for image in job.images.values()] == ["passed", "passed"]
+    assert any(asked.path.startswith("/files/") and asked.credentials == CREDENTIALS for asked in index.asked)
+    assert PASSWORD not in done.stdout
+    assert ENCODED not in done.stdout
+
+
+def test_https_with_an_authority_of_one_s_own(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority, certificate = certificates(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
+    with package_index(sample(), credentials=CREDENTIALS, certificate=certificate) as index:
+        monkeypatch.setenv("PIP_EXTRA_INDEX_URL", index.url_with(CREDENTIALS))
+        done = job.run(images=f"{UV},{PIP}")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_proxy_on_loopback(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    with package_index(sample()) as proxy:
+        monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "http://packages.invalid/simple/")
+        monkeypatch.setenv("PIP_TRUSTED_HOST", "packages.invalid")
+        monkeypatch.setenv("http_proxy", f"http://{proxy.host}")
+        done = job.run(images=f"{UV},{PIP}")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert {asked.host for asked in proxy.asked} == {"packages.invalid"}
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with all that a suite on Python 3.14 needs, and the private sample."""
+    folder = tmp_path_factory.mktemp("wheels")
+    command = (sys.executable, "-m", "pip", "download", "-q", "--only-binary=:all:", "--python-version=3.14")
+    done = subprocess.run([*command, "-d", str(folder), "pytest"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    for name, data in sample()[PROJECT].items():
+        (folder / name).write_bytes(data)
+    return folder
+
+
+@pytest.mark.parametrize("variable", ["PIP_FIND_LINKS", "UV_FIND_LINKS"])
+def test_folder_of_this_host_in_the_place_of_all_indexes(
+    job: Job, wheels: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, str(wheels))
+    if variable.startswith("PIP"):
+        monkeypatch.setenv("PIP_NO_INDEX", "1")
+    else:
+        (job.folder.parent / "uv.toml").write_text("no-index = true")
+        monkeypatch.setenv("UV_CONFIG_FILE", str(job.folder.parent / "uv.toml"))
+    done = job.run(images=UV)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_old_pip_passes_over_what_is_for_newer_pythons(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder does not tell for which Python a file is; the one that stands in 3.6's image would fail over it."""
+    folder = job.folder.parent / "wheels"
+    folder.mkdir()
+    for version, requires in (("1.0", ">=2.7"), ("2.0", ">=3.10")):
+        name, data = wheel(MODULE, version, f"ANSWER = 42\nVERSION = '{version}'\n", requires)
+        (folder / name).write_bytes(data)
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    newest = "2.0 if sys.version_info >= (3, 10) else 1.0"
+    job.write(test_it=f"import sys, {MODULE}\ndef test_a(): assert float({MODULE}.VERSION) == ({newest})\n")
+    done = job.run(images=f"{UV},{PIP}")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_folder_that_the_engine_does_not_see_is_left_out_and_noted(
+    job: Job, wheels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
+    done = job.run("--py-images-source=copy", images=UV)
+    assert done.returncode == 1
+    assert f"{wheels} is left out: the engine does not see the files of this host" in done.stdout
+
+
+def test_index_in_the_place_of_the_public_one(job: Job, wheels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files: dict[str, dict[str, bytes]] = {}
+    for path in wheels.iterdir():
+        files.setdefault(path.name.split("-")[0].replace("_", "-").lower(), {})[path.name] = path.read_bytes()
+    with package_index(files, credentials=CREDENTIALS) as index:
+        monkeypatch.setenv("PIP_INDEX_URL", index.url_with(CREDENTIALS))
+        done = job.run(images=UV)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert any(asked.path.startswith("/files/pytest/") for asked in index.asked)
+
+
+@pytest.mark.parametrize("image", [UV, PIP])
+def test_wrong_password_is_told_with_the_index_and_what_to_do(
+    job: Job, index: PackageIndex, monkeypatch: pytest.MonkeyPatch, image: str
+) -> None:
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", index.url_with("some.body:wr0ng-password"))
+    done = job.run(images=image)
+    assert done.returncode == 1
+    problem = job.images[image]["problem"]
+    assert f"the package index {index.host} answers 401 (Unauthorized)" in problem
+    assert "correct its name and password, in PIP_EXTRA_INDEX_URL" in problem
+    assert "wr0ng-password" not in done.stdout + done.stderr + (job.folder / "report.json").read_text()
+
+
+@pytest.fixture(scope="module")
+def canary() -> str:
+    return f"c@nary/{uuid4().hex}:%1"
+
+
+def forms(canary: str) -> list[str]:
+    """Return what a search has to look for: the secret as it is, encoded for URLs, and as HTTP sends it."""
+    sent = base64.b64encode(f"some.body:{canary}".encode()).decode()
+    return [canary, quote(canary), quote(canary, safe=""), canary.partition(":")[0].partition("/")[2], sent.rstrip("=")]
+
+
+def saved(raw: Any, reference: str) -> Iterator[Member]:
+    """Yield everything that the saved image consists of: configuration, history, and each file of each layer."""
+    with tempfile.TemporaryFile() as file:
+        for piece in raw.get_image(reference):
+            file.write(piece)
+        file.seek(0)
+        yield from tar_members("image", file)
+
+
+def cached(engine: DockerEngine, create: Create, since: float) -> Iterator[Member]:
+    """Yield everything that was written since then into the cache that all builds share."""
+    code = (
+        "import os, sys, tarfile\n"
+        "paths = [os.path.join(folder, name) for folder, _, names in os.walk('/cache') for name in names]\n"
+        "with tarfile.open(fileobj=sys.stdout.buffer, mode='w|') as tar:\n"
+        "    for path in paths:\n"
+        "        if os.path.lexists(path) and os.lstat(path).st_ctime >= float(sys.argv[1]):\n"
+        "            tar.add(path)\n"
+    )
+    volume = Mount(kind="volume", source=CACHE_VOLUME, target="/cache", read_only=True)
+    data, errors, status = outcome(engine, create(code, str(since), mounts=(volume,)))
+    assert status == 0, errors
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.seek(0)
+        yield from tar_members("cache", file)
+
+
+def watched(job: Job, raw: Any, *args: str, images: str) -> tuple[subprocess.CompletedProcess[str], list[Member]]:
+    """Run a job, and keep what the engine says of its containers meanwhile."""
+    seen: list[Member] = []
+    command = job.command(*args, images=images)
+    with subprocess.Popen(
+        command, cwd=job.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        while process.poll() is None:
+            for container in raw.containers(all=True, filters={"label": LABEL}):
+                with contextlib.suppress(Exception):  # it may be gone
+                    seen.append(Member("container", json.dumps(raw.inspect_container(container["Id"])).encode()))
+            time.sleep(0.2)
+        assert process.stdout is not None
+        output = process.stdout.read()
+    return subprocess.CompletedProcess(command, process.returncode, output), seen
+
+
+@pytest.mark.parametrize("image", [UV, PIP])
+def test_canary_is_nowhere_afterwards(
+    job: Job,
+    engine: DockerEngine,
+    raw: Any,
+    create: Create,
+    canary: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    image: str,
+) -> None:
+    """In no layer, history, label, variable, log, report, cache or digest; the marker shows that the search finds."""
+    authority, certificate = certificates(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))  # pip keeps what comes by HTTPS alone
+    needles, began = forms(canary), time.time()
+    marker = f"marker-{uuid4().hex}"
+    files = ("--junitxml=junit.xml", "-p", "no:cacheprovider")
+    netrc = job.folder.parent / "netrc"
+    netrc.write_text(f"machine another.example login some.body password {canary}\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with package_index(sample(marker), credentials=f"some.body:{canary}", certificate=certificate) as index:
+        monkeypatch.setenv("PIP_EXTRA_INDEX_URL", index.url_with(f"some.body:{canary}"))
+        done, seen = watched(job, raw, *files, images=image)
+        assert done.returncode == 0, done.stdout
+        assert seen
+        (made,) = [
+            reference
+            for reference, found in engine.images(LABEL)
+            if found.labels.get(f"{LABEL}.project") == job.folder.name
+        ]
+        monkeypatch.setenv("PIP_EXTRA_INDEX_URL", index.url_with("some.body:another-password"))
+        again = job.run(*files, images=image)
+        assert again.returncode == 0
+        assert job.images[image]["cached"], "a password decides nothing"
+        monkeypatch.setenv("PIP_EXTRA_INDEX_URL", index.url_with(f"some.body:{canary}"))
+        with (job.folder / "requirements.txt").open("a") as requirements:
+            requirements.write("pyimages-no-such-distribution-at-all\n")
+        failing, seen_failing = watched(job, raw, *files, images=image)
+        assert failing.returncode == 1
+        assert "pyimages-no-such-distribution-at-all" in failing.stdout
+        assert "not installable" in (job.folder / "junit.xml").read_text()
+        shown = [Member("output", text.encode()) for text in (done.stdout, again.stdout, failing.stdout)]
+    assert holding([*seen, *seen_failing, *shown], needles) == {}
+    here = [Member(str(path), path.read_bytes()) for path in job.folder.rglob("*") if path.is_file()]
+    assert holding(here, needles) == {}
+    inspected = [raw.inspect_image(made), raw.history(made)]
+    assert holding([Member("image", json.dumps(inspected).encode())], needles) == {}
+    in_layers = holding(saved(raw, made), [*needles, marker])
+    assert in_layers.keys() == {marker}
+    assert any(MODULE in name for name in in_layers[marker])
+    assert holding(cached(engine, create, began), [*needles, marker]).keys() == {marker}
