@@ -146,7 +146,7 @@ def prepare_build(job, environment):
     else:
         environment.update((str(name), str(value)) for name, value in told.items())
     if HAS_UV and not job["distribution"]:
-        # Then one after the other: what uv finds in its cache, it does not build, and what is built may make files.
+        # Then one after the other, for the same reason.
         job["turn"] = open(os.path.dirname(environment["UV_CACHE_DIR"]) + "/unnamed.lock", "w")
         fcntl.flock(job["turn"], fcntl.LOCK_EX)  # until this process ends
 

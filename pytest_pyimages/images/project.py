@@ -40,7 +40,7 @@ class Project:
 
     root: Path  # the folder with the build configuration; the given folder if there is none
     name: str  # distribution name, or else the folder's
-    distribution: str = ""  # normalised name; empty if it is not known
+    distribution: str = ""  # normalised name; empty if only a build can tell
     requires_python: str = ""  # empty: not known
     classifiers: tuple[str, ...] = ()
     kind: Kind = "none"  # pure Python, something to compile, or no package
@@ -90,7 +90,7 @@ def find_project(start: Path, *, ini: Mapping[str, str | list[str]] = {}) -> Pro
     return Project(
         root=files.root,
         name=name,
-        distribution=canonicalize_name(metadata.name),
+        distribution=files.declared_name,
         requires_python=metadata.requires_python,
         classifiers=metadata.classifiers,
         kind=kind,

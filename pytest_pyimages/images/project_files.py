@@ -62,6 +62,12 @@ class ProjectFiles:
         return declares_project(self.pyproject) or self.setup_script is not None or "metadata" in self.setup_cfg
 
     @property
+    def declared_name(self) -> str:
+        """The distribution's normalised name where installers can tell it without a build; else empty."""
+        tables = table(self.pyproject, "project"), table(self.tool, "poetry"), self.setup_cfg.get("metadata", {})
+        return next((canonicalize_name(found["name"]) for found in tables if isinstance(found.get("name"), str)), "")
+
+    @property
     def main_file(self) -> str:
         """The name of the file that configures the build."""
         if declares_project(self.pyproject):

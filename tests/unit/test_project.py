@@ -37,6 +37,7 @@ def test_a_project_is_described_in_full(tmp_path: Path) -> None:
     assert find_project(tmp_path / ".") == Project(
         root=tmp_path,
         name="Shop",
+        distribution="shop",
         requires_python=">=3.9",
         classifiers=("Programming Language :: Python :: 3.12",),
         kind="editable",
