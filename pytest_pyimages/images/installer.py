@@ -133,14 +133,14 @@ def find_uv(environment):
     return fetched("uv", "%s/uv-bin-%s-%s" % (CACHE, os.uname()[4], libc), "bin/uv", environment)
 
 
-def find_pip(environment):
-    """Return what to give to Python to run pip, the last one for it where the image's cannot take a choice back.
+def find_pip(job, environment):
+    """Return what to give to Python to run pip: the last one for it if it has to take choices back, else the image's.
 
     Before 20.3 pip fails over the newest file if that is for another Python. A folder of packages, unlike an index with
-    data-requires-python (PEP 503), does not tell for which one a file is.
+    data-requires-python (PEP 503), does not tell for which one a file is. Without folders the old one is faster.
     """
     last = LAST_PIPS.get(sys.version_info[:2])
-    if last is None or pip_version() >= (20, 3):
+    if not job["folders"] or last is None or pip_version() >= (20, 3):
         return ["-m", "pip"]
     path = fetched("pip==" + last, CACHE + "/pip-" + last, "pip/__main__.py", environment)
     if path is None:
@@ -217,7 +217,7 @@ def install(job, environment):
         if job["extends"]:  # as if it were installed from nothing: the newest, and nothing else
             command += ["--exact", "--upgrade"]
     else:
-        command = [sys.executable] + find_pip(environment) + ["install", "--progress-bar", "off"]
+        command = [sys.executable] + find_pip(job, environment) + ["install", "--progress-bar", "off"]
     fate = ""
     for arguments in job["steps"]:
         if job["lock"] and job["lock"]["constraints"]:
