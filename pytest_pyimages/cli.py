@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import difflib
 import io
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NoReturn, Protocol
 
 import pytest
@@ -16,7 +15,7 @@ import pytest
 import pytest_pyimages
 from pytest_pyimages.commands import build, list_images, prune, run_tests
 from pytest_pyimages.commands.project import add_engine_argument
-from pytest_pyimages.errors import BuildError, ConfigurationError, PyimagesError
+from pytest_pyimages.errors import ConfigurationError, PyimagesError
 
 PROGRAM = "pyimages"
 
@@ -45,22 +44,20 @@ COMMANDS: Mapping[str, Command] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status, pytest's own numbers."""
     words = list(sys.argv[1:] if argv is None else argv)
-    with _any_text_can_be_written():
-        try:
-            return _main(words)
-        except PyimagesError as error:
-            sys.stderr.write(f"ERROR: {_line(error)}\n")
-            if isinstance(error, BuildError) and error.log:
-                sys.stderr.write(f"{error.log}\n")
-            failed = not isinstance(error, ConfigurationError)
-            return int(pytest.ExitCode.TESTS_FAILED if failed else pytest.ExitCode.USAGE_ERROR)
-        except KeyboardInterrupt:
-            sys.stderr.write("interrupted\n")
-            return int(pytest.ExitCode.INTERRUPTED)
-        except BrokenPipeError:
-            # Whoever read the output has gone; nothing is to be written when Python ends (docs: "Note on SIGPIPE").
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return int(pytest.ExitCode.TESTS_FAILED)
+    _replace_what_cannot_be_encoded()
+    try:
+        return _main(words)
+    except PyimagesError as error:
+        sys.stderr.write(f"ERROR: {_line(error)}\n")
+        failed = not isinstance(error, ConfigurationError)
+        return int(pytest.ExitCode.TESTS_FAILED if failed else pytest.ExitCode.USAGE_ERROR)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return int(pytest.ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read the output has gone; nothing is to be written when Python ends (docs: "Note on SIGPIPE").
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(pytest.ExitCode.TESTS_FAILED)
 
 
 def _main(words: list[str]) -> int:
@@ -152,13 +149,11 @@ def _line(error: PyimagesError) -> str:
     return str(error).removeprefix("--py-images: ").replace("--py-images-engine", "--engine")
 
 
-@contextlib.contextmanager
-def _any_text_can_be_written() -> Iterator[None]:
-    """Let an encoding that lacks a character of a name replace it, rather than end the command."""
+def _replace_what_cannot_be_encoded() -> None:
+    """Let a name with characters that the output's encoding lacks be shown without them."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    yield
 
 
 if __name__ == "__main__":

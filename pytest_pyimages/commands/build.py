@@ -72,8 +72,9 @@ def _build(place: Place) -> int:
         interruptions.restore()
     for line in table_lines(("image", "python", "build", "time", ""), [row.cells() for row in rows], right=("time",)):
         sys.stdout.write(f"{line}\n")
-    for note in schedule.notes:
-        sys.stderr.write(f"note: {note}\n")
+    notes = [*(note for plan in asked.plans for note in plan.project.notes), *schedule.notes]
+    for note in dict.fromkeys(notes):
+        _tell(f"note: {note}")
     failed = any(row.failed and not row.tag.allowed_to_fail for row in rows)
     return int(pytest.ExitCode.TESTS_FAILED if failed else pytest.ExitCode.OK)
 

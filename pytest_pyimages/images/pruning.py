@@ -141,10 +141,8 @@ def prune_superseded(engine: Engine, last_used: LastUsed, image: str) -> str:
     made = next((stored for stored in storage.images if stored.id == image), None)
     if made is None:
         return ""
-    same = (made.kind, made.tag, made.identity)
-    scope = [
-        stored for stored in storage.images if stored.id != image and (stored.kind, stored.tag, stored.identity) == same
-    ]
+    same = (made.tag, made.identity)
+    scope = [stored for stored in storage.images if stored.id != image and (stored.tag, stored.identity) == same]
     now = time.time()
     if not any(now - stored.last_used >= SUPERSEDED_AFTER for stored in scope):
         return ""

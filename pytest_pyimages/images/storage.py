@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal, cast
 
 from pytest_pyimages.engines.base import Engine, ImageInfo
@@ -154,6 +154,11 @@ class StoredImage:
         """References that somebody else gave it."""
         return tuple(tag for tag in self.info.tags if tag not in self.references)
 
+    def is_below(self, other: StoredImage) -> bool:
+        """Whether another image stands on this one."""
+        layers = self.info.layers
+        return bool(layers) and other.id != self.id and other.info.layers[: len(layers)] == layers
+
     def is_of(self, identity: str) -> bool:
         """Whether it was made for a project, or used for it."""
         return identity in (self.identity, *self.uses)
@@ -190,12 +195,7 @@ class Storage:
 
     def stands_on(self, image: StoredImage) -> tuple[StoredImage, ...]:
         """Return the other images of ours that stand on an image."""
-        layers = image.info.layers
-        return tuple(
-            other
-            for other in self.images
-            if layers and other.id != image.id and other.info.layers[: len(layers)] == layers
-        )
+        return tuple(other for other in self.images if image.is_below(other))
 
 
 def _size_below(layers: tuple[str, ...], known: Mapping[tuple[str, ...], int]) -> int:
@@ -225,11 +225,20 @@ def read_storage(engine: Engine, last_used: LastUsed, *, root: str = "") -> Stor
         for identifier, references in ours.items()
     ]
     bases = {base: engine.find_image(base) for base in {image.base for image in images} if base}
+    images = [_with_use_of_those_on_it(image, images) for image in images]
     return Storage(
         images=tuple(sorted(images, key=lambda image: (-image.last_used, image.id))),
         bases=tuple(info for info in bases.values() if info is not None),
         others=tuple(info for identifier, info in found.items() if identifier not in ours),
     )
+
+
+def _with_use_of_those_on_it(image: StoredImage, images: Iterable[StoredImage]) -> StoredImage:
+    """Return a Dockerfile's image with the last use of the environments on it: it is not run itself."""
+    if image.kind != "dockerfile":
+        return image
+    uses = (other.last_used for other in images if image.is_below(other))
+    return replace(image, last_used=max(uses, default=image.last_used))
 
 
 def plain(reference: str) -> str:

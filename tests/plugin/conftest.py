@@ -139,3 +139,64 @@ def run_images(pytester: pytest.Pytester, images_command: Command) -> Callable[.
         return ImagesRun(result, record["calls"], report)
 
     return run
+
+
+# Each step is a command's words, or a text of Python to run between two; one engine for all of them.
+SCRIPT = """
+import importlib, json, os, pathlib, sys, time
+from pytest_pyimages.cli import main
+
+engine_of = lambda: importlib.import_module("engine_plugin").ENGINE
+for step in json.loads(sys.argv[sys.argv.index("--steps") + 1]):
+    status = 0
+    if isinstance(step, str):
+        exec(step)
+    else:
+        status = main(step)
+    for stream in (sys.stdout, sys.stderr):
+        stream.write("\\0%d\\0" % status)
+        stream.flush()
+"""
+SHOP = """
+[project]
+name = "shop"
+version = "1.0"
+[project.optional-dependencies]
+test = ["six"]
+"""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """The table's rows below its header, by two or more spaces."""
+        lines = [line for line in self.out.split("\n\n")[0].splitlines()[1:] if line.startswith(" ")]
+        return [[cell.strip() for cell in line.strip().split("  ") if cell.strip()] for line in lines]
+
+
+@pytest.fixture
+def pyimages(pytester: pytest.Pytester, images_command: Command) -> Callable[..., list[Done]]:
+    """Run commands and what is between them, in one process; check that nothing was left."""
+    (pytester.path / "pyproject.toml").write_text(SHOP)
+    (pytester.path / "shop.py").write_text("")
+    script = pytester.path.parent / f"{pytester.path.name}-script.py"
+    script.write_text(SCRIPT)
+
+    def run(*steps: str | list[str], engine: str = "FakeEngine()") -> list[Done]:
+        called = (sys.executable, str(script), "--steps", json.dumps(steps))
+        result = run_command(*images_command(images=None, engine=engine, command=called))
+        outs, errs = result.stdout.str().split("\0"), result.stderr.str().split("\0")
+        assert len(outs) == 2 * len(steps) + 1, result.stderr.str()
+        read_record(pytester.path)
+        return [
+            Done(int(outs[at + 1]), outs[at].lstrip("\n"), errs[at].lstrip("\n")) for at in range(0, len(outs) - 1, 2)
+        ]
+
+    return run

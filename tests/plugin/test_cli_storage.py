@@ -1,62 +1,19 @@
-"""``pyimages build``, ``list`` and ``prune`` on an engine that keeps its images from one command to the next."""
+"""``pyimages list`` and ``prune`` on an engine that keeps its images from one command to the next."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.plugin.conftest import Command, make_distribution, read_record, run_command
+from tests.plugin.conftest import SHOP, Done
 
-# Each step is a command's words, or a text of Python to run between two; one engine for all of them.
-SCRIPT = """
-import importlib, json, os, pathlib, sys, time
-from pytest_pyimages.cli import main
-
-engine_of = lambda: importlib.import_module("engine_plugin").ENGINE
-for step in json.loads(sys.argv[sys.argv.index("--steps") + 1]):
-    status = 0
-    if isinstance(step, str):
-        exec(step)
-    else:
-        status = main(step)
-    for stream in (sys.stdout, sys.stderr):
-        stream.write("\\0%d\\0" % status)
-        stream.flush()
-"""
-SHOP = """
-[project]
-name = "shop"
-version = "1.0"
-[project.optional-dependencies]
-test = ["six"]
-"""
 LONG_AGO = """
 for path in pathlib.Path("cache-home/pytest-pyimages/used").iterdir():
     os.utime(path, (time.time() - {days} * 86400,) * 2)
 """
-
-
-@dataclass(frozen=True)
-class Done:
-    """A command that ended."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def rows(self) -> list[list[str]]:
-        """The table's rows below its header, by two or more spaces."""
-        lines = [line for line in self.out.split("\n\n")[0].splitlines()[1:] if line.startswith(" ")]
-        return [[cell.strip() for cell in line.strip().split("  ") if cell.strip()] for line in lines]
-
-
 Steps = Callable[..., list[Done]]
 
 
@@ -67,89 +24,7 @@ def new_folder(pytester: pytest.Pytester, name: str, *requirements: str) -> str:
     return f"{step}; pathlib.Path('requirements.txt').write_text({' '.join(requirements)!r})" if requirements else step
 
 
-@pytest.fixture
-def pyimages(pytester: pytest.Pytester, images_command: Command) -> Steps:
-    """Run commands and what is between them, in one process; check that nothing was left."""
-    (pytester.path / "pyproject.toml").write_text(SHOP)
-    (pytester.path / "shop.py").write_text("")
-    script = pytester.path.parent / f"{pytester.path.name}-script.py"
-    script.write_text(SCRIPT)
-
-    def run(*steps: str | list[str], engine: str = "FakeEngine()") -> list[Done]:
-        called = (sys.executable, str(script), "--steps", json.dumps(steps))
-        result = run_command(*images_command(images=None, engine=engine, command=called))
-        outs, errs = result.stdout.str().split("\0"), result.stderr.str().split("\0")
-        assert len(outs) == 2 * len(steps) + 1, result.stderr.str()
-        read_record(pytester.path)
-        return [
-            Done(int(outs[at + 1]), outs[at].lstrip("\n"), errs[at].lstrip("\n")) for at in range(0, len(outs) - 1, 2)
-        ]
-
-    return run
-
-
 BUILD, LIST, PRUNE = ["build", "3.12,3.14-slim"], ["list"], ["prune"]
-
-
-def test_build_says_what_was_built_and_what_was_there(pyimages: Steps) -> None:
-    first, second = pyimages(BUILD, ["build", "3.14-slim,3.13"])
-    assert (first.status, second.status) == (0, 0)
-    assert [(row[0], row[2]) for row in first.rows] == [("3.12", "built"), ("3.14-slim", "built")]
-    assert [(row[0], row[2]) for row in second.rows] == [("3.14-slim", "cached"), ("3.13", "built")]
-    python = ".".join(map(str, sys.version_info[:3]))
-    assert first.rows[0][1] == python
-    assert first.rows[0][3].endswith("s")
-    assert "3.12: installing .[test] (pyproject.toml)" in first.err
-    assert first.out.splitlines()[0].split() == ["image", "python", "build", "time"]
-
-
-def test_build_takes_the_images_of_the_ini_file(pytester: pytest.Pytester, pyimages: Steps) -> None:
-    pytester.makeini("[pytest]\npy_images = 3.13\n")
-    (done,) = pyimages(["build"])
-    assert [row[0] for row in done.rows] == ["3.13"]
-
-
-FAILING = """FakeEngine(installer=lambda spec, job: (
-    {"failed": "install", "status": 1, "log": "no wheel for it"} if "3.13" in spec.image else installs(spec, job)
-))"""
-
-
-@pytest.mark.parametrize(("spec", "status"), [("3.12,3.13", 1), ("3.12,3.13?", 0)])
-def test_build_is_honest_about_failures(pyimages: Steps, spec: str, status: int) -> None:
-    (done,) = pyimages(["build", spec], engine=FAILING)
-    assert done.status == status
-    assert [row[2] for row in done.rows] == ["built", "failed"]
-    assert ("allowed to fail" in done.out) == (status == 0)
-    assert "ERROR: 3.13: not installable: .[test] (pyproject.toml)" in done.err
-    assert "no wheel for it" in done.err
-
-
-def test_what_pytest_gets_decides_here_as_well(pytester: pytest.Pytester, pyimages: Steps) -> None:
-    """The very images of a run with the same arguments."""
-    (pytester.path / "other.ini").write_text("[pytest]\npy_images_apt = git\n")
-    run = "import subprocess, pytest; pytest.main(['--py-images=3.12', '-c', 'other.ini', '-q', '--co'])"
-    pytester.makepyfile("def test(): pass")
-    _, plain, same = pyimages(run, ["build", "3.12"], ["build", "3.12", "--", "-c", "other.ini"])
-    assert (plain.rows[0][2], same.rows[0][2]) == ("built", "cached")
-
-
-def test_a_plugin_of_the_host_has_its_say(
-    pytester: pytest.Pytester, pyimages: Steps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    make_distribution(
-        tmp_path,
-        "pytest-our-recipes",
-        "our_recipes",
-        "from dataclasses import replace\n"
-        "def pytest_pyimages_recipe(recipe): return replace(recipe, steps=(('pytest', 'from-a-hook'),))\n",
-    )
-    monkeypatch.syspath_prepend(str(tmp_path))
-    import os
-
-    monkeypatch.setenv("PYTHONPATH", f"{os.environ['PYTHONPATH']}:{tmp_path}")
-    _, listed = pyimages(["build", "3.12"], LIST)
-    assert "pip install pytest from-a-hook" in listed.out
-    assert "current" in listed.out
 
 
 def test_a_project_without_images(pyimages: Steps) -> None:
@@ -264,6 +139,20 @@ def test_prune_by_age_size_and_state(pytester: pytest.Pytester, pyimages: Steps)
     assert {row[1] for row in pruned.rows} == {"3.12", "3.13"}
     assert [row[0] for row in left.rows] == ["3.13"]
     assert left.rows[0][-1] == "current"
+
+
+def test_nothing_is_built_on_what_somebody_else_made_of_an_image(pyimages: Steps) -> None:
+    """It has inherited all the labels, and is newer."""
+    derived = """
+from dataclasses import replace
+images = engine_of().images_by_reference
+ours = next(info for name, info in images.items() if name.startswith("pytest-pyimages/"))
+images["mine:1"] = replace(ours, id="sha256:mine", created=ours.created + 60)
+pathlib.Path("pyproject.toml").write_text(pathlib.Path("pyproject.toml").read_text().replace("six", "idna"))
+"""
+    calls = "print([call for call in engine_of().calls if call.startswith('create')][-1])"
+    *_, created = pyimages(["build", "3.12"], derived, ["build", "3.12"], calls)
+    assert created.out.startswith("create sha256:pytest-pyimages/environment:")
 
 
 IN_USE = """
