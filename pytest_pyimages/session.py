@@ -16,6 +16,7 @@ from pytest_pyimages.engines.base import Engine
 from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
 from pytest_pyimages.images.build import source_root
 from pytest_pyimages.planning import planned
+from pytest_pyimages.results.missing_modules import IniFile, MissingModules
 from pytest_pyimages.results.outcome import ImageResult, exit_status
 from pytest_pyimages.results.replay import Replay
 from pytest_pyimages.results.reports import STATUS
@@ -106,7 +107,8 @@ class ImagesSession:
         schedule = self._schedule
         if schedule is None:  # another plugin has ended pytest_sessionstart before it came to us
             raise pytest.UsageError("--py-images: the session was never started")
-        replay = Replay(session, self.results, collect_only=self._settings.collect_only)
+        collect_only = self._settings.collect_only
+        replay = Replay(session, self.results, collect_only=collect_only, missing=self._missing_modules())
         shown = self._stages()
         waiting = set(self.results)
         thresholds = gc.get_threshold()
@@ -123,6 +125,14 @@ class ImagesSession:
             finally:
                 shown.close()
         return True
+
+    def _missing_modules(self) -> MissingModules:
+        invocation = self._settings.invocation
+        return MissingModules(
+            {plan.tag.label: plan.project for plan in self.plans},
+            IniFile(ini=invocation.ini, inipath=invocation.inipath, rootdir=invocation.rootdir),
+            overridden=[plan.tag.label for plan in self.plans if plan.project.install != self.project.install],
+        )
 
     def _stages(self) -> Stages:
         from pytest_pyimages.results.live import stages  # late: there is nothing to do now but wait

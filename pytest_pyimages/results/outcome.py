@@ -32,6 +32,7 @@ class ImageResult:
     problem: str = ""  # one line; empty if the image was tested to the end
     detail: str = ""  # the last lines of a log, for a problem
     stopped: str = ""  # what stopped the suite before its end, in pytest's words
+    advice: str = ""  # what is missing for the suite to be collected, and what to do about it; one line
     collected: int = 0
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
     outcomes: dict[str, str] = field(default_factory=dict)  # node id -> outcome

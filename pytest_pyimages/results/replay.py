@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from pytest_pyimages.errors import BuildError, PyimagesError
+from pytest_pyimages.results.missing_modules import MissingModules
 from pytest_pyimages.results.outcome import NOT_RUN, ImageResult
 from pytest_pyimages.results.reports import ALLOWED, ReportMaker, warning_message, with_label
 from pytest_pyimages.runs.events import (
@@ -63,10 +64,18 @@ def _wants_every_phase(config: pytest.Config) -> bool:
 class Replay:
     """Turns events into calls of pytest's hooks; only used on the main thread."""
 
-    def __init__(self, session: pytest.Session, results: dict[str, ImageResult], *, collect_only: bool) -> None:
+    def __init__(
+        self,
+        session: pytest.Session,
+        results: dict[str, ImageResult],
+        *,
+        collect_only: bool,
+        missing: MissingModules,
+    ) -> None:
         self._session = session
         self._hook = session.config.hook
         self._collect_only = collect_only
+        self._missing = missing
         self._images = {label: _Image(result) for label, result in results.items()}
         self._terminal: pytest.TerminalReporter | None = session.config.pluginmanager.getplugin("terminalreporter")
         if self._terminal is not None:
@@ -171,6 +180,8 @@ class Replay:
         elif isinstance(event, CollectReport):
             category = "skipped" if event.outcome == "skipped" else "error"
             result.count(event.nodeid if event.outcome == "failed" else "", category)
+            if event.outcome == "failed":
+                self._missing.look(result.label, event.longrepr.text)
             self._play_collect(image, image.maker.collect(event))
         elif isinstance(event, Warned):
             self._hook.pytest_warning_recorded.call_historic(
@@ -220,6 +231,11 @@ class Replay:
             result.exit_status = end.status
             result.stopped = image.interrupted
             result.problem, detail = self._problem(image, end)
+            if result.problem and not image.collected:  # a conftest, or a plugin that the configuration names
+                self._missing.look(label, detail)
+            result.advice = self._missing.advice(label, python=result.python)
+            if result.problem and result.advice:
+                result.problem = f"{result.problem.removesuffix('.')}: {result.advice}"
         result.ended = True
         self._count_expected()
         missing = [item.nodeid for item in image.items if item.nodeid not in image.reported]

@@ -50,10 +50,10 @@ def write_summary(
     if rows:
         _write(terminal, image_table(rows), width=UNWRAPPED)
         for result in rows:
-            if result.problem or result.stopped:
-                terminal.write_line(
-                    f" {result.label}  {result.problem or result.stopped}", red=not result.allowed_to_fail
-                )
+            # The advice is part of a problem.
+            for told in (result.problem,) if result.problem else (result.stopped, result.advice):
+                if told:
+                    terminal.write_line(f" {result.label}  {told}", red=not result.allowed_to_fail)
     if not collect_only:
         _write_comparison(terminal, results, quiet=quiet)
     _write_allowed(terminal)
@@ -102,7 +102,7 @@ def _remark(result: ImageResult) -> str:
     remarks = []
     if result.allowed_to_fail:
         remarks.append("allowed to fail" if result.failed else "passes although it may fail: the ? can go")
-    if result.problem or result.stopped:
+    if result.problem or result.advice or result.stopped:
         remarks.append("see below")
     elif result.exit_status is not None and result.exit_status > pytest.ExitCode.NO_TESTS_COLLECTED:
         remarks.append(f"exit status {result.exit_status}")

@@ -1,0 +1,88 @@
+"""The distributions that modules come in, where their names differ: what to ask an index for when an import fails."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+from packaging.utils import canonicalize_name
+
+# Module and distribution, in pairs. The well-known ones; all others are looked for under their own name.
+_PAIRS = """
+    _cffi_backend cffi  _pytest pytest  _yaml PyYAML  attr attrs  barcode python-barcode  Bio biopython
+    box python-box  bs4 beautifulsoup4  bson pymongo  can python-can  community python-louvain
+    corsheaders django-cors-headers  crontab python-crontab  Crypto pycryptodome  Cryptodome pycryptodomex
+    cv2 opencv-python  dateutil python-dateutil  debug_toolbar django-debug-toolbar  decouple python-decouple
+    discord discord.py  django_filters django-filter  dns dnspython  docx python-docx  dotenv python-dotenv
+    engineio python-engineio  environ django-environ  faiss faiss-cpu  ffmpeg ffmpeg-python  fitz PyMuPDF
+    frontmatter python-frontmatter  gi PyGObject  git GitPython  github PyGithub  gitlab python-gitlab
+    google.api_core google-api-core  google.auth google-auth  google.oauth2 google-auth  google.protobuf protobuf
+    google.rpc googleapis-common-protos  googleapiclient google-api-python-client  gridfs pymongo  grpc grpcio
+    grpc_health grpcio-health-checking  grpc_status grpcio-status  grpc_tools grpcio-tools  hcl2 python-hcl2
+    impala impyla  jenkins python-jenkins  jose python-jose  jwt PyJWT  kafka kafka-python  keycloak python-keycloak
+    ldap python-ldap  magic python-magic  memcache python-memcached  mpl_toolkits matplotlib
+    multipart python-multipart  MySQLdb mysqlclient  nacl PyNaCl  nmap python-nmap  OpenGL PyOpenGL
+    OpenSSL pyOpenSSL  opentelemetry opentelemetry-api  opentelemetry.sdk opentelemetry-sdk  osgeo GDAL
+    pam python-pam  PIL pillow  pkg_resources setuptools<81  playhouse peewee  polymorphic django-polymorphic
+    pptx python-pptx  psycopg2 psycopg2-binary  pwiz peewee  pylab matplotlib  pythonjsonlogger python-json-logger
+    pywt PyWavelets  rapidjson python-rapidjson  rest_framework djangorestframework  ruamel ruamel.yaml
+    saml2 pysaml2  serial pyserial  shapefile pyshp  skimage scikit-image  sklearn scikit-learn
+    skopt scikit-optimize  slugify python-slugify  snappy python-snappy  socketio python-socketio  socks PySocks
+    sockshandler PySocks  speech_recognition SpeechRecognition  stdnum python-stdnum  telegram python-telegram-bot
+    tlz toolz  umap umap-learn  usb pyusb  websocket websocket-client  wx wxPython  xdist pytest-xdist
+    Xlib python-xlib  xprocess pytest-xprocess  yaml PyYAML  zmq pyzmq
+"""
+_DISTRIBUTIONS: dict[str, str] = dict(re.findall(r"(\S+) (\S+)", _PAIRS))
+# Packages that many distributions share, and how such a distribution is named after its part.
+_SHARED = {
+    "google.cloud": "google-cloud-{}",
+    "backports": "backports.{}",
+    "jaraco": "jaraco.{}",
+    "sphinxcontrib": "sphinxcontrib-{}",
+    "zope": "zope.{}",
+    "google": "",
+    "azure": "",
+}
+# What left the standard library, since which 3.x, and where it is continued ("What's New in Python" 3.12 and 3.13).
+_REMOVED = {
+    "asynchat": (12, "pyasynchat"),
+    "asyncore": (12, "pyasyncore"),
+    "distutils": (12, "setuptools"),
+    "imp": (12, ""),
+    "smtpd": (12, "standard-smtpd"),
+    **dict.fromkeys(("cgi", "cgitb"), (13, "legacy-cgi")),
+    "audioop": (13, "audioop-lts"),
+    **{
+        name: (13, f"standard-{name}")
+        for name in "aifc chunk imghdr mailcap nntplib pipes sndhdr sunau telnetlib uu xdrlib".split()
+    },
+    **dict.fromkeys(("crypt", "lib2to3", "msilib", "nis", "ossaudiodev", "spwd"), (13, "")),
+}
+
+
+def distribution_of(module: str) -> str:
+    """Return a requirement for the distribution that has a module; empty if that cannot be told from its name.
+
+    :param module: with as many dots as are known: "google.protobuf.message".
+    """
+    parts = module.split(".")
+    for end in range(len(parts), 0, -1):
+        name = ".".join(parts[:end])
+        if name in _DISTRIBUTIONS:
+            return _DISTRIBUTIONS[name]
+        if name in _SHARED:
+            return _SHARED[name].format(parts[end]) if end < len(parts) else ""
+    if parts[0] in _REMOVED:
+        return _REMOVED[parts[0]][1]
+    return "" if parts[0].startswith("_") or is_standard(module) else canonicalize_name(parts[0])
+
+
+def is_standard(module: str) -> bool:
+    """Whether a module is of the standard library, of this or of another Python."""
+    return module.partition(".")[0] in {*sys.stdlib_module_names, *_REMOVED}
+
+
+def removed_in(module: str) -> str:
+    """Return the Python from which on the standard library has no such module; empty for all others."""
+    removed = _REMOVED.get(module.partition(".")[0])
+    return f"3.{removed[0]}" if removed else ""

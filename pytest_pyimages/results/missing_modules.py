@@ -1,0 +1,193 @@
+"""Modules that a suite could not import while pytest collected it, and what to do about each."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from pytest_pyimages.images.ini_demands import Ini
+from pytest_pyimages.images.project import Project
+from pytest_pyimages.images.project_files import parsed, read_toml, table
+from pytest_pyimages.results.distributions import distribution_of, is_standard, removed_in
+
+# The last line of a traceback, as Python 3, Python 2 and pytest's own refusals have it; pytest puts an "E" before it.
+_MISSING = re.compile(r"(?:E +)?(?:[\w.]*Error|ERROR): (?:.*: )?No module named ['\"]?(?P<name>\w[\w.]*)")
+_IMPORT = re.compile(r"[> ]*(?:from (?P<package>[\w.]+) import \(?(?P<part>\w+)|import (?P<module>[\w.]+))")
+# Where packages and modules of a project lie, beside its own folder and those directly below it.
+_NESTED = ("src", "lib", "python")
+
+
+@dataclass(frozen=True, slots=True)
+class MissingModule:
+    name: str  # what Python did not find
+    wanted: str  # what was to be imported, as far as the traceback shows it: "google.protobuf" for "google"
+
+
+def missing_module(text: str) -> MissingModule | None:
+    """Return the module that an error is about, in the words of pytest or Python; None for any other error."""
+    lines = text.splitlines()
+    for place in range(len(lines) - 1, -1, -1):
+        match = _MISSING.match(lines[place])
+        if match:
+            name = match["name"].rstrip(".")
+            return MissingModule(name, _wanted(lines[max(place - 3, 0) : place], name))
+    return None
+
+
+def _wanted(before: Sequence[str], name: str) -> str:
+    for line in reversed(before):
+        match = _IMPORT.match(line)
+        if match:
+            wanted = match["module"] or f"{match['package']}.{match['part']}"
+            return wanted if f"{wanted}.".startswith(f"{name}.") else name
+    return name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IniFile:
+    """Where a suite's pytest configuration stands, and what it says."""
+
+    ini: Ini
+    inipath: Path | None
+    rootdir: Path
+
+    @property
+    def place(self) -> str:
+        """The file and section to write a key into, for people."""
+        if self.inipath is None:
+            has_toml = (self.rootdir / "pyproject.toml").is_file()
+            return "pyproject.toml [tool.pytest.ini_options]" if has_toml else "pytest.ini [pytest]"
+        name = self.inipath.name
+        if name == "pyproject.toml":
+            native = bool(set(table(read_toml(self.inipath), "tool", "pytest")) - {"ini_options"})
+            return f"{name} [tool.pytest]" if native else f"{name} [tool.pytest.ini_options]"
+        return f"{name} [tool:pytest]" if name.endswith(".cfg") else f"{name} [pytest]"
+
+    def assignment(self, key: str, values: Sequence[str]) -> str:
+        """Return a line that gives a key a list, in the syntax of the file."""
+        if self.place.partition(" ")[0].endswith(".toml"):
+            return f"{key} = {toml_list(values)}"
+        return f"{key} = {' '.join(_quoted(value) for value in values)}"
+
+
+def toml_list(values: Iterable[str]) -> str:
+    """Return a list of texts as TOML has it: one that JSON has, too."""
+    return json.dumps(list(values), ensure_ascii=False)
+
+
+def _quoted(value: str) -> str:
+    option, space, name = value.partition(" ")
+    if option.startswith("-") and space and " " not in name:
+        return value  # "--group test": two words
+    return shlex.quote(value) if re.search(r"[\s'\";#]", value) else value
+
+
+class MissingModules:
+    """What each image missed.
+
+    :param projects: what is installed in each image, by label.
+    :param overridden: labels of images whose ``install`` stands in an override of their own.
+    """
+
+    def __init__(self, projects: Mapping[str, Project], ini_file: IniFile, *, overridden: Iterable[str] = ()) -> None:
+        self._projects = projects
+        self._ini_file = ini_file
+        self._overridden = frozenset(overridden)
+        self._found: dict[str, dict[str, MissingModule]] = {}
+
+    def look(self, label: str, error: str) -> None:
+        """Take the text of an error that kept pytest from collecting."""
+        missing = missing_module(error)
+        if missing is not None:
+            self._found.setdefault(label, {}).setdefault(missing.name, missing)
+
+    def advice(self, label: str, *, python: str) -> str:
+        """Return in one line what an image missed, and what to do about it; empty if nothing."""
+        project = self._projects.get(label)
+        found = self._found.get(label)
+        if project is None or not found:
+            return ""
+        own, foreign = [], []
+        for missing in found.values():
+            place = self._place(missing.name.partition(".")[0], project)
+            if place is None:
+                foreign.append(missing)
+            else:
+                own.append(self._own(missing.name, place, project))
+        return "; ".join([*self._foreign(foreign, project, label, python=python), *own])
+
+    def _foreign(self, missing: Sequence[MissingModule], project: Project, label: str, *, python: str) -> Iterator[str]:
+        """Yield what is missing and not the project's own; all that can be added in one."""
+        listed = {
+            canonicalize_name(requirement.name)
+            for requirement in map(parsed, (*project.requirements, *project.dependencies))
+            if requirement is not None and requirement.marker is None
+        }
+        added: dict[str, str] = {}
+        for module in missing:
+            requirement = distribution_of(module.wanted)
+            name = requirement.partition("<")[0]
+            if requirement and canonicalize_name(name) not in listed:
+                added[module.name] = requirement
+            elif requirement:
+                yield f"{_no_module([module.name])} · {name} is installed, and does not have it here"
+            elif is_standard(module.name):
+                since = removed_in(module.name)
+                reason = f"the standard library has none since Python {since}" if since else "it is not in this Python"
+                yield f"{_no_module([module.name])} · {reason}{f' ({python})' if python and not since else ''}"
+            else:
+                yield f"{_no_module([module.name])} · add the distribution that has it {self._setting(label)}"
+        if added:
+            them = "it" if len(added) == 1 else "them"
+            values = (*project.install, *dict.fromkeys(added.values()))
+            yield f"{_no_module(list(added))} · add {them} {self._setting(label, values)}"
+
+    def _setting(self, label: str, values: Sequence[str] = ()) -> str:
+        """Return where an image's requirements are set, and the line to write there."""
+        if label in self._overridden:
+            return f"in pyproject.toml [[tool.pyimages.overrides]]: install = {toml_list(values or ['...'])}"
+        line = self._ini_file.assignment("py_images_install", values or ["..."])
+        return f"in {self._ini_file.place}: {line}"
+
+    def _place(self, name: str, project: Project) -> Path | None:
+        """Return the folder of the project that has a module or package of this name."""
+        for root in dict.fromkeys((project.root, self._ini_file.rootdir)):
+            below = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+            nested = [folder / name for folder in below for name in _NESTED if (folder / name).is_dir()]
+            for folder in (root, *(path for path in below if not (path / "pyvenv.cfg").exists()), *nested):
+                package = folder / name
+                if (folder / f"{name}.py").is_file() or (package / "__init__.py").is_file():
+                    return folder
+                if folder == root and any(package.glob("*.py")):  # a package without __init__.py
+                    return folder
+        return None
+
+    def _own(self, name: str, place: Path, project: Project) -> str:
+        """Return what to say of a module whose outermost package lies in the project."""
+        path = place.joinpath(*name.split("."))
+        said = _no_module([name])
+        if "." in name and not path.is_dir() and not path.with_suffix(".py").is_file():
+            folder = os.path.relpath(path.parent, project.root)
+            return f"{said} · {folder} has no such file: something has to make it first, such as py_images_setup"
+        base = self._ini_file.rootdir if self._ini_file.inipath is None else self._ini_file.inipath.parent
+        relative = Path(os.path.relpath(place, base)).as_posix()
+        value = self._ini_file.ini.get("pythonpath", [])
+        present = shlex.split(value) if isinstance(value, str) else list(value)
+        why = "the project's files declare no package" if project.kind == "none" else "no installed package has it"
+        line = self._ini_file.assignment("pythonpath", [*present, relative])
+        return f"{said}, which is in {_folder(relative)}: {why} · add it in {self._ini_file.place}: {line}"
+
+
+def _no_module(names: Sequence[str]) -> str:
+    return "no module named " + " or ".join(f'"{name}"' for name in names)
+
+
+def _folder(relative: str) -> str:
+    return "the folder of the configuration" if relative == "." else relative

@@ -1,0 +1,105 @@
+"""A suite that cannot be collected for want of a module: the error names it, and the setting to add it with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.plugin.conftest import ImagesRun
+
+Run = Callable[..., ImagesRun]
+
+PLACE = "pyproject.toml [[]tool.pytest.ini_options[]]"
+INSTALL = '[[]"--group test", "no-such-thing"[]]'
+PYPROJECT = """
+[tool.pytest.ini_options]
+addopts = "-ra"
+[dependency-groups]
+test = ["pytest", "attrs"]
+"""
+
+
+@pytest.fixture(autouse=True)
+def _a_group_of_requirements(pytester: pytest.Pytester) -> None:
+    (pytester.path / "pyproject.toml").write_text(PYPROJECT)
+
+
+def test_in_a_test_module(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile(
+        test_one="import no_such_thing\ndef test(): pass",
+        test_two="import attr_no_such.part as part\ndef test(): pass",
+        test_three="def test(): pass",
+    )
+    plain = pytester.runpytest_subprocess("-p", "no:pyimages", "-p", "no:cacheprovider")
+    run = run_images(images="3.12,3.14-slim")
+    assert run.result.ret == plain.ret == pytest.ExitCode.INTERRUPTED
+    line = f'py_images_install = {INSTALL[:-3]}, "attr-no-such"[]]'
+    for label in ("3.12", "3.14-slim"):
+        shown = f"_* ERROR collecting test_one.py[[]{label}[]] _*"
+        run.result.stdout.fnmatch_lines([shown, "E   ModuleNotFoundError: No module named 'no_such_thing'"])
+        told = f'no module named "no_such_thing" or "attr_no_such" · add them in {PLACE}: {line}'
+        run.result.stdout.fnmatch_lines([f" {label}  {told}"])
+    assert run.out.count('no module named "no_such_thing"') == 2, "a line per image"
+    assert {image["problem"] for image in run.images.values()} == {""}
+
+
+def test_although_collection_goes_on(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile(test_one="import no_such_thing", test_two="def test(): pass")
+    run = run_images("--continue-on-collection-errors")
+    assert run.result.ret == pytest.ExitCode.TESTS_FAILED
+    assert run.images["3.12"]["counts"]["passed"] == 1
+    run.result.stdout.fnmatch_lines([f' 3.12  no module named "no_such_thing" · add it in {PLACE}: *'])
+
+
+def test_in_a_conftest(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makeconftest("import no_such_thing")
+    pytester.makepyfile("def test(): pass")
+    plain = pytester.runpytest_subprocess("-p", "no:pyimages", "-p", "no:cacheprovider")
+    run = run_images()
+    assert run.result.ret == plain.ret == pytest.ExitCode.USAGE_ERROR
+    told = f'no module named "no_such_thing" · add it in {PLACE}: py_images_install = {INSTALL}'
+    run.result.stdout.fnmatch_lines(
+        ["*ImportError while loading conftest *", f" 3.12  pytest inside: *: {told}", "ERROR [[]3.12[]] - 3.12: *"]
+    )
+    assert run.images["3.12"]["problem"].endswith('py_images_install = ["--group test", "no-such-thing"]')
+
+
+def test_in_a_plugin_that_the_suite_names(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makeconftest("pytest_plugins = ['pytest_no_such_plugin']")
+    pytester.makepyfile("def test(): pass")
+    run = run_images()
+    assert run.result.ret != 0
+    run.result.stdout.fnmatch_lines(
+        [' 3.12 *no module named "pytest_no_such_plugin" · add it in *"pytest-no-such-plugin"*']
+    )
+
+
+def test_of_the_project_itself(pytester: pytest.Pytester, run_images: Run) -> None:
+    (pytester.path / "src" / "shop").mkdir(parents=True)
+    (pytester.path / "src" / "shop" / "__init__.py").write_text("")
+    pytester.makepyfile("import shop\ndef test(): pass")
+    run = run_images()
+    line = f' 3.12  no module named "shop", which is in src: * · add it in {PLACE}: pythonpath = [[]"src"[]]'
+    run.result.stdout.fnmatch_lines([line])
+    (pytester.path / "pyproject.toml").write_text(PYPROJECT.replace("addopts", 'pythonpath = ["src"]\naddopts'))
+    assert run_images().result.ret == 0
+
+
+def test_what_only_one_image_misses(pytester: pytest.Pytester, run_images: Run, tmp_path: Path) -> None:
+    pytester.makepyfile(
+        "import os\nif os.environ['FAKE_IMAGE'] == 'python:3.14': import distutils_no_such\ndef test(): pass"
+    )
+    run = run_images(images="3.12,3.14?")
+    assert run.result.ret == 0
+    told = [line for line in run.out.splitlines() if "add it in" in line]
+    assert [line.split()[0] for line in told] == ["3.14"]
+
+
+def test_other_errors_of_collection_are_left_to_pytest(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile("from os import no_such_name")
+    run = run_images()
+    assert run.result.ret == pytest.ExitCode.INTERRUPTED
+    assert "no module named" not in run.out
+    run.result.stdout.fnmatch_lines([" 3.12 *1 error*"])

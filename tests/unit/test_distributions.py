@@ -1,0 +1,59 @@
+"""Which distribution has a module, as far as its name tells."""
+
+from __future__ import annotations
+
+import pytest
+from packaging.requirements import Requirement
+
+from pytest_pyimages.results import distributions
+from pytest_pyimages.results.distributions import distribution_of, is_standard, removed_in
+
+
+@pytest.mark.parametrize(
+    ("module", "distribution"),
+    [
+        ("requests", "requests"),
+        ("requests.adapters", "requests"),
+        ("typing_extensions", "typing-extensions"),
+        ("pytest_mock", "pytest-mock"),
+        ("xdist", "pytest-xdist"),
+        ("yaml", "PyYAML"),
+        ("PIL.Image", "pillow"),
+        ("cv2", "opencv-python"),
+        ("sklearn.svm", "scikit-learn"),
+        ("bs4", "beautifulsoup4"),
+        ("dateutil.parser", "python-dateutil"),
+        ("attr", "attrs"),
+        ("OpenSSL", "pyOpenSSL"),
+        ("Crypto.Cipher", "pycryptodome"),
+        ("google.protobuf.message", "protobuf"),
+        ("google.cloud.storage", "google-cloud-storage"),
+        ("google.cloud", ""),
+        ("google", ""),
+        ("zope.interface", "zope.interface"),
+        ("backports.zoneinfo", "backports.zoneinfo"),
+        ("pkg_resources", "setuptools<81"),
+        ("distutils.core", "setuptools"),
+        ("telnetlib", "standard-telnetlib"),
+        ("imp", ""),
+        ("tomllib", ""),
+        ("_speedups", ""),
+    ],
+)
+def test_the_distribution_of_a_module(module: str, distribution: str) -> None:
+    assert distribution_of(module) == distribution
+
+
+def test_all_of_them_can_be_asked_for() -> None:
+    named = {distribution_of(module) for module in (*distributions._DISTRIBUTIONS, *distributions._REMOVED)}
+    assert len(named) > 100
+    assert {Requirement(name).name for name in named if name}
+
+
+def test_the_standard_library() -> None:
+    assert is_standard("tomllib")
+    assert is_standard("distutils.core")
+    assert not is_standard("requests")
+    assert removed_in("imp") == "3.12"
+    assert removed_in("cgi") == "3.13"
+    assert removed_in("tomllib") == removed_in("requests") == ""
