@@ -306,7 +306,7 @@ def main(job):
             project["prepare_build"](job, environment)
         extendable, fate = install(job, environment)
         if job["kind"] != "none":
-            made.keep("build", compiled=job["distribution"] if job["kind"] == "wheel" else "")
+            made.keep("build", compiled=job["kind"] == "wheel")
         install_worker(job)
         if not job["extends"]:
             warm_up(environment)

@@ -16,6 +16,11 @@ import shutil
 import subprocess
 import sys
 
+try:
+    from urllib.parse import unquote
+except ImportError:  # Python 2
+    from urllib import unquote
+
 MOST_BYTES = 128 * 1024 * 1024
 # Version control, environments and caches, of which the source has its own.
 LEFT_OUT = frozenset(
@@ -69,17 +74,17 @@ class MadeFiles(object):
         # pip's "setup.py develop" has the installed metadata there.
         return not (HAS_UV and name.endswith(".egg-info"))
 
-    def keep(self, kind, compiled=""):
-        """Keep what is new or different since the beginning, in place of what is there.
+    def keep(self, kind, compiled=False):
+        """Keep what is new or different since the beginning, in place of what was kept before.
 
-        :param compiled: name of a distribution that is not installed as a link to the source.
+        :param compiled: the project is installed, and not as a link to its source.
         """
         after = self.listing()
         pairs = [
             (path, os.path.join(self.root, path)) for path in sorted(after) if self.before.get(path) != after[path]
         ]
         if compiled:
-            pairs += self.missing_from_packages(compiled, after)
+            pairs += self.missing_from_packages(after)
         shutil.rmtree(os.path.join(self.folder, kind), ignore_errors=True)
         left = MOST_BYTES
         for path, origin in pairs:
@@ -90,8 +95,8 @@ class MadeFiles(object):
             left -= size
             copy(origin, os.path.join(self.folder, kind, path))
 
-    def missing_from_packages(self, name, present):
-        """Return what is installed of a distribution and has no counterpart in the source: pairs of path and origin.
+    def missing_from_packages(self, present):
+        """Return what is installed of the project and has no counterpart in the source: pairs of path and origin.
 
         Tests that import the package from the source look for its extension modules there.
         """
@@ -99,8 +104,8 @@ class MadeFiles(object):
             return []
         from importlib.metadata import distributions
 
-        # The working folder is on the path as well, and has metadata that setuptools leaves there.
-        installed = distributions(name=name, path=[entry for entry in sys.path if entry not in ("", self.root)])
+        # "Recording the Direct URL Origin of installed distributions" (PEP 610)
+        installed = [found for found in distributions() if self.is_origin(found.read_text("direct_url.json"))]
         pairs = []
         for file in [file for found in installed for file in found.files or []]:
             package = file.parts[0]
@@ -113,6 +118,10 @@ class MadeFiles(object):
                         pairs.append((path, str(file.locate())))
                     break
         return pairs
+
+    def is_origin(self, direct_url):
+        url = json.loads(direct_url).get("url", "") if direct_url else ""
+        return url.startswith("file://") and os.path.abspath(unquote(url[len("file://") :])) == self.root
 
 
 def copy(origin, target):
