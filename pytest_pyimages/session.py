@@ -58,8 +58,13 @@ class ImagesSession:
         config.add_cleanup(self.close)
 
     @property
+    def _verbosity(self) -> int:
+        # The option is the terminal plugin's; without that, get_verbosity of pytest 8 fails.
+        return int(self._config.getoption("verbose", 0))
+
+    @property
     def _is_quiet(self) -> bool:
-        return self._config.get_verbosity() < 0
+        return self._verbosity < 0
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
@@ -138,7 +143,7 @@ class ImagesSession:
         from pytest_pyimages.results.live import stages  # late: there is nothing to do now but wait
 
         terminal = self._config.pluginmanager.getplugin("terminalreporter")
-        return stages(terminal, self.results, verbosity=self._config.get_verbosity(), environ=os.environ)
+        return stages(terminal, self.results, verbosity=self._verbosity, environ=os.environ)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:

@@ -82,7 +82,7 @@ class Replay:
             # On a terminal, a collection that fails writes "collecting ..." over the line that the cursor is on.
             self._terminal.report_collect = lambda *_: None
         # Line by line there is nothing to keep together.
-        self._hold = session.config.get_verbosity() <= 0
+        self._hold = session.config.getoption("verbose", 0) <= 0
         self.patience = PATIENCE
         self._call_only = not _wants_every_phase(session.config)
 
