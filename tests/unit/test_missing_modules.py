@@ -33,6 +33,16 @@ The above exception was the direct cause of the following exception:
 
 ImportError: Error importing plugin "pytest_nothing": No module named 'pytest_nothing'
 """
+CHAIN = """shop/__init__.py:2: in <module>
+    import upb
+E   ModuleNotFoundError: No module named 'upb'
+
+During handling of the above exception, another exception occurred:
+test_it.py:1: in <module>
+    from shop import messages
+shop/__init__.py:4: in <module>
+    import google.protobuf
+E   ModuleNotFoundError: No module named 'google'"""
 CAUSE = """test_it.py:1: in <module>
     import yaml
 E   ModuleNotFoundError: No module named 'yaml'
@@ -63,6 +73,7 @@ def collection_error(name: str, statement: str = "") -> str:
             "E   ModuleNotFoundError: No module named 'a.b'; 'a' is not a package", "a.b", "a.b", id="no package"
         ),
         pytest.param("ERROR: " + PLUGIN.splitlines()[-1], *2 * ["pytest_nothing"], id="plugin of a conftest"),
+        pytest.param(CHAIN, "google", "google.protobuf", id="the last of several"),
         pytest.param(CAUSE, "yaml", "yaml", id="cause"),
     ],
 )
