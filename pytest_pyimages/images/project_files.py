@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -95,10 +96,14 @@ def declares_project(pyproject: Table) -> bool:
     return "project" in pyproject or "build-system" in pyproject or bool(table(pyproject, "tool", "poetry"))
 
 
-def read_toml(path: Path) -> Table:
-    """Return the document; empty if there is no such file."""
+def read_toml(path: Path, *, without: re.Pattern[str] | None = None) -> Table:
+    """Return the document; empty if there is no such file.
+
+    :param without: what is taken out of its text first: a large part of a large file may be of no interest.
+    """
     try:
-        document: Table = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        text = path.read_bytes().decode("utf-8-sig")
+        document: Table = tomllib.loads(without.sub("", text) if without else text)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return {}
     except OSError as error:
