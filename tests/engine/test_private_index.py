@@ -21,7 +21,14 @@ import pytest
 from pytest_pyimages.engines.base import Mount
 from pytest_pyimages.engines.docker import DockerEngine
 from pytest_pyimages.engines.labels import KIND, LABEL
+from pytest_pyimages.images import way_in
+from pytest_pyimages.images.build import Builder
+from pytest_pyimages.images.configuration import Configuration
 from pytest_pyimages.images.install_step import CACHE_VOLUME
+from pytest_pyimages.images.plan import image_plans, plan_network
+from pytest_pyimages.matrix import parse_matrix
+from pytest_pyimages.runs.ownership import Ownership
+from pytest_pyimages.runs.source import Source
 
 from .containers import Create, outcome
 from .contents import Member, holding, tar_members
@@ -233,6 +240,32 @@ def test_wrong_password_is_told_with_the_index_and_what_to_do(
     assert "wr0ng-password" not in done.stdout + done.stderr + (job.folder / "report.json").read_text()
 
 
+def test_engine_on_another_machine_gets_neither_network_nor_folders(
+    job: Job, engine: DockerEngine, wheels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told by the boot and the network namespace, whatever the engine's address; the build goes on without."""
+    monkeypatch.setattr(way_in, "machine_identity", lambda: ("another boot", "net:[1]"))
+    (job.folder / "requirements.txt").write_text(f"six!=0.{time.time_ns()}\n")
+    (plan,) = image_plans(
+        parse_matrix([UV]), Configuration({}, job.folder, known=()), ini={}, rootdir=job.folder, environ={}
+    )
+    environ = {**os.environ, "http_proxy": "http://localhost:1", "PIP_FIND_LINKS": str(wheels)}
+    notes: list[str] = []
+    with Ownership() as owner:
+        builder = Builder(
+            engine=engine,
+            owner=owner,
+            source=Source(job.folder),
+            network=lambda plan: plan_network(plan, environ),
+            say=lambda label, text: None,
+            progress=lambda label, text: None,
+            note=notes.append,
+        )
+        assert not builder.ensure(plan).cached
+    assert any(note.startswith("builds do not reach localhost as this machine does") for note in notes)
+    assert any(note.startswith(f"{wheels} is left out") for note in notes)
+
+
 @pytest.fixture(scope="module")
 def canary() -> str:
     return f"c@nary/{uuid4().hex}:%1"
@@ -324,11 +357,14 @@ def test_canary_is_nowhere_afterwards(
         assert again.returncode == 0
         assert job.images[image]["cached"], "a password decides nothing"
         monkeypatch.setenv("PIP_EXTRA_INDEX_URL", index.url_with(f"some.body:{canary}"))
+        shown_in_the_log = "env | grep -i index; cat $NETRC $UV_CONFIG_FILE"
+        (job.folder / "pytest.ini").write_text(f"[pytest]\npy_images_setup = {shown_in_the_log}\n")
         with (job.folder / "requirements.txt").open("a") as requirements:
             requirements.write("pyimages-no-such-distribution-at-all\n")
         failing, seen_failing = watched(job, raw, *files, images=image)
         assert failing.returncode == 1
         assert "pyimages-no-such-distribution-at-all" in failing.stdout
+        assert "PIP_EXTRA_INDEX_URL=" in failing.stdout
         assert "not installable" in (job.folder / "junit.xml").read_text()
         shown = [Member("output", text.encode()) for text in (done.stdout, again.stdout, failing.stdout)]
     assert holding([*seen, *seen_failing, *shown], needles) == {}
