@@ -9,6 +9,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -16,10 +17,10 @@ from pytest_pyimages.commands.project import Place, at_project, pytest_arguments
 from pytest_pyimages.commands.quantities import age_text, iso_time, size_text
 from pytest_pyimages.commands.stored import Stored, look
 from pytest_pyimages.commands.table import table_lines
+from pytest_pyimages.images.contents import Contents, contents_of
 from pytest_pyimages.images.plan import ImagePlan
-from pytest_pyimages.images.recipe import install_steps
 from pytest_pyimages.images.states import STALE
-from pytest_pyimages.images.storage import Steps, StoredImage, shown_installs
+from pytest_pyimages.images.storage import StoredImage
 
 SUMMARY = "list the environment images that exist"
 DESCRIPTION = """\
@@ -65,7 +66,7 @@ def _row(stored: Stored, image: StoredImage, now: float) -> tuple[str, ...]:
         image.tag.label or "?",
         image.python,
         image.project,
-        image.origin or ("pytest" if image.kind == "environment" else ""),
+        image.contents.origin or ("pytest" if image.contents.steps else "?"),
         size_text(image.info.size),
         age_text(now - image.last_used),
         stored.states.of(image),
@@ -74,31 +75,34 @@ def _row(stored: Stored, image: StoredImage, now: float) -> tuple[str, ...]:
 
 def _installed(images: Iterable[StoredImage]) -> list[str]:
     """Return what is in the images, in full: once for each group that got the same."""
-    return _groups("", ((image.tag.label, image.origin, image.installs) for image in images if image.installs))
+    return _groups("", ((image.tag.label, image.contents) for image in images if image.contents.steps))
 
 
 def _chosen_now(stored: Stored) -> list[str]:
     """Return what a run would install here, in the same form."""
     plans = stored.wanted_now()
     if not plans:
-        origin, installs = shown_installs(stored.project, install_steps(stored.project))
-        return ["", f"a run here installs: {origin or 'pytest'}", *_commands(installs)]
-    shown = ((plan.tag.label, *shown_installs(plan.project, plan.recipe.steps)) for plan in plans)
-    return _groups("a run here installs for ", shown)
+        return ["", f"a run here installs: {stored.project.origin or 'pytest'}"]
+    return _groups("a run here installs for ", ((plan.tag.label, contents_of(plan)) for plan in plans))
 
 
-def _groups(words: str, installed: Iterable[tuple[str, str, Steps]]) -> list[str]:
-    groups: dict[tuple[str, Steps], list[str]] = {}
-    for label, origin, installs in installed:
-        groups.setdefault((origin, installs), []).append(label)
+def _groups(words: str, installed: Iterable[tuple[str, Contents]]) -> list[str]:
+    groups: dict[Contents, list[str]] = {}
+    for label, contents in installed:
+        groups.setdefault(contents, []).append(label)
     lines = []
-    for (origin, installs), labels in groups.items():
-        lines += ["", f"{words}{', '.join(dict.fromkeys(labels))}: {origin or 'pytest'}", *_commands(installs)]
+    for contents, labels in groups.items():
+        lines += ["", f"{words}{', '.join(dict.fromkeys(labels))}: {contents.origin or 'pytest'}"]
+        lines += (f"  pip install {shlex.join(step)}" for step in contents.steps)
+        further = (
+            ("the project asks for", ", ".join(contents.dependencies)),
+            ("versions", contents.versions),
+            ("system packages", " ".join(contents.apt)),
+            ("set-up commands", contents.setup),
+            ("on top of", contents.dockerfile),
+        )
+        lines += (f"  {what}: {said}" for what, said in further if said)
     return lines
-
-
-def _commands(installs: Iterable[Sequence[str]]) -> list[str]:
-    return [f"  pip install {shlex.join(step)}" for step in installs]
 
 
 def as_json(stored: Stored, images: Iterable[StoredImage]) -> str:
@@ -114,8 +118,7 @@ def as_json(stored: Stored, images: Iterable[StoredImage]) -> str:
 
 
 def _wanted(plan: ImagePlan) -> dict[str, Any]:
-    origin, installs = shown_installs(plan.project, plan.recipe.steps)
-    return {"image": plan.tag.label, "reference": plan.tag.reference, "origin": origin, "installs": installs}
+    return {"image": plan.tag.label, "reference": plan.tag.reference, "installs": asdict(contents_of(plan))}
 
 
 def _as_object(stored: Stored, image: StoredImage) -> dict[str, Any]:
@@ -129,8 +132,7 @@ def _as_object(stored: Stored, image: StoredImage) -> dict[str, Any]:
         "python": image.python,
         "project": image.project,
         "used_in": sorted(str(use.rootdir) for use in image.uses.values()),
-        "origin": image.origin,
-        "installs": image.installs,
+        "installs": asdict(image.contents),
         "size": image.info.size,
         "freed_by_removal": stored.storage.freed_by([image]),
         "created": iso_time(image.info.created),

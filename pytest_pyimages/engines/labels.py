@@ -15,6 +15,5 @@ PYTHON = LABEL + ".python"  # version
 TAG = LABEL + ".tag"  # the label in the matrix that it was made for: "3.14-slim"
 REFERENCE = LABEL + ".reference"  # of the base image
 BASE = LABEL + ".base"  # id of the base image
-ORIGIN = LABEL + ".origin"  # what was chosen to be installed, and from which file, for people
-INSTALLS = LABEL + ".installs"  # arguments of pip, a JSON list for each command
+CONTENTS = LABEL + ".contents"  # what was chosen to be installed, and from which file: JSON (images.contents)
 ASKED = LABEL + ".asked"  # digest of what the project asks for, whatever the base image and this package make of it

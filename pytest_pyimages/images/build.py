@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pytest_pyimages.engines.base import BuildContext, Engine, ImageInfo
-from pytest_pyimages.engines.labels import KIND, LABEL, ORIGIN, PROJECT, PYTHON, RECIPE, ROOT
+from pytest_pyimages.engines.labels import KIND, LABEL, PROJECT, PYTHON, RECIPE, ROOT
 from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound
 from pytest_pyimages.images.build_faults import build_fault
 from pytest_pyimages.images.dockerfile import ARGUMENT
@@ -210,7 +210,7 @@ class Builder:
             files=dockerfile.files,
             arguments={**proxies, ARGUMENT: plan.tag.reference},
         )
-        labels = {LABEL: "1", KIND: "dockerfile", **image_labels(plan, base), ORIGIN: dockerfile.path.name}
+        labels = {LABEL: "1", KIND: "dockerfile", **image_labels(plan, base)}
         log: list[str] = []
         watch = InstallLog(lambda words: self._progress(plan.tag.label, words))
         try:

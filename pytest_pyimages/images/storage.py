@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, cast
@@ -12,10 +11,9 @@ from pytest_pyimages.engines.base import Engine, ImageInfo
 from pytest_pyimages.engines.labels import (
     ASKED,
     BASE,
-    INSTALLS,
+    CONTENTS,
     KIND,
     LABEL,
-    ORIGIN,
     PROJECT,
     PYTHON,
     RECIPE,
@@ -23,21 +21,19 @@ from pytest_pyimages.engines.labels import (
     ROOT,
     TAG,
 )
+from pytest_pyimages.images.contents import Contents, as_label, contents_of, from_label
 from pytest_pyimages.images.dockerfile import Dockerfile
 from pytest_pyimages.images.last_used import LastUsed, Use, project_identity
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.project import Project
 from pytest_pyimages.images.recipe import Recipe, text_digest
-from pytest_pyimages.images.redaction import Redaction
 from pytest_pyimages.matrix import ImageTag
 
 REPOSITORY = "pytest-pyimages/environment"
 DOCKERFILE_REPOSITORY = "pytest-pyimages/dockerfile"
-Steps = tuple[tuple[str, ...], ...]
 Kind = Literal["environment", "dockerfile"]
 _REPOSITORIES: Mapping[str, str] = {"environment": REPOSITORY, "dockerfile": DOCKERFILE_REPOSITORY}
 _PODMAN = "localhost/"  # how Podman completes a reference without a host
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
 
 
 def root_digest(project: Project) -> str:
@@ -52,15 +48,13 @@ def identity_of(project: Project) -> str:
 
 def image_labels(plan: ImagePlan, base: ImageInfo) -> dict[str, str]:
     """Return the labels that tell what an image is for. Credentials in what is installed are left out."""
-    origin, installs = shown_installs(plan.project, plan.recipe.steps)
     return {
         PROJECT: plan.project.name,
         ROOT: root_digest(plan.project),
         TAG: plan.tag.label,
         REFERENCE: plan.tag.reference,
         BASE: base.id,
-        ORIGIN: origin,
-        INSTALLS: json.dumps(installs),
+        CONTENTS: as_label(contents_of(plan)),
         ASKED: asked_for(plan.recipe),
     }
 
@@ -69,19 +63,6 @@ def asked_for(recipe: Recipe) -> str:
     """Return the digest of what a project asks for, without the base image and what this package adds to it."""
     parts = {**asdict(recipe), "dockerfile": recipe.dockerfile.digest if recipe.dockerfile else ""}
     return text_digest(json.dumps(parts, sort_keys=True, default=str))[:32]
-
-
-def shown_installs(project: Project, steps: Steps) -> tuple[str, Steps]:
-    """Return a project's origin and install steps as they may be kept, and shown."""
-    return _shown(project.origin, project), tuple(tuple(_shown(word, project) for word in step) for step in steps)
-
-
-def _shown(text: str, project: Project) -> str:
-    """Return a text as it may be kept: the project's folder is ``.``, credentials and tokens in URLs are hidden."""
-    root = str(project.root)
-    if text == root or text.startswith((f"{root}[", f"{root}/")):
-        text = f".{text[len(root) :]}"
-    return Redaction.of(urls=_URL.findall(text)).redacted(text)
 
 
 def environment_reference(recipe: Recipe, base: ImageInfo) -> str:
@@ -139,15 +120,9 @@ class StoredImage:
         return self.info.labels.get(PYTHON, "") if self.kind == "environment" else ""
 
     @property
-    def origin(self) -> str:
-        return self.info.labels.get(ORIGIN, "")
-
-    @property
-    def installs(self) -> Steps:
-        """Arguments of pip, a tuple for each command."""
-        if self.kind != "environment":
-            return ()
-        return tuple(tuple(step) for step in json.loads(self.info.labels.get(INSTALLS, "[]")))
+    def contents(self) -> Contents:
+        contents = from_label(self.info.labels.get(CONTENTS, ""))
+        return contents if self.kind == "environment" else Contents(origin=contents.dockerfile)
 
     @property
     def other_names(self) -> tuple[str, ...]:

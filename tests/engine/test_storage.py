@@ -19,22 +19,13 @@ import pytest
 
 from pytest_pyimages.commands.quantities import size_text
 from pytest_pyimages.engines.docker import DockerEngine, connect
-from pytest_pyimages.engines.labels import BASE, HOST, LABEL
+from pytest_pyimages.engines.labels import BASE, HOST, LABEL, PROJECT
 from pytest_pyimages.images.last_used import LastUsed
 from pytest_pyimages.images.storage import read_storage
 from pytest_pyimages.runs.ownership import state_directory
 
 SLIM = "3.14-slim"
 SLEEP = ("python", "-c", "import time; time.sleep(600)")
-
-
-@pytest.fixture(autouse=True)
-def _images_of_these_tests_go(engine: DockerEngine) -> Iterator[None]:
-    before = {reference for reference, _ in engine.images(LABEL)}
-    yield
-    for reference, _ in engine.images(LABEL):
-        if reference not in before:
-            engine.remove_image(reference)
 
 
 class Shop:
@@ -73,12 +64,14 @@ class Shop:
 
 
 @pytest.fixture
-def shop(tmp_path: Path, engine: DockerEngine, host: str, monkeypatch: pytest.MonkeyPatch) -> Shop:
+def shop(tmp_path: Path, engine: DockerEngine, host: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PY_IMAGES_REGISTRY"):
         monkeypatch.delenv(name, raising=False)
     folder = tmp_path / f"shop-{uuid4().hex[:8]}"
     folder.mkdir()
-    return Shop(folder, engine)
+    yield Shop(folder, engine)
+    for reference, _ in engine.images(f"{PROJECT}={folder.name}"):
+        engine.remove_image(reference)
 
 
 def names(raw: Any, identifier: str) -> list[str] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +11,12 @@ from pytest_pyimages.engines.base import ImageInfo
 from pytest_pyimages.engines.labels import (
     ASKED,
     BASE,
-    INSTALLS,
+    CONTENTS,
     KIND,
-    ORIGIN,
     RECIPE,
     ROOT,
 )
+from pytest_pyimages.images.contents import Contents, from_label
 from pytest_pyimages.images.last_used import project_identity
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.project import Project
@@ -76,24 +75,53 @@ def test_the_last_use_is_known_from_here_or_else_the_making(tmp_path: Path) -> N
     assert not images[1].is_of("another")
 
 
+def labels_of(root: Path, *words: str, dependencies: tuple[str, ...] = ()) -> dict[str, str]:
+    project = Project(
+        root=root,
+        name="shop",
+        kind="editable",
+        origin=f"{words[-1]}, six (py_images_install)",
+        dependencies=dependencies,
+    )
+    recipe = Recipe(
+        steps=(("pytest", "-e", f"{root}[test]", *words),),
+        environment=(("TOKEN", "canary5"),),
+        setup=("login canary6", "make"),
+        apt=("git",),
+    )
+    plan = ImagePlan(tag=TAG_312, project=project, recipe=recipe, environment={"TOKEN": "canary5"}, args=())
+    return image_labels(plan, FakeEngine._image("sha256:base"))
+
+
+def test_labels_say_what_is_in_an_image(tmp_path: Path) -> None:
+    tool = "git+ssh://git@example.org/team/tool.git@v1"
+    labels = labels_of(tmp_path, tool, dependencies=("idna>=3",))
+    assert from_label(labels[CONTENTS]) == Contents(
+        origin=f"{tool}, six (py_images_install)",
+        steps=(("pytest", "-e", ".[test]", tool),),
+        dependencies=("idna>=3",),
+        apt=("git",),
+        setup=2,
+    )
+    assert str(tmp_path) not in "".join(labels.values())
+
+
 def test_credentials_are_in_no_label(tmp_path: Path) -> None:
-    words = (
-        *("pytest", "-e", f"{tmp_path}[test]"),
-        "thing @ https://ann:canary1@example.org/thing.zip?token=canary2#egg=thing",
+    secret = "thing @ https://ann:canary1@example.org/thing.zip?token=canary2#egg=thing"
+    labels = labels_of(
+        tmp_path,
         "--index-url=https://canary3@example.org/simple",
         *("--extra-index-url", "https://dl.example.org/canary4aB3dE5fG7hI9jK/simple/"),
-        "git+ssh://git@example.org/team/tool.git@v1",
+        secret,
+        dependencies=(secret,),
     )
-    project = Project(root=tmp_path, name="shop", kind="editable", origin=f"{words[3]}, six (py_images_install)")
-    recipe = Recipe(steps=(words,), environment=(("TOKEN", "canary5"),), setup=("login canary6",))
-    plan = ImagePlan(tag=TAG_312, project=project, recipe=recipe, environment={"TOKEN": "canary5"}, args=())
-    labels = image_labels(plan, FakeEngine._image("sha256:base"))
     assert "canary" not in "".join(labels.values())
-    assert str(tmp_path) not in "".join(labels.values())
-    (installs,) = json.loads(labels[INSTALLS])
-    assert installs[:3] == ["pytest", "-e", ".[test]"]
-    assert installs[-1] == words[-1], "what is no secret stays readable"
-    assert labels[ORIGIN].endswith("#egg=thing, six (py_images_install)")
+    assert labels[CONTENTS].count("#egg=thing") == 3, "what is no secret stays"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "7", '{"steps": 3}', '{"setup": "many"}', "{", '{"steps": [["a"]'])
+def test_a_label_in_another_form_says_nothing(text: str) -> None:
+    assert from_label(text) == Contents()
 
 
 # What they take
