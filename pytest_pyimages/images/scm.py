@@ -20,6 +20,13 @@ from pytest_pyimages.images.scm_tools import SETUPTOOLS_SCM, Tool, versioning_to
 from pytest_pyimages.images.scm_versions import SCHEMES, Described
 
 GIT_SECONDS = 30
+REPOSITORY_VARIABLES = frozenset(
+    f"GIT_{name}"
+    for name in (
+        *("DIR", "WORK_TREE", "INDEX_FILE", "INDEX_VERSION", "OBJECT_DIRECTORY", "COMMON_DIR", "NAMESPACE", "PREFIX"),
+        *("ALTERNATE_OBJECT_DIRECTORIES", "CEILING_DIRECTORIES", "SHALLOW_FILE", "GRAFT_FILE"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +94,8 @@ def find_versioning(files: ProjectFiles, name: str) -> Versioning | None:
 
 def _git(folder: Path, *arguments: str, environ: Mapping[str, str]) -> str | None:
     """Return what a git command says; None if it fails, or there is no git."""
-    # The variables of a hook that runs the tests would name another repository, or its index.
-    kept = {name: value for name, value in environ.items() if not name.startswith("GIT_") or name == "GIT_EXEC_PATH"}
+    # The variables of a hook that runs the tests name a repository and its index, whatever the folder.
+    kept = {name: value for name, value in environ.items() if name not in REPOSITORY_VARIABLES}
     try:
         done = subprocess.run(  # noqa: S603 - "describe" and its like, with tags to match
             ["git", "-C", str(folder), *arguments],  # noqa: S607 - whichever git the user has
