@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.images.network import host_network
+from pytest_pyimages.images.project import find_project
 from pytest_pyimages.images.redaction import Redaction
 
 SECRET = "c@n/ary:x%1 é"
@@ -91,3 +93,17 @@ def test_proxies_and_uv_toml(tmp_path: Path) -> None:
     environ = {"HTTPS_PROXY": "me:from-proxy@proxy:3128", "UV_CONFIG_FILE": str(tmp_path / "uv.toml")}
     redaction = host_network(environ, home=tmp_path).redaction
     assert redaction.redacted("from-toml from-proxy") == "**** ****"
+
+
+def test_setting_that_names_an_address(tmp_path: Path) -> None:
+    ini = {"py_images_install": ["sample @ https://me:s3cret@host/sample.whl"]}
+    project = find_project(tmp_path, ini=ini)
+    assert project.origin == "sample @ https://****@host/sample.whl (py_images_install)"
+
+
+@pytest.mark.parametrize("form", ["{}", "--index-url={}", '"{}'], ids=["bare", "option", "quotation"])
+def test_setting_that_is_refused(tmp_path: Path, form: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        find_project(tmp_path, ini={"py_images_install": [form.format("https://me:s3cret@host/x")]})
+    assert "s3cret" not in str(caught.value)
+    assert "host/x" in str(caught.value)
