@@ -145,6 +145,7 @@ class Schedule:
         for thread in self._threads:
             thread.join(max(deadline - time.monotonic(), 0))
         late = [thread.name for thread in self._threads if thread.is_alive()]
+        late += self._builder.join(deadline)
         self._threads.clear()
         if late:
             # Their containers carry our labels, and the lock of this session is given up: the next one removes them.

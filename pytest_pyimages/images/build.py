@@ -78,6 +78,10 @@ class Builder:
         """End all builds now, and begin none; what they were building is not kept."""
         self._step.abort()
 
+    def join(self, deadline: float) -> tuple[str, ...]:
+        """Wait until nothing of builds is left; return the threads that still work at the deadline (monotonic)."""
+        return self._step.join(deadline)
+
     def ensure(self, plan: ImagePlan) -> BuiltImage:
         """Return the environment image of a plan, from the cache if its recipe was built before.
 
@@ -203,12 +207,12 @@ class Builder:
         if found is not None:
             return found
         self._say(plan.tag.label, f"building {dockerfile.path.name}")
-        proxies = self._network(plan).settings.proxies
+        network = self._network(plan)
         context = BuildContext(
             dockerfile=dockerfile.text,
             folder=dockerfile.context,
             files=dockerfile.files,
-            arguments={**proxies, ARGUMENT: plan.tag.reference},
+            arguments={**network.settings.proxies, ARGUMENT: plan.tag.reference},
         )
         labels = {LABEL: "1", KIND: "dockerfile", **image_labels(plan, base)}
         log: list[str] = []
@@ -220,8 +224,9 @@ class Builder:
                 if self._step.aborted:
                     raise BuildError("stopped while it was built")
         except EngineError as error:
-            tail = "\n".join(line for line in log[-LOG_LINES:] if line.strip())
-            raise BuildError(f"{dockerfile.path.name}: {error.message}", "see the log below", log=tail) from error
+            tail = network.redaction.redacted("\n".join(line for line in log[-LOG_LINES:] if line.strip()))
+            problem = network.redaction.redacted(f"{dockerfile.path.name}: {error.message}")
+            raise BuildError(problem, "see the log below", log=tail) from error
         found = self._engine.find_image(reference)
         if found is None:
             raise BuildError(f"{dockerfile.path.name} was built and its image is not there", "try again")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,6 +94,7 @@ class InstallStep:
         self._is_elsewhere = False  # the engine is not on this machine
         self._lock = threading.Lock()
         self._containers: set[str] = set()
+        self._threads: list[threading.Thread] = []
         self.aborted = False
 
     def abort(self) -> None:
@@ -103,17 +106,45 @@ class InstallStep:
             self._engine.kill(container)
 
     def run(self, plan: ImagePlan, new: NewImage) -> Installed:
-        """Install in a container of an image; commit it if that succeeded."""
-        installed = self._run(plan, new)
+        """Install in a container of an image; commit it if that succeeded; remove the container meanwhile."""
+        installed = self._start(plan, new).result()
         if "elsewhere" in installed.result:
             self._is_elsewhere = True
-            installed = self._run(plan, new)
+            installed = self._start(plan, new).result()
         if "nosource" in installed.result:
             self._source.fall_back(f"the engine does not see {installed.result['nosource']}")
-            installed = self._run(plan, new)
+            installed = self._start(plan, new).result()
         return installed
 
-    def _run(self, plan: ImagePlan, new: NewImage) -> Installed:
+    def _start(self, plan: ImagePlan, new: NewImage) -> Future[Installed]:
+        future: Future[Installed] = Future()
+
+        def live() -> None:
+            try:
+                self._live(plan, new, future)
+            except BaseException as error:  # noqa: BLE001 - handed to who waits, or to the session's notes
+                if future.done():
+                    self._note(f"{plan.tag.label}: {error}; the next session cleans up")
+                else:
+                    future.set_exception(error)
+
+        # A daemon: an engine that answers nobody must not keep the process from ending.
+        thread = threading.Thread(target=live, name=f"pyimages-install-{plan.tag.label}", daemon=True)
+        with self._lock:
+            self._threads.append(thread)
+        thread.start()
+        return future
+
+    def join(self, deadline: float) -> tuple[str, ...]:
+        """Wait until all containers are removed; return the threads that still work at the deadline (monotonic)."""
+        with self._lock:
+            threads, self._threads = self._threads, []
+        for thread in threads:
+            thread.join(max(deadline - time.monotonic(), 0))
+        return tuple(thread.name for thread in threads if thread.is_alive())
+
+    def _live(self, plan: ImagePlan, new: NewImage, future: Future[Installed]) -> None:
+        """Set the future's result as soon as the image is there: what is removed then keeps nobody waiting."""
         engine, owner = self._engine, self._owner
         engine.create_volume(CACHE_VOLUME, labels={LABEL: "1", KIND: "cache"}, options={})
         way = self._way(plan)
@@ -139,7 +170,8 @@ class InstallStep:
                 raise
             except EngineError as error:
                 if way.machine or way.mounts:  # it may have no host network to give, or not see the folders
-                    return Installed(result={"elsewhere": error.message}, log="")
+                    future.set_result(Installed(result={"elsewhere": error.message}, log=""))
+                    return
                 raise
             try:
                 self._track(container)
@@ -153,7 +185,7 @@ class InstallStep:
                     engine.commit(container, reference=new.reference, labels={**new.labels, **said})
                 if installed.result.get("note"):
                     self._note(f"{plan.tag.label}: {installed.result['note']}")
-                return installed
+                future.set_result(installed)
             finally:
                 with self._lock:
                     self._containers.discard(container)
@@ -218,6 +250,8 @@ class InstallStep:
                     watch.feed(data)
         finally:
             stream.close()
+        if len(log) == LOG_BYTES:
+            del log[: log.find(b"\n") + 1]  # a secret that is cut in two would not be found
         status = self._engine.wait(container)
         return Installed(result=_result(bytes(output), status), log=log.decode("utf-8", "replace"))
 
