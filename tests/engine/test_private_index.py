@@ -266,6 +266,18 @@ def test_engine_on_another_machine_gets_neither_network_nor_folders(
     assert any(note.startswith(f"{wheels} is left out") for note in notes)
 
 
+def test_proxy_s_password_in_the_build_of_a_dockerfile(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", f"http://{ENCODED}@localhost:1")
+    (job.folder / "pytest.ini").write_text("[pytest]\npy_images_dockerfile = Dockerfile\n")
+    (job.folder / "Dockerfile").write_text(
+        "ARG PYTHON_IMAGE\nFROM $PYTHON_IMAGE\nRUN echo it is $http_proxy && exit 7\n"
+    )
+    done = job.run(images=UV)
+    assert done.returncode == 1
+    assert "it is http://****@localhost:1" in done.stdout
+    assert holding([Member("output", done.stdout.encode())], [PASSWORD, ENCODED]) == {}
+
+
 @pytest.fixture(scope="module")
 def canary() -> str:
     return f"c@nary/{uuid4().hex}:%1"
