@@ -61,6 +61,7 @@ def plans_of(tags: Iterable[ImageTag], config: pytest.Config, invocation: Invoca
         ini=invocation.ini,
         rootdir=invocation.rootdir,
         environ=os.environ,
+        args=invocation.all_args,
     )
     return tuple(_as_hooks_want(plan, config) for plan in plans)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -39,6 +40,8 @@ _BESIDE_FILES = frozenset(
     "tox.ini noxfile.py conftest.py pytest.ini tox.toml uv.lock poetry.lock pdm.lock pylock.toml Pipfile Pipfile.lock "
     "PKG-INFO Dockerfile Makefile".split()
 )
+_TEST_FOLDERS = frozenset({"tests", "test", "testing"})
+_TEST_MODULE = re.compile(r"test_.*\.py|.*_test\.py|conftest\.py")
 # Folders that setuptools does not take for packages.
 _NO_PACKAGES = frozenset(
     "benchmark benchmarks bin build changelog ci debian doc docs documentation example examples exercise exercises "
@@ -141,12 +144,20 @@ def build_scripts(files: ProjectFiles) -> tuple[Path, ...]:
     return tuple(files.root / name for name in names if (files.root / name).is_file())
 
 
-def source_files(root: Path) -> tuple[Path, ...]:
+def source_files(root: Path, *, with_tests: bool = True) -> tuple[Path, ...]:
     """Return the files below a project's folder that a build of it may read, sorted.
 
     Left out is what no build reads: tests and documentation beside the package, caches, environments, built files.
+
+    :param with_tests: test modules inside of the package as well, which get installed with it.
     """
-    return tuple(sorted(_source_files(root)))
+    return tuple(sorted(path for path in _source_files(root) if with_tests or not _is_test(path, root)))
+
+
+def _is_test(path: Path, root: Path) -> bool:
+    return _TEST_MODULE.fullmatch(path.name) is not None and not _TEST_FOLDERS.isdisjoint(
+        path.relative_to(root).parts[:-1]
+    )
 
 
 def _source_files(root: Path) -> Iterator[Path]:

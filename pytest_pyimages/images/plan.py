@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,16 +30,18 @@ class ImagePlan:
     args: tuple[str, ...]  # further arguments for pytest
 
 
-def image_plans(
+def image_plans(  # noqa: PLR0913 - each from somewhere else
     matrix: Iterable[ImageTag],
     configuration: Configuration,
     *,
     ini: Ini,
     rootdir: Path,
     environ: Mapping[str, str],
+    args: Sequence[str] = (),
 ) -> tuple[ImagePlan, ...]:
     """Return the plans of the images that are not skipped, in their order.
 
+    :param args: pytest's.
     :raises ConfigurationError: if no image is left, or for files of the project that make no sense.
     """
     projects: dict[tuple[str, ...] | None, tuple[Project, Content]] = {}
@@ -50,7 +52,7 @@ def image_plans(
             continue
         if configured.install not in projects:
             project = _project(ini, rootdir, configured)
-            projects[configured.install] = project, content_of(project)
+            projects[configured.install] = project, content_of(project, with_tests="--pyargs" in args)
         project, content = projects[configured.install]
         allowed = tag.allowed_to_fail if configured.allow_failure is None else configured.allow_failure
         plans.append(

@@ -129,9 +129,12 @@ def project_root(start: Path) -> Path:
     return start
 
 
-def build_sources(project: Project) -> tuple[Path, ...]:
-    """Return the files whose change makes the project's wheel a new one, sorted; nothing for what is not built."""
-    return source_files(project.root) if project.kind == "wheel" else ()
+def build_sources(project: Project, *, with_tests: bool = True) -> tuple[Path, ...]:
+    """Return the files whose change makes the project's wheel a new one, sorted; nothing for what is not built.
+
+    :param with_tests: test modules inside of the package as well.
+    """
+    return source_files(project.root, with_tests=with_tests) if project.kind == "wheel" else ()
 
 
 def _is_project(folder: Path) -> bool:

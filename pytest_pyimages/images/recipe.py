@@ -101,11 +101,14 @@ def install_steps(project: Project) -> tuple[tuple[str, ...], ...]:
     return (tuple(arguments),)
 
 
-def content_of(project: Project) -> Content:
-    """Return the digests of every file that decides what is installed. The same for all images of a session."""
+def content_of(project: Project, *, with_tests: bool = False) -> Content:
+    """Return the digests of every file that decides what is installed. The same for all images of a session.
+
+    :param with_tests: test modules inside of a compiled package count, since the installed ones are run (--pyargs).
+    """
     files: Iterable[Path] = project.fingerprint_files
     if project.kind == "wheel":
-        files = {*project.fingerprint_files, *build_sources(project)}
+        files = {*project.fingerprint_files, *build_sources(project, with_tests=with_tests)}
     found = [(_name(path, project.root), _fingerprint(path)) for path in files]
     if project.versioning is not None:  # a new tag makes new metadata; commits and edits do not
         found.append(("git describe", project.versioning.last_tag()))

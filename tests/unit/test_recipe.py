@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from pytest_pyimages.engines.base import ImageInfo
 from pytest_pyimages.images.configuration import ImageConfiguration
 from pytest_pyimages.images.project import find_project
-from pytest_pyimages.images.recipe import Recipe, install_steps, recipe_for
+from pytest_pyimages.images.recipe import Recipe, content_of, install_steps, recipe_for
 
 PLAIN = ImageConfiguration()
 PYPROJECT = """
@@ -97,6 +98,50 @@ def test_compiled_projects_are_rebuilt_when_a_source_changes(root: Path) -> None
     assert before.steps[0][-1] == f"{root}[test]"
     (root / "a.c").write_text("int y;\n")
     assert recipe(root).digest(base()) != before.digest(base())
+
+
+@pytest.mark.parametrize(
+    ("path", "rebuilds", "with_pyargs"),
+    [
+        pytest.param("a.c", True, True, id="a source"),
+        pytest.param("shop/data.json", True, True, id="data"),
+        pytest.param("tests/test_it.py", False, False, id="tests beside the package"),
+        pytest.param("shop/tests/test_it.py", False, True, id="tests inside of it"),
+        pytest.param("shop/tests/conftest.py", False, True, id="their conftest"),
+        pytest.param("shop/tests/helper.pyx", True, True, id="what is compiled for them"),
+        pytest.param("shop/test_mode.py", True, True, id="a module with such a name"),
+    ],
+)
+def test_what_rebuilds_a_compiled_project(root: Path, path: str, rebuilds: bool, with_pyargs: bool) -> None:
+    (root / "setup.py").write_text(
+        "from setuptools import Extension, setup\nsetup(ext_modules=[Extension('a', ['a.c'])])\n"
+    )
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).write_text("one")
+    project = find_project(root)
+    before = content_of(project), content_of(project, with_tests=True)
+    (root / path).write_text("two")
+    assert (content_of(project) != before[0]) is rebuilds
+    assert (content_of(project, with_tests=True) != before[1]) is with_pyargs
+
+
+def test_a_tag_rebuilds_where_the_version_comes_from_git_and_a_commit_does_not(root: Path) -> None:
+    def git(*arguments: str) -> None:
+        identity = ("-c", "user.name=shop", "-c", "user.email=shop@example.org")
+        subprocess.run(["git", *identity, *arguments], cwd=root, check=True, capture_output=True)
+
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "one")
+    git("tag", "v1.0")
+    static = recipe(root)
+    replace('version = "1.0"', 'dynamic = ["version"]')(root)
+    replace('["setuptools"]', '["setuptools", "setuptools-scm"]')(root)
+    before = recipe(root)
+    git("commit", "-q", "--allow-empty", "-m", "two")
+    assert recipe(root).digest(base()) == before.digest(base())
+    git("tag", "v1.1")
+    assert recipe(root).digest(base()) != before.digest(base())
+    assert not any(name == "git describe" for name, _ in static.content)
 
 
 def test_projects_without_a_package_share_images_wherever_they_lie(tmp_path: Path) -> None:
