@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_pyimages.commandline import container_arguments
 from pytest_pyimages.engines.base import Engine
 from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
 from pytest_pyimages.images.build import Builder, BuiltImage
 from pytest_pyimages.images.last_used import LastUsed
-from pytest_pyimages.images.plan import ImagePlan, plan_network
+from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.pruning import prune_superseded
 from pytest_pyimages.images.storage import identity_of
 from pytest_pyimages.runs.events import Event
@@ -24,6 +25,9 @@ from pytest_pyimages.runs.ownership import Ownership, state_directory
 from pytest_pyimages.runs.run import Run, RunEnd, RunSpec
 from pytest_pyimages.runs.source import Source, witnesses
 from pytest_pyimages.settings import OWN_INI, OWN_OPTIONS, Settings
+
+if TYPE_CHECKING:
+    from pytest_pyimages.images.network import HostNetwork
 
 QUEUE_BATCHES = 256  # per session; a full queue holds the containers back
 CLEANUP_SECONDS = 5.0
@@ -78,6 +82,12 @@ class Ended:
 Message = Said | Progressed | Built | Batch | Printed | Ended
 
 
+def _network(plan: ImagePlan) -> HostNetwork:
+    from pytest_pyimages.images.plan_network import plan_network  # only a build needs it
+
+    return plan_network(plan, os.environ)
+
+
 class Schedule:
     """Builds and runs all images, as many at once as there are processors.
 
@@ -106,7 +116,7 @@ class Schedule:
             engine=engine,
             owner=self._owner,
             source=source,
-            network=lambda plan: plan_network(plan, os.environ),
+            network=_network,
             say=lambda label, text: self._put(Said(label, text)),
             progress=lambda label, text: self._put(Progressed(label, text)),
             note=self._note,

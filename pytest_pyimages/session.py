@@ -16,7 +16,6 @@ from pytest_pyimages.engines.base import Engine
 from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
 from pytest_pyimages.images.build import source_root
 from pytest_pyimages.planning import planned
-from pytest_pyimages.results.missing_modules import IniFile, MissingModules
 from pytest_pyimages.results.outcome import ImageResult, exit_status
 from pytest_pyimages.results.replay import Replay
 from pytest_pyimages.results.reports import STATUS
@@ -27,6 +26,7 @@ from pytest_pyimages.signals import Interruptions
 
 if TYPE_CHECKING:
     from pytest_pyimages.results.live import Stages
+    from pytest_pyimages.results.missing_modules import MissingModules
 
 # What pytest says of the host's own session stands: the images have no part in it.
 _OURS = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
@@ -132,6 +132,8 @@ class ImagesSession:
         return True
 
     def _missing_modules(self) -> MissingModules:
+        from pytest_pyimages.results.missing_modules import IniFile, MissingModules  # late, likewise
+
         invocation = self._settings.invocation
         return MissingModules(
             {plan.tag.label: plan.project for plan in self.plans},

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from pytest_pyimages.engines.base import BuildContext, Engine, ImageInfo
-from pytest_pyimages.engines.labels import KIND, LABEL, PROJECT, PYTHON, RECIPE, ROOT
-from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound
-from pytest_pyimages.images.build_faults import build_fault
-from pytest_pyimages.images.dockerfile import ARGUMENT
-from pytest_pyimages.images.index_faults import index_faults, is_about_packages
-from pytest_pyimages.images.install_log import InstallLog
-from pytest_pyimages.images.install_step import Installed, InstallStep, NewImage
+from pytest_pyimages.engines.base import Engine, ImageInfo
+from pytest_pyimages.engines.labels import LABEL, PYTHON
+from pytest_pyimages.errors import BuildError, ImageNotFound
 from pytest_pyimages.images.locks_fate import fate_note
-from pytest_pyimages.images.network import HostNetwork
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.project import Project
-from pytest_pyimages.images.storage import dockerfile_reference, environment_reference, image_labels, is_ours
+from pytest_pyimages.images.storage import environment_reference
 from pytest_pyimages.matrix import ImageTag, nearest_tags
 from pytest_pyimages.runs.ownership import Ownership
 from pytest_pyimages.runs.source import Source
 
-LOG_LINES = 30
+if TYPE_CHECKING:
+    from pytest_pyimages.images.making import Maker
+    from pytest_pyimages.images.network import HostNetwork
+
 LOCK_SECONDS = 1800
 PULL_SECONDS = 0.1  # between two words on how far a pull has come
-MOST_LAYERS = 32  # of ours, one on the other; overlay file systems bear some 125 in all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,21 +64,46 @@ class Builder:
     ) -> None:
         self._engine = engine
         self._owner = owner
+        self._source = source
+        self._network = network
         self._say = say
         self._progress = progress
-        self._network = network
         self._note = note
-        self._step = InstallStep(
-            engine=engine, owner=owner, source=source, network=network, progress=progress, note=note
-        )
+        self._lock = threading.Lock()
+        self._maker: Maker | None = None
+        self._aborted = False
 
     def abort(self) -> None:
         """End all builds now, and begin none; what they were building is not kept."""
-        self._step.abort()
+        with self._lock:
+            self._aborted = True
+            maker = self._maker
+        if maker is not None:
+            maker.abort()
 
     def join(self, deadline: float) -> tuple[str, ...]:
         """Wait until nothing of builds is left; return the threads that still work at the deadline (monotonic)."""
-        return self._step.join(deadline)
+        return () if self._maker is None else self._maker.join(deadline)
+
+    def _loaded_maker(self) -> Maker:
+        """Return what makes images; most sessions find all of theirs, and need not load it."""
+        from pytest_pyimages.images.install_step import InstallStep
+        from pytest_pyimages.images.making import Maker
+
+        with self._lock:
+            if self._maker is None:
+                step = InstallStep(
+                    engine=self._engine,
+                    owner=self._owner,
+                    source=self._source,
+                    network=self._network,
+                    progress=self._progress,
+                    note=self._note,
+                )
+                self._maker = Maker(self._engine, step, network=self._network, say=self._say, progress=self._progress)
+            if self._aborted:
+                self._maker.abort()
+            return self._maker
 
     def ensure(self, plan: ImagePlan) -> BuiltImage:
         """Return the environment image of a plan, from the cache if its recipe was built before.
@@ -144,7 +167,7 @@ class Builder:
             found = self._engine.find_image(reference)
             if found is not None:
                 return found, True
-            self._build(plan, base, reference)
+            self._loaded_maker().make(plan, base, reference)
             found = self._engine.find_image(reference)
         finally:
             # Whoever waits for this file, or makes a new one, looks for the image again before building.
@@ -153,113 +176,6 @@ class Builder:
         if found is None:
             raise BuildError("the image was built and is not there", "try again")
         return found, False
-
-    def _build(self, plan: ImagePlan, base: ImageInfo, reference: str) -> None:
-        """Build on the project's last image of the same kind, or else on the base image."""
-        labels = {
-            LABEL: "1",
-            KIND: "environment",
-            RECIPE: reference.rpartition(":")[2],
-            f"{LABEL}.foundation": plan.recipe.foundation(base),
-            **image_labels(plan, base),
-            f"{LABEL}.layers": "1",
-        }
-        nearest = self._nearest(labels)
-        if nearest is not None:
-            layers = str(int(nearest.labels[f"{LABEL}.layers"]) + 1)
-            try:
-                self._install(plan, nearest, reference, {**labels, f"{LABEL}.layers": layers}, extends=True)
-            except ImageNotFound:  # pruned a moment ago
-                nearest = None
-        if nearest is None:
-            self._install(plan, self._dockerfile_image(plan, base), reference, labels, extends=False)
-
-    def _nearest(self, labels: Mapping[str, str]) -> ImageInfo | None:
-        """Return the newest image with the same foundation that was built for the same project and can be extended."""
-        foundation = f"{LABEL}.foundation"
-        found = [
-            image
-            for reference, image in self._engine.images(f"{foundation}={labels[foundation]}")
-            if is_ours(reference, image)
-            and all(image.labels.get(name) == labels[name] for name in (foundation, PROJECT, ROOT))
-            and image.labels.get(f"{LABEL}.extendable") == "True"
-            and int(image.labels.get(f"{LABEL}.layers", MOST_LAYERS)) < MOST_LAYERS
-        ]
-        return max(found, key=lambda image: image.created, default=None)
-
-    def _install(
-        self, plan: ImagePlan, start: ImageInfo, reference: str, labels: Mapping[str, str], *, extends: bool
-    ) -> None:
-        self._say(plan.tag.label, f"installing {plan.project.origin}".rstrip())
-        user = "0" if start.user else ""
-        new = NewImage(start=start.id, user=user, extends=extends, reference=reference, labels=labels)
-        installed = self._step.run(plan, new)
-        if not installed.succeeded:
-            raise _failure(plan, installed, self._network(plan))
-
-    def _dockerfile_image(self, plan: ImagePlan, base: ImageInfo) -> ImageInfo:
-        """Return what the user's Dockerfile makes of the base image; the base image if there is none."""
-        dockerfile = plan.recipe.dockerfile
-        if dockerfile is None:
-            return base
-        reference = dockerfile_reference(dockerfile, base)
-        found = self._engine.find_image(reference)
-        if found is not None:
-            return found
-        self._say(plan.tag.label, f"building {dockerfile.path.name}")
-        network = self._network(plan)
-        context = BuildContext(
-            dockerfile=dockerfile.text,
-            folder=dockerfile.context,
-            files=dockerfile.files,
-            arguments={**network.settings.proxies, ARGUMENT: plan.tag.reference},
-        )
-        labels = {LABEL: "1", KIND: "dockerfile", **image_labels(plan, base)}
-        log: list[str] = []
-        watch = InstallLog(lambda words: self._progress(plan.tag.label, words))
-        try:
-            for line in self._engine.build(context, reference=reference, labels=labels):
-                log.append(line)
-                watch.feed(f"{line}\n".encode())
-                if self._step.aborted:
-                    raise BuildError("stopped while it was built")
-        except EngineError as error:
-            tail = network.redaction.redacted("\n".join(line for line in log[-LOG_LINES:] if line.strip()))
-            problem = network.redaction.redacted(f"{dockerfile.path.name}: {error.message}")
-            raise BuildError(problem, "see the log below", log=tail) from error
-        found = self._engine.find_image(reference)
-        if found is None:
-            raise BuildError(f"{dockerfile.path.name} was built and its image is not there", "try again")
-        return found
-
-
-def _failure(plan: ImagePlan, installed: Installed, network: HostNetwork) -> BuildError:
-    result = installed.result
-    lines = [line for line in installed.log.splitlines() if line.strip()]
-    tail = "\n".join(lines[-LOG_LINES:])
-    status = result.get("status")
-    if status == 127 and "no Python found" in installed.log:
-        return BuildError(f"{plan.tag.reference} has no Python", "name an image that has one", log=tail)
-    if "nosource" in result:
-        return BuildError(f"the source is not visible inside: {result['nosource']}", log=tail)
-    told = {
-        "setup": (f"py_images_setup: `{result.get('command')}` ended with status {status}", "see the log below"),
-        "apt": (f"py_images_apt: {', '.join(plan.recipe.apt)} cannot be installed", "see the log below"),
-        "lock": (
-            f"{plan.recipe.lock.origin if plan.recipe.lock else 'the lock file'} is not for this Python",
-            "take py_images_versions = locked away, or lock for it",
-        ),
-    }.get(str(result.get("failed")))
-    if told is not None:
-        return BuildError(*told, log=tail)
-    what = network.redaction.redacted(plan.project.origin or "pytest")
-    fault = next(index_faults(network), None) if is_about_packages(installed.log) else None
-    if fault is not None:
-        return BuildError(f"not installable: {what}: {fault.problem}", fault.hint, log=tail)
-    missing = build_fault(installed.log)
-    if missing is not None:
-        return BuildError(f"not installable: {what}: {missing.problem}", missing.hint, log=tail)
-    return BuildError(f"not installable: {what}", "see the log below, or use the full image instead of slim", log=tail)
 
 
 def source_root(project: Project, rootdir: Path, cwd: Path) -> Path:

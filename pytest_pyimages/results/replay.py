@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_pyimages.errors import BuildError, PyimagesError
-from pytest_pyimages.results.missing_modules import MissingModules
 from pytest_pyimages.results.outcome import NOT_RUN, ImageResult
 from pytest_pyimages.results.reports import ALLOWED, ReportMaker, warning_message, with_label
 from pytest_pyimages.runs.events import (
@@ -26,6 +26,9 @@ from pytest_pyimages.runs.events import (
 )
 from pytest_pyimages.runs.run import RunEnd
 from pytest_pyimages.runs.wire import clean
+
+if TYPE_CHECKING:
+    from pytest_pyimages.results.missing_modules import MissingModules
 
 PATIENCE = 1.0  # seconds that a file's dots may wait for the rest of the file
 

@@ -25,7 +25,8 @@ from pytest_pyimages.images import way_in
 from pytest_pyimages.images.build import Builder
 from pytest_pyimages.images.configuration import Configuration
 from pytest_pyimages.images.install_step import CACHE_VOLUME
-from pytest_pyimages.images.plan import image_plans, plan_network
+from pytest_pyimages.images.plan import image_plans
+from pytest_pyimages.images.plan_network import plan_network
 from pytest_pyimages.matrix import parse_matrix
 from pytest_pyimages.runs.ownership import Ownership
 from pytest_pyimages.runs.source import Source

@@ -1,0 +1,162 @@
+"""How an environment image is made: on an earlier one, on the user's Dockerfile's, or on the base image.
+
+Loaded only when there is something to make.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from pytest_pyimages.engines.base import BuildContext, Engine, ImageInfo
+from pytest_pyimages.engines.labels import KIND, LABEL, PROJECT, RECIPE, ROOT
+from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound
+from pytest_pyimages.images.build_faults import build_fault
+from pytest_pyimages.images.dockerfile import ARGUMENT
+from pytest_pyimages.images.index_faults import index_faults, is_about_packages
+from pytest_pyimages.images.install_log import InstallLog
+from pytest_pyimages.images.install_step import Installed, InstallStep, NewImage
+from pytest_pyimages.images.network import HostNetwork
+from pytest_pyimages.images.plan import ImagePlan
+from pytest_pyimages.images.storage import dockerfile_reference, image_labels, is_ours
+
+LOG_LINES = 30
+MOST_LAYERS = 32  # of ours, one on the other; overlay file systems bear some 125 in all
+
+
+class Maker:
+    """Makes environment images. May be used from several threads at once.
+
+    :param network: this host's way to the package indexes, for one plan.
+    :param say: called with (label, text) at each stage; must be safe to call from any thread.
+    :param progress: called with (label, text) as a stage goes on; must be safe to call from any thread.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        step: InstallStep,
+        *,
+        network: Callable[[ImagePlan], HostNetwork],
+        say: Callable[[str, str], None],
+        progress: Callable[[str, str], None],
+    ) -> None:
+        self._engine = engine
+        self._step = step
+        self._network = network
+        self._say = say
+        self._progress = progress
+
+    def abort(self) -> None:
+        """End all installing now, and begin none; what was being made is not kept."""
+        self._step.abort()
+
+    def join(self, deadline: float) -> tuple[str, ...]:
+        """Wait until nothing but images is left; return the threads that still work at the deadline (monotonic)."""
+        return self._step.join(deadline)
+
+    def make(self, plan: ImagePlan, base: ImageInfo, reference: str) -> None:
+        """Make it on the project's last image of the same kind, or else on the base image."""
+        labels = {
+            LABEL: "1",
+            KIND: "environment",
+            RECIPE: reference.rpartition(":")[2],
+            f"{LABEL}.foundation": plan.recipe.foundation(base),
+            **image_labels(plan, base),
+            f"{LABEL}.layers": "1",
+        }
+        nearest = self._nearest(labels)
+        if nearest is not None:
+            layers = str(int(nearest.labels[f"{LABEL}.layers"]) + 1)
+            try:
+                self._install(plan, nearest, reference, {**labels, f"{LABEL}.layers": layers}, extends=True)
+            except ImageNotFound:  # pruned a moment ago
+                nearest = None
+        if nearest is None:
+            self._install(plan, self._dockerfile_image(plan, base), reference, labels, extends=False)
+
+    def _nearest(self, labels: Mapping[str, str]) -> ImageInfo | None:
+        """Return the newest image with the same foundation that was built for the same project and can be extended."""
+        foundation = f"{LABEL}.foundation"
+        found = [
+            image
+            for reference, image in self._engine.images(f"{foundation}={labels[foundation]}")
+            if is_ours(reference, image)
+            and all(image.labels.get(name) == labels[name] for name in (foundation, PROJECT, ROOT))
+            and image.labels.get(f"{LABEL}.extendable") == "True"
+            and int(image.labels.get(f"{LABEL}.layers", MOST_LAYERS)) < MOST_LAYERS
+        ]
+        return max(found, key=lambda image: image.created, default=None)
+
+    def _install(
+        self, plan: ImagePlan, start: ImageInfo, reference: str, labels: Mapping[str, str], *, extends: bool
+    ) -> None:
+        self._say(plan.tag.label, f"installing {plan.project.origin}".rstrip())
+        user = "0" if start.user else ""
+        new = NewImage(start=start.id, user=user, extends=extends, reference=reference, labels=labels)
+        installed = self._step.run(plan, new)
+        if not installed.succeeded:
+            raise _failure(plan, installed, self._network(plan))
+
+    def _dockerfile_image(self, plan: ImagePlan, base: ImageInfo) -> ImageInfo:
+        """Return what the user's Dockerfile makes of the base image; the base image if there is none."""
+        dockerfile = plan.recipe.dockerfile
+        if dockerfile is None:
+            return base
+        reference = dockerfile_reference(dockerfile, base)
+        found = self._engine.find_image(reference)
+        if found is not None:
+            return found
+        self._say(plan.tag.label, f"building {dockerfile.path.name}")
+        network = self._network(plan)
+        context = BuildContext(
+            dockerfile=dockerfile.text,
+            folder=dockerfile.context,
+            files=dockerfile.files,
+            arguments={**network.settings.proxies, ARGUMENT: plan.tag.reference},
+        )
+        labels = {LABEL: "1", KIND: "dockerfile", **image_labels(plan, base)}
+        log: list[str] = []
+        watch = InstallLog(lambda words: self._progress(plan.tag.label, words))
+        try:
+            for line in self._engine.build(context, reference=reference, labels=labels):
+                log.append(line)
+                watch.feed(f"{line}\n".encode())
+                if self._step.aborted:
+                    raise BuildError("stopped while it was built")
+        except EngineError as error:
+            tail = network.redaction.redacted("\n".join(line for line in log[-LOG_LINES:] if line.strip()))
+            problem = network.redaction.redacted(f"{dockerfile.path.name}: {error.message}")
+            raise BuildError(problem, "see the log below", log=tail) from error
+        found = self._engine.find_image(reference)
+        if found is None:
+            raise BuildError(f"{dockerfile.path.name} was built and its image is not there", "try again")
+        return found
+
+
+def _failure(plan: ImagePlan, installed: Installed, network: HostNetwork) -> BuildError:
+    result = installed.result
+    lines = [line for line in installed.log.splitlines() if line.strip()]
+    tail = "\n".join(lines[-LOG_LINES:])
+    status = result.get("status")
+    if status == 127 and "no Python found" in installed.log:
+        return BuildError(f"{plan.tag.reference} has no Python", "name an image that has one", log=tail)
+    if "nosource" in result:
+        return BuildError(f"the source is not visible inside: {result['nosource']}", log=tail)
+    told = {
+        "setup": (f"py_images_setup: `{result.get('command')}` ended with status {status}", "see the log below"),
+        "apt": (f"py_images_apt: {', '.join(plan.recipe.apt)} cannot be installed", "see the log below"),
+        "lock": (
+            f"{plan.recipe.lock.origin if plan.recipe.lock else 'the lock file'} is not for this Python",
+            "take py_images_versions = locked away, or lock for it",
+        ),
+    }.get(str(result.get("failed")))
+    if told is not None:
+        return BuildError(*told, log=tail)
+    what = network.redaction.redacted(plan.project.origin or "pytest")
+    fault = next(index_faults(network), None) if is_about_packages(installed.log) else None
+    if fault is not None:
+        return BuildError(f"not installable: {what}: {fault.problem}", fault.hint, log=tail)
+    missing = build_fault(installed.log)
+    if missing is not None:
+        return BuildError(f"not installable: {what}: {missing.problem}", missing.hint, log=tail)
+    return BuildError(f"not installable: {what}", "see the log below, or use the full image instead of slim", log=tail)
