@@ -9,17 +9,19 @@ import pytest
 from pytest_pyimages.commandline import REFUSED
 from pytest_pyimages.settings import INI_KEYS, OPTIONS
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TABLES = README + (ROOT / "docs" / "images.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("option", [f"{name}={metavar}" for name, metavar, _ in OPTIONS])
 def test_every_option_is_in_the_table(option: str) -> None:
-    assert f"| `{option}` |" in README
+    assert f"| `{option}` |" in TABLES
 
 
 @pytest.mark.parametrize("key", [key for key, _ in INI_KEYS])
 def test_every_ini_key_is_in_the_table(key: str) -> None:
-    assert f"| `{key}` |" in README
+    assert f"| `{key}` |" in TABLES
 
 
 @pytest.mark.parametrize("option", ["--pdb", "--lf", "--fixtures", "--markers"])
