@@ -57,6 +57,10 @@ REFUSED = {
 }
 
 
+POSITION = ""  # the name of what is no option
+END = "--"  # behind it there are only positions
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """One option as it was typed: ``tokens`` are the words it consists of."""
@@ -71,13 +75,19 @@ def options(args: Sequence[str], own: Sequence[tuple[str, bool]]) -> list[Option
 
     :param own: this plugin's options, and whether each takes a value.
     """
+    return [piece for piece in pieces(args, own) if piece.name not in (POSITION, END)]
+
+
+def pieces(args: Sequence[str], own: Sequence[tuple[str, bool]]) -> list[Option]:
+    """Return all arguments in their order: options, and positions, whose name is ``POSITION``."""
     takes_value = HOST_VALUES | INSIDE_VALUES | {name for name, valued in own if valued}
     found: list[Option] = []
     words = iter(args)
     for word in words:
-        if word == "--":
-            break
-        if word.startswith("--"):
+        if word == END:
+            found.append(Option(END, None, (word,)))
+            found += [Option(POSITION, position, (position,)) for position in words]
+        elif word.startswith("--"):
             name, equals, value = word.partition("=")
             if equals or name not in takes_value:
                 found.append(Option(name, value if equals else None, (word,)))
@@ -86,6 +96,8 @@ def options(args: Sequence[str], own: Sequence[tuple[str, bool]]) -> list[Option
                 found.append(Option(name, following, (word,) if following is None else (word, following)))
         elif word.startswith("-") and len(word) > 1:
             found.extend(_short(word, words, takes_value))
+        else:
+            found.append(Option(POSITION, word, (word,)))
     return found
 
 

@@ -13,6 +13,7 @@ from pytest_pyimages.images.configuration import Configuration
 from pytest_pyimages.images.plan import ImagePlan, image_plans
 from pytest_pyimages.images.project import Project, find_project
 from pytest_pyimages.matrix import ImageTag, ProjectPythons, parse_matrix
+from pytest_pyimages.selection import image_arguments
 from pytest_pyimages.settings import OWN_INI, Invocation, Settings
 
 
@@ -23,6 +24,7 @@ class Planned:
     project: Project
     plans: tuple[ImagePlan, ...]
     skipped: tuple[str, ...]  # labels that were asked for, and that the project's overrides skip
+    unselected: tuple[str, ...]  # labels of images that no node id or -k expression selects
 
 
 def planned(config: pytest.Config, settings: Settings) -> Planned:
@@ -31,8 +33,23 @@ def planned(config: pytest.Config, settings: Settings) -> Planned:
     project = find_project(invocation.rootdir, ini=invocation.ini)
     asked = parse_settings_matrix(settings, project)
     plans = plans_of(asked, config, invocation)
-    kept = {plan.tag.label for plan in plans}
-    return Planned(project=project, plans=plans, skipped=tuple(tag.label for tag in asked if tag.label not in kept))
+    labels = [tag.label for tag in asked]
+    left = {plan.tag.label for plan in plans}
+    arguments = image_arguments(invocation, labels)
+    selected = tuple(
+        replace(plan, args=(*arguments[plan.tag.label], *plan.args)) for plan in plans if plan.tag.label in arguments
+    )
+    if not selected:
+        named = ", ".join(labels)
+        raise ConfigurationError(
+            f"--py-images: the node ids or -k select none of the images {named}", "name one of them"
+        )
+    return Planned(
+        project=project,
+        plans=selected,
+        skipped=tuple(label for label in labels if label not in left),
+        unselected=tuple(label for label in labels if label in left and label not in arguments),
+    )
 
 
 def parse_settings_matrix(settings: Settings, project: Project) -> tuple[ImageTag, ...]:

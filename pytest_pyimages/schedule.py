@@ -12,7 +12,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_pyimages.commandline import container_arguments
 from pytest_pyimages.engines.base import Engine
 from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
 from pytest_pyimages.images.build import Builder, BuiltImage
@@ -259,7 +258,7 @@ class Schedule:
         return RunSpec(
             image=image.id,
             python=image.executable,
-            args=(*container_arguments(invocation.args, OWN_OPTIONS), *plan.args),
+            args=plan.args,
             program=f"{folder}/pytest",
             project=str(plan.project.root),
             cwd=str(invocation.cwd),

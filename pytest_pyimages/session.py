@@ -42,6 +42,7 @@ class ImagesSession:
         invocation = settings.invocation
         asked = planned(config, settings)
         self.project, self.plans, self._skipped = asked.project, asked.plans, asked.skipped
+        self._unselected = asked.unselected
         self.matrix = tuple(plan.tag for plan in self.plans)
         root = source_root(self.project, invocation.rootdir, invocation.cwd)
         self.source = Source(root, None if settings.source == "auto" else settings.source)
@@ -83,6 +84,7 @@ class ImagesSession:
         labels = ", ".join(tag.label + ("?" if tag.allowed_to_fail else "") for tag in self.matrix)
         engine = str(self._engine.info) if self._engine is not None else "no engine"
         labels += "".join(f" ({label}: skipped by the project's overrides)" for label in self._skipped)
+        labels += "".join(f" ({label}: nothing selected)" for label in self._unselected)
         return [
             f"py-images: {labels} · {engine} · source: {self.source.mode}",
             *self._origins(),

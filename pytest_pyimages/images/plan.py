@@ -22,7 +22,7 @@ class ImagePlan:
     project: Project
     recipe: Recipe
     environment: Mapping[str, str]  # variables that are configured, for the set-up and for the suite
-    args: tuple[str, ...]  # further arguments for pytest
+    args: tuple[str, ...]  # for pytest; those of the command line come before what is configured
 
 
 def image_plans(  # noqa: PLR0913 - each from somewhere else

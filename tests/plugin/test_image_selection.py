@@ -1,0 +1,104 @@
+"""A node id or an expression that names an image selects that image, and no other is started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.plugin.conftest import ImagesRun
+
+Run = Callable[..., ImagesRun]
+
+IMAGES = "3.12,3.14-slim?,python:3.13"
+SUITE = """
+    import pytest
+
+    def test_py(): pass
+    @pytest.mark.parametrize("number", [1, 2])
+    def test_two(number): pass
+"""
+
+
+@pytest.fixture(autouse=True)
+def _suite(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_hello=SUITE)
+
+
+def run_on(run: ImagesRun) -> dict[str, set[str]]:
+    """What ran, by image."""
+    found: dict[str, set[str]] = {label: set() for label in run.images}
+    for nodeid, outcomes in run.tests.items():
+        for label in outcomes:
+            found[label].add(nodeid.partition("::")[2])
+    return found
+
+
+def started(run: ImagesRun) -> set[str]:
+    return {call.removeprefix("find ") for call in run.calls if call.startswith("find python:")}
+
+
+@pytest.mark.parametrize("way", ["option", "ini"])
+def test_a_pasted_id(pytester: pytest.Pytester, run_images: Run, way: str) -> None:
+    if way == "ini":
+        pytester.makeini("[pytest]\npy_images =\n    3.12\n    3.14-slim?\n    python:3.13\n")
+    run = run_images("test_hello.py::test_py[3.14-slim]", images=IMAGES if way == "option" else None)
+    assert (run.result.ret, run.result.parseoutcomes()) == (0, {"passed": 1})
+    assert run_on(run) == {"3.14-slim": {"test_py"}}
+    assert started(run) == {"python:3.14-slim"}
+    run.result.stdout.fnmatch_lines(
+        ["py-images: 3.14-slim? (3.12: nothing selected) (python:3.13: nothing selected) · *"]
+    )
+
+
+def test_ids_of_several_images(run_images: Run) -> None:
+    ids = ("test_py[3.12]", "test_two[1][3.12]", "test_two[2][python:3.13]")
+    run = run_images(*(f"test_hello.py::{nodeid}" for nodeid in ids), images=IMAGES)
+    assert run.result.ret == 0
+    assert run_on(run) == {"3.12": {"test_py", "test_two[1]"}, "python:3.13": {"test_two[2]"}}
+
+
+def test_an_id_of_one_image_beside_one_of_all(run_images: Run) -> None:
+    run = run_images("test_hello.py::test_py[3.12]", "test_hello.py::test_two[1]", images=IMAGES)
+    assert run.result.ret == 0
+    own = {"test_two[1]"}
+    assert run_on(run) == {"3.12": {"test_py", *own}, "3.14-slim": own, "python:3.13": own}
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        pytest.param(["-k", "3.12 and two"], {"3.12": {"test_two[1]", "test_two[2]"}}, id="-k"),
+        pytest.param(["-k", "test_py[3.12]"], {"3.12": {"test_py"}}, id="-k with a name"),
+        pytest.param(
+            ["--deselect", "test_hello.py::test_two[3.12]", "--deselect", "[3.14-slim]", "-k", "not python:3.13"],
+            {"3.12": {"test_py"}},
+            id="deselect",
+        ),
+    ],
+)
+def test_expressions_and_deselected_ids(run_images: Run, args: list[str], expected: dict[str, set[str]]) -> None:
+    run = run_images(*args, images=IMAGES)
+    assert run.result.ret == 0
+    assert run_on(run) == expected
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "said"),
+    [
+        pytest.param(["test_hello.py::no_such[3.12]"], 4, "*not found: *test_hello.py::no_such*", id="no such test"),
+        pytest.param(["test_hello.py::test_py[3.9]"], 4, "*not found: *::test_py*", id="no such image"),
+        pytest.param(["-k", "3.12 and no_such"], 5, "*nothing collected*", id="-k selects no test"),
+    ],
+)
+def test_what_selects_nothing_is_an_error(run_images: Run, args: list[str], status: int, said: str) -> None:
+    run = run_images(*args, images="3.12,3.13")
+    assert run.result.ret == status
+    run.result.stdout.fnmatch_lines([said])
+
+
+def test_an_expression_that_is_true_for_no_image(run_images: Run) -> None:
+    run = run_images("-k", "3.12 and 3.13", images="3.12,3.13")
+    assert run.result.ret == 4
+    run.result.stderr.fnmatch_lines(["ERROR: --py-images: the node ids or -k select none of the images 3.12, 3.13 · *"])
+    assert not any(call.startswith("create") for call in run.calls)
