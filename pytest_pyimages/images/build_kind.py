@@ -15,7 +15,7 @@ Kind = Literal["editable", "wheel", "none"]
 # Build backends whose packages are compiled, and those that only ever copy Python files by themselves.
 _COMPILING_BACKENDS = ("mesonpy", "maturin", "scikit_build_core", "skbuild", "sipbuild", "py_build_cmake", "enscons")
 _COPYING_BACKENDS = frozenset(
-    {"flit", "flit_core", "hatchling", "jaraco", "pbr", "pdm", "poetry", "setuptools", "uv_build", "whey"}
+    "flit flit_core flit_scm hatchling jaraco pbr pdm poetry poetry_dynamic_versioning setuptools uv_build whey".split()
 )
 _COMPILING_HOOKS = frozenset({"cffi", "cython", "mypyc", "rust", "scikit-build", "zig"})
 _COMPILED_FILES = frozenset({".pyx", ".c", ".cc", ".cpp", ".cxx", ".rs", ".f90", ".zig"})
@@ -86,7 +86,7 @@ def _compiles(files: ProjectFiles) -> bool:
         return True
     if backend == "hatchling":
         return _hatch_compiles(files)
-    if backend == "poetry":
+    if backend in {"poetry", "poetry_dynamic_versioning"}:
         return any(_script_compiles(files.root / script) for script in _poetry_scripts(files))
     if backend == "pdm":
         build = table(files.tool, "pdm", "build")

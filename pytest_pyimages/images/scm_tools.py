@@ -110,11 +110,11 @@ def _tools(files: ProjectFiles) -> Iterator[Tool]:
         if options.get("enable"):
             yield _tool("poetry-dynamic-versioning", options)
     elif backend == "flit_scm":
-        yield _tool("flit-scm", table(files.tool, "setuptools_scm"))
+        yield _tool("flit-scm", _scm_table(files))
     elif backend == "scikit_build_core":
         provider = table(files.tool, "scikit-build", "metadata", "version").get("provider")
         if str(provider).endswith("setuptools_scm"):
-            yield _tool("setuptools-scm", table(files.tool, "setuptools_scm"))
+            yield _tool("setuptools-scm", _scm_table(files))
     else:
         yield from _of_setuptools(files, backend)
 
@@ -145,17 +145,22 @@ def _of_setuptools(files: ProjectFiles, backend: str) -> Iterator[Tool]:
             name = {"use_scm_version": "setuptools-scm"}.get(keyword, "setuptools-git-versioning")
             value = script.arguments.get(keyword)
             literal = value if isinstance(value, Mapping) else {}
-            options = {**table(files.tool, "setuptools_scm" if name == "setuptools-scm" else name), **literal}
+            options = {**(_scm_table(files) if name == "setuptools-scm" else table(files.tool, name)), **literal}
             yield _tool(name, options, is_complete=keyword in script.complete)
     required = distribution_names(_build_requirements(files))
     if "setuptools-scm" in required:
-        yield _tool("setuptools-scm", table(files.tool, "setuptools_scm"))
+        yield _tool("setuptools-scm", _scm_table(files))
     for name in ("versioningit", "setuptools-git-versioning"):
         configured = table(files.tool, name)
         if name in required and configured and configured.get("enabled", True):
             yield _tool(name, configured)
     if "versioneer" in files.setup_cfg or table(files.tool, "versioneer"):
         yield _tool("versioneer", table(files.tool, "versioneer") or files.setup_cfg.get("versioneer", {}))
+
+
+def _scm_table(files: ProjectFiles) -> Table:
+    """Return setuptools-scm's options, which stand under one of two names since version 10."""
+    return table(files.tool, "setuptools_scm") or table(files.tool, "vcs-versioning")
 
 
 def _tool(name: str, options: Table, *, is_complete: bool = True) -> Tool:

@@ -28,6 +28,12 @@ def script(text: str) -> dict[str, str]:
         pytest.param(
             {"pyproject.toml": backend("poetry.core.masonry.api"), "a.c": ""}, "editable", id="poetry-stray-c"
         ),
+        pytest.param(
+            {"pyproject.toml": backend("poetry_dynamic_versioning.backend"), "a.c": ""},
+            "editable",
+            id="poetry-dynamic-versioning-stray-c",
+        ),
+        pytest.param({"pyproject.toml": backend("flit_scm:buildapi"), "a.c": ""}, "editable", id="flit-scm-stray-c"),
         pytest.param({"pyproject.toml": setuptools_project(), "src/a.c": ""}, "editable", id="setuptools-stray-c"),
         pytest.param(
             {"pyproject.toml": backend("unheard.of"), "docs/a.c": "", "tests/b.pyx": ""}, "editable", id="c-in-docs"

@@ -172,6 +172,9 @@ def test_numbers_of_the_tools(
         pytest.param('local_scheme = "dirty-tag"', "1.2", "1.3.dev2", id="dirty-tag"),
         pytest.param('tag_regex = "^rel-(?P<version>.+)$"', "rel-3.4", f"3.5.dev2+g{NODE}", id="tag_regex"),
         pytest.param('tag_regex = "^rel-(.+)$"', "v3.4", None, id="a tag that does not fit"),
+        pytest.param(
+            '[tool.vcs-versioning]\nlocal_scheme = "no-local-version"', "1.2", "1.3.dev2", id="its newer table"
+        ),
         pytest.param('tag.prefix = "shop-v"', "shop-v3.4", f"3.5.dev2+g{NODE}", id="tag.prefix"),
         pytest.param("", "2.0.dev0", f"2.0.dev2+g{NODE}", id="a tag for development"),
         pytest.param("", "event", f"0.1.dev3+g{NODE}", id="no tag with a number"),
