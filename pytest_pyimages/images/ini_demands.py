@@ -151,6 +151,12 @@ def _from_keys(ini: Ini) -> Iterator[tuple[str, str]]:
                 yield distribution, key
 
 
+def plugin_of(option: str) -> str:
+    """Return the distribution whose option of pytest this is; empty if it is not known."""
+    known = (name for name, patterns in _PLUGINS.items() if _is_among(option, patterns.partition("|")[0]))
+    return next(known, "")
+
+
 def _is_among(word: str, patterns: str) -> bool:
     return any(re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), word) is not None for pattern in patterns.split())
 

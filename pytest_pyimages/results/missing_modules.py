@@ -12,7 +12,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from pytest_pyimages.images.ini_demands import Ini
+from pytest_pyimages.images.ini_demands import Ini, plugin_of
 from pytest_pyimages.images.project import Project
 from pytest_pyimages.images.project_files import parsed, read_toml, table
 from pytest_pyimages.results.distributions import distribution_of, is_standard, removed_in
@@ -122,6 +122,17 @@ class MissingModules:
             else:
                 own.append(self._own(missing.name, place, project))
         return "; ".join([*self._foreign(foreign, project, label, python=python), *own])
+
+    def plugin_advice(self, label: str, options: Iterable[str]) -> str:
+        """Return in one line which plugins have these options of pytest, and what to do about it; empty if none."""
+        project = self._projects.get(label)
+        found = [plugin for plugin in map(plugin_of, options) if plugin]
+        if project is None or not found:
+            return ""
+        plugins = tuple(dict.fromkeys(found))
+        setting = self._setting(label, (*project.install, *plugins))
+        them = "it" if len(plugins) == 1 else "them"
+        return f"the suite's requirements bring no {' or '.join(plugins)} · add {them} {setting}"
 
     def _foreign(self, missing: Sequence[MissingModule], project: Project, label: str, *, python: str) -> Iterator[str]:
         """Yield what is missing and not the project's own; all that can be added in one."""

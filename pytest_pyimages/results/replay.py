@@ -10,6 +10,7 @@ import pytest
 
 from pytest_pyimages.errors import BuildError, PyimagesError
 from pytest_pyimages.results.outcome import NOT_RUN, ImageResult
+from pytest_pyimages.results.problems import run_problem, unknown_options
 from pytest_pyimages.results.reports import ALLOWED, ReportMaker, warning_message, with_label
 from pytest_pyimages.runs.events import (
     Collected,
@@ -80,6 +81,7 @@ class Replay:
         self._collect_only = collect_only
         self._missing = missing
         self._images = {label: _Image(result) for label, result in results.items()}
+        self._refusals: dict[str, pytest.CollectReport] = {}  # by label
         self._terminal: pytest.TerminalReporter | None = session.config.pluginmanager.getplugin("terminalreporter")
         if self._terminal is not None:
             # On a terminal, a collection that fails writes "collecting ..." over the line that the cursor is on.
@@ -122,6 +124,7 @@ class Replay:
         """Play everything that was held back."""
         for image in self._images.values():
             self._play_held(image)
+        self._play_refusals()
 
     def _hold_or_play(self, image: _Image, event: Passed | Report) -> None:
         if not self._hold:
@@ -231,14 +234,7 @@ class Replay:
             result.problem = str(error)
             detail = error.log if isinstance(error, BuildError) else ""
         elif end is not None:
-            result.exit_status = end.status
-            result.stopped = image.interrupted
-            result.problem, detail = self._problem(image, end)
-            if result.problem and not image.collected:  # a conftest, or a plugin that the configuration names
-                self._missing.look(label, detail)
-            result.advice = self._missing.advice(label, python=result.python)
-            if result.problem and result.advice:
-                result.problem = f"{result.problem.removesuffix('.')}: {result.advice}"
+            detail = self._judged(image, end)
         result.ended = True
         self._count_expected()
         missing = [item.nodeid for item in image.items if item.nodeid not in image.reported]
@@ -263,7 +259,41 @@ class Replay:
                 f" (after {len(image.items) - len(missing)} of {len(image.items)} tests; {len(missing)} not run)"
             )
         result.count("", "error")
-        self._play_collect(image, image.maker.image_error(result.problem, detail))
+        report = image.maker.image_error(result.problem, detail)
+        if result.usage_error and not detail:
+            self._refusals[label] = report
+        else:
+            self._play_collect(image, report)
+
+    def _judged(self, image: _Image, end: RunEnd) -> str:
+        """Set what became of an image's run, and what to do about it; return what to show below its problem."""
+        result, label = image.result, image.result.label
+        result.exit_status = end.status
+        result.stopped = image.interrupted
+        result.usage_error = end.status == pytest.ExitCode.USAGE_ERROR and not end.problem
+        rootdir = str(self._session.config.rootpath)
+        result.problem, detail = run_problem(result, end, internal=image.internal, rootdir=rootdir)
+        unknown = unknown_options(result.problem)
+        if result.problem and not image.collected:  # a conftest, or a plugin that the configuration names
+            self._missing.look(label, detail)
+        if unknown:
+            result.advice = self._missing.plugin_advice(label, unknown)
+        else:
+            result.advice = self._missing.advice(label, python=result.python)
+        if result.problem and result.advice:
+            result.problem = f"{result.problem.removesuffix('.')}{' · ' if unknown else ': '}{result.advice}"
+        return detail
+
+    def _play_refusals(self) -> None:
+        """Play what pytest inside has against its arguments, unless all images say the same: once is enough then.
+
+        The section of the images tells.
+        """
+        told = {self._images[label].result.problem for label in self._refusals}
+        if len(told) > 1 or len(self._refusals) < len(self._images):
+            for label, report in self._refusals.items():
+                self._play_collect(self._images[label], report)
+        self._refusals.clear()
 
     def _play_collect(self, image: _Image, report: pytest.CollectReport) -> None:
         if report.failed and image.result.allowed_to_fail:
@@ -272,29 +302,3 @@ class Replay:
                 self._terminal.stats.setdefault(ALLOWED, []).append(report)
             return
         self._hook.pytest_collectreport(report=report)
-
-    @staticmethod
-    def _problem(image: _Image, end: RunEnd) -> tuple[str, str]:
-        """Return in one line what keeps this run from being complete, and what to show below it."""
-        if end.problem:
-            return end.problem, end.stderr
-        if image.internal or end.status == pytest.ExitCode.INTERNAL_ERROR:
-            return "INTERNALERROR of pytest inside", image.internal or end.stderr
-        if end.status == pytest.ExitCode.USAGE_ERROR:
-            image.result.usage_error = True
-            lines = [line for line in end.stderr.splitlines() if line.strip()]
-            told = (
-                line for line in lines if line.startswith(("ERROR", "ImportError while loading")) or ": error: " in line
-            )
-            said = next(told, lines[-1] if lines else "usage error")
-            return f"pytest inside: {said.removeprefix('ERROR: ').rpartition(': error: ')[2]}", end.stderr
-        if end.status == pytest.ExitCode.TESTS_FAILED and not (
-            image.result.counts["failed"] or image.result.counts["error"]
-        ):
-            extra = [name for name, count in image.result.counts.items() if "failed" in name and count]
-            if not extra:
-                return (
-                    "pytest inside ended with exit status 1 although no test failed (a threshold, such as coverage?)",
-                    end.stderr,
-                )
-        return "", ""

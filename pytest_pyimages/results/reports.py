@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from _pytest._code.code import ReprFileLocation, TerminalRepr
+from _pytest._io import TerminalWriter
 
 from pytest_pyimages.runs.events import CollectReport, Item, LongRepr, Passed, Report, Warned
 
@@ -21,6 +23,18 @@ _UNREADABLE = (KeyError, TypeError, AttributeError, ValueError, RuntimeError, As
 def with_label(text: str, label: str) -> str:
     """Return a node id or a test's name with the image behind it: ``tests/test_a.py::test_x[3.12]``."""
     return f"{text}[{label}]"
+
+
+class Told(TerminalRepr):
+    """A failure of which there is only a text; its cause in one line is what pytest's short summary shows."""
+
+    def __init__(self, text: str, *, cause: str) -> None:
+        self.text = text
+        self.reprcrash = ReprFileLocation("", 0, cause)
+
+    def toterminal(self, tw: TerminalWriter) -> None:
+        for line in self.text.splitlines():
+            tw.line(line)
 
 
 class ReportMaker:
@@ -99,7 +113,7 @@ class ReportMaker:
     def image_error(self, problem: str, detail: str) -> pytest.CollectReport:
         """Return the error of an image that could not be tested, or not to the end."""
         text = f"{self._label}: {problem}" + (f"\n{detail}" if detail else "")
-        return pytest.CollectReport(f"[{self._label}]", "failed", text, [])
+        return pytest.CollectReport(f"[{self._label}]", "failed", Told(text, cause=problem), [])
 
     def allow(self, report: pytest.TestReport) -> pytest.TestReport:
         """Turn a failure into what fails nothing and is shown, where this image is allowed to fail."""
@@ -125,7 +139,14 @@ def rebuilt(longrepr: LongRepr) -> Any:
             return _report_kwargs_from_json({"longrepr": longrepr.tree})["longrepr"]
         except _UNREADABLE:
             pass  # the text says the same without colours
-    return longrepr.text
+    cause = longrepr.crash[2] if longrepr.crash is not None else _last_error(longrepr.text)
+    return Told(longrepr.text, cause=cause) if cause else longrepr.text
+
+
+def _last_error(text: str) -> str:
+    """Return what a traceback ends with; pytest draws it behind an "E"."""
+    found = [line[1:].strip() for line in text.splitlines() if line.startswith("E  ")]
+    return found[-1] if found else ""
 
 
 def warning_message(event: Warned) -> warnings.WarningMessage:

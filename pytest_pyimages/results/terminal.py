@@ -49,16 +49,25 @@ def write_summary(
     terminal.write_sep("=", "py-images")
     if rows:
         _write(terminal, image_table(rows), width=UNWRAPPED)
-        for result in rows:
-            # The advice is part of a problem.
-            for told in (result.problem,) if result.problem else (result.stopped, result.advice):
-                if told:
-                    terminal.write_line(f" {result.label}  {told}", red=not result.allowed_to_fail)
+        for told, ones in _said(rows).items():
+            labels = ", ".join(result.label for result in ones)
+            terminal.write_line(f" {labels}  {told}", red=not all(result.allowed_to_fail for result in ones))
     if not collect_only:
         _write_comparison(terminal, results, quiet=quiet)
     _write_allowed(terminal)
     for note in notes:
         terminal.write_line(f" note: {note}")
+
+
+def _said(results: Sequence[ImageResult]) -> dict[str, list[ImageResult]]:
+    """Return what is to be told of images in a line each; of those of which the same is told, once."""
+    said: dict[str, list[ImageResult]] = {}
+    for result in results:
+        # The advice is part of a problem.
+        for told in (result.problem,) if result.problem else (result.stopped, result.advice):
+            if told:
+                said.setdefault(told, []).append(result)
+    return said
 
 
 def image_table(results: Sequence[ImageResult]) -> Table:

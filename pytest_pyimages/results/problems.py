@@ -1,0 +1,59 @@
+"""What kept a run from being complete, in one line, told from how the worker and pytest ended."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+
+from pytest_pyimages.results.outcome import ImageResult
+from pytest_pyimages.runs.run import RunEnd
+
+# argparse has a usage line before what is wrong, pytest has lines about ini file and rootdir behind it.
+_USAGE = re.compile(r"^.*: error: (.+)$", re.MULTILINE)
+_NOT_FOUND = re.compile(r"^ERROR: ((?:file or directory )?not found: .+)$", re.MULTILINE)
+_UNKNOWN = "unrecognized arguments: "
+
+
+def run_problem(result: ImageResult, end: RunEnd, *, internal: str, rootdir: str) -> tuple[str, str]:
+    """Return in one line what keeps this run from being complete, and what to show below it; both may be empty.
+
+    :param internal: what pytest inside said of an error of its own.
+    """
+    if end.problem:
+        return end.problem, end.stderr
+    if internal or end.status == pytest.ExitCode.INTERNAL_ERROR:
+        return "INTERNALERROR of pytest inside", internal or end.stderr
+    if end.status == pytest.ExitCode.USAGE_ERROR:
+        return usage_problem(end.stderr, rootdir=rootdir)
+    failed = result.counts["failed"] or result.counts["error"]
+    extra = [name for name, count in result.counts.items() if "failed" in name and count]
+    if end.status == pytest.ExitCode.TESTS_FAILED and not failed and not extra:
+        return (
+            "pytest inside ended with exit status 1 although no test failed (a threshold, such as coverage?)",
+            end.stderr,
+        )
+    return "", ""
+
+
+def usage_problem(stderr: str, *, rootdir: str) -> tuple[str, str]:
+    """Return what pytest inside has against its arguments, and what to show below it: nothing if that says it all."""
+    plain = _USAGE.search(stderr) or _NOT_FOUND.search(stderr)
+    if plain is not None:
+        return plain[1].replace(f"{rootdir}/", ""), ""
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    told = (line for line in lines if line.startswith(("ERROR", "ImportError while loading")))
+    said = next(told, lines[-1] if lines else "usage error")
+    return f"pytest inside: {said.removeprefix('ERROR: ')}", stderr
+
+
+def unknown_options(problem: str) -> tuple[str, ...]:
+    """Return the options that pytest inside does not know; none for any other problem."""
+    if not problem.startswith(_UNKNOWN):
+        return ()
+    try:
+        words = shlex.split(problem.removeprefix(_UNKNOWN))
+    except ValueError:
+        words = problem.removeprefix(_UNKNOWN).split()
+    return tuple(word.partition("=")[0] for word in words if word.startswith("-"))

@@ -1,0 +1,55 @@
+"""What pytest inside has against its arguments, in one line."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_pyimages.results.problems import unknown_options, usage_problem
+
+ARGPARSE = """\
+ERROR: usage: __main__.py [options] [file_or_dir] [file_or_dir] [...]
+__main__.py: error: {}
+  inifile: /src/pytest.ini
+  rootdir: /src
+"""
+
+
+@pytest.mark.parametrize(
+    ("stderr", "problem", "shows_more"),
+    [
+        pytest.param(ARGPARSE.format("unrecognized arguments: -n"), "unrecognized arguments: -n", False, id="option"),
+        pytest.param(
+            "ERROR: file or directory not found: nope.py\n\n", "file or directory not found: nope.py", False, id="file"
+        ),
+        pytest.param(
+            "ERROR: not found: /src/t.py::no\n(no match in any of [<Module t.py>])\n",
+            "not found: t.py::no",
+            False,
+            id="id",
+        ),
+        pytest.param(
+            "ImportError while loading conftest '/src/conftest.py'.\nconftest.py:1: in <module>\nE  ImportError: no\n",
+            "pytest inside: ImportError while loading conftest '/src/conftest.py'.",
+            True,
+            id="conftest",
+        ),
+        pytest.param("ERROR: it is wrong\nand more", "pytest inside: it is wrong", True, id="of a plugin"),
+        pytest.param("", "pytest inside: usage error", False, id="nothing"),
+    ],
+)
+def test_usage_problem(stderr: str, problem: str, shows_more: bool) -> None:
+    assert usage_problem(stderr, rootdir="/src") == (problem, stderr if shows_more else "")
+
+
+@pytest.mark.parametrize(
+    ("problem", "expected"),
+    [
+        ("unrecognized arguments: -n", ("-n",)),
+        ("unrecognized arguments: --cov=src --cov-report=it's -x", ("--cov", "--cov-report", "-x")),
+        ("unrecognized arguments: -n 4", ("-n",)),
+        ("file or directory not found: -n", ()),
+        ("", ()),
+    ],
+)
+def test_unknown_options(problem: str, expected: tuple[str, ...]) -> None:
+    assert unknown_options(problem) == expected
