@@ -22,6 +22,7 @@ from pytest_pyimages.engines.base import Mount
 from pytest_pyimages.engines.docker import DockerEngine
 from pytest_pyimages.engines.labels import KIND, LABEL
 from pytest_pyimages.images import way_in
+from pytest_pyimages.images.base_images import BaseImages
 from pytest_pyimages.images.build import Builder
 from pytest_pyimages.images.configuration import Configuration
 from pytest_pyimages.images.install_step import CACHE_VOLUME
@@ -230,10 +231,12 @@ def test_index_in_the_place_of_the_public_one(job: Job, wheels: Path, monkeypatc
 
 @pytest.mark.parametrize("image", [UV, PIP])
 def test_wrong_password_is_told_with_the_index_and_what_to_do(
-    job: Job, index: PackageIndex, monkeypatch: pytest.MonkeyPatch, image: str
+    job: Job, monkeypatch: pytest.MonkeyPatch, image: str
 ) -> None:
-    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", index.url_with("some.body:wr0ng-password"))
-    done = job.run(images=image)
+    """By an index that nobody has asked before: what stands in the cache is not asked for again."""
+    with package_index(sample(), credentials=CREDENTIALS) as index:
+        monkeypatch.setenv("PIP_EXTRA_INDEX_URL", index.url_with("some.body:wr0ng-password"))
+        done = job.run(images=image)
     assert done.returncode == 1
     problem = job.images[image]["problem"]
     assert f"the package index {index.host} answers 401 (Unauthorized)" in problem
@@ -255,6 +258,7 @@ def test_engine_on_another_machine_gets_neither_network_nor_folders(
     with Ownership() as owner:
         builder = Builder(
             engine=engine,
+            bases=BaseImages(engine, say=lambda *_: None, progress=lambda *_: None),
             owner=owner,
             source=Source(job.folder),
             network=lambda plan: plan_network(plan, environ),
