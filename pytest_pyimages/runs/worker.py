@@ -286,6 +286,8 @@ def make_plugins(channel, spec):
                     "inifile": as_text(getattr(config, "inipath", None) or config.inifile or ""),
                 }
             )
+            if spec["incomplete"]:
+                warn("ReadOnlySourceWarning", spec["incomplete"], (spec["project"], 0))
             channel.flush()
 
         @pytest.hookimpl(trylast=True)
@@ -410,14 +412,18 @@ def make_plugins(channel, spec):
             channel.send({"t": "interrupted", "text": clip(excinfo.typename + (": " + text if text else ""), 4096)})
 
     def recorded(warning_message, when, nodeid):
+        where = as_text(warning_message.filename), warning_message.lineno
+        warn(warning_message.category.__name__, as_text(warning_message.message), where, as_text(when), nodeid)
+
+    def warn(category, text, where=("", 0), when="config", nodeid=""):
         channel.send(
             {
                 "t": "warning",
-                "category": warning_message.category.__name__,
-                "text": clip(as_text(warning_message.message), 65536),
-                "path": as_text(warning_message.filename),
-                "line": warning_message.lineno,
-                "when": as_text(when),
+                "category": category,
+                "text": clip(text, 65536),
+                "path": where[0],
+                "line": where[1],
+                "when": when,
                 "id": as_text(nodeid or ""),
             }
         )
@@ -744,13 +750,14 @@ def put_in_place(kept, root):
 
 
 def complete_source(root):
-    """Put what set-up and build made into this container's tree; say so where that is not possible."""
+    """Put what set-up and build made into this container's tree; return why that is not possible, or an empty text."""
     kept = os.path.join(os.path.dirname(os.path.abspath(__file__)), "made")
     try:
         for part in ("setup", "build"):
             put_in_place(os.path.join(kept, part), root)
     except (IOError, OSError) as error:
-        print("files that the build made are not in the source tree: %s" % as_text(error), file=sys.stderr)
+        return "files that the build of the image made cannot be put into the source tree: %s" % as_text(error)
+    return ""
 
 
 def main():
@@ -771,7 +778,7 @@ def main():
         os.write(wire, line.encode("ascii"))
         select.select([control], [], [], ACKNOWLEDGE_SECONDS)
         return 0
-    complete_source(spec["project"])
+    spec["incomplete"] = complete_source(spec["project"])
 
     read_fd, write_fd = os.pipe()
     fcntl.fcntl(read_fd, fcntl.F_SETFL, os.O_NONBLOCK)

@@ -111,14 +111,14 @@ def test_what_the_host_has_is_not_overwritten(tmp_path: Path) -> None:
     WORKER.put_in_place(str(tmp_path / "made"), str(tree))
 
 
-def test_a_tree_that_cannot_be_written_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_tree_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_tree(tmp_path / "made", {"setup/shop/new.py": ""})
     (tmp_path / "tree").write_text("not a folder")
     monkeypatch.setattr(WORKER, "__file__", str(tmp_path / "worker.pyc"))
-    WORKER.complete_source(str(tmp_path / "tree"))
-    assert "files that the build made are not in the source tree" in capsys.readouterr().err
+    said = WORKER.complete_source(str(tmp_path / "tree"))
+    assert said.startswith("files that the build of the image made cannot be put into the source tree: [Errno ")
+    monkeypatch.setattr(WORKER, "__file__", str(tmp_path / "elsewhere" / "worker.pyc"))
+    assert WORKER.complete_source(str(tmp_path / "tree")) == ""
 
 
 def job(**changes: object) -> dict[str, Any]:
