@@ -177,6 +177,10 @@ class ImagesSession:
         if self.source.reason:
             notes.append(f"source: copy ({self.source.reason})")
         if self._is_quiet and not notes and not any(result.failed for result in self.results.values()):
+            if self._verbosity == -1 and not self._settings.collect_only:
+                from pytest_pyimages.results.rows import all_in_one_line
+
+                terminalreporter.write_line(f"py-images: {all_in_one_line(list(self.results.values()))}")
             return
         from pytest_pyimages.results.terminal import write_summary
 

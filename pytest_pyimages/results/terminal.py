@@ -6,12 +6,12 @@ import io
 from collections.abc import Mapping, Sequence
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from pytest_pyimages.results.outcome import (
-    COUNTED,
     NOT_RUN,
     Difference,
     ImageResult,
@@ -20,19 +20,20 @@ from pytest_pyimages.results.outcome import (
     patterns,
 )
 from pytest_pyimages.results.reports import ALLOWED
+from pytest_pyimages.results.rows import (
+    LETTERS,
+    SHOWN_PER_PATTERN,
+    build_time,
+    comparison_lines,
+    counted_names,
+    image_lines,
+    remark,
+    seconds,
+    shown_label,
+)
 
-SHOWN_PER_PATTERN = 20
-UNWRAPPED = 400  # columns: a row of an image stays one line, whatever the terminal makes of it
-LETTERS = {
-    "passed": ".",
-    "failed": "F",
-    "error": "E",
-    "skipped": "s",
-    "xfailed": "x",
-    "xpassed": "X",
-    NOT_RUN: "!",
-    "": "-",
-}
+NARROWEST_ID = 40  # columns for node ids; where there are fewer, a test gets lines of its own
+UNWRAPPED = 400  # columns: enough for any table
 STYLES = {"failed": "red", "error": "red", NOT_RUN: "red", "passed": "green", "xpassed": "yellow", "skipped": "yellow"}
 
 
@@ -48,7 +49,11 @@ def write_summary(
     rows = [result for result in results.values() if not quiet or result.failed]
     terminal.write_sep("=", "py-images")
     if rows:
-        _write(terminal, image_table(rows), width=UNWRAPPED)
+        table = image_table(rows)
+        if max(cell_len(line) for line in _drawn(table, UNWRAPPED)) <= _width(terminal):
+            _write(terminal, _drawn(table, _width(terminal), has_markup=terminal.hasmarkup))
+        else:
+            _write(terminal, [f" {line}" for line in image_lines(rows)])
         for told, ones in _said(rows).items():
             labels = ", ".join(result.label for result in ones)
             terminal.write_line(f" {labels}  {told}", red=not all(result.allowed_to_fail for result in ones))
@@ -72,12 +77,7 @@ def _said(results: Sequence[ImageResult]) -> dict[str, list[ImageResult]]:
 
 def image_table(results: Sequence[ImageResult]) -> Table:
     """Return a row per image: version, counts, build and run time, what is special about it."""
-    # The columns that every run has, and whichever others there is something in.
-    always = ("passed", "failed", "skipped")
-    extra = dict.fromkeys(
-        name for result in results for name, count in result.counts.items() if count and name not in always
-    )
-    names = [*always, *sorted(extra, key=lambda name: COUNTED.index(name) if name in COUNTED else len(COUNTED))]
+    names = counted_names(results)
     table = _table()
     table.add_column("image", no_wrap=True)
     table.add_column("python", no_wrap=True)
@@ -89,35 +89,18 @@ def image_table(results: Sequence[ImageResult]) -> Table:
     for result in results:
         counts = [Text(str(result.counts.get(name, 0)), style=_count_style(name, result)) for name in names]
         table.add_row(
-            Text(result.label + ("?" if result.allowed_to_fail else ""), style="red" if result.failed else "green"),
+            Text(shown_label(result), style="red" if result.failed else "green"),
             result.python,
             *counts,
-            "cached" if result.cached else _seconds(result.build_seconds),
-            _seconds(result.run_seconds),
-            Text(_remark(result)),
+            build_time(result),
+            seconds(result.run_seconds),
+            Text(remark(result)),
         )
     return table
 
 
 def _count_style(name: str, result: ImageResult) -> str:
     return STYLES.get(name, "yellow") if result.counts.get(name, 0) else "dim"
-
-
-def _seconds(value: float) -> str:
-    return f"{value:.1f}s" if value else "-"
-
-
-def _remark(result: ImageResult) -> str:
-    remarks = []
-    if result.allowed_to_fail:
-        remarks.append("allowed to fail" if result.failed else "passes although it may fail: the ? can go")
-    if result.problem or result.advice or result.stopped:
-        remarks.append("see below")
-    elif result.exit_status is not None and result.exit_status > pytest.ExitCode.NO_TESTS_COLLECTED:
-        remarks.append(f"exit status {result.exit_status}")
-    elif result.outcome in ("interrupted", "nothing collected"):
-        remarks.append(result.outcome)
-    return " · ".join(remarks)
 
 
 def _write_allowed(terminal: pytest.TerminalReporter) -> None:
@@ -141,11 +124,21 @@ def _write_comparison(terminal: pytest.TerminalReporter, results: Mapping[str, I
         return
     found = differences(results)
     terminal.write_line("")
-    if found:
-        _write(terminal, comparison_table(labels, found), width=max(terminal._tw.fullwidth, 60))  # noqa: SLF001
+    if found and _has_room(terminal, labels, found):
+        _write(terminal, _drawn(comparison_table(labels, found), _width(terminal), has_markup=terminal.hasmarkup))
+    elif found:
+        _write(terminal, [" differs between images", *(f" {line}" for line in comparison_lines(labels, found))])
     elif not quiet and all(result.outcome in ("passed", "failed", "nothing collected") for result in results.values()):
         total = len(results[labels[0]].outcomes)
-        terminal.write_line(f" all {total} tests agree on {len(labels)} images")
+        tests = "1 test agrees" if total == 1 else f"all {total} tests agree"
+        terminal.write_line(f" {tests} on {len(labels)} images")
+
+
+def _has_room(terminal: pytest.TerminalReporter, labels: tuple[str, ...], found: tuple[Difference, ...]) -> bool:
+    """Whether columns of images leave enough for the node ids."""
+    longest = max(cell_len(difference.nodeid) for difference in found)
+    # A space at each side of a column, and an indent of two.
+    return _width(terminal) - sum(cell_len(label) + 2 for label in labels) >= min(longest, NARROWEST_ID) + 4
 
 
 def comparison_table(labels: tuple[str, ...], found: tuple[Difference, ...]) -> Table:
@@ -168,18 +161,25 @@ def _table() -> Table:
     return Table(box=None, pad_edge=True, header_style="", show_edge=False)
 
 
-def _write(terminal: pytest.TerminalReporter, table: Table, *, width: int) -> None:
+def _width(terminal: pytest.TerminalReporter) -> int:
+    return int(terminal._tw.fullwidth)  # noqa: SLF001 - get_terminal_writer is not on the reporter
+
+
+def _drawn(table: Table, width: int, *, has_markup: bool = False) -> list[str]:
     """Draw with rich, write with pytest: one place decides on colours, width and where output goes."""
-    writer = terminal._tw  # noqa: SLF001 - get_terminal_writer is not on the reporter
     console = Console(
         file=io.StringIO(),
         width=width,
-        force_terminal=writer.hasmarkup,
-        color_system="standard" if writer.hasmarkup else None,
+        force_terminal=has_markup,
+        color_system="standard" if has_markup else None,
         highlight=False,
         legacy_windows=False,
     )
     with console.capture() as capture:
         console.print(table)
-    for line in capture.get().splitlines():
-        terminal.write_line(line.rstrip())
+    return [line.rstrip() for line in capture.get().splitlines()]
+
+
+def _write(terminal: pytest.TerminalReporter, lines: Sequence[str]) -> None:
+    for line in lines:
+        terminal.write_line(line)

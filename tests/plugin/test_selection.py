@@ -191,7 +191,9 @@ def test_quiet_is_as_quiet_as_pytest(pytester: pytest.Pytester, run_images: Run)
     run = run_images("-q", images=IMAGES)
     lines = [line for line in run.out.splitlines() if line.strip()]
     assert re.fullmatch(r"\.{4} +\[100%\]", lines[0])
+    assert lines[1:-1] == ["py-images: 3.12, 3.14-slim: 2 passed"]
     assert re.fullmatch(r"4 passed in [\d.]+s", lines[-1])
+    assert "3.12" not in run_images("-qq", images=IMAGES).out
 
 
 def test_plugin_of_the_suite_by_name(pytester: pytest.Pytester, run_images: Run) -> None:

@@ -1,0 +1,102 @@
+"""What is said of an image and of a test that differs, in words, and in lines where a table is too wide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from pytest_pyimages.results.outcome import COUNTED, NOT_RUN, Difference, ImageResult, patterns
+
+SHOWN_PER_PATTERN = 20
+LETTERS = {
+    "passed": ".",
+    "failed": "F",
+    "error": "E",
+    "skipped": "s",
+    "xfailed": "x",
+    "xpassed": "X",
+    NOT_RUN: "!",
+    "": "-",
+}
+# The columns that every run has, and whichever others there is something in.
+_ALWAYS = ("passed", "failed", "skipped")
+
+
+def shown_label(result: ImageResult) -> str:
+    """Return what an image is called: with a "?" where it is allowed to fail."""
+    return result.label + ("?" if result.allowed_to_fail else "")
+
+
+def counted_names(results: Sequence[ImageResult]) -> list[str]:
+    """Return the outcomes that have a column, in their order."""
+    extra = dict.fromkeys(
+        name for result in results for name, count in result.counts.items() if count and name not in _ALWAYS
+    )
+    return [*_ALWAYS, *sorted(extra, key=lambda name: COUNTED.index(name) if name in COUNTED else len(COUNTED))]
+
+
+def seconds(value: float) -> str:
+    return f"{value:.1f}s" if value else "-"
+
+
+def build_time(result: ImageResult) -> str:
+    return "cached" if result.cached else seconds(result.build_seconds)
+
+
+def remark(result: ImageResult) -> str:
+    """Return what is special about an image."""
+    remarks = []
+    if result.allowed_to_fail:
+        remarks.append("allowed to fail" if result.failed else "passes although it may fail: the ? can go")
+    if result.problem or result.advice or result.stopped:
+        remarks.append("see below")
+    elif result.exit_status is not None and result.exit_status > pytest.ExitCode.NO_TESTS_COLLECTED:
+        remarks.append(f"exit status {result.exit_status}")
+    elif result.outcome in ("interrupted", "nothing collected"):
+        remarks.append(result.outcome)
+    return " · ".join(remarks)
+
+
+def counts_in_words(result: ImageResult) -> str:
+    """Return "2 failed, 408 passed": the worst first, as pytest has it."""
+    names = ["failed", *(name for name in counted_names([result]) if name != "failed")]
+    told = [f"{result.counts[name]} {name}" for name in names if result.counts.get(name)]
+    return ", ".join(told) or "no tests"
+
+
+def all_in_one_line(results: Sequence[ImageResult]) -> str:
+    """Return which images ran, and what became of their tests; images with the same counts are told together."""
+    groups: dict[str, list[str]] = {}
+    for result in results:
+        groups.setdefault(counts_in_words(result), []).append(shown_label(result))
+    return " · ".join(f"{', '.join(labels)}: {counts}" for counts, labels in groups.items())
+
+
+def image_lines(results: Sequence[ImageResult]) -> Iterator[str]:
+    """Yield two lines for each image."""
+    for result in results:
+        python = f" ({result.python})" if result.python else ""
+        yield f"{shown_label(result)}{python}: {counts_in_words(result)}"
+        times = f"build {build_time(result)} · run {seconds(result.run_seconds)}"
+        yield "  " + " · ".join(told for told in (times, remark(result)) if told)
+
+
+def comparison_lines(labels: tuple[str, ...], found: tuple[Difference, ...]) -> Iterator[str]:
+    """Yield two lines for each test that differs, below what such tests have in common."""
+    for pattern, members in patterns(labels, found):
+        yield pattern
+        for difference in members[:SHOWN_PER_PATTERN]:
+            yield f"  {difference.nodeid}"
+            yield f"    {_where(labels, difference)}"
+        if len(members) > SHOWN_PER_PATTERN:
+            yield f"  … and {len(members) - SHOWN_PER_PATTERN} more"
+
+
+def _where(labels: tuple[str, ...], difference: Difference) -> str:
+    """Return "F on 3.14, 3.14-slim": of a test that passes somewhere, only what is otherwise."""
+    groups: dict[str, list[str]] = {}
+    for label, outcome in zip(labels, difference.outcomes, strict=True):
+        groups.setdefault(outcome, []).append(label)
+    others = {outcome: ones for outcome, ones in groups.items() if outcome != "passed"}
+    return " · ".join(f"{LETTERS.get(outcome, '?')} on {', '.join(ones)}" for outcome, ones in others.items())
