@@ -13,7 +13,7 @@ from typing import NoReturn, Protocol
 import pytest
 
 import pytest_pyimages
-from pytest_pyimages.commands import build, list_images, prune, run_tests
+from pytest_pyimages.commands import build, list_images, lock_images, prune, run_tests
 from pytest_pyimages.commands.project import add_engine_argument
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
 
@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, Command] = {
     "build": build,
     "list": list_images,
     "prune": prune,
+    "lock": lock_images,
 }
 
 

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 
 from pytest_pyimages.engines.base import Engine
 from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
+from pytest_pyimages.images.base_images import BaseImages
 from pytest_pyimages.images.build import Builder, BuiltImage
+from pytest_pyimages.images.image_lock import read_image_lock
 from pytest_pyimages.images.last_used import LastUsed
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.pruning import prune_superseded
@@ -111,8 +113,16 @@ class Schedule:
         self._built: list[str] = []  # ids of new images
         self._cleanup = ExitStack()
         self._owner = self._cleanup.enter_context(Ownership())
+        self._bases = BaseImages(
+            engine,
+            policy=settings.pull,
+            lock=read_image_lock(settings.lock_file) if settings.lock_file is not None else None,
+            say=lambda label, text: self._put(Said(label, text)),
+            progress=lambda label, text: self._put(Progressed(label, text)),
+        )
         self._builder = Builder(
             engine=engine,
+            bases=self._bases,
             owner=self._owner,
             source=source,
             network=_network,
@@ -127,7 +137,11 @@ class Schedule:
                 self.notes.append(text)
 
     def start(self, plans: Sequence[ImagePlan]) -> None:
-        """Set everything going, and remove meanwhile what dead sessions left behind."""
+        """Set everything going, and remove meanwhile what dead sessions left behind.
+
+        :raises ConfigurationError: before anything is started, if images are not those of the lock file.
+        """
+        self._bases.check(plan.tag for plan in plans)
         turn = threading.Semaphore(min(len(plans), max(2, os.cpu_count() or 1)))
 
         def work(plan: ImagePlan) -> None:

@@ -77,8 +77,11 @@ class ImagesSession:
             raise pytest.UsageError(str(error)) from None
         except EngineError as error:
             raise pytest.UsageError(f"--py-images: {error}") from None
-        self._schedule = Schedule(self._engine, self._settings, self.source)
-        self._schedule.start(self.plans)
+        try:
+            self._schedule = Schedule(self._engine, self._settings, self.source)
+            self._schedule.start(self.plans)
+        except PyimagesError as error:
+            raise pytest.UsageError(str(error)) from None
 
     def pytest_report_header(self) -> list[str]:
         labels = ", ".join(tag.label + ("?" if tag.allowed_to_fail else "") for tag in self.matrix)

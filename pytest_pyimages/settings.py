@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,6 +47,14 @@ OPTIONS = (
     ),
     ("--py-images-report", "FILE", "write the results of all images to FILE.json"),
     (
+        "--py-images-pull",
+        "POLICY",
+        (
+            "when a registry is asked for an image: 'missing', if the engine does not have it; 'always'; 'never'"
+            " (default: missing)"
+        ),
+    ),
+    (
         "--py-images-source",
         "MODE",
         (
@@ -57,6 +66,8 @@ OPTIONS = (
 INI_KEYS = (
     ("py_images", "the images to run the suite in, as for --py-images, one or more per line"),
     ("py_images_registry", "as --py-images-registry"),
+    ("py_images_pull", "as --py-images-pull"),
+    ("py_images_lock", "a file that pins images to their digests, relative to the rootdir; `pyimages lock` writes it"),
     ("py_images_install", "what to install for the suite instead of what is found: pip arguments, one per line"),
     (
         "py_images_versions",
@@ -67,6 +78,8 @@ INI_KEYS = (
     ("py_images_env", "variables for set-up and suite: NAME=VALUE, or NAME for the host's value, one per line"),
     ("py_images_dockerfile", "a Dockerfile for what the images stand on; gets the image as the argument PYTHON_IMAGE"),
 )
+PullPolicy = Literal["missing", "always", "never"]
+POLICIES: tuple[PullPolicy, ...] = ("missing", "always", "never")
 OWN_OPTIONS = tuple((name, True) for name, _, _ in OPTIONS)
 OWN_INI = tuple(name for name, _ in INI_KEYS)
 
@@ -105,6 +118,8 @@ class Settings:
     engine: str  # endpoint, or empty for the engine's own rules
     report: Path | None
     source: Literal["auto", "overlay", "copy"]
+    pull: PullPolicy
+    lock_file: Path | None  # of images
     passed_output: bool
     collect_only: bool
     live_output: bool  # -s: what the suite prints is shown as it comes
@@ -123,6 +138,8 @@ class Settings:
             engine=_last(config, "--py-images-engine"),
             report=_report(config, invocation.cwd),
             source=_source(config),
+            pull=_pull(config, invocation),
+            lock_file=_lock_file(invocation),
             passed_output=_wants_passed_output(config),
             collect_only=bool(config.getoption("collectonly", default=False)),
             live_output=captures_nothing(invocation.all_args, OWN_OPTIONS),
@@ -186,6 +203,30 @@ def _source(config: pytest.Config) -> Literal["auto", "overlay", "copy"]:
     if value in ("auto", "overlay", "copy"):
         return cast("Literal['auto', 'overlay', 'copy']", value)
     raise ConfigurationError(f'--py-images-source: "{value}" is none of auto, overlay, copy')
+
+
+def _pull(config: pytest.Config, invocation: Invocation) -> PullPolicy:
+    value, origin = _last(config, "--py-images-pull"), "--py-images-pull"
+    if not value:
+        value, origin = _text_of("py_images_pull", invocation), _ini_origin("py_images_pull", invocation)
+    for policy in POLICIES:
+        if value in (policy, ""):
+            return policy
+    near = difflib.get_close_matches(value, POLICIES, n=1)
+    hint = f"did you mean {near[0]}?" if near else ""
+    raise ConfigurationError(f'{origin}: "{value}" is none of {", ".join(POLICIES)}', hint)
+
+
+def _lock_file(invocation: Invocation) -> Path | None:
+    name = _text_of("py_images_lock", invocation)
+    return invocation.rootdir / name if name else None
+
+
+def _text_of(key: str, invocation: Invocation) -> str:
+    value = invocation.ini.get(key, "")
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{_ini_origin(key, invocation)}: one text is wanted", "write it without brackets")
+    return value.strip()
 
 
 def _wants_passed_output(config: pytest.Config) -> bool:

@@ -13,12 +13,12 @@ from filelock import FileLock, Timeout
 
 from pytest_pyimages.engines.base import Engine, ImageInfo
 from pytest_pyimages.engines.labels import LABEL, PYTHON
-from pytest_pyimages.errors import BuildError, ImageNotFound
+from pytest_pyimages.errors import BuildError
+from pytest_pyimages.images.base_images import BaseImages
 from pytest_pyimages.images.locks_fate import fate_note
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.project import Project
 from pytest_pyimages.images.storage import environment_reference
-from pytest_pyimages.matrix import ImageTag, nearest_tags
 from pytest_pyimages.runs.ownership import Ownership
 from pytest_pyimages.runs.source import Source
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from pytest_pyimages.images.network import HostNetwork
 
 LOCK_SECONDS = 1800
-PULL_SECONDS = 0.1  # between two words on how far a pull has come
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +54,7 @@ class Builder:
         self,
         *,
         engine: Engine,
+        bases: BaseImages,
         owner: Ownership,
         source: Source,
         network: Callable[[ImagePlan], HostNetwork],
@@ -63,6 +63,7 @@ class Builder:
         note: Callable[[str], None],
     ) -> None:
         self._engine = engine
+        self._bases = bases
         self._owner = owner
         self._source = source
         self._network = network
@@ -112,7 +113,7 @@ class Builder:
         :raises EngineError: where the engine itself fails.
         """
         started = time.monotonic()
-        base = self._base(plan.tag)
+        base = self._bases.resolve(plan.tag)
         reference = environment_reference(plan.recipe, base)
         image, cached = self._engine.find_image(reference), True
         if image is None:
@@ -129,26 +130,6 @@ class Builder:
             cached=cached,
             build_seconds=0.0 if cached else time.monotonic() - started,
         )
-
-    def _base(self, tag: ImageTag) -> ImageInfo:
-        found = self._engine.find_image(tag.reference)
-        if found is not None:
-            return found
-        self._say(tag.label, f"pulling {tag.reference}")
-        try:
-            told = 0.0
-            for pulled in self._engine.pull(tag.reference):
-                if time.monotonic() - told >= PULL_SECONDS:
-                    told = time.monotonic()
-                    self._progress(tag.label, str(pulled))
-        except ImageNotFound as error:
-            near = nearest_tags(tag.label) if ":" not in tag.label and "/" not in tag.label else ()
-            hint = f"nearest: {', '.join(near)}" if near else ""
-            raise BuildError(f"no such image: {tag.reference}", hint, log=error.message) from error
-        found = self._engine.find_image(tag.reference)
-        if found is None:
-            raise BuildError(f"{tag.reference} was pulled and is not there", "try again")
-        return found
 
     def _build_once(self, plan: ImagePlan, base: ImageInfo, reference: str) -> tuple[ImageInfo, bool]:
         lock = FileLock(self._owner.build_locks / f"{reference.rpartition(':')[2]}.lock", thread_local=False)

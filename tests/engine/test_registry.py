@@ -1,0 +1,239 @@
+"""Pulls, digests, lock files and credentials, with a real registry on loopback."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_pyimages.engines.docker import DockerEngine, connect
+from pytest_pyimages.errors import EngineError
+from tests.standins.registry import PASSWORD, USER, Registry, registry
+
+from .test_main_job import Job
+
+TAG = "3.14-slim"
+Push = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    with registry(tmp_path_factory.mktemp("public")) as running:
+        yield running
+
+
+@pytest.fixture
+def job(tmp_path: Path, host: str, monkeypatch: pytest.MonkeyPatch) -> Job:
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PY_IMAGES_REGISTRY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "config"))
+    (tmp_path / "test_it.py").write_text("def test_it(): pass\n")
+    return Job(tmp_path)
+
+
+@pytest.fixture
+def push(engine: DockerEngine, raw: Any) -> Iterator[Push]:
+    """Return what pushes an image, and leaves nothing of it in the engine; it gives the digest."""
+    names: list[str] = []
+
+    def push(reference: str, *, source: str, change: str = "", user: str = "") -> str:
+        names.append(reference)
+        repository, _, tag = reference.rpartition(":")
+        if change:
+            container = raw.create_container(source, ["true"])["Id"]
+            raw.put_archive(container, "/etc", _tar({"change": change}))
+            raw.commit(container, repository=repository, tag=tag)
+            raw.remove_container(container)
+        else:
+            raw.tag(source, repository, tag)
+        login = {"username": user, "password": PASSWORD} if user else {"username": "", "password": ""}
+        records = list(raw.push(repository, tag=tag, stream=True, decode=True, auth_config=login))
+        assert not [record for record in records if "error" in record]
+        digest = next(record["aux"]["Digest"] for record in records if "Digest" in record.get("aux", {}))
+        _forget(engine, raw, reference)
+        return str(digest)
+
+    yield push
+    for reference in names:
+        _forget(engine, raw, reference)
+
+
+def _forget(engine: DockerEngine, raw: Any, reference: str) -> None:
+    """Remove the names that a reference has given an image here: by its tag and by its digests."""
+    repository = reference.rpartition(":")[0]
+    engine.remove_image(reference)
+    for image in raw.images():
+        for digest in image.get("RepoDigests") or ():
+            if digest.startswith(f"{repository}@"):
+                engine.remove_image(digest)
+
+
+def _tar(files: dict[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, text in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(text)
+            tar.addfile(entry, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
+def manifests(running: Registry) -> int:
+    return sum("/manifests/" in request for request in running.requests())
+
+
+def test_when_the_registry_is_asked(job: Job, public: Registry, push: Push) -> None:
+    reference = f"{public.address}/library/python:{TAG}"
+    digest = push(reference, source=f"python:{TAG}")
+    prefix = f"--py-images-registry={public.address}/library"
+
+    done = job.run(prefix, images=TAG)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert job.images[TAG]["digest"] == f"{public.address}/library/python@{digest}"
+
+    before = manifests(public)
+    assert job.run(prefix, images=TAG).returncode == 0
+    assert job.images[TAG]["cached"]
+    assert manifests(public) == before, "an image that is there is never asked about"
+
+    assert job.run(prefix, "--py-images-pull=always", images=TAG).returncode == 0
+    assert job.images[TAG]["cached"], "the same image is the same"
+    asked = manifests(public)
+    assert asked > before
+
+    done = job.run(prefix, "--py-images-pull=never", images="3.12")
+    assert done.returncode == 1
+    assert f"{public.address}/library/python:3.12 is not here, and --py-images-pull=never" in done.stdout
+    assert manifests(public) == asked
+
+    done = job.run(prefix, images="3.13-slim")
+    assert done.returncode == 1
+    assert f"no such image: {public.address}/library/python:3.13-slim" in done.stdout
+
+
+def test_what_is_locked_is_what_is_run(job: Job, public: Registry, push: Push, engine: DockerEngine, raw: Any) -> None:
+    reference = f"{public.address}/locked/python:{TAG}"
+    (job.folder / "pytest.ini").write_text(
+        f"[pytest]\npy_images = {TAG}\npy_images_registry = {public.address}/locked\npy_images_lock = images.lock\n"
+    )
+    suite = [sys.executable, "-m", "pytest", "--py-images-report=report.json"]
+
+    def call(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, cwd=job.folder, capture_output=True, text=True, timeout=300)
+
+    def lock() -> subprocess.CompletedProcess[str]:
+        return call(sys.executable, "-m", "pytest_pyimages.cli", "lock")
+
+    first = push(reference, source=f"python:{TAG}")
+    done = call(*suite)
+    assert done.returncode == 4
+    assert "there is no file" in done.stderr
+    assert lock().stdout == f"{reference} = {first} (new)\n"
+    _forget(engine, raw, reference)
+    assert call(*suite).returncode == 0, "it is pulled by its digest"
+    assert job.images[TAG]["digest"].endswith(first)
+
+    second = push(reference, source=f"python:{TAG}", change="another")
+    assert second != first
+    for _ in engine.pull(reference):
+        pass
+    done = call(*suite)
+    assert done.returncode == 4
+    assert first in done.stderr
+    assert second in done.stderr
+    assert lock().stdout == f"{reference} = {second} (was {first})\n"
+    assert call(*suite).returncode == 0
+    assert job.images[TAG]["digest"].endswith(second)
+
+
+@pytest.fixture
+def tiny(raw: Any) -> Iterator[str]:
+    """An image with next to nothing in it."""
+    raw.import_image_from_data(_tar({"empty": ""}), repository="pyimages-test-tiny", tag="1")
+    yield "pyimages-test-tiny:1"
+    raw.remove_image("pyimages-test-tiny:1")
+
+
+@pytest.mark.parametrize(
+    ("login", "problem"),
+    [
+        pytest.param(f"{USER}:{PASSWORD}", None, id="right"),
+        pytest.param(f"{USER}:wrong", "refuses these credentials", id="wrong"),
+        pytest.param("", "refuses these credentials", id="none"),
+    ],
+)
+def test_credentials_are_those_of_the_docker_command(
+    login: str, problem: str | None, tiny: str, push: Push, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with registry(tmp_path / "private", private=True) as private:
+        reference = f"{private.address}/tiny:1"
+        push(reference, source=tiny, user=USER)
+        auth = {"auth": base64.b64encode(login.encode()).decode()}
+        _configure(tmp_path, monkeypatch, {"auths": {private.address: auth}} if login else {})
+        with contextlib.closing(connect()) as engine:
+            if problem is None:
+                for _ in engine.pull(reference):
+                    pass
+                assert engine.find_image(reference) is not None
+            else:
+                with pytest.raises(EngineError, match=problem):
+                    list(engine.pull(reference))
+
+
+def test_a_broken_credential_helper_does_not_stop_a_public_image(
+    public: Registry, tiny: str, push: Push, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference = f"{public.address}/tiny:1"
+    push(reference, source=tiny)
+    _configure(tmp_path, monkeypatch, {"credsStore": "is-not-there"})
+    with contextlib.closing(connect()) as engine:
+        for _ in engine.pull(reference):
+            pass
+        assert engine.find_image(reference) is not None
+
+
+def _configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any]) -> None:
+    folder = tmp_path / "config"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config))
+    monkeypatch.setenv("DOCKER_CONFIG", str(folder))
+
+
+def test_with_everything_there_nothing_leaves_the_host(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything that could be asked is a socket that counts who comes; the engine's own is the only other one."""
+    images = f"3.12,{TAG}"
+    assert job.run(images=images).returncode == 0
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        came: list[object] = []
+
+        def count() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, address = listener.accept()
+                    connection.close()
+                    came.append(address)
+
+        threading.Thread(target=count, daemon=True).start()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, address)
+        for name in ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL"):
+            monkeypatch.setenv(name, f"{address}/simple")
+        assert os.environ["DOCKER_HOST"].startswith("unix:"), "the engine is not reached through a proxy"
+        done = job.run(images=images)
+        assert done.returncode == 0, done.stdout
+        assert all(image["cached"] for image in job.images.values())
+        assert came == []
+        socket.create_connection(listener.getsockname()).close()  # it does count
