@@ -10,6 +10,7 @@ Part of the installer: standard library only, and the syntax that Python 2.7 to 
 from __future__ import print_function
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -156,7 +157,8 @@ def prepare_build(job, environment):
         environment.update((str(name), str(value)) for name, value in told.items())
     if HAS_UV and not job["distribution"]:
         # Then one after the other, for the same reason.
-        job["turn"] = open(os.path.dirname(environment["UV_CACHE_DIR"]) + "/unnamed.lock", "w")
+        root = hashlib.sha256(job["root"].encode("utf-8")).hexdigest()[:16]
+        job["turn"] = open("%s/%s.lock" % (os.path.dirname(environment["UV_CACHE_DIR"]), root), "w")
         fcntl.flock(job["turn"], fcntl.LOCK_EX)  # until this process ends
 
 

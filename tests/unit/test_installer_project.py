@@ -123,7 +123,7 @@ def test_a_tree_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pyte
 
 def job(**changes: object) -> dict[str, Any]:
     version = {"variables": {"SHOP_VERSION": "1.5"}, "pkg_info": "", "is_certain": True}
-    return {"name": "container", "distribution": "shop", "version": version, **changes}
+    return {"name": "container", "root": "/project", "distribution": "shop", "version": version, **changes}
 
 
 @pytest.fixture
