@@ -10,17 +10,15 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_pyimages.engines.base import Engine
 from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
 from pytest_pyimages.images.base_images import BaseImages
 from pytest_pyimages.images.build import Builder, BuiltImage
-from pytest_pyimages.images.image_lock import read_image_lock
-from pytest_pyimages.images.last_used import LastUsed
+from pytest_pyimages.images.last_used import LastUsed, identity_of
 from pytest_pyimages.images.plan import ImagePlan
-from pytest_pyimages.images.pruning import prune_superseded
-from pytest_pyimages.images.storage import identity_of
 from pytest_pyimages.runs.events import Event
 from pytest_pyimages.runs.ownership import Ownership, state_directory
 from pytest_pyimages.runs.run import Run, RunEnd, RunSpec
@@ -28,6 +26,7 @@ from pytest_pyimages.runs.source import Source, witnesses
 from pytest_pyimages.settings import OWN_INI, OWN_OPTIONS, Settings
 
 if TYPE_CHECKING:
+    from pytest_pyimages.images.image_lock import ImageLock
     from pytest_pyimages.images.network import HostNetwork
 
 QUEUE_BATCHES = 256  # per session; a full queue holds the containers back
@@ -89,6 +88,14 @@ def _network(plan: ImagePlan) -> HostNetwork:
     return plan_network(plan, os.environ)
 
 
+def _image_lock(path: Path | None) -> ImageLock | None:
+    if path is None:
+        return None
+    from pytest_pyimages.images.image_lock import read_image_lock  # few projects have one
+
+    return read_image_lock(path)
+
+
 class Schedule:
     """Builds and runs all images, as many at once as there are processors.
 
@@ -116,7 +123,7 @@ class Schedule:
         self._bases = BaseImages(
             engine,
             policy=settings.pull,
-            lock=read_image_lock(settings.lock_file) if settings.lock_file is not None else None,
+            lock=_image_lock(settings.lock_file),
             say=lambda label, text: self._put(Said(label, text)),
             progress=lambda label, text: self._put(Progressed(label, text)),
         )
@@ -182,6 +189,8 @@ class Schedule:
 
     def _prune(self, built: Sequence[str]) -> None:
         """Remove what newly built images take the place of, if it is long unused."""
+        from pytest_pyimages.images.pruning import prune_superseded  # only after a build
+
         for image in built:
             try:
                 removed = prune_superseded(self._engine, self._last_used, image)

@@ -17,7 +17,6 @@ from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesErro
 from pytest_pyimages.images.build import source_root
 from pytest_pyimages.planning import planned
 from pytest_pyimages.results.outcome import ImageResult, exit_status
-from pytest_pyimages.results.replay import Replay
 from pytest_pyimages.results.reports import STATUS
 from pytest_pyimages.runs.source import Source
 from pytest_pyimages.schedule import Batch, Built, Message, Printed, Progressed, Said, Schedule
@@ -27,6 +26,7 @@ from pytest_pyimages.signals import Interruptions
 if TYPE_CHECKING:
     from pytest_pyimages.results.live import Stages
     from pytest_pyimages.results.missing_modules import MissingModules
+    from pytest_pyimages.results.replay import Replay
 
 # What pytest says of the host's own session stands: the images have no part in it.
 _OURS = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
@@ -118,6 +118,8 @@ class ImagesSession:
         if schedule is None:  # another plugin has ended pytest_sessionstart before it came to us
             raise pytest.UsageError("--py-images: the session was never started")
         collect_only = self._settings.collect_only
+        from pytest_pyimages.results.replay import Replay  # late: there is nothing to do now but wait
+
         replay = Replay(session, self.results, collect_only=collect_only, missing=self._missing_modules())
         shown = self._stages()
         waiting = set(self.results)

@@ -12,12 +12,12 @@ from pytest_pyimages.barehost import invocation_from, wants_images
 from pytest_pyimages.commands.project import Place
 from pytest_pyimages.engines.base import Engine
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.images.last_used import LastUsed
+from pytest_pyimages.images.last_used import LastUsed, identity_of
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.project import Project, find_project
 from pytest_pyimages.images.recipe import Recipe
 from pytest_pyimages.images.states import States
-from pytest_pyimages.images.storage import Storage, StoredImage, identity_of, read_storage
+from pytest_pyimages.images.storage import Storage, StoredImage, read_storage
 from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.planning import parse_settings_matrix, plans_of
 from pytest_pyimages.runs.ownership import state_directory

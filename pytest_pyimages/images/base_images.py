@@ -6,12 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pytest_pyimages.engines.base import Engine, ImageInfo
 from pytest_pyimages.errors import BuildError, ImageNotFound
-from pytest_pyimages.images.image_lock import ImageLock, pinned_reference
 from pytest_pyimages.matrix import ImageTag, nearest_tags
+
+if TYPE_CHECKING:
+    from pytest_pyimages.images.image_lock import ImageLock
 
 PullPolicy = Literal["missing", "always", "never"]
 PULL_SECONDS = 0.1  # between two words on how far a pull has come
@@ -73,7 +75,7 @@ class BaseImages:
         if self._lock is None:
             return
         for tag in tags:
-            pinned = pinned_reference(tag.reference, self._lock.pin(tag.reference))
+            pinned = self._lock.pinned_reference(tag.reference)
             present = self._engine.find_image(tag.reference)
             if present is not None and self._engine.find_image(pinned) is None:
                 self._lock.check(tag.reference, present)
@@ -81,11 +83,11 @@ class BaseImages:
     def _resolved(self, tag: ImageTag) -> ImageInfo:
         reference = tag.reference
         if self._lock is not None:
-            pin = self._lock.pin(reference)
-            present = self._engine.find_image(pinned_reference(reference, pin)) or self._engine.find_image(pin)
+            pin, pinned = self._lock.pin(reference), self._lock.pinned_reference(reference)
+            present = self._engine.find_image(pinned) or self._engine.find_image(pin)
             if present is not None:
                 return present
-            reference = pinned_reference(reference, pin)
+            reference = pinned
         present = self._engine.find_image(reference)
         if self._policy == "never" and present is None:
             raise BuildError(

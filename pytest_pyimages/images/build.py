@@ -15,10 +15,9 @@ from pytest_pyimages.engines.base import Engine, ImageInfo
 from pytest_pyimages.engines.labels import LABEL, PYTHON
 from pytest_pyimages.errors import BuildError
 from pytest_pyimages.images.base_images import BaseImages
-from pytest_pyimages.images.locks_fate import fate_note
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.project import Project
-from pytest_pyimages.images.storage import environment_reference
+from pytest_pyimages.images.recipe import environment_reference
 from pytest_pyimages.runs.ownership import Ownership
 from pytest_pyimages.runs.source import Source
 
@@ -119,9 +118,13 @@ class Builder:
         if image is None:
             image, cached = self._build_once(plan, base, reference)
         python = image.labels.get(PYTHON, "")
-        note = fate_note(plan.recipe.lock, image.labels.get(f"{LABEL}.lock", ""), label=plan.tag.label, python=python)
-        if note:
-            self._note(note)
+        if plan.recipe.lock is not None:
+            from pytest_pyimages.images.locks_fate import fate_note  # few projects have one
+
+            fate = image.labels.get(f"{LABEL}.lock", "")
+            note = fate_note(plan.recipe.lock, fate, label=plan.tag.label, python=python)
+            if note:
+                self._note(note)
         return BuiltImage(
             id=image.id,
             digest=base.digests[0] if base.digests else base.id,

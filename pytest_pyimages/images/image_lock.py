@@ -39,6 +39,10 @@ class ImageLock:
             raise ConfigurationError(f"{self.path.name} does not have {reference}", REFRESH)
         return found
 
+    def pinned_reference(self, reference: str) -> str:
+        """Return the same with the digest instead of a tag; raise ConfigurationError as ``pin`` does."""
+        return pinned_reference(reference, self.pin(reference))
+
     def check(self, reference: str, present: ImageInfo) -> None:
         """Return if an image is the one that a reference is pinned to.
 

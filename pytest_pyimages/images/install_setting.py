@@ -14,7 +14,6 @@ from pytest_pyimages.images.dependency_groups import expanded_group
 from pytest_pyimages.images.ini_demands import Ini
 from pytest_pyimages.images.metadata import Metadata
 from pytest_pyimages.images.project_files import ProjectFiles, lines, parsed, read_toml, table
-from pytest_pyimages.images.redaction import Redaction
 from pytest_pyimages.images.requirements_files import own_extras
 from pytest_pyimages.images.suite_needs import Needs
 
@@ -23,6 +22,12 @@ _FORMS = (
     "write .[extra], --group NAME, -r FILE or a requirement such as pytest-mock>=3; anything else goes into a -r FILE"
 )
 _OPTIONS = {"-r": "-r", "--requirement": "-r", "-e": "-e", "--editable": "-e", "--group": "--group"}
+
+
+def _redacted(text: str) -> str:
+    from pytest_pyimages.images.redaction import Redaction  # few projects have the key
+
+    return Redaction().redacted(text)
 
 
 def configured_needs(ini: Ini, files: ProjectFiles, metadata: Metadata) -> Needs | None:
@@ -47,11 +52,11 @@ def configured_needs(ini: Ini, files: ProjectFiles, metadata: Metadata) -> Needs
         elif own is not None:
             extras += _known_extras(own, metadata)
         elif option == "-e" or parsed(value) is None:
-            raise ConfigurationError(f'{KEY}: "{Redaction().redacted(value)}" is not understood', _FORMS)
+            raise ConfigurationError(f'{KEY}: "{_redacted(value)}" is not understood', _FORMS)
         else:
             requirements.append(value)
     return Needs(
-        origin=f"{Redaction().redacted(', '.join(entries)) or 'nothing'} ({KEY})",
+        origin=f"{_redacted(', '.join(entries)) or 'nothing'} ({KEY})",
         extras=tuple(dict.fromkeys(extras)),
         groups=tuple(dict.fromkeys(groups)),
         requirements=tuple(dict.fromkeys(requirements)),
@@ -77,7 +82,7 @@ def _arguments(entry: str) -> Iterator[tuple[str, str]]:
     try:
         words = iter(shlex.split(entry))
     except ValueError as error:
-        raise ConfigurationError(f"{KEY}: {Redaction().redacted(entry)}: {error}", "close the quotation") from error
+        raise ConfigurationError(f"{KEY}: {_redacted(entry)}: {error}", "close the quotation") from error
     for word in words:
         option, equals, value = word.partition("=")
         if not word.startswith("-"):
@@ -87,7 +92,7 @@ def _arguments(entry: str) -> Iterator[tuple[str, str]]:
         elif option in _OPTIONS:
             yield _OPTIONS[option], value if equals else next(words, "")
         else:
-            raise ConfigurationError(f'{KEY}: "{Redaction().redacted(word)}" is not understood', _FORMS)
+            raise ConfigurationError(f'{KEY}: "{_redacted(word)}" is not understood', _FORMS)
 
 
 def _group(value: str, files: ProjectFiles) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from pytest_pyimages.images.project import Project
 from pytest_pyimages.images.recipe import text_digest
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -27,6 +28,16 @@ class Use:
 
     seconds: float  # since the epoch
     rootdir: Path  # pytest's, at that time
+
+
+def root_digest(project: Project) -> str:
+    """Return the digest of the path of a project's folder, 16 hex digits."""
+    return text_digest(str(project.root))[:16]
+
+
+def identity_of(project: Project) -> str:
+    """Return what tells this project from all others."""
+    return project_identity(project.name, root_digest(project))
 
 
 def project_identity(name: str, root: str) -> str:

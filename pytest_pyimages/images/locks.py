@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import Requirement
@@ -18,9 +19,11 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.images.locks_formats import Edge, LockedPackage, LockFile, read_lock_file
 from pytest_pyimages.images.project_files import parsed, read_toml, table
 from pytest_pyimages.images.suite_needs import closeness
+
+if TYPE_CHECKING:
+    from pytest_pyimages.images.locks_formats import LockedPackage, LockFile
 
 KEY = "py_images_versions"
 CHOICES = ("", "locked", "free")
@@ -114,13 +117,19 @@ def find_lock(root: Path, wanted: Wanted, *, name: str) -> tuple[Lock | None, tu
     return lock, tuple(notes)
 
 
+def _read(path: Path) -> LockFile:
+    from pytest_pyimages.images.locks_formats import read_lock_file  # few projects have one
+
+    return read_lock_file(path)
+
+
 def _files(root: Path, own: str) -> Iterator[LockFile]:
     named = [(closeness(path.name.split(".")[1]), path) for path in root.glob("pylock.*.toml")]
     for _, path in sorted((place, path) for place, path in named if place is not None):
-        yield read_lock_file(path)
+        yield _read(path)
     for name in _NAMES:
         if (root / name).is_file():
-            yield read_lock_file(root / name)
+            yield _read(root / name)
         elif name == "uv.lock":
             yield from _workspace_lock(root, own)
 
@@ -132,7 +141,7 @@ def _workspace_lock(root: Path, own: str) -> Iterator[LockFile]:
         folder = folder.parent
         path = folder / "uv.lock"
         if path.is_file() and "workspace" in table(read_toml(folder / "pyproject.toml"), "tool", "uv"):
-            file = read_lock_file(path)
+            file = _read(path)
             if any(package.name == own for package in file.packages):
                 yield file
             return
@@ -202,6 +211,8 @@ def _reached(
     groups: Mapping[NormalizedName, Sequence[LockedPackage]], names: Iterable[NormalizedName]
 ) -> set[LockedPackage]:
     """Return what these names lead to. A newer version of anything else builds no image anew."""
+    from pytest_pyimages.images.locks_formats import Edge  # read anyway, if there is a package
+
     waiting = [Edge(name) for name in names]
     seen: set[LockedPackage] = set()
     while waiting:

@@ -12,12 +12,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_pyimages.engines.base import ImageInfo
 from pytest_pyimages.images.configuration import ImageConfiguration
-from pytest_pyimages.images.dockerfile import Dockerfile, read_dockerfile
-from pytest_pyimages.images.locks import Lock
 from pytest_pyimages.images.project import Project, build_sources
+
+if TYPE_CHECKING:
+    from pytest_pyimages.images.dockerfile import Dockerfile
+    from pytest_pyimages.images.locks import Lock
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -33,6 +36,9 @@ UNRELATED_TOOLS = frozenset(
 
 
 Content = tuple[tuple[str, str], ...]  # what the steps read: path below the project, and digest
+
+
+REPOSITORY = "pytest-pyimages/environment"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +78,19 @@ class Recipe:
         return text_digest(json.dumps(parts, sort_keys=True))[:32]
 
 
+def environment_reference(recipe: Recipe, base: ImageInfo) -> str:
+    """Return the name of the image that a recipe makes of a base image."""
+    return f"{REPOSITORY}:{recipe.digest(base)}"
+
+
+def _dockerfile(configuration: ImageConfiguration) -> Dockerfile | None:
+    if configuration.dockerfile is None:
+        return None
+    from pytest_pyimages.images.dockerfile import read_dockerfile  # few projects have one
+
+    return read_dockerfile(configuration.dockerfile)
+
+
 def recipe_for(project: Project, configuration: ImageConfiguration, content: Content | None = None) -> Recipe:
     """Return the recipe of this project's environment, as it is configured for one image.
 
@@ -85,7 +104,7 @@ def recipe_for(project: Project, configuration: ImageConfiguration, content: Con
         setup=configuration.setup,
         # What the host is to give stays out: it may be a secret, and it is not the same on every host.
         environment=tuple(sorted((name, value) for name, value in configuration.env.items() if value is not None)),
-        dockerfile=read_dockerfile(configuration.dockerfile) if configuration.dockerfile else None,
+        dockerfile=_dockerfile(configuration),
     )
 
 

@@ -14,10 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_pyimages.images.project_files import ProjectFiles
 from pytest_pyimages.images.scm_tools import SETUPTOOLS_SCM, Tool, versioning_tool
-from pytest_pyimages.images.scm_versions import SCHEMES, Described
+
+if TYPE_CHECKING:
+    from pytest_pyimages.images.scm_versions import Described
 
 GIT_SECONDS = 30
 REPOSITORY_VARIABLES = frozenset(
@@ -50,6 +53,8 @@ class Versioning:
         given = self._given(environ)
         if given:
             return given
+        from pytest_pyimages.images.scm_versions import SCHEMES  # only a build asks
+
         scheme = SCHEMES.get(self.tool.name)
         state = None if scheme is None else self._describe(environ, today or datetime.now(timezone.utc).date())
         return None if scheme is None or state is None else scheme(state, self.tool.options)
@@ -72,6 +77,8 @@ class Versioning:
                 return None
             tag, distance, node = "", int(all_commits), git("rev-parse", "HEAD") or ""
             is_dirty = bool(git("status", "--porcelain", "--untracked-files=no"))
+        from pytest_pyimages.images.scm_versions import Described  # likewise
+
         return Described(tag=tag, distance=distance, node=node, is_dirty=is_dirty, branch=branch, today=today)
 
 

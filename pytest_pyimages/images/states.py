@@ -8,8 +8,8 @@ from typing import Literal
 
 from pytest_pyimages.engines.base import Engine, ImageInfo
 from pytest_pyimages.engines.labels import ASKED
-from pytest_pyimages.images.recipe import Recipe
-from pytest_pyimages.images.storage import StoredImage, asked_for, dockerfile_reference, environment_reference, plain
+from pytest_pyimages.images.recipe import Recipe, environment_reference
+from pytest_pyimages.images.storage import StoredImage, asked_for, dockerfile_reference, plain
 from pytest_pyimages.matrix import ImageTag
 
 State = Literal[

@@ -23,27 +23,15 @@ from pytest_pyimages.engines.labels import (
 )
 from pytest_pyimages.images.contents import Contents, as_label, contents_of, from_label
 from pytest_pyimages.images.dockerfile import Dockerfile
-from pytest_pyimages.images.last_used import LastUsed, Use, project_identity
+from pytest_pyimages.images.last_used import LastUsed, Use, project_identity, root_digest
 from pytest_pyimages.images.plan import ImagePlan
-from pytest_pyimages.images.project import Project
-from pytest_pyimages.images.recipe import Recipe, text_digest
+from pytest_pyimages.images.recipe import REPOSITORY, Recipe, text_digest
 from pytest_pyimages.matrix import ImageTag
 
-REPOSITORY = "pytest-pyimages/environment"
 DOCKERFILE_REPOSITORY = "pytest-pyimages/dockerfile"
 Kind = Literal["environment", "dockerfile"]
 _REPOSITORIES: Mapping[str, str] = {"environment": REPOSITORY, "dockerfile": DOCKERFILE_REPOSITORY}
 _PODMAN = "localhost/"  # how Podman completes a reference without a host
-
-
-def root_digest(project: Project) -> str:
-    """Return the digest of the path of a project's folder, 16 hex digits."""
-    return text_digest(str(project.root))[:16]
-
-
-def identity_of(project: Project) -> str:
-    """Return what tells this project from all others."""
-    return project_identity(project.name, root_digest(project))
 
 
 def image_labels(plan: ImagePlan, base: ImageInfo) -> dict[str, str]:
@@ -63,11 +51,6 @@ def asked_for(recipe: Recipe) -> str:
     """Return the digest of what a project asks for, without the base image and what this package adds to it."""
     parts = {**asdict(recipe), "dockerfile": recipe.dockerfile.digest if recipe.dockerfile else ""}
     return text_digest(json.dumps(parts, sort_keys=True, default=str))[:32]
-
-
-def environment_reference(recipe: Recipe, base: ImageInfo) -> str:
-    """Return the name of the image that a recipe makes of a base image."""
-    return f"{REPOSITORY}:{recipe.digest(base)}"
 
 
 def dockerfile_reference(dockerfile: Dockerfile, base: ImageInfo) -> str:

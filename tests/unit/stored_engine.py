@@ -13,7 +13,8 @@ from pytest_pyimages.engines.labels import BASE, KIND, LABEL, PROJECT, PYTHON, R
 from pytest_pyimages.errors import EngineError
 from pytest_pyimages.images.last_used import LastUsed, project_identity
 from pytest_pyimages.images.pruning import DAY
-from pytest_pyimages.images.storage import DOCKERFILE_REPOSITORY, REPOSITORY, Storage, StoredImage, read_storage
+from pytest_pyimages.images.recipe import REPOSITORY
+from pytest_pyimages.images.storage import DOCKERFILE_REPOSITORY, Storage, StoredImage, read_storage
 from tests.plugin.fake_engine import FakeEngine
 
 NOW = time.time()

@@ -19,7 +19,7 @@ LAYERS = (
     ("errors",),
     ("engines",),
     ("matrix", "images", "runs", "results"),
-    ("commandline", "settings", "barehost", "hookspecs", "signals"),
+    ("commandline", "settings", "barehost", "hookspecs", "selection", "signals"),
     ("planning", "schedule"),
     ("session",),
     ("plugin", "commands", "cli"),

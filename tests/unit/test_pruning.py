@@ -27,9 +27,9 @@ from pytest_pyimages.images.pruning import (
     prune_superseded,
     remove,
 )
+from pytest_pyimages.images.recipe import REPOSITORY
 from pytest_pyimages.images.storage import (
     DOCKERFILE_REPOSITORY,
-    REPOSITORY,
     Storage,
 )
 from tests.plugin.fake_engine import FakeEngine

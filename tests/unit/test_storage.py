@@ -23,13 +23,11 @@ from pytest_pyimages.images.project import Project
 from pytest_pyimages.images.pruning import (
     DAY,
 )
-from pytest_pyimages.images.recipe import Recipe
+from pytest_pyimages.images.recipe import REPOSITORY, Recipe, environment_reference
 from pytest_pyimages.images.states import STALE, State, States
 from pytest_pyimages.images.storage import (
     DOCKERFILE_REPOSITORY,
-    REPOSITORY,
     asked_for,
-    environment_reference,
     image_labels,
 )
 from pytest_pyimages.matrix import ImageTag
