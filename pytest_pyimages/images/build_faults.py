@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 
 _COMPILERS = r"[\w/.-]*(?:gcc|g\+\+|clang|cc|c\+\+)"
-_FULL = "use the full image instead of slim, or add {} by py_images_apt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +23,7 @@ class _Symptom:
     patterns: tuple[str, ...]
     problem: str  # "{}" stands for the pattern's group
     hint: str
+    is_in_full: bool = False  # whether the full image has it
 
 
 # The first that fits counts.
@@ -50,7 +50,8 @@ _SYMPTOMS = (
             r"\b(?:gcc|g\+\+|cc): (?:command )?not found",
         ),
         problem="there is no C compiler in the image",
-        hint=_FULL.format("gcc and libc6-dev"),
+        hint="add gcc and libc6-dev by py_images_apt",
+        is_in_full=True,
     ),
     _Symptom(
         patterns=(r"fatal error: '?([\w./+-]+\.h(?:pp|h)?)'?(?:: No such file| file not found)",),
@@ -63,12 +64,14 @@ _SYMPTOMS = (
             "No such file or directory: '(pg_config|mysql_config|pkg-config|make|cmake|swig)'",
         ),
         problem="{} is not in the image",
-        hint=_FULL.format("the package that has it"),
+        hint="add the package that has it by py_images_apt",
+        is_in_full=True,
     ),
     _Symptom(
         patterns=("Git executable not found|Cannot find command 'git'",),
         problem="there is no git in the image",
-        hint=_FULL.format("git"),
+        hint="add git by py_images_apt",
+        is_in_full=True,
     ),
     _Symptom(
         patterns=(
@@ -83,11 +86,15 @@ _SYMPTOMS = (
 )
 
 
-def build_fault(log: str) -> BuildFault | None:
-    """Return what a build missed; None if its log does not tell."""
+def build_fault(log: str, *, small: str = "") -> BuildFault | None:
+    """Return what a build missed; None if its log does not tell.
+
+    :param small: what the image is, if it has less than the full one: "slim" or "alpine".
+    """
     for symptom in _SYMPTOMS:
         for pattern in symptom.patterns:
             found = re.search(pattern, log)
             if found is not None:
-                return BuildFault(problem=symptom.problem.format(*found.groups()), hint=symptom.hint)
+                full = f"use the full image instead of {small}, or " if small and symptom.is_in_full else ""
+                return BuildFault(problem=symptom.problem.format(*found.groups()), hint=full + symptom.hint)
     return None

@@ -10,16 +10,14 @@ from collections.abc import Callable, Mapping
 from pytest_pyimages.engines.base import BuildContext, Engine, ImageInfo
 from pytest_pyimages.engines.labels import KIND, LABEL, PROJECT, RECIPE, ROOT
 from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound
-from pytest_pyimages.images.build_faults import build_fault
 from pytest_pyimages.images.dockerfile import ARGUMENT
-from pytest_pyimages.images.index_faults import index_faults, is_about_packages
+from pytest_pyimages.images.failures import install_failure, tail
 from pytest_pyimages.images.install_log import InstallLog
-from pytest_pyimages.images.install_step import Installed, InstallStep, NewImage
+from pytest_pyimages.images.install_step import InstallStep, NewImage
 from pytest_pyimages.images.network import HostNetwork
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.storage import dockerfile_reference, image_labels, is_ours
 
-LOG_LINES = 30
 MOST_LAYERS = 32  # of ours, one on the other; overlay file systems bear some 125 in all
 
 
@@ -90,12 +88,12 @@ class Maker:
     def _install(
         self, plan: ImagePlan, start: ImageInfo, reference: str, labels: Mapping[str, str], *, extends: bool
     ) -> None:
-        self._say(plan.tag.label, f"installing {plan.project.origin}".rstrip())
+        self._say(plan.tag.label, f"installing {plan.project.origin or 'pytest'}")
         user = "0" if start.user else ""
         new = NewImage(start=start.id, user=user, extends=extends, reference=reference, labels=labels)
         installed = self._step.run(plan, new)
         if not installed.succeeded:
-            raise _failure(plan, installed, self._network(plan))
+            raise install_failure(plan, installed, self._network(plan))
 
     def _dockerfile_image(self, plan: ImagePlan, base: ImageInfo) -> ImageInfo:
         """Return what the user's Dockerfile makes of the base image; the base image if there is none."""
@@ -124,39 +122,9 @@ class Maker:
                 if self._step.aborted:
                     raise BuildError("stopped while it was built")
         except EngineError as error:
-            tail = network.redaction.redacted("\n".join(line for line in log[-LOG_LINES:] if line.strip()))
             problem = network.redaction.redacted(f"{dockerfile.path.name}: {error.message}")
-            raise BuildError(problem, "see the log below", log=tail) from error
+            raise BuildError(problem, log=network.redaction.redacted(tail("\n".join(log)))) from error
         found = self._engine.find_image(reference)
         if found is None:
             raise BuildError(f"{dockerfile.path.name} was built and its image is not there", "try again")
         return found
-
-
-def _failure(plan: ImagePlan, installed: Installed, network: HostNetwork) -> BuildError:
-    result = installed.result
-    lines = [line for line in installed.log.splitlines() if line.strip()]
-    tail = "\n".join(lines[-LOG_LINES:])
-    status = result.get("status")
-    if status == 127 and "no Python found" in installed.log:
-        return BuildError(f"{plan.tag.reference} has no Python", "name an image that has one", log=tail)
-    if "nosource" in result:
-        return BuildError(f"the source is not visible inside: {result['nosource']}", log=tail)
-    told = {
-        "setup": (f"py_images_setup: `{result.get('command')}` ended with status {status}", "see the log below"),
-        "apt": (f"py_images_apt: {', '.join(plan.recipe.apt)} cannot be installed", "see the log below"),
-        "lock": (
-            f"{plan.recipe.lock.origin if plan.recipe.lock else 'the lock file'} is not for this Python",
-            "take py_images_versions = locked away, or lock for it",
-        ),
-    }.get(str(result.get("failed")))
-    if told is not None:
-        return BuildError(*told, log=tail)
-    what = network.redaction.redacted(plan.project.origin or "pytest")
-    fault = next(index_faults(network), None) if is_about_packages(installed.log) else None
-    if fault is not None:
-        return BuildError(f"not installable: {what}: {fault.problem}", fault.hint, log=tail)
-    missing = build_fault(installed.log)
-    if missing is not None:
-        return BuildError(f"not installable: {what}: {missing.problem}", missing.hint, log=tail)
-    return BuildError(f"not installable: {what}", "see the log below, or use the full image instead of slim", log=tail)

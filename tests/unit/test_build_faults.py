@@ -58,7 +58,7 @@ from pytest_pyimages.images.build_faults import build_fault
     ],
 )
 def test_what_is_missing_is_named(log: str, problem: str, hint: str) -> None:
-    fault = build_fault(f"   Building shop\n{log}\nhint: Build failures usually indicate a problem\n")
+    fault = build_fault(f"   Building shop\n{log}\nhint: Build failures usually indicate a problem\n", small="slim")
     assert fault is not None
     assert problem in fault.problem
     assert hint in fault.hint
@@ -74,3 +74,17 @@ def test_what_is_missing_is_named(log: str, problem: str, hint: str) -> None:
 )
 def test_what_is_not_a_matter_of_the_image_is_not_explained(log: str) -> None:
     assert build_fault(log) is None
+
+
+@pytest.mark.parametrize(
+    ("small", "hint"),
+    [
+        ("slim", "use the full image instead of slim, or add git by py_images_apt"),
+        ("alpine", "use the full image instead of alpine, or add git by py_images_apt"),
+        ("", "add git by py_images_apt"),
+    ],
+)
+def test_another_image_is_advised_where_there_is_one_with_more(small: str, hint: str) -> None:
+    fault = build_fault("ERROR: Cannot find command 'git'", small=small)
+    assert fault is not None
+    assert fault.hint == hint

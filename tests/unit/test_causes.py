@@ -1,0 +1,159 @@
+"""Why an install step failed, in the words of the installers."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_pyimages.images.causes import LONGEST, install_cause, readable_lines, system_cause
+from pytest_pyimages.images.failures import small_kind
+
+BACKEND = """\
+error: The build backend returned an error
+  cause: Call to `setuptools.build_meta.build_wheel` failed (exit status: 1)
+
+         [stderr]
+         Traceback (most recent call last):
+           File "<string>", line 1, in <module>
+         ValueError: first
+         During handling of the above exception, another exception occurred:
+         RuntimeError: this needs FOO set
+"""
+BACKEND_OF_PIP = """\
+      File "<string>", line 1, in <module>
+      RuntimeError: this needs FOO set
+      [end of output]
+
+  note: This error originates from a subprocess, and is likely not a problem with pip.
+error: subprocess-exited-with-error
+\N{MULTIPLICATION SIGN} Getting requirements to build wheel did not run successfully.
+│ exit code: 1
+╰─> See above for output.
+"""
+COMPILER = """\
+  \N{MULTIPLICATION SIGN} Failed to build `shop @ file:///src`
+  ├─▶ The build backend returned an error
+  ╰─▶ Call to `setuptools.build_meta.build_wheel` failed (exit status: 1)
+      src/shop.c: In function 'main':
+      src/shop.c:3:5: error: 'PyThing' undeclared (first use here)
+      src/shop.c:9:5: error: expected ';'
+      error: command '/usr/bin/gcc' failed with exit code 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "cause"),
+    [
+        pytest.param(
+            "$ uv pip install -r need.txt\nerror: No solution found when resolving dependencies\n  cause: Because"
+            " there is no version of requests==99 and you require requests==99, we can conclude that your requirements"
+            " are unsatisfiable.\n",
+            "there is no version of requests==99",
+            id="uv: no version",
+        ),
+        pytest.param(
+            "  \N{MULTIPLICATION SIGN} No solution found:\n  ╰─▶ Because spam was not found in the package"
+            " registry and you require spam, we can conclude that your requirements are unsatisfiable.\n",
+            "spam was not found in the package registry",
+            id="uv: no package",
+        ),
+        pytest.param(
+            "  cause: Because you require attrs>=22 and attrs<22, we can conclude that your requirements are"
+            " unsatisfiable.",
+            "you require attrs>=22 and attrs<22",
+            id="uv: conflict",
+        ),
+        pytest.param(
+            "  cause: Because the current Python version (3.11.7) does not satisfy Python>=3.14 and shop==1 depends on"
+            " Python>=3.14, we can conclude that shop==1 cannot be used.\n         And because only shop==1 is"
+            " available and you require shop, we can conclude that your requirements are unsatisfiable.",
+            "the current Python version (3.11.7) does not satisfy Python>=3.14 and shop==1 depends on Python>=3.14",
+            id="uv: Python",
+        ),
+        pytest.param(
+            "error: Couldn't parse requirement in `bad.txt` at position 6\n  cause: Expected one of `@`, found `b`\n"
+            "         foo bar baz\n             ^\n",
+            "Couldn't parse requirement in `bad.txt` at position 6: Expected one of `@`, found `b`",
+            id="uv: syntax",
+        ),
+        pytest.param("error: File not found: `nope.txt`\n", "File not found: `nope.txt`", id="uv: no file"),
+        pytest.param(
+            "error: Request failed after 3 retries in 8.3s\n  cause: Failed to fetch: http://h/six/\n"
+            "  Caused by: tcp connect error\n  cause: Connection refused (os error 111)\n",
+            "Request failed after 3 retries in 8.3s: Connection refused (os error 111)",
+            id="uv: network",
+        ),
+        pytest.param(
+            "ERROR: Could not find a version that satisfies the requirement requests==99 (from versions: 0.2.0)\n"
+            "ERROR: No matching distribution found for requests==99\n",
+            "No matching distribution found for requests==99",
+            id="pip: no version",
+        ),
+        pytest.param(
+            "ERROR: Package 'shop' requires a different Python: 3.11.7 not in '>=3.14'\n",
+            "Package 'shop' requires a different Python: 3.11.7 not in '>=3.14'",
+            id="pip: Python",
+        ),
+        pytest.param(
+            "ERROR: Cannot install attrs<22 and attrs>=22 because these package versions have conflicting"
+            " dependencies.\n\nThe conflict is caused by:\n\nERROR: ResolutionImpossible: for help visit x\n",
+            "Cannot install attrs<22 and attrs>=22 because these package versions have conflicting dependencies.",
+            id="pip: conflict",
+        ),
+        pytest.param(
+            "ERROR: Invalid requirement: 'foo bar baz' (from line 2 of bad.txt)\n",
+            "Invalid requirement: 'foo bar baz' (from line 2 of bad.txt)",
+            id="pip: syntax",
+        ),
+        pytest.param("ERROR: first\nERROR: something new\n", "something new", id="pip: anything"),
+        pytest.param(BACKEND, "RuntimeError: this needs FOO set", id="backend"),
+        pytest.param(BACKEND_OF_PIP, "RuntimeError: this needs FOO set", id="backend of pip"),
+        pytest.param(COMPILER, "src/shop.c:3:5: error: 'PyThing' undeclared (first use here)", id="compiler"),
+        pytest.param("$ uv pip install x\nKilled\n\n", "Killed", id="unknown"),
+        pytest.param("$ uv pip install x\n", "", id="nothing"),
+        pytest.param("error: \x1b[2Jred\n", "\N{REPLACEMENT CHARACTER}[2Jred", id="escape"),
+    ],
+)
+def test_install_cause(log: str, cause: str) -> None:
+    assert install_cause(log) == cause
+
+
+def test_a_cause_is_never_long() -> None:
+    found = install_cause(f"error: {'x' * 1000}")
+    assert len(found) == LONGEST
+    assert found.endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("log", "cause"),
+    [
+        ("Reading package lists...\nE: Unable to locate package no-such\n", "Unable to locate package no-such"),
+        (
+            "ERROR: unable to select packages:\n  no-such (no such package):\n    required by: world",
+            "no-such (no such package)",
+        ),
+        ("this image has neither apt-get nor apk\n", "this image has neither apt-get nor apk"),
+    ],
+    ids=["apt", "apk", "neither"],
+)
+def test_system_cause(log: str, cause: str) -> None:
+    assert system_cause(log) == cause
+
+
+def test_what_only_counts_is_left_out() -> None:
+    counting = "".join(f"(Reading database ... {part}%\n" for part in range(5, 100, 5))
+    log = f"(Reading database ... \n{counting}(Reading database ... 6091 files and directories currently installed.)\n"
+    assert readable_lines(f"first\n\n{log}1%\r99%\rdone\n") == ["first", log.splitlines()[-1], "done"]
+
+
+@pytest.mark.parametrize(
+    ("reference", "kind"),
+    [
+        ("python:3.14-slim", "slim"),
+        ("localhost:5000/library/python:3.14-slim-bookworm@sha256:1234", "slim"),
+        ("python:3.14-alpine3.22", "alpine"),
+        ("python:3.14", ""),
+        ("localhost:5000/slim/python:3.14", ""),
+    ],
+)
+def test_images_that_have_less(reference: str, kind: str) -> None:
+    assert small_kind(reference) == kind
