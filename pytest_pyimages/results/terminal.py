@@ -33,7 +33,7 @@ from pytest_pyimages.results.rows import (
 )
 
 NARROWEST_ID = 40  # columns for node ids; where there are fewer, a test gets lines of its own
-UNWRAPPED = 400  # columns: enough for any table
+UNWRAPPED = 400  # columns: a row of an image stays one line, whatever a terminal makes of a long remark
 STYLES = {"failed": "red", "error": "red", NOT_RUN: "red", "passed": "green", "xpassed": "yellow", "skipped": "yellow"}
 
 
@@ -49,9 +49,8 @@ def write_summary(
     rows = [result for result in results.values() if not quiet or result.failed]
     terminal.write_sep("=", "py-images")
     if rows:
-        table = image_table(rows)
-        if max(cell_len(line) for line in _drawn(table, UNWRAPPED)) <= _width(terminal):
-            _write(terminal, _drawn(table, _width(terminal), has_markup=terminal.hasmarkup))
+        if max(cell_len(line) for line in _drawn(image_table(rows, remarks=False), UNWRAPPED)) <= _width(terminal):
+            _write(terminal, _drawn(image_table(rows), UNWRAPPED, has_markup=terminal.hasmarkup))
         else:
             _write(terminal, [f" {line}" for line in image_lines(rows)])
         for told, ones in _said(rows).items():
@@ -75,7 +74,7 @@ def _said(results: Sequence[ImageResult]) -> dict[str, list[ImageResult]]:
     return said
 
 
-def image_table(results: Sequence[ImageResult]) -> Table:
+def image_table(results: Sequence[ImageResult], *, remarks: bool = True) -> Table:
     """Return a row per image: version, counts, build and run time, what is special about it."""
     names = counted_names(results)
     table = _table()
@@ -94,7 +93,7 @@ def image_table(results: Sequence[ImageResult]) -> Table:
             *counts,
             build_time(result),
             seconds(result.run_seconds),
-            Text(remark(result)),
+            Text(remark(result) if remarks else ""),
         )
     return table
 

@@ -78,6 +78,12 @@ def test_images_in_lines() -> None:
     assert lines[12:14] == [" 3.15-rc? (3.14.4): 1 failed, 1 passed", "   build - · run - · allowed to fail"]
 
 
+def test_a_long_remark_needs_no_room() -> None:
+    lines = summary([result("3.12", t="passed"), result("3.15-rc", t="passed", allowed=True)], 80)
+    assert lines[2].split()[:2] == ["3.15-rc?", "3.14.4"]
+    assert lines[2].endswith("passes although it may fail: the ? can go")
+
+
 def test_a_short_id_needs_little_room() -> None:
     lines = summary([result("3.12", t="passed"), result("3.13", t="failed")], 60)
     assert " differs between images" not in lines
