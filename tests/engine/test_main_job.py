@@ -11,12 +11,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from pytest_pyimages.engines.docker import DockerEngine
-from pytest_pyimages.engines.labels import HOST, KIND, LABEL
+from pytest_pyimages.engines.labels import HOST, KIND, LABEL, ROOT
+from pytest_pyimages.images.recipe import text_digest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 IMAGES = "3.12,3.14-slim"
@@ -25,8 +26,12 @@ IMAGES = "3.12,3.14-slim"
 class Job:
     """Runs pytest over images in a folder of its own."""
 
+    roots: ClassVar[set[str]] = set()  # labels that tell the images of all jobs
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.root = text_digest(str(folder))[:16]
+        self.roots.add(self.root)
 
     def command(self, *args: str, images: str = IMAGES) -> list[str]:
         return [sys.executable, "-m", "pytest", f"--py-images={images}", "--py-images-report=report.json", *args]
@@ -59,11 +64,16 @@ class Job:
 @pytest.fixture(scope="module", autouse=True)
 def _images_of_these_tests_go(engine: DockerEngine) -> Iterator[None]:
     """Environment images are kept for the next run of a project; these projects are never seen again."""
-    before = {reference for reference, _ in engine.images(LABEL)}
     yield
-    for reference, image in engine.images(LABEL):
-        if reference not in before and image.labels.get(KIND) == "environment":
-            engine.remove_image(reference)
+    remove_images(engine)
+
+
+def remove_images(engine: DockerEngine) -> None:
+    """Remove the images that were built for jobs; those of Dockerfiles last, since the others stand on them."""
+    for kind in ("environment", "dockerfile"):
+        for reference, image in engine.images(LABEL):
+            if image.labels.get(ROOT) in Job.roots and image.labels.get(KIND) == kind:
+                engine.remove_image(reference)
 
 
 @pytest.fixture

@@ -11,27 +11,19 @@ import pytest
 
 from pytest_pyimages.engines.base import ImageInfo
 from pytest_pyimages.engines.docker import DockerEngine
-from pytest_pyimages.engines.labels import KIND, LABEL
+from pytest_pyimages.engines.labels import LABEL, ROOT
 from pytest_pyimages.errors import ImageNotFound
 
 from .containers import Create
-from .test_main_job import Job
+from .test_main_job import Job, remove_images
 
 SLIM = "3.14-slim"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _images_of_these_tests_go(engine: DockerEngine) -> Iterator[None]:
-    """Those of a test's own folder; the images of Dockerfiles last, since the others stand on them."""
-    before = {reference for reference, _ in engine.images(LABEL)}
     yield
-    made = [(reference, image.labels) for reference, image in engine.images(LABEL) if reference not in before]
-    for reference, labels in made:
-        if labels.get(f"{LABEL}.project", "").startswith("test_"):
-            engine.remove_image(reference)
-    for reference, labels in made:
-        if labels.get(KIND) == "dockerfile":
-            engine.remove_image(reference)
+    remove_images(engine)
 
 
 @pytest.fixture
@@ -41,8 +33,8 @@ def job(tmp_path: Path, host: str, monkeypatch: pytest.MonkeyPatch) -> Job:
     return Job(tmp_path)
 
 
-def environments(engine: DockerEngine, project: str) -> list[ImageInfo]:
-    found = [image for _, image in engine.images(LABEL) if image.labels.get(f"{LABEL}.project") == project]
+def environments(engine: DockerEngine, job: Job) -> list[ImageInfo]:
+    found = [image for _, image in engine.images(LABEL) if image.labels.get(ROOT) == job.root]
     return sorted(found, key=lambda image: image.created)
 
 
@@ -116,7 +108,6 @@ def test_it():
 def test_a_build_on_an_earlier_image_leaves_what_a_build_from_nothing_does(
     job: Job, engine: DockerEngine, raw: Any
 ) -> None:
-    project = job.folder.name
     (job.folder / "requirements.txt").write_text("pytest\nidna<3\nattrs\n")
     job.write(
         test_it="""
@@ -133,7 +124,7 @@ def test_it():
     (job.folder / "test_it.py").write_text(text)
     done = job.run(images=SLIM)
     assert done.returncode == 0, done.stdout
-    first, second = environments(engine, project)
+    first, second = environments(engine, job)
     assert second.labels[f"{LABEL}.layers"] == "2"
     assert raw.inspect_image(second.id)["Parent"] == first.id
 
@@ -145,7 +136,7 @@ def test_a_base_with_packages_of_its_own_keeps_them(job: Job, engine: DockerEngi
     assert job.run(images=SLIM).returncode == 0
     (job.folder / "requirements.txt").write_text("pytest\nidna\n")
     assert job.run(images=SLIM).returncode == 0
-    assert {image.labels[f"{LABEL}.layers"] for image in environments(engine, job.folder.name)} == {"1"}
+    assert {image.labels[f"{LABEL}.layers"] for image in environments(engine, job)} == {"1"}
 
 
 def test_a_container_of_an_image_that_is_gone(create: Create) -> None:

@@ -22,10 +22,16 @@ from pytest_pyimages.engines.docker import DockerEngine, connect
 from pytest_pyimages.errors import EngineError
 from tests.standins.registry import PASSWORD, USER, Registry, registry
 
-from .test_main_job import Job
+from .test_main_job import Job, remove_images
 
 TAG = "3.14-slim"
 Push = Callable[..., str]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _images_of_these_tests_go(engine: DockerEngine) -> Iterator[None]:
+    yield
+    remove_images(engine)
 
 
 @pytest.fixture(scope="module")
