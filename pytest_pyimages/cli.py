@@ -47,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     _replace_what_cannot_be_encoded()
     try:
-        return _main(words)
+        status = _main(words)
+        sys.stdout.flush()  # here, where a reader that has gone is caught
     except PyimagesError as error:
         sys.stderr.write(f"ERROR: {_line(error)}\n")
         failed = not isinstance(error, ConfigurationError)
@@ -59,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read the output has gone; nothing is to be written when Python ends (docs: "Note on SIGPIPE").
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(pytest.ExitCode.TESTS_FAILED)
+    return status
 
 
 def _main(words: list[str]) -> int:
@@ -76,9 +78,7 @@ def _main(words: list[str]) -> int:
     if unknown:
         raise _unknown(arguments, unknown[0])
     arguments.pytest_arguments = pytest_arguments
-    status = command.run(arguments)
-    sys.stdout.flush()
-    return status
+    return command.run(arguments)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -124,11 +124,15 @@ def test_there_is_no_pyimages_inside(capsys: pytest.CaptureFixture[str], monkeyp
     assert capsys.readouterr().err == "ERROR: there is no pyimages inside of an image · call it on the host\n"
 
 
-def test_a_reader_that_goes_is_no_error_of_ours() -> None:
-    """As of ``pyimages --help | head -1``; the pipe is closed before anything is written."""
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_goes_is_no_error_of_ours(unbuffered: str) -> None:
+    """As of ``pyimages --help | head -1``; the pipe is closed before anything is written, now or at the end."""
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
     read, write = os.pipe()
     os.close(read)
-    done = subprocess.run([PYIMAGES, "--help"], stdout=write, stderr=subprocess.PIPE, text=True, timeout=30)
+    done = subprocess.run(
+        [PYIMAGES, "--help"], stdout=write, stderr=subprocess.PIPE, text=True, timeout=30, env=environment
+    )
     os.close(write)
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
