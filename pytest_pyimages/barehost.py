@@ -105,6 +105,12 @@ def rewrite_arguments(config: pytest.Config, args: list[str], invocation: Invoca
     config.known_args_namespace = parser.parse_known_args(args, namespace=copy.copy(config.option))
 
 
+def unknown_arguments(config: pytest.Config, args: Sequence[str]) -> list[str]:
+    """Return those of the arguments, options with "=" or without a value, that no plugin loaded so far knows."""
+    parser = config._parser  # noqa: SLF001 - see above
+    return [word for word in args if word in parser.parse_known_and_unknown_args([word])[1]]
+
+
 def _forget_config_warnings(config: pytest.Config) -> None:
     """Take back what pytest said of the project's settings, such as a warning class that exists inside only."""
     history = getattr(config.hook.pytest_warning_recorded, "_call_history", None)

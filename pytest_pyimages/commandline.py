@@ -32,9 +32,9 @@ OUR_PLUGINS = ("pyimages", "pytest_pyimages.plugin")
 # ini keys that the host obeys; -o is passed to it for these only.
 HOST_INI = ("junit_", "console_output_style", "verbosity_", "truncation_", "py_images")
 
-_TERMINAL = "it needs a terminal of its own"
-_PRINTS = "it prints something that exists only inside instead of testing"
-_MEMORY = "what failed is remembered per test and image, and cannot be selected by it yet"
+_TERMINAL = "it needs a terminal of its own · debug on a Python of this host, without --py-images"
+_PRINTS = "it shows what is installed inside, and tests nothing · install the suite here and leave --py-images out"
+_MEMORY = "what failed is not remembered per image yet · paste the ids that failed: test_a.py::test_x[3.12]"
 REFUSED = {
     "--pdb": _TERMINAL,
     "--trace": _TERMINAL,

@@ -48,13 +48,37 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> Generator[None, None, None]:
     """Before any other plugin looks at the arguments, leave only what is the host's business."""
+    if not os.environ.get(INSIDE):
+        _check_spelling(early_config, args)
     invocation = early_config.stash.get(INVOCATION, None)
     if invocation is not None:
         refusal = commandline.refused(invocation.all_args, OWN_OPTIONS)
         if refusal is not None:
             raise pytest.UsageError(f"{refusal[0]} cannot be used with --py-images: {refusal[1]}")
+        from pytest_pyimages.slips import check_positions
+
+        try:
+            check_positions(invocation)
+        except PyimagesError as error:
+            raise pytest.UsageError(str(error)) from None
         barehost.rewrite_arguments(early_config, args, invocation)
     return (yield)
+
+
+def _check_spelling(early_config: pytest.Config, args: list[str]) -> None:
+    """Refuse ``--py-image`` before conftests are loaded: where they cannot be, nobody would hear of the slip."""
+    invocation = early_config.stash.get(INVOCATION, None)
+    words = args if invocation is None else [*invocation.all_args]
+    nearly_ours = [word for word in words if word.startswith(("--py-im", "--pyim"))]
+    if not nearly_ours:
+        return
+    from pytest_pyimages.slips import check_options
+
+    unknown = barehost.unknown_arguments(early_config, nearly_ours)
+    try:
+        check_options(nearly_ours, unknown, [early_config.rootpath, early_config.invocation_params.dir])
+    except PyimagesError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def pytest_configure(config: pytest.Config) -> None:

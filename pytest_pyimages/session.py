@@ -14,11 +14,11 @@ import pytest
 
 from pytest_pyimages.engines.base import Engine
 from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
-from pytest_pyimages.images.build import source_root
+from pytest_pyimages.images.source_root import source_root
 from pytest_pyimages.planning import planned
 from pytest_pyimages.results.outcome import ImageResult, exit_status
 from pytest_pyimages.results.reports import STATUS
-from pytest_pyimages.runs.source import Source
+from pytest_pyimages.runs.source import Source, is_empty
 from pytest_pyimages.schedule import Batch, Built, Message, Printed, Progressed, Said, Schedule
 from pytest_pyimages.settings import Settings
 from pytest_pyimages.signals import Interruptions
@@ -70,6 +70,8 @@ class ImagesSession:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         """Connect and set everything going before the header is drawn."""
+        if is_empty(self.source.root):
+            pytest.exit(f"no tests: there is no file in {self.source.root}", int(pytest.ExitCode.NO_TESTS_COLLECTED))
         self._interruptions.install()
         try:
             self._engine = self._connecting.result()

@@ -45,7 +45,7 @@ OPTIONS = (
             " command's current context)"
         ),
     ),
-    ("--py-images-report", "FILE", "write the results of all images to FILE.json"),
+    ("--py-images-report", "FILE.json", "write the results of all images to this file"),
     (
         "--py-images-pull",
         "POLICY",

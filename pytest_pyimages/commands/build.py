@@ -13,7 +13,8 @@ from pytest_pyimages.commands.project import Place, at_project, pytest_arguments
 from pytest_pyimages.commands.run_tests import NO_IMAGES, SPEC_HELP
 from pytest_pyimages.commands.table import table_lines
 from pytest_pyimages.errors import BuildError, PyimagesError
-from pytest_pyimages.images.build import BuiltImage, source_root
+from pytest_pyimages.images.build import BuiltImage
+from pytest_pyimages.images.source_root import source_root
 from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.planning import Planned, planned
 from pytest_pyimages.runs.source import Source

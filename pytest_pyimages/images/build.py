@@ -16,7 +16,6 @@ from pytest_pyimages.engines.labels import LABEL, PYTHON
 from pytest_pyimages.errors import BuildError
 from pytest_pyimages.images.base_images import BaseImages
 from pytest_pyimages.images.plan import ImagePlan
-from pytest_pyimages.images.project import Project
 from pytest_pyimages.images.recipe import environment_reference
 from pytest_pyimages.runs.ownership import Ownership
 from pytest_pyimages.runs.source import Source
@@ -160,22 +159,3 @@ class Builder:
         if found is None:
             raise BuildError("the image was built and is not there", "try again")
         return found, False
-
-
-def source_root(project: Project, rootdir: Path, cwd: Path) -> Path:
-    """Return the folder that containers get, the smallest with the project, pytest's rootdir and the working folder.
-
-    A git checkout is taken whole, since version numbers and tests may come from above the project's own folder; but
-    never the user's home folder or anything above it.
-    """
-    folders = [project.root, rootdir, cwd]
-    common = project.root
-    while not all(folder.is_relative_to(common) for folder in folders):
-        common = common.parent
-    home = Path.home()
-    for candidate in (common, *common.parents):
-        if home.is_relative_to(candidate):
-            break
-        if (candidate / ".git").exists():
-            return candidate
-    return common

@@ -129,7 +129,7 @@ def _required_plugins(ini: Ini) -> Iterator[tuple[str, str]]:
 
 def _from_options(ini: Ini, root: Path) -> Iterator[tuple[str, str]]:
     words = ini_words(ini, "addopts")
-    conftests = "".join(_text(root / name) for name in _CONFTESTS)
+    conftests = _conftests(root)
     for place, word in enumerate(words):
         if word.startswith("-p"):
             module = word[2:].lstrip("=") or (words[place + 1] if place + 1 < len(words) else "")
@@ -137,7 +137,7 @@ def _from_options(ini: Ini, root: Path) -> Iterator[tuple[str, str]]:
                 yield _MODULES[module], "addopts"
             continue
         option = word.partition("=")[0]
-        if f'"{option}"' in conftests or f"'{option}'" in conftests:
+        if _is_quoted(option, conftests):
             continue
         for distribution, known in _PLUGINS.items():
             if _is_among(option, known.partition("|")[0]):
@@ -149,6 +149,19 @@ def _from_keys(ini: Ini) -> Iterator[tuple[str, str]]:
         for distribution, known in _PLUGINS.items():
             if _is_among(key, known.partition("|")[2]):
                 yield distribution, key
+
+
+def defines_option(folder: Path, option: str) -> bool:
+    """Whether a conftest of a folder, where one is usual, seems to add an option of this name."""
+    return _is_quoted(option, _conftests(folder))
+
+
+def _conftests(folder: Path) -> str:
+    return "".join(_text(folder / name) for name in _CONFTESTS)
+
+
+def _is_quoted(option: str, text: str) -> bool:
+    return f'"{option}"' in text or f"'{option}'" in text
 
 
 def plugin_of(option: str) -> str:

@@ -45,7 +45,7 @@ def configured_needs(ini: Ini, files: ProjectFiles, metadata: Metadata) -> Needs
     for option, value in (pair for entry in entries for pair in _arguments(entry)):
         own = own_extras(value, root=files.root.resolve(), name=canonicalize_name(metadata.name))
         if option == "-r":
-            paths.append(files.root / value)
+            paths.append(_file(value, files))
         elif option == "--group":
             groups.append(value)
             requirements += _group(value, files)
@@ -62,6 +62,13 @@ def configured_needs(ini: Ini, files: ProjectFiles, metadata: Metadata) -> Needs
         requirements=tuple(dict.fromkeys(requirements)),
         requirement_files=tuple(dict.fromkeys(paths)),
     )
+
+
+def _file(value: str, files: ProjectFiles) -> Path:
+    path = files.root / value
+    if not path.is_file():
+        raise ConfigurationError(f"{KEY}: there is no file {path}", f"correct the path; it starts at {files.root}")
+    return path
 
 
 def install_entries(ini: Ini) -> tuple[str, ...]:

@@ -27,6 +27,8 @@ _ROUGH = re.compile(
 )
 # From two slips on, spelling says nothing any more.
 _UNLIKE = 2
+_TWO_DIGITS = 10
+_FUTURE = re.compile(r"3\.[1-9][0-9]")
 # Letters that are taken for digits.
 _DIGITS = str.maketrans({"o": "0", "i": "1", "l": "1", "_": "."})
 _OTHER_NAMES = {
@@ -127,11 +129,14 @@ def _minor(version: str) -> str:
 def _ranked(minor: str) -> list[Release]:
     """All known releases, the nearest to the text first: by spelling, then by number."""
     wanted = _place(minor)
+    # 3.99 means the newest, as a number and for those who write it; it is not 3.9 with a digit too many.
+    is_future = bool(_FUTURE.fullmatch(minor)) and minor not in RELEASE_OF
 
     def cost(release: Release) -> tuple[int, int, int]:
         if release.name == f"{minor}0":  # 3.10 written as a number is 3.1
             return 0, 0, 0
-        distance = min(_distance(minor, release.name), _UNLIKE)
+        distance = _UNLIKE if is_future and release.minor < _TWO_DIGITS else _distance(minor, release.name)
+        distance = min(distance, _UNLIKE)
         if release.status == "prerelease" and distance == _UNLIKE:  # only a near miss can mean a prerelease
             distance += 1
         place = _place(release.name)

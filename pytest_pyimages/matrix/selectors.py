@@ -103,7 +103,8 @@ def _entries(spec: str) -> tuple[str, ...]:
     if not any(entries):
         raise EntryError("names no image", hint=_EXAMPLE)
     if not all(entries):
-        raise EntryError("has an empty entry", nearest=(",".join(entry for entry in entries if entry),))
+        hint = "put no space after a comma" if not entries[-1] else ""
+        raise EntryError("has an empty entry", nearest=(",".join(entry for entry in entries if entry),), hint=hint)
     return tuple(entries)
 
 

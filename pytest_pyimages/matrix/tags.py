@@ -17,6 +17,7 @@ from pytest_pyimages.matrix.releases import (
 
 _EXAMPLE = f"tags look like {NEWEST_RELEASED.name} or {NEWEST_RELEASED.name}-slim"
 _OTHER_PYTHON = re.compile(r"(?P<repository>pypy|graalpy)[-:]?(?P<tag>[0-9][a-z0-9.-]*)?")
+_BETWEEN = re.compile(r"[;|&+]+|[.](?=[23]\.[0-9])")
 _FREE_THREADED = re.compile(r"(?P<version>[0-9]+\.[0-9.]+)(?:t|-nogil|-freethreaded|-free-threaded)(?:-.*)?")
 
 
@@ -29,7 +30,7 @@ def check_tag(tag: str) -> None:
         return
     if len(tag) > LONGEST_TAG:
         raise EntryError(f"is longer than a tag can be ({LONGEST_TAG} characters)")
-    nearest = similar_tags(tag)[:1]
+    nearest = _run_together(tag) or similar_tags(tag)[:1]
     if tag.startswith("-"):
         raise EntryError("starts with a dash", nearest=nearest, hint="" if nearest else _EXAMPLE)
     parts = split_tag(tag)
@@ -41,6 +42,14 @@ def check_tag(tag: str) -> None:
     if parts.variant and not is_variant(parts.variant):
         raise EntryError(f"has an unknown variant, {quoted(parts.variant)}", nearest=nearest, hint=as_it_is)
     raise EntryError("is not released yet", nearest=nearest, hint=as_it_is)
+
+
+def _run_together(tag: str) -> tuple[str, ...]:
+    """Return the list that was meant where something else than commas stands between tags: ``3.12;3.14``."""
+    parts = _BETWEEN.split(tag)
+    if len(parts) > 1 and all(is_tag(part) and "." in part for part in parts):
+        return (",".join(parts),)
+    return ()
 
 
 def _no_tag(tag: str, nearest: tuple[str, ...]) -> EntryError:

@@ -66,6 +66,15 @@ def witnesses(root: Path) -> tuple[Witness, ...]:
     return tuple(found)
 
 
+def is_empty(root: Path) -> bool:
+    """Whether there is no file in a folder, apart from what is never looked at."""
+    for _, folders, files in os.walk(root):
+        if files:
+            return False
+        folders[:] = [name for name in folders if name not in SKIPPED]
+    return True
+
+
 class Source:
     """The project's tree, and the way it gets into containers.
 

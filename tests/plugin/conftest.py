@@ -106,6 +106,7 @@ def images_command(
     host = tmp_path_factory.mktemp("host")
     monkeypatch.setenv("PYTHONPATH", f"{root}:{host}")
     monkeypatch.setenv("XDG_CACHE_HOME", str(pytester.path / "cache-home"))
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))  # pytester's would be the project
     for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PY_IMAGES_REGISTRY", "CI", "PYIMAGES_INSIDE"):
         monkeypatch.delenv(name, raising=False)
 

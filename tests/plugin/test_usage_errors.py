@@ -13,6 +13,13 @@ from tests.plugin.conftest import ImagesRun, run_command
 
 Run = Callable[..., ImagesRun]
 
+IN_FOLDER = """
+import os, sys
+import pytest
+os.chdir(os.path.expanduser(os.environ["PYIMAGES_FOLDER"]))
+sys.exit(pytest.main(sys.argv[1:]))
+"""
+
 
 def error_line(run: ImagesRun) -> str:
     """The one line of a usage error; fails if there is anything else, or an engine was asked."""
@@ -48,6 +55,68 @@ def test_wrong_spec(pytester: pytest.Pytester, run_images: Run, spec: str, named
     assert line.startswith("--py-images: ")
     assert re.search(named, line)
     assert "\x1b" not in line
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        pytest.param(["--py-images=3.12,", "3.14-slim"], id="space after the comma"),
+        pytest.param(["--py-images=3.12", "3.14-slim", "-v"], id="no comma"),
+    ],
+)
+def test_a_list_in_two_arguments(pytester: pytest.Pytester, run_images: Run, typed: list[str]) -> None:
+    pytester.makepyfile("def test_a(): pass")
+    told = '--py-images: "3.14-slim" is no path, and looks like an image'
+    line = f"{told} · separate images by commas, without space: --py-images=3.12,3.14-slim"
+    assert error_line(run_images(*typed, images=None)) == line
+
+
+def test_a_comma_at_the_end(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile("def test_a(): pass")
+    assert error_line(run_images(images="3.12,")).endswith("(did you mean 3.12?) · put no space after a comma")
+
+
+@pytest.mark.parametrize(
+    "typed", [["--py-image=3.12"], ["--pyimages", "3.12"], ["--py-images=3.12", "--py-image=3.13"]]
+)
+def test_a_misspelt_option(pytester: pytest.Pytester, run_images: Run, typed: list[str]) -> None:
+    """Said before the suite's conftest, which cannot be imported here, is looked at."""
+    pytester.makeconftest("import no_such_module_anywhere")
+    name = typed[-1] if "=" in typed[-1] else typed[0]
+    line = error_line(run_images(*typed, images=None))
+    assert line == f"unknown option {name.partition('=')[0]} (did you mean --py-images?)"
+
+
+def test_an_option_of_the_suite_that_is_nearly_ours(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makeconftest("def pytest_addoption(parser): parser.addoption('--py-image')")
+    pytester.makepyfile("def test_a(request): assert request.config.getoption('--py-image') == 'x'")
+    assert run_images("--py-image=x").result.ret == 0
+    assert run_images("--py-image=x", images=None).result.ret == 0
+
+
+@pytest.mark.parametrize(("folder", "told"), [("/", "/, the whole file system"), ("~", "your home folder, ")])
+def test_no_project(
+    pytester: pytest.Pytester, run_images: Run, monkeypatch: pytest.MonkeyPatch, folder: str, told: str
+) -> None:
+    """Containers get neither the whole file system nor all that the user has."""
+    pytester.makepyfile("def test_a(): pass")
+    monkeypatch.setenv("PYIMAGES_FOLDER", folder)
+    called = (sys.executable, "-c", IN_FOLDER, "--py-images=3.12")
+    line = error_line(run_images(images=None, command=called))
+    assert line.startswith("--py-images: containers would ")
+    assert told in line
+    assert line.endswith(" · cd into the project's folder")
+
+
+def test_an_empty_folder(pytester: pytest.Pytester, run_images: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is started for it; the status is pytest's own."""
+    (pytester.path / "empty" / ".venv").mkdir(parents=True)
+    (pytester.path / "empty" / ".venv" / "pyvenv.cfg").write_text("")
+    monkeypatch.setenv("PYIMAGES_FOLDER", "empty")
+    run = run_images(images=None, command=(sys.executable, "-c", IN_FOLDER, "--py-images=3.12"))
+    assert run.result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert f"no tests: there is no file in {pytester.path / 'empty'}" in run.out + run.err
+    assert [call for call in run.calls if call != "close"] == []
 
 
 def test_wrong_spec_in_the_ini_file(pytester: pytest.Pytester, run_images: Run) -> None:

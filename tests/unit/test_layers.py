@@ -19,7 +19,7 @@ LAYERS = (
     ("errors",),
     ("engines",),
     ("matrix", "images", "runs", "results"),
-    ("commandline", "settings", "barehost", "hookspecs", "selection", "signals"),
+    ("commandline", "settings", "barehost", "hookspecs", "selection", "signals", "slips"),
     ("planning", "schedule"),
     ("session",),
     ("plugin", "commands", "cli"),

@@ -10,8 +10,8 @@ from pytest_pyimages.matrix.releases import RELEASES, VARIANTS, is_tag
 @pytest.mark.parametrize(
     ("tag", "expected"),
     [
-        ("3.99", ("3.9", "3.15")),
-        ("3.99-slim", ("3.9-slim", "3.15-slim")),
+        ("3.99", ("3.15", "3.14")),
+        ("3.99-slim", ("3.15-slim", "3.14-slim")),
         ("3.17", ("3.16-rc", "3.15")),
         ("3.16", ("3.16-rc", "3.15")),
         ("3.1", ("3.10", "3.5")),
@@ -32,7 +32,7 @@ def test_the_nearest_tags_are_right_ones(tag: str, expected: tuple[str, ...]) ->
 
 
 def test_as_many_as_asked_for() -> None:
-    assert ("3.9",) == nearest_tags("3.99", count=1)
+    assert ("3.15",) == nearest_tags("3.99", count=1)
     assert () == nearest_tags("3.99", count=0)
     assert 4 == len(nearest_tags("3.99", count=4))
 
