@@ -79,6 +79,7 @@ class Ended:
     run_seconds: float
 
 
+_Ended = Callable[[RunEnd | None, PyimagesError | None], None]
 Message = Said | Progressed | Built | Batch | Printed | Ended
 
 
@@ -97,7 +98,9 @@ def _image_lock(path: Path | None) -> ImageLock | None:
 
 
 class Schedule:
-    """Builds and runs all images, as many at once as there are processors.
+    """Builds and runs all images: as many builds at once as there are processors, and as many runs.
+
+    More at once take longer in all: installing is bound by processors, compiling bytecode most of all.
 
     ``messages`` is to be read by one thread, until every image has said ``Ended``.
 
@@ -112,6 +115,9 @@ class Schedule:
         self._source = source
         self._build_only = build_only
         self._witness = witnesses(source.root)
+        processors = max(2, os.cpu_count() or 1)
+        self._build_turns = threading.Semaphore(processors)
+        self._run_turns = threading.Semaphore(processors)
         self._runs: dict[str, Run] = {}
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
@@ -149,16 +155,10 @@ class Schedule:
         :raises ConfigurationError: before anything is started, if images are not those of the lock file.
         """
         self._bases.check(plan.tag for plan in plans)
-        turn = threading.Semaphore(min(len(plans), max(2, os.cpu_count() or 1)))
-
-        def work(plan: ImagePlan) -> None:
-            with turn:
-                self._image(plan)
-
         for plan in plans:
             # Daemons: an engine that answers nobody must not keep the process from ending.
             name = f"pyimages-{plan.tag.label}"
-            self._threads.append(threading.Thread(target=work, args=(plan,), name=name, daemon=True))
+            self._threads.append(threading.Thread(target=self._image, args=(plan,), name=name, daemon=True))
         self._threads.append(threading.Thread(target=self._sweep, name="pyimages-sweep", daemon=True))
         for thread in self._threads:
             thread.start()
@@ -226,33 +226,36 @@ class Schedule:
             if self._build_only:
                 ended(None, None)
                 return
-            began = time.monotonic()
-            try:
-                missing = self._run(plan, image, ended)
-            except ImageNotFound:  # somebody pruned it a moment ago
-                missing = self._run(plan, self._ensure(plan), ended)
-            if missing:
-                self._source.fall_back(missing)
-                missing = self._run(plan, image, ended)
-            if missing:
-                raise PyimagesError(f"the source is not visible inside: {missing}")
+            with self._run_turns:
+                began = time.monotonic()
+                self._run_somehow(plan, image, ended)
         except PyimagesError as error:
             ended(None, error)
         except Exception as error:  # noqa: BLE001 - ours; it must not leave the session waiting
             sys.excepthook(type(error), error, error.__traceback__)
             ended(None, PyimagesError(f"internal error: {type(error).__name__}: {error}"))
 
+    def _run_somehow(self, plan: ImagePlan, image: BuiltImage, ended: _Ended) -> None:
+        try:
+            missing = self._run(plan, image, ended)
+        except ImageNotFound:  # somebody pruned it a moment ago
+            missing = self._run(plan, self._ensure(plan), ended)
+        if missing:
+            self._source.fall_back(missing)
+            missing = self._run(plan, image, ended)
+        if missing:
+            raise PyimagesError(f"the source is not visible inside: {missing}")
+
     def _ensure(self, plan: ImagePlan) -> BuiltImage:
-        image = self._builder.ensure(plan)
+        with self._build_turns:
+            image = self._builder.ensure(plan)
         self._last_used.touch(image.id, identity_of(plan.project), self._settings.invocation.rootdir)
         self._put(Built(plan.tag.label, image))
         if not image.cached:
             self._built.append(image.id)
         return image
 
-    def _run(
-        self, plan: ImagePlan, image: BuiltImage, ended: Callable[[RunEnd | None, PyimagesError | None], None]
-    ) -> str:
+    def _run(self, plan: ImagePlan, image: BuiltImage, ended: _Ended) -> str:
         """Run one container; return why the source was not there, if so: then nothing was run."""
         label, missing = plan.tag.label, ""
 

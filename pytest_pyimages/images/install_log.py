@@ -122,7 +122,7 @@ _READERS: tuple[tuple[re.Pattern[str], Callable[..., str]], ...] = tuple(
         (rf" *Building {_NAME}(?:==(?P<version>\d[\w.+!-]*)$| @ )", _Packages.build),
         (rf" *(?:Downloaded|Built) {_NAME}(?:==| @ |$)", _Packages.end),
         (r"Prepared (?P<total>\d+) packages? ", _unpacked_by_uv),
-        (r"Installed (?P<total>\d+) packages? ", _compiled),  # the modules, with --compile-bytecode
+        (r"Installed (?P<total>\d+) packages? ", _compiled),  # which the install step does itself
         # pip, without its progress bar
         (rf"Collecting {_NAME}(?=[\s=<>!~;@(\[]|$)", _one),
         (rf" *Downloading {_NAME}-(?P<version>\d[\w.+!]*)(?:-\S*|\.tar\S*|\.zip) {_SIZE}$", _one),

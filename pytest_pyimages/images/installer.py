@@ -9,6 +9,7 @@ Prints progress to standard error; the last line on standard output is the resul
 
 from __future__ import print_function
 
+import compileall
 import fcntl
 import json
 import os
@@ -213,7 +214,7 @@ def install(job, environment):
     uv = find_uv(environment)
     extendable = bool(uv) and (job["extends"] or is_extendable())
     if uv:
-        command = [uv, "pip", "install", "--python", sys.executable, "--compile-bytecode"]
+        command = [uv, "pip", "install", "--python", sys.executable]
         if job["extends"]:  # as if it were installed from nothing: the newest, and nothing else
             command += ["--exact", "--upgrade"]
     else:
@@ -224,7 +225,31 @@ def install(job, environment):
             fate = install_locked(command + arguments, job, environment)
         else:
             call(command + arguments, environment)
+    if uv:
+        compile_packages()
     return extendable, fate
+
+
+def compile_packages():
+    """Compile what is installed to bytecode, on all processors; uv would do it with pip, too, a fifth of it all."""
+    files = []
+    for path in sys.path:
+        if os.path.basename(path) not in ("site-packages", "dist-packages"):
+            continue
+        for folder, folders, names in os.walk(path):
+            folders[:] = [name for name in folders if name != "__pycache__" and (folder, name) != (path, "pip")]
+            files += [os.path.join(folder, name) for name in names if name.endswith(".py")]
+    processors = os.cpu_count() or 1
+    children = []
+    for number in range(processors):
+        child = os.fork()
+        if not child:
+            for path in files[number::processors]:
+                compileall.compile_file(path, quiet=2)  # what cannot be compiled, such as templates, fails as it is run
+            os._exit(0)
+        children.append(child)
+    for child in children:
+        os.waitpid(child, 0)
 
 
 def install_locked(command, job, environment):

@@ -11,7 +11,7 @@ from pytest_pyimages.engines.labels import KIND, LABEL
 from pytest_pyimages.images.install_step import CACHE_VOLUME
 from tests.bench.clock import Command, NotMeasuredError, Timing, in_turns, seconds_of
 from tests.bench.projects import write_requirements, write_requiring
-from tests.bench.workshop import PYTEST, Result, Workshop
+from tests.bench.workshop import PYIMAGES, Result, Workshop
 
 TAGS = ("3.11-slim", "3.12-slim", "3.13-slim", "3.14-slim")
 BUNDLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
@@ -21,17 +21,17 @@ THEIRS = "pyimages-bench"
 
 
 def cold_in_turn(shop: Workshop) -> Result:
-    """Four cold builds and a test in each, against four times `docker build` of an ordinary Dockerfile in turn."""
+    """Four cold builds, against four times `docker build` of an ordinary Dockerfile in turn."""
     return _cold(shop, "d. 4 cold builds / 4 docker builds in turn", " && ", 0.25)
 
 
 def cold_at_once(shop: Workshop) -> Result:
-    """Four cold builds and a test in each, against four times `docker build` of an ordinary Dockerfile at once."""
+    """Four cold builds, against four times `docker build` of an ordinary Dockerfile at once."""
     return _cold(shop, "e. 4 cold builds / 4 docker builds at once", " & ", 0.4)
 
 
 def one_more(shop: Workshop) -> Result:
-    """Four builds and a test in each after a dependency was added, against the same from nothing."""
+    """Four builds after a dependency was added, against the same from nothing."""
     project = write_requiring(shop.folder)
     ours = _ours(shop, project)
     shop.say(f"  both    {shlex.join(ours.words)}")
@@ -69,7 +69,7 @@ def _cold(shop: Workshop, title: str, between: str, limit: float) -> Result:
 
 
 def _ours(shop: Workshop, project: Path) -> Command:
-    return shop.command((*PYTEST, f"--py-images={','.join(TAGS)}"), project, (f"{len(TAGS)} passed", 1))
+    return shop.command((*PYIMAGES, "build", ",".join(TAGS)), project, ("built", len(TAGS)))
 
 
 def _by_hand(shop: Workshop, project: Path, between: str) -> Command:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.bench.clock import Command, Timing
 
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+PYIMAGES = (sys.executable, "-m", "pytest_pyimages.cli")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
