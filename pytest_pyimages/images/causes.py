@@ -12,6 +12,7 @@ _NOISE = re.compile(r"\(Reading database \.\.\.(?: \d+%)?$|debconf: delaying pac
 _CONCLUSION = re.compile(r"Because (?P<why>.+?)(?: and you require [^,]+)?, we can conclude that", re.DOTALL)
 _EXCEPTION = re.compile(r"^[\s|]*(?P<error>[A-Za-z_][\w.]*(?:Error|Exception|Exit|Warning)(?:: .+)?)$", re.MULTILINE)
 _COMPILER = re.compile(r"^[\s|]*\S+:\d+:(?:\d+:)? (?:fatal )?error: .+$", re.MULTILINE)
+_BUILD_TOOL = re.compile(r"^[\s|]*(?P<error>[\w.+-]+(?::\d+)*: (?:error|ERROR): .+)$", re.MULTILINE)  # meson, ninja, …
 _BACKEND = re.compile(
     r"build backend returned an error|Failed to build|subprocess-exited-with-error|Command errored out"
     r"|Failed building wheel|egg_info.* did not run|Build backend failed|error: command .* failed"
@@ -27,6 +28,15 @@ _UV = re.compile(r"^ *error: (?P<said>.+)$", re.MULTILINE)
 _UV_CAUSE = re.compile(r"^ *(?:cause:|Caused by:|╰─▶) (?P<said>.+)$", re.MULTILINE)
 _APT = re.compile(r"^E: (?P<said>.+)$", re.MULTILINE)
 _APK = re.compile(r"^ +(?P<said>\S+ \(no such package\)|\S+: (?:unable|failed).+):?$", re.MULTILINE)
+
+
+# In the words of pip, uv and meson-python.
+_OTHER_PYTHON = re.compile(r"requires a different Python|does not satisfy Python|requires Python version")
+
+
+def is_about_python(cause: str) -> bool:
+    """Whether it is the version of Python that is wrong."""
+    return bool(_OTHER_PYTHON.search(cause))
 
 
 def readable_lines(log: str) -> list[str]:
@@ -62,7 +72,7 @@ def _from_backend(log: str) -> str:
     compiler = _COMPILER.search(log)
     if compiler is not None:
         return compiler[0]
-    return _last(_EXCEPTION, log, "error")
+    return _last(_EXCEPTION, log, "error") or _last(_BUILD_TOOL, log, "error")
 
 
 def _from_resolver(log: str) -> str:

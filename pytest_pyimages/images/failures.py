@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_pyimages.errors import BuildError
 from pytest_pyimages.images.build_faults import build_fault
-from pytest_pyimages.images.causes import install_cause, last_words, readable_lines, system_cause
+from pytest_pyimages.images.causes import install_cause, is_about_python, last_words, readable_lines, system_cause
 from pytest_pyimages.images.index_faults import index_faults, is_about_packages
 from pytest_pyimages.images.install_step import Installed
 from pytest_pyimages.images.network import HostNetwork
@@ -52,7 +52,10 @@ def _not_installable(plan: ImagePlan, log: str, network: HostNetwork) -> tuple[s
     missing = build_fault(log, small=small_kind(plan.tag.reference))
     if missing is not None:
         return _because(problem, missing.problem), missing.hint
-    return _because(problem, install_cause(log)), ""
+    cause = install_cause(log)
+    label = plan.tag.label
+    hint = f"leave {label} out, or allow it to fail: {label}?" if is_about_python(cause) else ""
+    return _because(problem, cause), hint
 
 
 def small_kind(reference: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_pyimages.images.causes import LONGEST, install_cause, readable_lines, system_cause
+from pytest_pyimages.images.causes import LONGEST, install_cause, is_about_python, readable_lines, system_cause
 from pytest_pyimages.images.failures import small_kind
 
 BACKEND = """\
@@ -108,6 +108,13 @@ COMPILER = """\
         pytest.param(BACKEND, "RuntimeError: this needs FOO set", id="backend"),
         pytest.param(BACKEND_OF_PIP, "RuntimeError: this needs FOO set", id="backend of pip"),
         pytest.param(COMPILER, "src/shop.c:3:5: error: 'PyThing' undeclared (first use here)", id="compiler"),
+        pytest.param(
+            "  x Failed to build `shop`\n  |-> The build backend returned an error\n      [stdout]\n"
+            "      meson-python: error: The package requires Python version >=3.12, running on 3.11.7\n"
+            "hint: Build failures usually indicate a problem with the package\n",
+            "meson-python: error: The package requires Python version >=3.12, running on 3.11.7",
+            id="build tool",
+        ),
         pytest.param("$ uv pip install x\nKilled\n\n", "Killed", id="unknown"),
         pytest.param("$ uv pip install x\n", "", id="nothing"),
         pytest.param("error: \x1b[2Jred\n", "\N{REPLACEMENT CHARACTER}[2Jred", id="escape"),
@@ -115,6 +122,19 @@ COMPILER = """\
 )
 def test_install_cause(log: str, cause: str) -> None:
     assert install_cause(log) == cause
+
+
+@pytest.mark.parametrize(
+    ("cause", "is_so"),
+    [
+        ("the current Python version (3.11.7) does not satisfy Python>=3.14 and shop==1 depends on Python>=3.14", True),
+        ("Package 'shop' requires a different Python: 3.11.7 not in '>=3.14'", True),
+        ("meson-python: error: The package requires Python version >=3.12, running on 3.11.7", True),
+        ("No matching distribution found for requests==99", False),
+    ],
+)
+def test_is_about_python(cause: str, is_so: bool) -> None:
+    assert is_about_python(cause) is is_so
 
 
 def test_a_cause_is_never_long() -> None:
