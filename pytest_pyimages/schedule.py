@@ -124,12 +124,13 @@ class Schedule:
         self._closing = False
         self._last_used = LastUsed(state_directory())
         self._built: list[str] = []  # ids of new images
+        lock = _image_lock(settings.lock_file)  # may be refused: before anything has to be given back
         self._cleanup = ExitStack()
         self._owner = self._cleanup.enter_context(Ownership())
         self._bases = BaseImages(
             engine,
             policy=settings.pull,
-            lock=_image_lock(settings.lock_file),
+            lock=lock,
             say=lambda label, text: self._put(Said(label, text)),
             progress=lambda label, text: self._put(Progressed(label, text)),
         )

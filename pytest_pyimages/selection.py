@@ -14,6 +14,9 @@ from pathlib import Path
 from pytest_pyimages.commandline import END, POSITION, Option, container_arguments, pieces
 from pytest_pyimages.settings import OWN_OPTIONS, Invocation
 
+_SELECTING = frozenset(
+    "-k -m --deselect --ignore --ignore-glob --lf --last-failed --nf --new-first --sw --stepwise".split()
+)
 # The words of an expression as pytest's documentation of -k has them, and the characters of labels.
 _WORD = re.compile(r"\s*([()]|[\w:+\-.\[\]\\/@~]+)")
 
@@ -45,6 +48,13 @@ def image_arguments(invocation: Invocation, labels: Sequence[str]) -> Mapping[st
             options += ["-k", "" if keywords is True else keywords]
         found[label] = _with_options(own.words(typed), options)
     return found
+
+
+def selects_tests(invocation: Invocation) -> bool:
+    """Whether the command line asks for some of the tests, so that an image may well have none of them."""
+    typed = pieces(container_arguments(invocation.args, OWN_OPTIONS), OWN_OPTIONS)
+    given = (*pieces(invocation.all_args, OWN_OPTIONS), *typed)
+    return any(piece.name in _SELECTING for piece in given) or any(piece.name == POSITION for piece in typed)
 
 
 def _with_options(words: Sequence[str], options: Sequence[str]) -> tuple[str, ...]:

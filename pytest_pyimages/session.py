@@ -20,6 +20,7 @@ from pytest_pyimages.results.outcome import ImageResult, exit_status
 from pytest_pyimages.results.reports import STATUS
 from pytest_pyimages.runs.source import Source, is_empty
 from pytest_pyimages.schedule import Batch, Built, Message, Printed, Progressed, Said, Schedule
+from pytest_pyimages.selection import selects_tests
 from pytest_pyimages.settings import Settings
 from pytest_pyimages.signals import Interruptions
 
@@ -132,6 +133,8 @@ class ImagesSession:
             while waiting:
                 self._handle(self._next(schedule, replay, shown), replay, shown, waiting)
                 self._check_stop(session)
+            if not selects_tests(self._settings.invocation):
+                replay.miss_tests()
         finally:
             gc.set_threshold(*thresholds)
             try:

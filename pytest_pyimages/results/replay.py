@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 PATIENCE = 1.0  # seconds that a file's dots may wait for the rest of the file
 
 
+def _tests(number: int) -> str:
+    return f"{number} test" if number == 1 else f"{number} tests"
+
+
 class _Image:
     """What is known of one image while its run lasts."""
 
@@ -164,7 +168,8 @@ class Replay:
             self._finish_started(image)
             image.started = event.nodeid
             hook.pytest_runtest_logstart(nodeid=with_label(event.nodeid, result.label), location=event.location)
-        image.reported.add(event.nodeid)
+        if event.status[0] or event.when == "teardown":  # a setup that passed says nothing yet
+            image.reported.add(event.nodeid)
         result.count(event.nodeid, event.status[0])
         hook.pytest_runtest_logreport(report=image.maker.report(event))
         if event.when == "teardown":
@@ -264,6 +269,24 @@ class Replay:
             self._refusals[label] = report
         else:
             self._play_collect(image, report)
+
+    def miss_tests(self) -> None:
+        """Make an error of each image that collected nothing, where others have tests: it would be green for nothing.
+
+        To be called once all images have ended, unless the command line selects tests.
+        """
+        most = max(self._images.values(), key=lambda image: image.result.collected)
+        if not most.result.collected:
+            return
+        for image in self._images.values():
+            result = image.result
+            if result.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED and not result.problem:
+                result.problem = (
+                    f"nothing was collected, and {most.result.label} has {_tests(most.result.collected)}"
+                    f" · where that is right, leave {result.label} out or allow it to fail: {result.label}?"
+                )
+                result.count("", "error")
+                self._play_collect(image, image.maker.image_error(result.problem, ""))
 
     def _judged(self, image: _Image, end: RunEnd) -> str:
         """Set what became of an image's run, and what to do about it; return what to show below its problem."""

@@ -75,7 +75,7 @@ class ReportMaker:
             with_label(event.nodeid, self._label),
             (path, line, with_label(domain, self._label)),
             {},
-            event.outcome,  # plugins have outcomes of their own, such as "rerun"
+            event.outcome,  # type: ignore[arg-type]  # plugins have outcomes of their own, such as "rerun"
             rebuilt(event.longrepr),
             event.when,  # type: ignore[arg-type]
             event.sections,

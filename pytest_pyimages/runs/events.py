@@ -54,7 +54,7 @@ class Report(NamedTuple):
     nodeid: str
     location: tuple[str, int | None, str]
     when: str
-    outcome: Outcome
+    outcome: str  # an Outcome, or a plugin's own, such as "rerun"
     status: tuple[str, str, str]  # category, letter, word: pytest_report_teststatus inside
     start: float
     duration: float

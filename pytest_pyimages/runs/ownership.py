@@ -96,7 +96,28 @@ class Ownership:
         problems = remove(engine, left)
         for session in {entry.labels[SESSION] for entry in left if entry.labels.get(HOST) == self.host}:
             self._path(session).unlink(missing_ok=True)
+        self._forget_dead_sessions()
         return problems
+
+    def _forget_dead_sessions(self) -> None:
+        """Remove the locks of sessions that were killed before they had anything; young ones may not be held yet."""
+        for path in self._locks.glob("*.lock"):
+            try:
+                is_old = time.time() - path.stat().st_mtime > FOREIGN_HOURS * 3600
+            except FileNotFoundError:  # given up a moment ago
+                continue
+            if is_old and path != self._path(self.session) and self._is_dead(path):
+                path.unlink(missing_ok=True)
+
+    @staticmethod
+    def _is_dead(path: Path) -> bool:
+        lock = FileLock(path, thread_local=False)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        lock.release()
+        return True
 
     def abandoned(self, engine: Engine) -> tuple[Leftover, ...]:
         """Return what dead sessions left behind."""
@@ -109,13 +130,7 @@ class Ownership:
         if entry.labels.get(HOST) != self.host:
             created = entry.labels.get(CREATED, "")
             return created.isdigit() and time.time() - int(created) > FOREIGN_HOURS * 3600
-        lock = FileLock(self._path(session), thread_local=False)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return False
-        lock.release()
-        return True
+        return self._is_dead(self._path(session))
 
 
 def remove(engine: Engine, entries: Iterable[Leftover]) -> tuple[str, ...]:

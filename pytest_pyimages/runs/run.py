@@ -200,6 +200,7 @@ class Run:
                         emit(events)
             decoder.finish()
         except (WireError, EngineError) as error:
+            stream.close()  # first: Engine 20.10 kills nothing whose output waits for a reader
             self._engine.kill(self._container or "")
             return error.message
         return ""

@@ -58,7 +58,8 @@ PROTOCOL = 1
 MAX_LINE = 8 * 1024 * 1024
 MAX_TOTAL = 2 * 1024 * 1024 * 1024
 MAX_DEPTH = 64
-MAX_NODEID = 4096
+MAX_NODEID = 64 * 1024  # characters
+MAX_WORD = 64
 
 
 class WireError(PyimagesError):
@@ -321,7 +322,7 @@ def _report(fields: _Fields) -> Report:
         nodeid=fields.name("id"),
         location=(path, line, clean_line(domain)),
         when=fields.text("when", 16),
-        outcome=fields.outcome("outcome"),
+        outcome=fields.name("outcome", MAX_WORD),  # plugins have some of their own, such as "rerun"
         status=(category, letter, word),
         start=fields.seconds("start"),
         duration=fields.seconds("duration"),

@@ -35,6 +35,7 @@ ACKNOWLEDGE_SECONDS = 30.0
 LINGER_SECONDS = 30.0  # how long threads of the suite may outlive pytest
 MAX_TEXT = 512 * 1024  # characters of one traceback or one captured section
 MAX_SECTIONS = 2 * 1024 * 1024
+MAX_RECORD = 4 * 1024 * 1024  # bytes of JSON, where a character may take twelve; the host takes twice as much
 HIGH_FD = 200  # above what os.closerange(3, n) of a test usually reaches
 
 # Kept at import: tests replace the clock, the file system and json while reports are being sent.
@@ -108,6 +109,11 @@ class Channel(object):
         self.identity = (stat.st_dev, stat.st_ino)
         self.write = _FileIO(high, "wb", closefd=False).write
 
+    def run(self, index):
+        """Say which test is under way."""
+        if _getpid() == self.pid:
+            self.pending.run(index)
+
     def send(self, record):
         self.send_text(_dumps(record))
 
@@ -164,7 +170,7 @@ def clip(text, limit=MAX_TEXT):
     if len(text) <= limit:
         return text
     half = limit // 2
-    return "%s\n... %d characters left out ...\n%s" % (text[:half], len(text) - 2 * half, text[-half:])
+    return "%s\n... %d characters left out ...\n%s" % (text[:half], len(text) - 2 * half, text[len(text) - half :])
 
 
 def as_text(value):
@@ -196,7 +202,7 @@ def longrepr_of(report):
     if longrepr is None:
         return {"kind": "none"}
     if isinstance(longrepr, tuple) and len(longrepr) == 3:
-        return {"kind": "skip", "path": as_text(longrepr[0]), "line": longrepr[1], "reason": as_text(longrepr[2])}
+        return {"kind": "skip", "path": as_text(longrepr[0]), "line": longrepr[1], "reason": clip(as_text(longrepr[2]))}
     try:
         text = as_text(report.longreprtext)
     except Exception:  # repr of somebody else's object
@@ -236,14 +242,33 @@ def properties_of(report):
     return found
 
 
-def sections_of(report):
-    room = MAX_SECTIONS
+def sections_of(report, room=MAX_SECTIONS):
     kept = []
     for name, content in report.sections:
         content = clip(as_text(content), min(room, MAX_TEXT))
         room = max(room - len(content), 0)
         kept.append([as_text(name), content])
     return kept
+
+
+def fitting(record, report):
+    """Return a report's record as JSON; one that is too long without its tree, then with less and less of the rest."""
+    text = _dumps(record)
+    longrepr = record["longrepr"]
+    if longrepr["kind"] == "tree":
+        longrepr = dict(longrepr, kind="text")
+        del longrepr["tree"]
+    for limit in (MAX_RECORD // 32, 4096):
+        if len(text) <= MAX_RECORD:
+            break
+        short = dict(record, longrepr=longrepr, sections=sections_of(report, limit)[:100], properties=[])
+        for key in ("text", "reason"):
+            if key in longrepr:
+                longrepr[key] = clip(longrepr[key], limit)
+        if short.get("wasxfail"):
+            short["wasxfail"] = clip(as_text(short["wasxfail"]), 4096)
+        text = _dumps(short)
+    return text
 
 
 def make_plugins(channel, spec):
@@ -312,8 +337,15 @@ def make_plugins(channel, spec):
         def _collected(self, rows):
             for index, row in enumerate(rows):
                 self.indexes[row[0]] = index
-            for start in range(0, len(rows), 500):
-                channel.send({"t": "items", "items": plain(rows[start : start + 500])})
+            few, size = [], 0
+            for row in rows:
+                few.append(row)
+                size += len(row[0])
+                if len(few) == 500 or size > MAX_RECORD // 64:  # an id is there up to three times
+                    channel.send({"t": "items", "items": plain(few)})
+                    few, size = [], 0
+            if few:
+                channel.send({"t": "items", "items": plain(few)})
             channel.send({"t": "collected", "count": len(rows), "deselected": self.deselected})
             channel.flush()
 
@@ -323,19 +355,18 @@ def make_plugins(channel, spec):
         def pytest_collectreport(self, report):
             if report.outcome == "passed":
                 return
-            channel.send(
-                {
-                    "t": "collect",
-                    "id": report.nodeid,
-                    "outcome": report.outcome,
-                    "longrepr": longrepr_of(report),
-                    "sections": sections_of(report),
-                }
-            )
+            record = {
+                "t": "collect",
+                "id": report.nodeid,
+                "outcome": report.outcome,
+                "longrepr": longrepr_of(report),
+                "sections": sections_of(report),
+            }
+            channel.send_text(fitting(record, report))
 
         @pytest.hookimpl(tryfirst=True)
         def pytest_runtest_logstart(self, nodeid):
-            channel.pending.run(self.indexes.get(nodeid, -1))
+            channel.run(self.indexes.get(nodeid, -1))
 
         @pytest.hookimpl(trylast=True)
         def pytest_runtest_logfinish(self, nodeid):
@@ -343,7 +374,7 @@ def make_plugins(channel, spec):
             if held is not None:
                 for report in held:
                     self._send_report(report)
-            channel.pending.run(-1)
+            channel.run(-1)
 
         def pytest_runtest_logreport(self, report):
             nodeid = report.nodeid
@@ -387,22 +418,21 @@ def make_plugins(channel, spec):
             category, letter, word = status if status else ("", "", "")
             if isinstance(word, tuple):
                 word = word[0]
-            channel.send(
-                {
-                    "t": "report",
-                    "id": report.nodeid,
-                    "location": location_of(report),
-                    "when": report.when,
-                    "outcome": report.outcome,
-                    "status": [clip(as_text(text), 2048) for text in (category, letter, word)],
-                    "start": getattr(report, "start", 0.0),
-                    "duration": report.duration,
-                    "wasxfail": plain(getattr(report, "wasxfail", None)),
-                    "properties": properties_of(report),
-                    "sections": sections_of(report) if spec["passed_output"] or report.outcome != "passed" else [],
-                    "longrepr": longrepr_of(report),
-                }
-            )
+            record = {
+                "t": "report",
+                "id": report.nodeid,
+                "location": location_of(report),
+                "when": report.when,
+                "outcome": report.outcome,
+                "status": [clip(as_text(text), 2048) for text in (category, letter, word)],
+                "start": getattr(report, "start", 0.0),
+                "duration": report.duration,
+                "wasxfail": plain(getattr(report, "wasxfail", None)),
+                "properties": properties_of(report),
+                "sections": sections_of(report) if spec["passed_output"] or report.outcome != "passed" else [],
+                "longrepr": longrepr_of(report),
+            }
+            channel.send_text(fitting(record, report))
 
         def pytest_internalerror(self, excrepr):
             channel.send({"t": "internal", "text": clip(as_text(excrepr))})

@@ -179,6 +179,24 @@ def test_worker_that_dies_is_told_with_its_signal(job: Job) -> None:
     assert counts(job.images["3.12"], "passed", "failed") == (1, 1)
 
 
+def test_a_record_that_is_too_long_ends_that_image(job: Job) -> None:
+    """Nobody reads what comes behind it, and an engine waits for that before it kills."""
+    job.write(
+        conftest="",
+        test_it="""
+import gc
+def test_before(): pass
+def test_flood():
+    (channel,) = [one for one in gc.get_objects() if type(one).__name__ == "Channel" and hasattr(one, "pending")]
+    channel.send({"t": "pass", "x": "x" * 50_000_000})
+def test_after(): pass
+""",
+    )
+    done = job.run(images="3.14-slim")
+    assert done.returncode == 1, done.stdout
+    assert job.images["3.14-slim"]["problem"].startswith("the worker sent a record of more than 8 MiB")
+
+
 def test_copy_gives_the_same_and_leaves_the_host_alone(job: Job) -> None:
     job.write(test_it="from pathlib import Path\ndef test_a():\n    (Path(__file__).parent / 'written').touch()\n")
     done = job.run("--py-images-source=copy", "-p", "no:cacheprovider", images="3.12")

@@ -212,3 +212,56 @@ def test_odd_contents_of_reports(pytester: pytest.Pytester, run_images: Run, cal
     run = run_images()
     assert not run.images["3.12"]["problem"]
     assert (run.result.ret, run.result.parseoutcomes()) == (1, {"passed": 2, "failed": 1})
+
+
+def test_an_outcome_of_a_plugins_own(pytester: pytest.Pytester, run_images: Run) -> None:
+    """As pytest-rerunfailures has it: a report that is neither passed nor failed nor skipped."""
+    pytester.makeconftest(
+        """
+        import pytest
+        @pytest.hookimpl(wrapper=True)
+        def pytest_runtest_makereport(item, call):
+            report = yield
+            if report.when == "call" and report.failed and "flaky" in report.nodeid:
+                report.outcome = "rerun"
+            return report
+        def pytest_report_teststatus(report):
+            if report.outcome == "rerun":
+                return "rerun", "R", "RERUN"
+        """
+    )
+    pytester.makepyfile("def test_a(): pass\ndef test_flaky(): assert 0\ndef test_b(): pass")
+    run = run_images("-v")
+    assert run.result.ret == 0
+    assert re.search(r"test_flaky\[3\.12\] RERUN", run.out)
+    assert run.result.parseoutcomes() == {"passed": 2, "rerun": 1}
+
+
+def test_reports_that_are_too_long_in_bytes(pytester: pytest.Pytester, run_images: Run) -> None:
+    """A character may be twelve bytes on the way; what is left out is said, and the suite goes on."""
+    pytester.makepyfile(
+        test_it="""
+        import logging, sys
+        def test_long():
+            text = "\N{PILE OF POO}" * 600_000
+            print(text), print(text, file=sys.stderr), logging.warning(text)
+            assert text == "", text
+        def test_after(record_property):
+            record_property("long", "\N{PILE OF POO}" * 600_000)
+        """
+    )
+    run = run_images("-q")
+    assert (run.result.ret, run.result.parseoutcomes()) == (1, {"failed": 1, "passed": 1})
+    assert "characters left out" in run.out
+
+
+def test_very_long_node_ids(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        @pytest.mark.parametrize("x", range(300), ids=lambda x: str(x) + "\N{CJK UNIFIED IDEOGRAPH-65E5}" * 8_000)
+        def test_x(x): pass
+        """
+    )
+    run = run_images("-q")
+    assert (run.result.ret, run.images["3.12"]["counts"]["passed"]) == (0, 300)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -74,6 +75,18 @@ def test_the_lock_file_goes_with_the_session(tmp_path: Path) -> None:
     with Ownership(tmp_path) as mine:
         assert (tmp_path / "sessions" / f"{mine.session}.lock").exists()
     assert list((tmp_path / "sessions").iterdir()) == []
+
+
+def test_locks_of_sessions_that_were_killed_go_after_a_day(tmp_path: Path) -> None:
+    with Ownership(tmp_path) as mine, Ownership(tmp_path) as other:
+        folder = tmp_path / "sessions"
+        for name in ("old", "young"):
+            (folder / f"{name}.lock").touch()
+        for name in ("old", mine.session, other.session):
+            os.utime(folder / f"{name}.lock", (0, 0))
+        assert mine.sweep(SweptEngine()) == ()
+        left = {path.stem for path in folder.iterdir()}
+    assert left == {"young", mine.session, other.session}
 
 
 def test_labels_tell_session_and_host(tmp_path: Path) -> None:

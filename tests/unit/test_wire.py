@@ -23,7 +23,7 @@ from pytest_pyimages.runs.events import (
     Report,
     Warned,
 )
-from pytest_pyimages.runs.wire import Decoder, WireError, clean
+from pytest_pyimages.runs.wire import MAX_NODEID, Decoder, WireError, clean
 
 GOLDEN = (Path(__file__).parent / "golden" / "wire.ndjson").read_bytes()
 TOKEN = "c0ffee00"
@@ -144,7 +144,7 @@ def line(record: object, number: int = 1, token: str = TOKEN) -> bytes:
         pytest.param(
             line({"t": "hello", "v": 99, "python": "", "pytest": "", "rootdir": "", "inifile": ""}), id="protocol"
         ),
-        pytest.param(line({"t": "items", "items": [["x" * 5000, "p", 1, "d"]]}), id="node id too long"),
+        pytest.param(line({"t": "items", "items": [["x" * (MAX_NODEID + 1), "p", 1, "d"]]}), id="node id too long"),
         pytest.param(line({"t": "items", "items": [["x", "p", 1]]}), id="row too short"),
         pytest.param(line(b'{"t":"pass","i":0,"s":1.000000,"d":[0.000000,0.000000,0.000000]}'), id="pass of nothing"),
         pytest.param(line({"t": "beat", "running": 1}), id="numbered heartbeat"),
