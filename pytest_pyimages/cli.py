@@ -13,7 +13,7 @@ from typing import NoReturn, Protocol
 import pytest
 
 import pytest_pyimages
-from pytest_pyimages.commands import build, list_images, lock_images, prune, run_tests
+from pytest_pyimages.commands import build, list_images, lock_images, prune, run_command, run_tests, shell
 from pytest_pyimages.commands.project import add_engine_argument
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
 
@@ -35,10 +35,25 @@ class Command(Protocol):
 
 COMMANDS: Mapping[str, Command] = {
     "test": run_tests,
+    "shell": shell,
+    "run": run_command,
     "build": build,
     "list": list_images,
     "prune": prune,
     "lock": lock_images,
+}
+
+
+# What stands after ``--``.
+BEHIND_DASHES = {
+    "run": ("command", "after --: the command and its own arguments"),
+    "pytest": (
+        "arguments of pytest",
+        (
+            "after --, such as -c FILE, --rootdir=FOLDER, -o KEY=VALUE or an option of this plugin: they decide what"
+            " the project's configuration is, as in a run"
+        ),
+    ),
 }
 
 
@@ -112,11 +127,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_arguments(one)
         add_engine_argument(one)
-        one.add_argument_group(
-            "arguments of pytest",
-            "after --, such as -c FILE, --rootdir=FOLDER, -o KEY=VALUE or an option of this plugin: they decide what"
-            " the project's configuration is, as in a run",
-        )
+        one.add_argument_group(*BEHIND_DASHES["run" if name == "run" else "pytest"])
         one.set_defaults(options=one.options)
     return parser
 

@@ -32,12 +32,10 @@ OUR_PLUGINS = ("pyimages", "pytest_pyimages.plugin")
 # ini keys that the host obeys; -o is passed to it for these only.
 HOST_INI = ("junit_", "console_output_style", "verbosity_", "truncation_", "py_images")
 
-_TERMINAL = "it needs a terminal of its own · debug on a Python of this host, without --py-images"
+_TERMINAL = "it needs a terminal, and standard input or output is none"
 _PRINTS = "it shows what is installed inside, and tests nothing · install the suite here and leave --py-images out"
 _MEMORY = "what failed is not remembered per image yet · paste the ids that failed: test_a.py::test_x[3.12]"
 REFUSED = {
-    "--pdb": _TERMINAL,
-    "--trace": _TERMINAL,
     "--fixtures": _PRINTS,
     "--funcargs": _PRINTS,
     "--fixtures-per-test": _PRINTS,
@@ -153,9 +151,22 @@ def container_arguments(args: Sequence[str], own: Sequence[tuple[str, bool]]) ->
     return kept
 
 
-def refused(args: Sequence[str], own: Sequence[tuple[str, bool]]) -> tuple[str, str] | None:
-    """Return the first option that cannot work with images, and the reason."""
+DEBUGGERS = frozenset(("--pdb", "--trace"))
+
+
+def debugs(args: Sequence[str], own: Sequence[tuple[str, bool]]) -> str:
+    """Return the option that brings a debugger, or an empty text."""
+    return next((option.name for option in options(args, own) if option.name in DEBUGGERS), "")
+
+
+def refused(args: Sequence[str], own: Sequence[tuple[str, bool]], *, terminal: bool) -> tuple[str, str] | None:
+    """Return the first option that cannot work with images, and the reason.
+
+    :param terminal: whether there is one.
+    """
     for option in options(args, own):
+        if option.name in DEBUGGERS and not terminal:
+            return option.name, _TERMINAL
         if option.name in REFUSED:
             return option.name, REFUSED[option.name]
     return None

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
-from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_pyimages import barehost, commandline
-from pytest_pyimages.errors import PyimagesError
+from pytest_pyimages.connecting import connect
+from pytest_pyimages.errors import ConfigurationError, PyimagesError
 from pytest_pyimages.settings import INI_KEYS, INSIDE, OPTIONS, OWN_OPTIONS, Invocation, Settings
 
 if TYPE_CHECKING:
-    from pytest_pyimages.engines.base import Engine
+    from pytest_pyimages.runs.host_terminal import HostTerminal
 
 INVOCATION = pytest.StashKey[Invocation]()
+TERMINAL = pytest.StashKey["HostTerminal | None"]()
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -52,7 +53,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
         _check_spelling(early_config, args)
     invocation = early_config.stash.get(INVOCATION, None)
     if invocation is not None:
-        refusal = commandline.refused(invocation.all_args, OWN_OPTIONS)
+        terminal = _terminal_for(invocation)
+        early_config.stash[TERMINAL] = terminal
+        refusal = commandline.refused(invocation.all_args, OWN_OPTIONS, terminal=terminal is not None)
         if refusal is not None:
             raise pytest.UsageError(f"{refusal[0]} cannot be used with --py-images: {refusal[1]}")
         from pytest_pyimages.slips import check_positions
@@ -81,6 +84,32 @@ def _check_spelling(early_config: pytest.Config, args: list[str]) -> None:
         raise pytest.UsageError(str(error)) from None
 
 
+def _terminal_for(invocation: Invocation) -> HostTerminal | None:
+    """Return the terminal, before pytest takes standard input, if a debugger or -s may want it."""
+    args = invocation.all_args
+    if not commandline.debugs(args, OWN_OPTIONS) and not commandline.captures_nothing(args, OWN_OPTIONS):
+        return None
+    from pytest_pyimages.runs.host_terminal import HostTerminal
+
+    return HostTerminal.find()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Give the terminal to the suite of a single image that wants it, instead of replaying what comes from it."""
+    terminal = config.stash.get(TERMINAL, None)
+    if terminal is None or config.option.help or config.option.version:
+        return None
+    from pytest_pyimages.commands.attend import attend_suite
+
+    try:
+        return attend_suite(config, config.stash[INVOCATION], terminal)
+    except ConfigurationError as error:
+        raise pytest.UsageError(str(error)) from None
+    except PyimagesError as error:
+        raise pytest.exit.Exception(f"--py-images: {error}", int(pytest.ExitCode.TESTS_FAILED)) from None
+
+
 def pytest_configure(config: pytest.Config) -> None:
     invocation = config.stash.get(INVOCATION, None)
     if invocation is None or config.option.help or config.option.version:
@@ -94,24 +123,3 @@ def pytest_configure(config: pytest.Config) -> None:
     except PyimagesError as error:
         raise pytest.UsageError(str(error)) from None
     config.pluginmanager.register(session, "pyimages-session")
-
-
-def connect(config: pytest.Config, settings: Settings) -> Future[Engine]:
-    """Begin to look for the engine: importing docker-py takes a while, and there is other work meanwhile."""
-    from threading import Thread
-
-    future: Future[Engine] = Future()
-
-    def look() -> None:
-        try:
-            engine = config.hook.pytest_pyimages_engine(settings=settings)
-            if engine is None:
-                from pytest_pyimages.engines.docker import connect as connect_docker
-
-                engine = connect_docker(settings.engine)
-            future.set_result(engine)
-        except BaseException as error:  # noqa: BLE001 - handed to whoever asks for the result
-            future.set_exception(error)
-
-    Thread(target=look, name="pyimages-connect", daemon=True).start()
-    return future

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pyimages import plugin
 from pytest_pyimages.barehost import invocation_from
 from pytest_pyimages.commandline import options
+from pytest_pyimages.connecting import connect
 from pytest_pyimages.engines.base import Engine
 from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
 from pytest_pyimages.settings import INSIDE, OWN_OPTIONS, Invocation, Settings
@@ -127,7 +127,7 @@ class _Command:
     def pytest_cmdline_main(self, config: pytest.Config) -> int:
         try:
             settings = Settings.from_config(config, self._invocation)
-            place = Place(config=config, settings=settings, connecting=plugin.connect(config, settings))
+            place = Place(config=config, settings=settings, connecting=connect(config, settings))
             return self._work(place)
         except PyimagesError as error:
             self.error = error

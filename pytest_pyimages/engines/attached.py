@@ -17,10 +17,12 @@ from docker.api import APIClient
 from urllib3.util import wait_for_read, wait_for_write
 
 from pytest_pyimages.engines import frames
+from pytest_pyimages.engines.base import STDOUT
 from pytest_pyimages.engines.connect import request
 from pytest_pyimages.engines.faults import CLIENT_ERRORS, engine_error
 from pytest_pyimages.errors import EngineError
 
+_CHUNK = 1 << 16
 _PEER_HAS_ENDED: int = getattr(select, "POLLRDHUP", 0)  # Linux only
 
 
@@ -30,7 +32,8 @@ class AttachedStream:
     :raises: what the client raises, from here only: callers wrap it.
     """
 
-    def __init__(self, client: APIClient, container: str) -> None:
+    def __init__(self, client: APIClient, container: str, *, terminal: bool = False) -> None:
+        self._terminal = terminal
         self._response = request(
             client,
             "POST",
@@ -46,10 +49,18 @@ class AttachedStream:
 
     def frames(self) -> Iterator[tuple[int, bytes]]:
         try:
-            yield from frames.frames(self._connection.read)
+            yield from self._unframed() if self._terminal else frames.frames(self._connection.read)
         except (EngineError, *CLIENT_ERRORS) as error:
             if not self._closed:
                 raise engine_error(error) from error
+
+    def _unframed(self) -> Iterator[tuple[int, bytes]]:
+        """Yield what a terminal prints: it has one stream only (Engine API, "ContainerAttach")."""
+        while True:
+            data = self._connection.read(_CHUNK)
+            if not data:
+                return
+            yield STDOUT, data
 
     def send(self, data: bytes) -> None:
         if self._closed:

@@ -64,6 +64,7 @@ class ContainerSpec:
     mounts: tuple[Mount, ...] = ()
     user: str = ""  # the image's own
     network: str = ""  # the engine's default
+    terminal: bool = False  # whether standard input and output are a terminal; then they are one stream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,9 +144,13 @@ class Engine(Protocol):
     def create_container(self, spec: ContainerSpec) -> str:
         """Return the id of a new container with an open standard input, not yet started."""
 
-    def attach(self, container: str) -> ContainerStream: ...
+    def attach(self, container: str, *, terminal: bool = False) -> ContainerStream:
+        """Connect to a container; ``terminal`` as in its ContainerSpec. All that one prints is STDOUT."""
 
     def start(self, container: str) -> None: ...
+
+    def resize(self, container: str, *, columns: int, rows: int) -> None:
+        """Tell a running container how large its terminal is; one that has ended is no error."""
 
     def wait(self, container: str) -> int:
         """Return the exit status once the container has ended."""

@@ -107,12 +107,17 @@ class DockerEngine:
         return str(self._api.create_container_from_config(_configuration(spec), spec.name)["Id"])
 
     @wrapped
-    def attach(self, container: str) -> AttachedStream:
-        return AttachedStream(self._client, container)
+    def attach(self, container: str, *, terminal: bool = False) -> AttachedStream:
+        return AttachedStream(self._client, container, terminal=terminal)
 
     @wrapped
     def start(self, container: str) -> None:
         self._api.start(container)
+
+    @wrapped
+    def resize(self, container: str, *, columns: int, rows: int) -> None:
+        with _ignored(404, 409, 500):  # it ended a moment ago; Engine 20.10 says 500
+            self._api.resize(container, height=rows, width=columns)
 
     @wrapped
     def wait(self, container: str) -> int:
@@ -276,7 +281,7 @@ def _configuration(spec: ContainerSpec) -> dict[str, Any]:
         "AttachStdin": True,
         "AttachStdout": True,
         "AttachStderr": True,
-        "Tty": False,
+        "Tty": spec.terminal,
         "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": {
             "Mounts": [_mount(mount) for mount in spec.mounts],

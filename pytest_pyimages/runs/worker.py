@@ -271,6 +271,18 @@ def fitting(record, report):
     return text
 
 
+def add_ignored_options(parser, spec):
+    """Let pytest accept the host's options, which mean nothing here: the suite's ini file may carry them."""
+    group = parser.getgroup("pyimages")
+    for name, takes_value in spec["own_options"]:
+        if takes_value:
+            group.addoption(name, action="append", default=[], help="ignored inside the container")
+        else:
+            group.addoption(name, action="store_true", help="ignored inside the container")
+    for name in spec["own_ini"]:
+        parser.addini(name, "ignored inside the container", type="linelist")
+
+
 def make_plugins(channel, spec):
     """Return the plugins that turn what pytest says into records. Only called where pytest can be imported."""
     import pytest
@@ -285,15 +297,7 @@ def make_plugins(channel, spec):
             self.deselected = 0
 
         def pytest_addoption(self, parser):
-            # The suite's own ini file or PYTEST_ADDOPTS may carry the host's options: they mean nothing in here.
-            group = parser.getgroup("pyimages")
-            for name, takes_value in spec["own_options"]:
-                if takes_value:
-                    group.addoption(name, action="append", default=[], help="ignored inside the container")
-                else:
-                    group.addoption(name, action="store_true", help="ignored inside the container")
-            for name in spec["own_ini"]:
-                parser.addini(name, "ignored inside the container", type="linelist")
+            add_ignored_options(parser, spec)
 
         @pytest.hookimpl(tryfirst=True)
         def pytest_configure(self, config):
@@ -540,6 +544,25 @@ def stand_in_for_plugin():
             sys.modules[name] = type(sys)(name, "PYTEST_DONT_REWRITE")
 
 
+def run_attended(spec):
+    """Run the suite on the terminal of this process, as pytest alone would; return pytest's exit status."""
+    import pytest
+
+    class Options(object):
+        def pytest_addoption(self, parser):
+            add_ignored_options(parser, spec)
+
+    be_pytest(spec)
+    return int(pytest.main(["-p", "no:pyimages"] + spec["args"], plugins=[Options()]))
+
+
+def be_pytest(spec):
+    """Make this process look as if it had been started as pytest."""
+    stand_in_for_plugin()
+    sys.argv[:] = [spec["program"]] + spec["args"]
+    sys.path[0:1] = [os.getcwd() if spec["cwd_on_path"] else os.path.dirname(sys.executable)]
+
+
 def run_pytest(channel, spec):
     """Run the suite in this process; return pytest's exit status."""
     try:
@@ -547,9 +570,7 @@ def run_pytest(channel, spec):
     except ImportError as error:
         channel.send({"t": "internal", "text": "pytest cannot be imported: %s" % as_text(error)})
         return 3
-    stand_in_for_plugin()
-    sys.argv[:] = [spec["program"]] + spec["args"]
-    sys.path[0:1] = [os.getcwd() if spec["cwd_on_path"] else os.path.dirname(sys.executable)]
+    be_pytest(spec)
     return int(pytest.main(["-p", "no:pyimages"] + spec["args"], plugins=make_plugins(channel, spec)))
 
 

@@ -227,12 +227,15 @@ class FakeEngine:
             self.containers[identifier] = FakeContainer(spec, self._installer, environment)
         return identifier
 
-    def attach(self, container: str) -> FakeStream:
+    def attach(self, container: str, *, terminal: bool = False) -> FakeStream:
         return FakeStream(self.containers[container])
 
     def start(self, container: str) -> None:
         self._call("start")
         self.containers[container].start()
+
+    def resize(self, container: str, *, columns: int, rows: int) -> None:
+        self._call(f"resize {columns}x{rows}")
 
     def wait(self, container: str) -> int:
         process = self.containers[container].process

@@ -167,7 +167,7 @@ class TellingEngine(FakeEngine):
             time.sleep(0.2)
         yield from super().pull(reference)
 
-    def attach(self, container: str) -> FakeStream:
+    def attach(self, container: str, *, terminal: bool = False) -> FakeStream:
         return TellingStream(self.containers[container])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_pyimages.commandline import captures_nothing, container_arguments, host_arguments, options, refused
+from pytest_pyimages.commandline import captures_nothing, container_arguments, debugs, host_arguments, options, refused
 from pytest_pyimages.settings import OWN_OPTIONS
 
 
@@ -62,14 +62,20 @@ def test_option_values_are_kept_with_their_words() -> None:
 
 @pytest.mark.parametrize("name", ["--pdb", "--trace", "--lf", "--sw", "--fixtures", "--pastebin"])
 def test_what_cannot_work_is_refused_with_a_reason(name: str) -> None:
-    found = refused(["-q", name], OWN_OPTIONS)
+    found = refused(["-q", name], OWN_OPTIONS, terminal=False)
     assert found is not None
     assert found[0] == name
     assert len(found[1]) > 10
 
 
 def test_a_value_is_not_taken_for_an_option() -> None:
-    assert refused(["-k", "--pdb"], OWN_OPTIONS) is None
+    assert refused(["-k", "--pdb"], OWN_OPTIONS, terminal=False) is None
+
+
+def test_a_debugger_is_not_refused_where_there_is_a_terminal() -> None:
+    assert refused(["--pdb", "--trace"], OWN_OPTIONS, terminal=True) is None
+    assert debugs(["-q", "--trace", "-k", "--pdb"], OWN_OPTIONS) == "--trace"
+    assert not debugs(["-k", "--pdb"], OWN_OPTIONS)
 
 
 @pytest.mark.parametrize(

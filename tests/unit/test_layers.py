@@ -22,7 +22,7 @@ LAYERS = (
     ("commandline", "settings", "barehost", "hookspecs", "selection", "signals", "slips"),
     ("planning", "schedule"),
     ("session",),
-    ("plugin", "commands", "cli"),
+    ("plugin", "connecting", "commands", "cli"),
 )
 ENTRIES = LAYERS[-1]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

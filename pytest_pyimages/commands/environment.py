@@ -1,0 +1,104 @@
+"""One environment image, built if need be, and a command in it: what ``pyimages shell`` and ``pyimages run`` share."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from pytest_pyimages.barehost import wants_images
+from pytest_pyimages.commands.project import Place
+from pytest_pyimages.commands.run_tests import NO_IMAGES
+from pytest_pyimages.errors import BuildError, ConfigurationError, PyimagesError
+from pytest_pyimages.images.build import BuiltImage
+from pytest_pyimages.images.plan import ImagePlan
+from pytest_pyimages.images.source_root import source_root
+from pytest_pyimages.planning import planned
+from pytest_pyimages.runs.attended import Attended, attend
+from pytest_pyimages.runs.host_terminal import HostTerminal
+from pytest_pyimages.runs.ownership import Ownership
+from pytest_pyimages.runs.source import Source
+from pytest_pyimages.schedule import Built, Ended, Said, Schedule
+from pytest_pyimages.settings import OWN_INI, OWN_OPTIONS, Invocation
+from pytest_pyimages.signals import Interruptions
+
+IMAGE_HELP = "the image, such as 3.14-slim (default: the ini key py_images, if it names one)"
+
+
+def run_in_image(place: Place, command: tuple[str, ...], terminal: HostTerminal | None, *, greet: bool = False) -> int:
+    """Run a command in the one image that is asked for, as its suite would be run; return its exit status.
+
+    :param command: empty for pytest itself, with the arguments that it was called with here.
+    :param terminal: where it is shown and typed to; None for plain output and no input.
+    :param greet: whether to say where one is.
+    :raises PyimagesError: if it could not be started.
+    """
+    settings = place.settings
+    invocation = settings.invocation
+    if not wants_images(invocation):
+        raise NO_IMAGES
+    asked = planned(place.config, settings)
+    if len(asked.plans) != 1:
+        labels = ", ".join(plan.tag.label for plan in asked.plans)
+        raise ConfigurationError(f"one image at a time has the terminal, and these are several: {labels}", "name one")
+    (plan,) = asked.plans
+    engine = place.engine()
+    source = Source(
+        source_root(asked.project, invocation.rootdir, invocation.cwd),
+        None if settings.source == "auto" else settings.source,
+    )
+    interruptions = Interruptions()
+    interruptions.install()
+    try:
+        image = _built(Schedule(engine, settings, source, build_only=True), plan)
+        if greet:
+            text = f"{plan.tag.label}: Python {image.python} at {invocation.cwd} · what is changed here is thrown away"
+            sys.stderr.write(f"{text}\n")
+        job = Attended(
+            image=image.id,
+            python=image.executable,
+            command=command,
+            pytest=None if command else _pytest(plan, image, invocation),
+            project=str(plan.project.root),
+            cwd=str(invocation.cwd),
+            environment={**plan.environment, **settings.container_environment},
+        )
+        sys.stdout.flush()
+        with Ownership() as owner:
+            return attend(engine, owner, source, job, terminal)
+    finally:
+        engine.close()
+        interruptions.restore()
+
+
+def _pytest(plan: ImagePlan, image: BuiltImage, invocation: Invocation) -> dict[str, Any]:
+    """Return what the worker is told of a pytest that has the terminal; as Run tells it of any other."""
+    return {
+        "args": list(plan.args),
+        "program": f"{image.executable.rpartition('/')[0]}/pytest",
+        "cwd_on_path": invocation.module,
+        "own_options": [list(option) for option in OWN_OPTIONS],
+        "own_ini": list(OWN_INI),
+    }
+
+
+def _built(schedule: Schedule, plan: ImagePlan) -> BuiltImage:
+    image: BuiltImage | None = None
+    error: PyimagesError | None = None
+    try:
+        schedule.start([plan])
+        while True:
+            message = schedule.messages.get()
+            if isinstance(message, Said):
+                sys.stderr.write(f"{message.label}: {message.text}\n")
+            elif isinstance(message, Built):
+                image = message.image
+            elif isinstance(message, Ended):
+                error = message.error
+                break
+    finally:
+        schedule.close()
+    if isinstance(error, BuildError) and error.log:
+        sys.stderr.write(f"{error.log}\n")
+    if error is not None or image is None:
+        raise error or PyimagesError("the image was not built")
+    return image

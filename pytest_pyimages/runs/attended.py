@@ -1,0 +1,155 @@
+"""A command in an environment image that somebody watches: its container's life, and the terminal it is shown on."""
+
+from __future__ import annotations
+
+import io
+import json
+import secrets
+import sys
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, BinaryIO
+
+from pytest_pyimages.engines.base import STDOUT, ContainerSpec, ContainerStream, Engine
+from pytest_pyimages.errors import EngineError, PyimagesError
+from pytest_pyimages.runs.host_terminal import HostTerminal
+from pytest_pyimages.runs.ownership import Ownership
+from pytest_pyimages.runs.run import NO_GIT_OWNER_CHECK
+from pytest_pyimages.runs.source import Source, refused_mount, witnesses
+
+FOLDER = "/opt/pyimages"  # there in every environment image
+JOB = "attended.json"
+FIRST_LINE = 4096  # bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attended:
+    """What is to be run, and where."""
+
+    image: str  # id of the environment image
+    python: str  # absolute path of the interpreter inside
+    command: tuple[str, ...]  # empty for pytest
+    pytest: Mapping[str, Any] | None = None  # what the worker is told of pytest, see Run
+    project: str  # the folder that the environment was built for
+    cwd: str
+    environment: Mapping[str, str]
+
+
+class _SourceMissingError(Exception):
+    """The command was not run: the source is not what this host has."""
+
+
+def attend(engine: Engine, owner: Ownership, source: Source, job: Attended, terminal: HostTerminal | None) -> int:
+    """Run the command to its end, remove its container, and return its exit status.
+
+    :param terminal: where it is shown and typed to; None for plain output and no input.
+    :raises PyimagesError: if it could not be started.
+    """
+    for _ in range(2):
+        try:
+            return _attend_once(engine, owner, source, job, terminal)
+        except _SourceMissingError as missing:
+            if not source.fall_back(str(missing)):
+                raise PyimagesError(f"the source is not visible inside: {missing}") from missing
+    raise PyimagesError("the source is not visible inside")
+
+
+def _attend_once(engine: Engine, owner: Ownership, source: Source, job: Attended, terminal: HostTerminal | None) -> int:
+    token = secrets.token_hex(8)
+    attendant = files("pytest_pyimages.runs").joinpath("attendant.py").read_text("utf-8")
+    with source.mounted(engine, owner) as (mounts, prepare):
+        container = engine.create_container(
+            ContainerSpec(
+                name=owner.name(),
+                image=job.image,
+                command=(job.python, "-c", attendant),
+                labels=owner.labels("run"),
+                environment={**NO_GIT_OWNER_CHECK, **({"TERM": terminal.kind} if terminal else {})},
+                mounts=mounts,
+                terminal=terminal is not None,
+            )
+        )
+        try:
+            prepare(container)
+            engine.upload(container, FOLDER, _tar(_message(job, source, token, terminal=terminal is not None)))
+            stream = engine.attach(container, terminal=terminal is not None)
+            try:
+                _start(engine, container, source)
+                if terminal is None:
+                    _show(_checked(stream, token), sys.stdout.buffer, sys.stderr.buffer)
+                else:
+                    frames = _checked(stream, token)
+                    with terminal.attached(stream.send, lambda size: engine.resize(container, **size)):
+                        _show(frames, sys.stdout.buffer, sys.stdout.buffer)
+            finally:
+                stream.close()
+            return engine.wait(container)
+        finally:
+            engine.remove_container(container)
+
+
+def _start(engine: Engine, container: str, source: Source) -> None:
+    try:
+        engine.start(container)
+    except EngineError as error:
+        if source.mode == "overlay" and refused_mount(error):
+            raise _SourceMissingError(error.message) from error
+        raise
+
+
+def _message(job: Attended, source: Source, token: str, *, terminal: bool) -> bytes:
+    message = {
+        "token": token,
+        "terminal": terminal,
+        "command": list(job.command),
+        "pytest": job.pytest,
+        "project": job.project,
+        "cwd": job.cwd,
+        "environment": dict(job.environment),
+        "witness": [[witness.path, witness.size, witness.seconds] for witness in witnesses(source.root)],
+    }
+    return json.dumps(message).encode("ascii")
+
+
+def _tar(data: bytes) -> Iterator[bytes]:
+    info = tarfile.TarInfo(JOB)
+    info.size, info.mode = len(data), 0o600
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        tar.addfile(info, io.BytesIO(data))
+    yield file.getvalue()
+
+
+def _checked(stream: ContainerStream, token: str) -> Iterator[tuple[int, bytes]]:
+    """Yield what the command prints, once its first process has said that the source is there."""
+    frames = stream.frames()
+    first, rest = b"", []
+    for channel, data in frames:
+        if channel != STDOUT:
+            rest.append((channel, data))
+            continue
+        first += data
+        if b"\n" in first or len(first) > FIRST_LINE:
+            break
+    line, _, output = first.partition(b"\n")
+    said = line.decode("utf-8", "replace").strip()
+    if said.startswith(f"{token} missing "):
+        raise _SourceMissingError(f"{said.partition(' missing ')[2]} is not what this host has")
+    if said != f"{token} ready":
+        told = b"".join([first, *(data for _, data in rest)]).decode("utf-8", "replace").strip()
+        raise PyimagesError(f"the command was not started: {told or 'the container ended at once'}")
+    return _then([*rest, (STDOUT, output)], frames)
+
+
+def _then(begun: Sequence[tuple[int, bytes]], frames: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    yield from begun
+    yield from frames
+
+
+def _show(frames: Iterator[tuple[int, bytes]], out: BinaryIO, err: BinaryIO) -> None:
+    for channel, data in frames:
+        file = out if channel == STDOUT else err
+        file.write(data)
+        file.flush()

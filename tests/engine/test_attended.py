@@ -1,0 +1,226 @@
+"""``pyimages shell`` and ``run``, and debuggers: commands that have the terminal, in real containers."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from pytest_pyimages.engines.docker import DockerEngine
+from pytest_pyimages.engines.labels import HOST
+
+from .test_main_job import Job, remove_images
+
+SLIM = "3.14-slim"
+PYIMAGES = (sys.executable, "-m", "pytest_pyimages.cli")
+PYTEST = (sys.executable, "-m", "pytest")
+SECONDS = 60.0
+PROMPT = b"# "
+
+
+class Terminal:
+    """A process on a terminal of its own, 99 columns by 33 rows."""
+
+    def __init__(self, words: Sequence[str], folder: Path) -> None:
+        self._ours, self._theirs = pty.openpty()
+        self.resize(33, 99)
+        self.before = termios.tcgetattr(self._theirs)
+        self.said = b""
+        self._seen = 0
+        self.process = subprocess.Popen(
+            words,
+            cwd=folder,
+            stdin=self._theirs,
+            stdout=self._theirs,
+            stderr=self._theirs,
+            start_new_session=True,
+            env={**os.environ, "TERM": "xterm"},
+        )
+
+    def resize(self, rows: int, columns: int) -> None:
+        fcntl.ioctl(self._theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def until(self, text: bytes) -> None:
+        """Read until the text is there, behind what was waited for before."""
+        deadline = time.monotonic() + SECONDS
+        while text not in self.said[self._seen :]:
+            assert time.monotonic() < deadline, self.said.decode()
+            if select.select([self._ours], [], [], 0.1)[0]:
+                self.said += os.read(self._ours, 4096)
+            else:
+                assert self.process.poll() is None, self.said.decode()
+        self._seen = self.said.index(text, self._seen) + len(text)
+
+    def type(self, text: bytes) -> None:
+        os.write(self._ours, text)
+
+    def end(self) -> int:
+        """Return the exit status; fails if the terminal is not as it was."""
+        deadline = time.monotonic() + SECONDS
+        while self.process.poll() is None:
+            assert time.monotonic() < deadline, self.said.decode()
+            if select.select([self._ours], [], [], 0.1)[0]:
+                self.said += os.read(self._ours, 4096)
+        assert termios.tcgetattr(self._theirs) == self.before
+        return self.process.returncode
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self._ours)
+        os.close(self._theirs)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _images_of_these_tests_go(engine: DockerEngine) -> Iterator[None]:
+    yield
+    remove_images(engine)
+
+
+@pytest.fixture
+def job(tmp_path: Path, host: str, monkeypatch: pytest.MonkeyPatch) -> Job:
+    """A folder with a suite that fails."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "pytest.ini").write_text("[pytest]\npy_images = 3.14-slim\n")
+    found = Job(folder)
+    found.write(test_it="def test_it():\n    answer = 41\n    assert answer == 42\n")
+    return found
+
+
+@pytest.fixture
+def terminals() -> Iterator[list[Terminal]]:
+    opened: list[Terminal] = []
+    yield opened
+    for terminal in opened:
+        terminal.close()
+
+
+def run(job: Job, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PYIMAGES, "run", *words],
+        cwd=job.folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_a_command_runs_where_the_suite_would(job: Job) -> None:
+    code = (
+        "import os, sys; print(os.getcwd(), os.environ['PYIMAGES_INSIDE'], os.path.exists('test_it.py'));"
+        " open('made', 'w'); print(repr(sys.stdin.read()), file=sys.stderr); sys.exit(7)"
+    )
+    done = run(job, SLIM, "--", "python", "-c", code)
+    assert (done.returncode, done.stdout) == (7, f"{job.folder} 1 True\n")
+    assert done.stderr.splitlines()[-1] == "''", "no input where there is no terminal"
+    assert not (job.folder / "made").exists()
+
+
+def test_a_command_that_is_not_there_or_was_killed(job: Job) -> None:
+    done = run(job, "--", "no-such-command")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (127, "no-such-command: No such file or directory")
+    assert run(job, "--", "sh", "-c", "kill -9 $$").returncode == 137
+
+
+def test_one_image_at_a_time(job: Job) -> None:
+    done = run(job, f"3.12,{SLIM}", "--", "true")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr == (
+        f"ERROR: one image at a time has the terminal, and these are several: 3.12, {SLIM} · name one\n"
+    )
+
+
+def test_a_command_ends_with_its_host(job: Job, engine: DockerEngine, host: str) -> None:
+    words = [*PYIMAGES, "run", "--", "sh", "-c", "echo begun; sleep 600"]
+    with subprocess.Popen(
+        words, cwd=job.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        process.kill()
+    (container,) = [left for left in engine.leftovers(f"{HOST}={host}") if left.kind == "container"]
+    deadline = time.monotonic() + 20
+    while engine.inspect(container.id).running:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert run(job, "--", "true").returncode == 0  # it sweeps up
+
+
+def test_interrupted(job: Job) -> None:
+    words = [*PYIMAGES, "run", "--", "sh", "-c", "echo begun; sleep 600"]
+    process = subprocess.Popen(
+        words, cwd=job.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert (process.returncode, said.splitlines()[-1]) == (2, "interrupted")
+
+
+def test_shell(job: Job, terminals: list[Terminal]) -> None:
+    terminal = Terminal([*PYIMAGES, "shell"], job.folder)
+    terminals.append(terminal)
+    terminal.until(f"{SLIM}: Python 3.14".encode())
+    terminal.until(PROMPT)
+    terminal.type(b"stty size; echo $((6 * 7)); pwd\n")
+    terminal.until(b"33 99\r\n42\r\n")
+    terminal.until(str(job.folder).encode())
+    terminal.until(PROMPT)
+    terminal.resize(22, 66)
+    os.kill(terminal.process.pid, signal.SIGWINCH)
+    terminal.type(b"sleep 1; stty size; echo up$((1))\n")
+    terminal.until(b"22 66\r\nup1\r\n")
+    terminal.until(PROMPT)
+    terminal.type(b"echo on$((1)); sleep 600\n")
+    terminal.until(b"on1\r\n")
+    terminal.type(b"\x03")
+    terminal.until(PROMPT)
+    terminal.type(b"exit 3\n")
+    assert terminal.end() == 3
+
+
+def test_shell_without_a_terminal(job: Job) -> None:
+    done = subprocess.run([*PYIMAGES, "shell"], cwd=job.folder, capture_output=True, text=True, timeout=60)
+    told = "ERROR: a shell needs a terminal · use `pyimages run IMAGE -- COMMAND` without one\n"
+    assert (done.returncode, done.stderr) == (4, told)
+
+
+@pytest.mark.parametrize("option", ["--pdb", "-s"])
+def test_debugging(job: Job, terminals: list[Terminal], option: str) -> None:
+    """Post mortem with --pdb; where the suite says so with -s."""
+    if option == "-s":
+        job.write(test_it="def test_it():\n    answer = 41\n    breakpoint()\n    assert answer == 42\n")
+    terminal = Terminal([*PYTEST, option, "--py-images-report=report.json" if option == "--pdb" else "-q"], job.folder)
+    terminals.append(terminal)
+    if option == "--pdb":
+        terminal.until(b"--py-images-report is not written with --pdb")
+    terminal.until(b"(Pdb) ")
+    terminal.type(b"p answer + 1000\n")
+    terminal.until(b"1041\r\n")
+    terminal.until(b"(Pdb) ")
+    terminal.type(b"c\n")
+    terminal.until(b"1 failed")
+    assert terminal.end() == 1
+
+
+def test_debugging_wants_a_single_image(job: Job, terminals: list[Terminal]) -> None:
+    terminal = Terminal([*PYTEST, "--pdb", f"--py-images=3.12,{SLIM}"], job.folder)
+    terminals.append(terminal)
+    terminal.until(b"these are several: 3.12, 3.14-slim")
+    terminal.until(b"name one: --py-images=3.12")
+    assert terminal.end() == 4
