@@ -32,7 +32,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     ("words", "line"),
     [
         pytest.param("lsit", 'pyimages: unknown command "lsit" · did you mean list?', id="command"),
-        pytest.param("xyzzy", 'pyimages: unknown command "xyzzy" · there is test, build, list, *', id="no idea"),
+        pytest.param("xyzzy", 'pyimages: unknown command "xyzzy" · there is test, shell, run, build, *', id="no idea"),
         pytest.param("list --jsno", 'pyimages list: unknown option "--jsno" · did you mean --json?', id="option"),
         pytest.param("list --al", 'pyimages list: unknown option "--al" · did you mean --all?', id="shortened"),
         pytest.param(
