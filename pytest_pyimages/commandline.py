@@ -25,16 +25,16 @@ HOST_VALUES = frozenset(
 INSIDE_FLAGS = frozenset("-s -l".split())
 INSIDE_VALUES = frozenset(
     "-k -m -p -W --pythonwarnings --confcutdir --basetemp --ignore --ignore-glob --deselect --import-mode --capture"
-    " --log-level --log-disable --assert --pdbcls --doctest-glob --doctest-report".split()
+    " --log-level --log-disable --assert --pdbcls --doctest-glob --doctest-report"
+    " --lfnf --last-failed-no-failures".split()
 )
 # How -p can name this plugin; inside there is none.
 OUR_PLUGINS = ("pyimages", "pytest_pyimages.plugin")
 # ini keys that the host obeys; -o is passed to it for these only.
-HOST_INI = ("junit_", "console_output_style", "verbosity_", "truncation_", "py_images")
+HOST_INI = ("cache_dir", "junit_", "console_output_style", "verbosity_", "truncation_", "py_images")
 
 _TERMINAL = "it needs a terminal, and standard input or output is none"
 _PRINTS = "it shows what is installed inside, and tests nothing · install the suite here and leave --py-images out"
-_MEMORY = "what failed is not remembered per image yet · paste the ids that failed: test_a.py::test_x[3.12]"
 REFUSED = {
     "--fixtures": _PRINTS,
     "--funcargs": _PRINTS,
@@ -48,10 +48,6 @@ REFUSED = {
     "--setup-plan": _PRINTS,
     "--setupplan": _PRINTS,
     "--pastebin": "it would send a report of many images to the network",
-    **dict.fromkeys(
-        "--lf --last-failed --ff --failed-first --nf --new-first --sw --stepwise --sw-skip --stepwise-skip".split(),
-        _MEMORY,
-    ),
 }
 
 

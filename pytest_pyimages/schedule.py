@@ -7,11 +7,11 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_pyimages.engines.base import Engine
 from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
@@ -105,15 +105,25 @@ class Schedule:
     ``messages`` is to be read by one thread, until every image has said ``Ended``.
 
     :param build_only: whether no suite is to be run.
+    :param memory: what pytest's cache inside is to have, by label.
     """
 
-    def __init__(self, engine: Engine, settings: Settings, source: Source, *, build_only: bool = False) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        source: Source,
+        *,
+        build_only: bool = False,
+        memory: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
         self.messages: queue.Queue[Message] = queue.Queue(QUEUE_BATCHES)
         self.notes: list[str] = []  # what people should know at the end
         self._engine = engine
         self._settings = settings
         self._source = source
         self._build_only = build_only
+        self._memory = memory or {}
         self._witness = witnesses(source.root)
         processors = max(2, os.cpu_count() or 1)
         self._build_turns = threading.Semaphore(processors)
@@ -295,6 +305,7 @@ class Schedule:
             passed_output=self._settings.passed_output,
             own_options=OWN_OPTIONS,
             own_ini=OWN_INI,
+            memory=self._memory.get(plan.tag.label),
         )
 
     def _put(self, message: Message) -> None:

@@ -15,6 +15,7 @@ import pytest
 from pytest_pyimages.engines.base import Engine
 from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
 from pytest_pyimages.images.source_root import source_root
+from pytest_pyimages.memory import Memory, forget_last_failed
 from pytest_pyimages.planning import planned
 from pytest_pyimages.results.outcome import ImageResult, exit_status
 from pytest_pyimages.results.reports import STATUS
@@ -42,8 +43,11 @@ class ImagesSession:
         self._connecting = connecting
         invocation = settings.invocation
         asked = planned(config, settings)
-        self.project, self.plans, self._skipped = asked.project, asked.plans, asked.skipped
-        self._unselected = asked.unselected
+        self.project, self._skipped, self._unselected = asked.project, asked.skipped, asked.unselected
+        self._memory = Memory(getattr(config, "cache", None), invocation)
+        self._idle = self._memory.without_work({plan.tag.label: plan.args for plan in asked.plans})
+        self.plans = tuple(plan for plan in asked.plans if plan.tag.label not in self._idle)
+        forget_last_failed(config)
         self.matrix = tuple(plan.tag for plan in self.plans)
         root = source_root(self.project, invocation.rootdir, invocation.cwd)
         self.source = Source(root, None if settings.source == "auto" else settings.source)
@@ -73,6 +77,8 @@ class ImagesSession:
         """Connect and set everything going before the header is drawn."""
         if is_empty(self.source.root):
             pytest.exit(f"no tests: there is no file in {self.source.root}", int(pytest.ExitCode.NO_TESTS_COLLECTED))
+        if not self.plans:
+            pytest.exit("nothing to run again: no image is known to fail", int(pytest.ExitCode.NO_TESTS_COLLECTED))
         self._interruptions.install()
         try:
             self._engine = self._connecting.result()
@@ -81,7 +87,8 @@ class ImagesSession:
         except EngineError as error:
             raise pytest.UsageError(f"--py-images: {error}") from None
         try:
-            self._schedule = Schedule(self._engine, self._settings, self.source)
+            memory = self._memory.given_to([tag.label for tag in self.matrix])
+            self._schedule = Schedule(self._engine, self._settings, self.source, memory=memory)
             self._schedule.start(self.plans)
         except PyimagesError as error:
             raise pytest.UsageError(str(error)) from None
@@ -91,6 +98,7 @@ class ImagesSession:
         engine = str(self._engine.info) if self._engine is not None else "no engine"
         labels += "".join(f" ({label}: skipped by the project's overrides)" for label in self._skipped)
         labels += "".join(f" ({label}: nothing selected)" for label in self._unselected)
+        labels += "".join(f" ({label}: {reason})" for label, reason in self._idle.items())
         return [
             f"py-images: {labels} · {engine} · source: {self.source.mode}",
             *self._origins(),
@@ -172,6 +180,8 @@ class ImagesSession:
             session.exitstatus = exit_status(self.results)
             if session.testsfailed and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if self._schedule is not None:
+            self._memory.keep(self.results, collect_only=self._settings.collect_only)
         if self._settings.report is not None:
             from pytest_pyimages.results.json_report import write_report
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -12,6 +12,15 @@ COUNTED = ("passed", "failed", "skipped", "xfailed", "xpassed", "error")
 # The worse of two: a test that passed and whose teardown failed is one of each for pytest, and an error to compare.
 _SEVERITY = {name: rank for rank, name in enumerate(("passed", "skipped", "xfailed", "xpassed", "failed", "error"))}
 NOT_RUN = "not run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What pytest inside keeps in its cache at the end of a session."""
+
+    failed: tuple[str, ...]
+    stepwise: Any  # as it comes; None for nothing
+
 
 ImageOutcome = Literal["passed", "failed", "error", "interrupted", "nothing collected"]
 
@@ -37,6 +46,7 @@ class ImageResult:
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
     outcomes: dict[str, str] = field(default_factory=dict)  # node id -> outcome
     usage_error: bool = False  # pytest inside refused its arguments
+    kept: Kept | None = None  # None if pytest inside did not come to say
     ended: bool = False  # False for an image that the session did not wait for
 
     def count(self, nodeid: str, category: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_pyimages.errors import BuildError, PyimagesError
+from pytest_pyimages.results import outcome
 from pytest_pyimages.results.outcome import NOT_RUN, ImageResult
 from pytest_pyimages.results.problems import run_problem, unknown_options
 from pytest_pyimages.results.reports import ALLOWED, ReportMaker, warning_message, with_label
@@ -16,11 +17,13 @@ from pytest_pyimages.runs.events import (
     Collected,
     CollectReport,
     Event,
+    Failing,
     Hello,
     Internal,
     Interrupted,
     Item,
     Items,
+    Kept,
     Passed,
     Report,
     Warned,
@@ -53,6 +56,7 @@ class _Image:
         self.held_since = 0.0
         self.collected = False
         self.unfinished = ""  # line that the suite has printed the start of
+        self.failing: list[str] = []  # what pytest inside keeps as failing
         self.internal = ""
         self.interrupted = ""
 
@@ -203,12 +207,22 @@ class Replay:
                     "location": None,
                 }
             )
+        elif isinstance(event, Hello):
+            result.python = event.python
+        else:
+            self._told(image, event)
+
+    @staticmethod
+    def _told(image: _Image, event: Event) -> None:
+        """Keep what is of use at the end."""
+        if isinstance(event, Failing):
+            image.failing += event.nodeids
+        elif isinstance(event, Kept):
+            image.result.kept = outcome.Kept(failed=tuple(image.failing), stepwise=event.stepwise)
         elif isinstance(event, Internal):
             image.internal = event.text
         elif isinstance(event, Interrupted):
             image.interrupted = event.text
-        elif isinstance(event, Hello):
-            result.python = event.python
 
     def _collected(self, image: _Image, event: Collected) -> None:
         image.result.collected = event.total

@@ -80,6 +80,14 @@ class Warned(NamedTuple):
     nodeid: str
 
 
+class Failing(NamedTuple):
+    nodeids: tuple[str, ...]
+
+
+class Kept(NamedTuple):
+    stepwise: Any
+
+
 class Internal(NamedTuple):
     text: str
 
@@ -115,6 +123,8 @@ Event = (
     | Report
     | CollectReport
     | Warned
+    | Failing
+    | Kept
     | Internal
     | Interrupted
     | End

@@ -45,6 +45,7 @@ class RunSpec:
     passed_output: bool  # whether anybody wants what passed tests printed
     own_options: tuple[tuple[str, bool], ...]  # our options, and whether they take a value
     own_ini: tuple[str, ...]
+    memory: Mapping[str, Any] | None  # values of pytest's cache by name; None to leave it alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +172,7 @@ class Run:
             "passed_output": self._spec.passed_output,
             "own_options": [list(option) for option in self._spec.own_options],
             "own_ini": list(self._spec.own_ini),
+            "memory": self._spec.memory,
         }
         return json.dumps(message).encode("ascii") + b"\n"
 

@@ -15,6 +15,8 @@ report     any other phase of a test, in full, with the words that pytest has fo
 warning    a Python warning that pytest recorded
 internal   pytest's INTERNALERROR, or why pytest did not even start
 interrupted  KeyboardInterrupt or pytest.exit
+failing    up to 500 node ids of what pytest's cache has as failing, after the session
+kept       that these were all, and what pytest's cache has of --stepwise
 end        pytest returned, with its exit status
 exit       how the pytest process ended: status or signal, and which test was running
 beat       a heartbeat
@@ -41,11 +43,13 @@ from pytest_pyimages.runs.events import (
     End,
     Event,
     Exit,
+    Failing,
     Hello,
     Internal,
     Interrupted,
     Item,
     Items,
+    Kept,
     LongRepr,
     NoSource,
     Outcome,
@@ -257,6 +261,12 @@ class _Fields:
     def name(self, name: str, limit: int = MAX_NODEID) -> str:
         return clean_line(self.text(name, limit))
 
+    def names(self, name: str) -> tuple[str, ...]:
+        value = self._values.get(name)
+        if not isinstance(value, list):
+            raise self._wrong(name)
+        return tuple(clean_line(self.as_text(name, each, MAX_NODEID)) for each in value)
+
     def sections(self, name: str) -> tuple[tuple[str, str], ...]:
         return tuple((self.as_text(name, title), self.as_text(name, body)) for title, body in self.rows(name, 2))
 
@@ -349,6 +359,8 @@ _DECODERS: dict[str, Callable[[_Fields], Event]] = {
         fields.text("when", 16),
         fields.name("id"),
     ),
+    "failing": lambda fields: Failing(fields.names("ids")),
+    "kept": lambda fields: Kept(_clean_tree(fields.raw("stepwise"))),
     "internal": lambda fields: Internal(fields.text("text")),
     "interrupted": lambda fields: Interrupted(fields.text("text")),
     "end": lambda fields: End(fields.integer("status")),

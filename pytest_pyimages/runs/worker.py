@@ -305,6 +305,8 @@ def make_plugins(channel, spec):
             for name in ("xmlpath", "pastebin"):  # files and uploads are the host's business
                 if hasattr(config.option, name):
                     setattr(config.option, name, None)
+            if spec["memory"] is not None and config.pluginmanager.hasplugin("cacheprovider"):
+                remind(config, spec["memory"])
             channel.send(
                 {
                     "t": "hello",
@@ -318,6 +320,16 @@ def make_plugins(channel, spec):
             if spec["incomplete"]:
                 warn("ReadOnlySourceWarning", spec["incomplete"], (spec["project"], 0))
             channel.flush()
+
+        @pytest.hookimpl(trylast=True)
+        def pytest_sessionfinish(self, session):
+            cache = getattr(self.config, "cache", None)
+            if spec["memory"] is None or cache is None:
+                return
+            failing = sorted(cache.get("cache/lastfailed", {}))
+            for start in range(0, len(failing), 500):
+                channel.send({"t": "failing", "ids": plain(failing[start : start + 500])})
+            channel.send({"t": "kept", "stepwise": plain(cache.get("cache/stepwise", None))})
 
         @pytest.hookimpl(trylast=True)
         def pytest_sessionstart(self, session):
@@ -444,6 +456,19 @@ def make_plugins(channel, spec):
         def pytest_keyboard_interrupt(self, excinfo):
             text = as_text(excinfo.value)
             channel.send({"t": "interrupted", "text": clip(excinfo.typename + (": " + text if text else ""), 4096)})
+
+    def remind(config, memory):
+        """Put what the host remembers of this image where pytest's cache provider is about to read it."""
+        root = as_text(getattr(config, "rootpath", None) or config.rootdir)
+        folder = os.path.join(root, os.path.expandvars(os.path.expanduser(config.getini("cache_dir"))), "v", "cache")
+        try:
+            if not os.path.isdir(folder):
+                os.makedirs(folder)
+            for name, value in memory.items():
+                with open(os.path.join(folder, name), "w") as file:
+                    file.write(_dumps(value))
+        except (IOError, OSError) as error:
+            warn("PytestCacheWarning", "what failed here before cannot be told to pytest: %s" % as_text(error))
 
     def recorded(warning_message, when, nodeid):
         where = as_text(warning_message.filename), warning_message.lineno

@@ -9,6 +9,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -112,6 +113,7 @@ class FakeContainer:
         self.spec = spec
         self.process: subprocess.Popen[bytes] | None = None
         self.killed = False
+        self.cache: tempfile.TemporaryDirectory[str] | None = None
         self._installer = installer
         self._environment = environment
 
@@ -120,6 +122,10 @@ class FakeContainer:
             return
         environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
         environment |= {**self.spec.environment, **self._environment}
+        self.cache = tempfile.TemporaryDirectory(prefix="fake-container-")
+        environment["TOX_ENV_DIR"] = (
+            self.cache.name
+        )  # pytest's default folder for its cache: each container has its own
         self.process = subprocess.Popen(
             [self.spec.command[0], str(Path(worker_module.__file__))],
             stdin=subprocess.PIPE,
@@ -151,6 +157,8 @@ class FakeContainer:
             for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
                 if pipe is not None:
                     pipe.close()
+        if self.cache is not None:
+            self.cache.cleanup()
 
 
 class FakeEngine:

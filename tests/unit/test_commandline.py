@@ -60,7 +60,7 @@ def test_option_values_are_kept_with_their_words() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["--pdb", "--trace", "--lf", "--sw", "--fixtures", "--pastebin"])
+@pytest.mark.parametrize("name", ["--pdb", "--trace", "--cache-show", "--fixtures", "--pastebin"])
 def test_what_cannot_work_is_refused_with_a_reason(name: str) -> None:
     found = refused(["-q", name], OWN_OPTIONS, terminal=False)
     assert found is not None

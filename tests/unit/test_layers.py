@@ -20,7 +20,7 @@ LAYERS = (
     ("engines",),
     ("matrix", "images", "runs", "results"),
     ("commandline", "settings", "barehost", "hookspecs", "selection", "signals", "slips"),
-    ("planning", "schedule"),
+    ("memory", "planning", "schedule"),
     ("session",),
     ("plugin", "connecting", "commands", "cli"),
 )

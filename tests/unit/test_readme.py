@@ -24,7 +24,7 @@ def test_every_ini_key_is_in_the_table(key: str) -> None:
     assert f"| `{key}` |" in TABLES
 
 
-@pytest.mark.parametrize("option", ["--lf", "--fixtures", "--markers"])
+@pytest.mark.parametrize("option", ["--fixtures", "--markers"])
 def test_what_it_says_is_refused_is(option: str) -> None:
     assert option in REFUSED
 
