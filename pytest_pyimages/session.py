@@ -6,6 +6,7 @@ import gc
 import os
 import queue
 import threading
+import time
 from concurrent.futures import Future
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -40,6 +41,7 @@ class ImagesSession:
     def __init__(self, config: pytest.Config, settings: Settings, connecting: Future[Engine]) -> None:
         self._config = config
         self._settings = settings
+        self._started = time.time()
         self._connecting = connecting
         invocation = settings.invocation
         asked = planned(config, settings)
@@ -131,7 +133,13 @@ class ImagesSession:
         collect_only = self._settings.collect_only
         from pytest_pyimages.results.replay import Replay  # late: there is nothing to do now but wait
 
-        replay = Replay(session, self.results, collect_only=collect_only, missing=self._missing_modules())
+        replay = Replay(
+            session,
+            self.results,
+            collect_only=collect_only,
+            missing=self._missing_modules(),
+            details=bool(self._settings.reports),
+        )
         shown = self._stages()
         waiting = set(self.results)
         thresholds = gc.get_threshold()
@@ -182,14 +190,20 @@ class ImagesSession:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self._schedule is not None:
             self._memory.keep(self.results, collect_only=self._settings.collect_only)
-        if self._settings.report is not None:
-            from pytest_pyimages.results.json_report import write_report
+        if self._settings.reports:
+            self._write_reports(session)
 
-            try:
-                write_report(self._settings.report, self.results)
-            except PyimagesError as error:
-                self._notes.append(str(error))
-                session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+    def _write_reports(self, session: pytest.Session) -> None:
+        from pytest_pyimages.results.json_report import as_document
+        from pytest_pyimages.results.report_files import write_reports
+
+        document = as_document(
+            self.results, exit_status=int(session.exitstatus), started=self._started, ended=time.time()
+        )
+        problems = write_reports(self._settings.reports, document)
+        if problems:
+            self._notes += problems
+            session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
     @pytest.hookimpl
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

@@ -45,7 +45,7 @@ OPTIONS = (
             " command's current context)"
         ),
     ),
-    ("--py-images-report", "FILE.json", "write the results of all images to this file"),
+    ("--py-images-report", "FILE", "write the results of all images to FILE: .json, .html or .md; may be repeated"),
     (
         "--py-images-pull",
         "POLICY",
@@ -116,7 +116,7 @@ class Settings:
     registry: str
     registry_origin: str
     engine: str  # endpoint, or empty for the engine's own rules
-    report: Path | None
+    reports: tuple[Path, ...]
     source: Literal["auto", "overlay", "copy"]
     pull: PullPolicy
     lock_file: Path | None  # of images
@@ -136,7 +136,7 @@ class Settings:
             registry=registry,
             registry_origin=registry_origin,
             engine=_last(config, "--py-images-engine"),
-            report=_report(config, invocation.cwd),
+            reports=_reports(config, invocation.cwd),
             source=_source(config),
             pull=_pull(config, invocation),
             lock_file=_lock_file(invocation),
@@ -149,6 +149,9 @@ class Settings:
     def container_environment(self) -> dict[str, str]:
         """The variables that the suite sees on top of the image's own."""
         return {**self.invocation.environment, INSIDE: "1"}
+
+
+REPORT_SUFFIXES = (".json", ".html", ".md")
 
 
 def _last(config: pytest.Config, name: str) -> str:
@@ -186,15 +189,19 @@ def _ini_origin(key: str, invocation: Invocation) -> str:
     return f"{key} in {invocation.inipath.name}" if invocation.inipath is not None else key
 
 
-def _report(config: pytest.Config, cwd: Path) -> Path | None:
-    name = _last(config, "--py-images-report")
-    if not name:
-        return None
-    path = cwd / name
-    if path.suffix != ".json":
-        raise ConfigurationError(f"--py-images-report: {name} has no known suffix", "name a file that ends in .json")
+def _reports(config: pytest.Config, cwd: Path) -> tuple[Path, ...]:
+    """Return the files to write: those of the command line, of which an empty one takes the former back."""
+    names: Sequence[str] = config.getoption("--py-images-report") or []
+    last_empty = max((place for place, name in enumerate(names) if not name.strip()), default=-1)
+    return tuple(dict.fromkeys(_report(cwd / name.strip(), name) for name in names[last_empty + 1 :]))
+
+
+def _report(path: Path, name: str) -> Path:
+    if path.suffix not in REPORT_SUFFIXES:
+        hint = f"name a file that ends in {', '.join(REPORT_SUFFIXES)}"
+        raise ConfigurationError(f"--py-images-report: {name} has no known suffix", hint)
     if path.is_dir():
-        raise ConfigurationError(f"--py-images-report: {name} is a folder", "name a file that ends in .json")
+        raise ConfigurationError(f"--py-images-report: {name} is a folder", "name a file")
     return path
 
 

@@ -41,4 +41,4 @@ def attend_suite(config: pytest.Config, invocation: Invocation, terminal: HostTe
 
 
 def _files(config: pytest.Config, settings: Settings) -> tuple[tuple[str, object], ...]:
-    return ("--py-images-report", settings.report), ("--junitxml", config.getoption("xmlpath", None))
+    return ("--py-images-report", settings.reports), ("--junitxml", config.getoption("xmlpath", None))

@@ -1,36 +1,41 @@
-"""The results of all images as one JSON file, schema 1."""
+"""The results of all images as one document, schema 1: what every report file is made of."""
 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from pytest_pyimages.errors import PyimagesError
-from pytest_pyimages.results.outcome import ImageResult
+import pytest_pyimages
+from pytest_pyimages.results.comparison import differences
+from pytest_pyimages.results.outcome import Failure, ImageResult
 
 SCHEMA = 1
 
 
-def as_document(results: Mapping[str, ImageResult]) -> dict[str, Any]:
-    """Return what is written: a row per image, and per test its outcome on every image that knows it."""
+def as_document(
+    results: Mapping[str, ImageResult], *, exit_status: int, started: float, ended: float
+) -> dict[str, Any]:
+    """Return a row per image, and per test its outcome on every image that knows it; see report.schema.json.
+
+    :param started: seconds since the epoch, like ``ended``.
+    """
     nodeids = dict.fromkeys(nodeid for result in results.values() for nodeid in result.outcomes)
+    differing = {difference.nodeid for difference in differences(results)}
     return {
         "schema": SCHEMA,
+        "version": pytest_pyimages.__version__,
+        "started": round(started, 3),
+        "seconds": round(ended - started, 3),
+        "exit_status": exit_status,
         "images": [_image(result) for result in results.values()],
-        "tests": [
-            {
-                "nodeid": nodeid,
-                "outcomes": {
-                    label: result.outcomes[nodeid] for label, result in results.items() if nodeid in result.outcomes
-                },
-            }
-            for nodeid in nodeids
-        ],
+        "tests": [_test(nodeid, results, differs=nodeid in differing) for nodeid in nodeids],
     }
+
+
+def as_json(document: Mapping[str, Any]) -> str:
+    """Return the document as text."""
+    return json.dumps(document, indent=1, ensure_ascii=True) + "\n"
 
 
 def _image(result: ImageResult) -> dict[str, Any]:
@@ -50,24 +55,25 @@ def _image(result: ImageResult) -> dict[str, Any]:
     }
 
 
-def write_report(path: Path, results: Mapping[str, ImageResult]) -> None:
-    """Write the file whole or not at all, with its folders.
+def _test(nodeid: str, results: Mapping[str, ImageResult], *, differs: bool) -> dict[str, Any]:
+    test: dict[str, Any] = {
+        "nodeid": nodeid,
+        "outcomes": {label: result.outcomes[nodeid] for label, result in results.items() if nodeid in result.outcomes},
+        "differs": differs,
+        "seconds": {
+            label: round(result.durations[nodeid], 4) for label, result in results.items() if nodeid in result.durations
+        },
+    }
+    failures = {
+        label: _failure(result.failures[nodeid]) for label, result in results.items() if nodeid in result.failures
+    }
+    return {**test, "failures": failures} if failures else test
 
-    :raises PyimagesError: if it cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(as_document(results), file, indent=1, ensure_ascii=True)
-                file.write("\n")
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise PyimagesError(
-            f"--py-images-report: {path} cannot be written ({error.strerror})", "name another file"
-        ) from error
+
+def _failure(failure: Failure) -> dict[str, Any]:
+    return {
+        "phase": failure.phase,
+        "message": failure.message,
+        "text": failure.text,
+        "sections": [list(section) for section in failure.sections],
+    }

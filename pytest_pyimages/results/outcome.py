@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -25,6 +25,16 @@ class Kept:
 ImageOutcome = Literal["passed", "failed", "error", "interrupted", "nothing collected"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What a report file says of a test that failed on one image."""
+
+    phase: str  # setup, call or teardown
+    message: str  # one line
+    text: str  # the traceback
+    sections: tuple[tuple[str, str], ...] = ()  # title and captured output
+
+
 @dataclass(slots=True, kw_only=True)
 class ImageResult:
     """One image's part of the session. Grows while its run lasts; read by the summary and the reports."""
@@ -45,6 +55,9 @@ class ImageResult:
     collected: int = 0
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
     outcomes: dict[str, str] = field(default_factory=dict)  # node id -> outcome
+    # For report files, and empty if there are none.
+    durations: dict[str, float] = field(default_factory=dict)  # node id -> seconds of all phases
+    failures: dict[str, Failure] = field(default_factory=dict)  # node id -> the last failure
     usage_error: bool = False  # pytest inside refused its arguments
     kept: Kept | None = None  # None if pytest inside did not come to say
     ended: bool = False  # False for an image that the session did not wait for
@@ -119,67 +132,3 @@ def exit_status(results: Mapping[str, ImageResult]) -> int:
 
 def _rank(status: int) -> int:
     return _STATUSES.index(status) if status in _STATUSES else _STATUSES.index(None)
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A test whose outcome is not the same on every image."""
-
-    nodeid: str
-    outcomes: tuple[str, ...]  # in the order of the images; "" where the test was not collected
-
-
-def differences(results: Mapping[str, ImageResult]) -> tuple[Difference, ...]:
-    """Return the tests that differ, in the order in which the images collected them.
-
-    Images without any outcome (never started, nothing collected) are a row of the table and no difference of each test;
-    nor is it one where a run was stopped (-x) before it came to a test. One that died is another matter.
-    """
-    compared = [result for result in results.values() if result.outcomes]
-    nodeids = dict.fromkeys(nodeid for result in compared for nodeid in result.outcomes)
-    found = []
-    for nodeid in nodeids:
-        outcomes = tuple(result.outcomes.get(nodeid, "") for result in compared)
-        told = {
-            outcome
-            for outcome, result in zip(outcomes, compared, strict=True)
-            if not (result.stopped_early and outcome in ("", NOT_RUN))
-        }
-        if len(told) > 1:
-            found.append(Difference(nodeid, outcomes))
-    return tuple(found)
-
-
-def compared_labels(results: Mapping[str, ImageResult]) -> tuple[str, ...]:
-    """Return the images that have a column in the comparison."""
-    return tuple(label for label, result in results.items() if result.outcomes)
-
-
-def patterns(labels: tuple[str, ...], found: tuple[Difference, ...]) -> Iterator[tuple[str, tuple[Difference, ...]]]:
-    """Yield the differences grouped by what they have in common, in words; the tests' order is kept."""
-    groups: dict[str, list[Difference]] = {}
-    for difference in found:
-        groups.setdefault(_pattern(labels, difference.outcomes), []).append(difference)
-    for pattern, members in groups.items():
-        yield pattern, tuple(members)
-
-
-_VERBS = (("error", "errors"), ("failed", "fails"), (NOT_RUN, "not run"), ("xpassed", "passes unexpectedly"))
-
-
-def _pattern(labels: tuple[str, ...], outcomes: tuple[str, ...]) -> str:
-    for outcome, verb in (*_VERBS, ("xfailed", "fails as expected"), ("skipped", "skipped")):
-        where = [index for index, value in enumerate(outcomes) if value == outcome]
-        if where:
-            return f"{verb} {_where(labels, where)}"
-    return f"collected {_where(labels, [index for index, value in enumerate(outcomes) if value])}"
-
-
-def _where(labels: tuple[str, ...], where: list[int]) -> str:
-    if len(where) == 1:
-        return f"only on {labels[where[0]]}"
-    if where == list(range(where[0], len(labels))) and where[0] > 0:
-        return f"from {labels[where[0]]} on"
-    if len(where) == len(labels):
-        return "everywhere"
-    return "on " + ", ".join(labels[index] for index in where)

@@ -10,7 +10,8 @@ import pytest
 
 from pytest_pyimages.errors import BuildError, PyimagesError
 from pytest_pyimages.results import outcome
-from pytest_pyimages.results.outcome import NOT_RUN, ImageResult
+from pytest_pyimages.results.details import keep_details
+from pytest_pyimages.results.outcome import NOT_RUN, Failure, ImageResult
 from pytest_pyimages.results.problems import run_problem, unknown_options
 from pytest_pyimages.results.reports import ALLOWED, ReportMaker, warning_message, with_label
 from pytest_pyimages.runs.events import (
@@ -83,10 +84,16 @@ class Replay:
         *,
         collect_only: bool,
         missing: MissingModules,
+        details: bool = False,
     ) -> None:
+        """Prepare for the images of a session.
+
+        :param details: whether durations and failures are to be kept, for report files.
+        """
         self._session = session
         self._hook = session.config.hook
         self._collect_only = collect_only
+        self._details = details
         self._missing = missing
         self._images = {label: _Image(result) for label, result in results.items()}
         self._refusals: dict[str, pytest.CollectReport] = {}  # by label
@@ -166,6 +173,8 @@ class Replay:
                 hook.pytest_runtest_logreport(report=report)
             hook.pytest_runtest_logfinish(nodeid=nodeid, location=(item.path, item.line, item.domain))
             result.count(item.nodeid, "passed")
+            if self._details:
+                result.durations[item.nodeid] = sum(event.durations)
             image.reported.add(item.nodeid)
             return
         if image.started != event.nodeid:
@@ -175,6 +184,8 @@ class Replay:
         if event.status[0] or event.when == "teardown":  # a setup that passed says nothing yet
             image.reported.add(event.nodeid)
         result.count(event.nodeid, event.status[0])
+        if self._details:
+            keep_details(result, event)
         hook.pytest_runtest_logreport(report=image.maker.report(event))
         if event.when == "teardown":
             self._finish_started(image)
@@ -270,6 +281,7 @@ class Replay:
             result.count(item.nodeid, "failed")
             missing.remove(item.nodeid)
             image.reported.add(item.nodeid)
+            result.failures[item.nodeid] = Failure(phase="call", message=result.problem, text=detail)
             self._hook.pytest_runtest_logreport(report=image.maker.crash(item, result.problem, detail))
             result.problem += where
             detail = ""  # shown with that test

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from pytest_pyimages.results.outcome import COUNTED, NOT_RUN, Difference, ImageResult, patterns
+from pytest_pyimages.results.comparison import Difference, patterns
+from pytest_pyimages.results.outcome import COUNTED, NOT_RUN, ImageResult
 
 SHOWN_PER_PATTERN = 20
 LETTERS = {

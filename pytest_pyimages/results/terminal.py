@@ -11,14 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pytest_pyimages.results.outcome import (
-    NOT_RUN,
-    Difference,
-    ImageResult,
-    compared_labels,
-    differences,
-    patterns,
-)
+from pytest_pyimages.results.comparison import Difference, compared_labels, differences, patterns
+from pytest_pyimages.results.outcome import NOT_RUN, ImageResult
 from pytest_pyimages.results.reports import ALLOWED
 from pytest_pyimages.results.rows import (
     LETTERS,

@@ -284,3 +284,19 @@ def test_refused_with_the_reason(run_images: Run, option: str) -> None:
     assert option in errors[0]
     assert len(errors[0]) > len(f"ERROR: {option}") + 20
     assert not any(call.startswith(("create", "pull")) for call in run.calls)
+
+
+def test_report_files_of_all_forms(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile(
+        "import os\ndef test_a():\n    print('said')\n    assert os.environ['FAKE_IMAGE'] != 'python:3.13'"
+    )
+    run = run_images("--py-images-report=a.html", "--py-images-report=b/c.md", images="3.12,3.13")
+    (test,) = run.report["tests"]
+    told = test["failures"]["3.13"]
+    assert (test["differs"], told["phase"], run.report["exit_status"]) == (True, "call", 1)
+    assert told["message"].startswith("AssertionError: assert 'python:3.13' != 'python:3.13'")
+    assert told["sections"] == [["Captured stdout call", "said\n"]]
+    assert ">       assert os.environ" in told["text"]
+    assert test["seconds"].keys() == {"3.12", "3.13"}
+    assert "test_report_files_of_all_forms.py::test_a" in (pytester.path / "a.html").read_text()
+    assert "fails only on 3.13" in (pytester.path / "b/c.md").read_text()

@@ -255,7 +255,7 @@ def plain_output(*args: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     "args",
     [
-        pytest.param(["-rA", "--durations=2"], id="run"),
+        pytest.param(["-rA", "--durations=2", "--durations-min=60"], id="run"),
         pytest.param(["--collect-only", "-q"], id="collect"),
         pytest.param(["--no-such-option"], id="usage error"),
         pytest.param(["no_such_file.py"], id="no file"),

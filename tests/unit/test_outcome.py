@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_pyimages.results.comparison import Difference, compared_labels, differences, patterns
 from pytest_pyimages.results.outcome import (
-    Difference,
     ImageResult,
-    compared_labels,
-    differences,
     exit_status,
-    patterns,
 )
 
 

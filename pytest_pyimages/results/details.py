@@ -1,0 +1,39 @@
+"""What report files tell of a test beside its outcome: how long it took and how it failed, in short."""
+
+from __future__ import annotations
+
+from pytest_pyimages.results.outcome import Failure, ImageResult
+from pytest_pyimages.runs.events import Report
+
+LONGEST_TEXT = 20_000  # characters of a traceback
+LONGEST_SECTION = 4_000  # characters of captured output
+LONGEST_MESSAGE = 300
+
+
+def keep_details(result: ImageResult, event: Report) -> None:
+    """Add a phase's seconds to its test's, and keep how it failed."""
+    nodeid = event.nodeid
+    result.durations[nodeid] = result.durations.get(nodeid, 0.0) + event.duration
+    if event.outcome != "failed":
+        return
+    result.failures[nodeid] = Failure(
+        phase=event.when,
+        message=_message(event),
+        text=shortened(event.longrepr.text, LONGEST_TEXT),
+        sections=tuple((title, shortened(text, LONGEST_SECTION)) for title, text in event.sections),
+    )
+
+
+def shortened(text: str, limit: int) -> str:
+    """Return the text, or its two ends where it is too long."""
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
+
+
+def _message(event: Report) -> str:
+    crash = event.longrepr.crash
+    lines = (crash[2] if crash is not None else event.longrepr.text).strip().splitlines()
+    line = (lines[0] if crash is not None else lines[-1]) if lines else ""
+    return line if len(line) <= LONGEST_MESSAGE else f"{line[: LONGEST_MESSAGE - 1]}…"

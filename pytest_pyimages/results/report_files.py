@@ -1,0 +1,55 @@
+"""Report files: their form is what their suffix says."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_pyimages.errors import PyimagesError
+
+
+def write_reports(paths: Iterable[Path], document: Mapping[str, Any]) -> list[str]:
+    """Write each file, whole or not at all, with its folders; return a line for each that could not be written."""
+    problems = []
+    for path in paths:
+        try:
+            _write(path, _text(path.suffix, document))
+        except PyimagesError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _text(suffix: str, document: Mapping[str, Any]) -> str:
+    if suffix == ".md":
+        from pytest_pyimages.results.markdown_report import as_markdown
+
+        return as_markdown(document)
+    if suffix == ".html":
+        from pytest_pyimages.results.html_report import as_html
+
+        return as_html(document)
+    from pytest_pyimages.results.json_report import as_json
+
+    return as_json(document)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
+        try:
+            # A lone surrogate, such as Python makes of bytes that are no UTF-8, has no UTF-8 of its own.
+            with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(text)
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise PyimagesError(
+            f"--py-images-report: {path} cannot be written ({error.strerror})", "name another file"
+        ) from error

@@ -1,0 +1,140 @@
+"""The HTML report in a real browser: what its filter leaves, in the document and to the eye."""
+
+from __future__ import annotations
+
+import re
+import struct
+import subprocess
+import zlib
+from pathlib import Path
+
+import pytest
+
+from pytest_pyimages.results.html_report import as_html
+from pytest_pyimages.results.json_report import as_document
+from pytest_pyimages.results.outcome import Failure, ImageResult
+from tests.standins.browser import ensure_browser
+from tests.standins.state import StandinError
+
+WIDTH, HEIGHT = 1000, 1000
+
+
+@pytest.fixture(scope="module")
+def browser() -> str:
+    try:
+        return ensure_browser()
+    except StandinError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty tests on two images; each tenth fails on the newer one."""
+    images = [
+        ImageResult(label=label, reference=f"python:{label}", allowed_to_fail=False, ended=True, exit_status=status)
+        for label, status in (("3.12", 0), ("3.14", 1))
+    ]
+    for number in range(60):
+        nodeid = f"tests/test_{number % 3}.py::test_{number:02}[</script><b id=injected>]"
+        images[0].count(nodeid, "passed")
+        images[1].count(nodeid, "passed" if number % 10 else "failed")
+        if not number % 10:
+            images[1].failures[nodeid] = Failure(phase="call", message="assert 0", text="E  assert 0")
+    document = as_document({image.label: image for image in images}, exit_status=1, started=1.8e9, ended=1.8e9 + 5)
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(as_html(document), encoding="utf-8")
+    return path
+
+
+def look(browser: str, page: Path, tmp_path: Path, address: str, *options: str) -> str:
+    """Open the page in a browser of its own that has no network; return what it prints."""
+    done = subprocess.run(
+        [
+            *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
+            *(f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={WIDTH},{HEIGHT}"),
+            *("--proxy-server=127.0.0.1:9", *options, f"file://{page}{address}"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def rows(dom: str) -> list[str]:
+    """The ids in the table of tests."""
+    table = dom[dom.index('<table id="tests">') :]
+    return re.findall(r"<tr><td>tests/test_\d\.py::(test_\d\d)\[", table)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        pytest.param("#q=test_1.py", list(range(1, 60, 3)), id="search"),
+        pytest.param("#outcome=failed", list(range(0, 60, 10)), id="outcome"),
+        pytest.param("#outcome=failed&image=0", [], id="outcome on an image"),
+        pytest.param("#differs=1&q=TEST_3", [30], id="differs and search"),
+        pytest.param("", list(range(0, 60, 10)), id="what differs comes first"),
+        pytest.param("#q=no+such+test", [], id="nothing"),
+        pytest.param("#q=%5D", list(range(60)), id="all"),
+    ],
+)
+def test_filter(browser: str, page: Path, tmp_path: Path, address: str, expected: list[int]) -> None:
+    dom = look(browser, page, tmp_path, address, "--dump-dom")
+    assert rows(dom) == [f"test_{number:02}" for number in expected]
+    assert f"{len(expected)} of 60 tests" in dom
+    assert 'id="injected"' not in dom
+
+
+def test_the_filter_to_the_eye(browser: str, page: Path, tmp_path: Path) -> None:
+    """With six rows left, what is below them is empty; with all, there is none."""
+    inked = {}
+    for name, address in (("all", "#q=%5D"), ("few", "#outcome=failed&image=1&q=test_0"), ("none", "#q=no+such+test")):
+        picture = tmp_path / f"{name}.png"
+        look(browser, page, tmp_path, address, f"--screenshot={picture}")
+        inked[name] = lines_with_ink(picture.read_bytes())
+    assert inked["none"] < inked["few"] < inked["all"]
+    assert inked["all"] > HEIGHT * 0.5
+
+
+def lines_with_ink(png: bytes) -> int:
+    """Return in how many lines of a picture (PNG, 8 bits per channel, not interlaced) the pixels are not all alike."""
+    width, height, depth, kind, _, _, interlaced = struct.unpack(">IIBBBBB", png[16:29])
+    assert (width, height, depth, interlaced) == (WIDTH, HEIGHT, 8, 0)
+    size = {2: 3, 6: 4}[kind]
+    data, place = b"", 8
+    while place < len(png):
+        (length,) = struct.unpack(">I", png[place : place + 4])
+        if png[place + 4 : place + 8] == b"IDAT":
+            data += png[place + 8 : place + 8 + length]
+        place += 12 + length
+    raw = zlib.decompress(data)
+    above, count = bytes(width * size), 0
+    for line in range(height):
+        start = line * (width * size + 1)
+        above = unfiltered(raw[start], raw[start + 1 : start + 1 + width * size], above, size)
+        count += above != above[:size] * width
+    return count
+
+
+def unfiltered(how: int, line: bytes, above: bytes, size: int) -> bytes:
+    found = bytearray(line)
+    for place in range(len(found)):
+        left = found[place - size] if place >= size else 0
+        up, corner = above[place], above[place - size] if place >= size else 0
+        if how == 1:
+            found[place] = (found[place] + left) & 255
+        elif how == 2:
+            found[place] = (found[place] + up) & 255
+        elif how == 3:
+            found[place] = (found[place] + (left + up) // 2) & 255
+        elif how == 4:
+            found[place] = (found[place] + nearest(left, up, corner)) & 255
+    return bytes(found)
+
+
+def nearest(left: int, up: int, corner: int) -> int:
+    """The Paeth predictor (PNG, 9.4)."""
+    estimate = left + up - corner
+    return min((left, up, corner), key=lambda value: abs(estimate - value))
