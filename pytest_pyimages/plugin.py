@@ -123,3 +123,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except PyimagesError as error:
         raise pytest.UsageError(str(error)) from None
     config.pluginmanager.register(session, "pyimages-session")
+    if config.getoption("xmlpath", None):
+        from pytest_pyimages.results.junit import JunitSuites
+
+        config.pluginmanager.register(JunitSuites(config, session.results), "pyimages-junit")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from xml.etree import ElementTree as ET
 
@@ -86,25 +87,46 @@ def test_verbose_names_every_test_with_its_image(pytester: pytest.Pytester, run_
 def test_junit_has_every_test_of_every_image(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(test_it=EVERY_OUTCOME)
     run_images("--junitxml=junit.xml", images="3.12,3.14-slim")
-    suite = ET.parse(pytester.path / "junit.xml").getroot()[0]
-    names = [case.get("name") for case in suite.iter("testcase")]
-    assert "test_pass[3.12]" in names
-    assert "test_parametrized[1][3.14-slim]" in names
-    assert suite.get("failures") == "2"
-    assert suite.get("errors") == "4"
+    root = ET.parse(pytester.path / "junit.xml").getroot()
+    assert [suite.get("name") for suite in root] == ["3.12", "3.14-slim"]
+    for suite in root:
+        names = [case.get("name") for case in suite.iter("testcase")]
+        assert {"test_pass", "test_parametrized[1]"} < set(names)
+        assert (suite.get("failures"), suite.get("errors")) == ("1", "2")
+        assert suite.get("tests") == str(len(names))
+        told = {one.get("name"): one.get("value") for one in suite.iterfind("properties/property")}
+        assert told["image"] == f"python:{suite.get('name')}"
+        assert told["python"] == ".".join(map(str, sys.version_info[:3]))
+        assert suite.find("testcase/properties") is None
+
+
+def test_junit_of_an_image_that_cannot_be_tested(pytester: pytest.Pytester, run_images: Run) -> None:
+    """A suite of its own, with an error; one whose failures are allowed has none that fails."""
+    pytester.makepyfile(test_it="import os\ndef test_a(): assert os.environ['FAKE_IMAGE'] != 'python:3.14'")
+    run_images("--junitxml=sub/junit.xml", images="3.12,3.13,3.14?", engine="FakeEngine(known=KNOWN[4:6] + KNOWN[8:])")
+    suites = {suite.get("name"): suite for suite in ET.parse(pytester.path / "sub/junit.xml").getroot()}
+    counts = {name: [suite.get(key) for key in ("tests", "errors", "failures")] for name, suite in suites.items()}
+    assert counts == {"3.12": ["1", "0", "0"], "3.13": ["1", "1", "0"], "3.14": ["1", "0", "0"]}
+    case = suites["3.13"].find("testcase")
+    assert case is not None
+    assert case.get("name") == "image"
+    assert "manifest for python:3.13 not found" in str(suites["3.13"].findtext("testcase/error"))
 
 
 def test_report_file_has_the_documented_form(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(test_it="def test_a(): pass")
     report = run_images(images="3.12,3.14-slim?").report
-    assert list(report) == ["schema", "images", "tests"]
+    assert list(report) == ["schema", "version", "started", "seconds", "exit_status", "images", "tests"]
     assert report["schema"] == 1
     assert list(report["images"][0]) == [
         *("label", "reference", "digest", "python", "allowed_to_fail", "outcome", "exit_status", "counts"),
         *("cached", "build_seconds", "run_seconds", "problem"),
     ]
     assert report["images"][1]["allowed_to_fail"] is True
-    assert report["tests"] == [{"nodeid": "test_it.py::test_a", "outcomes": {"3.12": "passed", "3.14-slim": "passed"}}]
+    (test,) = report["tests"]
+    assert list(test) == ["nodeid", "outcomes", "differs", "seconds"]
+    assert test["nodeid"] == "test_it.py::test_a"
+    assert test["outcomes"] == {"3.12": "passed", "3.14-slim": "passed"}
 
 
 def test_all_agree_is_one_line(pytester: pytest.Pytester, run_images: Run) -> None:
