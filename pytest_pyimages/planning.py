@@ -13,7 +13,7 @@ from pytest_pyimages.images.configuration import Configuration
 from pytest_pyimages.images.plan import ImagePlan, image_plans
 from pytest_pyimages.images.project import Project, find_project
 from pytest_pyimages.matrix import ImageTag, ProjectPythons, parse_matrix
-from pytest_pyimages.selection import image_arguments
+from pytest_pyimages.selection import image_arguments, with_options
 from pytest_pyimages.settings import OWN_INI, Invocation, Settings
 
 
@@ -36,8 +36,11 @@ def planned(config: pytest.Config, settings: Settings) -> Planned:
     labels = [tag.label for tag in asked]
     left = {plan.tag.label for plan in plans}
     arguments = image_arguments(invocation, labels)
+    first_ends = ("--maxfail=1",) if settings.fail_fast else ()
     selected = tuple(
-        replace(plan, args=(*arguments[plan.tag.label], *plan.args)) for plan in plans if plan.tag.label in arguments
+        replace(plan, args=(*with_options(arguments[plan.tag.label], first_ends), *plan.args))
+        for plan in plans
+        if plan.tag.label in arguments
     )
     if not selected:
         named = ", ".join(labels)

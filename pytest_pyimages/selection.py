@@ -46,7 +46,7 @@ def image_arguments(invocation: Invocation, labels: Sequence[str]) -> Mapping[st
         options = [word for piece in typed_first if piece.name == "--deselect" for word in own.deselected(piece)]
         if keywords != expression:
             options += ["-k", "" if keywords is True else keywords]
-        found[label] = _with_options(own.words(typed), options)
+        found[label] = with_options(own.words(typed), options)
     return found
 
 
@@ -57,7 +57,7 @@ def selects_tests(invocation: Invocation) -> bool:
     return any(piece.name in _SELECTING for piece in given) or any(piece.name == POSITION for piece in typed)
 
 
-def _with_options(words: Sequence[str], options: Sequence[str]) -> tuple[str, ...]:
+def with_options(words: Sequence[str], options: Sequence[str]) -> tuple[str, ...]:
     """Return the words with further options, which come last and so win, but before a ``--``."""
     end = words.index(END) if END in words else len(words)
     return (*words[:end], *options, *words[end:])

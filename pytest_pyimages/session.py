@@ -50,6 +50,8 @@ class ImagesSession:
         self._idle = self._memory.without_work({plan.tag.label: plan.args for plan in asked.plans})
         self.plans = tuple(plan for plan in asked.plans if plan.tag.label not in self._idle)
         forget_last_failed(config)
+        if settings.fail_fast == "session":
+            config.option.maxfail = 1
         self.matrix = tuple(plan.tag for plan in self.plans)
         root = source_root(self.project, invocation.rootdir, invocation.cwd)
         self.source = Source(root, None if settings.source == "auto" else settings.source)

@@ -55,6 +55,11 @@ OPTIONS = (
         ),
     ),
     (
+        "--py-images-fail-fast",
+        "SCOPE",
+        "what ends at the first failure: 'image', the suite of that image alone; 'session', all of them, as with -x",
+    ),
+    (
         "--py-images-source",
         "MODE",
         (
@@ -67,6 +72,7 @@ INI_KEYS = (
     ("py_images", "the images to run the suite in, as for --py-images, one or more per line"),
     ("py_images_registry", "as --py-images-registry"),
     ("py_images_pull", "as --py-images-pull"),
+    ("py_images_fail_fast", "as --py-images-fail-fast"),
     ("py_images_lock", "a file that pins images to their digests, relative to the rootdir; `pyimages lock` writes it"),
     ("py_images_install", "what to install for the suite instead of what is found: pip arguments, one per line"),
     (
@@ -79,6 +85,7 @@ INI_KEYS = (
     ("py_images_dockerfile", "a Dockerfile for what the images stand on; gets the image as the argument PYTHON_IMAGE"),
 )
 PullPolicy = Literal["missing", "always", "never"]
+FailFast = Literal["", "image", "session"]
 POLICIES: tuple[PullPolicy, ...] = ("missing", "always", "never")
 OWN_OPTIONS = tuple((name, True) for name, _, _ in OPTIONS)
 OWN_INI = tuple(name for name, _ in INI_KEYS)
@@ -119,6 +126,7 @@ class Settings:
     reports: tuple[Path, ...]
     source: Literal["auto", "overlay", "copy"]
     pull: PullPolicy
+    fail_fast: FailFast  # empty: as -x and --maxfail say
     lock_file: Path | None  # of images
     passed_output: bool
     collect_only: bool
@@ -139,6 +147,7 @@ class Settings:
             reports=_reports(config, invocation.cwd),
             source=_source(config),
             pull=_pull(config, invocation),
+            fail_fast=_fail_fast(config, invocation),
             lock_file=_lock_file(invocation),
             passed_output=_wants_passed_output(config),
             collect_only=bool(config.getoption("collectonly", default=False)),
@@ -222,6 +231,15 @@ def _pull(config: pytest.Config, invocation: Invocation) -> PullPolicy:
     near = difflib.get_close_matches(value, POLICIES, n=1)
     hint = f"did you mean {near[0]}?" if near else ""
     raise ConfigurationError(f'{origin}: "{value}" is none of {", ".join(POLICIES)}', hint)
+
+
+def _fail_fast(config: pytest.Config, invocation: Invocation) -> FailFast:
+    value, origin = _last(config, "--py-images-fail-fast"), "--py-images-fail-fast"
+    if not value:
+        value, origin = _text_of("py_images_fail_fast", invocation), _ini_origin("py_images_fail_fast", invocation)
+    if value in ("", "image", "session"):
+        return cast("FailFast", value)
+    raise ConfigurationError(f'{origin}: "{value}" is none of image, session')
 
 
 def _lock_file(invocation: Invocation) -> Path | None:

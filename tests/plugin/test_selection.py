@@ -294,3 +294,48 @@ def test_report_files_of_all_forms(pytester: pytest.Pytester, run_images: Run) -
     assert test["seconds"].keys() == {"3.12", "3.13"}
     assert "test_report_files_of_all_forms.py::test_a" in (pytester.path / "a.html").read_text()
     assert "fails only on 3.13" in (pytester.path / "b/c.md").read_text()
+
+
+FIRST_FAILS = """
+    import os
+
+    def test_first(): assert "3.14" not in os.environ["FAKE_IMAGE"]
+    def test_second(): assert 1
+    def test_third(): assert 0
+"""
+
+
+@pytest.mark.parametrize("way", ["option", "ini", "with --maxfail", "behind --"])
+def test_a_failure_ends_its_own_image_only(pytester: pytest.Pytester, run_images: Run, way: str) -> None:
+    pytester.makepyfile(test_it=FIRST_FAILS)
+    option = "--py-images-fail-fast=image"
+    if way == "ini":
+        pytester.makeini("[pytest]\npy_images_fail_fast = image\n")
+    args = {"ini": [], "with --maxfail": [option, "--maxfail=5"], "behind --": [option, "--", "test_it.py"]}
+    run = run_images(*args.get(way, [option]), images=IMAGES)
+    assert (run.result.ret, run.result.parseoutcomes()) == (1, {"failed": 2, "passed": 2})
+    assert run.tests == {
+        "test_it.py::test_first": {"3.12": "passed", "3.14-slim": "failed"},
+        "test_it.py::test_second": {"3.12": "passed", "3.14-slim": "not run"},
+        "test_it.py::test_third": {"3.12": "failed", "3.14-slim": "not run"},
+    }
+    assert "not run" not in run.out.partition("differs between")[2], "what was not run is no difference"
+
+
+def test_a_failure_ends_all(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile(test_it=FAILURES.format(failing=2))
+    run = run_images("--py-images-fail-fast=session", images=IMAGES)
+    assert (run.result.ret, run.result.parseoutcomes()["failed"]) == (1, 1)
+    run.result.stdout.fnmatch_lines(["*stopping after 1 failures*"])
+    assert run.result.duration < 10
+
+
+@pytest.mark.parametrize("way", ["option", "ini"])
+def test_an_unknown_scope(pytester: pytest.Pytester, run_images: Run, way: str) -> None:
+    if way == "ini":
+        pytester.makeini("[pytest]\npy_images_fail_fast = images\n")
+    run = run_images(*(["--py-images-fail-fast=images"] if way == "option" else []))
+    assert run.result.ret == 4
+    origin = "--py-images-fail-fast" if way == "option" else "py_images_fail_fast in tox.ini"
+    run.result.stderr.fnmatch_lines([f'ERROR: {origin}: "images" is none of image, session'])
+    assert not run.calls
