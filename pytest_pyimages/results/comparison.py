@@ -22,7 +22,7 @@ def differences(results: Mapping[str, ImageResult]) -> tuple[Difference, ...]:
     Images without any outcome (never started, nothing collected) are a row of the table and no difference of each test;
     nor is it one where a run was stopped (-x) before it came to a test. One that died is another matter.
     """
-    compared = [result for result in results.values() if result.outcomes]
+    compared = [result for result in results.values() if result.is_compared]
     stopped = [result.stopped_early for result in compared]  # looks at all its tests
     nodeids = dict.fromkeys(nodeid for result in compared for nodeid in result.outcomes)
     found = []
@@ -40,7 +40,7 @@ def differences(results: Mapping[str, ImageResult]) -> tuple[Difference, ...]:
 
 def compared_labels(results: Mapping[str, ImageResult]) -> tuple[str, ...]:
     """Return the images that have a column in the comparison."""
-    return tuple(label for label, result in results.items() if result.outcomes)
+    return tuple(label for label, result in results.items() if result.is_compared)
 
 
 def patterns(labels: tuple[str, ...], found: tuple[Difference, ...]) -> Iterator[tuple[str, tuple[Difference, ...]]]:

@@ -88,6 +88,16 @@ class ImageResult:
         return "failed"
 
     @property
+    def not_run(self) -> int:
+        """How many of its tests it did not come to."""
+        return sum(outcome == NOT_RUN for outcome in self.outcomes.values())
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether its tests are worth a column."""
+        return bool(self.outcomes) and (self.ended or self.not_run < len(self.outcomes))
+
+    @property
     def stopped_early(self) -> bool:
         """Whether it did not come to all its tests because somebody said enough."""
         return not self.ended or (not self.problem and NOT_RUN in self.outcomes.values())

@@ -139,7 +139,17 @@ class Replay:
         """Play everything that was held back."""
         for image in self._images.values():
             self._play_held(image)
+            if not image.result.ended:  # enough has failed elsewhere, or somebody interrupts
+                self._not_run(image)
         self._play_refusals()
+
+    def _not_run(self, image: _Image) -> list[str]:
+        """Set that of all tests that were not reported; return which they are."""
+        missing = [item.nodeid for item in image.items if item.nodeid not in image.reported]
+        if not self._collect_only:
+            for nodeid in missing:
+                image.result.outcomes.setdefault(nodeid, NOT_RUN)
+        return missing
 
     def _hold_or_play(self, image: _Image, event: Passed | Report) -> None:
         if not self._hold:
@@ -267,10 +277,7 @@ class Replay:
             detail = self._judged(image, end)
         result.ended = True
         self._count_expected()
-        missing = [item.nodeid for item in image.items if item.nodeid not in image.reported]
-        if not self._collect_only:
-            for nodeid in missing:
-                result.outcomes.setdefault(nodeid, NOT_RUN)
+        missing = self._not_run(image)
         if not result.problem:
             return
         result.detail = detail

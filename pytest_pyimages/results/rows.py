@@ -56,6 +56,8 @@ def remark(result: ImageResult) -> str:
         remarks.append(f"exit status {result.exit_status}")
     elif result.outcome in ("interrupted", "nothing collected"):
         remarks.append(result.outcome)
+    if result.not_run and not result.problem:  # which says so itself
+        remarks.append(f"{result.not_run} not run")
     return " · ".join(remarks)
 
 

@@ -107,6 +107,9 @@ def test_failures_are_counted_over_the_matrix(
     run.result.stdout.fnmatch_lines([f"*stopping after {failed} failures*"])
     assert "-v" in args or "test_passes" not in run.out, "a test that was not run is no difference"
     assert run.out.count("FAILED test_it.py::test_fails") == failed
+    if len(run.images) > 1:
+        assert {"not run"} < {found for outcomes in run.tests.values() for found in outcomes.values()}
+        run.result.stdout.re_match_lines([r" 3\..* \d+ not run$"])
     assert "crashed" not in run.out
     assert run.result.duration < 10
 

@@ -6,6 +6,7 @@ import pytest
 
 from pytest_pyimages.results.comparison import Difference, compared_labels, differences, patterns
 from pytest_pyimages.results.outcome import (
+    NOT_RUN,
     ImageResult,
     exit_status,
 )
@@ -92,3 +93,17 @@ def test_differences_are_grouped_by_pattern() -> None:
 
 def test_nothing_differs_when_all_agree() -> None:
     assert differences({"3.12": result("3.12", a="failed"), "3.13": result("3.13", a="failed")}) == ()
+
+
+def test_an_image_that_was_stopped_before_its_first_test_has_no_column() -> None:
+    stopped = result("3.14", None, a="passed", b="passed")
+    stopped.outcomes.update(dict.fromkeys("ab", NOT_RUN))
+    stopped.ended = False
+    images = {one.label: one for one in (result("3.12", a="failed", b="passed"), stopped)}
+    assert compared_labels(images) == ("3.12",)
+    stopped.outcomes["a"] = "passed"
+    assert compared_labels(images) == ("3.12", "3.14")
+    assert [difference.nodeid for difference in differences(images)] == ["a"], "what it did not come to is none"
+    assert stopped.not_run == 1
+    stopped.outcomes["a"], stopped.ended, stopped.problem = NOT_RUN, True, "worker died"
+    assert compared_labels(images) == ("3.12", "3.14"), "it died: that is another matter"

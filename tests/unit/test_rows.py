@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from pytest_pyimages.results.outcome import ImageResult
-from pytest_pyimages.results.rows import all_in_one_line
+from pytest_pyimages.results.outcome import NOT_RUN, ImageResult
+from pytest_pyimages.results.rows import all_in_one_line, remark
 from pytest_pyimages.results.terminal import write_summary
 
 LABELS = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.14-slim", "3.15-rc")
@@ -102,3 +102,11 @@ def test_a_short_id_needs_little_room() -> None:
 )
 def test_all_in_one_line(results: list[ImageResult], expected: str) -> None:
     assert all_in_one_line(results) == expected
+
+
+@pytest.mark.parametrize(("problem", "expected"), [("", "interrupted · 2 not run"), ("worker died", "see below")])
+def test_what_was_not_run_is_told_once(problem: str, expected: str) -> None:
+    image = result("3.12", a="passed")
+    image.outcomes.update(dict.fromkeys("bc", NOT_RUN))
+    image.exit_status, image.ended, image.problem = None, bool(problem), problem
+    assert remark(image) == expected
