@@ -218,9 +218,12 @@ class ImagesSession:
 
                 terminalreporter.write_line(f"py-images: {all_in_one_line(list(self.results.values()))}")
             return
+        from pytest_pyimages.again import commands_again
         from pytest_pyimages.results.terminal import write_summary
 
-        write_summary(terminalreporter, self.results, collect_only=self._settings.collect_only, notes=notes)
+        collect_only = self._settings.collect_only
+        again = () if self._is_quiet or collect_only else commands_again(self._settings, self.results)
+        write_summary(terminalreporter, self.results, collect_only=collect_only, notes=notes, again=again)
 
     @staticmethod
     def _next(schedule: Schedule, replay: Replay, shown: Stages) -> Message:

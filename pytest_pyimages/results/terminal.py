@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pytest
 from rich.cells import cell_len
@@ -37,8 +37,12 @@ def write_summary(
     *,
     collect_only: bool,
     notes: Sequence[str],
+    again: Iterable[tuple[str, str]] = (),
 ) -> None:
-    """Write the section of the images: the table, the comparison, notes."""
+    """Write the section of the images: the table, the comparison, notes, what to do next.
+
+    :param again: labels of images that failed, and the command that runs what failed there once more.
+    """
     quiet = terminal.config.get_verbosity() < 0
     rows = [result for result in results.values() if not quiet or result.failed]
     terminal.write_sep("=", "py-images")
@@ -55,6 +59,10 @@ def write_summary(
     _write_allowed(terminal)
     for note in notes:
         terminal.write_line(f" note: {note}")
+    for number, (label, command) in enumerate(again):
+        if not number:
+            terminal.write_line("")
+        terminal.write_line(f" {label} again: {command}")
 
 
 def _said(results: Sequence[ImageResult]) -> dict[str, list[ImageResult]]:

@@ -19,7 +19,7 @@ LAYERS = (
     ("errors",),
     ("engines",),
     ("matrix", "images", "runs", "results"),
-    ("commandline", "settings", "barehost", "hookspecs", "selection", "signals", "slips"),
+    ("commandline", "settings", "barehost", "hookspecs", "again", "selection", "signals", "slips"),
     ("memory", "planning", "schedule"),
     ("session",),
     ("plugin", "connecting", "commands", "cli"),

@@ -1,0 +1,43 @@
+"""The command that runs what failed on one image once more."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+
+from pytest_pyimages.commandline import END, pieces
+from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.matrix import parse_matrix
+from pytest_pyimages.results.outcome import ImageResult
+from pytest_pyimages.settings import OWN_OPTIONS, Settings
+
+# What of the command line is not for a second look at one image.
+_LEFT_OUT = frozenset(
+    "--py-images --py-images-report --junitxml --junit-xml --lf --last-failed --ff --failed-first --nf --new-first"
+    " --sw --stepwise --cov --cov-report -x --exitfirst --maxfail".split()
+)
+
+
+def commands_again(settings: Settings, results: Mapping[str, ImageResult]) -> Iterator[tuple[str, str]]:
+    """Yield the label and the command of each image that failed, was not tested, or may fail and did."""
+    invocation = settings.invocation
+    typed = pieces(invocation.args, OWN_OPTIONS)
+    ends = next((place for place, piece in enumerate(typed) if piece.name == END), len(typed))
+    options = [word for piece in typed[:ends] if piece.name not in _LEFT_OUT for word in piece.tokens]
+    positions = [word for piece in typed[ends:] for word in piece.tokens]
+    program = ["python", "-m", "pytest"] if invocation.module else ["pytest"]
+    for result in results.values():
+        if not result.failed:
+            continue
+        failed = {"failed", "error"} & set(result.outcomes.values())
+        own = [f"--py-images={_spec(result, settings.registry)}", *(["--lf"] if failed else [])]
+        yield result.label, shlex.join([*program, *own, *options, *positions])
+
+
+def _spec(result: ImageResult, registry: str) -> str:
+    """Return what names this image alone, with the same label where that is possible."""
+    try:
+        (named,) = parse_matrix([result.label], registry=registry)
+    except (ConfigurationError, ValueError):  # no entry of its own, or several
+        return result.reference
+    return result.label if named.reference == result.reference else result.reference

@@ -1,0 +1,68 @@
+"""The command that is offered after a failure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pytest_pyimages.again import commands_again
+from pytest_pyimages.results.outcome import ImageResult
+from pytest_pyimages.settings import Invocation
+
+
+def settings(typed: Sequence[str], *, registry: str = "", module: bool = False) -> Any:
+    args = tuple(typed)
+    invocation = Invocation(
+        args=args,
+        all_args=args,
+        ini={},
+        inipath=None,
+        rootdir=Path("/src"),
+        cwd=Path("/src"),
+        module=module,
+        environment={},
+    )
+    return SimpleNamespace(invocation=invocation, registry=registry)
+
+
+def image(label: str, reference: str, outcome: str = "failed", status: int | None = 1) -> ImageResult:
+    made = ImageResult(label=label, reference=reference, allowed_to_fail=False, ended=True, exit_status=status)
+    made.count("test_a.py::test_x", outcome)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("--py-images=3.12,3.14", "pytest --py-images=3.14 --lf"),
+        ("-x -v --py-images 3.12,3.14 tests -k 'a or b'", "pytest --py-images=3.14 --lf -v tests -k 'a or b'"),
+        ("--py-images-report=a.json --junitxml a.xml --lf --own=1", "pytest --py-images=3.14 --lf --own=1"),
+        ("-q -- -odd.py", "pytest --py-images=3.14 --lf -q -- -odd.py"),
+    ],
+)
+def test_command(typed: str, expected: str) -> None:
+    results = {"3.12": image("3.12", "python:3.12", "passed", 0), "3.14": image("3.14", "python:3.14")}
+    assert list(commands_again(settings(shlex.split(typed)), results)) == [("3.14", expected)]
+
+
+@pytest.mark.parametrize(
+    ("label", "reference", "registry", "spec"),
+    [
+        ("3.14", "localhost:5000/library/python:3.14", "localhost:5000/library", "3.14"),
+        ("3.14", "localhost:5000/library/python:3.14", "", "localhost:5000/library/python:3.14"),
+        ("pypy:3.11-slim", "pypy:3.11-slim", "", "pypy:3.11-slim"),
+    ],
+)
+def test_which_image(label: str, reference: str, registry: str, spec: str) -> None:
+    found = commands_again(settings([], registry=registry, module=True), {label: image(label, reference)})
+    assert list(found) == [(label, f"python -m pytest --py-images={spec} --lf")]
+
+
+def test_an_image_that_was_not_tested_has_nothing_failed() -> None:
+    made = ImageResult(label="3.14", reference="python:3.14", allowed_to_fail=False, problem="no such image")
+    assert list(commands_again(settings([]), {"3.14": made})) == [("3.14", "pytest --py-images=3.14")]
