@@ -42,6 +42,7 @@ class ImagesSession:
         self._config = config
         self._settings = settings
         self._started = time.time()
+        self._annotations: tuple[str, ...] = ()  # for GitHub
         self._connecting = connecting
         invocation = settings.invocation
         asked = planned(config, settings)
@@ -140,7 +141,7 @@ class ImagesSession:
             self.results,
             collect_only=collect_only,
             missing=self._missing_modules(),
-            details=bool(self._settings.reports),
+            details=self._settings.wants_details,
         )
         shown = self._stages()
         waiting = set(self.results)
@@ -192,7 +193,7 @@ class ImagesSession:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self._schedule is not None:
             self._memory.keep(self.results, collect_only=self._settings.collect_only)
-        if self._settings.reports:
+        if self._settings.wants_details:
             self._write_reports(session)
 
     def _write_reports(self, session: pytest.Session) -> None:
@@ -203,12 +204,23 @@ class ImagesSession:
             self.results, exit_status=int(session.exitstatus), started=self._started, ended=time.time()
         )
         problems = write_reports(self._settings.reports, document)
+        if self._settings.github:
+            from pytest_pyimages.results.github import workflow_commands, write_summary_file
+
+            try:
+                write_summary_file(document, os.environ)
+            except PyimagesError as error:
+                problems.append(str(error))
+            rootdir = self._settings.invocation.rootdir
+            self._annotations = tuple(workflow_commands(document, rootdir=rootdir, environ=os.environ))
         if problems:
             self._notes += problems
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
     @pytest.hookimpl
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        for line in self._annotations:
+            terminalreporter.write_line(line)
         notes = [*self._notes, *(self._schedule.notes if self._schedule is not None else ())]
         if self.source.reason:
             notes.append(f"source: copy ({self.source.reason})")

@@ -47,6 +47,11 @@ OPTIONS = (
     ),
     ("--py-images-report", "FILE", "write the results of all images to FILE: .json, .html or .md; may be repeated"),
     (
+        "--py-images-github",
+        "WHEN",
+        "'auto': in GitHub Actions, failures become annotations, and the step's summary has the results; 'no'",
+    ),
+    (
         "--py-images-pull",
         "POLICY",
         (
@@ -124,6 +129,7 @@ class Settings:
     registry_origin: str
     engine: str  # endpoint, or empty for the engine's own rules
     reports: tuple[Path, ...]
+    github: bool  # whether GitHub Actions is to be told
     source: Literal["auto", "overlay", "copy"]
     pull: PullPolicy
     fail_fast: FailFast  # empty: as -x and --maxfail say
@@ -145,6 +151,7 @@ class Settings:
             registry_origin=registry_origin,
             engine=_last(config, "--py-images-engine"),
             reports=_reports(config, invocation.cwd),
+            github=_github(config),
             source=_source(config),
             pull=_pull(config, invocation),
             fail_fast=_fail_fast(config, invocation),
@@ -153,6 +160,11 @@ class Settings:
             collect_only=bool(config.getoption("collectonly", default=False)),
             live_output=captures_nothing(invocation.all_args, OWN_OPTIONS),
         )
+
+    @property
+    def wants_details(self) -> bool:
+        """Whether anybody wants more of a test than its outcome."""
+        return bool(self.reports) or self.github
 
     @property
     def container_environment(self) -> dict[str, str]:
@@ -212,6 +224,13 @@ def _report(path: Path, name: str) -> Path:
     if path.is_dir():
         raise ConfigurationError(f"--py-images-report: {name} is a folder", "name a file")
     return path
+
+
+def _github(config: pytest.Config) -> bool:
+    value = _last(config, "--py-images-github") or "auto"
+    if value not in ("auto", "no"):
+        raise ConfigurationError(f'--py-images-github: "{value}" is none of auto, no')
+    return value == "auto" and os.environ.get("GITHUB_ACTIONS") == "true"
 
 
 def _source(config: pytest.Config) -> Literal["auto", "overlay", "copy"]:

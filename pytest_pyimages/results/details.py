@@ -20,6 +20,7 @@ def keep_details(result: ImageResult, event: Report) -> None:
         phase=event.when,
         message=_message(event),
         text=shortened(event.longrepr.text, LONGEST_TEXT),
+        line=_line(event),
         sections=tuple((title, shortened(text, LONGEST_SECTION)) for title, text in event.sections),
     )
 
@@ -30,6 +31,15 @@ def shortened(text: str, limit: int) -> str:
         return text
     half = limit // 2
     return f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
+
+
+def _line(event: Report) -> int:
+    """Return where it failed if that is in the test's own file, else where the test begins."""
+    path, line, _ = event.location
+    crash = event.longrepr.crash
+    if crash is not None and crash[0].endswith(path):
+        return crash[1]
+    return (line or 0) + 1
 
 
 def _message(event: Report) -> str:

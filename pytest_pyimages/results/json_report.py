@@ -74,6 +74,7 @@ def _failure(failure: Failure) -> dict[str, Any]:
     return {
         "phase": failure.phase,
         "message": failure.message,
+        "line": failure.line,
         "text": failure.text,
         "sections": [list(section) for section in failure.sections],
     }

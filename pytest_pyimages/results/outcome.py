@@ -32,6 +32,7 @@ class Failure:
     phase: str  # setup, call or teardown
     message: str  # one line
     text: str  # the traceback
+    line: int = 0  # in the test's file, from 1; 0 if it is not known
     sections: tuple[tuple[str, str], ...] = ()  # title and captured output
 
 

@@ -107,7 +107,7 @@ def images_command(
     monkeypatch.setenv("PYTHONPATH", f"{root}:{host}")
     monkeypatch.setenv("XDG_CACHE_HOME", str(pytester.path / "cache-home"))
     monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))  # pytester's would be the project
-    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PY_IMAGES_REGISTRY", "CI", "PYIMAGES_INSIDE"):
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PY_IMAGES_REGISTRY", "CI", "GITHUB_ACTIONS", "PYIMAGES_INSIDE"):
         monkeypatch.delenv(name, raising=False)
 
     def command(

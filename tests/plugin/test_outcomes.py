@@ -151,3 +151,19 @@ def test_report_that_cannot_be_written_is_one_line_and_no_success(pytester: pyte
     assert run.result.ret == 1
     run.result.stdout.fnmatch_lines(["*--py-images-report: *report.json cannot be written*"])
     assert "INTERNALERROR" not in run.out + run.err
+
+
+def test_github(pytester: pytest.Pytester, run_images: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(pytester.path / "summary.md"))
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(pytester.path))
+    pytester.makepyfile(test_it="import os\n\ndef test_a():\n    assert os.environ['FAKE_IMAGE'] != 'python:3.13'")
+    run = run_images(images="3.12,3.13")
+    found = [line for line in run.result.outlines if line.startswith("::")]
+    assert len(found) == 1
+    assert found[0].startswith("::error file=test_it.py,line=4,title=test_a fails on 3.13::AssertionError: assert")
+    assert "fails only on 3.13" in (pytester.path / "summary.md").read_text()
+    off = run_images("--py-images-github=no", images="3.12,3.13")
+    assert not [line for line in off.result.outlines if line.startswith("::")]
+    assert (pytester.path / "summary.md").read_text().count("fails only") == 1
+    assert '--py-images-github: "on" is none of auto, no' in run_images("--py-images-github=on").err

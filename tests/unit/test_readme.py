@@ -11,7 +11,7 @@ from pytest_pyimages.settings import INI_KEYS, OPTIONS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-TABLES = README + (ROOT / "docs" / "images.md").read_text(encoding="utf-8")
+TABLES = README + "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
 
 
 @pytest.mark.parametrize("option", [f"{name}={metavar}" for name, metavar, _ in OPTIONS])
