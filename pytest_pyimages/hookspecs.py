@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from pytest_pyimages.engines.base import Engine
+    from pytest_pyimages.images.build import BuiltImage
     from pytest_pyimages.images.project import Project
     from pytest_pyimages.images.recipe import Recipe
     from pytest_pyimages.matrix import ImageTag
+    from pytest_pyimages.results.outcome import ImageResult
     from pytest_pyimages.settings import Settings
 
 
@@ -29,4 +31,30 @@ def pytest_pyimages_recipe(recipe: Recipe, image: ImageTag, project: Project) ->
 
     Called once per session and image, before anything is built. ``dataclasses.replace`` makes a changed recipe of one;
     whatever changes in it changes the image's digest. Raise ConfigurationError to end the session with a usage error.
+    """
+
+
+@pytest.hookspec
+def pytest_pyimages_image_ready(image: ImageTag, built: BuiltImage) -> None:
+    """An environment image is there, and its suite is about to run; ``built.cached`` says whether it was built for that.
+
+    Called on the main thread, once per image that could be built; a run of another image may have ended before.
+    """
+
+
+@pytest.hookspec
+def pytest_pyimages_run_finished(result: ImageResult) -> None:
+    """An image is done: its suite has ended, or it could not be tested (``result.problem`` says why).
+
+    Called on the main thread, once per image that the session waited for, in the order in which they end. What the
+    result says of other images' tests (what differs) is known when all have ended only.
+    """
+
+
+@pytest.hookspec
+def pytest_pyimages_report(document: dict[str, Any]) -> None:
+    """The results of all images, as report.schema.json has them, before any file is made of them.
+
+    Called once per session that writes a report file. What is added to the document is in the JSON file; other files
+    show what they know.
     """

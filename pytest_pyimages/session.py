@@ -203,6 +203,7 @@ class ImagesSession:
         document = as_document(
             self.results, exit_status=int(session.exitstatus), started=self._started, ended=time.time()
         )
+        self._config.hook.pytest_pyimages_report(document=document)
         problems = write_reports(self._settings.reports, document)
         if self._settings.github:
             from pytest_pyimages.results.github import workflow_commands, write_summary_file
@@ -260,10 +261,13 @@ class ImagesSession:
             result.digest, result.python = message.image.digest, message.image.python
             result.cached, result.build_seconds = message.image.cached, message.image.build_seconds
             shown.runs(message.label)
+            image = next(tag for tag in self.matrix if tag.label == message.label)
+            self._config.hook.pytest_pyimages_image_ready(image=image, built=message.image)
         else:
             waiting.discard(message.label)
             result.run_seconds = message.run_seconds
             replay.ended(message.label, message.end, message.error)
+            self._config.hook.pytest_pyimages_run_finished(result=result)
 
     @staticmethod
     def _check_stop(session: pytest.Session) -> None:
