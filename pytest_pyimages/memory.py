@@ -120,10 +120,11 @@ class Memory:
         for label, result in results.items():
             kept = result.kept
             failed = self._reported(result) if kept is None else dict.fromkeys(sorted(kept.failed), True)
-            if result.problem and not failed:  # nobody knows what would have failed
-                self._failed.pop(label, None)
-            else:
+            was_tested = not result.problem and (not collect_only or label in self._failed)
+            if failed or was_tested:
                 self._failed[label] = failed
+            else:  # nobody knows what would have failed
+                self._failed.pop(label, None)
             if kept is not None and kept.stepwise is not None:
                 self._stepwise[label] = kept.stepwise
             ran = {nodeid for nodeid in result.outcomes if "::" in nodeid}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -254,8 +255,13 @@ class Replay:
             if event.deselected:  # the items themselves exist inside only; their number is what is shown
                 self._terminal.stats.setdefault("deselected", []).extend([None] * event.deselected)
         if self._collect_only and self._terminal is not None:
-            for item in image.items:
-                self._terminal.write_line(with_label(item.nodeid, image.result.label))
+            if self._session.config.get_verbosity() < -1:
+                counts = Counter(item.nodeid.partition("::")[0] for item in image.items)
+                lines = [f"{with_label(path, image.result.label)}: {count}" for path, count in counts.items()]
+            else:
+                lines = [with_label(item.nodeid, image.result.label) for item in image.items]
+            for line in lines:
+                self._terminal.write_line(line)
 
     def _count_expected(self) -> None:
         """Set what progress counts against; an image that has not collected yet counts as much as the largest."""

@@ -29,12 +29,13 @@ def shown_label(result: ImageResult) -> str:
     return result.label + ("?" if result.allowed_to_fail else "")
 
 
-def counted_names(results: Sequence[ImageResult]) -> list[str]:
+def counted_names(results: Sequence[ImageResult], *, collect_only: bool = False) -> list[str]:
     """Return the outcomes that have a column, in their order."""
+    always = () if collect_only else _ALWAYS
     extra = dict.fromkeys(
-        name for result in results for name, count in result.counts.items() if count and name not in _ALWAYS
+        name for result in results for name, count in result.counts.items() if count and name not in always
     )
-    return [*_ALWAYS, *sorted(extra, key=lambda name: COUNTED.index(name) if name in COUNTED else len(COUNTED))]
+    return [*always, *sorted(extra, key=lambda name: COUNTED.index(name) if name in COUNTED else len(COUNTED))]
 
 
 def seconds(value: float) -> str:
@@ -61,10 +62,11 @@ def remark(result: ImageResult) -> str:
     return " · ".join(remarks)
 
 
-def counts_in_words(result: ImageResult) -> str:
+def counts_in_words(result: ImageResult, *, collect_only: bool = False) -> str:
     """Return "2 failed, 408 passed": the worst first, as pytest has it."""
     names = ["failed", *(name for name in counted_names([result]) if name != "failed")]
-    told = [f"{result.counts[name]} {name}" for name in names if result.counts.get(name)]
+    told = [f"{result.collected} collected"] if collect_only else []
+    told += [f"{result.counts[name]} {name}" for name in names if result.counts.get(name)]
     return ", ".join(told) or "no tests"
 
 
@@ -76,11 +78,11 @@ def all_in_one_line(results: Sequence[ImageResult]) -> str:
     return " · ".join(f"{', '.join(labels)}: {counts}" for counts, labels in groups.items())
 
 
-def image_lines(results: Sequence[ImageResult]) -> Iterator[str]:
+def image_lines(results: Sequence[ImageResult], *, collect_only: bool = False) -> Iterator[str]:
     """Yield two lines for each image."""
     for result in results:
         python = f" ({result.python})" if result.python else ""
-        yield f"{shown_label(result)}{python}: {counts_in_words(result)}"
+        yield f"{shown_label(result)}{python}: {counts_in_words(result, collect_only=collect_only)}"
         times = f"build {build_time(result)} · run {seconds(result.run_seconds)}"
         yield "  " + " · ".join(told for told in (times, remark(result)) if told)
 

@@ -47,10 +47,12 @@ def write_summary(
     rows = [result for result in results.values() if not quiet or result.failed]
     terminal.write_sep("=", "py-images")
     if rows:
-        if max(cell_len(line) for line in _drawn(image_table(rows, remarks=False), UNWRAPPED)) <= _width(terminal):
-            _write(terminal, _drawn(image_table(rows), UNWRAPPED, has_markup=terminal.hasmarkup))
+        table = image_table(rows, remarks=False, collect_only=collect_only)
+        if max(cell_len(line) for line in _drawn(table, UNWRAPPED)) <= _width(terminal):
+            table = image_table(rows, collect_only=collect_only)
+            _write(terminal, _drawn(table, UNWRAPPED, has_markup=terminal.hasmarkup))
         else:
-            _write(terminal, [f" {line}" for line in image_lines(rows)])
+            _write(terminal, [f" {line}" for line in image_lines(rows, collect_only=collect_only)])
         for told, ones in _said(rows).items():
             labels = ", ".join(result.label for result in ones)
             terminal.write_line(f" {labels}  {told}", red=not all(result.allowed_to_fail for result in ones))
@@ -76,19 +78,21 @@ def _said(results: Sequence[ImageResult]) -> dict[str, list[ImageResult]]:
     return said
 
 
-def image_table(results: Sequence[ImageResult], *, remarks: bool = True) -> Table:
+def image_table(results: Sequence[ImageResult], *, remarks: bool = True, collect_only: bool = False) -> Table:
     """Return a row per image: version, counts, build and run time, what is special about it."""
-    names = counted_names(results)
+    names = counted_names(results, collect_only=collect_only)
     table = _table()
     table.add_column("image", no_wrap=True)
     table.add_column("python", no_wrap=True)
-    for name in names:
+    for name in (*(["tests"] if collect_only else []), *names):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("build", justify="right", no_wrap=True)
     table.add_column("run", justify="right", no_wrap=True)
     table.add_column("")
     for result in results:
         counts = [Text(str(result.counts.get(name, 0)), style=_count_style(name, result)) for name in names]
+        if collect_only:
+            counts.insert(0, Text(str(result.collected)))
         table.add_row(
             Text(shown_label(result), style="red" if result.failed else "green"),
             result.python,

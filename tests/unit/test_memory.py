@@ -150,7 +150,10 @@ def test_an_image_that_was_not_tested(before: dict[str, bool], after: dict[str, 
 def test_collecting_makes_no_test_known() -> None:
     cache = Cache()
     memory(cache).keep({"3.14": result(kept=kept(), a="passed")}, collect_only=True)
-    assert cache.values == {LASTFAILED: {"3.14": {}}}
+    assert cache.values == {LASTFAILED: {}}, "nor is an image that never ran known to have no failures"
+    cache = Cache(lastfailed=FAILED)
+    memory(cache).keep({"3.12": result("3.12", kept=kept()), "3.14": result(kept=kept("u.py"))}, collect_only=True)
+    assert cache.values == {LASTFAILED: {"3.12": {}, "3.14": {"u.py": True}}}
 
 
 def test_all_is_forgotten() -> None:

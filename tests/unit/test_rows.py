@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from pytest_pyimages.results.outcome import NOT_RUN, ImageResult
-from pytest_pyimages.results.rows import all_in_one_line, remark
-from pytest_pyimages.results.terminal import write_summary
+from pytest_pyimages.results.rows import all_in_one_line, image_lines, remark
+from pytest_pyimages.results.terminal import image_table, write_summary
 
 LABELS = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.14-slim", "3.15-rc")
 LONG = "tests/test_representation.py::test_repr_is_stable_across_versions"
@@ -110,3 +110,11 @@ def test_what_was_not_run_is_told_once(problem: str, expected: str) -> None:
     image.outcomes.update(dict.fromkeys("bc", NOT_RUN))
     image.exit_status, image.ended, image.problem = None, bool(problem), problem
     assert remark(image) == expected
+
+
+def test_what_was_only_collected() -> None:
+    image = result("3.12", t_file="error")
+    image.collected = 7
+    lines = list(image_lines([image], collect_only=True))
+    assert lines[0] == "3.12 (3.14.4): 7 collected, 1 error"
+    assert [column.header for column in image_table([image], collect_only=True).columns][2:4] == ["tests", "error"]
