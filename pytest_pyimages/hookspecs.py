@@ -36,7 +36,7 @@ def pytest_pyimages_recipe(recipe: Recipe, image: ImageTag, project: Project) ->
 
 @pytest.hookspec
 def pytest_pyimages_image_ready(image: ImageTag, built: BuiltImage) -> None:
-    """An environment image is there, and its suite is about to run; ``built.cached`` says whether it was built for that.
+    """An environment image is there, and its suite is about to run; ``built.cached`` says whether it was there before.
 
     Called on the main thread, once per image that could be built; a run of another image may have ended before.
     """

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import gc
 import os
 import queue
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -16,6 +18,7 @@ import pytest
 from pytest_pyimages.engines.base import Engine
 from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
 from pytest_pyimages.images.source_root import source_root
+from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.memory import Memory, forget_last_failed
 from pytest_pyimages.planning import planned
 from pytest_pyimages.results.outcome import ImageResult, exit_status
@@ -54,6 +57,7 @@ class ImagesSession:
         if settings.fail_fast == "session":
             config.option.maxfail = 1
         self.matrix = tuple(plan.tag for plan in self.plans)
+        self._baseline = _baseline(settings, self.matrix, left_out=(*asked.skipped, *asked.unselected))
         root = source_root(self.project, invocation.rootdir, invocation.cwd)
         self.source = Source(root, None if settings.source == "auto" else settings.source)
         self.results = {
@@ -236,7 +240,16 @@ class ImagesSession:
 
         collect_only = self._settings.collect_only
         again = () if self._is_quiet or collect_only else commands_again(self._settings, self.results)
-        write_summary(terminalreporter, self.results, collect_only=collect_only, notes=notes, again=again)
+        worse = () if collect_only else tuple(self._worse())
+        write_summary(terminalreporter, self.results, collect_only=collect_only, notes=notes, worse=worse, again=again)
+
+    def _worse(self) -> Iterator[str]:
+        from pytest_pyimages.results.regressions import regression_lines, tomorrow_lines
+
+        if self._baseline:
+            yield from regression_lines(self.results, self._baseline)
+        if not self._is_quiet:
+            yield from tomorrow_lines(self.results)
 
     @staticmethod
     def _next(schedule: Schedule, replay: Replay, shown: Stages) -> Message:
@@ -282,3 +295,18 @@ class ImagesSession:
             self._schedule.close()
         if self._engine is not None:
             self._engine.close()
+
+
+def _baseline(settings: Settings, matrix: Sequence[ImageTag], *, left_out: Sequence[str]) -> str:
+    """Return the label of the image that the others are measured by; empty where that has nothing to do.
+
+    :raises ConfigurationError: if it is none of the images, unless a project says so once for all its runs.
+    """
+    named, labels = settings.baseline, [tag.label for tag in matrix]
+    if named in labels:
+        return named
+    if settings.baseline_is_typed and named not in left_out:
+        near = difflib.get_close_matches(named, labels, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(labels)}"
+        raise ConfigurationError(f'--py-images-baseline: "{named}" is none of the images', hint)
+    return ""

@@ -47,6 +47,11 @@ OPTIONS = (
     ),
     ("--py-images-report", "FILE", "write the results of all images to FILE: .json, .html or .md; may be repeated"),
     (
+        "--py-images-baseline",
+        "IMAGE",
+        "say at the end what newly fails, is slower or warns newly on the other images than on this one",
+    ),
+    (
         "--py-images-github",
         "WHEN",
         "'auto': in GitHub Actions, failures become annotations, and the step's summary has the results; 'no'",
@@ -76,6 +81,7 @@ OPTIONS = (
 INI_KEYS = (
     ("py_images", "the images to run the suite in, as for --py-images, one or more per line"),
     ("py_images_registry", "as --py-images-registry"),
+    ("py_images_baseline", "as --py-images-baseline"),
     ("py_images_pull", "as --py-images-pull"),
     ("py_images_fail_fast", "as --py-images-fail-fast"),
     ("py_images_lock", "a file that pins images to their digests, relative to the rootdir; `pyimages lock` writes it"),
@@ -129,6 +135,8 @@ class Settings:
     registry_origin: str
     engine: str  # endpoint, or empty for the engine's own rules
     reports: tuple[Path, ...]
+    baseline: str  # label of the image that the others are measured by; empty for none
+    baseline_is_typed: bool
     github: bool  # whether GitHub Actions is to be told
     source: Literal["auto", "overlay", "copy"]
     pull: PullPolicy
@@ -151,6 +159,8 @@ class Settings:
             registry_origin=registry_origin,
             engine=_last(config, "--py-images-engine"),
             reports=_reports(config, invocation.cwd),
+            baseline=_last(config, "--py-images-baseline") or _text_of("py_images_baseline", invocation),
+            baseline_is_typed=bool(_last(config, "--py-images-baseline")),
             github=_github(config),
             source=_source(config),
             pull=_pull(config, invocation),
@@ -164,7 +174,7 @@ class Settings:
     @property
     def wants_details(self) -> bool:
         """Whether anybody wants more of a test than its outcome."""
-        return bool(self.reports) or self.github
+        return bool(self.reports) or self.github or bool(self.baseline)
 
     @property
     def container_environment(self) -> dict[str, str]:

@@ -56,6 +56,7 @@ class ImageResult:
     collected: int = 0
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
     outcomes: dict[str, str] = field(default_factory=dict)  # node id -> outcome
+    warnings: dict[str, int] = field(default_factory=dict)  # "category: message" -> how often
     # For report files, and empty if there are none.
     durations: dict[str, float] = field(default_factory=dict)  # node id -> seconds of all phases
     failures: dict[str, Failure] = field(default_factory=dict)  # node id -> the last failure

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_pyimages.errors import BuildError, PyimagesError
 from pytest_pyimages.results import outcome
-from pytest_pyimages.results.details import keep_details
+from pytest_pyimages.results.details import LONGEST_MESSAGE, keep_details
 from pytest_pyimages.results.outcome import NOT_RUN, Failure, ImageResult
 from pytest_pyimages.results.problems import run_problem, unknown_options
 from pytest_pyimages.results.reports import ALLOWED, ReportMaker, warning_message, with_label
@@ -36,6 +36,7 @@ from pytest_pyimages.runs.wire import clean
 if TYPE_CHECKING:
     from pytest_pyimages.results.missing_modules import MissingModules
 
+MOST_WARNINGS = 1000  # different ones of an image that are kept for comparing
 PATIENCE = 1.0  # seconds that a file's dots may wait for the rest of the file
 
 
@@ -221,6 +222,9 @@ class Replay:
                 self._missing.look(result.label, event.longrepr.text)
             self._play_collect(image, image.maker.collect(event))
         elif isinstance(event, Warned):
+            told = f"{event.category}: {' '.join(event.text.split())}"[:LONGEST_MESSAGE]
+            if told in result.warnings or len(result.warnings) < MOST_WARNINGS:
+                result.warnings[told] = result.warnings.get(told, 0) + 1
             self._hook.pytest_warning_recorded.call_historic(
                 kwargs={
                     "warning_message": warning_message(event),

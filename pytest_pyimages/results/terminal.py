@@ -31,16 +31,18 @@ UNWRAPPED = 400  # columns: a row of an image stays one line, whatever a termina
 STYLES = {"failed": "red", "error": "red", NOT_RUN: "red", "passed": "green", "xpassed": "yellow", "skipped": "yellow"}
 
 
-def write_summary(
+def write_summary(  # noqa: PLR0913 - all that it is to show
     terminal: pytest.TerminalReporter,
     results: Mapping[str, ImageResult],
     *,
     collect_only: bool,
     notes: Sequence[str],
     again: Iterable[tuple[str, str]] = (),
+    worse: Sequence[str] = (),
 ) -> None:
     """Write the section of the images: the table, the comparison, notes, what to do next.
 
+    :param worse: lines on what is worse on some images than on others.
     :param again: labels of images that failed, and the command that runs what failed there once more.
     """
     quiet = terminal.config.get_verbosity() < 0
@@ -58,6 +60,8 @@ def write_summary(
             terminal.write_line(f" {labels}  {told}", red=not all(result.allowed_to_fail for result in ones))
     if not collect_only:
         _write_comparison(terminal, results, quiet=quiet)
+    if worse:
+        _write(terminal, ["", *(f" {line}" for line in worse)])
     _write_allowed(terminal)
     for note in notes:
         terminal.write_line(f" note: {note}")

@@ -167,3 +167,33 @@ def test_github(pytester: pytest.Pytester, run_images: Run, monkeypatch: pytest.
     assert not [line for line in off.result.outlines if line.startswith("::")]
     assert (pytester.path / "summary.md").read_text().count("fails only") == 1
     assert '--py-images-github: "on" is none of auto, no' in run_images("--py-images-github=on").err
+
+
+def test_baseline(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import os, warnings
+        def test_a():
+            warnings.warn("odd", FutureWarning) if os.environ["FAKE_IMAGE"] == "python:3.13" else None
+            assert os.environ["FAKE_IMAGE"] != "python:3.13"
+        """
+    )
+    run = run_images("--py-images-baseline=3.12", images="3.12,3.13")
+    run.result.stdout.fnmatch_lines(
+        [
+            " 3.13 against 3.12: 1 newly failing, 1 new warning",
+            "   fails   test_it.py::test_a",
+            "   warns   FutureWarning: odd",
+        ]
+    )
+    wrong = run_images("--py-images-baseline=3.1", images="3.12,3.13")
+    assert wrong.result.ret == 4
+    assert 'ERROR: --py-images-baseline: "3.1" is none of the images (did you mean 3.1' in wrong.err.replace(
+        "· d", "(d"
+    )
+    pytester.makeini("[pytest]\npy_images_baseline = 3.12\n")
+    assert "3.13 against 3.12:" in run_images(images="3.12,3.13").out
+    assert "against" not in run_images(images="3.13").out
+    pasted = run_images("--py-images-baseline=3.12", "test_it.py::test_a[3.13]", images="3.12,3.13")
+    assert pasted.result.ret == 1
+    assert "against" not in pasted.out

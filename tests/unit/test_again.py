@@ -41,7 +41,10 @@ def image(label: str, reference: str, outcome: str = "failed", status: int | Non
     [
         ("--py-images=3.12,3.14", "pytest --py-images=3.14 --lf"),
         ("-x -v --py-images 3.12,3.14 tests -k 'a or b'", "pytest --py-images=3.14 --lf -v tests -k 'a or b'"),
-        ("--py-images-report=a.json --junitxml a.xml --lf --own=1", "pytest --py-images=3.14 --lf --own=1"),
+        (
+            "--py-images-baseline=3.12 --py-images-report=a.json --junitxml a.xml --lf --own=1",
+            "pytest --py-images=3.14 --lf --own=1",
+        ),
         ("-q -- -odd.py", "pytest --py-images=3.14 --lf -q -- -odd.py"),
     ],
 )

@@ -1,0 +1,79 @@
+"""What is worse on an image than on the baseline, and what only the newest warn of."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_pyimages.results.outcome import ImageResult
+from pytest_pyimages.results.regressions import regression_lines, tomorrow_lines
+
+
+def image(label: str, python: str = "", warnings: tuple[str, ...] = (), **tests: tuple[str, float]) -> ImageResult:
+    made = ImageResult(label=label, reference=f"python:{label}", allowed_to_fail=False, python=python or f"{label}.1")
+    made.warnings = dict.fromkeys(warnings, 1)
+    for name, (outcome, seconds) in tests.items():
+        made.count(name, outcome)
+        made.durations[name] = seconds
+    return made
+
+
+def as_results(*images: ImageResult) -> dict[str, ImageResult]:
+    return {one.label: one for one in images}
+
+
+def test_what_is_worse() -> None:
+    base = image("3.12", a=("passed", 1.0), b=("failed", 1.0), c=("skipped", 0.1), d=("passed", 0.1), e=("passed", 2.0))
+    new = image(
+        "3.14",
+        warnings=("UserWarning: odd",),
+        a=("failed", 1.0),
+        b=("failed", 1.0),
+        c=("error", 0.1),
+        d=("passed", 0.5),
+        e=("passed", 4.0),
+        f=("failed", 9.0),
+    )
+    assert list(regression_lines(as_results(base, new), "3.12")) == [
+        "3.14 against 3.12: 2 newly failing, 1 slower, 1 new warning",
+        "  fails   a",
+        "  fails   c",
+        "  slower  e  2.00s -> 4.00s",
+        "  warns   UserWarning: odd",
+    ]
+
+
+def test_nothing_is_worse() -> None:
+    same = as_results(image("3.12", a=("passed", 1.0)), image("3.14", a=("passed", 1.4)), image("3.15"))
+    assert list(regression_lines(same, "3.12")) == ["nothing is worse than on 3.12"]
+
+
+def test_many_are_counted() -> None:
+    base, new = image("3.12"), image("3.14")
+    for number in range(15):
+        base.count(f"t{number}", "passed")
+        new.count(f"t{number}", "failed")
+    lines = list(regression_lines(as_results(base, new), "3.12"))
+    assert (len(lines), lines[0], lines[-1]) == (12, "3.14 against 3.12: 15 newly failing", "  … and 5 more")
+
+
+OLD, NEW = "DeprecationWarning: old", "DeprecationWarning: new"
+
+
+@pytest.mark.parametrize(
+    ("images", "expected"),
+    [
+        pytest.param([image("3.12", warnings=(OLD,)), image("3.14", warnings=(OLD, NEW))], "3.14", id="newest"),
+        pytest.param(
+            [image("3.12"), image("3.14", warnings=(NEW,)), image("3.15-rc", "3.15.0rc1", (NEW,))],
+            "3.14, 3.15-rc",
+            id="prerelease",
+        ),
+        pytest.param([image("3.14", warnings=(NEW,)), image("3.14-slim", "3.14.1", (NEW,))], "", id="one version"),
+        pytest.param([image("3.14", warnings=("UserWarning: new",)), image("3.12")], "", id="of another kind"),
+        pytest.param([image("3.14", warnings=(NEW,)), image("3.12", python="odd")], "", id="no version"),
+        pytest.param([image("3.12", warnings=(NEW,)), image("3.14")], "", id="gone"),
+    ],
+)
+def test_what_only_the_newest_warn_of(images: list[ImageResult], expected: str) -> None:
+    lines = [f"warns only on {expected}", f"  {NEW}"] if expected else []
+    assert list(tomorrow_lines(as_results(*images))) == lines
