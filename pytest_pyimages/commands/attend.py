@@ -11,6 +11,7 @@ from pytest_pyimages.commands.environment import run_in_image
 from pytest_pyimages.commands.project import Place
 from pytest_pyimages.connecting import connect
 from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.memory import Memory
 from pytest_pyimages.planning import planned
 from pytest_pyimages.runs.host_terminal import HostTerminal
 from pytest_pyimages.settings import OWN_OPTIONS, Invocation, Settings
@@ -37,7 +38,15 @@ def attend_suite(config: pytest.Config, invocation: Invocation, terminal: HostTe
     if files:
         sys.stderr.write(f"py-images: {', '.join(files)} is not written with {debugger}\n")
     place = Place(config=config, settings=settings, connecting=connect(config, settings))
-    return run_in_image(place, (), terminal)
+    status = run_in_image(place, (), terminal, memory=_memory(config, invocation))
+    return 0 if plans[0].tag.allowed_to_fail and status == pytest.ExitCode.TESTS_FAILED else status
+
+
+def _memory(config: pytest.Config, invocation: Invocation) -> Memory | None:
+    """Return what is remembered, before pytest would make its cache; what fails on a terminal is not added to it."""
+    if not config.pluginmanager.hasplugin("cacheprovider"):
+        return None
+    return Memory(pytest.Cache.for_config(config, _ispytest=True), invocation)
 
 
 def _files(config: pytest.Config, settings: Settings) -> tuple[tuple[str, object], ...]:

@@ -12,6 +12,7 @@ from pytest_pyimages.errors import BuildError, ConfigurationError, PyimagesError
 from pytest_pyimages.images.build import BuiltImage
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.source_root import source_root
+from pytest_pyimages.memory import Memory
 from pytest_pyimages.planning import planned
 from pytest_pyimages.runs.attended import Attended, attend
 from pytest_pyimages.runs.host_terminal import HostTerminal
@@ -24,11 +25,19 @@ from pytest_pyimages.signals import Interruptions
 IMAGE_HELP = "the image, such as 3.14-slim (default: the ini key py_images, if it names one)"
 
 
-def run_in_image(place: Place, command: tuple[str, ...], terminal: HostTerminal | None, *, greet: bool = False) -> int:
+def run_in_image(
+    place: Place,
+    command: tuple[str, ...],
+    terminal: HostTerminal | None,
+    *,
+    greet: bool = False,
+    memory: Memory | None = None,
+) -> int:
     """Run a command in the one image that is asked for, as its suite would be run; return its exit status.
 
     :param command: empty for pytest itself, with the arguments that it was called with here.
     :param terminal: where it is shown and typed to; None for plain output and no input.
+    :param memory: what failed before, for pytest.
     :param greet: whether to say where one is.
     :raises PyimagesError: if it could not be started.
     """
@@ -57,7 +66,7 @@ def run_in_image(place: Place, command: tuple[str, ...], terminal: HostTerminal 
             image=image.id,
             python=image.executable,
             command=command,
-            pytest=None if command else _pytest(plan, image, invocation),
+            pytest=None if command else _pytest(plan, image, invocation, memory),
             project=str(plan.project.root),
             cwd=str(invocation.cwd),
             environment={**plan.environment, **settings.container_environment},
@@ -70,12 +79,13 @@ def run_in_image(place: Place, command: tuple[str, ...], terminal: HostTerminal 
         interruptions.restore()
 
 
-def _pytest(plan: ImagePlan, image: BuiltImage, invocation: Invocation) -> dict[str, Any]:
+def _pytest(plan: ImagePlan, image: BuiltImage, invocation: Invocation, memory: Memory | None) -> dict[str, Any]:
     """Return what the worker is told of a pytest that has the terminal; as Run tells it of any other."""
     return {
         "args": list(plan.args),
         "program": f"{image.executable.rpartition('/')[0]}/pytest",
         "cwd_on_path": invocation.module,
+        "memory": None if memory is None else memory.given_to([plan.tag.label]).get(plan.tag.label),
         "own_options": [list(option) for option in OWN_OPTIONS],
         "own_ini": list(OWN_INI),
     }

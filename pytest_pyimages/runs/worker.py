@@ -283,6 +283,26 @@ def add_ignored_options(parser, spec):
         parser.addini(name, "ignored inside the container", type="linelist")
 
 
+def remind(config, memory):
+    """Put what the host remembers of this image where pytest's cache provider is about to read it.
+
+    Return why that is not possible, or an empty text.
+    """
+    if memory is None or not config.pluginmanager.hasplugin("cacheprovider"):
+        return ""
+    root = as_text(getattr(config, "rootpath", None) or config.rootdir)
+    folder = os.path.join(root, os.path.expandvars(os.path.expanduser(config.getini("cache_dir"))), "v", "cache")
+    try:
+        if not os.path.isdir(folder):
+            os.makedirs(folder)
+        for name, value in memory.items():
+            with open(os.path.join(folder, name), "w") as file:
+                file.write(_dumps(value))
+    except (IOError, OSError) as error:
+        return "what failed here before cannot be told to pytest: %s" % as_text(error)
+    return ""
+
+
 def make_plugins(channel, spec):
     """Return the plugins that turn what pytest says into records. Only called where pytest can be imported."""
     import pytest
@@ -305,8 +325,9 @@ def make_plugins(channel, spec):
             for name in ("xmlpath", "pastebin"):  # files and uploads are the host's business
                 if hasattr(config.option, name):
                     setattr(config.option, name, None)
-            if spec["memory"] is not None and config.pluginmanager.hasplugin("cacheprovider"):
-                remind(config, spec["memory"])
+            forgotten = remind(config, spec["memory"])
+            if forgotten:
+                warn("PytestCacheWarning", forgotten)
             channel.send(
                 {
                     "t": "hello",
@@ -457,19 +478,6 @@ def make_plugins(channel, spec):
             text = as_text(excinfo.value)
             channel.send({"t": "interrupted", "text": clip(excinfo.typename + (": " + text if text else ""), 4096)})
 
-    def remind(config, memory):
-        """Put what the host remembers of this image where pytest's cache provider is about to read it."""
-        root = as_text(getattr(config, "rootpath", None) or config.rootdir)
-        folder = os.path.join(root, os.path.expandvars(os.path.expanduser(config.getini("cache_dir"))), "v", "cache")
-        try:
-            if not os.path.isdir(folder):
-                os.makedirs(folder)
-            for name, value in memory.items():
-                with open(os.path.join(folder, name), "w") as file:
-                    file.write(_dumps(value))
-        except (IOError, OSError) as error:
-            warn("PytestCacheWarning", "what failed here before cannot be told to pytest: %s" % as_text(error))
-
     def recorded(warning_message, when, nodeid):
         where = as_text(warning_message.filename), warning_message.lineno
         warn(warning_message.category.__name__, as_text(warning_message.message), where, as_text(when), nodeid)
@@ -576,6 +584,12 @@ def run_attended(spec):
     class Options(object):
         def pytest_addoption(self, parser):
             add_ignored_options(parser, spec)
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_configure(self, config):
+            forgotten = remind(config, spec["memory"])
+            if forgotten:
+                sys.stderr.write(forgotten + "\n")
 
     be_pytest(spec)
     return int(pytest.main(["-p", "no:pyimages"] + spec["args"], plugins=[Options()]))

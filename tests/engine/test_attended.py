@@ -218,6 +218,18 @@ def test_debugging(job: Job, terminals: list[Terminal], option: str) -> None:
     assert terminal.end() == 1
 
 
+def test_debugging_what_failed(job: Job, terminals: list[Terminal]) -> None:
+    job.write(test_it="def test_well(): pass\ndef test_it():\n    answer = 41\n    assert answer == 42\n")
+    assert job.run("-q", images=SLIM).returncode == 1
+    terminal = Terminal([*PYTEST, "--pdb", "--lf", f"--py-images={SLIM}?"], job.folder)
+    terminals.append(terminal)
+    terminal.until(b"rerun previous 1 failure")
+    terminal.until(b"(Pdb) ")
+    terminal.type(b"c\n")
+    terminal.until(b"1 failed")
+    assert terminal.end() == 0, "it is allowed to fail"
+
+
 def test_debugging_wants_a_single_image(job: Job, terminals: list[Terminal]) -> None:
     terminal = Terminal([*PYTEST, "--pdb", f"--py-images=3.12,{SLIM}"], job.folder)
     terminals.append(terminal)
