@@ -36,6 +36,7 @@ def engine() -> Iterator[DockerEngine]:
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Label and lock folder of these tests' own, so that other sessions on the same engine are not taken for leaks."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("TOX_ENV_DIR", raising=False)  # there pytest keeps one cache for all of its runs
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield host_identity(state_directory())
 
