@@ -7,6 +7,7 @@ lacks is unknown to it, and even a known one (``-n``, ``--cov``, ``-W error::pro
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,11 +23,14 @@ HOST_VALUES = frozenset(
     " --junitxml --junit-xml --junit-prefix --junitprefix --max-warnings -c --config-file --rootdir -o"
     " --override-ini".split()
 )
-INSIDE_FLAGS = frozenset("-s -l".split())
+INSIDE_FLAGS = frozenset("-s -l -d".split())
 INSIDE_VALUES = frozenset(
     "-k -m -p -W --pythonwarnings --confcutdir --basetemp --ignore --ignore-glob --deselect --import-mode --capture"
     " --log-level --log-disable --assert --pdbcls --doctest-glob --doctest-report"
-    " --lfnf --last-failed-no-failures".split()
+    " --lfnf --last-failed-no-failures"
+    # of pytest-xdist
+    " -n --numprocesses --maxprocesses --max-worker-restart --dist --tx --px --rsyncdir --rsyncignore --testrunuid"
+    " --maxschedchunk".split()
 )
 # How -p can name this plugin; inside there is none.
 OUR_PLUGINS = ("pyimages", "pytest_pyimages.plugin")
@@ -47,9 +51,16 @@ REFUSED = {
     "--setuponly": _PRINTS,
     "--setup-plan": _PRINTS,
     "--setupplan": _PRINTS,
+    "-f": "it never ends, and a container does not see later changes of files",
+    "--looponfail": "it never ends, and a container does not see later changes of files",
     "--pastebin": "it would send a report of many images to the network",
 }
 
+
+_ELSEWHERE = "it runs tests elsewhere or by another Python than the image's · use -n"
+_EACH = "every test would count several times on one image · -n divides them, and images are named by --py-images"
+# Where xdist starts processes of the Python that it is run by: "popen", "3*popen//nice=5".
+_POPEN = re.compile(r"(\d+\*)?popen(//(?!python=|via=)[^/]+)*")
 
 POSITION = ""  # the name of what is no option
 END = "--"  # behind it there are only positions
@@ -147,6 +158,12 @@ def container_arguments(args: Sequence[str], own: Sequence[tuple[str, bool]]) ->
     return kept
 
 
+def with_options(words: Sequence[str], options: Sequence[str]) -> tuple[str, ...]:
+    """Return the words with further options, which come last and so win, but before a ``--``."""
+    end = words.index(END) if END in words else len(words)
+    return (*words[:end], *options, *words[end:])
+
+
 DEBUGGERS = frozenset(("--pdb", "--trace"))
 
 
@@ -165,6 +182,10 @@ def refused(args: Sequence[str], own: Sequence[tuple[str, bool]], *, terminal: b
             return option.name, _TERMINAL
         if option.name in REFUSED:
             return option.name, REFUSED[option.name]
+        if option.name in ("--tx", "--px") and not _POPEN.fullmatch(option.value or ""):
+            return option.name, _ELSEWHERE
+        if option.name == "--dist" and option.value == "each":
+            return "--dist=each", _EACH
     return None
 
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from pytest_pyimages.commandline import with_options
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.images.configuration import Configuration
 from pytest_pyimages.images.plan import ImagePlan, image_plans
 from pytest_pyimages.images.project import Project, find_project
 from pytest_pyimages.matrix import ImageTag, ProjectPythons, parse_matrix
-from pytest_pyimages.selection import image_arguments, with_options
+from pytest_pyimages.selection import image_arguments
 from pytest_pyimages.settings import OWN_INI, Invocation, Settings
 
 

@@ -9,10 +9,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_pyimages.concurrency import Concurrency
 from pytest_pyimages.engines.base import Engine
 from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
 from pytest_pyimages.images.base_images import BaseImages
@@ -98,9 +99,7 @@ def _image_lock(path: Path | None) -> ImageLock | None:
 
 
 class Schedule:
-    """Builds and runs all images: as many builds at once as there are processors, and as many runs.
-
-    More at once take longer in all: installing is bound by processors, compiling bytecode most of all.
+    """Builds and runs all images, each in a thread of its own that waits for its turns.
 
     ``messages`` is to be read by one thread, until every image has said ``Ended``.
 
@@ -119,15 +118,13 @@ class Schedule:
     ) -> None:
         self.messages: queue.Queue[Message] = queue.Queue(QUEUE_BATCHES)
         self.notes: list[str] = []  # what people should know at the end
+        self.concurrency: Concurrency | None = None  # None until ``start``
         self._engine = engine
         self._settings = settings
         self._source = source
         self._build_only = build_only
         self._memory = memory or {}
         self._witness = witnesses(source.root)
-        processors = max(2, os.cpu_count() or 1)
-        self._build_turns = threading.Semaphore(processors)
-        self._run_turns = threading.Semaphore(processors)
         self._runs: dict[str, Run] = {}
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
@@ -163,13 +160,18 @@ class Schedule:
     def start(self, plans: Sequence[ImagePlan]) -> None:
         """Set everything going, and remove meanwhile what dead sessions left behind.
 
-        :raises ConfigurationError: before anything is started, if images are not those of the lock file.
+        :raises ConfigurationError: before anything is started, if images are not those of the lock file, or an image's
+            arguments make no sense.
+        :raises EngineError: likewise, if the engine is asked for its processors and has gone.
         """
         self._bases.check(plan.tag for plan in plans)
-        for plan in plans:
+        self.concurrency = concurrency = Concurrency(self._settings, plans, self._engine.processors)
+        for number, plan in enumerate(plans):
             # Daemons: an engine that answers nobody must not keep the process from ending.
             name = f"pyimages-{plan.tag.label}"
-            self._threads.append(threading.Thread(target=self._image, args=(plan,), name=name, daemon=True))
+            self._threads.append(
+                threading.Thread(target=self._image, args=(plan, number, concurrency), name=name, daemon=True)
+            )
         self._threads.append(threading.Thread(target=self._sweep, name="pyimages-sweep", daemon=True))
         for thread in self._threads:
             thread.start()
@@ -216,7 +218,7 @@ class Schedule:
         except EngineError as error:
             self.notes.append(f"what earlier sessions may have left was not looked for ({error.message})")
 
-    def _image(self, plan: ImagePlan) -> None:
+    def _image(self, plan: ImagePlan, number: int, concurrency: Concurrency) -> None:
         """Build and run one image; whatever happens, say once that it has ended."""
         label = plan.tag.label
         began = time.monotonic()
@@ -233,13 +235,15 @@ class Schedule:
         try:
             if self._closing:
                 return
-            image = self._ensure(plan)
+            with concurrency.build():
+                image = self._ensure(plan)
             if self._build_only:
                 ended(None, None)
                 return
-            with self._run_turns:
+            with concurrency.suite(number) as place:
                 began = time.monotonic()
-                self._run_somehow(plan, image, ended)
+                args = concurrency.arguments(plan, place)
+                self._run_somehow(replace(plan, args=args), image, ended)
         except PyimagesError as error:
             ended(None, error)
         except Exception as error:  # noqa: BLE001 - ours; it must not leave the session waiting
@@ -258,8 +262,7 @@ class Schedule:
             raise PyimagesError(f"the source is not visible inside: {missing}")
 
     def _ensure(self, plan: ImagePlan) -> BuiltImage:
-        with self._build_turns:
-            image = self._builder.ensure(plan)
+        image = self._builder.ensure(plan)
         self._last_used.touch(image.id, identity_of(plan.project), self._settings.invocation.rootdir)
         self._put(Built(plan.tag.label, image))
         if not image.cached:

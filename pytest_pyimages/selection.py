@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_pyimages.commandline import END, POSITION, Option, container_arguments, pieces
+from pytest_pyimages.commandline import POSITION, Option, container_arguments, pieces, with_options
 from pytest_pyimages.settings import OWN_OPTIONS, Invocation
 
 _SELECTING = frozenset(
@@ -55,12 +55,6 @@ def selects_tests(invocation: Invocation) -> bool:
     typed = pieces(container_arguments(invocation.args, OWN_OPTIONS), OWN_OPTIONS)
     given = (*pieces(invocation.all_args, OWN_OPTIONS), *typed)
     return any(piece.name in _SELECTING for piece in given) or any(piece.name == POSITION for piece in typed)
-
-
-def with_options(words: Sequence[str], options: Sequence[str]) -> tuple[str, ...]:
-    """Return the words with further options, which come last and so win, but before a ``--``."""
-    end = words.index(END) if END in words else len(words)
-    return (*words[:end], *options, *words[end:])
 
 
 def _picked(word: str | None, labels: Sequence[str], folder: Path | None = None) -> tuple[str, str]:

@@ -109,9 +109,17 @@ class ImagesSession:
         labels += "".join(f" ({label}: nothing selected)" for label in self._unselected)
         labels += "".join(f" ({label}: {reason})" for label, reason in self._idle.items())
         return [
-            f"py-images: {labels} · {engine} · source: {self.source.mode}",
+            f"py-images: {labels} · {engine} · source: {self.source.mode}{self._workers()}",
             *self._origins(),
         ]
+
+    def _workers(self) -> str:
+        """Return what -n comes to."""
+        at_once = self._schedule.concurrency if self._schedule is not None else None
+        if at_once is None or not at_once.workers or self._settings.collect_only:
+            return ""
+        workers = "1 worker" if at_once.workers == 1 else f"{at_once.workers} workers"
+        return f" · {workers} in " + ("1 container" if at_once.suites == 1 else f"{at_once.suites} containers at once")
 
     def _origins(self) -> list[str]:
         """Return a line for each group of images that get the same installed."""

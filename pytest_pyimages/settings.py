@@ -13,6 +13,7 @@ import pytest
 
 from pytest_pyimages.commandline import captures_nothing
 from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.parallel import Workers, workers_of
 
 INSIDE = "PYIMAGES_INSIDE"  # set in every container: there the plugin does nothing
 
@@ -65,6 +66,11 @@ OPTIONS = (
         ),
     ),
     (
+        "--py-images-jobs",
+        "N",
+        "run so many containers at once, builds included (default: as many as the engine has processors, at least 2)",
+    ),
+    (
         "--py-images-fail-fast",
         "SCOPE",
         "what ends at the first failure: 'image', the suite of that image alone; 'session', all of them, as with -x",
@@ -84,6 +90,7 @@ INI_KEYS = (
     ("py_images_baseline", "as --py-images-baseline"),
     ("py_images_pull", "as --py-images-pull"),
     ("py_images_fail_fast", "as --py-images-fail-fast"),
+    ("py_images_jobs", "as --py-images-jobs"),
     ("py_images_lock", "a file that pins images to their digests, relative to the rootdir; `pyimages lock` writes it"),
     ("py_images_install", "what to install for the suite instead of what is found: pip arguments, one per line"),
     (
@@ -141,6 +148,8 @@ class Settings:
     source: Literal["auto", "overlay", "copy"]
     pull: PullPolicy
     fail_fast: FailFast  # empty: as -x and --maxfail say
+    jobs: int | None  # containers at once; None for what the engine's processors bear
+    workers: Workers | None  # of -n; None where each suite is one process
     lock_file: Path | None  # of images
     passed_output: bool
     collect_only: bool
@@ -165,6 +174,8 @@ class Settings:
             source=_source(config),
             pull=_pull(config, invocation),
             fail_fast=_fail_fast(config, invocation),
+            jobs=_jobs(config, invocation),
+            workers=workers_of(invocation.all_args, OWN_OPTIONS, environ=os.environ),
             lock_file=_lock_file(invocation),
             passed_output=_wants_passed_output(config),
             collect_only=bool(config.getoption("collectonly", default=False)),
@@ -269,6 +280,18 @@ def _fail_fast(config: pytest.Config, invocation: Invocation) -> FailFast:
     if value in ("", "image", "session"):
         return cast("FailFast", value)
     raise ConfigurationError(f'{origin}: "{value}" is none of image, session')
+
+
+def _jobs(config: pytest.Config, invocation: Invocation) -> int | None:
+    value, origin = _last(config, "--py-images-jobs"), "--py-images-jobs"
+    if not value:
+        configured: object = invocation.ini.get("py_images_jobs", "")  # a TOML file may have a number
+        value, origin = str(configured).strip(), _ini_origin("py_images_jobs", invocation)
+    if not value:
+        return None
+    if value.isdecimal() and int(value) > 0:
+        return int(value)
+    raise ConfigurationError(f'{origin}: "{value}" is no number of containers', "name one from 1 on")
 
 
 def _lock_file(invocation: Invocation) -> Path | None:

@@ -135,6 +135,9 @@ class Engine(Protocol):
     @property
     def info(self) -> EngineInfo: ...
 
+    def processors(self) -> int:
+        """Return how many processors its containers share; 0 where it does not say."""
+
     def find_image(self, reference: str) -> ImageInfo | None:
         """Return the image that the engine has under this reference or id; never asks a registry."""
 

@@ -84,6 +84,15 @@ class DockerEngine:
         return self._client
 
     @wrapped
+    def processors(self) -> int:
+        try:
+            return int(self._api.info().get("NCPU") or 0)
+        except docker.errors.APIError as error:
+            if error.status_code not in (403, 404):  # those of a proxy that lets only some requests through
+                raise
+            return 0
+
+    @wrapped
     def find_image(self, reference: str) -> ImageInfo | None:
         try:
             return image_info(self._api.inspect_image(reference))

@@ -32,7 +32,7 @@ def leaks():
         return
     left = [*ENGINE.containers, *(name for name in ENGINE.volumes if name != "pytest-pyimages-cache")]
     with open({record!r}, "w") as file:
-        json.dump({{"calls": ENGINE.calls, "left": left}}, file)
+        json.dump({{"calls": ENGINE.calls, "left": left, "most_at_once": ENGINE.most_at_once}}, file)
 """
 Command = Callable[..., list[str]]
 
@@ -44,6 +44,7 @@ class ImagesRun:
     result: pytest.RunResult
     calls: list[str]
     report: dict[str, Any]
+    most_at_once: int = 0  # containers
 
     @property
     def out(self) -> str:
@@ -85,7 +86,7 @@ def run_command(*command: str, timeout: float = 60) -> pytest.RunResult:
 
 def read_record(folder: Path) -> dict[str, Any]:
     """What the engine of a run that ended was asked for; fails if it still has something."""
-    record: dict[str, Any] = {"calls": [], "left": []}
+    record: dict[str, Any] = {"calls": [], "left": [], "most_at_once": 0}
     if (folder / "engine.json").exists():
         record = json.loads((folder / "engine.json").read_text())
     assert record["left"] == []
@@ -137,7 +138,7 @@ def run_images(pytester: pytest.Pytester, images_command: Command) -> Callable[.
         result = run_command(*images_command(*args, **options))
         record = read_record(pytester.path)
         report = json.loads(report_file.read_text()) if report_file.exists() else {}
-        return ImagesRun(result, record["calls"], report)
+        return ImagesRun(result, record["calls"], report, record["most_at_once"])
 
     return run
 

@@ -167,6 +167,8 @@ class FakeEngine:
     :param known: references that it has without pulling.
     :param pulls: what a pull of other references does: an error to raise, or None to succeed.
     :param environment: what all images set.
+    :param processors: how many it says that it has.
+    :param meeting: so many of the first suites wait for each other when they start; fewer at once are an error.
     """
 
     def __init__(
@@ -177,7 +179,10 @@ class FakeEngine:
         installer: Installer = installs,
         found: Iterable[Leftover] = (),
         environment: Mapping[str, str] | None = None,
+        processors: int = 4,
+        meeting: int = 0,
     ) -> None:
+        self.most_at_once = 0  # containers that had been started and not removed
         self.info = EngineInfo(name="fake", version="1.0", api_version="1.41", endpoint="fake://engine")
         self.images_by_reference = {name: self._image(f"sha256:{name}") for name in known}
         self.containers: dict[str, FakeContainer] = {}
@@ -190,6 +195,10 @@ class FakeEngine:
         self._bases: dict[str, str] = {}
         self._lock = threading.Lock()
         self._count = 0
+        self._processors = processors
+        self._running: set[str] = set()
+        self._to_meet = meeting
+        self._meeting = threading.Barrier(meeting or 1, timeout=30)
 
     @staticmethod
     def _image(identifier: str, labels: Mapping[str, str] | None = None, parent: ImageInfo | None = None) -> ImageInfo:
@@ -213,6 +222,10 @@ class FakeEngine:
     def _call(self, text: str) -> None:
         with self._lock:
             self.calls.append(text)
+
+    def processors(self) -> int:
+        self._call("processors")
+        return self._processors
 
     def find_image(self, reference: str) -> ImageInfo | None:
         self._call(f"find {reference}")
@@ -239,7 +252,18 @@ class FakeEngine:
         return FakeStream(self.containers[container])
 
     def start(self, container: str) -> None:
-        self._call("start")
+        with self._lock:
+            self.calls.append("start")
+            self._running.add(container)
+            self.most_at_once = max(self.most_at_once, len(self._running))
+            is_suite = self.containers[container].spec.command[1:] == (WORKER,)
+            meets = is_suite and self._to_meet > 0
+            self._to_meet -= meets
+        if meets:
+            try:
+                self._meeting.wait()
+            except threading.BrokenBarrierError:
+                raise EngineError("fewer suites were started at once") from None
         self.containers[container].start()
 
     def resize(self, container: str, *, columns: int, rows: int) -> None:
@@ -267,6 +291,8 @@ class FakeEngine:
         if found is not None:
             found.killed = True
             found.end()
+            with self._lock:
+                self._running.discard(container)
 
     def upload(self, container: str, path: str, tar: Iterable[bytes]) -> None:
         self._call(f"upload {sum(len(piece) for piece in tar)}")

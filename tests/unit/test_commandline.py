@@ -21,6 +21,8 @@ from pytest_pyimages.settings import OWN_OPTIONS
         ("--maxfail=2 --tb=short", "--maxfail=2 --tb=short"),
         ("-n auto --dist loadfile", ""),
         ("-n4 -q", "-q"),
+        ("-n 4 -q", "-q"),
+        ("-vn4 -q", "-v -q"),
         ("--its-own-option tests/x --durations=3", "--durations=3"),
         ("--cov=src --cov-report=xml", ""),
         ("-W error::project.Warning", ""),
@@ -66,6 +68,24 @@ def test_what_cannot_work_is_refused_with_a_reason(name: str) -> None:
     assert found is not None
     assert found[0] == name
     assert len(found[1]) > 10
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        ("--dist each", "--dist=each"),
+        ("--dist=load", None),
+        ("--dist=no", None),
+        ("--tx ssh=elsewhere", "--tx"),
+        ("--tx=2*popen//python=python3.9", "--tx"),
+        ("--tx 2*popen --tx popen//chdir=x", None),
+        ("-f", "-f"),
+        ("-n each", None),
+    ],
+)
+def test_workers_elsewhere_are_refused(args: str, expected: str | None) -> None:
+    found = refused(args.split(), OWN_OPTIONS, terminal=False)
+    assert (found[0] if found else None) == expected
 
 
 def test_a_value_is_not_taken_for_an_option() -> None:

@@ -358,3 +358,25 @@ def test_a_broken_credential_helper_does_not_stop_a_public_image(
     scripted.answers[PULL] = chunked({"status": "x"})
     list(engine.pull("python:3.12"))
     assert base64.urlsafe_b64decode(scripted.asked(PULL)[0].headers["x-registry-auth"]) == b"{}"
+
+
+# Processors
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        pytest.param(answer(200, {"NCPU": 6}), 6, id="6"),
+        pytest.param(answer(200, {}), 0, id="not said"),
+        pytest.param(answer(403, {"message": "no"}), 0, id="refused by a proxy"),
+    ],
+)
+def test_processors_of_the_engine(engine: DockerEngine, scripted: ScriptedEngine, said: bytes, expected: int) -> None:
+    scripted.answers["GET /info"] = said
+    assert engine.processors() == expected
+
+
+def test_an_engine_that_fails_to_tell_its_processors(engine: DockerEngine, scripted: ScriptedEngine) -> None:
+    scripted.answers["GET /info"] = answer(500, {"message": "out of order"})
+    with pytest.raises(EngineError, match="out of order"):
+        engine.processors()

@@ -19,8 +19,8 @@ LAYERS = (
     ("errors",),
     ("engines",),
     ("matrix", "images", "runs", "results"),
-    ("commandline", "settings", "barehost", "hookspecs", "again", "selection", "signals", "slips"),
-    ("memory", "planning", "schedule"),
+    ("commandline", "parallel", "settings", "barehost", "hookspecs", "again", "selection", "signals", "slips"),
+    ("memory", "planning", "concurrency", "schedule"),
     ("session",),
     ("plugin", "connecting", "commands", "cli"),
 )

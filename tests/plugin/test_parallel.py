@@ -1,0 +1,117 @@
+"""Containers at once, and -n inside of them: the host's xdist starts nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from .conftest import ImagesRun
+
+Run = Callable[..., ImagesRun]
+EIGHT = "3.{10..13}{,-slim}"
+# Says which container and which of xdist's processes a test runs in, and how many there are.
+TELLING = """
+import os, pytest
+@pytest.mark.parametrize("number", range(6))
+def test_many(number, record_property):
+    record_property("worker", os.environ.get("PYTEST_XDIST_WORKER", "none"))
+    record_property("workers", os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
+"""
+
+
+def workers_per_image(run: ImagesRun, pytester: pytest.Pytester) -> dict[str, int]:
+    """Return how many of xdist's processes each image had, as the junit file tells."""
+    found: dict[str, int] = {}
+    for suite in ET.parse(pytester.path / "junit.xml").iter("testsuite"):
+        told = [each.get("value") for each in suite.iter("property") if each.get("name") == "workers"]
+        assert len(set(told)) == 1
+        found[str(suite.get("name"))] = int(str(told[0]))
+    return found
+
+
+def test_no_more_containers_at_once_than_jobs(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile("def test_a(): pass")
+    run = run_images("--py-images-jobs=3", images=EIGHT, engine="FakeEngine(processors=8, meeting=3)")
+    assert (run.result.ret, run.result.parseoutcomes()) == (0, {"passed": 8})
+    assert run.most_at_once == 3  # builds are containers, too
+
+
+def test_as_many_at_once_as_the_engine_has_processors(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile("def test_a(): pass")
+    run = run_images(images=EIGHT, engine="FakeEngine(processors=5, meeting=5)")
+    assert (run.result.ret, run.result.parseoutcomes()) == (0, {"passed": 8})
+    assert "processors" in run.calls
+
+
+def test_jobs_of_the_ini_file(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makeini("[pytest]\npy_images_jobs = 1\n")
+    pytester.makepyfile("def test_a(): pass")
+    run = run_images(images="3.11,3.12", engine="FakeEngine()")
+    assert (run.result.ret, run.most_at_once) == (0, 1)
+    assert "processors" not in run.calls  # nobody needs to know
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "many", "1.5"])
+def test_jobs_that_are_no_number(run_images: Run, value: str) -> None:
+    run = run_images(f"--py-images-jobs={value}")
+    assert run.result.ret == 4
+    assert run.err.strip() == f'ERROR: --py-images-jobs: "{value}" is no number of containers · name one from 1 on'
+    assert run.calls == []
+
+
+def test_workers_are_divided_among_containers(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile(TELLING)
+    run = run_images("-n5", "--junitxml=junit.xml", images="3.11,3.12,3.13")
+    assert (run.result.ret, run.result.parseoutcomes()) == (0, {"passed": 18})
+    assert workers_per_image(run, pytester) == {"3.11": 2, "3.12": 2, "3.13": 1}
+    run.result.stdout.fnmatch_lines(["py-images: *5 workers in 3 containers at once"])
+    assert "[gw" not in run.out  # the host's own xdist would say so
+    assert "bringing up nodes" not in run.out
+
+
+def test_fewer_workers_than_images_are_fewer_containers_at_once(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile(TELLING)
+    run = run_images("-n", "1", "--junitxml=junit.xml", "--py-images-jobs=4", images="3.11,3.12")
+    assert (run.result.ret, run.result.parseoutcomes()) == (0, {"passed": 12})
+    assert workers_per_image(run, pytester) == {"3.11": 1, "3.12": 1}
+    run.result.stdout.fnmatch_lines(["py-images: *1 worker in 1 container"])
+
+
+def test_auto_is_the_engine_s_processors(
+    pytester: pytest.Pytester, run_images: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where PYTEST_ADDOPTS says so, which pytest inside reads itself."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--numprocesses=auto --dist loadfile")
+    pytester.makepyfile(TELLING)
+    run = run_images("--junitxml=junit.xml", images="3.11,3.12", engine="FakeEngine(processors=6)")
+    assert (run.result.ret, run.result.parseoutcomes()) == (0, {"passed": 12})
+    assert workers_per_image(run, pytester) == {"3.11": 3, "3.12": 3}
+
+
+def test_the_command_line_takes_workers_of_the_ini_file_back(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makeini("[pytest]\naddopts = -n 3\n")
+    pytester.makepyfile(TELLING)
+    run = run_images("-n0", "--junitxml=junit.xml")
+    assert (run.result.ret, run.result.parseoutcomes()) == (0, {"passed": 6})
+    assert workers_per_image(run, pytester) == {"3.12": 0}
+    assert "1 container" not in run.out
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        # Without xdist here, which would say the same in argparse's way.
+        ("-p no:xdist -n many", 'ERROR: -n: "many" is not auto, logical or a number'),
+        (
+            "-n 2 --dist=each",
+            "ERROR: --dist=each cannot be used with --py-images: every test would count *",
+        ),
+    ],
+)
+def test_workers_that_make_no_sense(run_images: Run, args: str, expected: str) -> None:
+    run = run_images(*args.split())
+    assert run.result.ret == 4
+    run.result.stderr.fnmatch_lines([expected])
+    assert len(run.err.strip().splitlines()) == 1
