@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from pytest_pyimages.commandline import with_options
+from pytest_pyimages.commandline import options, with_options
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.images.configuration import Configuration
+from pytest_pyimages.images.ini_demands import ini_words
 from pytest_pyimages.images.plan import ImagePlan, image_plans
 from pytest_pyimages.images.project import Project, find_project
 from pytest_pyimages.matrix import ImageTag, ProjectPythons, parse_matrix
 from pytest_pyimages.selection import image_arguments
-from pytest_pyimages.settings import OWN_INI, Invocation, Settings
+from pytest_pyimages.settings import OWN_INI, OWN_OPTIONS, Invocation, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class Planned:
 def planned(config: pytest.Config, settings: Settings) -> Planned:
     """Return what the settings ask for; raise ConfigurationError for what makes no sense."""
     invocation = settings.invocation
-    project = find_project(invocation.rootdir, ini=invocation.ini)
+    project = find_project(invocation.rootdir, ini=invocation.ini, options=_typed_options(invocation))
     asked = parse_settings_matrix(settings, project)
     plans = plans_of(asked, config, invocation)
     labels = [tag.label for tag in asked]
@@ -83,8 +84,16 @@ def plans_of(tags: Iterable[ImageTag], config: pytest.Config, invocation: Invoca
         rootdir=invocation.rootdir,
         environ=os.environ,
         args=invocation.all_args,
+        options=_typed_options(invocation),
     )
     return tuple(_as_hooks_want(plan, config) for plan in plans)
+
+
+def _typed_options(invocation: Invocation) -> tuple[str, ...]:
+    """Return what is typed or in PYTEST_ADDOPTS; ``addopts`` is read with the rest of the configuration."""
+    args = invocation.all_args[len(ini_words(invocation.ini, "addopts")) :]
+    found = options(args, OWN_OPTIONS)
+    return tuple(f"-p{option.value}" if option.name == "-p" else option.name for option in found)
 
 
 def _as_hooks_want(plan: ImagePlan, config: pytest.Config) -> ImagePlan:

@@ -1,10 +1,13 @@
-"""Plugins that a suite's pytest configuration cannot do without, told by the options and keys that only they know."""
+"""Plugins that a suite's pytest configuration, or the command line, cannot do without.
+
+They are told by the options and keys that only they know.
+"""
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -99,7 +102,10 @@ _MODULES = {
 _CONFTESTS = ("conftest.py", "tests/conftest.py", "test/conftest.py", "testing/conftest.py", "src/conftest.py")
 
 
-def ini_demands(ini: Ini, *, root: Path, present: Iterable[str]) -> tuple[tuple[str, str], ...]:
+Demands = tuple[tuple[str, str], ...]  # requirement, and what demands it
+
+
+def ini_demands(ini: Ini, *, root: Path, present: Iterable[str]) -> Demands:
     """Return the requirements that the configuration demands and nothing brings yet, each with what demands it.
 
     :param ini: pytest's configuration.
@@ -107,9 +113,25 @@ def ini_demands(ini: Ini, *, root: Path, present: Iterable[str]) -> tuple[tuple[
     :param present: normalised names of the distributions that the environment gets anyway.
     :raises ConfigurationError: for required_plugins or addopts that cannot be read.
     """
+    options = ((requirement, "addopts") for requirement, _ in _from_options(ini_words(ini, "addopts"), root))
+    return _lacking((*_required_plugins(ini), *options, *_from_keys(ini)), present)
+
+
+def typed_demands(words: Sequence[str], *, root: Path, present: Iterable[str]) -> Demands:
+    """Return the requirements that options demand which are typed, or in PYTEST_ADDOPTS, and nothing brings yet.
+
+    In an order of their own: the same options in another one demand the same image.
+
+    :param words: the options without their values, but -p.
+    :param root: as for ``ini_demands``, and ``present``, too.
+    """
+    return _lacking(sorted(_from_options(words, root), key=lambda demand: demand[0]), present)
+
+
+def _lacking(demands: Iterable[tuple[str, str]], present: Iterable[str]) -> Demands:
     have = set(present)
     found = []
-    for requirement, reason in (*_required_plugins(ini), *_from_options(ini, root), *_from_keys(ini)):
+    for requirement, reason in demands:
         parts = parsed(requirement)
         name = canonicalize_name(parts.name if parts else requirement)
         if name not in have:
@@ -127,21 +149,21 @@ def _required_plugins(ini: Ini) -> Iterator[tuple[str, str]]:
         yield word, "required_plugins"
 
 
-def _from_options(ini: Ini, root: Path) -> Iterator[tuple[str, str]]:
-    words = ini_words(ini, "addopts")
-    conftests = _conftests(root)
+def _from_options(words: Sequence[str], root: Path) -> Iterator[tuple[str, str]]:
+    """Yield what options demand, each with the option."""
+    conftests = _conftests(root) if words else ""
     for place, word in enumerate(words):
         if word.startswith("-p"):
             module = word[2:].lstrip("=") or (words[place + 1] if place + 1 < len(words) else "")
             if module in _MODULES:
-                yield _MODULES[module], "addopts"
+                yield _MODULES[module], f"-p {module}"
             continue
         option = word.partition("=")[0]
         if _is_quoted(option, conftests):
             continue
         for distribution, known in _PLUGINS.items():
             if _is_among(option, known.partition("|")[0]):
-                yield distribution, "addopts"
+                yield distribution, option
 
 
 def _from_keys(ini: Ini) -> Iterator[tuple[str, str]]:

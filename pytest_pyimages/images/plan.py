@@ -33,22 +33,25 @@ def image_plans(  # noqa: PLR0913 - each from somewhere else
     rootdir: Path,
     environ: Mapping[str, str],
     args: Sequence[str] = (),
+    options: Sequence[str] = (),
 ) -> tuple[ImagePlan, ...]:
     """Return the plans of the images that are not skipped, in their order.
 
     :param args: pytest's.
+    :param options: those of them whose plugins the images are to have; an image's own configured ones come to that.
     :raises ConfigurationError: if no image is left, or for files of the project that make no sense.
     """
-    projects: dict[tuple[str, ...] | None, tuple[Project, Content]] = {}
+    projects: dict[tuple[tuple[str, ...] | None, tuple[str, ...]], tuple[Project, Content]] = {}
     plans = []
     for tag in matrix:
         configured = configuration.of(tag.label)
         if configured.skip:
             continue
-        if configured.install not in projects:
-            project = _project(ini, rootdir, configured)
-            projects[configured.install] = project, content_of(project, with_tests="--pyargs" in args)
-        project, content = projects[configured.install]
+        key = configured.install, configured.args
+        if key not in projects:
+            project = _project(ini, rootdir, configured, options)
+            projects[key] = project, content_of(project, with_tests="--pyargs" in args)
+        project, content = projects[key]
         allowed = tag.allowed_to_fail if configured.allow_failure is None else configured.allow_failure
         plans.append(
             ImagePlan(
@@ -66,7 +69,8 @@ def image_plans(  # noqa: PLR0913 - each from somewhere else
     return tuple(plans)
 
 
-def _project(ini: Ini, rootdir: Path, configured: ImageConfiguration) -> Project:
+def _project(ini: Ini, rootdir: Path, configured: ImageConfiguration, options: Sequence[str]) -> Project:
+    asked = (*options, *configured.args)
     if configured.install is None:
-        return find_project(rootdir, ini=ini)
-    return find_project(rootdir, ini={**ini, "py_images_install": list(configured.install)})
+        return find_project(rootdir, ini=ini, options=asked)
+    return find_project(rootdir, ini={**ini, "py_images_install": list(configured.install)}, options=asked)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from pytest_pyimages.images.build_kind import Kind, build_kind, build_scripts, source_files
 from pytest_pyimages.images.dependency_groups import expanded_group
 from pytest_pyimages.images.discovery import discovered_needs
-from pytest_pyimages.images.ini_demands import ini_demands
+from pytest_pyimages.images.ini_demands import Demands, ini_demands, typed_demands
 from pytest_pyimages.images.install_setting import configured_needs, install_entries
 from pytest_pyimages.images.locks import Lock, Wanted, locked_versions
 from pytest_pyimages.images.metadata import Metadata, read_metadata
@@ -60,11 +60,12 @@ class Project:
     fingerprint_files: tuple[Path, ...] = ()
 
 
-def find_project(start: Path, *, ini: Mapping[str, str | list[str]] = {}) -> Project:
+def find_project(start: Path, *, ini: Mapping[str, str | list[str]] = {}, options: Sequence[str] = ()) -> Project:
     """Return how to install the project that a folder belongs to, and what its suite needs.
 
     :param start: pytest's rootdir.
     :param ini: the suite's pytest configuration.
+    :param options: pytest's that are typed, without their values; their plugins come in addition to all else.
     :raises ConfigurationError: for files that cannot be read or contradict themselves.
     """
     files = read_project_files(project_root(start))
@@ -78,11 +79,13 @@ def find_project(start: Path, *, ini: Mapping[str, str | list[str]] = {}) -> Pro
         installation.add(one)
     origins = [one.origin for one in needs]
     if configured is None:
-        origins += installation.add_demands(ini)
+        origins += installation.add_demands(ini_demands, ini)
+    install = installation.entries(needs) if configured is None else install_entries(ini)
     if installation.extras and not any(one.extras for one in needs):
         origins.insert(0, f".[{','.join(installation.extras)}]")
     if not origins and kind != "none":
         origins = [f". ({files.main_file})"]
+    origins += installation.add_demands(typed_demands, options)
     own = installation.own_dependencies()
     lock, notes = locked_versions(files.root, installation.wanted(own), name=metadata.name, ini=ini)
     if lock is not None:
@@ -104,7 +107,7 @@ def find_project(start: Path, *, ini: Mapping[str, str | list[str]] = {}) -> Pro
         dependencies=own or (),
         lock=lock,
         origin=", ".join(origins),
-        install=installation.entries(needs) if configured is None else install_entries(ini),
+        install=install,
         notes=notes,
         fingerprint_files=_fingerprint_files(files, metadata, installation),
     )
@@ -191,11 +194,11 @@ class _Installation:
             self.requirement_files.append(path)
             self._in_files += content.requirements
 
-    def add_demands(self, ini: Mapping[str, str | list[str]]) -> Sequence[str]:
-        """Add the plugins that the suite's configuration cannot do without; return them with what demands them."""
+    def add_demands(self, demanded: Callable[..., Demands], by: object) -> Sequence[str]:
+        """Add the plugins that options or keys of pytest demand; return them with what demands them."""
         own = (*(self.metadata.dependencies or ()), *self.metadata.with_extras(self.extras))
         present = distribution_names((*self.requirements, *self._in_files, *own)) | {self.name}
-        demands = ini_demands(ini, root=self.files.root, present=present)
+        demands = demanded(by, root=self.files.root, present=present)
         self.requirements += (requirement for requirement, _ in demands)
         return [f"{requirement} ({reason})" for requirement, reason in demands]
 

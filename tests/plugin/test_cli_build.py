@@ -72,3 +72,11 @@ def test_a_plugin_of_the_host_has_its_say(
     _, listed = pyimages(["build", "3.12"], LIST)
     assert "pip install pytest from-a-hook" in listed.out
     assert "current" in listed.out
+
+
+def test_a_typed_option_makes_a_second_image_beside_the_plain_one(pyimages: Steps) -> None:
+    """The plugin of the option is in it; neither takes the place of the other."""
+    parallel, another = ["build", "3.12", "--", "-n", "2"], ["build", "3.12", "--", "--dist=load", "-n4"]
+    done = pyimages(["build", "3.12"], parallel, ["build", "3.12"], another)
+    assert [each.rows[0][2] for each in done] == ["built", "built", "cached", "cached"]
+    assert "3.12: installing .[test] (pyproject.toml), pytest-xdist (-n)" in done[1].err

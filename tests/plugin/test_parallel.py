@@ -115,3 +115,10 @@ def test_workers_that_make_no_sense(run_images: Run, args: str, expected: str) -
     assert run.result.ret == 4
     run.result.stderr.fnmatch_lines([expected])
     assert len(run.err.strip().splitlines()) == 1
+
+
+def test_the_plugin_of_a_typed_option_is_installed(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile("def test_a(): pass")
+    run = run_images("-n", "2", "-q", "-v")
+    assert run.result.ret == 0
+    run.result.stdout.fnmatch_lines(["installs: pytest-xdist (-n)"])

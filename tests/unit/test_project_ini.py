@@ -72,6 +72,43 @@ def test_what_is_there_already_is_not_demanded(tmp_path: Path, tables: str, file
     assert "addopts" not in find_project(tmp_path, ini={"addopts": "--cov"}).origin
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["-n", "--dist"], "pytest-xdist (-n)"),
+        (["--reruns", "-x", "-n"], "pytest-rerunfailures (--reruns), pytest-xdist (-n)"),
+        (["-n", "--reruns"], "pytest-rerunfailures (--reruns), pytest-xdist (-n)"),  # the same image
+        (["-ptimeout", "-pno:cov"], "pytest-timeout (-p timeout)"),
+        (["--tb", "-k"], ""),
+    ],
+)
+def test_what_is_typed_demands_its_plugin(tmp_path: Path, options: list[str], expected: str) -> None:
+    project = find_project(write_tree(tmp_path, {"test_a.py": ""}), options=options)
+    assert project.origin == expected
+    assert project.install == ()  # it is no part of what the project needs
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param({"requirements-test.txt": "pytest-xdist"}, id="required"),
+        pytest.param({"conftest.py": "def pytest_addoption(parser): parser.addoption('--dist')"}, id="own-option"),
+        pytest.param({"tox.ini": "[testenv]\ndeps = pytest-xdist\n"}, id="tox"),
+    ],
+)
+def test_what_is_there_already_is_not_demanded_by_what_is_typed(tmp_path: Path, files: dict[str, str]) -> None:
+    write_tree(tmp_path, files)
+    assert "--dist" not in find_project(tmp_path, options=["--dist"]).origin
+
+
+def test_what_is_typed_comes_on_top_of_what_is_configured(tmp_path: Path) -> None:
+    ini = {"py_images_install": "attrs", "addopts": "--cov"}
+    project = find_project(write_tree(tmp_path, {"test_a.py": ""}), ini=ini, options=["-n"])
+    assert project.requirements == ("attrs", "pytest-xdist")
+    assert project.origin == "attrs (py_images_install), pytest-xdist (-n)"
+    assert project.install == ("attrs",)
+
+
 def test_a_plugin_does_not_demand_itself(tmp_path: Path) -> None:
     write_tree(tmp_path, {"pyproject.toml": "[project]\nname = 'pytest_timeout'\n[build-system]\nrequires = []"})
     assert () == find_project(tmp_path, ini={"timeout": "3", "required_plugins": "pytest-timeout"}).requirements
