@@ -16,13 +16,19 @@ _NOT_FOUND = re.compile(r"^ERROR: ((?:file or directory )?not found: .+)$", re.M
 _UNKNOWN = "unrecognized arguments: "
 
 
-def run_problem(result: ImageResult, end: RunEnd, *, internal: str, rootdir: str) -> tuple[str, str]:
+def run_problem(  # noqa: PLR0913 - each from somewhere else
+    result: ImageResult, end: RunEnd, *, internal: str, rootdir: str, gave_up: str = "", left: int = 0
+) -> tuple[str, str]:
     """Return in one line what keeps this run from being complete, and what to show below it; both may be empty.
 
     :param internal: what pytest inside said of an error of its own.
+    :param gave_up: why xdist ended the session early.
+    :param left: how many tests xdist has not run.
     """
     if end.problem:
         return end.problem, end.stderr
+    if gave_up or (left and end.status == pytest.ExitCode.OK):
+        return gave_up or "pytest inside ended with exit status 0 although not all tests were run", end.stderr
     if internal or end.status == pytest.ExitCode.INTERNAL_ERROR:
         return "INTERNALERROR of pytest inside", internal or end.stderr
     if end.status == pytest.ExitCode.USAGE_ERROR:
@@ -35,6 +41,11 @@ def run_problem(result: ImageResult, end: RunEnd, *, internal: str, rootdir: str
             end.stderr,
         )
     return "", ""
+
+
+def is_enough(status: int | None, interrupted: str) -> bool:
+    """Whether a session has ended by -x or --maxfail under xdist: there it is interrupted, elsewhere it has failed."""
+    return status == pytest.ExitCode.INTERRUPTED and interrupted.startswith("Interrupted: stopping after ")
 
 
 def usage_problem(stderr: str, *, rootdir: str) -> tuple[str, str]:

@@ -10,22 +10,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_pyimages.errors import BuildError, PyimagesError
-from pytest_pyimages.results import outcome
 from pytest_pyimages.results.details import LONGEST_MESSAGE, keep_details
+from pytest_pyimages.results.image_run import ImageRun
+from pytest_pyimages.results.interleaved import Interleaved
 from pytest_pyimages.results.outcome import NOT_RUN, Failure, ImageResult
-from pytest_pyimages.results.problems import run_problem, unknown_options
-from pytest_pyimages.results.reports import ALLOWED, ReportMaker, warning_message, with_label
+from pytest_pyimages.results.problems import is_enough, run_problem, unknown_options
+from pytest_pyimages.results.reports import ALLOWED, warning_message, with_label
 from pytest_pyimages.runs.events import (
     Collected,
     CollectReport,
     Event,
-    Failing,
     Hello,
-    Internal,
-    Interrupted,
-    Item,
     Items,
-    Kept,
     Passed,
     Report,
     Warned,
@@ -42,26 +38,6 @@ PATIENCE = 1.0  # seconds that a file's dots may wait for the rest of the file
 
 def _tests(number: int) -> str:
     return f"{number} test" if number == 1 else f"{number} tests"
-
-
-class _Image:
-    """What is known of one image while its run lasts."""
-
-    def __init__(self, result: ImageResult) -> None:
-        self.result = result
-        self.maker = ReportMaker(result.label, allowed_to_fail=result.allowed_to_fail)
-        self.items: list[Item] = []
-        self.indexes: dict[str, int] = {}
-        self.reported: set[str] = set()
-        self.started = ""  # node id of the test whose logstart was called
-        self.held: list[Passed | Report] = []  # of one file, so that the images' dots do not alternate
-        self.held_path = ""
-        self.held_since = 0.0
-        self.collected = False
-        self.unfinished = ""  # line that the suite has printed the start of
-        self.failing: list[str] = []  # what pytest inside keeps as failing
-        self.internal = ""
-        self.interrupted = ""
 
 
 def _wants_every_phase(config: pytest.Config) -> bool:
@@ -97,7 +73,7 @@ class Replay:
         self._collect_only = collect_only
         self._details = details
         self._missing = missing
-        self._images = {label: _Image(result) for label, result in results.items()}
+        self._images = {label: ImageRun(result) for label, result in results.items()}
         self._refusals: dict[str, pytest.CollectReport] = {}  # by label
         self._terminal: pytest.TerminalReporter | None = session.config.pluginmanager.getplugin("terminalreporter")
         if self._terminal is not None:
@@ -112,7 +88,10 @@ class Replay:
         """Take what one container has sent, in order."""
         image = self._images[label]
         for event in events:
-            if isinstance(event, (Passed, Report)):
+            if isinstance(event, Report) and image.interleaved is not None:
+                for phase in image.interleaved.whole(event):
+                    self._hold_or_play(image, phase)
+            elif isinstance(event, (Passed, Report)):
                 self._hold_or_play(image, event)
             else:
                 self._other(image, event)
@@ -140,12 +119,12 @@ class Replay:
     def flush(self) -> None:
         """Play everything that was held back."""
         for image in self._images.values():
-            self._play_held(image)
+            self._play_all(image)
             if not image.result.ended:  # enough has failed elsewhere, or somebody interrupts
                 self._not_run(image)
         self._play_refusals()
 
-    def _not_run(self, image: _Image) -> list[str]:
+    def _not_run(self, image: ImageRun) -> list[str]:
         """Set that of all tests that were not reported; return which they are."""
         missing = [item.nodeid for item in image.items if item.nodeid not in image.reported]
         if not self._collect_only:
@@ -153,7 +132,7 @@ class Replay:
                 image.result.outcomes.setdefault(nodeid, NOT_RUN)
         return missing
 
-    def _hold_or_play(self, image: _Image, event: Passed | Report) -> None:
+    def _hold_or_play(self, image: ImageRun, event: Passed | Report) -> None:
         if not self._hold:
             self._play(image, event)
             return
@@ -167,12 +146,19 @@ class Replay:
         if time.monotonic() - image.held_since > PATIENCE:
             self._play_held(image)
 
-    def _play_held(self, image: _Image) -> None:
+    def _play_all(self, image: ImageRun) -> None:
+        """Play what was held back, also of tests that did not come to their end."""
+        self._play_held(image)
+        if image.interleaved is not None:
+            for phase in image.interleaved.rest():
+                self._play(image, phase)
+
+    def _play_held(self, image: ImageRun) -> None:
         held, image.held = image.held, []
         for event in held:
             self._play(image, event)
 
-    def _play(self, image: _Image, event: Passed | Report) -> None:
+    def _play(self, image: ImageRun, event: Passed | Report) -> None:
         hook, result = self._hook, image.result
         if self._session.shouldfail or self._session.shouldstop:
             return  # enough has failed over all images: what was held back belongs to no test that counts
@@ -202,12 +188,12 @@ class Replay:
         if event.when == "teardown":
             self._finish_started(image)
 
-    def _finish_started(self, image: _Image) -> None:
+    def _finish_started(self, image: ImageRun) -> None:
         if image.started:
             nodeid, image.started = image.started, ""
             self._hook.pytest_runtest_logfinish(nodeid=with_label(nodeid, image.result.label), location=("", None, ""))
 
-    def _other(self, image: _Image, event: Event) -> None:
+    def _other(self, image: ImageRun, event: Event) -> None:
         result = image.result
         if isinstance(event, Items):
             for item in event.items:
@@ -235,22 +221,21 @@ class Replay:
             )
         elif isinstance(event, Hello):
             result.python = event.python
+            if event.processes:
+                self._interleave(image)
         else:
-            self._told(image, event)
+            image.told(event)
 
-    @staticmethod
-    def _told(image: _Image, event: Event) -> None:
-        """Keep what is of use at the end."""
-        if isinstance(event, Failing):
-            image.failing += event.nodeids
-        elif isinstance(event, Kept):
-            image.result.kept = outcome.Kept(failed=tuple(image.failing), stepwise=event.stepwise)
-        elif isinstance(event, Internal):
-            image.internal = event.text
-        elif isinstance(event, Interrupted):
-            image.interrupted = event.text
+    def _interleave(self, image: ImageRun) -> None:
+        """Prepare for tests of several files at once: as with xdist alone, their dots form one line."""
+        image.interleaved = Interleaved()
+        self._hold = False
+        for other in self._images.values():
+            self._play_held(other)
+        if self._terminal is not None:
+            self._terminal.showfspath = False
 
-    def _collected(self, image: _Image, event: Collected) -> None:
+    def _collected(self, image: ImageRun, event: Collected) -> None:
         image.result.collected = event.total
         image.collected = True
         self._count_expected()
@@ -276,7 +261,7 @@ class Replay:
     def ended(self, label: str, end: RunEnd | None, error: PyimagesError | None) -> None:
         """Take the end of an image's run: what is missing from it becomes an error of that image."""
         image = self._images[label]
-        self._play_held(image)
+        self._play_all(image)
         self._finish_started(image)
         result = image.result
         detail = ""
@@ -331,14 +316,19 @@ class Replay:
                 result.count("", "error")
                 self._play_collect(image, image.maker.image_error(result.problem, ""))
 
-    def _judged(self, image: _Image, end: RunEnd) -> str:
+    def _judged(self, image: ImageRun, end: RunEnd) -> str:
         """Set what became of an image's run, and what to do about it; return what to show below its problem."""
         result, label = image.result, image.result.label
         result.exit_status = end.status
         result.stopped = image.interrupted
+        if is_enough(end.status, image.interrupted):
+            result.exit_status, result.stopped = int(pytest.ExitCode.TESTS_FAILED), ""
         result.usage_error = end.status == pytest.ExitCode.USAGE_ERROR and not end.problem
         rootdir = str(self._session.config.rootpath)
-        result.problem, detail = run_problem(result, end, internal=image.internal, rootdir=rootdir)
+        left = len(self._not_run(image)) if image.interleaved is not None and not self._collect_only else 0
+        result.problem, detail = run_problem(
+            result, end, internal=image.internal, rootdir=rootdir, gave_up=image.gave_up, left=left
+        )
         unknown = unknown_options(result.problem)
         if result.problem and not image.collected:  # a conftest, or a plugin that the configuration names
             self._missing.look(label, detail)
@@ -361,7 +351,7 @@ class Replay:
                 self._play_collect(self._images[label], report)
         self._refusals.clear()
 
-    def _play_collect(self, image: _Image, report: pytest.CollectReport) -> None:
+    def _play_collect(self, image: ImageRun, report: pytest.CollectReport) -> None:
         if report.failed and image.result.allowed_to_fail:
             # pytest has no collector that failed and fails nothing: it is only shown.
             if self._terminal is not None:

@@ -16,6 +16,7 @@ class Hello(NamedTuple):
     pytest: str
     rootdir: str
     inifile: str
+    processes: int = 0  # of xdist, that run the tests; 0 where it is pytest itself
 
 
 class Item(NamedTuple):
@@ -96,6 +97,10 @@ class Interrupted(NamedTuple):
     text: str
 
 
+class GaveUp(NamedTuple):
+    text: str
+
+
 class End(NamedTuple):
     status: int
 
@@ -127,6 +132,7 @@ Event = (
     | Kept
     | Internal
     | Interrupted
+    | GaveUp
     | End
     | Exit
     | Beat

@@ -6,7 +6,7 @@ which a healthy run sends them:
 ========== ===========================================================================================
 t          says
 ========== ===========================================================================================
-hello      protocol version, Python, pytest, rootdir and ini file inside
+hello      protocol version, Python, pytest, rootdir and ini file inside, how many processes of xdist there will be
 collect    a collector that failed or was skipped
 items      up to 500 collected tests: node id, path, line, domain
 collected  how many there are in all, and how many were deselected
@@ -15,6 +15,7 @@ report     any other phase of a test, in full, with the words that pytest has fo
 warning    a Python warning that pytest recorded
 internal   pytest's INTERNALERROR, or why pytest did not even start
 interrupted  KeyboardInterrupt or pytest.exit
+gaveup     that xdist ended the session, since too many of its processes died
 failing    up to 500 node ids of what pytest's cache has as failing, after the session
 kept       that these were all, and what pytest's cache has of --stepwise
 end        pytest returned, with its exit status
@@ -44,6 +45,7 @@ from pytest_pyimages.runs.events import (
     Event,
     Exit,
     Failing,
+    GaveUp,
     Hello,
     Internal,
     Interrupted,
@@ -307,7 +309,13 @@ def _hello(fields: _Fields) -> Hello:
     version = fields.integer("v")
     if version != PROTOCOL:
         raise WireError(f"the worker speaks protocol {version}, this host {PROTOCOL}", "rebuild the image")
-    return Hello(fields.text("python", 64), fields.text("pytest", 64), fields.text("rootdir"), fields.text("inifile"))
+    return Hello(
+        python=fields.text("python", 64),
+        pytest=fields.text("pytest", 64),
+        rootdir=fields.text("rootdir"),
+        inifile=fields.text("inifile"),
+        processes=fields.optional_integer("processes") or 0,
+    )
 
 
 def _items(fields: _Fields) -> Items:
@@ -363,6 +371,7 @@ _DECODERS: dict[str, Callable[[_Fields], Event]] = {
     "kept": lambda fields: Kept(_clean_tree(fields.raw("stepwise"))),
     "internal": lambda fields: Internal(fields.text("text")),
     "interrupted": lambda fields: Interrupted(fields.text("text")),
+    "gaveup": lambda fields: GaveUp(fields.text("text")),
     "end": lambda fields: End(fields.integer("status")),
     "exit": lambda fields: Exit(
         fields.optional_integer("status"),

@@ -203,10 +203,14 @@ def longrepr_of(report):
         return {"kind": "none"}
     if isinstance(longrepr, tuple) and len(longrepr) == 3:
         return {"kind": "skip", "path": as_text(longrepr[0]), "line": longrepr[1], "reason": clip(as_text(longrepr[2]))}
+    node = report.__dict__.pop("node", None)  # xdist's: pytest would put a line about its process above the text
     try:
         text = as_text(report.longreprtext)
     except Exception:  # repr of somebody else's object
         text = as_text(longrepr)
+    finally:
+        if node is not None:
+            report.node = node
     crash = getattr(longrepr, "reprcrash", None)
     result = {"kind": "text", "text": clip(text)}
     if crash is not None:
@@ -222,12 +226,20 @@ def longrepr_of(report):
     return result
 
 
+def domain_of(nodeid):
+    """Return what stands for a test in the title of its failure: "TestIt.test_this[1]"."""
+    names, bracket, parameters = nodeid.partition("[")
+    return ".".join(names.split("::")[1:]) + bracket + parameters
+
+
 def location_of(report):
     """Return path, line or None, and name, whatever somebody has put there."""
     try:
         path, line, domain = report.location
     except (TypeError, ValueError):
         path, line, domain = report.nodeid.split("::")[0], None, report.nodeid
+    if domain == path:  # xdist's report of a test during which a process died
+        domain = domain_of(report.nodeid)
     return [as_text(path), line if isinstance(line, int) else None, as_text(domain)]
 
 
@@ -269,6 +281,14 @@ def fitting(record, report):
             short["wasxfail"] = clip(as_text(short["wasxfail"]), 4096)
         text = _dumps(short)
     return text
+
+
+def processes_of(config):
+    """Return how many processes of xdist run the tests; 0 if this one does."""
+    option = config.option
+    if option.collectonly or getattr(option, "dist", "no") in ("no", None):
+        return 0
+    return len(getattr(option, "tx", None) or ())
 
 
 def add_ignored_options(parser, spec):
@@ -315,6 +335,7 @@ def make_plugins(channel, spec):
             self.held = {}  # node id -> the plain passed phases of the test that is under way
             self.config = None
             self.deselected = 0
+            self.processes = 0
 
         def pytest_addoption(self, parser):
             add_ignored_options(parser, spec)
@@ -322,6 +343,7 @@ def make_plugins(channel, spec):
         @pytest.hookimpl(tryfirst=True)
         def pytest_configure(self, config):
             self.config = config
+            self.processes = processes_of(config)
             for name in ("xmlpath", "pastebin"):  # files and uploads are the host's business
                 if hasattr(config.option, name):
                     setattr(config.option, name, None)
@@ -336,6 +358,7 @@ def make_plugins(channel, spec):
                     "pytest": pytest.__version__,
                     "rootdir": as_text(getattr(config, "rootpath", None) or config.rootdir),
                     "inifile": as_text(getattr(config, "inipath", None) or config.inifile or ""),
+                    "processes": self.processes,
                 }
             )
             if spec["incomplete"]:
@@ -344,6 +367,9 @@ def make_plugins(channel, spec):
 
         @pytest.hookimpl(trylast=True)
         def pytest_sessionfinish(self, session):
+            distribution = self.config.pluginmanager.getplugin("dsession")
+            if getattr(distribution, "_summary_report", None):  # too many of its processes died
+                channel.send({"t": "gaveup", "text": "xdist: %s" % clip(as_text(distribution._summary_report), 4096)})
             cache = getattr(self.config, "cache", None)
             if spec["memory"] is None or cache is None:
                 return
@@ -358,8 +384,8 @@ def make_plugins(channel, spec):
 
         @pytest.hookimpl(trylast=True)
         def pytest_collection_finish(self, session):
-            if getattr(self.config.option, "dist", "no") not in ("no", None) and not session.items:
-                return  # xdist's controller collects nothing itself
+            if self.processes:
+                return  # they collect
             rows = []
             for item in session.items:
                 path, line, domain = item.location
@@ -369,7 +395,16 @@ def make_plugins(channel, spec):
         @pytest.hookimpl(optionalhook=True)
         def pytest_xdist_node_collection_finished(self, node, ids):
             if not self.indexes:
-                self._collected([[nodeid, nodeid.split("::")[0], None, nodeid.split("::")[-1]] for nodeid in ids])
+                ids = [self._without_group(nodeid) for nodeid in ids]
+                self._collected([[nodeid, nodeid.split("::")[0], None, domain_of(nodeid)] for nodeid in ids])
+
+        def _without_group(self, nodeid):
+            """Return a node id as everybody knows it: with --dist=loadgroup, xdist adds "@group"."""
+            if self.processes and self.config.option.dist == "loadgroup":
+                at = nodeid.rfind("@")
+                if at > nodeid.rfind("]") and at > nodeid.rfind("::") > 0:
+                    return nodeid[:at]
+            return nodeid
 
         def _collected(self, rows):
             for index, row in enumerate(rows):
@@ -403,18 +438,18 @@ def make_plugins(channel, spec):
 
         @pytest.hookimpl(tryfirst=True)
         def pytest_runtest_logstart(self, nodeid):
-            channel.run(self.indexes.get(nodeid, -1))
+            if not self.processes:  # else it is not this process that a test could end
+                channel.run(self.indexes.get(nodeid, -1))
 
         @pytest.hookimpl(trylast=True)
         def pytest_runtest_logfinish(self, nodeid):
-            held = self.held.pop(nodeid, None)
-            if held is not None:
-                for report in held:
-                    self._send_report(report)
+            nodeid = self._without_group(nodeid)
+            for report in self.held.pop(nodeid, ()):
+                self._send_report(nodeid, report)
             channel.run(-1)
 
         def pytest_runtest_logreport(self, report):
-            nodeid = report.nodeid
+            nodeid = self._without_group(report.nodeid)
             index = self.indexes.get(nodeid)
             held = self.held.get(nodeid, ())
             if (
@@ -423,9 +458,9 @@ def make_plugins(channel, spec):
                 or report.when != ("setup", "call", "teardown", "?")[len(held)]
             ):
                 for earlier in held:
-                    self._send_report(earlier)
+                    self._send_report(nodeid, earlier)
                 self.held.pop(nodeid, None)
-                self._send_report(report)
+                self._send_report(nodeid, report)
             elif len(held) == 2:
                 del self.held[nodeid]
                 channel.send_text(
@@ -450,14 +485,14 @@ def make_plugins(channel, spec):
                 and not (report.sections and spec["passed_output"])
             )
 
-        def _send_report(self, report):
+        def _send_report(self, nodeid, report):
             status = self.config.hook.pytest_report_teststatus(report=report, config=self.config)
             category, letter, word = status if status else ("", "", "")
             if isinstance(word, tuple):
                 word = word[0]
             record = {
                 "t": "report",
-                "id": report.nodeid,
+                "id": nodeid,
                 "location": location_of(report),
                 "when": report.when,
                 "outcome": report.outcome,

@@ -1,10 +1,12 @@
-"""What pytest inside has against its arguments, in one line."""
+"""What kept a run from being complete, in one line."""
 
 from __future__ import annotations
 
 import pytest
 
-from pytest_pyimages.results.problems import unknown_options, usage_problem
+from pytest_pyimages.results.outcome import ImageResult
+from pytest_pyimages.results.problems import run_problem, unknown_options, usage_problem
+from pytest_pyimages.runs.run import RunEnd
 
 ARGPARSE = """\
 ERROR: usage: __main__.py [options] [file_or_dir] [file_or_dir] [...]
@@ -53,3 +55,20 @@ def test_usage_problem(stderr: str, problem: str, shows_more: bool) -> None:
 )
 def test_unknown_options(problem: str, expected: tuple[str, ...]) -> None:
     assert unknown_options(problem) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "gave_up", "left", "expected"),
+    [
+        (1, "xdist: maximum crashed workers reached: 4", 0, "xdist: maximum crashed workers reached: 4"),
+        (0, "xdist: maximum crashed workers reached: 4", 3, "xdist: maximum crashed workers reached: 4"),
+        (0, "", 3, "pytest inside ended with exit status 0 although not all tests were run"),
+        (0, "", 0, ""),
+        (5, "", 0, ""),
+    ],
+)
+def test_what_xdist_has_not_run(status: int, gave_up: str, left: int, expected: str) -> None:
+    result = ImageResult(label="3.12", reference="python:3.12", allowed_to_fail=False)
+    result.counts["failed"] = 1
+    problem, _ = run_problem(result, RunEnd(status=status), internal="", rootdir="/", gave_up=gave_up, left=left)
+    assert problem == expected
