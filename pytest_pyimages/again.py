@@ -13,8 +13,8 @@ from pytest_pyimages.settings import OWN_OPTIONS, Settings
 
 # What of the command line is not for a second look at one image.
 _LEFT_OUT = frozenset(
-    "--py-images --py-images-report --py-images-baseline --py-images-fail-fast --junitxml --junit-xml --lf"
-    " --last-failed --ff --failed-first --nf --new-first --sw --stepwise --cov --cov-report -x --exitfirst"
+    "--py-images --py-images-report --py-images-baseline --py-images-fail-fast --py-images-jobs --junitxml --junit-xml"
+    " --lf --last-failed --ff --failed-first --nf --new-first --sw --stepwise --cov --cov-report -x --exitfirst"
     " --maxfail".split()
 )
 

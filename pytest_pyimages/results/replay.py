@@ -135,6 +135,8 @@ class Replay:
     def _hold_or_play(self, image: ImageRun, event: Passed | Report) -> None:
         if not self._hold:
             self._play(image, event)
+            if self._terminal is not None and not self._terminal.showfspath and not self._terminal.verbosity:
+                self._terminal.currentfspath = -2  # as pytest with xdist: what comes next begins a line
             return
         path = image.items[event.test].path if isinstance(event, Passed) else event.location[0]
         if path != image.held_path:

@@ -42,9 +42,10 @@ def image(label: str, reference: str, outcome: str = "failed", status: int | Non
         ("--py-images=3.12,3.14", "pytest --py-images=3.14 --lf"),
         ("-x -v --py-images 3.12,3.14 tests -k 'a or b'", "pytest --py-images=3.14 --lf -v tests -k 'a or b'"),
         (
-            "--py-images-baseline=3.12 --py-images-report=a.json --junitxml a.xml --lf --own=1",
+            "--py-images-baseline=3.12 --py-images-jobs 2 --py-images-report=a.json --junitxml a.xml --lf --own=1",
             "pytest --py-images=3.14 --lf --own=1",
         ),
+        ("-n 4 tests", "pytest --py-images=3.14 --lf -n 4 tests"),
         ("-q -- -odd.py", "pytest --py-images=3.14 --lf -q -- -odd.py"),
     ],
 )
