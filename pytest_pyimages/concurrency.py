@@ -46,6 +46,11 @@ class Concurrency:
         """How many run at once."""
         return self._suites.places
 
+    @property
+    def suites_are_full(self) -> bool:
+        """Whether one more would have to wait."""
+        return self._suites.are_taken
+
     @contextmanager
     def build(self) -> Iterator[None]:
         """Wait until one more image may be built, and build it."""

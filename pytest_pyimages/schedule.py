@@ -240,7 +240,12 @@ class Schedule:
             if self._build_only:
                 ended(None, None)
                 return
+            waits = concurrency.suites_are_full
+            if waits:
+                self._put(Progressed(label, "waits for its turn"))
             with concurrency.suite(number) as place:
+                if waits:
+                    self._put(Progressed(label, ""))
                 began = time.monotonic()
                 args = concurrency.arguments(plan, place)
                 self._run_somehow(replace(plan, args=args), image, ended)

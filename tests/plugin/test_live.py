@@ -159,7 +159,7 @@ class TellingEngine(FakeEngine):
     """Has no images, and is slow to pull and to install them."""
 
     def __init__(self) -> None:
-        super().__init__(known=(), pulls={"python:3.12": None, "python:3.13": None, "python:3.14": None})
+        super().__init__(known=(), pulls={"python:3.12": None, "python:3.13": None, "python:3.14": None}, processors=2)
 
     def pull(self, reference: str) -> Iterator[PullProgress]:
         for part in range(5):
@@ -174,6 +174,13 @@ class TellingEngine(FakeEngine):
 def without_times(text: str) -> str:
     """The text without what differs between two runs of the same suite."""
     return re.sub(r"\d+\.\d+s", "_s", re.sub(r"=+ (.*) in [\d.]+s =+", r"= \1 =", text))
+
+
+def test_a_row_tells_that_others_run_first(pytester: pytest.Pytester, watch: Watch) -> None:
+    pytester.makepyfile("import time\ndef test_a(): time.sleep(1)")
+    run = watch("-n1", images="3.12,3.13", engine="FakeEngine()")
+    run.wait_for(r"^ 3.1[23]  starting · waits for its turn  \d+s$")
+    assert run.end() == 0
 
 
 @pytest.mark.parametrize("columns", [100, 60, 40])
@@ -214,7 +221,7 @@ def test_a_row_tells_how_far_the_stage_has_come(pytester: pytest.Pytester, watch
     pytester.makepyfile("def test_a(): pass")
     run = watch(images="3.12,3.13,3.14", engine=TELLING)
     run.wait_for(r"^ 3.12  pulling · [1-4]0.0/160.0 MB  \ds$")
-    run.wait_for(r"^ 3.14  queued$")  # as many at once as there are processors, two at least
+    run.wait_for(r"^ 3.14  queued$")  # as many at once as the engine has processors
     run.wait_for(r"^ 3.12  installing · numpy \(15.0MiB\)  \ds$")
     assert run.end() == 0
     assert not re.search("pulling|installing|numpy", run.text)
