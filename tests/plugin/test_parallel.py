@@ -99,6 +99,34 @@ def test_the_command_line_takes_workers_of_the_ini_file_back(pytester: pytest.Py
     assert "1 container" not in run.out
 
 
+def test_workers_of_some_images_only(pytester: pytest.Pytester, run_images: Run) -> None:
+    """The arguments that are configured for an image win there, and bring the plugin there alone."""
+    pytester.makepyprojecttoml(
+        """
+        [[tool.pyimages.overrides]]
+        select = "3.12"
+        args = ["-n", "auto", "--maxprocesses=4"]
+        [[tool.pyimages.overrides]]
+        select = "3.13"
+        args = ["-n0"]
+        """
+    )
+    pytester.makepyfile(TELLING)
+    run = run_images("--junitxml=junit.xml", images="3.11,3.12", engine="FakeEngine(processors=8)")
+    assert (run.result.ret, run.result.parseoutcomes()) == (0, {"passed": 12})
+    assert workers_per_image(run, pytester) == {"3.11": 0, "3.12": 2}  # another could have had as many
+    run.result.stdout.fnmatch_lines(["installs: pytest (3.11)", "installs: pytest-xdist (-n) (3.12)"])
+    run = run_images("-n2", "--junitxml=junit.xml", images="3.11,3.13")
+    assert workers_per_image(run, pytester) == {"3.11": 1, "3.13": 0}
+
+
+def test_processes_that_tx_starts(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile(TELLING)
+    run = run_images("--tx=3*popen", "--dist=load", "--junitxml=junit.xml")
+    assert (run.result.ret, run.result.parseoutcomes()) == (0, {"passed": 6})
+    assert workers_per_image(run, pytester) == {"3.12": 3}
+
+
 @pytest.mark.parametrize(
     ("args", "expected"),
     [
