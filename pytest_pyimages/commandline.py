@@ -59,8 +59,8 @@ REFUSED = {
 
 _ELSEWHERE = "it runs tests elsewhere or by another Python than the image's · use -n"
 _EACH = "every test would count several times on one image · -n divides them, and images are named by --py-images"
-# Where xdist starts processes of the Python that it is run by: "popen", "3*popen//nice=5".
-_POPEN = re.compile(r"(\d+\*)?popen(//(?!python=|via=)[^/]+)*")
+# Where xdist starts processes of the Python that it is run by: "popen", "3*popen//chdir=/tmp".
+_POPEN = re.compile(r"(\d+\*)?popen(?!.*//(python|via)=)(//.*)?")
 
 POSITION = ""  # the name of what is no option
 END = "--"  # behind it there are only positions

@@ -78,6 +78,21 @@ def test_processes_that_all_die_are_no_suite_without_tests(pytester: pytest.Pyte
     assert run.images["3.12"]["problem"] == "xdist: maximum crashed workers reached: 1"
 
 
+def test_no_test_is_blamed_for_the_end_of_xdist_itself(pytester: pytest.Pytester, run_images: Run) -> None:
+    """Several run at once, and the process that dies is the one that runs none."""
+    pytester.makepyfile(
+        test_it="""
+        import os, signal
+        def test_first(): pass
+        def test_kills(): os.kill(os.getppid(), signal.SIGKILL)
+        """
+    )
+    run = run_images("-n1")
+    assert run.result.ret == 1
+    assert run.images["3.12"]["problem"].startswith("worker died of SIGKILL (after ")
+    assert "failed" not in run.result.parseoutcomes()
+
+
 @pytest.mark.parametrize("option", ["-x", "--maxfail=2", "--py-images-fail-fast=session"])
 def test_enough_failures_stop_all_containers(pytester: pytest.Pytester, run_images: Run, option: str) -> None:
     pytester.makepyfile(
