@@ -123,9 +123,8 @@ class FakeContainer:
         environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
         environment |= {**self.spec.environment, **self._environment}
         self.cache = tempfile.TemporaryDirectory(prefix="fake-container-")
-        environment["TOX_ENV_DIR"] = (
-            self.cache.name
-        )  # pytest's default folder for its cache: each container has its own
+        # Each container has files of its own: TOX_ENV_DIR is pytest's default folder for its cache.
+        environment |= dict.fromkeys(("TOX_ENV_DIR", "TMPDIR"), self.cache.name)
         self.process = subprocess.Popen(
             [self.spec.command[0], str(Path(worker_module.__file__))],
             stdin=subprocess.PIPE,
