@@ -209,14 +209,19 @@ def load(source, name):
     return names
 
 
-def install(job, environment):
-    """Install what the steps say; return whether another build may go on from the result, and the lock's fate."""
+def install(job, environment, addressed):
+    """Install what the steps say; return whether another build may go on from the result, and the lock's fate.
+
+    :param addressed: what an earlier build has installed from addresses; see installer_project.
+    """
     uv = find_uv(environment)
     extendable = bool(uv) and (job["extends"] or is_extendable())
     if uv:
         command = [uv, "pip", "install", "--python", sys.executable]
         if job["extends"]:  # as if it were installed from nothing: the newest, and nothing else
             command += ["--exact", "--upgrade"]
+            if addressed:
+                call([uv, "pip", "uninstall", "--python", sys.executable] + addressed, environment)
     else:
         command = [sys.executable] + find_pip(job, environment) + ["install", "--progress-bar", "off"]
     fate = ""
@@ -329,7 +334,8 @@ def main(job):
         if job["kind"] != "none":
             made.begin()
             project["prepare_build"](job, environment)
-        extendable, fate = install(job, environment)
+        addressed = project["installed_from_addresses"](os.getcwd()) if job["extends"] else []
+        extendable, fate = install(job, environment, addressed)
         if job["kind"] != "none":
             made.keep("build", compiled=job["kind"] == "wheel")
         install_worker(job)

@@ -106,7 +106,7 @@ class MadeFiles(object):
         from importlib.metadata import distributions
 
         # "Recording the Direct URL Origin of installed distributions" (PEP 610)
-        installed = [found for found in distributions() if self.is_origin(found.read_text("direct_url.json"))]
+        installed = [found for found in distributions() if is_origin(self.root, found.read_text("direct_url.json"))]
         pairs = []
         for file in [file for found in installed for file in found.files or []]:
             package = file.parts[0]
@@ -120,9 +120,27 @@ class MadeFiles(object):
                     break
         return pairs
 
-    def is_origin(self, direct_url):
-        url = json.loads(direct_url).get("url", "") if direct_url else ""
-        return url.startswith("file://") and os.path.abspath(unquote(url[len("file://") :])) == self.root
+
+def is_origin(root, direct_url):
+    """Whether the folder is where a distribution was installed from."""
+    url = json.loads(direct_url).get("url", "") if direct_url else ""
+    return url.startswith("file://") and os.path.abspath(unquote(url[len("file://") :])) == root
+
+
+def installed_from_addresses(root):
+    """Return the names of what was installed from an address or a folder, other than the project's own.
+
+    uv keeps that for a requirement that has become a plain name, --upgrade or not; from nothing an index would have it.
+    """
+    if not HAS_UV:
+        return []
+    from importlib.metadata import distributions
+
+    return sorted(
+        found.metadata["Name"]
+        for found in distributions()
+        if found.read_text("direct_url.json") and not is_origin(root, found.read_text("direct_url.json"))
+    )
 
 
 def copy(origin, target):

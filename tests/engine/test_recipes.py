@@ -129,6 +129,21 @@ def test_it():
     assert raw.inspect_image(second.id)["Parent"] == first.id
 
 
+def test_a_requirement_that_no_longer_names_a_folder_comes_from_the_index(job: Job, engine: DockerEngine) -> None:
+    """An installer would keep what an earlier image has of it, and a build from nothing would never see that."""
+    (job.folder / "fork").mkdir()
+    (job.folder / "fork" / "setup.py").write_text("from setuptools import setup\nsetup(name='idna', version='999')\n")
+    (job.folder / "requirements.txt").write_text("pytest\n./fork\n")
+    job.write(test_it="from importlib.metadata import version\ndef test_it(): assert version('idna') == '999'\n")
+    done = job.run(images=SLIM)
+    assert done.returncode == 0, done.stdout
+    (job.folder / "requirements.txt").write_text("pytest\nidna\n")
+    job.write(test_it="import idna\ndef test_it(): assert idna.__version__ != '999'\n")
+    done = job.run(images=SLIM)
+    assert done.returncode == 0, done.stdout
+    assert environments(engine, job)[-1].labels[f"{LABEL}.layers"] == "2"
+
+
 def test_a_base_with_packages_of_its_own_keeps_them(job: Job, engine: DockerEngine) -> None:
     (job.folder / "pytest.ini").write_text("[pytest]\npy_images_setup = python -m pip install -q six\n")
     (job.folder / "requirements.txt").write_text("pytest\n")
