@@ -86,6 +86,7 @@ class Leftover:
     name: str
     labels: Mapping[str, str]
     image: str = ""  # id of a container's image
+    is_running: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -240,7 +240,10 @@ class DockerEngine:
             names = entry.get("Names") or [entry["Id"]]  # one that is being removed has none
             labels = entry.get("Labels") or {}
             name, image = names[0].lstrip("/"), str(entry.get("ImageID") or "")
-            found.append(Leftover(kind="container", id=entry["Id"], name=name, labels=labels, image=image))
+            runs = entry.get("State") == "running"
+            found.append(
+                Leftover(kind="container", id=entry["Id"], name=name, labels=labels, image=image, is_running=runs)
+            )
         for entry in self._api.volumes(filters=filters).get("Volumes") or ():
             name = entry["Name"]
             found.append(Leftover(kind="volume", id=name, name=name, labels=entry.get("Labels") or {}))

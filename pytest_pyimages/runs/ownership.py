@@ -6,7 +6,7 @@ import hashlib
 import os
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from types import TracebackType
 from uuid import uuid4
@@ -17,7 +17,7 @@ from pytest_pyimages.engines.base import Engine, Leftover
 from pytest_pyimages.engines.labels import CREATED, HOST, KIND, LABEL, SESSION
 from pytest_pyimages.errors import ConfigurationError, EngineError
 
-FOREIGN_HOURS = 24  # a container of another host is swept only when it is older than this and does not run
+FOREIGN_HOURS = 24  # what another host's session left is swept when it is older than this and nothing of it runs
 
 
 def state_directory() -> Path:
@@ -121,15 +121,17 @@ class Ownership:
 
     def abandoned(self, engine: Engine) -> tuple[Leftover, ...]:
         """Return what dead sessions left behind."""
-        return tuple(entry for entry in engine.leftovers(LABEL) if self._is_abandoned(entry))
+        left = engine.leftovers(LABEL)
+        running = {entry.labels.get(SESSION, "") for entry in left if entry.is_running}
+        return tuple(entry for entry in left if self._is_abandoned(entry, running))
 
-    def _is_abandoned(self, entry: Leftover) -> bool:
+    def _is_abandoned(self, entry: Leftover, running: Collection[str]) -> bool:
         session = entry.labels.get(SESSION, "")
         if not session or session == self.session:
             return False
         if entry.labels.get(HOST) != self.host:
             created = entry.labels.get(CREATED, "")
-            return created.isdigit() and time.time() - int(created) > FOREIGN_HOURS * 3600
+            return session not in running and created.isdigit() and time.time() - int(created) > FOREIGN_HOURS * 3600
         return self._is_dead(self._path(session))
 
 

@@ -160,6 +160,7 @@ def test_leftovers_are_found_by_their_label(
         ("container", running),
         ("volume", fresh),
     }
+    assert [entry.id for entry in ours if entry.is_running] == [running]
     assert all(labels.items() <= entry.labels.items() for entry in ours)  # a container has its image's as well
     assert all(entry.name.startswith("pyimages-test-") for entry in ours)
     assert engine.leftovers(f"{LABEL}.no-such-label") == ()

@@ -30,10 +30,14 @@ class SweptEngine(FakeEngine):
         self.removed.append(name)
 
 
-def leftover(session: str, host: str, *, kind: str = "container", age: float = 0.0) -> Leftover:
+def leftover(
+    session: str, host: str, *, kind: str = "container", age: float = 0.0, is_running: bool = False
+) -> Leftover:
     labels = {LABEL: "1", SESSION: session, HOST: host, KIND: "run", CREATED: str(int(time.time() - age))}
     name = f"{kind}-{session}"
-    return Leftover(kind="volume" if kind == "volume" else "container", id=name, name=name, labels=labels)
+    return Leftover(
+        kind="volume" if kind == "volume" else "container", id=name, name=name, labels=labels, is_running=is_running
+    )
 
 
 def test_a_dead_session_of_this_host_is_swept_and_a_live_one_is_not(tmp_path: Path) -> None:
@@ -53,6 +57,19 @@ def test_another_hosts_leftovers_are_left_alone_for_a_day(tmp_path: Path) -> Non
         engine = SweptEngine(leftover("young", "elsewhere", age=3600), leftover("old", "elsewhere", age=25 * 3600))
         mine.sweep(engine)
     assert engine.removed == ["container-old"]
+
+
+def test_another_hosts_session_with_a_container_that_runs_is_in_use(tmp_path: Path) -> None:
+    """Somebody's shell may be open for days."""
+    with Ownership(tmp_path) as mine:
+        engine = SweptEngine(
+            leftover("shell", "elsewhere", age=25 * 3600, is_running=True),
+            leftover("shell", "elsewhere", age=25 * 3600, kind="volume"),
+            leftover("old", "elsewhere", age=25 * 3600),
+            leftover("dead", mine.host, is_running=True),
+        )
+        mine.sweep(engine)
+    assert engine.removed == ["container-old", "container-dead"]
 
 
 def test_what_belongs_to_no_session_is_left_alone(tmp_path: Path) -> None:
