@@ -125,9 +125,11 @@ _STATUSES = (
 def exit_status(results: Mapping[str, ImageResult]) -> int:
     """Return the worst exit status of the images that are not allowed to fail.
 
-    5 only if no image collected anything; 1 for an image that could not be tested to the end; an INTERNALERROR inside
-    is that image's error, not ours.
+    5 only if no image collected anything, those that are allowed to fail included; 1 for an image that could not be
+    tested to the end; an INTERNALERROR inside is that image's error, not ours.
     """
+    if results and all(result.outcome == "nothing collected" for result in results.values()):
+        return int(pytest.ExitCode.NO_TESTS_COLLECTED)
     statuses = []
     for result in results.values():
         if result.allowed_to_fail and (result.failed or result.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED):

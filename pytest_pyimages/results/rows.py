@@ -49,7 +49,7 @@ def build_time(result: ImageResult) -> str:
 def remark(result: ImageResult) -> str:
     """Return what is special about an image."""
     remarks = []
-    if result.allowed_to_fail:
+    if result.allowed_to_fail and result.outcome != "nothing collected":
         remarks.append("allowed to fail" if result.failed else "passes although it may fail: the ? can go")
     if result.problem or result.advice or result.stopped:
         remarks.append("see below")

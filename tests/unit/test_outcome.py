@@ -63,6 +63,12 @@ def test_an_allowed_pass_does_not_hide_that_nothing_was_collected() -> None:
     assert folded(result("3.12", 5), result("3.15", 5, allowed=True)) == 5
 
 
+def test_nothing_collected_anywhere_is_no_success_where_all_may_fail() -> None:
+    assert folded(result("3.14", 5, allowed=True), result("3.15", 5, allowed=True)) == 5
+    assert folded(result("3.14", 0, allowed=True), result("3.15", 5, allowed=True)) == 0
+    assert folded(result("3.14", 1, allowed=True), result("3.15", 5, allowed=True)) == 0
+
+
 def test_worst_outcome_of_a_test_is_compared() -> None:
     one = result("3.12")
     one.count("a", "passed")

@@ -118,3 +118,9 @@ def test_what_was_only_collected() -> None:
     lines = list(image_lines([image], collect_only=True))
     assert lines[0] == "3.12 (3.14.4): 7 collected, 1 error"
     assert [column.header for column in image_table([image], collect_only=True).columns][2:4] == ["tests", "error"]
+
+
+def test_what_collected_nothing_does_not_pass() -> None:
+    nothing = result("3.15-rc", allowed=True)
+    nothing.exit_status = int(pytest.ExitCode.NO_TESTS_COLLECTED)
+    assert remark(nothing) == "nothing collected"
