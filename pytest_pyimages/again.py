@@ -19,8 +19,13 @@ _LEFT_OUT = frozenset(
 )
 
 
-def commands_again(settings: Settings, results: Mapping[str, ImageResult]) -> Iterator[tuple[str, str]]:
-    """Yield the label and the command of each image that failed, was not tested, or may fail and did."""
+def commands_again(
+    settings: Settings, results: Mapping[str, ImageResult], *, remembers: bool
+) -> Iterator[tuple[str, str]]:
+    """Yield the label and the command of each image that failed, was not tested, or may fail and did.
+
+    :param remembers: whether pytest's cache knows what failed; without it there is no ``--lf`` either.
+    """
     invocation = settings.invocation
     typed = pieces(invocation.args, OWN_OPTIONS)
     ends = next((place for place, piece in enumerate(typed) if piece.name == END), len(typed))
@@ -31,8 +36,10 @@ def commands_again(settings: Settings, results: Mapping[str, ImageResult]) -> It
         if not result.failed:
             continue
         failed = {"failed", "error"} & set(result.outcomes.values())
-        own = [f"--py-images={_spec(result, settings.registry)}", *(["--lf"] if failed else [])]
-        yield result.label, shlex.join([*program, *own, *options, *positions])
+        spec = _spec(result, settings.registry)
+        start = ["pyimages", "test", spec, "--"] if invocation.command else [*program, f"--py-images={spec}"]
+        last_failed = ["--lf"] if failed and remembers else []
+        yield result.label, shlex.join([*start, *last_failed, *options, *positions])
 
 
 def _spec(result: ImageResult, registry: str) -> str:

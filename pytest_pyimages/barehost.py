@@ -41,6 +41,7 @@ def invocation_of(config: pytest.Config) -> Invocation:
         rootdir=config.rootpath,
         cwd=config.invocation_params.dir,
         module=called_as_module(sys.argv),
+        command=False,
         environment=passed_environment(os.environ),
     )
 
@@ -71,6 +72,7 @@ def invocation_from(args: Sequence[str], cwd: Path) -> Invocation:
         rootdir=rootdir,
         cwd=cwd,
         module=False,
+        command=True,
         environment=passed_environment(os.environ),
     )
 

@@ -247,7 +247,10 @@ class ImagesSession:
         from pytest_pyimages.results.terminal import write_summary
 
         collect_only = self._settings.collect_only
-        again = () if self._is_quiet or collect_only else commands_again(self._settings, self.results)
+        remembers = getattr(self._config, "cache", None) is not None
+        again = (
+            () if self._is_quiet or collect_only else commands_again(self._settings, self.results, remembers=remembers)
+        )
         worse = () if collect_only else tuple(self._worse())
         write_summary(terminalreporter, self.results, collect_only=collect_only, notes=notes, worse=worse, again=again)
 

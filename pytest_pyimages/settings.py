@@ -128,6 +128,7 @@ class Invocation:
     rootdir: Path
     cwd: Path
     module: bool  # called as ``python -m pytest``
+    command: bool  # called as ``pyimages``
     environment: Mapping[str, str]  # what of the host's variables the suite sees
 
 

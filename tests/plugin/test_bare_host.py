@@ -238,6 +238,7 @@ def test_pyimages_test_has_the_exit_status_of_the_run(pytester: pytest.Pytester,
     run = run_images(command=(str(SCRIPTS / "pyimages"), "test", "3.12", "--"))
     assert run.result.ret == 1
     assert run.result.parseoutcomes() == {"failed": 1}
+    assert " 3.12 again: pyimages test 3.12 -- --lf" in run.out
 
 
 RECORDER = """

@@ -15,7 +15,7 @@ from pytest_pyimages.results.outcome import ImageResult
 from pytest_pyimages.settings import Invocation
 
 
-def settings(typed: Sequence[str], *, registry: str = "", module: bool = False) -> Any:
+def settings(typed: Sequence[str], *, registry: str = "", module: bool = False, command: bool = False) -> Any:
     args = tuple(typed)
     invocation = Invocation(
         args=args,
@@ -25,6 +25,7 @@ def settings(typed: Sequence[str], *, registry: str = "", module: bool = False) 
         rootdir=Path("/src"),
         cwd=Path("/src"),
         module=module,
+        command=command,
         environment={},
     )
     return SimpleNamespace(invocation=invocation, registry=registry)
@@ -51,7 +52,7 @@ def image(label: str, reference: str, outcome: str = "failed", status: int | Non
 )
 def test_command(typed: str, expected: str) -> None:
     results = {"3.12": image("3.12", "python:3.12", "passed", 0), "3.14": image("3.14", "python:3.14")}
-    assert list(commands_again(settings(shlex.split(typed)), results)) == [("3.14", expected)]
+    assert list(commands_again(settings(shlex.split(typed)), results, remembers=True)) == [("3.14", expected)]
 
 
 @pytest.mark.parametrize(
@@ -63,10 +64,24 @@ def test_command(typed: str, expected: str) -> None:
     ],
 )
 def test_which_image(label: str, reference: str, registry: str, spec: str) -> None:
-    found = commands_again(settings([], registry=registry, module=True), {label: image(label, reference)})
+    found = commands_again(
+        settings([], registry=registry, module=True), {label: image(label, reference)}, remembers=True
+    )
     assert list(found) == [(label, f"python -m pytest --py-images={spec} --lf")]
 
 
 def test_an_image_that_was_not_tested_has_nothing_failed() -> None:
     made = ImageResult(label="3.14", reference="python:3.14", allowed_to_fail=False, problem="no such image")
-    assert list(commands_again(settings([]), {"3.14": made})) == [("3.14", "pytest --py-images=3.14")]
+    assert list(commands_again(settings([]), {"3.14": made}, remembers=True)) == [("3.14", "pytest --py-images=3.14")]
+
+
+def test_where_pytest_itself_refuses_to_start() -> None:
+    called = settings(["--py-images=3.12,3.14", "-v", "--own=1"], command=True)
+    found = commands_again(called, {"3.14": image("3.14", "python:3.14")}, remembers=True)
+    assert list(found) == [("3.14", "pyimages test 3.14 -- --lf -v --own=1")]
+
+
+def test_without_a_cache_there_is_no_lf() -> None:
+    called = settings(["-p", "no:cacheprovider"])
+    found = commands_again(called, {"3.14": image("3.14", "python:3.14")}, remembers=False)
+    assert list(found) == [("3.14", "pytest --py-images=3.14 -p no:cacheprovider")]

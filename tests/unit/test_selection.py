@@ -23,6 +23,7 @@ def invocation(typed: str, *, before: str = "", cwd: Path = Path("/nonexistent")
         rootdir=cwd,
         cwd=cwd,
         module=False,
+        command=False,
         environment={},
     )
 

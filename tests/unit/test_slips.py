@@ -15,7 +15,15 @@ from pytest_pyimages.slips import check_options, check_positions
 def invocation(typed: str, cwd: Path) -> Invocation:
     args = tuple(shlex.split(typed))
     return Invocation(
-        args=args, all_args=args, ini={}, inipath=None, rootdir=cwd, cwd=cwd, module=False, environment={}
+        args=args,
+        all_args=args,
+        ini={},
+        inipath=None,
+        rootdir=cwd,
+        cwd=cwd,
+        module=False,
+        command=False,
+        environment={},
     )
 
 
