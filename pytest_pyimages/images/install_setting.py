@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -72,13 +72,21 @@ def _file(value: str, files: ProjectFiles) -> Path:
 
 
 def install_entries(ini: Ini) -> tuple[str, ...]:
-    """Return the key's value, an entry each."""
+    """Return the key's value, an entry each; an option and its value may be two of a list, as in a shell."""
     value: object = ini[KEY]  # a TOML file may hold anything
     if isinstance(value, str):
-        return lines(value)
+        return _joined(lines(value))
     if not isinstance(value, list) or any(not isinstance(entry, str) for entry in value):
         raise ConfigurationError(f"{KEY}: {value!r} is not a list of texts", 'write [".[test]", "-r requirements.txt"]')
-    return tuple(entry.strip() for entry in value if entry.strip())
+    return _joined(entry.strip() for entry in value if entry.strip())
+
+
+def _joined(entries: Iterable[str]) -> tuple[str, ...]:
+    words, joined = iter(entries), []
+    for word in words:
+        value = next(words, "") if word in _OPTIONS else ""
+        joined.append(f"{word} {shlex.quote(value) if ' ' in value else value}".rstrip())
+    return tuple(joined)
 
 
 def _arguments(entry: str) -> Iterator[tuple[str, str]]:
@@ -95,11 +103,17 @@ def _arguments(entry: str) -> Iterator[tuple[str, str]]:
         if not word.startswith("-"):
             yield "", word
         elif word[:2] in {"-r", "-e"}:
-            yield word[:2], word[2:].lstrip("=") or next(words, "")
+            yield word[:2], word[2:].lstrip("=") or _following(words, word)
         elif option in _OPTIONS:
-            yield _OPTIONS[option], value if equals else next(words, "")
+            yield _OPTIONS[option], value if equals else _following(words, word)
         else:
             raise ConfigurationError(f'{KEY}: "{_redacted(word)}" is not understood', _FORMS)
+
+
+def _following(words: Iterator[str], option: str) -> str:
+    for word in words:
+        return word
+    raise ConfigurationError(f"{KEY}: {option} has no value", _FORMS)
 
 
 def _group(value: str, files: ProjectFiles) -> tuple[str, ...]:

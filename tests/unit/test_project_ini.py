@@ -145,6 +145,14 @@ PYPROJECT = setuptools_project(
         pytest.param(
             ["somepkg>=1 ; python_version < '3.9'"], ["somepkg>=1 ; python_version < '3.9'"], [], [], [], id="marker"
         ),
+        pytest.param(
+            ["-r", "more.txt", "--group", "tests", "-e", ".[test]"],
+            ["hypothesis"],
+            ["test", "fast"],
+            ["more.txt"],
+            ["tests"],
+            id="words",
+        ),
         pytest.param(["a b>=1 'c[x] <2'"], ["a", "b>=1", "c[x] <2"], [], [], [], id="several"),
         pytest.param(
             "-r more.txt --group tests a  # and more",
@@ -187,7 +195,8 @@ def test_the_setting_replaces_the_discovery(
         pytest.param([".[xyz]"], 'the project has no extra "xyz"', "there is test, fast", id="no-such-extra"),
         pytest.param(["--group test"], 'there is no group "test"', "did you mean tests?", id="group"),
         pytest.param(["-r gone.txt"], "there is no file ROOT/gone.txt", "correct the path", id="file"),
-        pytest.param(["-r"], "there is no file ROOT", "correct the path", id="no-file"),
+        pytest.param(["-r"], "-r has no value", "write .[extra]", id="no-file"),
+        pytest.param(["attrs", "--group"], "--group has no value", "write .[extra]", id="no-group"),
         pytest.param(["--index-url https://h"], '"--index-url" is not understood', "write .[extra]", id="option"),
         pytest.param(["../other"], '"../other" is not understood', "-r FILE", id="path"),
         pytest.param(["-e ../other"], '"../other" is not understood', "-r FILE", id="editable"),
