@@ -4,8 +4,8 @@ The host may have nothing of the project: not its plugins, not its packages, not
 ini file, ``addopts`` included, before any plugin is loaded; the first thing that a plugin can do is
 ``pytest_addoption``, called while it is being registered. From there on the project's configuration is taken out of the
 host's pytest, which keeps the keys and options that the controller obeys (``commandline``). What pytest refuses before
-that moment (a missing ``-p`` plugin, a ``minversion``) is refused by pytest; ``pyimages test`` never shows it the
-project's ini file.
+that moment (a missing ``-p`` plugin, a ``minversion``, with pytest 9.2 a warning about ``filterwarnings`` that is an
+error) is refused by pytest; ``pyimages test`` never shows it the project's ini file.
 
 This is the one module that touches pytest's private attributes: ``Config.inicfg`` (8.x) or ``_inicfg`` (9.x),
 ``_inicache``, ``known_args_namespace`` and ``findpaths.determine_setup``. tests/plugin/test_bare_host.py holds them.

@@ -26,8 +26,8 @@ OPTIONS = (
             "run the suite in a container of each of these images: tags, ranges, references, 'auto', separated by"
             " commas, a trailing '?' allows an image to fail. May be repeated. Example: 3.12,3.14-slim,3.15-rc?"
             " Where pytest itself refuses the suite's configuration before any plugin is loaded (a plugin of -p that"
-            " is not installed here, a minversion above this one's), 'pyimages test SPEC -- ARGUMENT...' does the"
-            " same job."
+            " is not installed here, a minversion above this one's, a class of filterwarnings that cannot be imported"
+            " here, where warnings are errors), 'pyimages test SPEC -- ARGUMENT...' does the same job."
         ),
     ),
     (

@@ -14,7 +14,8 @@ from pytest_pyimages.errors import ConfigurationError
 SUMMARY = "run the suite in images, like `pytest --py-images=SPEC`"
 DESCRIPTION = """\
 Run the suite like `pytest --py-images=SPEC ARGUMENT...`, also where the suite's own configuration keeps the host's
-pytest from starting: a plugin of `-p` or of PYTEST_PLUGINS that the host lacks, a `minversion` above the host's."""
+pytest from starting: a plugin of `-p` or of PYTEST_PLUGINS that the host lacks, a `minversion` above the host's, a
+class in `filterwarnings` that the host cannot import, where warnings are errors."""
 NO_IMAGES = ConfigurationError("no images are named", "write a SPEC such as 3.12,3.14-slim, or set py_images")
 SPEC_HELP = "the images, such as 3.12,3.14-slim (default: the ini key py_images)"
 

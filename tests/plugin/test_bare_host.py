@@ -190,6 +190,7 @@ def test_xdist_in_addopts(pytester: pytest.Pytester, run_images: Run) -> None:
 LACKING = {
     "plugin": ("-p a_plugin_inside --inside-twice=2", ""),
     "minversion": ("--gather=x", "minversion = 99.0\n"),
+    "filter": ("--gather=x", "filterwarnings =\n    error\n    ignore::insidepkg.InsideWarning\n"),
 }
 
 
@@ -209,6 +210,7 @@ def lacking(pytester: pytest.Pytester, inside: Path, request: pytest.FixtureRequ
     [
         pytest.param("plugin", (str(SCRIPTS / "pyimages"),), id="plugin"),
         pytest.param("minversion", (sys.executable, "-m", "pytest_pyimages.cli"), id="minversion"),
+        pytest.param("filter", (str(SCRIPTS / "pyimages"),), id="filter"),
     ],
     indirect=["lacking"],
 )
@@ -219,7 +221,7 @@ def test_pyimages_test_runs_what_pytest_refuses(run_images: Run, lacking: Path, 
     assert run.tests == {"test_it.py::test_a": {"3.12": "passed", "3.14-slim": "passed"}}
 
 
-@pytest.mark.parametrize("lacking", LACKING, indirect=True)
+@pytest.mark.parametrize("lacking", ["plugin", "minversion"], indirect=True)
 def test_pytest_itself_refuses_before_any_plugin_can_speak(run_images: Run, lacking: Path) -> None:
     """No plugin is loaded at that moment, so the words are pytest's own; ours stand in the option's help."""
     run = run_images(inside=lacking)
