@@ -181,6 +181,7 @@ class ImagesSession:
         return MissingModules(
             {plan.tag.label: plan.project for plan in self.plans},
             IniFile(ini=invocation.ini, inipath=invocation.inipath, rootdir=invocation.rootdir),
+            source=self.source.root,
             overridden=[plan.tag.label for plan in self.plans if plan.project.install != self.project.install],
         )
 

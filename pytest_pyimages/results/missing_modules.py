@@ -93,11 +93,15 @@ class MissingModules:
     """What each image missed.
 
     :param projects: what is installed in each image, by label.
+    :param source: the folder that containers see.
     :param overridden: labels of images whose ``install`` stands in an override of their own.
     """
 
-    def __init__(self, projects: Mapping[str, Project], ini_file: IniFile, *, overridden: Iterable[str] = ()) -> None:
+    def __init__(
+        self, projects: Mapping[str, Project], ini_file: IniFile, *, source: Path, overridden: Iterable[str] = ()
+    ) -> None:
         self._projects = projects
+        self._source = source
         self._ini_file = ini_file
         self._overridden = frozenset(overridden)
         self._found: dict[str, dict[str, MissingModule]] = {}
@@ -187,6 +191,10 @@ class MissingModules:
         if "." in name and not path.is_dir() and not path.with_suffix(".py").is_file():
             folder = os.path.relpath(path.parent, project.root)
             return f"{said} · {folder} has no such file: something has to make it first, such as py_images_setup"
+        file = path if path.is_dir() else path.with_suffix(".py")
+        if not file.resolve().is_relative_to(self._source.resolve()):
+            link = os.path.relpath(file, project.root)
+            return f"{said} · {link} is a link to {file.resolve()}, and containers see {self._source} only"
         base = self._ini_file.rootdir if self._ini_file.inipath is None else self._ini_file.inipath.parent
         relative = Path(os.path.relpath(place, base)).as_posix()
         value = self._ini_file.ini.get("pythonpath", [])

@@ -106,7 +106,7 @@ def advice(
     path = root / inipath if inipath else None
     ini_file = IniFile(ini=dict(ini), inipath=path, rootdir=root)
     labels = ["3.14"] if overridden else []
-    missing = MissingModules({"3.14": find_project(root, ini=dict(ini))}, ini_file, overridden=labels)
+    missing = MissingModules({"3.14": find_project(root, ini=dict(ini))}, ini_file, source=root, overridden=labels)
     for name in names:
         missing.look("3.14", collection_error(name))
         missing.look("3.14", "E   ValueError: something else")
@@ -295,9 +295,20 @@ def test_folders_of_the_project_are_added_to_those_that_are_there(tmp_path: Path
     assert "py_images_install" in advice(tmp_path, "no", inipath="pytest.ini")
 
 
+def test_a_link_to_where_containers_do_not_see(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"project/test_it.py": "", "shared.py": ""})
+    project = tmp_path / "project"
+    (project / "shared.py").symlink_to("../shared.py")
+    assert advice(project, "shared") == (
+        f'no module named "shared" · shared.py is a link to {tmp_path}/shared.py, and containers see {project} only'
+    )
+
+
 def test_nothing_is_said_of_images_that_missed_nothing(tmp_path: Path) -> None:
     missing = MissingModules(
-        {"3.12": Project(root=tmp_path, name="a")}, IniFile(ini={}, inipath=None, rootdir=tmp_path)
+        {"3.12": Project(root=tmp_path, name="a")},
+        IniFile(ini={}, inipath=None, rootdir=tmp_path),
+        source=tmp_path,
     )
     missing.look("3.14", collection_error("requests"))
     assert missing.advice("3.12", python="") == ""
