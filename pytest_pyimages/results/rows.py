@@ -66,8 +66,13 @@ def counts_in_words(result: ImageResult, *, collect_only: bool = False) -> str:
     """Return "2 failed, 408 passed": the worst first, as pytest has it."""
     names = ["failed", *(name for name in counted_names([result]) if name != "failed")]
     told = [f"{result.collected} collected"] if collect_only else []
-    told += [f"{result.counts[name]} {name}" for name in names if result.counts.get(name)]
+    told += [_number(result.counts[name], name) for name in names if result.counts.get(name)]
     return ", ".join(told) or "no tests"
+
+
+def _number(count: int, name: str) -> str:
+    """Return "2 errors": of pytest's own words for outcomes, the one that has a plural."""
+    return f"{count} {name}s" if name == "error" and count != 1 else f"{count} {name}"
 
 
 def all_in_one_line(results: Sequence[ImageResult]) -> str:

@@ -98,6 +98,7 @@ def test_a_short_id_needs_little_room() -> None:
             [result("3.12", a="passed", b="skipped"), result("3.13", a="xfailed"), result("3.15-rc", allowed=True)],
             "3.12: 1 passed, 1 skipped · 3.13: 1 xfailed · 3.15-rc?: no tests",
         ),
+        ([result("3.12", a="error", b="error"), result("3.13", a="error")], "3.12: 2 errors · 3.13: 1 error"),
     ],
 )
 def test_all_in_one_line(results: list[ImageResult], expected: str) -> None:
