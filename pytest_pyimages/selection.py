@@ -51,10 +51,16 @@ def image_arguments(invocation: Invocation, labels: Sequence[str]) -> Mapping[st
 
 
 def selects_tests(invocation: Invocation) -> bool:
-    """Whether the command line asks for some of the tests, so that an image may well have none of them."""
+    """Whether the command line asks for some of the tests, so that an image may well have none of them.
+
+    A folder does not: ``pytest tests`` is how a whole suite is called.
+    """
     typed = pieces(container_arguments(invocation.args, OWN_OPTIONS), OWN_OPTIONS)
     given = (*pieces(invocation.all_args, OWN_OPTIONS), *typed)
-    return any(piece.name in _SELECTING for piece in given) or any(piece.name == POSITION for piece in typed)
+    positions = [piece.value or "" for piece in typed if piece.name == POSITION]
+    return any(piece.name in _SELECTING for piece in given) or any(
+        not (invocation.cwd / position).is_dir() for position in positions
+    )
 
 
 def _picked(word: str | None, labels: Sequence[str], folder: Path | None = None) -> tuple[str, str]:

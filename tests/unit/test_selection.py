@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pyimages.selection import folded, image_arguments
+from pytest_pyimages.selection import folded, image_arguments, selects_tests
 from pytest_pyimages.settings import Invocation
 
 LABELS = ALL = ("3.12", "3.14-slim", "registry.example:5000/python:3.13")
@@ -126,3 +126,19 @@ def test_a_path_that_exists_is_one(tmp_path: Path) -> None:
 def test_labels_in_an_expression_are_true_or_false(expression: str, here: str | bool, elsewhere: str | bool) -> None:
     assert folded(expression, "3.12", LABELS) == here
     assert folded(expression, "registry.example:5000/python:3.13", LABELS) == elsewhere
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("", False),
+        ("tests", False),
+        ("tests -x .", False),
+        ("tests -k a", True),
+        ("tests t.py", True),
+        ("t.py::a", True),
+    ],
+)
+def test_a_folder_is_no_selection(tmp_path: Path, typed: str, expected: bool) -> None:
+    (tmp_path / "tests").mkdir()
+    assert selects_tests(invocation(typed, cwd=tmp_path)) is expected
