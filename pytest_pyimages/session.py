@@ -235,6 +235,10 @@ class ImagesSession:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         for line in self._annotations:
             terminalreporter.write_line(line)
+        if any(result.summary for result in self.results.values()):
+            from pytest_pyimages.results.summaries import write_summaries
+
+            write_summaries(terminalreporter, self.results.values())
         notes = [*self._notes, *(self._schedule.notes if self._schedule is not None else ())]
         if self.source.reason:
             notes.append(f"source: copy ({self.source.reason})")

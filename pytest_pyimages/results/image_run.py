@@ -16,6 +16,7 @@ from pytest_pyimages.runs.events import (
     Kept,
     Passed,
     Report,
+    Summary,
 )
 
 
@@ -46,6 +47,8 @@ class ImageRun:
             self.failing += event.nodeids
         elif isinstance(event, Kept):
             self.result.kept = outcome.Kept(failed=tuple(self.failing), stepwise=event.stepwise)
+        elif isinstance(event, Summary):
+            self.result.summary = event.text
         elif isinstance(event, Internal):
             self.internal = event.text
         elif isinstance(event, Interrupted):

@@ -89,6 +89,12 @@ class Kept(NamedTuple):
     stepwise: Any
 
 
+class Summary(NamedTuple):
+    """What plugins and conftests of the suite write at the end, below the failures."""
+
+    text: str
+
+
 class Internal(NamedTuple):
     text: str
 
@@ -130,6 +136,7 @@ Event = (
     | Warned
     | Failing
     | Kept
+    | Summary
     | Internal
     | Interrupted
     | GaveUp

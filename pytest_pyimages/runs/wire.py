@@ -18,6 +18,7 @@ interrupted  KeyboardInterrupt or pytest.exit
 gaveup     that xdist ended the session, since too many of its processes died
 failing    up to 500 node ids of what pytest's cache has as failing, after the session
 kept       that these were all, and what pytest's cache has of --stepwise
+summary    what plugins and conftests write as pytest's terminal summary
 end        pytest returned, with its exit status
 exit       how the pytest process ended: status or signal, and which test was running
 beat       a heartbeat
@@ -57,6 +58,7 @@ from pytest_pyimages.runs.events import (
     Outcome,
     Passed,
     Report,
+    Summary,
     Warned,
 )
 
@@ -369,6 +371,7 @@ _DECODERS: dict[str, Callable[[_Fields], Event]] = {
     ),
     "failing": lambda fields: Failing(fields.names("ids")),
     "kept": lambda fields: Kept(_clean_tree(fields.raw("stepwise"))),
+    "summary": lambda fields: Summary(fields.text("text")),
     "internal": lambda fields: Internal(fields.text("text")),
     "interrupted": lambda fields: Interrupted(fields.text("text")),
     "gaveup": lambda fields: GaveUp(fields.text("text")),

@@ -344,7 +344,7 @@ def make_plugins(channel, spec):
         def pytest_configure(self, config):
             self.config = config
             self.processes = processes_of(config)
-            for name in ("xmlpath", "pastebin"):  # files and uploads are the host's business
+            for name in ("xmlpath", "pastebin", "durations"):  # files, uploads and tables are the host's business
                 if hasattr(config.option, name):
                     setattr(config.option, name, None)
             forgotten = remind(config, spec["memory"])
@@ -380,7 +380,7 @@ def make_plugins(channel, spec):
 
         @pytest.hookimpl(trylast=True)
         def pytest_sessionstart(self, session):
-            silence_terminal(self.config)  # again: some plugins put a reporter of their own in its place
+            silence_terminal(self.config, say)  # again: some plugins put a reporter of their own in its place
 
         @pytest.hookimpl(trylast=True)
         def pytest_collection_finish(self, session):
@@ -513,6 +513,10 @@ def make_plugins(channel, spec):
             text = as_text(excinfo.value)
             channel.send({"t": "interrupted", "text": clip(excinfo.typename + (": " + text if text else ""), 4096)})
 
+    def say(text):
+        if text.strip():
+            channel.send({"t": "summary", "text": clip(text, MAX_RECORD // 32)})
+
     def recorded(warning_message, when, nodeid):
         where = as_text(warning_message.filename), warning_message.lineno
         warn(warning_message.category.__name__, as_text(warning_message.message), where, as_text(when), nodeid)
@@ -550,7 +554,7 @@ def make_plugins(channel, spec):
 
         @pytest.hookimpl(trylast=True)
         def pytest_configure(self, config):
-            silence_terminal(config)
+            silence_terminal(config, say)
 
     return [Reporter(), Silencer()]
 
@@ -561,14 +565,35 @@ def release_suffix():
     return {"final": ""}.get(level, "%s%d" % ({"alpha": "a", "beta": "b", "candidate": "rc"}.get(level, level), serial))
 
 
-def silence_terminal(config):
+class Written(object):
+    """A file that keeps what is written to it, as a text; of Python 2, too, where that may be bytes."""
+
+    encoding = "utf-8"
+
+    def __init__(self):
+        self.pieces = []
+
+    def write(self, text):
+        self.pieces.append(text.decode("utf-8", "replace") if isinstance(text, bytes) else text)
+
+    def flush(self):
+        """Do nothing: it is all here."""
+
+    def isatty(self):
+        return False
+
+
+def silence_terminal(config, say):
     """Replace pytest's terminal reporter by one that draws nothing: the host does the drawing, once.
 
-    It stays registered, since assertion rewriting and many plugins ask for it.
+    It stays registered, since assertion rewriting and many plugins ask for it. What others write with it goes where
+    the suite's own output goes; what they write as their summaries is given to ``say``, in one text.
     """
     current = config.pluginmanager.getplugin("terminalreporter")
     if current is None or type(current).__name__ == "Silent":
         return
+    import pytest
+    from _pytest.config import create_terminal_writer
     from _pytest.terminal import TerminalReporter
 
     class Silent(TerminalReporter):
@@ -579,9 +604,16 @@ def silence_terminal(config):
             elif report.when == "call":
                 self.stats.setdefault("passed", []).append(report)
 
+        @pytest.hookimpl(hookwrapper=True)
         def pytest_sessionfinish(self, session, exitstatus):
-            # Other people's summaries may do more than print.
+            outcome = yield
+            outcome.get_result()
+            # Other people's summaries may do more than print, so they are called in any case.
+            written = Written()
+            self._tw = self.writer = create_terminal_writer(config, written)
             config.hook.pytest_terminal_summary(terminalreporter=self, exitstatus=exitstatus, config=config)
+            if not getattr(config.option, "no_summary", False):
+                say("".join(written.pieces))
 
     def nothing(self):
         return None
@@ -589,7 +621,7 @@ def silence_terminal(config):
     for name in dir(TerminalReporter):
         if name.startswith("pytest_") and name not in Silent.__dict__:
             setattr(Silent, name, nothing)
-    silent = Silent(config, open(os.devnull, "w"))
+    silent = Silent(config, sys.stdout)
     # What a conftest may ask of it before anything was reported.
     for name in ("_session", "_sessionstarttime", "_session_start", "startdir", "startpath"):
         if hasattr(current, name):

@@ -23,6 +23,7 @@ from pytest_pyimages.runs.events import (
     LongRepr,
     Passed,
     Report,
+    Summary,
     Warned,
 )
 from pytest_pyimages.runs.wire import MAX_NODEID, Decoder, WireError, clean
@@ -57,6 +58,7 @@ EXPECTED: list[Event] = [
     Warned("DeprecationWarning", "old", "/src/shop/a.py", 5, "runtest", "test_a.py::test_one"),
     Failing(("test_a.py::test_two[x]",)),
     Kept({"last_failed": None}),
+    Summary("= benchmarks =\n1 s\n"),
     End(1),
     Exit(1, None, -1, False),
 ]
