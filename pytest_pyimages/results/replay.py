@@ -16,6 +16,7 @@ from pytest_pyimages.results.interleaved import Interleaved
 from pytest_pyimages.results.outcome import NOT_RUN, Failure, ImageResult
 from pytest_pyimages.results.problems import is_enough, run_problem, unknown_options
 from pytest_pyimages.results.reports import ALLOWED, warning_message, with_label
+from pytest_pyimages.results.superseded import take_back_subtests
 from pytest_pyimages.runs.events import (
     Collected,
     CollectReport,
@@ -184,6 +185,8 @@ class Replay:
         if event.status[0] or event.when == "teardown":  # a setup that passed says nothing yet
             image.reported.add(event.nodeid)
         result.count(event.nodeid, event.status[0])
+        if event.outcome == "rerun":
+            take_back_subtests(self._session, result, event.nodeid)
         if self._details:
             keep_details(result, event)
         hook.pytest_runtest_logreport(report=image.maker.report(event))

@@ -13,6 +13,7 @@ from _pytest._io import TerminalWriter
 from pytest_pyimages.runs.events import CollectReport, Item, LongRepr, Passed, Report, Warned
 
 STATUS = "pyimages_status"  # attribute of a report: pytest_report_teststatus inside the container
+SUBTEST = "pyimages_subtest"  # attribute of a report: it is a part of a test only
 PROPERTY = "py_image"  # user property: which image a report comes from
 ALLOWED = "allowed to fail"
 
@@ -87,6 +88,7 @@ class ReportMaker:
         if event.wasxfail is not None:
             report.wasxfail = event.wasxfail
         setattr(report, STATUS, event.status)
+        setattr(report, SUBTEST, event.subtest)
         return self.allow(report)
 
     def crash(self, item: Item, problem: str, detail: str) -> pytest.TestReport:

@@ -69,6 +69,7 @@ class CollectReport(NamedTuple):
     nodeid: str
     outcome: Outcome
     longrepr: LongRepr
+    subtest: bool = False
     sections: tuple[tuple[str, str], ...]
 
 

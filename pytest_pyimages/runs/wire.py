@@ -352,6 +352,7 @@ def _report(fields: _Fields) -> Report:
         longrepr=fields.longrepr("longrepr"),
     )
 
+        subtest=fields.raw("subtest") is True,
 
 _DECODERS: dict[str, Callable[[_Fields], Event]] = {
     "hello": _hello,

@@ -333,6 +333,7 @@ def make_plugins(channel, spec):
         def __init__(self):
             self.indexes = {}
             self.held = {}  # node id -> the plain passed phases of the test that is under way
+            self.told = set()  # node ids of tests under way of which something else was reported
             self.config = None
             self.deselected = 0
             self.processes = 0
@@ -449,6 +450,7 @@ def make_plugins(channel, spec):
             channel.run(-1)
 
         def pytest_runtest_logreport(self, report):
+            self.told.discard(nodeid)
             nodeid = self._without_group(report.nodeid)
             index = self.indexes.get(nodeid)
             held = self.held.get(nodeid, ())
@@ -457,12 +459,15 @@ def make_plugins(channel, spec):
                 or not self._is_plain(report)
                 or report.when != ("setup", "call", "teardown", "?")[len(held)]
             ):
+                # Of a test whose subtests failed, pytest makes a failure when it is asked for the report's status.
+                or nodeid in self.told
                 for earlier in held:
                     self._send_report(nodeid, earlier)
                 self.held.pop(nodeid, None)
                 self._send_report(nodeid, report)
             elif len(held) == 2:
                 del self.held[nodeid]
+                self.told.add(nodeid)
                 channel.send_text(
                     '{"t":"pass","i":%d,"s":%.6f,"d":[%.6f,%.6f,%.6f]}'
                     % (
@@ -506,6 +511,7 @@ def make_plugins(channel, spec):
             }
             channel.send_text(fitting(record, report))
 
+                "subtest": type(report).__name__ == "SubtestReport",
         def pytest_internalerror(self, excrepr):
             channel.send({"t": "internal", "text": clip(as_text(excrepr))})
 
