@@ -15,7 +15,7 @@ from pytest_pyimages.settings import OWN_OPTIONS, Settings
 _LEFT_OUT = frozenset(
     "--py-images --py-images-report --py-images-baseline --py-images-fail-fast --py-images-jobs --junitxml --junit-xml"
     " --lf --last-failed --ff --failed-first --nf --new-first --sw --stepwise --cov --cov-report -x --exitfirst"
-    " --maxfail".split()
+    " --maxfail --randomly-seed".split()
 )
 
 
@@ -39,7 +39,8 @@ def commands_again(
         spec = _spec(result, settings.registry)
         start = ["pyimages", "test", spec, "--"] if invocation.command else [*program, f"--py-images={spec}"]
         last_failed = ["--lf"] if failed and remembers else []
-        yield result.label, shlex.join([*start, *last_failed, *options, *positions])
+        own = [] if result.seed is None else [f"--randomly-seed={result.seed}"]
+        yield result.label, shlex.join([*start, *last_failed, *own, *invocation.host_args, *options, *positions])
 
 
 def _spec(result: ImageResult, registry: str) -> str:

@@ -18,13 +18,16 @@ import inspect
 import os
 import shlex
 import sys
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from pytest_pyimages.commandline import HOST_INI, host_arguments, options
+from pytest_pyimages.commandline import HOST_INI, host_arguments, options, without
+from pytest_pyimages.reporters import REPORTERS, SHARED
 from pytest_pyimages.settings import OWN_OPTIONS, Invocation, passed_environment
 
 
@@ -98,13 +101,64 @@ def forget_project(config: pytest.Config) -> None:
     config._inicache.clear()  # noqa: SLF001 - see above
 
 
-def rewrite_arguments(config: pytest.Config, args: list[str], invocation: Invocation) -> None:
-    """Leave in the host's arguments only what it is to obey; it imports no conftest."""
+def rewrite_arguments(
+    config: pytest.Config, args: list[str], invocation: Invocation, host_options: Collection[str]
+) -> None:
+    """Leave in the host's arguments only what it is to obey; it imports no conftest.
+
+    :param host_options: those of other plugins that are among it.
+    """
     _forget_config_warnings(config)
     config._inipath = invocation.inipath  # noqa: SLF001 - `pyimages test` gave pytest none; the header shows the real one
-    args[:] = ["--noconftest", *host_arguments(invocation.all_args, OWN_OPTIONS)]
+    given = host_arguments(invocation.all_args, OWN_OPTIONS, others=host_options)
+    args[:] = ["--noconftest", *given]
     parser = config._parser  # noqa: SLF001 - see above
     config.known_args_namespace = parser.parse_known_args(args, namespace=copy.copy(config.option))
+
+
+def divided(config: pytest.Config, invocation: Invocation) -> Invocation:
+    """Return the invocation as the suite is to get it: without what plugins of the host do, and without those plugins.
+
+    A plugin that implements hooks of this one is the host's.
+    """
+    named = {option.name for option in options(invocation.all_args, OWN_OPTIONS)} & {*REPORTERS, *SHARED}
+    words = {f"{name}=1" if name in SHARED or REPORTERS[name].valued else name: name for name in named}
+    unknown = unknown_arguments(config, list(words)) if words else []
+    known = frozenset(name for word, name in words.items() if word not in unknown)
+    hosts = frozenset(_modules_with_our_hooks(config))
+    if not hosts and not known - SHARED:
+        return replace(invocation, host_options=known)
+
+    def left(args: Sequence[str]) -> list[str]:
+        return without(args, OWN_OPTIONS, known - SHARED, plugins=hosts)
+
+    environment = dict(invocation.environment)
+    if "PYTEST_ADDOPTS" in environment:
+        environment["PYTEST_ADDOPTS"] = shlex.join(left(shlex.split(environment["PYTEST_ADDOPTS"])))
+    if "PYTEST_PLUGINS" in environment:
+        plugins = environment["PYTEST_PLUGINS"].split(",")
+        environment["PYTEST_PLUGINS"] = ",".join(plugin for plugin in plugins if plugin not in hosts)
+    args = left(invocation.args)
+    return replace(
+        invocation,
+        args=tuple(args),
+        all_args=(*invocation.typed_first, *args),
+        environment=environment,
+        host_options=known,
+        host_plugins=hosts,
+        host_args=tuple(
+            word
+            for option in options(invocation.args, OWN_OPTIONS)
+            if option.name == "-p" and (option.value or "").strip() in hosts
+            for word in option.tokens
+        ),
+    )
+
+
+def _modules_with_our_hooks(config: pytest.Config) -> Iterator[str]:
+    for _, plugin in config.pluginmanager.list_name_plugin():
+        if isinstance(plugin, ModuleType) and any(name.startswith("pytest_pyimages_") for name in vars(plugin)):
+            yield plugin.__name__
 
 
 def unknown_arguments(config: pytest.Config, args: Sequence[str]) -> list[str]:

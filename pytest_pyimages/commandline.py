@@ -8,8 +8,10 @@ lacks is unknown to it, and even a known one (``-n``, ``--cov``, ``-W error::pro
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+
+from pytest_pyimages.reporters import VALUES as PLUGIN_VALUES
 
 # pytest's options that the host obeys (it draws, counts and writes); the rest of pytest's own are listed only where
 # their form matters for reading the command line: short ones, and those that take a value.
@@ -85,7 +87,7 @@ def options(args: Sequence[str], own: Sequence[tuple[str, bool]]) -> list[Option
 
 def pieces(args: Sequence[str], own: Sequence[tuple[str, bool]]) -> list[Option]:
     """Return all arguments in their order: options, and positions, whose name is ``POSITION``."""
-    takes_value = HOST_VALUES | INSIDE_VALUES | {name for name, valued in own if valued}
+    takes_value = HOST_VALUES | INSIDE_VALUES | PLUGIN_VALUES | {name for name, valued in own if valued}
     found: list[Option] = []
     words = iter(args)
     for word in words:
@@ -126,15 +128,18 @@ def _short(word: str, words: object, takes_value: frozenset[str] | set[str]) -> 
     return found
 
 
-def host_arguments(args: Sequence[str], own: Sequence[tuple[str, bool]]) -> list[str]:
-    """Return what of the arguments the host's pytest is to see."""
-    ours = {name for name, _ in own}
+def host_arguments(args: Sequence[str], own: Sequence[tuple[str, bool]], *, others: Collection[str] = ()) -> list[str]:
+    """Return what of the arguments the host's pytest is to see.
+
+    :param others: options of the host's other plugins that it is to obey, too.
+    """
+    obeyed = HOST_FLAGS | HOST_VALUES | {name for name, _ in own} | {*others}
     kept: list[str] = []
     for option in options(args, own):
         if option.name in ("-o", "--override-ini"):
             if option.value is not None and option.value.startswith(HOST_INI):
                 kept += option.tokens
-        elif option.name in HOST_FLAGS or option.name in HOST_VALUES or option.name in ours:
+        elif option.name in obeyed:
             kept += option.tokens
     return kept
 
@@ -162,6 +167,17 @@ def with_options(words: Sequence[str], options: Sequence[str]) -> tuple[str, ...
     """Return the words with further options, which come last and so win, but before a ``--``."""
     end = words.index(END) if END in words else len(words)
     return (*words[:end], *options, *words[end:])
+
+
+def without(
+    args: Sequence[str], own: Sequence[tuple[str, bool]], names: Collection[str], *, plugins: Collection[str] = ()
+) -> list[str]:
+    """Return the arguments without the options of these names, and without ``-p`` for these plugins."""
+    found: list[str] = []
+    for piece in pieces(args, own):
+        if piece.name not in names and not (piece.name == "-p" and (piece.value or "").strip() in plugins):
+            found += piece.tokens
+    return found
 
 
 DEBUGGERS = frozenset(("--pdb", "--trace"))

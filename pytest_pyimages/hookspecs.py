@@ -1,4 +1,4 @@
-"""Hooks that another plugin may implement. The docstrings are their contracts."""
+"""Hooks that other plugins of the host may implement. Their docstrings are contracts; docs/plugins.md has examples."""
 
 from __future__ import annotations
 
@@ -55,6 +55,6 @@ def pytest_pyimages_run_finished(result: ImageResult) -> None:
 def pytest_pyimages_report(document: dict[str, Any]) -> None:
     """The results of all images, as report.schema.json has them, before any file is made of them.
 
-    Called once per session that writes a report file. What is added to the document is in the JSON file; other files
-    show what they know.
+    Called once at the end of a session that writes a report file, tells GitHub Actions or has a baseline. What is added
+    to the document is in the JSON file; other files show what they know.
     """

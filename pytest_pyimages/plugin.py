@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_pyimages import barehost, commandline
+from pytest_pyimages import barehost, commandline, reporters
 from pytest_pyimages.connecting import connect
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
 from pytest_pyimages.settings import INI_KEYS, INSIDE, OPTIONS, OWN_OPTIONS, Invocation, Settings
@@ -55,7 +55,10 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
     if invocation is not None:
         terminal = _terminal_for(invocation)
         early_config.stash[TERMINAL] = terminal
+        divided = early_config.stash[INVOCATION] = barehost.divided(early_config, invocation)
         refusal = commandline.refused(invocation.all_args, OWN_OPTIONS, terminal=terminal is not None)
+        typed = [option.name for option in commandline.options(invocation.args, OWN_OPTIONS)]
+        refusal = refusal or reporters.refusal(typed, divided.host_options)
         if refusal is not None:
             raise pytest.UsageError(f"{refusal[0]} cannot be used with --py-images: {refusal[1]}")
         from pytest_pyimages.slips import check_positions
@@ -64,7 +67,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
             check_positions(invocation)
         except PyimagesError as error:
             raise pytest.UsageError(str(error)) from None
-        barehost.rewrite_arguments(early_config, args, invocation)
+        barehost.rewrite_arguments(early_config, args, invocation, divided.host_options)
     return (yield)
 
 

@@ -314,6 +314,8 @@ class Schedule:
             own_options=OWN_OPTIONS,
             own_ini=OWN_INI,
             memory=self._memory.get(plan.tag.label),
+            seed=self._settings.seed,
+            host_plugins=tuple(sorted(invocation.host_plugins)),
         )
 
     def _put(self, message: Message) -> None:

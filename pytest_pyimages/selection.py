@@ -27,7 +27,7 @@ def image_arguments(invocation: Invocation, labels: Sequence[str]) -> Mapping[st
     :param labels: of the whole matrix.
     """
     args = container_arguments(invocation.args, OWN_OPTIONS)
-    typed_first = pieces(invocation.all_args[: len(invocation.all_args) - len(invocation.args)], OWN_OPTIONS)
+    typed_first = pieces(invocation.typed_first, OWN_OPTIONS)
     typed = pieces(args, OWN_OPTIONS)
     given = [piece.value or "" for piece in (*typed_first, *typed) if piece.name == "-k"]
     expression = given[-1] if given else ""

@@ -10,23 +10,27 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_pyimages.commandline import options
 from pytest_pyimages.engines.base import Engine
 from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
 from pytest_pyimages.images.source_root import source_root
 from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.memory import Memory, forget_last_failed
 from pytest_pyimages.planning import planned
+from pytest_pyimages.random_order import remember_seed, shared_seed
+from pytest_pyimages.reporters import losses
 from pytest_pyimages.results.outcome import ImageResult, exit_status
 from pytest_pyimages.results.reports import STATUS
 from pytest_pyimages.runs.source import Source, is_empty
 from pytest_pyimages.schedule import Batch, Built, Message, Printed, Progressed, Said, Schedule
 from pytest_pyimages.selection import selects_tests
-from pytest_pyimages.settings import Settings
+from pytest_pyimages.settings import OWN_OPTIONS, Settings
 from pytest_pyimages.signals import Interruptions
 
 if TYPE_CHECKING:
@@ -36,6 +40,9 @@ if TYPE_CHECKING:
 
 # What pytest says of the host's own session stands: the images have no part in it.
 _OURS = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
+
+
+OTHER_ANNOTATIONS = "annotate_errors"  # what pytest-github-actions-annotate-failures registers
 
 
 class ImagesSession:
@@ -66,6 +73,8 @@ class ImagesSession:
         }
         # What people should know at the end.
         self._notes = list(dict.fromkeys(note for plan in self.plans for note in plan.project.notes))
+        configured = [option.name for option in options(invocation.typed_first, OWN_OPTIONS)]
+        self._notes += losses(configured, invocation.host_options)
         self._engine: Engine | None = None
         self._schedule: Schedule | None = None
         self._interruptions = Interruptions()
@@ -88,6 +97,8 @@ class ImagesSession:
             pytest.exit(f"no tests: there is no file in {self.source.root}", int(pytest.ExitCode.NO_TESTS_COLLECTED))
         if not self.plans:
             pytest.exit("nothing to run again: no image is known to fail", int(pytest.ExitCode.NO_TESTS_COLLECTED))
+        if self._settings.github and self._config.pluginmanager.hasplugin(OTHER_ANNOTATIONS):
+            self._config.pluginmanager.unregister(name=OTHER_ANNOTATIONS)  # a failure is told once, with its image
         self._interruptions.install()
         try:
             self._engine = self._connecting.result()
@@ -97,7 +108,8 @@ class ImagesSession:
             raise pytest.UsageError(f"--py-images: {error}") from None
         try:
             memory = self._memory.given_to([tag.label for tag in self.matrix])
-            self._schedule = Schedule(self._engine, self._settings, self.source, memory=memory)
+            settings = replace(self._settings, seed=shared_seed(self._config, self._settings.invocation))
+            self._schedule = Schedule(self._engine, settings, self.source, memory=memory)
             self._schedule.start(self.plans)
         except PyimagesError as error:
             raise pytest.UsageError(str(error)) from None
@@ -206,6 +218,7 @@ class ImagesSession:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self._schedule is not None:
             self._memory.keep(self.results, collect_only=self._settings.collect_only)
+            remember_seed(self._config, self.results.values())
         if self._settings.wants_details:
             self._write_reports(session)
 

@@ -130,6 +130,14 @@ class Invocation:
     module: bool  # called as ``python -m pytest``
     command: bool  # called as ``pyimages``
     environment: Mapping[str, str]  # what of the host's variables the suite sees
+    host_options: frozenset[str] = frozenset()  # of the host's other plugins, which it obeys
+    host_plugins: frozenset[str] = frozenset()  # modules that the suite must not load, whatever its settings say
+    host_args: tuple[str, ...] = ()  # the words that name these on the command line
+
+    @property
+    def typed_first(self) -> tuple[str, ...]:
+        """The arguments of the ini file and of PYTEST_ADDOPTS."""
+        return self.all_args[: len(self.all_args) - len(self.args)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +163,7 @@ class Settings:
     passed_output: bool
     collect_only: bool
     live_output: bool  # -s: what the suite prints is shown as it comes
+    seed: int = 0  # for suites that use pytest-randomly; known when plugins are configured
 
     @classmethod
     def from_config(cls, config: pytest.Config, invocation: Invocation) -> Settings:

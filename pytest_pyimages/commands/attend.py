@@ -13,6 +13,7 @@ from pytest_pyimages.connecting import connect
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.memory import Memory
 from pytest_pyimages.planning import planned
+from pytest_pyimages.reporters import REPORTERS
 from pytest_pyimages.runs.host_terminal import HostTerminal
 from pytest_pyimages.settings import OWN_OPTIONS, Invocation, Settings
 
@@ -50,4 +51,9 @@ def _memory(config: pytest.Config, invocation: Invocation) -> Memory | None:
 
 
 def _files(config: pytest.Config, settings: Settings) -> tuple[tuple[str, object], ...]:
-    return ("--py-images-report", settings.reports), ("--junitxml", config.getoption("xmlpath", None))
+    others = [name for name in sorted(settings.invocation.host_options) if name in REPORTERS and REPORTERS[name].loss]
+    return (
+        ("--py-images-report", settings.reports),
+        ("--junitxml", config.getoption("xmlpath", None)),
+        *((name, True) for name in others),
+    )

@@ -88,6 +88,7 @@ def _pytest(plan: ImagePlan, image: BuiltImage, invocation: Invocation, memory: 
         "memory": None if memory is None else memory.given_to([plan.tag.label]).get(plan.tag.label),
         "own_options": [list(option) for option in OWN_OPTIONS],
         "own_ini": list(OWN_INI),
+        "host_plugins": sorted(invocation.host_plugins),
     }
 
 

@@ -60,6 +60,7 @@ class ImageResult:
     # For report files, and empty if there are none.
     durations: dict[str, float] = field(default_factory=dict)  # node id -> seconds of all phases
     failures: dict[str, Failure] = field(default_factory=dict)  # node id -> the last failure
+    seed: int | None = None  # of pytest-randomly, if the suite has that
     summary: str = ""  # what its plugins and conftests wrote at the end
     usage_error: bool = False  # pytest inside refused its arguments
     kept: Kept | None = None  # None if pytest inside did not come to say

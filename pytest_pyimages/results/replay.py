@@ -25,6 +25,7 @@ from pytest_pyimages.runs.events import (
     Items,
     Passed,
     Report,
+    Seeded,
     Warned,
 )
 from pytest_pyimages.runs.run import RunEnd
@@ -184,9 +185,9 @@ class Replay:
             hook.pytest_runtest_logstart(nodeid=with_label(event.nodeid, result.label), location=event.location)
         if event.status[0] or event.when == "teardown":  # a setup that passed says nothing yet
             image.reported.add(event.nodeid)
-        result.count(event.nodeid, event.status[0])
         if event.outcome == "rerun":
             take_back_subtests(self._session, result, event.nodeid)
+        result.count(event.nodeid, event.status[0])
         if self._details:
             keep_details(result, event)
         hook.pytest_runtest_logreport(report=image.maker.report(event))
@@ -213,21 +214,14 @@ class Replay:
                 self._missing.look(result.label, event.longrepr.text)
             self._play_collect(image, image.maker.collect(event))
         elif isinstance(event, Warned):
-            told = f"{event.category}: {' '.join(event.text.split())}"[:LONGEST_MESSAGE]
-            if told in result.warnings or len(result.warnings) < MOST_WARNINGS:
-                result.warnings[told] = result.warnings.get(told, 0) + 1
-            self._hook.pytest_warning_recorded.call_historic(
-                kwargs={
-                    "warning_message": warning_message(event),
-                    "when": event.when,
-                    "nodeid": with_label(event.nodeid, result.label) if event.nodeid else "",
-                    "location": None,
-                }
-            )
+            self._warned(result, event)
         elif isinstance(event, Hello):
             result.python = event.python
             if event.processes:
                 self._interleave(image)
+        elif isinstance(event, Seeded):
+            self._tell_seed(event.seed)
+            result.seed = event.seed
         else:
             image.told(event)
 
@@ -240,12 +234,36 @@ class Replay:
         if self._terminal is not None:
             self._terminal.showfspath = False
 
+    def _warned(self, result: ImageResult, event: Warned) -> None:
+        told = f"{event.category}: {' '.join(event.text.split())}"[:LONGEST_MESSAGE]
+        if told in result.warnings or len(result.warnings) < MOST_WARNINGS:
+            result.warnings[told] = result.warnings.get(told, 0) + 1
+        self._hook.pytest_warning_recorded.call_historic(
+            kwargs={
+                "warning_message": warning_message(event),
+                "when": event.when,
+                "nodeid": with_label(event.nodeid, result.label) if event.nodeid else "",
+                "location": None,
+            }
+        )
+
+    def _tell_seed(self, seed: int) -> None:
+        """Say which seed all images use, once, as the header does where the host has pytest-randomly."""
+        if any(image.result.seed is not None for image in self._images.values()):
+            return
+        config, terminal = self._session.config, self._terminal
+        is_in_header = getattr(config.option, "randomly_seed", None) == seed
+        if terminal is not None and not is_in_header and terminal.showheader and not terminal.no_header:
+            terminal.write_line(f"Using --randomly-seed={seed}")
+
     def _collected(self, image: ImageRun, event: Collected) -> None:
         image.result.collected = event.total
         image.collected = True
         self._count_expected()
         if self._terminal is not None:
             self._terminal._numcollected = self._session.testscollected  # noqa: SLF001 - what progress counts against
+            if hasattr(self._terminal, "tests_count"):  # pytest-sugar counts against a number of its own
+                self._terminal.tests_count = self._session.testscollected
             if event.deselected:  # the items themselves exist inside only; their number is what is shown
                 self._terminal.stats.setdefault("deselected", []).extend([None] * event.deselected)
         if self._collect_only and self._terminal is not None:

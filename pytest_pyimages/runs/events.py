@@ -19,6 +19,12 @@ class Hello(NamedTuple):
     processes: int = 0  # of xdist, that run the tests; 0 where it is pytest itself
 
 
+class Seeded(NamedTuple):
+    """The suite has pytest-randomly, which uses this seed."""
+
+    seed: int
+
+
 class Item(NamedTuple):
     nodeid: str
     path: str
@@ -63,13 +69,13 @@ class Report(NamedTuple):
     properties: tuple[tuple[str, Any], ...]
     sections: tuple[tuple[str, str], ...]
     longrepr: LongRepr
+    subtest: bool = False
 
 
 class CollectReport(NamedTuple):
     nodeid: str
     outcome: Outcome
     longrepr: LongRepr
-    subtest: bool = False
     sections: tuple[tuple[str, str], ...]
 
 
@@ -129,6 +135,7 @@ class NoSource(NamedTuple):
 
 Event = (
     Hello
+    | Seeded
     | Items
     | Collected
     | Passed

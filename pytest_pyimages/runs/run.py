@@ -46,6 +46,8 @@ class RunSpec:
     own_options: tuple[tuple[str, bool], ...]  # our options, and whether they take a value
     own_ini: tuple[str, ...]
     memory: Mapping[str, Any] | None  # values of pytest's cache by name; None to leave it alone
+    seed: int  # for pytest-randomly
+    host_plugins: tuple[str, ...]  # modules that the suite must not load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +175,8 @@ class Run:
             "own_options": [list(option) for option in self._spec.own_options],
             "own_ini": list(self._spec.own_ini),
             "memory": self._spec.memory,
+            "seed": self._spec.seed,
+            "host_plugins": list(self._spec.host_plugins),
         }
         return json.dumps(message).encode("ascii") + b"\n"
 

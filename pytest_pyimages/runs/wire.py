@@ -7,6 +7,7 @@ which a healthy run sends them:
 t          says
 ========== ===========================================================================================
 hello      protocol version, Python, pytest, rootdir and ini file inside, how many processes of xdist there will be
+seed       that pytest-randomly is there, and the seed that it uses
 collect    a collector that failed or was skipped
 items      up to 500 collected tests: node id, path, line, domain
 collected  how many there are in all, and how many were deselected
@@ -58,6 +59,7 @@ from pytest_pyimages.runs.events import (
     Outcome,
     Passed,
     Report,
+    Seeded,
     Summary,
     Warned,
 )
@@ -350,12 +352,13 @@ def _report(fields: _Fields) -> Report:
         properties=properties,
         sections=fields.sections("sections"),
         longrepr=fields.longrepr("longrepr"),
+        subtest=fields.raw("subtest") is True,
     )
 
-        subtest=fields.raw("subtest") is True,
 
 _DECODERS: dict[str, Callable[[_Fields], Event]] = {
     "hello": _hello,
+    "seed": lambda fields: Seeded(fields.integer("seed", lowest=-(1 << 53))),
     "items": _items,
     "collected": lambda fields: Collected(fields.integer("count"), fields.integer("deselected")),
     "report": _report,

@@ -364,6 +364,9 @@ def make_plugins(channel, spec):
             )
             if spec["incomplete"]:
                 warn("ReadOnlySourceWarning", spec["incomplete"], (spec["project"], 0))
+            if hasattr(config.option, "randomly_seed"):  # pytest-randomly, which is configured after this
+                config.option.randomly_seed = spec["seed"]
+                channel.send({"t": "seed", "seed": spec["seed"]})
             channel.flush()
 
         @pytest.hookimpl(trylast=True)
@@ -447,27 +450,27 @@ def make_plugins(channel, spec):
             nodeid = self._without_group(nodeid)
             for report in self.held.pop(nodeid, ()):
                 self._send_report(nodeid, report)
+            self.told.discard(nodeid)
             channel.run(-1)
 
         def pytest_runtest_logreport(self, report):
-            self.told.discard(nodeid)
             nodeid = self._without_group(report.nodeid)
             index = self.indexes.get(nodeid)
             held = self.held.get(nodeid, ())
             if (
                 index is None
+                # Of a test whose subtests failed, pytest makes a failure when it is asked for the report's status.
+                or nodeid in self.told
                 or not self._is_plain(report)
                 or report.when != ("setup", "call", "teardown", "?")[len(held)]
             ):
-                # Of a test whose subtests failed, pytest makes a failure when it is asked for the report's status.
-                or nodeid in self.told
                 for earlier in held:
                     self._send_report(nodeid, earlier)
                 self.held.pop(nodeid, None)
+                self.told.add(nodeid)
                 self._send_report(nodeid, report)
             elif len(held) == 2:
                 del self.held[nodeid]
-                self.told.add(nodeid)
                 channel.send_text(
                     '{"t":"pass","i":%d,"s":%.6f,"d":[%.6f,%.6f,%.6f]}'
                     % (
@@ -508,10 +511,10 @@ def make_plugins(channel, spec):
                 "properties": properties_of(report),
                 "sections": sections_of(report) if spec["passed_output"] or report.outcome != "passed" else [],
                 "longrepr": longrepr_of(report),
+                "subtest": type(report).__name__ == "SubtestReport",
             }
             channel.send_text(fitting(record, report))
 
-                "subtest": type(report).__name__ == "SubtestReport",
         def pytest_internalerror(self, excrepr):
             channel.send({"t": "internal", "text": clip(as_text(excrepr))})
 
@@ -639,8 +642,10 @@ def silence_terminal(config, say):
     config.pluginmanager.register(silent, "terminalreporter")
 
 
-def stand_in_for_plugin():
-    """Let ``-p pyimages`` in the suite's own ini file find an empty plugin: the real one is not in here."""
+def stand_in_for_plugins(host_plugins):
+    """Let ``-p`` in the suite's own ini file find an empty plugin, where the real one is the host's."""
+    for name in host_plugins:
+        sys.modules[name] = type(sys)(str(name), "PYTEST_DONT_REWRITE")
     try:
         from importlib.util import find_spec
     except ImportError:  # Python 2: there the ini file has to do without
@@ -670,7 +675,7 @@ def run_attended(spec):
 
 def be_pytest(spec):
     """Make this process look as if it had been started as pytest."""
-    stand_in_for_plugin()
+    stand_in_for_plugins(spec["host_plugins"])
     sys.argv[:] = [spec["program"]] + spec["args"]
     sys.path[0:1] = [os.getcwd() if spec["cwd_on_path"] else os.path.dirname(sys.executable)]
 

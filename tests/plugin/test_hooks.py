@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_pyimages import hookspecs
 from tests.plugin.conftest import ImagesRun, make_distribution
 
 Run = Callable[..., ImagesRun]
@@ -40,3 +41,46 @@ def test_hooks(pytester: pytest.Pytester, run_images: Run, tmp_path: Path, monke
     assert heard.index("ready 3.12 False") < heard.index("finished 3.12 passed 1")
     assert heard[-1] == "report 1"
     assert run.report["commit"] == "abc"
+
+
+LOCAL = """
+import os
+
+assert "FAKE_IMAGE" not in os.environ, "imported inside"
+
+def pytest_pyimages_image_ready(image, built):
+    print("ready", image.label)
+"""
+
+
+@pytest.mark.parametrize("where", ["-p", "-p joined", "PYTEST_PLUGINS", "PYTEST_ADDOPTS", "addopts"])
+def test_a_module_of_the_project_with_hooks_is_the_hosts(
+    pytester: pytest.Pytester, run_images: Run, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    pytester.makepyfile(image_hooks=LOCAL, test_it="def test_a(): pass")
+    args = {"-p": ["-p", "image_hooks"], "-p joined": ["-pimage_hooks"]}.get(where, [])
+    if where == "PYTEST_PLUGINS":
+        monkeypatch.setenv(where, "image_hooks")
+    elif where == "PYTEST_ADDOPTS":
+        monkeypatch.setenv(where, "-q -p image_hooks")
+    elif where == "addopts":
+        pytester.makeini("[pytest]\naddopts = -p image_hooks")
+    run = run_images(*args, images="3.12,3.14-slim")
+    assert run.result.ret == pytest.ExitCode.OK
+    assert {"ready 3.12", "ready 3.14-slim"} <= set(run.out.splitlines())
+
+
+def test_the_example_of_the_documentation(
+    pytester: pytest.Pytester, run_images: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
+    example = text.partition("```python\n")[2].partition("```")[0]
+    specs = [name for name in vars(hookspecs) if name.startswith("pytest_pyimages_")]
+    assert [name for name in specs if f"def {name}(" not in example] == []
+    monkeypatch.setenv("GITHUB_SHA", "c0ffee")
+    pytester.makepyfile(image_hooks=example, test_it="def test_a(): pass")
+    run = run_images("-p", "image_hooks", images="3.12,2.7")
+    run.result.stdout.fnmatch_lines(["3.12: Python *, new"])
+    run.result.stdout.fnmatch_lines(["2.7 was not tested: *"])
+    assert run.report["commit"] == "c0ffee"
+    assert "2.7 again: python -m pytest --py-images=2.7 -p image_hooks" in run.out

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.plugin.conftest import ImagesRun
+from tests.plugin.conftest import ImagesRun, make_distribution
 
 Run = Callable[..., ImagesRun]
 
@@ -72,6 +75,186 @@ def test_what_a_plugin_writes_last_is_shown_when_it_ends_the_process(
     run = run_images()
     assert run.result.ret == pytest.ExitCode.TESTS_FAILED
     run.result.stdout.fnmatch_lines(["*-- stderr of the worker --*", "+* Timeout +*", "it hangs in here"])
+
+
+RANDOMLY = """
+import os
+
+def pytest_addoption(parser):
+    parser.addoption("--randomly-seed", dest="randomly_seed", default="default")
+
+def pytest_configure(config):
+    assert config.option.randomly_seed not in ("default", "last")
+
+def pytest_terminal_summary(terminalreporter):
+    terminalreporter.write_line(f"used {int(terminalreporter.config.option.randomly_seed)}")
+"""
+
+
+@pytest.fixture
+def randomly(pytester: pytest.Pytester, tmp_path: Path) -> Path:
+    """Return the folder of a plugin that only images have."""
+    make_distribution(tmp_path, "pytest-randomly", "our_randomly", RANDOMLY)
+    pytester.makepyfile("def test_a(): assert 0")
+    return tmp_path
+
+
+def seeds(run: ImagesRun) -> list[str]:
+    """The seed that is told first, those that suites have used, and those of the commands at the end."""
+    return re.findall(r"(?:Using |^used |--lf )(?:--randomly-seed=)?(\d+)", run.out, re.MULTILINE)
+
+
+def test_all_images_have_one_seed(run_images: Run, randomly: Path) -> None:
+    run = run_images(images=IMAGES, inside=randomly)
+    assert run.out.count("Using --randomly-seed=") == 1
+    assert "summary of 3.12, 3.14-slim" in run.out
+    assert len(seeds(run)) == 4
+    assert len(set(seeds(run))) == 1
+    other = run_images("--randomly-seed=last", images=IMAGES, inside=randomly)
+    assert seeds(other) == seeds(run)
+    assert seeds(run_images(inside=randomly)) != seeds(run_images(inside=randomly))
+
+
+def test_a_seed_that_is_asked_for_is_used(run_images: Run, randomly: Path) -> None:
+    assert seeds(run_images("--randomly-seed", "77", images=IMAGES, inside=randomly)) == ["77"] * 4
+
+
+def test_a_suite_without_random_order_has_no_seed(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile("def test_a(): assert 0")
+    assert "randomly-seed" not in run_images().out
+
+
+HTML = """
+def pytest_addoption(parser):
+    parser.addoption("--html", dest="htmlpath")
+    parser.addoption("--self-contained-html", action="store_true")
+
+def pytest_configure(config):
+    if config.option.htmlpath:
+        config.pluginmanager.register(Html(config.option), "html")
+
+class Html:
+    def __init__(self, option):
+        self.option, self.lines = option, [str(option.self_contained_html)]
+
+    def pytest_runtest_logreport(self, report):
+        if report.when == "call":
+            self.lines.append(f"{report.nodeid} {report.outcome}")
+
+    def pytest_sessionfinish(self):
+        with open(self.option.htmlpath, "w") as file:
+            file.write("\\n".join(sorted(self.lines)))
+"""
+
+
+@pytest.fixture
+def host_plugin(tmp_path: Path, images_command: object, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Install a plugin on the host only: its name and its source."""
+
+    def install(name: str, source: str) -> None:
+        make_distribution(tmp_path / "host-only", name, f"our_{name.replace('-', '_')}", source)
+
+    monkeypatch.setenv("PYTHONPATH", f"{os.environ['PYTHONPATH']}:{tmp_path / 'host-only'}")
+    return install
+
+
+@pytest.mark.parametrize("how", ["typed", "two words", "PYTEST_ADDOPTS"])
+def test_a_report_of_a_plugin_of_the_host_is_of_all_images(
+    pytester: pytest.Pytester,
+    run_images: Run,
+    host_plugin: Callable[[str, str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+) -> None:
+    """What is installed inside has no such option, and is not asked for it."""
+    host_plugin("pytest-html", HTML)
+    pytester.makepyfile("def test_a(): pass\ndef test_b(): assert 0")
+    args = {"typed": ["--html=r.html"], "two words": ["--html", "r.html"], "PYTEST_ADDOPTS": []}[how]
+    if how == "PYTEST_ADDOPTS":
+        monkeypatch.setenv("PYTEST_ADDOPTS", "-rA --html=r.html --self-contained-html")
+    else:
+        args.append("--self-contained-html")
+    run = run_images(*args, images=IMAGES)
+    assert run.result.ret == pytest.ExitCode.TESTS_FAILED
+    name = next(pytester.path.glob("test_*.py")).name
+    assert (pytester.path / "r.html").read_text().splitlines() == [
+        "True",
+        f"{name}::test_a[3.12] passed",
+        f"{name}::test_a[3.14-slim] passed",
+        f"{name}::test_b[3.12] failed",
+        f"{name}::test_b[3.14-slim] failed",
+    ]
+    assert "--html" not in run.out.partition("again:")[2]
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("--html=r.html", "its report would stay in the containers · install pytest-html here, or use --py-images-"),
+        ("--instafail", "it is of use on this host only · install pytest-instafail here"),
+        ("--benchmark-json=b.json", "its files would stay in the containers · each image's table is shown at the end"),
+        ("--log-file=log", "its file would stay in the containers · failures show what was logged"),
+    ],
+)
+def test_what_nobody_would_see_is_refused(pytester: pytest.Pytester, run_images: Run, option: str, told: str) -> None:
+    pytester.makepyfile("def test_a(): pass")
+    run = run_images(option)
+    assert run.result.ret == pytest.ExitCode.USAGE_ERROR
+    assert run.err.startswith(f"ERROR: {option.partition('=')[0]} cannot be used with --py-images: {told}")
+    assert run.calls == []
+
+
+def test_what_a_project_asks_for_and_nobody_sees_is_told(
+    pytester: pytest.Pytester, run_images: Run, tmp_path: Path
+) -> None:
+    make_distribution(tmp_path, "pytest-html", "our_html", HTML)
+    pytester.makeini("[pytest]\naddopts = --html=r.html --self-contained-html")
+    pytester.makepyfile("def test_a(): pass")
+    run = run_images(inside=tmp_path)
+    assert run.result.ret == pytest.ExitCode.OK
+    assert run.out.count("its report stayed in the containers · install pytest-html here, or use --py-images-rep") == 1
+
+
+ANNOTATIONS = """
+class Annotate:
+    def pytest_runtest_logreport(self, report):
+        if report.failed:
+            print(f"\\n::error ::of the other plugin: {report.nodeid}")
+
+def pytest_configure(config):
+    config.pluginmanager.register(Annotate(), "annotate_errors")
+"""
+
+
+def test_a_failure_is_annotated_once(
+    pytester: pytest.Pytester,
+    run_images: Run,
+    host_plugin: Callable[[str, str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    host_plugin("pytest-github-actions-annotate-failures", ANNOTATIONS)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    pytester.makepyfile("def test_a(): assert 0")
+    ours = run_images().out
+    assert ours.count("::error ") == 1
+    assert "of the other plugin" not in ours
+    theirs = run_images("--py-images-github=no").out
+    assert theirs.count("::error ") == theirs.count("of the other plugin") == 1
+
+
+def test_a_progress_bar_of_a_plugin_knows_how_many_tests_there_are(
+    pytester: pytest.Pytester, run_images: Run, host_plugin: Callable[[str, str], None]
+) -> None:
+    """As pytest-sugar has it."""
+    host_plugin(
+        "pytest-sugar",
+        "import pytest\n"
+        "@pytest.hookimpl(trylast=True)\n"
+        "def pytest_configure(config):\n    config.pluginmanager.getplugin('terminalreporter').tests_count = 0\n"
+        "def pytest_terminal_summary(terminalreporter):\n    print('of', terminalreporter.tests_count)\n",
+    )
+    pytester.makepyfile("def test_a(): pass\ndef test_b(): pass")
+    run_images(images=IMAGES).result.stdout.fnmatch_lines(["of 4"])
 
 
 # Subtests and attempts as pytest 9 and pytest-rerunfailures report them.

@@ -19,8 +19,11 @@ LAYERS = (
     ("errors",),
     ("engines",),
     ("matrix", "images", "runs", "results"),
-    ("commandline", "parallel", "settings", "barehost", "hookspecs", "again", "selection", "signals", "slips"),
-    ("memory", "planning", "concurrency", "schedule"),
+    (
+        *("commandline", "parallel", "settings", "barehost", "hookspecs", "again", "reporters"),
+        *("selection", "signals", "slips"),
+    ),
+    ("memory", "planning", "concurrency", "random_order", "schedule"),
     ("session",),
     ("plugin", "connecting", "commands", "cli"),
 )
