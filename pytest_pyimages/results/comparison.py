@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_pyimages.results.outcome import NOT_RUN, ImageResult
@@ -14,6 +15,19 @@ class Difference:
 
     nodeid: str
     outcomes: tuple[str, ...]  # in the order of the images; "" where the test was not collected
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """An image in the comparison."""
+
+    label: str  # as it is shown, "3.15-rc?"
+    python: str  # its version; empty if that is not known
+
+    @property
+    def minor(self) -> tuple[int, int] | None:
+        found = re.match(r"(\d+)\.(\d+)", self.python)
+        return (int(found[1]), int(found[2])) if found else None
 
 
 def differences(results: Mapping[str, ImageResult]) -> tuple[Difference, ...]:
@@ -38,36 +52,72 @@ def differences(results: Mapping[str, ImageResult]) -> tuple[Difference, ...]:
     return tuple(found)
 
 
-def compared_labels(results: Mapping[str, ImageResult]) -> tuple[str, ...]:
+def skipped_everywhere(results: Mapping[str, ImageResult]) -> tuple[str, ...]:
+    """Return the tests that no image has run, although each has them: they are tested nowhere."""
+    compared = [result.outcomes for result in results.values() if result.is_compared]
+    if not compared:
+        return ()
+    return tuple(
+        nodeid
+        for nodeid, outcome in compared[0].items()
+        if outcome == "skipped" and all(outcomes.get(nodeid) == "skipped" for outcomes in compared[1:])
+    )
+
+
+def compared_columns(results: Mapping[str, ImageResult]) -> tuple[Column, ...]:
     """Return the images that have a column in the comparison."""
-    return tuple(label for label, result in results.items() if result.is_compared)
+    return tuple(
+        Column(result.label + ("?" if result.allowed_to_fail else ""), result.python)
+        for result in results.values()
+        if result.is_compared
+    )
 
 
-def patterns(labels: tuple[str, ...], found: tuple[Difference, ...]) -> Iterator[tuple[str, tuple[Difference, ...]]]:
-    """Yield the differences grouped by what they have in common, in words; the tests' order is kept."""
-    groups: dict[str, list[Difference]] = {}
+def patterns(columns: Sequence[Column], found: Sequence[Difference]) -> Iterator[tuple[str, tuple[Difference, ...]]]:
+    """Yield the differences grouped by what they share, in words, the worst first; the tests keep their order."""
+    groups: dict[tuple[int, str], list[Difference]] = {}
     for difference in found:
-        groups.setdefault(_pattern(labels, difference.outcomes), []).append(difference)
-    for pattern, members in groups.items():
+        groups.setdefault(_pattern(columns, difference.outcomes), []).append(difference)
+    for (_, pattern), members in sorted(groups.items(), key=lambda group: group[0][0]):  # stable: the first seen first
         yield pattern, tuple(members)
 
 
-_VERBS = (("error", "errors"), ("failed", "fails"), (NOT_RUN, "not run"), ("xpassed", "passes unexpectedly"))
+_VERBS = (
+    (("error",), "errors"),
+    (("failed", "error"), "fails"),
+    ((NOT_RUN,), "not run"),
+    (("xpassed",), "passes unexpectedly"),
+    (("xfailed",), "fails as expected"),
+    (("skipped",), "skipped"),
+)
 
 
-def _pattern(labels: tuple[str, ...], outcomes: tuple[str, ...]) -> str:
-    for outcome, verb in (*_VERBS, ("xfailed", "fails as expected"), ("skipped", "skipped")):
-        where = [index for index, value in enumerate(outcomes) if value == outcome]
+def _pattern(columns: Sequence[Column], outcomes: tuple[str, ...]) -> tuple[int, str]:
+    """Return how bad it is, from 0, and what to call it."""
+    for rank, (meant, verb) in enumerate(_VERBS):
+        if rank == 0 and "failed" in outcomes:
+            continue  # both are failures
+        where = [index for index, outcome in enumerate(outcomes) if outcome in meant]
         if where:
-            return f"{verb} {_where(labels, where)}"
-    return f"collected {_where(labels, [index for index, value in enumerate(outcomes) if value])}"
+            return rank, f"{verb} {_where(columns, where)}"
+    return len(_VERBS), f"collected {_where(columns, [index for index, outcome in enumerate(outcomes) if outcome])}"
 
 
-def _where(labels: tuple[str, ...], where: list[int]) -> str:
-    if len(where) == 1:
-        return f"only on {labels[where[0]]}"
-    if where == list(range(where[0], len(labels))) and where[0] > 0:
-        return f"from {labels[where[0]]} on"
-    if len(where) == len(labels):
+def _where(columns: Sequence[Column], where: Sequence[int]) -> str:
+    """Return which of the images that is, by their Pythons if possible: "from 3.14 on"."""
+    if len(where) == len(columns):
         return "everywhere"
-    return "on " + ", ".join(labels[index] for index in where)
+    if len(where) == 1:
+        return f"only on {columns[where[0]].label}"
+    inside = [columns[index].minor for index in where]
+    outside = [column.minor for index, column in enumerate(columns) if index not in where]
+    ours, theirs = ([minor for minor in minors if minor is not None] for minors in (inside, outside))
+    if len(ours) + len(theirs) == len(columns):
+        if min(ours) > max(theirs):
+            return "from {}.{} on".format(*min(ours))
+        if max(ours) < min(theirs):
+            return "up to {}.{}".format(*max(ours))
+    if len(outside) == 1:
+        (other,) = (column.label for index, column in enumerate(columns) if index not in where)
+        return f"everywhere but on {other}"
+    return "on " + ", ".join(columns[index].label for index in where)

@@ -115,10 +115,14 @@ def stages(
     if terminal is None or verbosity < 0:
         return Stages()
     moves = environ.get("TERM", "") not in ("", "dumb", "unknown")
-    is_log = any(environ.get(name) for name in ("CI", "BUILD_NUMBER"))  # as pytest recognises one
-    if bool(terminal.isatty) and moves and not is_log:
+    if bool(terminal.isatty) and moves and not is_ci_log(environ):
         return LiveStages(terminal, results)
     return PlainStages(terminal)
+
+
+def is_ci_log(environ: Mapping[str, str]) -> bool:
+    """Whether the output is the log of a CI service, by what pytest recognises one by."""
+    return any(environ.get(name) for name in ("CI", "BUILD_NUMBER"))
 
 
 def of_bytes(done: int, total: int) -> str:

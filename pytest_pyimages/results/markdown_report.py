@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pytest_pyimages.results.comparison import Difference, patterns
+from pytest_pyimages.results.comparison import Column, Difference, patterns
 from pytest_pyimages.results.rows import LETTERS
 
 MOST_DIFFERENCES = 50
@@ -57,7 +57,9 @@ def _counted(images: list[Mapping[str, Any]]) -> list[str]:
 
 
 def _differences(document: Mapping[str, Any]) -> Iterator[str]:
-    labels = tuple(image["label"] for image in document["images"] if _has_outcomes(document, image["label"]))
+    compared = [image for image in document["images"] if _has_outcomes(document, image["label"])]
+    labels = [image["label"] for image in compared]
+    columns = [Column(_shown(image), image["python"]) for image in compared]
     found = tuple(
         Difference(test["nodeid"], tuple(test["outcomes"].get(label, "") for label in labels))
         for test in document["tests"]
@@ -68,15 +70,19 @@ def _differences(document: Mapping[str, Any]) -> Iterator[str]:
     if not found:
         yield f"\nAll {len(document['tests'])} tests agree on {len(labels)} images."
         return
-    yield f"\n| differs between images | {' | '.join(escaped(label) for label in labels)} |"
+    yield f"\n| differs between images | {' | '.join(escaped(column.label) for column in columns)} |"
     yield f"|---|{':-:|' * len(labels)}"
-    for pattern, members in patterns(labels, found[:MOST_DIFFERENCES]):
+    for pattern, members in patterns(columns, found[:MOST_DIFFERENCES]):
         yield f"| **{escaped(pattern)}** |{' |' * len(labels)}"
         for difference in members:
             letters = " | ".join(escaped(LETTERS.get(outcome, "?")) for outcome in difference.outcomes)
             yield f"| {_code(difference.nodeid)} | {letters} |"
     if len(found) > MOST_DIFFERENCES:
         yield f"\n… and {len(found) - MOST_DIFFERENCES} more"
+
+
+def _shown(image: Mapping[str, Any]) -> str:
+    return str(image["label"]) + ("?" if image["allowed_to_fail"] else "")
 
 
 def _has_outcomes(document: Mapping[str, Any], label: str) -> bool:

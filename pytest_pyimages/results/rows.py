@@ -1,4 +1,4 @@
-"""What is said of an image and of a test that differs, in words, and in lines where a table is too wide."""
+"""What is said of an image, in words, and in lines where a table is too wide."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from pytest_pyimages.results.comparison import Difference, patterns
 from pytest_pyimages.results.outcome import COUNTED, NOT_RUN, ImageResult
 
-SHOWN_PER_PATTERN = 20
 LETTERS = {
     "passed": ".",
     "failed": "F",
@@ -90,23 +88,3 @@ def image_lines(results: Sequence[ImageResult], *, collect_only: bool = False) -
         yield f"{shown_label(result)}{python}: {counts_in_words(result, collect_only=collect_only)}"
         times = f"build {build_time(result)} · run {seconds(result.run_seconds)}"
         yield "  " + " · ".join(told for told in (times, remark(result)) if told)
-
-
-def comparison_lines(labels: tuple[str, ...], found: tuple[Difference, ...]) -> Iterator[str]:
-    """Yield two lines for each test that differs, below what such tests have in common."""
-    for pattern, members in patterns(labels, found):
-        yield pattern
-        for difference in members[:SHOWN_PER_PATTERN]:
-            yield f"  {difference.nodeid}"
-            yield f"    {_where(labels, difference)}"
-        if len(members) > SHOWN_PER_PATTERN:
-            yield f"  … and {len(members) - SHOWN_PER_PATTERN} more"
-
-
-def _where(labels: tuple[str, ...], difference: Difference) -> str:
-    """Return "F on 3.14, 3.14-slim": of a test that passes somewhere, only what is otherwise."""
-    groups: dict[str, list[str]] = {}
-    for label, outcome in zip(labels, difference.outcomes, strict=True):
-        groups.setdefault(outcome, []).append(label)
-    others = {outcome: ones for outcome, ones in groups.items() if outcome != "passed"}
-    return " · ".join(f"{LETTERS.get(outcome, '?')} on {', '.join(ones)}" for outcome, ones in others.items())

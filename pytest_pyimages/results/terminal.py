@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterable, Mapping, Sequence
 
 import pytest
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pytest_pyimages.results.comparison import Difference, compared_labels, differences, patterns
-from pytest_pyimages.results.outcome import NOT_RUN, ImageResult
+from pytest_pyimages.results.comparison import compared_columns, differences, skipped_everywhere
+from pytest_pyimages.results.comparison_view import STYLES, comparison_lines
+from pytest_pyimages.results.live import is_ci_log
+from pytest_pyimages.results.outcome import ImageResult
 from pytest_pyimages.results.reports import ALLOWED
-from pytest_pyimages.results.rows import (
-    LETTERS,
-    SHOWN_PER_PATTERN,
-    build_time,
-    comparison_lines,
-    counted_names,
-    image_lines,
-    remark,
-    seconds,
-    shown_label,
-)
+from pytest_pyimages.results.rows import build_time, counted_names, image_lines, remark, seconds, shown_label
 
-NARROWEST_ID = 40  # columns for node ids; where there are fewer, a test gets lines of its own
 UNWRAPPED = 400  # columns: a row of an image stays one line, whatever a terminal makes of a long remark
-STYLES = {"failed": "red", "error": "red", NOT_RUN: "red", "passed": "green", "xpassed": "yellow", "skipped": "yellow"}
 
 
 def write_summary(  # noqa: PLR0913 - all that it is to show
@@ -50,9 +41,9 @@ def write_summary(  # noqa: PLR0913 - all that it is to show
     terminal.write_sep("=", "py-images")
     if rows:
         table = image_table(rows, remarks=False, collect_only=collect_only)
-        if max(cell_len(line) for line in _drawn(table, UNWRAPPED)) <= _width(terminal):
+        if max(cell_len(line) for line in _drawn(table, width=UNWRAPPED)) <= _width(terminal):
             table = image_table(rows, collect_only=collect_only)
-            _write(terminal, _drawn(table, UNWRAPPED, has_markup=terminal.hasmarkup))
+            _write(terminal, _drawn(table, width=UNWRAPPED, has_markup=terminal.hasmarkup))
         else:
             _write(terminal, [f" {line}" for line in image_lines(rows, collect_only=collect_only)])
         for told, ones in _said(rows).items():
@@ -124,46 +115,41 @@ def _write_allowed(terminal: pytest.TerminalReporter) -> None:
     for report in allowed:
         crash = getattr(report.longrepr, "reprcrash", None)
         first = crash.message.splitlines()[0] if crash is not None and crash.message else ""
-        terminal.write_line(f" ALLOWED {report.nodeid}" + (f" - {first}" if first else ""), yellow=True)
+        line = with_cause(f" ALLOWED {report.nodeid}", first, _width(terminal))
+        terminal.write_line(line, yellow=True)
+
+
+def with_cause(line: str, cause: str, width: int) -> str:
+    """Return the line with the cause behind it, cut to the width as pytest cuts its own: not in the log of a CI."""
+    whole = f"{line} - {cause}" if cause else line
+    if cell_len(whole) <= width or is_ci_log(os.environ):
+        return whole
+    cut = f"{set_cell_size(whole, width - 3)}..."
+    return cut if cell_len(cut) > cell_len(f"{line} - ...") else line
 
 
 def _write_comparison(terminal: pytest.TerminalReporter, results: Mapping[str, ImageResult], *, quiet: bool) -> None:
-    labels = compared_labels(results)
-    if len(labels) < 2:
+    columns = compared_columns(results)
+    if len(columns) < 2:
         return
-    found = differences(results)
+    shows_all = terminal.config.get_verbosity() > 0
+    found, skipped = differences(results), () if quiet else skipped_everywhere(results)
     terminal.write_line("")
-    if found and _has_room(terminal, labels, found):
-        _write(terminal, _drawn(comparison_table(labels, found), _width(terminal), has_markup=terminal.hasmarkup))
-    elif found:
-        _write(terminal, [" differs between images", *(f" {line}" for line in comparison_lines(labels, found))])
-    elif not quiet and all(result.outcome in ("passed", "failed", "nothing collected") for result in results.values()):
-        total = len(results[labels[0]].outcomes)
+    if found:
+        lines = comparison_lines(columns, found, width=_width(terminal), shows_all=shows_all)
+        _write(terminal, _drawn(*lines, width=_width(terminal), has_markup=terminal.hasmarkup))
+    agrees = not quiet and all(
+        result.outcome in ("passed", "failed", "nothing collected") for result in results.values()
+    )
+    if not found and agrees:
+        total = len(next(result.outcomes for result in results.values() if result.is_compared))
         tests = "1 test agrees" if total == 1 else f"all {total} tests agree"
-        terminal.write_line(f" {tests} on {len(labels)} images")
-
-
-def _has_room(terminal: pytest.TerminalReporter, labels: tuple[str, ...], found: tuple[Difference, ...]) -> bool:
-    """Whether columns of images leave enough for the node ids."""
-    longest = max(cell_len(difference.nodeid) for difference in found)
-    # A space at each side of a column, and an indent of two.
-    return _width(terminal) - sum(cell_len(label) + 2 for label in labels) >= min(longest, NARROWEST_ID) + 4
-
-
-def comparison_table(labels: tuple[str, ...], found: tuple[Difference, ...]) -> Table:
-    """Return the tests that differ, grouped by what they have in common, with a column per image."""
-    table = _table()
-    table.add_column("differs between images", overflow="fold")
-    for label in labels:
-        table.add_column(label, justify="center", no_wrap=True)
-    for pattern, members in patterns(labels, found):
-        table.add_row(Text(pattern, style="bold"))
-        for difference in members[:SHOWN_PER_PATTERN]:
-            letters = [Text(LETTERS.get(value, "?"), style=STYLES.get(value, "")) for value in difference.outcomes]
-            table.add_row(Text("  " + difference.nodeid), *letters)
-        if len(members) > SHOWN_PER_PATTERN:
-            table.add_row(Text(f"  … and {len(members) - SHOWN_PER_PATTERN} more"))
-    return table
+        nowhere = f", {len(skipped)} skipped everywhere" if skipped else ""
+        terminal.write_line(f" {tests} on {len(columns)} images{nowhere}")
+    elif skipped:
+        terminal.write_line(f" skipped everywhere: {len(skipped)} {'test' if len(skipped) == 1 else 'tests'}")
+    if shows_all:
+        _write(terminal, [f"   {nodeid}" for nodeid in skipped])
 
 
 def _table() -> Table:
@@ -174,7 +160,7 @@ def _width(terminal: pytest.TerminalReporter) -> int:
     return int(terminal._tw.fullwidth)  # noqa: SLF001 - get_terminal_writer is not on the reporter
 
 
-def _drawn(table: Table, width: int, *, has_markup: bool = False) -> list[str]:
+def _drawn(*drawn: Table | Text, width: int, has_markup: bool = False) -> list[str]:
     """Draw with rich, write with pytest: one place decides on colours, width and where output goes."""
     console = Console(
         file=io.StringIO(),
@@ -185,7 +171,8 @@ def _drawn(table: Table, width: int, *, has_markup: bool = False) -> list[str]:
         legacy_windows=False,
     )
     with console.capture() as capture:
-        console.print(table)
+        for one in drawn:
+            console.print(one, soft_wrap=isinstance(one, Text))
     return [line.rstrip() for line in capture.get().splitlines()]
 
 

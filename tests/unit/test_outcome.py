@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_pyimages.results.comparison import Difference, compared_labels, differences, patterns
+from pytest_pyimages.results.comparison import (
+    Column,
+    Difference,
+    compared_columns,
+    differences,
+    patterns,
+    skipped_everywhere,
+)
 from pytest_pyimages.results.outcome import (
     NOT_RUN,
     ImageResult,
@@ -85,16 +92,57 @@ def test_differences_are_grouped_by_pattern() -> None:
         "3.14": result("3.14", a="passed", b="failed", c="passed", d="failed", e="passed"),
         "3.99": result("3.99", None, problem="no such image"),
     }
+    for label, one in results.items():
+        one.python = f"{label}.1"
     found = differences(results)
-    labels = compared_labels(results)
-    assert labels == ("3.12", "3.13", "3.14")
+    columns = compared_columns(results)
+    assert [column.label for column in columns] == ["3.12", "3.13", "3.14"]
     assert found[0] == Difference("b", ("passed", "failed", "failed"))
-    assert {pattern: [one.nodeid for one in members] for pattern, members in patterns(labels, found)} == {
-        "fails from 3.13 on": ["b"],
-        "skipped only on 3.12": ["c"],
-        "fails only on 3.14": ["d"],
-        "collected only on 3.14": ["e"],
+    assert [(pattern, [one.nodeid for one in members]) for pattern, members in patterns(columns, found)] == [
+        ("fails from 3.13 on", ["b"]),
+        ("fails only on 3.14", ["d"]),
+        ("skipped only on 3.12", ["c"]),
+        ("collected only on 3.14", ["e"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        pytest.param("FF....", "fails from 3.14 on", id="Pythons, not places"),
+        pytest.param("F.....", "fails only on 3.15-rc?", id="one"),
+        pytest.param("..FFFF", "fails up to 3.13", id="older ones"),
+        pytest.param("FFFFF.", "fails everywhere but on 3.12-slim", id="all but one"),
+        pytest.param("FF..F.", "fails on 3.15-rc?, 3.14-slim, 3.12", id="no rule"),
+        pytest.param("FE....", "fails from 3.14 on", id="an error is a failure"),
+        pytest.param("EE....", "errors from 3.14 on", id="errors"),
+        pytest.param("FsFFFF", "fails everywhere but on 3.14-slim", id="the worst counts"),
+        pytest.param("ss....", "skipped from 3.14 on", id="skipped"),
+        pytest.param("FFFEFF", "fails everywhere", id="each in its way"),
+    ],
+)
+def test_a_pattern_speaks_of_pythons(outcomes: str, expected: str) -> None:
+    words = {".": "passed", "F": "failed", "E": "error", "s": "skipped"}
+    labels = {"3.15-rc?": "3.15.0rc2", "3.14-slim": "3.14.4", "3.13": "3.13.1", "3.13-slim": "3.13.9", "3.12": "3.12.1"}
+    columns = [Column(label, python) for label, python in (labels | {"3.12-slim": "3.12.1"}).items()]
+    ((pattern, _),) = patterns(columns, [Difference("a", tuple(words[letter] for letter in outcomes))])
+    assert pattern == expected
+
+
+def test_an_image_whose_python_is_unknown_belongs_to_no_range() -> None:
+    columns = [Column("3.12", "3.12.1"), Column("mine/image:1", ""), Column("3.14", "3.14.1"), Column("3.15", "3.15.0")]
+    ((pattern, _),) = patterns(columns, [Difference("a", ("passed", "passed", "failed", "failed"))])
+    assert pattern == "fails on 3.14, 3.15"
+
+
+def test_what_is_tested_nowhere() -> None:
+    results = {
+        "3.12": result("3.12", a="skipped", b="skipped", c="passed", d="skipped"),
+        "3.13": result("3.13", a="skipped", b="passed", c="passed"),
+        "3.99": result("3.99", None, problem="no such image"),
     }
+    assert skipped_everywhere(results) == ("a",)
+    assert skipped_everywhere({"3.99": results["3.99"]}) == ()
 
 
 def test_nothing_differs_when_all_agree() -> None:
@@ -106,10 +154,10 @@ def test_an_image_that_was_stopped_before_its_first_test_has_no_column() -> None
     stopped.outcomes.update(dict.fromkeys("ab", NOT_RUN))
     stopped.ended = False
     images = {one.label: one for one in (result("3.12", a="failed", b="passed"), stopped)}
-    assert compared_labels(images) == ("3.12",)
+    assert [column.label for column in compared_columns(images)] == ["3.12"]
     stopped.outcomes["a"] = "passed"
-    assert compared_labels(images) == ("3.12", "3.14")
+    assert [column.label for column in compared_columns(images)] == ["3.12", "3.14"]
     assert [difference.nodeid for difference in differences(images)] == ["a"], "what it did not come to is none"
     assert stopped.not_run == 1
     stopped.outcomes["a"], stopped.ended, stopped.problem = NOT_RUN, True, "worker died"
-    assert compared_labels(images) == ("3.12", "3.14"), "it died: that is another matter"
+    assert len(compared_columns(images)) == 2, "it died: that is another matter"
