@@ -27,7 +27,6 @@ class ImageRun:
         self.result = result
         self.maker = ReportMaker(result.label, allowed_to_fail=result.allowed_to_fail)
         self.items: list[Item] = []
-        self.indexes: dict[str, int] = {}
         self.reported: set[str] = set()
         self.started = ""  # node id of the test whose logstart was called
         self.held: list[Passed | Report] = []  # of one file, so that the images' dots do not alternate

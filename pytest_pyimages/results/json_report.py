@@ -34,8 +34,17 @@ def as_document(
 
 
 def as_json(document: Mapping[str, Any]) -> str:
-    """Return the document as text."""
-    return json.dumps(document, indent=1, ensure_ascii=True) + "\n"
+    """Return the document as text, with a line for each image and each test."""
+    parts = (
+        f" {json.dumps(name)}: {_a_line_each(value) if isinstance(value, list) else json.dumps(value)}"
+        for name, value in document.items()
+    )
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _a_line_each(values: list[Any]) -> str:
+    # Not with json's own indent: its encoder keeps each comma apart until the end, ten times the size of the text.
+    return "[" + ",".join(f"\n  {json.dumps(value)}" for value in values) + "\n ]"
 
 
 def _image(result: ImageResult) -> dict[str, Any]:

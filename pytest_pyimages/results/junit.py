@@ -6,26 +6,74 @@ The form is the one that pytest has written for one suite (``junit_family`` and 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping
+import tempfile
+from collections.abc import Collection, Generator, Iterator, Mapping
 from pathlib import Path
+from typing import IO, Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from _pytest.junitxml import xml_key
 
 from pytest_pyimages.results.outcome import ImageResult
 from pytest_pyimages.results.reports import PROPERTY
 
+_PIECE = 1 << 16
 IMAGE_CASE = "image"  # the name of the test case that stands for an image which could not be tested
+_KINDS = {"error": "errors", "failure": "failures", "skipped": "skipped"}  # element of a test case, count of a suite
+
+
+class Cases:
+    """The test cases of one image that have ended, as text in a file of their own: there may be many."""
+
+    def __init__(self) -> None:
+        self.counts = dict.fromkeys(("tests", *_KINDS.values()), 0)
+        self.seconds = 0.0
+        self.file: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - lasts as long as this
+
+    def add(self, case: ET.Element) -> None:
+        self.count(case)
+        self.file.write(ET.tostring(case, encoding="unicode"))
+
+    def count(self, case: ET.Element) -> None:
+        self.counts["tests"] += 1
+        self.seconds += float(case.get("time", 0))
+        for element, name in _KINDS.items():
+            self.counts[name] += case.find(element) is not None
 
 
 class JunitSuites:
-    """The plugin object that does it once pytest has written the file."""
+    """The plugin object that takes each test case when it has ended, and divides the file once pytest has written it.
+
+    pytest would keep an element tree of each test until the end, a gigabyte for a large suite on many images.
+    """
 
     def __init__(self, config: pytest.Config, results: Mapping[str, ImageResult]) -> None:
+        self._config = config
         self._path = Path(os.path.expandvars(config.getoption("xmlpath"))).expanduser()
         if not self._path.is_absolute():
             self._path = config.invocation_params.dir / self._path
         self._results = results
+        self._cases = {label: Cases() for label in results}
+        config.add_cleanup(self._close)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
+        yield
+        if report.when == "teardown":
+            self._take_ended()
+
+    def _take_ended(self) -> None:
+        xml: Any = self._config.stash.get(xml_key, None)
+        # Private: where it is otherwise in some pytest, all is divided at the end.
+        reporters: list[Any] = getattr(xml, "node_reporters_ordered", [])
+        open_ones = {id(reporter) for reporter in getattr(xml, "node_reporters", {}).values()}
+        for reporter in [one for one in reporters if id(one) not in open_ones]:
+            case = reporter.to_xml()
+            label = _take_label(case, self._results)
+            if label in self._cases:
+                self._cases[label].add(case)
+                reporters.remove(reporter)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Generator[None, None, None]:
@@ -33,29 +81,46 @@ class JunitSuites:
         yield
         if self._path.is_file():
             tree = ET.parse(self._path)  # noqa: S314 - pytest has written it a moment ago
-            divide(tree.getroot(), self._results)
-            text = ET.tostring(tree.getroot(), encoding="unicode")
-            self._path.write_text(f'<?xml version="1.0" encoding="utf-8"?>{text}', encoding="utf-8")
+            pieces = divided(tree.getroot(), self._results, self._cases)
+            with self._path.open("w", encoding="utf-8") as file:
+                file.writelines(('<?xml version="1.0" encoding="utf-8"?>', *pieces))
+
+    def _close(self) -> None:
+        for cases in self._cases.values():
+            cases.file.close()
 
 
-def divide(root: ET.Element, results: Mapping[str, ImageResult]) -> None:
-    """Replace the one suite of a junit file by one for each image, in the order of the images."""
+def divided(
+    root: ET.Element, results: Mapping[str, ImageResult], ended: Mapping[str, Cases] | None = None
+) -> Iterator[str]:
+    """Yield the text of a junit file with a suite for each image, in the order of the images, instead of its one.
+
+    :param ended: test cases that belong into the file and were taken out of it before.
+    """
     suite = root.find("testsuite")
     if suite is None:
+        yield ET.tostring(root, encoding="unicode")
         return
     root.set("name", suite.get("name", ""))
-    cases: dict[str, list[ET.Element]] = {label: [] for label in results}
+    all_cases: dict[str, list[ET.Element]] = {label: [] for label in results}
     for case in suite.findall("testcase"):
-        label = _take_label(case, cases)
-        cases.setdefault(label, []).append(case)
-    place = list(root).index(suite)
+        all_cases.setdefault(_take_label(case, results), []).append(case)
     root.remove(suite)
-    for label, ones in cases.items():
-        root.insert(place, _suite(suite, label, ones, results.get(label)))
-        place += 1
+    start, end = _around(root)
+    yield start
+    for label, cases in all_cases.items():
+        yield from _suite(suite, label, cases, results.get(label), (ended or {}).get(label))
+    yield end
 
 
-def _take_label(case: ET.Element, labels: Mapping[str, object]) -> str:
+def _around(element: ET.Element) -> tuple[str, str]:
+    """Return an element's text up to where more children would stand, and the rest."""
+    text = ET.tostring(element, encoding="unicode", short_empty_elements=False)
+    end = f"</{element.tag}>"
+    return text.removesuffix(end), end
+
+
+def _take_label(case: ET.Element, labels: Collection[str]) -> str:
     """Return the image of a test case, and take it out of its name and its properties."""
     label = ""
     properties = case.find("properties")
@@ -72,17 +137,17 @@ def _take_label(case: ET.Element, labels: Mapping[str, object]) -> str:
     return label
 
 
-def _suite(whole: ET.Element, label: str, cases: list[ET.Element], result: ImageResult | None) -> ET.Element:
-    """Return an image's suite, with pytest's own attributes."""
-    counted = {
-        "errors": len([case for case in cases if case.find("error") is not None]),
-        "failures": len([case for case in cases if case.find("failure") is not None]),
-        "skipped": len([case for case in cases if case.find("skipped") is not None]),
-        "tests": len(cases),
-    }
-    suite = ET.Element(whole.tag, {**whole.attrib, **{name: str(number) for name, number in counted.items()}})
+def _suite(
+    whole: ET.Element, label: str, cases: list[ET.Element], result: ImageResult | None, ended: Cases | None
+) -> Iterator[str]:
+    """Yield the text of an image's suite, with pytest's own attributes."""
+    ended = ended or Cases()
+    for case in cases:
+        ended.count(case)
+    counted = {name: str(number) for name, number in ended.counts.items()}
+    suite = ET.Element(whole.tag, {**whole.attrib, **counted})
     suite.set("name", label or whole.get("name", ""))
-    suite.set("time", f"{sum(float(case.get('time', 0)) for case in cases):.3f}")
+    suite.set("time", f"{ended.seconds:.3f}")
     properties = ET.SubElement(suite, "properties")
     properties.extend(whole.findall("properties/property"))
     if result is not None:
@@ -91,7 +156,11 @@ def _suite(whole: ET.Element, label: str, cases: list[ET.Element], result: Image
             if value:
                 ET.SubElement(properties, "property", name=name, value=_valid(value))
     suite.extend(cases)
-    return suite
+    start, end = _around(suite)
+    yield start
+    ended.file.seek(0)
+    yield from iter(lambda: ended.file.read(_PIECE), "")
+    yield end
 
 
 def _valid(text: str) -> str:

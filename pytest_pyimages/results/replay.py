@@ -14,6 +14,7 @@ from pytest_pyimages.results.details import LONGEST_MESSAGE, keep_details
 from pytest_pyimages.results.image_run import ImageRun
 from pytest_pyimages.results.interleaved import Interleaved
 from pytest_pyimages.results.outcome import NOT_RUN, Failure, ImageResult
+from pytest_pyimages.results.phases import KeptPhases, wants_every_phase
 from pytest_pyimages.results.problems import is_enough, run_problem, unknown_options
 from pytest_pyimages.results.reports import ALLOWED, warning_message, with_label
 from pytest_pyimages.results.superseded import take_back_subtests
@@ -42,18 +43,6 @@ def _tests(number: int) -> str:
     return f"{number} test" if number == 1 else f"{number} tests"
 
 
-def _wants_every_phase(config: pytest.Config) -> bool:
-    """Whether anybody makes something of a setup or teardown that passed.
-
-    Of pytest's own listeners only junit and --durations do; what others do with it nobody knows. Two thirds of the
-    reports of a large suite are such phases, and each costs two rounds of hooks.
-    """
-    if config.getoption("durations", None) is not None or config.getoption("xmlpath", None):
-        return True
-    listeners = config.hook.pytest_runtest_logreport.get_hookimpls()
-    return any(not implementation.function.__module__.startswith("_pytest.") for implementation in listeners)
-
-
 class Replay:
     """Turns events into calls of pytest's hooks; only used on the main thread."""
 
@@ -76,6 +65,7 @@ class Replay:
         self._details = details
         self._missing = missing
         self._images = {label: ImageRun(result) for label, result in results.items()}
+        self._known: dict[Item, Item] = {}  # images have the same tests: each is kept once
         self._refusals: dict[str, pytest.CollectReport] = {}  # by label
         self._terminal: pytest.TerminalReporter | None = session.config.pluginmanager.getplugin("terminalreporter")
         if self._terminal is not None:
@@ -84,7 +74,8 @@ class Replay:
         # Line by line there is nothing to keep together.
         self._hold = session.config.getoption("verbose", 0) <= 0
         self.patience = PATIENCE
-        self._call_only = not _wants_every_phase(session.config)
+        self._call_only = not wants_every_phase(session.config)
+        self._phases = KeptPhases(session.config, self._terminal)
 
     def events(self, label: str, events: Sequence[Event]) -> None:
         """Take what one container has sent, in order."""
@@ -173,6 +164,7 @@ class Replay:
             hook.pytest_runtest_logstart(nodeid=nodeid, location=(item.path, item.line, item.domain))
             for report in image.maker.passed(item, event, call_only=self._call_only):
                 hook.pytest_runtest_logreport(report=report)
+                self._phases.forget(report)
             hook.pytest_runtest_logfinish(nodeid=nodeid, location=(item.path, item.line, item.domain))
             result.count(item.nodeid, "passed")
             if self._details:
@@ -203,8 +195,7 @@ class Replay:
         result = image.result
         if isinstance(event, Items):
             for item in event.items:
-                image.indexes[item.nodeid] = len(image.items)
-                image.items.append(item)
+                image.items.append(self._known.setdefault(item, item))
         elif isinstance(event, Collected):
             self._collected(image, event)
         elif isinstance(event, CollectReport):

@@ -44,12 +44,13 @@ class ReportMaker:
     def __init__(self, label: str, *, allowed_to_fail: bool) -> None:
         self._label = label
         self._allowed = allowed_to_fail
+        self._property = (PROPERTY, label)
 
     def passed(self, item: Item, event: Passed, *, call_only: bool) -> Iterator[pytest.TestReport]:
         """Yield the three reports of a test that simply passed, or the one that everybody listens to."""
         nodeid = with_label(item.nodeid, self._label)
         location = (item.path, item.line, with_label(item.domain, self._label))
-        properties = [(PROPERTY, self._label)]
+        properties = [self._property]
         start = event.start
         for when, duration in zip(("setup", "call", "teardown"), event.durations, strict=True):
             if call_only and when != "call":
@@ -83,7 +84,7 @@ class ReportMaker:
             event.duration,
             event.start,
             event.start + event.duration,
-            [*event.properties, (PROPERTY, self._label)],
+            [*event.properties, self._property],
         )
         if event.wasxfail is not None:
             report.wasxfail = event.wasxfail
@@ -102,7 +103,7 @@ class ReportMaker:
                 f"{self._label}: {problem} while it ran this test",
                 "call",
                 [("stderr of the worker", detail)] if detail else [],
-                user_properties=[(PROPERTY, self._label)],
+                user_properties=[self._property],
             )
         )
 
