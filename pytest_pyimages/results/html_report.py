@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
+from pytest_pyimages.results.comparison import patterns
+from pytest_pyimages.results.json_report import compared
+
 # What would end the element that the data stands in (HTML Standard, 4.12.1.3).
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
@@ -52,6 +55,9 @@ def _compact(document: Mapping[str, Any]) -> dict[str, Any]:
     labels = [image["label"] for image in document["images"]]
     names = list(dict.fromkeys(outcome for test in document["tests"] for outcome in test["outcomes"].values()))
     numbers = {name: number for number, name in enumerate(names)}
+    columns, found = compared(document)
+    groups = list(patterns(columns, found))
+    places = {difference.nodeid: place for place, (_, members) in enumerate(groups) for difference in members}
     return {
         "version": document["version"],
         "started": document["started"],
@@ -59,11 +65,12 @@ def _compact(document: Mapping[str, Any]) -> dict[str, Any]:
         "exit_status": document["exit_status"],
         "images": document["images"],
         "outcomes": names,
+        "patterns": [[pattern, len(members)] for pattern, members in groups],
         "tests": [
             [
                 test["nodeid"],
                 [numbers[test["outcomes"][label]] if label in test["outcomes"] else -1 for label in labels],
-                int(test["differs"]),
+                places.get(test["nodeid"], -1),
                 [test["seconds"].get(label, 0) for label in labels],
                 {str(labels.index(label)): failure for label, failure in test.get("failures", {}).items()},
             ]
@@ -80,7 +87,10 @@ def _summary(document: Mapping[str, Any]) -> str:
         if name in ("passed", "failed", "skipped") or any(image["counts"].get(name) for image in document["images"])
     ]
     heads = ("image", "Python", *names, "build", "run", "")
-    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in heads)
+    is_number = {*names, "build", "run"}
+    head = "".join(
+        f'<th scope="col"{" class=n" if name in is_number else ""}>{html.escape(name)}</th>' for name in heads
+    )
     return f"<thead><tr>{head}</tr></thead><tbody>{''.join(_row(image, names) for image in document['images'])}</tbody>"
 
 

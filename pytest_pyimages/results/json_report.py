@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest_pyimages
-from pytest_pyimages.results.comparison import differences
+from pytest_pyimages.results.comparison import Column, Difference, differences
 from pytest_pyimages.results.outcome import Failure, ImageResult
 
 SCHEMA = 1
@@ -31,6 +31,19 @@ def as_document(
         "images": [_image(result) for result in results.values()],
         "tests": [_test(nodeid, results, differs=nodeid in differing) for nodeid in nodeids],
     }
+
+
+def compared(document: Mapping[str, Any]) -> tuple[tuple[Column, ...], tuple[Difference, ...]]:
+    """Return the images of a document that are compared, and the tests that differ between them."""
+    known = {label for test in document["tests"] for label in test["outcomes"]}
+    images = [image for image in document["images"] if image["label"] in known]
+    columns = tuple(Column(image["label"] + "?" * image["allowed_to_fail"], image["python"]) for image in images)
+    found = tuple(
+        Difference(test["nodeid"], tuple(test["outcomes"].get(image["label"], "") for image in images))
+        for test in document["tests"]
+        if test["differs"]
+    )
+    return columns, found
 
 
 def as_json(document: Mapping[str, Any]) -> str:

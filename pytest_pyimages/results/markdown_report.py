@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pytest_pyimages.results.comparison import Column, Difference, patterns
+from pytest_pyimages.results.comparison import patterns
+from pytest_pyimages.results.json_report import compared
 from pytest_pyimages.results.rows import LETTERS
 
 MOST_DIFFERENCES = 50
@@ -57,36 +58,21 @@ def _counted(images: list[Mapping[str, Any]]) -> list[str]:
 
 
 def _differences(document: Mapping[str, Any]) -> Iterator[str]:
-    compared = [image for image in document["images"] if _has_outcomes(document, image["label"])]
-    labels = [image["label"] for image in compared]
-    columns = [Column(_shown(image), image["python"]) for image in compared]
-    found = tuple(
-        Difference(test["nodeid"], tuple(test["outcomes"].get(label, "") for label in labels))
-        for test in document["tests"]
-        if test["differs"]
-    )
-    if len(labels) < 2:
+    columns, found = compared(document)
+    if len(columns) < 2:
         return
     if not found:
-        yield f"\nAll {len(document['tests'])} tests agree on {len(labels)} images."
+        yield f"\nAll {len(document['tests'])} tests agree on {len(columns)} images."
         return
     yield f"\n| differs between images | {' | '.join(escaped(column.label) for column in columns)} |"
-    yield f"|---|{':-:|' * len(labels)}"
+    yield f"|---|{':-:|' * len(columns)}"
     for pattern, members in patterns(columns, found[:MOST_DIFFERENCES]):
-        yield f"| **{escaped(pattern)}** |{' |' * len(labels)}"
+        yield f"| **{escaped(pattern)}** |{' |' * len(columns)}"
         for difference in members:
             letters = " | ".join(escaped(LETTERS.get(outcome, "?")) for outcome in difference.outcomes)
             yield f"| {_code(difference.nodeid)} | {letters} |"
     if len(found) > MOST_DIFFERENCES:
         yield f"\n… and {len(found) - MOST_DIFFERENCES} more"
-
-
-def _shown(image: Mapping[str, Any]) -> str:
-    return str(image["label"]) + ("?" if image["allowed_to_fail"] else "")
-
-
-def _has_outcomes(document: Mapping[str, Any], label: str) -> bool:
-    return any(label in test["outcomes"] for test in document["tests"])
 
 
 def _failures(tests: list[Mapping[str, Any]]) -> Iterator[str]:

@@ -13,9 +13,11 @@
   const labels = data.images.map((image) => image.label);
   const kind = (outcome) => outcome.replace(/[^a-z]+/g, "-");
 
+  const count = (number) => number.toLocaleString("en");
+
   const when = new Date(data.started * 1000).toISOString().replace("T", " ").slice(0, 16);
   byId("facts").textContent =
-    `${data.tests.length} tests on ${labels.length} images in ${data.seconds.toFixed(1)} s · ${when} UTC · ` +
+    `${count(data.tests.length)} tests on ${labels.length} images in ${data.seconds.toFixed(1)} s · ${when} UTC · ` +
     `exit status ${data.exit_status} · pytest-pyimages ${data.version}`;
 
   const SVG = "http://www.w3.org/2000/svg";
@@ -37,19 +39,32 @@
       svg.append(bar(0, built, "b"), bar(built, (100 * image.run_seconds) / longest));
       bars.append(make("span", image.label), svg, make("span", `${total(image).toFixed(1)} s`));
     }
-    byId("chart").append(bars, make("p", "build, then run", "legend"));
+    const legend = make("p", undefined, "legend");
+    legend.append(make("i", undefined, "b"), "build", make("i"), "run");
+    byId("chart").append(bars, legend);
   };
 
   const head = make("tr");
-  head.append(make("th", "test"), ...labels.map((label) => make("th", label, "o")), make("th", "slowest"));
+  const column = (label) => {
+    const cell = make("th", undefined, "o");
+    cell.title = label;
+    cell.append(make("span", label.length > 22 ? `…${label.slice(-21)}` : label));
+    return cell;
+  };
+  head.append(make("th", "test"), ...labels.map(column), make("th", "slowest", "n slow"));
   for (const cell of head.children) cell.scope = "col";
   byId("tests").tHead.append(head);
+  byId("tests").style.setProperty("--columns", labels.length);
+  byId("tests").classList.toggle("many", labels.join("  ").length > 60);
   for (const outcome of data.outcomes) byId("outcome").append(new Option(outcome, outcome));
   labels.forEach((label, index) => byId("image").append(new Option(label, String(index))));
+  const differing = data.patterns.reduce((sum, [, number]) => sum + number, 0);
+  if (differing) byId("differs").append(new Option(`what differs (${count(differing)})`, "1"));
+  for (const [pattern, number] of data.patterns) byId("differs").append(new Option(`${pattern} (${count(number)})`, pattern));
 
-  const failure = (index, told) => {
+  const failure = (names, told) => {
     const details = make("details");
-    details.append(make("summary", `${labels[index]}: ${told.message || told.phase}`));
+    details.append(make("summary", `${names.join(", ")}: ${told.message || told.phase}`));
     details.addEventListener("toggle", () => {
       if (!details.open || details.children.length > 1) return;
       details.append(make("pre", told.text));
@@ -57,11 +72,27 @@
     });
     return details;
   };
-  const row = ([nodeid, outcomes, , seconds, failures]) => {
-    const line = make("tr");
-    const name = make("td", nodeid);
-    for (const [index, told] of Object.entries(failures)) name.append(failure(Number(index), told));
-    line.append(name);
+  const why = (failures, kind) => {
+    const groups = new Map(); // images that say the very same
+    for (const [index, told] of Object.entries(failures)) {
+      const key = JSON.stringify(told);
+      if (!groups.has(key)) groups.set(key, [[], told]);
+      groups.get(key)[0].push(labels[Number(index)]);
+    }
+    const line = make("tr", undefined, `why${kind}`);
+    const cell = make("td");
+    const inside = make("div", undefined, "in");
+    cell.colSpan = labels.length + 2;
+    inside.append(...[...groups.values()].map(([names, told]) => failure(names, told)));
+    cell.append(inside);
+    line.append(cell);
+    return line;
+  };
+  const rows = ([nodeid, outcomes, , seconds, failures], place) => {
+    const failed = Object.keys(failures).length > 0;
+    const odd = place % 2 ? "" : " odd";
+    const line = make("tr", undefined, `test${odd}${failed ? " told" : ""}`);
+    line.append(make("td", nodeid));
     outcomes.forEach((number, index) => {
       const outcome = number < 0 ? "" : data.outcomes[number];
       const cell = make("td", outcome ? LETTERS[outcome] || outcome : "", `o ${kind(outcome)}`);
@@ -69,38 +100,41 @@
       if (outcome) cell.setAttribute("aria-label", outcome);
       line.append(cell);
     });
-    line.append(make("td", `${Math.max(...seconds, 0).toFixed(2)} s`, "n"));
-    return line;
+    line.append(make("td", `${Math.max(...seconds, 0).toFixed(2)} s`, "n slow"));
+    return failed ? [line, why(failures, odd)] : [line];
   };
 
   let found = [];
   let shown = 0;
   const showMore = () => {
     const part = found.slice(shown, shown + PAGE);
-    byId("tests").tBodies[0].append(...part.map(row));
+    byId("tests").tBodies[0].append(...part.flatMap((test, index) => rows(test, shown + index)));
     shown += part.length;
     byId("more").hidden = shown >= found.length;
-    byId("more").textContent = `Show more (${found.length - shown} left)`;
+    byId("more").textContent = `Show more (${count(found.length - shown)} left)`;
   };
   const fields = () => ({
     q: byId("q").value.trim().toLowerCase(),
     outcome: byId("outcome").value,
     image: byId("image").value,
-    differs: byId("differs").checked ? "1" : "",
+    differs: byId("differs").value,
   });
   const show = () => {
     const wanted = fields();
     const number = data.outcomes.indexOf(wanted.outcome);
+    const pattern = data.patterns.findIndex(([name]) => name === wanted.differs);
     found = data.tests.filter(([nodeid, outcomes, differs]) => {
       if (wanted.q && !nodeid.toLowerCase().includes(wanted.q)) return false;
-      if (wanted.differs && !differs) return false;
+      if (wanted.differs && (pattern < 0 ? differs < 0 : differs !== pattern)) return false;
+      if (wanted.image === "every") return outcomes.every((seen) => (wanted.outcome ? seen === number : seen >= 0));
       const seen = wanted.image === "" ? outcomes : [outcomes[Number(wanted.image)]];
       return wanted.outcome ? seen.includes(number) : wanted.image === "" || seen[0] >= 0;
     });
     byId("tests").tBodies[0].replaceChildren();
+    byId("box").scrollTop = 0;
     shown = 0;
     showMore();
-    byId("found").textContent = `${found.length} of ${data.tests.length} tests`;
+    byId("found").textContent = `${count(found.length)} of ${count(data.tests.length)} tests`;
     const given = Object.entries(wanted).filter(([, value]) => value);
     history.replaceState(null, "", given.length ? `#${new URLSearchParams(given)}` : location.pathname + location.search);
   };
@@ -109,15 +143,18 @@
     byId("q").value = given.get("q") || "";
     byId("outcome").value = given.get("outcome") || "";
     byId("image").value = given.get("image") || "";
-    byId("differs").checked = given.get("differs") === "1";
+    byId("differs").value = given.get("differs") || "";
     show();
   };
 
   byId("filter").addEventListener("input", show);
   byId("filter").addEventListener("submit", (event) => event.preventDefault());
   byId("more").addEventListener("click", showMore);
+  byId("box").addEventListener("scroll", ({ target }) => {
+    if (shown < found.length && target.scrollTop + target.clientHeight > target.scrollHeight - 600) showMore();
+  });
   window.addEventListener("hashchange", readAddress);
   drawChart();
-  if (!location.hash && data.tests.some(([, , differs]) => differs)) byId("differs").checked = true, show();
+  if (!location.hash && differing) byId("differs").value = "1", show();
   else readAddress();
 })();
