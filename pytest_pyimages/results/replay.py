@@ -100,7 +100,8 @@ class Replay:
             return
         *lines, image.unfinished = text.split("\n")
         for line in lines:
-            self._terminal.write_line(f"[{label}] {line}")
+            self._terminal.write_ensure_prefix(f"[{label}] {line}")
+            self._terminal.currentfspath = -2  # as pytest marks a line that somebody else has to end
 
     def flush_late(self) -> None:
         """Play what has been held back for too long."""

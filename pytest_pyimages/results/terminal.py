@@ -134,13 +134,15 @@ def _write_comparison(terminal: pytest.TerminalReporter, results: Mapping[str, I
         return
     shows_all = terminal.config.get_verbosity() > 0
     found, skipped = differences(results), () if quiet else skipped_everywhere(results)
-    terminal.write_line("")
+    agrees = not quiet and all(
+        result.outcome in ("passed", "failed", "nothing collected") and not result.stopped_early
+        for result in results.values()
+    )
+    if found or skipped or agrees:
+        terminal.write_line("")
     if found:
         lines = comparison_lines(columns, found, width=_width(terminal), shows_all=shows_all)
         _write(terminal, _drawn(*lines, width=_width(terminal), has_markup=terminal.hasmarkup))
-    agrees = not quiet and all(
-        result.outcome in ("passed", "failed", "nothing collected") for result in results.values()
-    )
     if not found and agrees:
         total = len(next(result.outcomes for result in results.values() if result.is_compared))
         tests = "1 test agrees" if total == 1 else f"all {total} tests agree"

@@ -564,6 +564,7 @@ def make_plugins(channel, spec):
         @pytest.hookimpl(trylast=True)
         def pytest_configure(self, config):
             silence_terminal(config, say)
+            refuse_debugger(config)
 
     return [Reporter(), Silencer()]
 
@@ -572,6 +573,24 @@ def release_suffix():
     """Return "", "a1", "b2" or "rc1" for the running Python."""
     level, serial = sys.version_info[3:5]
     return {"final": ""}.get(level, "%s%d" % ({"alpha": "a", "beta": "b", "candidate": "rc"}.get(level, level), serial))
+
+
+def refuse_debugger(config):
+    """Make a failure with an advice of breakpoint() and its like, where they would read the end of standard input."""
+    import pdb  # noqa: T100 - to be replaced
+
+    import pytest
+
+    unlimited = pdb.set_trace  # pytest's own, by now
+
+    def set_trace(*args, **kwargs):
+        __tracebackhide__ = True
+        captures = getattr(config.option, "capture", "") != "no"  # then pytest puts the real standard input back first
+        if captures or sys.stdin is sys.__stdin__:
+            pytest.fail("nobody is there for a debugger: give one image the terminal, pytest --py-images=IMAGE -s")
+        return unlimited(*args, **kwargs)  # a test that brings its own
+
+    pdb.set_trace = pytest.set_trace = set_trace
 
 
 class Written(object):

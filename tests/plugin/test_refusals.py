@@ -70,3 +70,37 @@ def test_the_summary_line_of_a_collection_error(
         "ZeroDivisionError: division by zero",
     ]
     assert lines[0].startswith("ERROR test_argument.py[3.12] - Failed: In test_argument.py::test_b: ")
+
+
+@pytest.mark.parametrize("args", [[], ["-s"]], ids=["captured", "-s"])
+@pytest.mark.parametrize("images", ["3.12", "3.12,3.13"])
+def test_a_breakpoint_fails_with_advice(
+    pytester: pytest.Pytester, run_images: Run, images: str, args: list[str]
+) -> None:
+    """Without a terminal nobody can answer; the other tests go on, and a test that answers itself may."""
+    pytester.makepyfile(
+        test_it="""
+        import io, pdb, pytest
+        def test_a():
+            breakpoint()
+        def test_b():
+            pdb.set_trace()
+        def test_pytest_s_own():
+            pytest.set_trace()
+        def test_c(monkeypatch):
+            monkeypatch.setattr("sys.stdin", io.StringIO("continue\\n"))
+            breakpoint()
+        """
+    )
+    run = run_images(*args, images=images)
+    assert run.result.ret == 1
+    for label in images.split(","):
+        assert {nodeid: outcomes[label] for nodeid, outcomes in run.tests.items()} == {
+            "test_it.py::test_a": "failed",
+            "test_it.py::test_b": "failed",
+            "test_it.py::test_pytest_s_own": "failed",
+            "test_it.py::test_c": "passed" if args else "failed",  # pytest takes a captured test's input away
+        }
+    advice = "Failed: nobody is there for a debugger: give one image the terminal, pytest --py-images=IMAGE -s"
+    told = sum(line.startswith("E ") and line.endswith(advice) for line in run.out.splitlines())
+    assert told == (3 if args else 4) * len(images.split(","))
