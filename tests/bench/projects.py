@@ -13,8 +13,8 @@ REQUIREMENTS = tuple(
 ADDED = tuple("arrow babel cachetools docutils freezegun inflect jsonschema markdown networkx pendulum".split())
 
 
-def write_many(folder: Path) -> Path:
-    """Write ten thousand tests that do next to nothing, in a hundred modules; return the project's folder."""
+def write_many(folder: Path, tests: int = TESTS) -> Path:
+    """Write many tests that do next to nothing, a hundred in each module; return the project's folder."""
     modules = {
         f"test_{module:02}.py": "\n\n".join(
             f"def test_{number}():\n    assert {number} + 1 > {number}\n" for number in range(TESTS // MODULES)

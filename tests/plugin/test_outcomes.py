@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from xml.etree import ElementTree as ET
 
+import junitparser
 import pytest
 
 from tests.plugin.conftest import ImagesRun
@@ -98,6 +100,41 @@ def test_junit_has_every_test_of_every_image(pytester: pytest.Pytester, run_imag
         assert told["image"] == f"python:{suite.get('name')}"
         assert told["python"] == ".".join(map(str, sys.version_info[:3]))
         assert suite.find("testcase/properties") is None
+
+
+# What Jenkins' xUnit plugin allows (its junit-10.xsd); GitLab reads a part of it.
+JENKINS = {
+    "testsuites": ({"testsuite"}, set("name time tests failures errors".split())),
+    "testsuite": (
+        {"properties", "testcase"},
+        set("name tests failures errors group time skipped timestamp hostname id package file log url".split()),
+    ),
+    "properties": ({"property"}, set()),
+    "property": (set(), {"name", "value"}),
+    "testcase": ({"skipped", "error", "failure", "system-out", "system-err"}, {"name", "time", "classname", "group"}),
+    **dict.fromkeys(("skipped", "error", "failure"), (set(), {"type", "message"})),
+    **dict.fromkeys(("system-out", "system-err"), (set(), set())),
+}
+
+
+def test_junit_is_what_the_common_readers_accept(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile(test_it=EVERY_OUTCOME)
+    run_images("--junitxml=junit.xml", "-o", "junit_logging=all", images="3.12,3.14-slim?,2.7")
+    root = ET.parse(pytester.path / "junit.xml").getroot()
+    for element in root.iter():
+        children, attributes = JENKINS[element.tag]
+        assert {child.tag for child in element} <= children
+        assert set(element.attrib) <= attributes
+        assert re.fullmatch(r"\d{1,3}(\.\d+)?", element.get("time", "0")), "its SUREFIRE_TIME"
+    suites = list(junitparser.JUnitXml.fromfile(str(pytester.path / "junit.xml")))
+    assert [suite.name for suite in suites] == ["3.12", "3.14-slim", "2.7"]
+    for suite in suites:
+        results = [type(result).__name__ for case in suite for result in case.result]
+        assert suite.tests == len(list(suite))
+        counted = [results.count(name) for name in ("Failure", "Error", "Skipped")]
+        assert [suite.failures, suite.errors, suite.skipped] == counted
+    assert suites[0].failures
+    assert suites[2].errors == 1
 
 
 def test_junit_of_an_image_that_cannot_be_tested(pytester: pytest.Pytester, run_images: Run) -> None:
