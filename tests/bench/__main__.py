@@ -58,7 +58,7 @@ def table(results: Sequence[Result]) -> str:
     rows = [f"\n{'':<58}{'ours':>8}{'theirs':>8}{'ratio':>7}  at most"]
     for result in results:
         ours, theirs = (statistics.median(each) for each in (result.timing.ours, result.timing.theirs))
-        verdict = "" if result.timing.ratio <= result.limit else "  EXCEEDED"
+        verdict = "  EXCEEDED" if result.exceeds or result.timing.ratio > result.limit else ""
         aim = f" (aim {result.aim})" if result.aim else ""
         rows.append(
             f"{result.title:<58}{ours:>7.2f}s{theirs:>7.2f}s{result.timing.ratio:>7.2f}  {result.limit}{aim}{verdict}"

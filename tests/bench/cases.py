@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.bench.builds import cold_at_once, cold_in_turn, one_more
 from tests.bench.clock import Command, NotMeasuredError, in_turns, seconds_of
+from tests.bench.growth import four_times_as_many
 from tests.bench.images import ordinary_images
 from tests.bench.projects import TESTS, write_many, write_one
 from tests.bench.watch import Request, Watch
@@ -84,6 +85,7 @@ CASES: dict[str, Callable[[Workshop], Result]] = {
     "d": cold_in_turn,
     "e": cold_at_once,
     "f": one_more,
+    "g": four_times_as_many,
 }
 
 

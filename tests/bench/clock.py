@@ -78,6 +78,18 @@ def in_turns(ours: Callable[[], float], theirs: Callable[[], float], rounds: int
     return Timing(ours=tuple(our for our, _ in pairs), theirs=tuple(their for _, their in pairs))
 
 
+def seconds_and_size_of(command: Command, output: Path) -> tuple[float, float]:
+    """Run a command; return its seconds, and the most memory that its process had at once, in megabytes."""
+    with output.open("w+b") as file:
+        started = time.perf_counter()
+        process = command.start(file)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        command.finish(process, file)
+    return seconds, usage.ru_maxrss / 1024
+
+
 def seconds_of(commands: Sequence[Command], output: Path) -> float:
     """Run commands one after the other; return the seconds that they took in all."""
     total = 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-MODULES = 100
+MODULE = 100  # tests
 TESTS = 10_000
 REQUIREMENTS = tuple(
     "pytest pytest-cov pytest-mock hypothesis requests httpx flask click sqlalchemy pydantic attrs rich pyyaml"
@@ -16,12 +16,12 @@ ADDED = tuple("arrow babel cachetools docutils freezegun inflect jsonschema mark
 def write_many(folder: Path, tests: int = TESTS) -> Path:
     """Write many tests that do next to nothing, a hundred in each module; return the project's folder."""
     modules = {
-        f"test_{module:02}.py": "\n\n".join(
-            f"def test_{number}():\n    assert {number} + 1 > {number}\n" for number in range(TESTS // MODULES)
+        f"test_{module:03}.py": "\n\n".join(
+            f"def test_{number}():\n    assert {number} + 1 > {number}\n" for number in range(MODULE)
         )
-        for module in range(MODULES)
+        for module in range(tests // MODULE)
     }
-    return _write(folder / "many", modules)
+    return _write(folder / f"many-{tests}", modules)
 
 
 def write_one(folder: Path) -> Path:

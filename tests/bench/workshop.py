@@ -41,3 +41,4 @@ class Result:
     limit: float
     aim: float | None = None
     notes: tuple[str, ...] = ()
+    exceeds: bool = False  # another limit than that of the ratio; a note says which
