@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pytest_pyimages.results.outcome import Failure, ImageResult
 from pytest_pyimages.runs.events import Report
 
@@ -19,10 +21,17 @@ def keep_details(result: ImageResult, event: Report) -> None:
     result.failures[nodeid] = Failure(
         phase=event.when,
         message=_message(event),
-        text=shortened(event.longrepr.text, LONGEST_TEXT),
+        text=shortened(indented(event.longrepr.text), LONGEST_TEXT),
         line=_line(event),
         sections=tuple((title, shortened(text, LONGEST_SECTION)) for title, text in event.sections),
     )
+
+
+def indented(text: str) -> str:
+    """Return a traceback with the indent of its first line, which pytest's text of it has lost."""
+    first, _, rest = text.partition("\n")
+    is_source = re.match(r"(async )?def |class |@", first) and re.match(r"(?:(?: {4}.*)?\n)*>", rest)
+    return f"    {text}" if is_source else text
 
 
 def shortened(text: str, limit: int) -> str:
