@@ -23,6 +23,7 @@ from pytest_pyimages.runs.events import (
     CollectReport,
     Event,
     Hello,
+    Item,
     Items,
     Passed,
     Report,
@@ -93,6 +94,8 @@ class Replay:
         """Show what a suite printed; with several images, each whole line says whose it is."""
         if self._terminal is None:
             return
+        if self._session.config.getini("console_output_style") != "progress-even-when-capture-no":
+            self._terminal._show_progress_info = False  # noqa: SLF001 - as pytest has it with -s
         image = self._images[label]
         text = image.unfinished + clean(data.decode("utf-8", "replace"))
         if len(self._images) == 1:

@@ -234,3 +234,30 @@ def test_baseline(pytester: pytest.Pytester, run_images: Run) -> None:
     pasted = run_images("--py-images-baseline=3.12", "test_it.py::test_a[3.13]", images="3.12,3.13")
     assert pasted.result.ret == 1
     assert "against" not in pasted.out
+
+
+@pytest.mark.parametrize("verbosity", [[], ["-v"]], ids=["dots", "-v"])
+def test_what_several_images_print_leaves_no_gaps(
+    pytester: pytest.Pytester, run_images: Run, verbosity: list[str]
+) -> None:
+    """With -s, each printed line stands on a line of its own, and no empty one between it and a test's."""
+    pytester.makepyfile(test_it="def test_a(): print('one\\n\\nthree')\ndef test_b(): print('four')")
+    lines = run_images("-s", *verbosity, images="3.12,3.14-slim").out.splitlines()
+    start = next(index for index, line in enumerate(lines) if line.startswith("[3.1"))
+    end = lines.index("", start)
+    assert lines[end + 1].startswith("=")
+    for label in ("3.12", "3.14-slim"):
+        printed = [line for line in lines[start:end] if line.startswith(f"[{label}]")]
+        assert [line.strip() for line in printed] == [f"[{label}]{text}" for text in (" one", "", " three", " four")]
+
+
+@pytest.mark.parametrize(("option", "expected"), [("-rN", " --lf -rN"), ("-pno:cacheprovider", " -pno:cacheprovider")])
+def test_the_command_again_is_one_that_works(
+    pytester: pytest.Pytester, run_images: Run, option: str, expected: str
+) -> None:
+    pytester.makepyfile(test_it="def test_a(): assert 0")
+    first = run_images(option)
+    (line,) = [line for line in first.out.splitlines() if line.startswith(" 3.12 again: ")]
+    assert line.endswith(expected)
+    again = run_images(*line.split("--py-images=3.12")[1].split())
+    assert "1 failed" in again.out
