@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_pyimages.durations import Durations
 from pytest_pyimages.engines.base import Engine
 from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
 from pytest_pyimages.images.source_root import source_root
 from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.memory import Memory, forget_last_failed
 from pytest_pyimages.planning import planned
-from pytest_pyimages.results.outcome import ImageResult, exit_status
+from pytest_pyimages.results.outcome import ImageResult, Shard, exit_status
 from pytest_pyimages.results.reports import STATUS
 from pytest_pyimages.runs.source import Source, is_empty
 from pytest_pyimages.schedule import Batch, Built, Message, Printed, Progressed, Said, Schedule
@@ -51,6 +52,7 @@ class ImagesSession:
         asked = planned(config, settings)
         self.project, self._skipped, self._unselected = asked.project, asked.skipped, asked.unselected
         self._memory = Memory(getattr(config, "cache", None), invocation)
+        self._durations = Durations(getattr(config, "cache", None), invocation)
         self._idle = self._memory.without_work({plan.tag.label: plan.args for plan in asked.plans})
         self.plans = tuple(plan for plan in asked.plans if plan.tag.label not in self._idle)
         forget_last_failed(config)
@@ -60,10 +62,7 @@ class ImagesSession:
         self._baseline = _baseline(settings, self.matrix, left_out=(*asked.skipped, *asked.unselected))
         root = source_root(self.project, invocation.rootdir, invocation.cwd)
         self.source = Source(root, None if settings.source == "auto" else settings.source)
-        self.results = {
-            tag.label: ImageResult(label=tag.label, reference=tag.reference, allowed_to_fail=tag.allowed_to_fail)
-            for tag in self.matrix
-        }
+        self.results = {tag.label: self._not_yet(tag) for tag in self.matrix}
         # What people should know at the end.
         self._notes = list(dict.fromkeys(note for plan in self.plans for note in plan.project.notes))
         self._engine: Engine | None = None
@@ -71,6 +70,16 @@ class ImagesSession:
         self._interruptions = Interruptions()
         config.add_cleanup(self._interruptions.restore)  # the last thing: cleanups run in reverse
         config.add_cleanup(self.close)
+
+    def _not_yet(self, tag: ImageTag) -> ImageResult:
+        asked = self._settings.shard
+        return ImageResult(
+            label=tag.label,
+            reference=tag.reference,
+            allowed_to_fail=tag.allowed_to_fail,
+            shard=None if asked is None else Shard(index=asked[0], of=asked[1]),
+            is_partial=asked is not None,
+        )
 
     @property
     def _verbosity(self) -> int:
@@ -97,7 +106,8 @@ class ImagesSession:
             raise pytest.UsageError(f"--py-images: {error}") from None
         try:
             memory = self._memory.given_to([tag.label for tag in self.matrix])
-            self._schedule = Schedule(self._engine, self._settings, self.source, memory=memory)
+            shard = self._durations.shard(self._settings)
+            self._schedule = Schedule(self._engine, self._settings, self.source, memory=memory, shard=shard)
             self._schedule.start(self.plans)
         except PyimagesError as error:
             raise pytest.UsageError(str(error)) from None
@@ -108,6 +118,8 @@ class ImagesSession:
         labels += "".join(f" ({label}: skipped by the project's overrides)" for label in self._skipped)
         labels += "".join(f" ({label}: nothing selected)" for label in self._unselected)
         labels += "".join(f" ({label}: {reason})" for label, reason in self._idle.items())
+        if self._settings.shard is not None:
+            labels += " · shard {}/{}".format(*self._settings.shard)
         return [
             f"py-images: {labels} · {engine} · source: {self.source.mode}{self._workers()}",
             *self._origins(),
@@ -206,6 +218,8 @@ class ImagesSession:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self._schedule is not None:
             self._memory.keep(self.results, collect_only=self._settings.collect_only)
+            if self._settings.shard is None:
+                self._durations.keep(self.results.values())
         if self._settings.wants_details:
             self._write_reports(session)
 

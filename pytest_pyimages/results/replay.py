@@ -14,7 +14,13 @@ from pytest_pyimages.results.details import LONGEST_MESSAGE, keep_details
 from pytest_pyimages.results.image_run import ImageRun
 from pytest_pyimages.results.interleaved import Interleaved
 from pytest_pyimages.results.outcome import NOT_RUN, Failure, ImageResult
-from pytest_pyimages.results.problems import is_enough, run_problem, unknown_options
+from pytest_pyimages.results.problems import (
+    is_enough,
+    no_tests_problem,
+    run_problem,
+    shard_problem,
+    unknown_options,
+)
 from pytest_pyimages.results.reports import ALLOWED, warning_message, with_label
 from pytest_pyimages.runs.events import (
     Collected,
@@ -34,10 +40,6 @@ if TYPE_CHECKING:
 
 MOST_WARNINGS = 1000  # different ones of an image that are kept for comparing
 PATIENCE = 1.0  # seconds that a file's dots may wait for the rest of the file
-
-
-def _tests(number: int) -> str:
-    return f"{number} test" if number == 1 else f"{number} tests"
 
 
 def _wants_every_phase(config: pytest.Config) -> bool:
@@ -66,7 +68,7 @@ class Replay:
     ) -> None:
         """Prepare for the images of a session.
 
-        :param details: whether durations and failures are to be kept, for report files.
+        :param details: whether failures are to be kept, for report files.
         """
         self._session = session
         self._hook = session.config.hook
@@ -173,8 +175,7 @@ class Replay:
                 hook.pytest_runtest_logreport(report=report)
             hook.pytest_runtest_logfinish(nodeid=nodeid, location=(item.path, item.line, item.domain))
             result.count(item.nodeid, "passed")
-            if self._details:
-                result.durations[item.nodeid] = sum(event.durations)
+            result.durations[item.nodeid] = sum(event.durations)
             image.reported.add(item.nodeid)
             return
         if image.started != event.nodeid:
@@ -184,6 +185,7 @@ class Replay:
         if event.status[0] or event.when == "teardown":  # a setup that passed says nothing yet
             image.reported.add(event.nodeid)
         result.count(event.nodeid, event.status[0])
+        result.durations[event.nodeid] = result.durations.get(event.nodeid, 0.0) + event.duration
         if self._details:
             keep_details(result, event)
         hook.pytest_runtest_logreport(report=image.maker.report(event))
@@ -205,7 +207,7 @@ class Replay:
             self._collected(image, event)
         elif isinstance(event, CollectReport):
             category = "skipped" if event.outcome == "skipped" else "error"
-            result.count(event.nodeid if event.outcome == "failed" else "", category)
+            result.count_collector(event.nodeid if event.outcome == "failed" else "", category)
             if event.outcome == "failed":
                 self._missing.look(result.label, event.longrepr.text)
             self._play_collect(image, image.maker.collect(event))
@@ -305,16 +307,13 @@ class Replay:
 
         To be called once all images have ended, unless the command line selects tests.
         """
-        most = max(self._images.values(), key=lambda image: image.result.collected)
-        if not most.result.collected:
+        most = max((image.result for image in self._images.values()), key=lambda result: result.found)
+        if not most.found:
             return
         for image in self._images.values():
             result = image.result
             if result.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED and not result.problem:
-                result.problem = (
-                    f"nothing was collected, and {most.result.label} has {_tests(most.result.collected)}"
-                    f" · where that is right, leave {result.label} out or allow it to fail: {result.label}?"
-                )
+                result.problem = no_tests_problem(result, most)
                 result.count("", "error")
                 self._play_collect(image, image.maker.image_error(result.problem, ""))
 
@@ -331,6 +330,11 @@ class Replay:
         result.problem, detail = run_problem(
             result, end, internal=image.internal, rootdir=rootdir, gave_up=image.gave_up, left=left
         )
+        if result.shard is not None:
+            if result.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED and result.found:
+                result.exit_status = int(pytest.ExitCode.OK)  # the other shards have them
+            if image.collected:
+                result.problem = result.problem or shard_problem(result)
         unknown = unknown_options(result.problem)
         if result.problem and not image.collected:  # a conftest, or a plugin that the configuration names
             self._missing.look(label, detail)

@@ -35,6 +35,15 @@ class Collected(NamedTuple):
     deselected: int
 
 
+class Divided(NamedTuple):
+    """What the collected tests are a shard of."""
+
+    collected: int  # different node ids in all shards
+    tests: int  # of them in this one
+    digest: str  # of the sorted node ids of all shards
+    durations: str  # of what was known of their durations
+
+
 class Passed(NamedTuple):
     test: int
     start: float
@@ -124,6 +133,7 @@ Event = (
     Hello
     | Items
     | Collected
+    | Divided
     | Passed
     | Report
     | CollectReport

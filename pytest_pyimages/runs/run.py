@@ -46,6 +46,7 @@ class RunSpec:
     own_options: tuple[tuple[str, bool], ...]  # our options, and whether they take a value
     own_ini: tuple[str, ...]
     memory: Mapping[str, Any] | None  # values of pytest's cache by name; None to leave it alone
+    shard: Mapping[str, Any] | None  # see runs.shard; None for all tests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +174,7 @@ class Run:
             "own_options": [list(option) for option in self._spec.own_options],
             "own_ini": list(self._spec.own_ini),
             "memory": self._spec.memory,
+            "shard": self._spec.shard,
         }
         return json.dumps(message).encode("ascii") + b"\n"
 

@@ -20,7 +20,7 @@ LAYERS = (
     ("engines",),
     ("matrix", "images", "runs", "results"),
     ("commandline", "parallel", "settings", "barehost", "hookspecs", "again", "selection", "signals", "slips"),
-    ("memory", "planning", "concurrency", "schedule"),
+    ("durations", "memory", "planning", "concurrency", "schedule"),
     ("session",),
     ("plugin", "connecting", "commands", "cli"),
 )
@@ -160,7 +160,8 @@ def test_the_entry_point_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["runs.worker", "images.installer", "images.installer_lock", "images.installer_project"]
+    "module",
+    ["runs.worker", "runs.shard_plugin", "images.installer", "images.installer_lock", "images.installer_project"],
 )
 def test_what_runs_inside_imports_nothing_of_the_package(module: str) -> None:
     assert [each.imported for each in INTERNAL if each.importer == module] == []
