@@ -78,7 +78,6 @@ class ImagesSession:
             reference=tag.reference,
             allowed_to_fail=tag.allowed_to_fail,
             shard=None if asked is None else Shard(index=asked[0], of=asked[1]),
-            is_partial=asked is not None,
         )
 
     @property
@@ -233,14 +232,11 @@ class ImagesSession:
         self._config.hook.pytest_pyimages_report(document=document)
         problems = write_reports(self._settings.reports, document)
         if self._settings.github:
-            from pytest_pyimages.results.github import workflow_commands, write_summary_file
+            from pytest_pyimages.results.github import tell_github
 
-            try:
-                write_summary_file(document, os.environ)
-            except PyimagesError as error:
-                problems.append(str(error))
             rootdir = self._settings.invocation.rootdir
-            self._annotations = tuple(workflow_commands(document, rootdir=rootdir, environ=os.environ))
+            self._annotations, problem = tell_github(document, rootdir=rootdir, environ=os.environ)
+            problems += [problem] if problem else []
         if problems:
             self._notes += problems
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED

@@ -181,7 +181,7 @@ class Settings:
             reports=_reports(config, invocation.cwd),
             baseline=_last(config, "--py-images-baseline") or _text_of("py_images_baseline", invocation),
             baseline_is_typed=bool(_last(config, "--py-images-baseline")),
-            github=_github(config),
+            github=tells_github("--py-images-github", _last(config, "--py-images-github") or "auto"),
             source=_source(config),
             pull=_pull(config, invocation),
             fail_fast=_fail_fast(config, invocation),
@@ -247,22 +247,25 @@ def _reports(config: pytest.Config, cwd: Path) -> tuple[Path, ...]:
     """Return the files to write: those of the command line, of which an empty one takes the former back."""
     names: Sequence[str] = config.getoption("--py-images-report") or []
     last_empty = max((place for place, name in enumerate(names) if not name.strip()), default=-1)
-    return tuple(dict.fromkeys(_report(cwd / name.strip(), name) for name in names[last_empty + 1 :]))
+    given = names[last_empty + 1 :]
+    return tuple(dict.fromkeys(report_file("--py-images-report", name.strip(), cwd) for name in given))
 
 
-def _report(path: Path, name: str) -> Path:
+def report_file(option: str, name: str, cwd: Path) -> Path:
+    """Return the report file of this name; raise ConfigurationError if there cannot be one."""
+    path = cwd / name
     if path.suffix not in REPORT_SUFFIXES:
         hint = f"name a file that ends in {', '.join(REPORT_SUFFIXES)}"
-        raise ConfigurationError(f"--py-images-report: {name} has no known suffix", hint)
+        raise ConfigurationError(f"{option}: {name} has no known suffix", hint)
     if path.is_dir():
-        raise ConfigurationError(f"--py-images-report: {name} is a folder", "name a file")
+        raise ConfigurationError(f"{option}: {name} is a folder", "name a file")
     return path
 
 
-def _github(config: pytest.Config) -> bool:
-    value = _last(config, "--py-images-github") or "auto"
+def tells_github(option: str, value: str) -> bool:
+    """Whether GitHub Actions is to be told, by the value of an option; raise ConfigurationError for a wrong one."""
     if value not in ("auto", "no"):
-        raise ConfigurationError(f'--py-images-github: "{value}" is none of auto, no')
+        raise ConfigurationError(f'{option}: "{value}" is none of auto, no')
     return value == "auto" and os.environ.get("GITHUB_ACTIONS") == "true"
 
 

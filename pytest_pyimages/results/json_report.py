@@ -56,7 +56,7 @@ def _image(result: ImageResult) -> dict[str, Any]:
     }
     if result.shard is not None:
         # Counts of what is no test are the same in every shard.
-        image["shard"] = {**asdict(result.shard), "collectors": result.collectors}
+        image["shard"] = {**asdict(result.shard), "not_tests": result.not_tests}
     return image
 
 

@@ -67,9 +67,9 @@ class ImageResult:
     advice: str = ""  # what is missing for the suite to be collected, and what to do about it; one line
     collected: int = 0
     shard: Shard | None = None  # None if all tests were to be run
-    is_partial: bool = False  # tests of it may be elsewhere
+    incomplete: bool = False  # put together of shards of which some are missing
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
-    collectors: dict[str, int] = field(default_factory=dict)  # what of the counts is no test: files skipped or broken
+    not_tests: dict[str, int] = field(default_factory=dict)  # what of the counts is no test: files, the image
     outcomes: dict[str, str] = field(default_factory=dict)  # node id -> outcome
     warnings: dict[str, int] = field(default_factory=dict)  # "category: message" -> how often
     durations: dict[str, float] = field(default_factory=dict)  # node id -> seconds of all phases
@@ -88,10 +88,15 @@ class ImageResult:
             if present is None or _SEVERITY[category] > _SEVERITY.get(present, -1):
                 self.outcomes[nodeid] = category
 
-    def count_collector(self, nodeid: str, category: str) -> None:
+    def count_no_test(self, nodeid: str, category: str) -> None:
         """Add one report of what is no test; every shard has the same."""
         self.count(nodeid, category)
-        self.collectors[category] = self.collectors.get(category, 0) + 1
+        self.not_tests[category] = self.not_tests.get(category, 0) + 1
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether tests that it lacks may be in another shard."""
+        return self.shard is not None or self.incomplete
 
     @property
     def found(self) -> int:

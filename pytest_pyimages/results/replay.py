@@ -207,7 +207,7 @@ class Replay:
             self._collected(image, event)
         elif isinstance(event, CollectReport):
             category = "skipped" if event.outcome == "skipped" else "error"
-            result.count_collector(event.nodeid if event.outcome == "failed" else "", category)
+            result.count_no_test(event.nodeid if event.outcome == "failed" else "", category)
             if event.outcome == "failed":
                 self._missing.look(result.label, event.longrepr.text)
             self._play_collect(image, image.maker.collect(event))
@@ -295,7 +295,7 @@ class Replay:
             result.problem += (
                 f" (after {len(image.items) - len(missing)} of {len(image.items)} tests; {len(missing)} not run)"
             )
-        result.count("", "error")
+        result.count_no_test("", "error")
         report = image.maker.image_error(result.problem, detail)
         if result.usage_error and not detail:
             self._refusals[label] = report
@@ -314,7 +314,7 @@ class Replay:
             result = image.result
             if result.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED and not result.problem:
                 result.problem = no_tests_problem(result, most)
-                result.count("", "error")
+                result.count_no_test("", "error")
                 self._play_collect(image, image.maker.image_error(result.problem, ""))
 
     def _judged(self, image: ImageRun, end: RunEnd) -> str:

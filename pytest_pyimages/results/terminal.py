@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pytest
 from rich.cells import cell_len
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from pytest_pyimages.results.comparison import Difference, compared_labels, differences, patterns
 from pytest_pyimages.results.outcome import NOT_RUN, ImageResult
-from pytest_pyimages.results.reports import ALLOWED
+from pytest_pyimages.results.reports import ALLOWED, with_label
 from pytest_pyimages.results.rows import (
     LETTERS,
     SHOWN_PER_PATTERN,
@@ -69,6 +69,51 @@ def write_summary(  # noqa: PLR0913 - all that it is to show
         if not number:
             terminal.write_line("")
         terminal.write_line(f" {label} again: {command}")
+
+
+def write_failed(terminal: pytest.TerminalReporter, results: Mapping[str, ImageResult]) -> None:
+    """Write what pytest ends with, where no session has reported anything: a line per failure, and the counts."""
+    lines = [line for result in results.values() for line in _failed_lines(result)]
+    if lines:
+        terminal.write_sep("=", "short test summary info")
+        _write(terminal, lines)
+    counts: dict[str, int] = {}
+    for result in results.values():
+        for category, count in result.counts.items():
+            name = ALLOWED if result.allowed_to_fail and category in ("failed", "error") else category
+            counts[name] = counts.get(name, 0) + count
+    if counts.get("error", 0) > 1:
+        counts["errors"] = counts.pop("error")
+    told = ", ".join(f"{counts[name]} {name}" for name in sorted(counts, key=_rank_of) if counts[name])
+    failed = any(result.failed for result in results.values() if not result.allowed_to_fail)
+    terminal.write_sep("=", told or "no tests", bold=True, red=failed, green=not failed)
+
+
+_FIRST = (
+    "failed",
+    "passed",
+    "skipped",
+    "xfailed",
+    "xpassed",
+    "error",
+    "errors",
+    ALLOWED,
+)  # as pytest's last line has them
+
+
+def _rank_of(name: str) -> int:
+    return _FIRST.index(name) if name in _FIRST else len(_FIRST)
+
+
+def _failed_lines(result: ImageResult) -> Iterator[str]:
+    for nodeid, outcome in result.outcomes.items():
+        if outcome in ("failed", "error"):
+            word = "ALLOWED" if result.allowed_to_fail else outcome.upper()
+            failure = result.failures.get(nodeid)
+            message = f" - {' '.join(failure.message.split())}" if failure is not None and failure.message else ""
+            yield f"{word} {with_label(nodeid, result.label)}{message}"
+    if result.problem:
+        yield f"{'ALLOWED' if result.allowed_to_fail else 'ERROR'} {with_label('', result.label)} - {result.problem}"
 
 
 def _said(results: Sequence[ImageResult]) -> dict[str, list[ImageResult]]:
