@@ -80,7 +80,7 @@ def no_tests_problem(result: ImageResult, most: ImageResult) -> str:
 
 
 def shard_problem(result: ImageResult) -> str:
-    """Return what is wrong with an image whose tests were collected and not divided; empty if they were."""
-    if result.shard is None or result.shard.collected is not None:
+    """Return what is wrong with an image whose tests were not divided; empty if they were, or it came not so far."""
+    if result.shard is None or result.shard.collected is not None or result.stopped:
         return ""
     return "the tests were not divided into shards: something else than pytest collects them here"

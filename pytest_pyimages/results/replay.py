@@ -333,8 +333,7 @@ class Replay:
         if result.shard is not None:
             if result.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED and result.found:
                 result.exit_status = int(pytest.ExitCode.OK)  # the other shards have them
-            if image.collected:
-                result.problem = result.problem or shard_problem(result)
+            result.problem = result.problem or shard_problem(result)
         unknown = unknown_options(result.problem)
         if result.problem and not image.collected:  # a conftest, or a plugin that the configuration names
             self._missing.look(label, detail)

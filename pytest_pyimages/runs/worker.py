@@ -393,6 +393,14 @@ def make_plugins(channel, spec):
             self._collected(rows)
 
         @pytest.hookimpl(optionalhook=True)
+        def pytest_xdist_setupnodes(self):
+            from xdist import plugin as xdist
+
+            if spec["shard"] and not hasattr(xdist, "_sys_path"):  # one that does not hand sys.path on to its workers
+                paths = [spec["shard"]["folder"], os.environ.get("PYTHONPATH", "")]
+                os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+
+        @pytest.hookimpl(optionalhook=True)
         def pytest_xdist_node_collection_finished(self, node, ids):
             if not self.indexes:
                 ids = [self._without_group(nodeid) for nodeid in ids]
