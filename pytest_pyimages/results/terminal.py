@@ -80,12 +80,13 @@ def write_failed(terminal: pytest.TerminalReporter, results: Mapping[str, ImageR
     counts: dict[str, int] = {}
     for result in results.values():
         for category, count in result.counts.items():
-            name = ALLOWED if result.allowed_to_fail and category in ("failed", "error") else category
+            is_allowed = result.allowed_to_fail and not result.incomplete and category in ("failed", "error")
+            name = ALLOWED if is_allowed else category
             counts[name] = counts.get(name, 0) + count
     if counts.get("error", 0) > 1:
         counts["errors"] = counts.pop("error")
     told = ", ".join(f"{counts[name]} {name}" for name in sorted(counts, key=_rank_of) if counts[name])
-    failed = any(result.failed for result in results.values() if not result.allowed_to_fail)
+    failed = any(one.failed for one in results.values() if one.incomplete or not one.allowed_to_fail)
     terminal.write_sep("=", told or "no tests", bold=True, red=failed, green=not failed)
 
 
@@ -113,7 +114,8 @@ def _failed_lines(result: ImageResult) -> Iterator[str]:
             message = f" - {' '.join(failure.message.split())}" if failure is not None and failure.message else ""
             yield f"{word} {with_label(nodeid, result.label)}{message}"
     if result.problem:
-        yield f"{'ALLOWED' if result.allowed_to_fail else 'ERROR'} {with_label('', result.label)} - {result.problem}"
+        word = "ALLOWED" if result.allowed_to_fail and not result.incomplete else "ERROR"
+        yield f"{word} {with_label('', result.label)} - {result.problem}"
 
 
 def _said(results: Sequence[ImageResult]) -> dict[str, list[ImageResult]]:
