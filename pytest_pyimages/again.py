@@ -18,6 +18,8 @@ _LEFT_OUT = frozenset(
     " --maxfail --randomly-seed".split()
 )
 
+SHARD = "--py-images-shard"
+
 
 def commands_again(
     settings: Settings, results: Mapping[str, ImageResult], *, remembers: bool
@@ -29,7 +31,7 @@ def commands_again(
     invocation = settings.invocation
     typed = pieces(invocation.args, OWN_OPTIONS)
     ends = next((place for place, piece in enumerate(typed) if piece.name == END), len(typed))
-    options = [word for piece in typed[:ends] if piece.name not in _LEFT_OUT for word in piece.tokens]
+    options = [piece for piece in typed[:ends] if piece.name not in _LEFT_OUT]
     positions = [word for piece in typed[ends:] for word in piece.tokens]
     program = ["python", "-m", "pytest"] if invocation.module else ["pytest"]
     for result in results.values():
@@ -40,7 +42,9 @@ def commands_again(
         start = ["pyimages", "test", spec, "--"] if invocation.command else [*program, f"--py-images={spec}"]
         last_failed = ["--lf"] if failed and remembers else []
         own = [] if result.seed is None else [f"--randomly-seed={result.seed}"]
-        yield result.label, shlex.join([*start, *last_failed, *own, *invocation.host_args, *options, *positions])
+        # A shard of what failed would not be all of it.
+        words = [word for piece in options if not (last_failed and piece.name == SHARD) for word in piece.tokens]
+        yield result.label, shlex.join([*start, *last_failed, *own, *invocation.host_args, *words, *positions])
 
 
 def _spec(result: ImageResult, registry: str) -> str:

@@ -13,7 +13,7 @@ from typing import NoReturn, Protocol
 import pytest
 
 import pytest_pyimages
-from pytest_pyimages.commands import build, list_images, lock_images, prune, run_command, run_tests, shell
+from pytest_pyimages.commands import build, list_images, lock_images, merge, prune, run_command, run_tests, shell
 from pytest_pyimages.commands.project import add_engine_argument
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
 
@@ -41,8 +41,10 @@ COMMANDS: Mapping[str, Command] = {
     "list": list_images,
     "prune": prune,
     "lock": lock_images,
+    "merge": merge,
 }
 
+FILES_ONLY = ("merge",)  # of the commands, what has no engine and no pytest
 
 # What stands after ``--``.
 BEHIND_DASHES = {
@@ -90,8 +92,8 @@ def _main(words: list[str]) -> int:
     except SystemExit as ended:  # --help and --version
         return int(ended.code or 0)
     command = COMMANDS[arguments.command]
-    if unknown:
-        raise _unknown(arguments, unknown[0])
+    if unknown or (pytest_arguments and arguments.command in FILES_ONLY):
+        raise _unknown(arguments, (*unknown, "--")[0])
     arguments.pytest_arguments = pytest_arguments
     return command.run(arguments)
 
@@ -126,8 +128,9 @@ def _parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.add_arguments(one)
-        add_engine_argument(one)
-        one.add_argument_group(*BEHIND_DASHES["run" if name == "run" else "pytest"])
+        if name not in FILES_ONLY:
+            add_engine_argument(one)
+            one.add_argument_group(*BEHIND_DASHES["run" if name == "run" else "pytest"])
         one.set_defaults(options=one.options)
     return parser
 
@@ -152,7 +155,8 @@ def _unknown(arguments: argparse.Namespace, word: str) -> ConfigurationError:
         hint = "write several images as one: 3.12,3.13" if "spec" in arguments else f"see {command} --help"
         return ConfigurationError(f'{command}: one argument too many: "{word}"', hint)
     near = difflib.get_close_matches(word.partition("=")[0], arguments.options, n=1)
-    hint = f"did you mean {near[0]}?" if near else "an option of pytest stands behind --"
+    behind = f"see {command} --help" if arguments.command in FILES_ONLY else "an option of pytest stands behind --"
+    hint = f"did you mean {near[0]}?" if near else behind
     return ConfigurationError(f'{command}: unknown option "{word}"', hint)
 
 

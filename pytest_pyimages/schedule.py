@@ -105,9 +105,10 @@ class Schedule:
 
     :param build_only: whether no suite is to be run.
     :param memory: what pytest's cache inside is to have, by label.
+    :param shard: which of the tests are to be run, see runs.shard.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that its containers are told
         self,
         engine: Engine,
         settings: Settings,
@@ -115,6 +116,7 @@ class Schedule:
         *,
         build_only: bool = False,
         memory: Mapping[str, Mapping[str, Any]] | None = None,
+        shard: Mapping[str, Any] | None = None,
     ) -> None:
         self.messages: queue.Queue[Message] = queue.Queue(QUEUE_BATCHES)
         self.notes: list[str] = []  # what people should know at the end
@@ -124,6 +126,7 @@ class Schedule:
         self._source = source
         self._build_only = build_only
         self._memory = memory or {}
+        self._shard = shard
         self._witness = witnesses(source.root)
         self._runs: dict[str, Run] = {}
         self._threads: list[threading.Thread] = []
@@ -316,6 +319,7 @@ class Schedule:
             memory=self._memory.get(plan.tag.label),
             seed=self._settings.seed,
             host_plugins=tuple(sorted(invocation.host_plugins)),
+            shard=self._shard,
         )
 
     def _put(self, message: Message) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_pyimages.commandline import options
+from pytest_pyimages.durations import Durations
 from pytest_pyimages.engines.base import Engine
 from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
 from pytest_pyimages.images.source_root import source_root
@@ -25,7 +26,7 @@ from pytest_pyimages.memory import Memory, forget_last_failed
 from pytest_pyimages.planning import planned
 from pytest_pyimages.random_order import remember_seed, shared_seed
 from pytest_pyimages.reporters import losses
-from pytest_pyimages.results.outcome import ImageResult, exit_status
+from pytest_pyimages.results.outcome import ImageResult, Shard, exit_status
 from pytest_pyimages.results.reports import STATUS
 from pytest_pyimages.runs.source import Source, is_empty
 from pytest_pyimages.schedule import Batch, Built, Message, Printed, Progressed, Said, Schedule
@@ -58,6 +59,7 @@ class ImagesSession:
         asked = planned(config, settings)
         self.project, self._skipped, self._unselected = asked.project, asked.skipped, asked.unselected
         self._memory = Memory(getattr(config, "cache", None), invocation)
+        self._durations = Durations(getattr(config, "cache", None), invocation)
         self._idle = self._memory.without_work({plan.tag.label: plan.args for plan in asked.plans})
         self.plans = tuple(plan for plan in asked.plans if plan.tag.label not in self._idle)
         forget_last_failed(config)
@@ -67,10 +69,7 @@ class ImagesSession:
         self._baseline = _baseline(settings, self.matrix, left_out=(*asked.skipped, *asked.unselected))
         root = source_root(self.project, invocation.rootdir, invocation.cwd)
         self.source = Source(root, None if settings.source == "auto" else settings.source)
-        self.results = {
-            tag.label: ImageResult(label=tag.label, reference=tag.reference, allowed_to_fail=tag.allowed_to_fail)
-            for tag in self.matrix
-        }
+        self.results = {tag.label: self._not_yet(tag) for tag in self.matrix}
         # What people should know at the end.
         self._notes = list(dict.fromkeys(note for plan in self.plans for note in plan.project.notes))
         configured = [option.name for option in options(invocation.typed_first, OWN_OPTIONS)]
@@ -80,6 +79,15 @@ class ImagesSession:
         self._interruptions = Interruptions()
         config.add_cleanup(self._interruptions.restore)  # the last thing: cleanups run in reverse
         config.add_cleanup(self.close)
+
+    def _not_yet(self, tag: ImageTag) -> ImageResult:
+        asked = self._settings.shard
+        return ImageResult(
+            label=tag.label,
+            reference=tag.reference,
+            allowed_to_fail=tag.allowed_to_fail,
+            shard=None if asked is None else Shard(index=asked[0], of=asked[1]),
+        )
 
     @property
     def _verbosity(self) -> int:
@@ -109,7 +117,8 @@ class ImagesSession:
         try:
             memory = self._memory.given_to([tag.label for tag in self.matrix])
             settings = replace(self._settings, seed=shared_seed(self._config, self._settings.invocation))
-            self._schedule = Schedule(self._engine, settings, self.source, memory=memory)
+            shard = self._durations.shard(self._settings)
+            self._schedule = Schedule(self._engine, settings, self.source, memory=memory, shard=shard)
             self._schedule.start(self.plans)
         except PyimagesError as error:
             raise pytest.UsageError(str(error)) from None
@@ -120,6 +129,8 @@ class ImagesSession:
         labels += "".join(f" ({label}: skipped by the project's overrides)" for label in self._skipped)
         labels += "".join(f" ({label}: nothing selected)" for label in self._unselected)
         labels += "".join(f" ({label}: {reason})" for label, reason in self._idle.items())
+        if self._settings.shard is not None:
+            labels += " · shard {}/{}".format(*self._settings.shard)
         return [
             f"py-images: {labels} · {engine} · source: {self.source.mode}{self._workers()}",
             *self._origins(),
@@ -219,6 +230,8 @@ class ImagesSession:
         if self._schedule is not None:
             self._memory.keep(self.results, collect_only=self._settings.collect_only)
             remember_seed(self._config, self.results.values())
+            if self._settings.shard is None:
+                self._durations.keep(self.results.values())
         if self._settings.wants_details:
             self._write_reports(session)
 
@@ -232,14 +245,11 @@ class ImagesSession:
         self._config.hook.pytest_pyimages_report(document=document)
         problems = write_reports(self._settings.reports, document)
         if self._settings.github:
-            from pytest_pyimages.results.github import workflow_commands, write_summary_file
+            from pytest_pyimages.results.github import tell_github
 
-            try:
-                write_summary_file(document, os.environ)
-            except PyimagesError as error:
-                problems.append(str(error))
             rootdir = self._settings.invocation.rootdir
-            self._annotations = tuple(workflow_commands(document, rootdir=rootdir, environ=os.environ))
+            self._annotations, problem = tell_github(document, rootdir=rootdir, environ=os.environ)
+            problems += [problem] if problem else []
         if problems:
             self._notes += problems
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,14 @@ OPTIONS = (
         "--py-images-fail-fast",
         "SCOPE",
         "what ends at the first failure: 'image', the suite of that image alone; 'session', all of them, as with -x",
+    ),
+    (
+        "--py-images-shard",
+        "K/N",
+        (
+            "run the K-th of N parts of every image's tests, which take about equally long as far as durations are"
+            " recorded; 'pyimages merge' makes one report of all parts"
+        ),
     ),
     (
         "--py-images-source",
@@ -159,6 +168,7 @@ class Settings:
     fail_fast: FailFast  # empty: as -x and --maxfail say
     jobs: int | None  # containers at once; None for what the engine's processors bear
     workers: Workers | None  # of -n; None where each suite is one process
+    shard: tuple[int, int] | None  # (1, 3): the first of three parts of the tests; None for all of them
     lock_file: Path | None  # of images
     passed_output: bool
     collect_only: bool
@@ -180,12 +190,13 @@ class Settings:
             reports=_reports(config, invocation.cwd),
             baseline=_last(config, "--py-images-baseline") or _text_of("py_images_baseline", invocation),
             baseline_is_typed=bool(_last(config, "--py-images-baseline")),
-            github=_github(config),
+            github=tells_github("--py-images-github", _last(config, "--py-images-github") or "auto"),
             source=_source(config),
             pull=_pull(config, invocation),
             fail_fast=_fail_fast(config, invocation),
             jobs=_jobs(config, invocation),
             workers=workers_of(invocation.all_args, OWN_OPTIONS, environ=os.environ),
+            shard=_shard(config),
             lock_file=_lock_file(invocation),
             passed_output=_wants_passed_output(config),
             collect_only=bool(config.getoption("collectonly", default=False)),
@@ -245,22 +256,25 @@ def _reports(config: pytest.Config, cwd: Path) -> tuple[Path, ...]:
     """Return the files to write: those of the command line, of which an empty one takes the former back."""
     names: Sequence[str] = config.getoption("--py-images-report") or []
     last_empty = max((place for place, name in enumerate(names) if not name.strip()), default=-1)
-    return tuple(dict.fromkeys(_report(cwd / name.strip(), name) for name in names[last_empty + 1 :]))
+    given = names[last_empty + 1 :]
+    return tuple(dict.fromkeys(report_file("--py-images-report", name.strip(), cwd) for name in given))
 
 
-def _report(path: Path, name: str) -> Path:
+def report_file(option: str, name: str, cwd: Path) -> Path:
+    """Return the report file of this name; raise ConfigurationError if there cannot be one."""
+    path = cwd / name
     if path.suffix not in REPORT_SUFFIXES:
         hint = f"name a file that ends in {', '.join(REPORT_SUFFIXES)}"
-        raise ConfigurationError(f"--py-images-report: {name} has no known suffix", hint)
+        raise ConfigurationError(f"{option}: {name} has no known suffix", hint)
     if path.is_dir():
-        raise ConfigurationError(f"--py-images-report: {name} is a folder", "name a file")
+        raise ConfigurationError(f"{option}: {name} is a folder", "name a file")
     return path
 
 
-def _github(config: pytest.Config) -> bool:
-    value = _last(config, "--py-images-github") or "auto"
+def tells_github(option: str, value: str) -> bool:
+    """Whether GitHub Actions is to be told, by the value of an option; raise ConfigurationError for a wrong one."""
     if value not in ("auto", "no"):
-        raise ConfigurationError(f'--py-images-github: "{value}" is none of auto, no')
+        raise ConfigurationError(f'{option}: "{value}" is none of auto, no')
     return value == "auto" and os.environ.get("GITHUB_ACTIONS") == "true"
 
 
@@ -302,6 +316,26 @@ def _jobs(config: pytest.Config, invocation: Invocation) -> int | None:
     if value.isdecimal() and int(value) > 0:
         return int(value)
     raise ConfigurationError(f'{origin}: "{value}" is no number of containers', "name one from 1 on")
+
+
+_SHARD = re.compile(r"([0-9]{1,4})/([0-9]{1,4})")
+
+
+def _shard(config: pytest.Config) -> tuple[int, int] | None:
+    value = _last(config, "--py-images-shard")
+    if not value:
+        return None
+    match = _SHARD.fullmatch(value)
+    if match is None:
+        raise ConfigurationError(
+            f'--py-images-shard: "{value}" is not of the form K/N', "1/3 is the first of three parts"
+        )
+    index, of = int(match[1]), int(match[2])
+    if of < 1:
+        raise ConfigurationError(f'--py-images-shard: "{value}": there is at least one part', "1/1 is all tests")
+    if not 1 <= index <= of:
+        raise ConfigurationError(f'--py-images-shard: "{value}": the parts are 1/{of} to {of}/{of}')
+    return index, of
 
 
 def _lock_file(invocation: Invocation) -> Path | None:

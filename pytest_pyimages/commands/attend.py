@@ -10,6 +10,7 @@ from pytest_pyimages.commandline import debugs
 from pytest_pyimages.commands.environment import run_in_image
 from pytest_pyimages.commands.project import Place
 from pytest_pyimages.connecting import connect
+from pytest_pyimages.durations import Durations
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.memory import Memory
 from pytest_pyimages.planning import planned
@@ -39,15 +40,17 @@ def attend_suite(config: pytest.Config, invocation: Invocation, terminal: HostTe
     if files:
         sys.stderr.write(f"py-images: {', '.join(files)} is not written with {debugger}\n")
     place = Place(config=config, settings=settings, connecting=connect(config, settings))
-    status = run_in_image(place, (), terminal, memory=_memory(config, invocation))
+    memory, durations = _kept(config, invocation)
+    status = run_in_image(place, (), terminal, memory=memory, shard=durations.shard(settings))
     return 0 if plans[0].tag.allowed_to_fail and status == pytest.ExitCode.TESTS_FAILED else status
 
 
-def _memory(config: pytest.Config, invocation: Invocation) -> Memory | None:
-    """Return what is remembered, before pytest would make its cache; what fails on a terminal is not added to it."""
+def _kept(config: pytest.Config, invocation: Invocation) -> tuple[Memory | None, Durations]:
+    """Return what is remembered, before pytest would make its cache; a run on a terminal adds nothing to it."""
     if not config.pluginmanager.hasplugin("cacheprovider"):
-        return None
-    return Memory(pytest.Cache.for_config(config, _ispytest=True), invocation)
+        return None, Durations(None, invocation)
+    cache = pytest.Cache.for_config(config, _ispytest=True)
+    return Memory(cache, invocation), Durations(cache, invocation)
 
 
 def _files(config: pytest.Config, settings: Settings) -> tuple[tuple[str, object], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from pytest_pyimages.barehost import wants_images
@@ -25,19 +26,21 @@ from pytest_pyimages.signals import Interruptions
 IMAGE_HELP = "the image, such as 3.14-slim (default: the ini key py_images, if it names one)"
 
 
-def run_in_image(
+def run_in_image(  # noqa: PLR0913 - all that its container is told
     place: Place,
     command: tuple[str, ...],
     terminal: HostTerminal | None,
     *,
     greet: bool = False,
     memory: Memory | None = None,
+    shard: Mapping[str, Any] | None = None,
 ) -> int:
     """Run a command in the one image that is asked for, as its suite would be run; return its exit status.
 
     :param command: empty for pytest itself, with the arguments that it was called with here.
     :param terminal: where it is shown and typed to; None for plain output and no input.
     :param memory: what failed before, for pytest.
+    :param shard: which of the tests it is to run.
     :param greet: whether to say where one is.
     :raises PyimagesError: if it could not be started.
     """
@@ -66,7 +69,7 @@ def run_in_image(
             image=image.id,
             python=image.executable,
             command=command,
-            pytest=None if command else _pytest(plan, image, invocation, memory),
+            pytest=None if command else {**_pytest(plan, image, invocation, memory), "shard": shard},
             project=str(plan.project.root),
             cwd=str(invocation.cwd),
             environment={**plan.environment, **settings.container_environment},

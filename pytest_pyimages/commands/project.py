@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -59,7 +60,7 @@ def at_project(args: Sequence[str], work: Work) -> int:
     """
     if os.environ.get(INSIDE):
         raise ConfigurationError("there is no pyimages inside of an image", "call it on the host")
-    invocation = _invocation(args)
+    invocation = invocation_at(args)
     command = _Command(work, invocation)
     # These reach pytest as they are where no images are asked for; else the plugin puts in what is the host's business.
     own = [token for option in options(args, OWN_OPTIONS) if option.name in _OWN for token in option.tokens]
@@ -72,7 +73,8 @@ def at_project(args: Sequence[str], work: Work) -> int:
 _OWN = frozenset(name for name, _ in OWN_OPTIONS)
 
 
-def _invocation(args: Sequence[str]) -> Invocation:
+def invocation_at(args: Sequence[str]) -> Invocation:
+    """Return how pytest would be called in the current folder; raise ConfigurationError where it could not be."""
     try:
         return invocation_from(args, Path.cwd())
     except pytest.UsageError as error:
@@ -103,6 +105,26 @@ def run_pytest(invocation: Invocation, args: Sequence[str], plugins: Sequence[ob
                 plugins=[Preset(), *plugins],
             )
         )
+
+
+def on_terminal(invocation: Invocation, work: Callable[[pytest.TerminalReporter], int]) -> int:
+    """Do work that writes as pytest does, with colours where it would have some; return its exit status.
+
+    :param invocation: says where the reporter's pytest has its cache.
+    """
+
+    class Work:
+        """Takes the place of pytest's own work."""
+
+        @staticmethod
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_cmdline_main(config: pytest.Config) -> int:
+            return work(pytest.TerminalReporter(config, sys.stdout))
+
+    cache = [f"-ocache_dir={invocation.ini['cache_dir']}"] if invocation.ini.get("cache_dir") else []
+    arguments = ["-c", os.devnull, f"--rootdir={invocation.rootdir}", "--noconftest", "-p", "no:pyimages", *cache]
+    with _without("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
+        return int(pytest.main(arguments, plugins=[Work()]))
 
 
 @contextlib.contextmanager

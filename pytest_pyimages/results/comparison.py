@@ -34,19 +34,16 @@ def differences(results: Mapping[str, ImageResult]) -> tuple[Difference, ...]:
     """Return the tests that differ, in the order in which the images collected them.
 
     Images without any outcome (never started, nothing collected) are a row of the table and no difference of each test;
-    nor is it one where a run was stopped (-x) before it came to a test. One that died is another matter.
+    nor is it one where a run was stopped (-x) before it came to a test, or a test is in another shard. One that died is
+    another matter.
     """
     compared = [result for result in results.values() if result.is_compared]
-    stopped = [result.stopped_early for result in compared]  # looks at all its tests
+    ignored = [_ignored(result) for result in compared]
     nodeids = dict.fromkeys(nodeid for result in compared for nodeid in result.outcomes)
     found = []
     for nodeid in nodeids:
         outcomes = tuple(result.outcomes.get(nodeid, "") for result in compared)
-        told = {
-            outcome
-            for outcome, stopped_early in zip(outcomes, stopped, strict=True)
-            if not (stopped_early and outcome in ("", NOT_RUN))
-        }
+        told = {outcome for outcome, says_nothing in zip(outcomes, ignored, strict=True) if outcome not in says_nothing}
         if len(told) > 1:
             found.append(Difference(nodeid, outcomes))
     return tuple(found)
@@ -62,6 +59,13 @@ def skipped_everywhere(results: Mapping[str, ImageResult]) -> tuple[str, ...]:
         for nodeid, outcome in compared[0].items()
         if outcome == "skipped" and all(outcomes.get(nodeid) == "skipped" for outcomes in compared[1:])
     )
+
+
+def _ignored(result: ImageResult) -> tuple[str, ...]:
+    """Return the outcomes that say nothing of a test on an image."""
+    if result.stopped_early:
+        return ("", NOT_RUN)
+    return ("",) if result.is_partial else ()
 
 
 def compared_columns(results: Mapping[str, ImageResult]) -> tuple[Column, ...]:

@@ -1,4 +1,4 @@
-"""What report files tell of a test beside its outcome: how long it took and how it failed, in short."""
+"""What report files tell of a test that failed, in short."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ LONGEST_MESSAGE = 300
 
 
 def keep_details(result: ImageResult, event: Report) -> None:
-    """Add a phase's seconds to its test's, and keep how it failed."""
+    """Keep how a phase of a test failed, if it did."""
     nodeid = event.nodeid
-    result.durations[nodeid] = result.durations.get(nodeid, 0.0) + event.duration
     if event.outcome != "failed":
         return
     result.failures[nodeid] = Failure(

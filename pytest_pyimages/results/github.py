@@ -17,6 +17,18 @@ MOST_ANNOTATIONS = 10  # of a kind and a step; GitHub shows no more
 SUMMARY_BYTES = 1024 * 1024  # of a step; GitHub shows none of a longer one
 
 
+def tell_github(
+    document: Mapping[str, Any], *, rootdir: Path, environ: Mapping[str, str]
+) -> tuple[tuple[str, ...], str]:
+    """Write the step's summary; return the workflow commands to print, and why there is no summary, if so."""
+    problem = ""
+    try:
+        write_summary_file(document, environ)
+    except PyimagesError as error:
+        problem = str(error)
+    return tuple(workflow_commands(document, rootdir=rootdir, environ=environ)), problem
+
+
 def write_summary_file(document: Mapping[str, Any], environ: Mapping[str, str]) -> None:
     """Append the results to the step's summary, if it has one.
 

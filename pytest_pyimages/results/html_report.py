@@ -12,6 +12,7 @@ from typing import Any
 
 from pytest_pyimages.results.comparison import patterns
 from pytest_pyimages.results.json_report import compared
+from pytest_pyimages.results.rows import document_remark
 
 # What would end the element that the data stands in (HTML Standard, 4.12.1.3).
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -96,7 +97,7 @@ def _summary(document: Mapping[str, Any]) -> str:
 
 def _row(image: Mapping[str, Any], names: list[str]) -> str:
     build = "cached" if image["cached"] else f"{image['build_seconds']:.1f} s"
-    remark = image["problem"] or ("allowed to fail" if image["allowed_to_fail"] else "")
+    remark = document_remark(image)
     counts = "".join(
         f'<td class="n {html.escape(name)}{" some" if image["counts"].get(name) else ""}">'
         f"{image['counts'].get(name, 0)}</td>"

@@ -7,6 +7,7 @@ from pytest_pyimages.results.interleaved import Interleaved
 from pytest_pyimages.results.outcome import ImageResult
 from pytest_pyimages.results.reports import ReportMaker
 from pytest_pyimages.runs.events import (
+    Divided,
     Event,
     Failing,
     GaveUp,
@@ -54,3 +55,6 @@ class ImageRun:
             self.interrupted = event.text
         elif isinstance(event, GaveUp):
             self.gave_up = event.text
+        elif isinstance(event, Divided) and self.result.shard is not None:
+            index, of = self.result.shard.index, self.result.shard.of
+            self.result.shard = outcome.Shard(index=index, of=of, **event._asdict())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import pytest_pyimages
@@ -61,7 +62,7 @@ def _a_line_each(values: list[Any]) -> str:
 
 
 def _image(result: ImageResult) -> dict[str, Any]:
-    return {
+    image: dict[str, Any] = {
         "label": result.label,
         "reference": result.reference,
         "digest": result.digest,
@@ -75,6 +76,10 @@ def _image(result: ImageResult) -> dict[str, Any]:
         "run_seconds": round(result.run_seconds, 3),
         "problem": result.problem,
     }
+    if result.shard is not None:
+        # Counts of what is no test are the same in every shard.
+        image["shard"] = {**asdict(result.shard), "not_tests": result.not_tests}
+    return image
 
 
 def _test(nodeid: str, results: Mapping[str, ImageResult], *, differs: bool) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_pyimages.results.comparison import patterns
 from pytest_pyimages.results.json_report import compared
-from pytest_pyimages.results.rows import LETTERS
+from pytest_pyimages.results.rows import LETTERS, document_remark
 
 MOST_DIFFERENCES = 50
 MOST_FAILURES = 20
@@ -44,10 +44,9 @@ def _images(images: list[Mapping[str, Any]]) -> Iterator[str]:
         mark = {"passed": "✅", "nothing collected": "⚪"}.get(
             image["outcome"], "⚠️" if image["allowed_to_fail"] else "❌"
         )
-        remark = image["problem"] or ("allowed to fail" if image["allowed_to_fail"] else "")
         yield (
             f"| {mark} {escaped(image['label'])} | {escaped(image['python'])} | {counts} | {build}"
-            f" | {image['run_seconds']:.1f}s | {escaped(remark)} |"
+            f" | {image['run_seconds']:.1f}s | {escaped(document_remark(image))} |"
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -36,6 +36,18 @@ class Failure:
     sections: tuple[tuple[str, str], ...] = ()  # title and captured output
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """Which part of an image's tests a session runs; the rest is known when the tests are collected."""
+
+    index: int  # from 1
+    of: int
+    collected: int | None = None  # tests of all shards
+    tests: int = 0  # of them in this one
+    digest: str = ""  # of the sorted node ids of all shards
+    durations: str = ""  # of what was known of their durations
+
+
 @dataclass(slots=True, kw_only=True)
 class ImageResult:
     """One image's part of the session. Grows while its run lasts; read by the summary and the reports."""
@@ -54,12 +66,14 @@ class ImageResult:
     stopped: str = ""  # what stopped the suite before its end, in pytest's words
     advice: str = ""  # what is missing for the suite to be collected, and what to do about it; one line
     collected: int = 0
+    shard: Shard | None = None  # None if all tests were to be run
+    incomplete: bool = False  # put together of shards of which some are missing
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
+    not_tests: dict[str, int] = field(default_factory=dict)  # what of the counts is no test: files, the image
     outcomes: dict[str, str] = field(default_factory=dict)  # node id -> outcome
     warnings: dict[str, int] = field(default_factory=dict)  # "category: message" -> how often
-    # For report files, and empty if there are none.
     durations: dict[str, float] = field(default_factory=dict)  # node id -> seconds of all phases
-    failures: dict[str, Failure] = field(default_factory=dict)  # node id -> the last failure
+    failures: dict[str, Failure] = field(default_factory=dict)  # node id -> the last failure; for report files only
     seed: int | None = None  # of pytest-randomly, if the suite has that
     summary: str = ""  # what its plugins and conftests wrote at the end
     usage_error: bool = False  # pytest inside refused its arguments
@@ -75,6 +89,21 @@ class ImageResult:
             present = self.outcomes.get(nodeid)
             if present is None or _SEVERITY[category] > _SEVERITY.get(present, -1):
                 self.outcomes[nodeid] = category
+
+    def count_no_test(self, nodeid: str, category: str) -> None:
+        """Add one report of what is no test; every shard has the same."""
+        self.count(nodeid, category)
+        self.not_tests[category] = self.not_tests.get(category, 0) + 1
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether tests that it lacks may be in another shard."""
+        return self.shard is not None or self.incomplete
+
+    @property
+    def found(self) -> int:
+        """How many tests it has, in all shards."""
+        return self.collected if self.shard is None else self.shard.collected or 0
 
     @property
     def outcome(self) -> ImageOutcome:
@@ -143,6 +172,11 @@ def exit_status(results: Mapping[str, ImageResult]) -> int:
             statuses.append(int(pytest.ExitCode.TESTS_FAILED))
         else:
             statuses.append(status)
+    return worst(statuses)
+
+
+def worst(statuses: Iterable[int]) -> int:
+    """Return the worst of exit statuses; 0 if there are none."""
     return max(statuses, key=_rank, default=int(pytest.ExitCode.OK))
 
 

@@ -68,3 +68,19 @@ def unknown_options(problem: str) -> tuple[str, ...]:
     except ValueError:
         words = problem.removeprefix(_UNKNOWN).split()
     return tuple(word.partition("=")[0] for word in words if word.startswith("-"))
+
+
+def no_tests_problem(result: ImageResult, most: ImageResult) -> str:
+    """Return what is wrong with an image that collected nothing, where another has tests."""
+    tests = "1 test" if most.found == 1 else f"{most.found} tests"
+    return (
+        f"nothing was collected, and {most.label} has {tests}"
+        f" · where that is right, leave {result.label} out or allow it to fail: {result.label}?"
+    )
+
+
+def shard_problem(result: ImageResult) -> str:
+    """Return what is wrong with an image whose tests were not divided; empty if they were, or it came not so far."""
+    if result.shard is None or result.shard.collected is not None or result.stopped:
+        return ""
+    return "the tests were not divided into shards: something else than pytest collects them here"

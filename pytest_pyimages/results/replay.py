@@ -15,7 +15,13 @@ from pytest_pyimages.results.image_run import ImageRun
 from pytest_pyimages.results.interleaved import Interleaved
 from pytest_pyimages.results.outcome import NOT_RUN, Failure, ImageResult
 from pytest_pyimages.results.phases import KeptPhases, wants_every_phase
-from pytest_pyimages.results.problems import is_enough, run_problem, unknown_options
+from pytest_pyimages.results.problems import (
+    is_enough,
+    no_tests_problem,
+    run_problem,
+    shard_problem,
+    unknown_options,
+)
 from pytest_pyimages.results.reports import ALLOWED, warning_message, with_label
 from pytest_pyimages.results.superseded import take_back_subtests
 from pytest_pyimages.runs.events import (
@@ -40,10 +46,6 @@ MOST_WARNINGS = 1000  # different ones of an image that are kept for comparing
 PATIENCE = 1.0  # seconds that a file's dots may wait for the rest of the file
 
 
-def _tests(number: int) -> str:
-    return f"{number} test" if number == 1 else f"{number} tests"
-
-
 class Replay:
     """Turns events into calls of pytest's hooks; only used on the main thread."""
 
@@ -58,7 +60,7 @@ class Replay:
     ) -> None:
         """Prepare for the images of a session.
 
-        :param details: whether durations and failures are to be kept, for report files.
+        :param details: whether failures are to be kept, for report files.
         """
         self._session = session
         self._hook = session.config.hook
@@ -171,8 +173,7 @@ class Replay:
                 self._phases.forget(report)
             hook.pytest_runtest_logfinish(nodeid=nodeid, location=(item.path, item.line, item.domain))
             result.count(item.nodeid, "passed")
-            if self._details:
-                result.durations[item.nodeid] = sum(event.durations)
+            result.durations[item.nodeid] = sum(event.durations)
             image.reported.add(item.nodeid)
             return
         if image.started != event.nodeid:
@@ -184,6 +185,7 @@ class Replay:
         if event.outcome == "rerun":
             take_back_subtests(self._session, result, event.nodeid)
         result.count(event.nodeid, event.status[0])
+        result.durations[event.nodeid] = result.durations.get(event.nodeid, 0.0) + event.duration
         if self._details:
             keep_details(result, event)
         hook.pytest_runtest_logreport(report=image.maker.report(event))
@@ -204,7 +206,7 @@ class Replay:
             self._collected(image, event)
         elif isinstance(event, CollectReport):
             category = "skipped" if event.outcome == "skipped" else "error"
-            result.count(event.nodeid if event.outcome == "failed" else "", category)
+            result.count_no_test(event.nodeid if event.outcome == "failed" else "", category)
             if event.outcome == "failed":
                 self._missing.look(result.label, event.longrepr.text)
             self._play_collect(image, image.maker.collect(event))
@@ -309,7 +311,7 @@ class Replay:
             result.problem += (
                 f" (after {len(image.items) - len(missing)} of {len(image.items)} tests; {len(missing)} not run)"
             )
-        result.count("", "error")
+        result.count_no_test("", "error")
         report = image.maker.image_error(result.problem, detail)
         if result.usage_error and not detail:
             self._refusals[label] = report
@@ -321,17 +323,14 @@ class Replay:
 
         To be called once all images have ended, unless the command line selects tests.
         """
-        most = max(self._images.values(), key=lambda image: image.result.collected)
-        if not most.result.collected:
+        most = max((image.result for image in self._images.values()), key=lambda result: result.found)
+        if not most.found:
             return
         for image in self._images.values():
             result = image.result
             if result.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED and not result.problem:
-                result.problem = (
-                    f"nothing was collected, and {most.result.label} has {_tests(most.result.collected)}"
-                    f" · where that is right, leave {result.label} out or allow it to fail: {result.label}?"
-                )
-                result.count("", "error")
+                result.problem = no_tests_problem(result, most)
+                result.count_no_test("", "error")
                 self._play_collect(image, image.maker.image_error(result.problem, ""))
 
     def _judged(self, image: ImageRun, end: RunEnd) -> str:
@@ -347,6 +346,10 @@ class Replay:
         result.problem, detail = run_problem(
             result, end, internal=image.internal, rootdir=rootdir, gave_up=image.gave_up, left=left
         )
+        if result.shard is not None:
+            if result.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED and result.found:
+                result.exit_status = int(pytest.ExitCode.OK)  # the other shards have them
+            result.problem = result.problem or shard_problem(result)
         unknown = unknown_options(result.problem)
         if result.problem and not image.collected:  # a conftest, or a plugin that the configuration names
             self._missing.look(label, detail)

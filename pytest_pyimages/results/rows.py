@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 import pytest
 
@@ -47,6 +49,8 @@ def build_time(result: ImageResult) -> str:
 def remark(result: ImageResult) -> str:
     """Return what is special about an image."""
     remarks = []
+    if result.shard is not None:
+        remarks.append(shard_in_words(asdict(result.shard)))
     if result.allowed_to_fail and result.outcome != "nothing collected":
         remarks.append("allowed to fail" if result.failed else "passes although it may fail: the ? can go")
     if result.problem or result.advice or result.stopped:
@@ -57,6 +61,20 @@ def remark(result: ImageResult) -> str:
         remarks.append(result.outcome)
     if result.not_run and not result.problem:  # which says so itself
         remarks.append(f"{result.not_run} not run")
+    return " · ".join(remarks)
+
+
+def shard_in_words(shard: Mapping[str, Any]) -> str:
+    """Return "shard 2/3: 137 of 412 tests", the numbers if they are known; of a shard as documents have it."""
+    name = f"shard {shard['index']}/{shard['of']}"
+    return name if shard["collected"] is None else f"{name}: {shard['tests']} of {shard['collected']} tests"
+
+
+def document_remark(image: Mapping[str, Any]) -> str:
+    """Return what is special about an image, as documents have it."""
+    remarks = [shard_in_words(image["shard"])] if "shard" in image else []
+    if image["problem"] or image["allowed_to_fail"]:
+        remarks.append(image["problem"] or "allowed to fail")
     return " · ".join(remarks)
 
 

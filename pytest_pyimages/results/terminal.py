@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pytest
 from rich.cells import cell_len, set_cell_size
@@ -16,7 +16,7 @@ from pytest_pyimages.results.comparison import compared_columns, differences, sk
 from pytest_pyimages.results.comparison_view import STYLES, comparison_lines
 from pytest_pyimages.results.live import is_ci_log
 from pytest_pyimages.results.outcome import ImageResult
-from pytest_pyimages.results.reports import ALLOWED
+from pytest_pyimages.results.reports import ALLOWED, with_label
 from pytest_pyimages.results.rows import build_time, counted_names, image_lines, remark, seconds, shown_label
 
 UNWRAPPED = 400  # columns: a row of an image stays one line, whatever a terminal makes of a long remark
@@ -60,6 +60,53 @@ def write_summary(  # noqa: PLR0913 - all that it is to show
         if not number:
             terminal.write_line("")
         terminal.write_line(f" {label} again: {command}")
+
+
+def write_failed(terminal: pytest.TerminalReporter, results: Mapping[str, ImageResult]) -> None:
+    """Write what pytest ends with, where no session has reported anything: a line per failure, and the counts."""
+    lines = [line for result in results.values() for line in _failed_lines(result)]
+    if lines:
+        terminal.write_sep("=", "short test summary info")
+        _write(terminal, lines)
+    counts: dict[str, int] = {}
+    for result in results.values():
+        for category, count in result.counts.items():
+            is_allowed = result.allowed_to_fail and not result.incomplete and category in ("failed", "error")
+            name = ALLOWED if is_allowed else category
+            counts[name] = counts.get(name, 0) + count
+    if counts.get("error", 0) > 1:
+        counts["errors"] = counts.pop("error")
+    told = ", ".join(f"{counts[name]} {name}" for name in sorted(counts, key=_rank_of) if counts[name])
+    failed = any(one.failed for one in results.values() if one.incomplete or not one.allowed_to_fail)
+    terminal.write_sep("=", told or "no tests", bold=True, red=failed, green=not failed)
+
+
+_FIRST = (
+    "failed",
+    "passed",
+    "skipped",
+    "xfailed",
+    "xpassed",
+    "error",
+    "errors",
+    ALLOWED,
+)  # as pytest's last line has them
+
+
+def _rank_of(name: str) -> int:
+    return _FIRST.index(name) if name in _FIRST else len(_FIRST)
+
+
+def _failed_lines(result: ImageResult) -> Iterator[str]:
+    for nodeid, outcome in result.outcomes.items():
+        if outcome in ("failed", "error"):
+            word = "ALLOWED" if result.allowed_to_fail else outcome.upper()
+            failure = result.failures.get(nodeid)
+            message = f" - {' '.join(failure.message.split())}" if failure is not None and failure.message else ""
+            yield f"{word} {with_label(nodeid, result.label)}{message}"
+    if result.problem:
+        word = "ALLOWED" if result.allowed_to_fail and not result.incomplete else "ERROR"
+        yield f"{word} {with_label('', result.label)} - {result.problem}"
 
 
 def _said(results: Sequence[ImageResult]) -> dict[str, list[ImageResult]]:

@@ -41,6 +41,15 @@ class Collected(NamedTuple):
     deselected: int
 
 
+class Divided(NamedTuple):
+    """What the collected tests are a shard of."""
+
+    collected: int  # different node ids in all shards
+    tests: int  # of them in this one
+    digest: str  # of the sorted node ids of all shards
+    durations: str  # of what was known of their durations
+
+
 class Passed(NamedTuple):
     test: int
     start: float
@@ -138,6 +147,7 @@ Event = (
     | Seeded
     | Items
     | Collected
+    | Divided
     | Passed
     | Report
     | CollectReport

@@ -48,6 +48,7 @@ class RunSpec:
     memory: Mapping[str, Any] | None  # values of pytest's cache by name; None to leave it alone
     seed: int  # for pytest-randomly
     host_plugins: tuple[str, ...]  # modules that the suite must not load
+    shard: Mapping[str, Any] | None  # see runs.shard; None for all tests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +178,7 @@ class Run:
             "memory": self._spec.memory,
             "seed": self._spec.seed,
             "host_plugins": list(self._spec.host_plugins),
+            "shard": self._spec.shard,
         }
         return json.dumps(message).encode("ascii") + b"\n"
 

@@ -10,6 +10,7 @@ hello      protocol version, Python, pytest, rootdir and ini file inside, how ma
 seed       that pytest-randomly is there, and the seed that it uses
 collect    a collector that failed or was skipped
 items      up to 500 collected tests: node id, path, line, domain
+shard      of what the items are a shard: how many tests, digests of their node ids and of their known durations
 collected  how many there are in all, and how many were deselected
 pass       a test whose three phases passed, by its index: start (seconds since 1970), durations (seconds)
 report     any other phase of a test, in full, with the words that pytest has for it in there
@@ -43,6 +44,7 @@ from pytest_pyimages.runs.events import (
     Beat,
     Collected,
     CollectReport,
+    Divided,
     End,
     Event,
     Exit,
@@ -160,6 +162,7 @@ def clean(text: str) -> str:
 
 
 _LINE = re.compile("[\x00-\x1f\x7f]")
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 def clean_line(text: str) -> str:
@@ -273,6 +276,12 @@ class _Fields:
             raise self._wrong(name)
         return tuple(clean_line(self.as_text(name, each, MAX_NODEID)) for each in value)
 
+    def digest(self, name: str) -> str:
+        value = self.text(name, 64)
+        if not _DIGEST.fullmatch(value):
+            raise self._wrong(name)
+        return value
+
     def sections(self, name: str) -> tuple[tuple[str, str], ...]:
         return tuple((self.as_text(name, title), self.as_text(name, body)) for title, body in self.rows(name, 2))
 
@@ -361,6 +370,9 @@ _DECODERS: dict[str, Callable[[_Fields], Event]] = {
     "seed": lambda fields: Seeded(fields.integer("seed", lowest=-(1 << 53))),
     "items": _items,
     "collected": lambda fields: Collected(fields.integer("count"), fields.integer("deselected")),
+    "shard": lambda fields: Divided(
+        fields.integer("collected"), fields.integer("tests"), fields.digest("digest"), fields.digest("durations")
+    ),
     "report": _report,
     "collect": lambda fields: CollectReport(
         fields.name("id"), fields.outcome("outcome"), fields.longrepr("longrepr"), fields.sections("sections")

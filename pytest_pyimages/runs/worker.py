@@ -397,6 +397,14 @@ def make_plugins(channel, spec):
             self._collected(rows)
 
         @pytest.hookimpl(optionalhook=True)
+        def pytest_xdist_setupnodes(self):
+            from xdist import plugin as xdist
+
+            if spec["shard"] and not hasattr(xdist, "_sys_path"):  # one that does not hand sys.path on to its workers
+                paths = [spec["shard"]["folder"], os.environ.get("PYTHONPATH", "")]
+                os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+
+        @pytest.hookimpl(optionalhook=True)
         def pytest_xdist_node_collection_finished(self, node, ids):
             if not self.indexes:
                 ids = [self._without_group(nodeid) for nodeid in ids]
@@ -422,8 +430,23 @@ def make_plugins(channel, spec):
                     few, size = [], 0
             if few:
                 channel.send({"t": "items", "items": plain(few)})
-            channel.send({"t": "collected", "count": len(rows), "deselected": self.deselected})
+            others = self._shard()
+            # What is of other shards was deselected as well, where it was this process that collected.
+            channel.send({"t": "collected", "count": len(rows), "deselected": max(self.deselected - others, 0)})
             channel.flush()
+
+        def _shard(self):
+            """Say what the whole was that the tests are a shard of; return how many are of other shards."""
+            if not spec["shard"]:
+                return 0
+            try:
+                with open(os.path.join(spec["shard"]["folder"], "whole.json")) as file:
+                    whole = json.load(file)
+            except (IOError, OSError):  # nothing was divided, as the host will find
+                return 0
+            others = whole.pop("deselected")
+            channel.send(dict(whole, t="shard"))
+            return others
 
         def pytest_deselected(self, items):
             self.deselected += len(items)
@@ -689,7 +712,10 @@ def run_attended(spec):
                 sys.stderr.write(forgotten + "\n")
 
     be_pytest(spec)
-    return int(pytest.main(["-p", "no:pyimages"] + spec["args"], plugins=[Options()]))
+    try:
+        return int(pytest.main(plugin_arguments(spec) + spec["args"], plugins=[Options()]))
+    finally:
+        forget_shard(spec)
 
 
 def be_pytest(spec):
@@ -697,6 +723,28 @@ def be_pytest(spec):
     stand_in_for_plugins(spec["host_plugins"])
     sys.argv[:] = [spec["program"]] + spec["args"]
     sys.path[0:1] = [os.getcwd() if spec["cwd_on_path"] else os.path.dirname(sys.executable)]
+
+
+def plugin_arguments(spec):
+    """Return the arguments that switch the host's plugin off, and on what leaves a shard of the tests."""
+    arguments = ["-p", "no:pyimages"]
+    if spec["shard"]:
+        import tempfile  # slow to import, and seldom needed
+
+        folder = spec["shard"]["folder"] = tempfile.mkdtemp(prefix="pyimages-")
+        for name, text in spec["shard"]["files"].items():
+            with io.open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                file.write(text)
+        sys.path.append(folder)  # where inner workers of xdist find it, too
+        arguments += ["-p", "pyimages_shard"]
+    return arguments
+
+
+def forget_shard(spec):
+    if spec["shard"]:
+        import shutil  # likewise
+
+        shutil.rmtree(spec["shard"]["folder"], ignore_errors=True)
 
 
 def run_pytest(channel, spec):
@@ -707,7 +755,15 @@ def run_pytest(channel, spec):
         channel.send({"t": "internal", "text": "pytest cannot be imported: %s" % as_text(error)})
         return 3
     be_pytest(spec)
-    return int(pytest.main(["-p", "no:pyimages"] + spec["args"], plugins=make_plugins(channel, spec)))
+    try:
+        arguments = plugin_arguments(spec)
+    except (IOError, OSError) as error:
+        channel.send({"t": "internal", "text": "the tests cannot be divided into shards: %s" % as_text(error)})
+        return 3
+    try:
+        return int(pytest.main(arguments + spec["args"], plugins=make_plugins(channel, spec)))
+    finally:
+        forget_shard(spec)
 
 
 def child_main(write_fd, parent_fd, pending, spec):

@@ -47,6 +47,7 @@ def image(label: str, reference: str, outcome: str = "failed", status: int | Non
             "pytest --py-images=3.14 --lf --own=1",
         ),
         ("-n 4 tests", "pytest --py-images=3.14 --lf -n 4 tests"),
+        ("--py-images-shard=1/3 -v", "pytest --py-images=3.14 --lf -v"),
         ("-q -- -odd.py", "pytest --py-images=3.14 --lf -q -- -odd.py"),
     ],
 )
@@ -85,3 +86,11 @@ def test_without_a_cache_there_is_no_lf() -> None:
     called = settings(["-p", "no:cacheprovider"])
     found = commands_again(called, {"3.14": image("3.14", "python:3.14")}, remembers=False)
     assert list(found) == [("3.14", "pytest --py-images=3.14 -p no:cacheprovider")]
+
+
+def test_an_image_without_a_failed_test_is_tested_again_in_its_shard() -> None:
+    broken = image("3.14", "python:3.14", "passed", None)
+    broken.problem = "worker died of SIGSEGV"
+    typed = ["--py-images=3.14", "--py-images-shard", "1/3", "-v"]
+    (command,) = dict(commands_again(settings(typed), {"3.14": broken}, remembers=True)).values()
+    assert command == "pytest --py-images=3.14 --py-images-shard 1/3 -v"
