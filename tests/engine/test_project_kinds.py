@@ -10,9 +10,9 @@ from textwrap import dedent
 import pytest
 
 from pytest_pyimages.engines.docker import DockerEngine
-from pytest_pyimages.engines.labels import KIND, LABEL
+from pytest_pyimages.engines.labels import LABEL, ROOT
 
-from .test_main_job import Job, counts
+from .test_main_job import Job, counts, remove_images
 
 FULL, SLIM = "3.12", "3.14-slim"
 BOTH = f"{FULL},{SLIM}"
@@ -20,11 +20,8 @@ BOTH = f"{FULL},{SLIM}"
 
 @pytest.fixture(scope="module", autouse=True)
 def _images_of_these_tests_go(engine: DockerEngine) -> Iterator[None]:
-    before = {reference for reference, _ in engine.images(LABEL)}
     yield
-    for reference, image in engine.images(LABEL):
-        if reference not in before and image.labels.get(KIND) == "environment":
-            engine.remove_image(reference)
+    remove_images(engine)
 
 
 class Checkout(Job):
@@ -251,7 +248,8 @@ def test_files_that_set_up_makes(checkout: Checkout, engine: DockerEngine) -> No
     done = checkout.run(images=SLIM)
     assert done.returncode == 0, done.stdout + done.stderr
     assert checkout.cached == [False]
-    newest = max((image for _, image in engine.images(LABEL)), key=lambda image: image.created)
+    made = engine.images(f"{ROOT}={checkout.root}")
+    newest = max((image for _, image in made), key=lambda image: image.created)
     assert newest.labels[f"{LABEL}.layers"] == "2"
     assert not (checkout.folder / "shop" / "made.py").exists()
 
