@@ -22,7 +22,7 @@ from pytest_pyimages.results.problems import (
     shard_problem,
     unknown_options,
 )
-from pytest_pyimages.results.reports import ALLOWED, warning_message, with_label
+from pytest_pyimages.results.reports import ALLOWED, warning_message, warning_place, with_label
 from pytest_pyimages.results.superseded import take_back_subtests
 from pytest_pyimages.runs.events import (
     Collected,
@@ -239,7 +239,7 @@ class Replay:
             kwargs={
                 "warning_message": warning_message(event),
                 "when": event.when,
-                "nodeid": with_label(event.nodeid, result.label) if event.nodeid else "",
+                "nodeid": warning_place(event, result.label, self._session.config.invocation_params.dir),
                 "location": None,
             }
         )

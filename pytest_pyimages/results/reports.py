@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from _pytest._code.code import ReprFileLocation, TerminalRepr
 from _pytest._io import TerminalWriter
+from _pytest.pathlib import bestrelpath
 
 from pytest_pyimages.runs.events import CollectReport, Item, LongRepr, Passed, Report, Warned
 
@@ -150,6 +152,14 @@ def _last_error(text: str) -> str:
     """Return what a traceback ends with; pytest draws it behind an "E"."""
     found = [line[1:].strip() for line in text.splitlines() if line.startswith("E  ")]
     return found[-1] if found else ""
+
+
+def warning_place(event: Warned, label: str, folder: Path) -> str:
+    """Return what stands over a warning in pytest's summary: the test, or the line of code; each with its image.
+
+    :param folder: paths are relative to it.
+    """
+    return with_label(event.nodeid or f"{bestrelpath(folder, Path(event.path))}:{event.line}", label)
 
 
 def warning_message(event: Warned) -> warnings.WarningMessage:

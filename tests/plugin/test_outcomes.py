@@ -73,6 +73,27 @@ def test_failure_shows_traceback_and_captured_output(pytester: pytest.Pytester, 
     run.result.stdout.fnmatch_lines(["*DeprecationWarning: old thing*"])
 
 
+def test_a_warning_names_its_image_with_the_test_or_with_the_line(pytester: pytest.Pytester, run_images: Run) -> None:
+    """What a module warns of when it is imported belongs to no test."""
+    pytester.makepyfile(
+        test_it="""
+        import os, warnings
+        if os.environ["FAKE_IMAGE"] != "python:3.14": warnings.warn("only before 3.14")
+        warnings.warn("everywhere")
+        def test_warns(): warnings.warn("in a test")
+        """
+    )
+    run = run_images(images="3.12,3.14")
+    places = [line for line in run.result.outlines if line.startswith("test_it.py:")]
+    assert sorted(places) == [
+        "test_it.py:2[3.12]",
+        "test_it.py:3[3.12]",
+        "test_it.py:3[3.14]",
+        "test_it.py::test_warns[3.12]",
+        "test_it.py::test_warns[3.14]",
+    ]
+
+
 def test_verbose_names_every_test_with_its_image(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(test_it=EVERY_OUTCOME)
     run = run_images("-v", images="3.12,3.14-slim")
