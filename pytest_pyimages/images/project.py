@@ -49,7 +49,7 @@ class Project:
     groups: tuple[str, ...] = ()  # dependency groups (PEP 735); what they hold is among the requirements
     requirements: tuple[str, ...] = ()  # PEP 508, beside the project; with kind "none" its own dependencies, too
     requirement_files: tuple[Path, ...] = ()  # for -r, read with the root as working folder
-    files_bring_pytest: bool = False  # these files ask for it in every environment
+    brings_pytest: bool = False  # the requirements or these files ask for it in every environment
     dependencies_known: bool = False
     dependencies: tuple[str, ...] = ()  # PEP 508: the project's own and those of the extras; empty if not known
     lock: Lock | None = None  # versions to hold to, whatever is installed
@@ -102,7 +102,7 @@ def find_project(start: Path, *, ini: Mapping[str, str | list[str]] = {}, option
         groups=tuple(dict.fromkeys(group for one in needs for group in one.groups)),
         requirements=tuple(dict.fromkeys(installation.requirements)),
         requirement_files=tuple(dict.fromkeys(installation.requirement_files)),
-        files_bring_pytest=installation.files_bring_pytest,
+        brings_pytest=installation.brings_pytest,
         dependencies_known=own is not None,
         dependencies=own or (),
         lock=lock,
@@ -212,8 +212,9 @@ class _Installation:
         return tuple(dict.fromkeys((*self.metadata.dependencies, *self.metadata.with_extras(self.extras))))
 
     @property
-    def files_bring_pytest(self) -> bool:
-        found = [requirement for requirement in map(parsed, self._in_files) if requirement is not None]
+    def brings_pytest(self) -> bool:
+        listed = (*self.requirements, *self._in_files)
+        found = [requirement for requirement in map(parsed, listed) if requirement is not None]
         return any(one.marker is None and canonicalize_name(one.name) == "pytest" for one in found)
 
     def wanted(self, own: tuple[str, ...] | None) -> Wanted:

@@ -111,7 +111,7 @@ def recipe_for(project: Project, configuration: ImageConfiguration, content: Con
 def install_steps(project: Project) -> tuple[tuple[str, ...], ...]:
     """Return what is installed, in one resolution, so that everything fits together."""
     # Among hashes, an argument without one would be refused.
-    arguments = [*(() if project.files_bring_pytest else ("pytest",)), *project.requirements]
+    arguments = [*(() if project.brings_pytest else ("pytest",)), *project.requirements]
     for path in project.requirement_files:
         arguments += ["-r", _name(path, project.root)]  # the install step runs in the project's folder
     if project.kind != "none":

@@ -158,6 +158,20 @@ def test_pytest_comes_with_it_in_one_resolution(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("deps", "arguments"),
+    [
+        pytest.param("pytest", ("pytest",), id="pytest"),
+        pytest.param("pytest>=7\n  six", ("pytest>=7", "six"), id="a version of it"),
+        pytest.param("pytest-mock", ("pytest", "pytest-mock"), id="a plugin"),
+    ],
+)
+def test_pytest_is_asked_for_once(root: Path, deps: str, arguments: tuple[str, ...]) -> None:
+    (root / "tox.ini").write_text(f"[testenv]\ndeps =\n  {deps}\n")
+    replace('test = ["pytest', 'docs = ["pytest')(root)
+    assert install_steps(find_project(root)) == ((*arguments, "-e", str(root)),)
+
+
+@pytest.mark.parametrize(
     ("text", "arguments"),
     [
         pytest.param("pytest==8.4.2 --hash=sha256:00\n", ("-r", "requirements.txt"), id="pytest"),
