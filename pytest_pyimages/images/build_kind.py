@@ -91,7 +91,9 @@ def _compiles(files: ProjectFiles) -> bool:
     if backend == "pdm":
         build = table(files.tool, "pdm", "build")
         return build.get("is-purelib") is False or bool(build.get("run-setuptools"))
-    is_known = backend in _COPYING_BACKENDS or files.uses_setuptools
+    # A backend in the project's own tree mostly wraps setuptools in order to do more than that.
+    wraps = "backend-path" in table(files.pyproject, "build-system")
+    is_known = backend in _COPYING_BACKENDS or (files.uses_setuptools and not wraps)
     return not is_known and _holds_compiled_sources(files.root)
 
 

@@ -12,6 +12,9 @@ def backend(name: str, more: str = "") -> str:
     return f'[build-system]\nrequires = []\nbuild-backend = "{name}"\n[project]\nname = "shop"\nversion = "1"\n{more}'
 
 
+OWN = backend("_own.hooks").replace("requires", "backend-path = ['packaging']\nrequires")
+
+
 def script(text: str) -> dict[str, str]:
     return {"setup.py": f"from setuptools import setup\n{text}"}
 
@@ -56,6 +59,16 @@ def script(text: str) -> dict[str, str]:
         pytest.param({"pyproject.toml": backend("mesonpy")}, "wheel", id="meson"),
         pytest.param({"pyproject.toml": backend("maturin")}, "wheel", id="maturin"),
         pytest.param({"pyproject.toml": backend("scikit_build_core.build")}, "wheel", id="scikit-build-core"),
+        pytest.param(
+            {"pyproject.toml": OWN, "src/b.pyx": ""},
+            "wheel",
+            id="own-backend-with-pyx",
+        ),
+        pytest.param(
+            {"pyproject.toml": OWN, "src/b.py": ""},
+            "editable",
+            id="own-backend-without",
+        ),
         pytest.param({"pyproject.toml": backend("unheard.of"), "shop/b.pyx": ""}, "wheel", id="unknown-with-pyx"),
         pytest.param({"pyproject.toml": backend("unheard.of"), "Cargo.toml": ""}, "wheel", id="unknown-with-cargo"),
         pytest.param(
