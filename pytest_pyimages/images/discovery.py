@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -60,14 +61,17 @@ def discovered_needs(files: ProjectFiles, metadata: Metadata, *, is_installed: b
     project = _Project(files, metadata)
     search = _Search(project)
     search.over(named_needs(files, metadata))
-    search.over(requirements_file_needs(files.root), also_after_development=True)
+    named_files = requirements_file_needs(files.root)
+    search.over(named_files, also_after_development=True)
     main = [
         Needs(origin=f"-r {path.relative_to(files.root).as_posix()}", requirement_files=(path,))
         for path in main_requirements_files(files.root)
     ]
     search.over(main, needs_test_library=True)
-    search.over(tox_needs(files, name=metadata.name)[:_TOX_ENVIRONMENTS])
-    taken = search.taken
+    environments = tox_needs(files, name=metadata.name)[:_TOX_ENVIRONMENTS]
+    search.over(environments)
+    development = [needs for needs in named_files if not needs.is_for_tests]
+    taken = _as_tox_has_it(search.taken, environments, project, passed_over=development)
     lists_in_files = any(needs.requirement_files for needs in taken) or not search.is_enough
     if not is_installed or (lists_in_files and not metadata.dependencies):
         # An application's own needs, or those of a package that declares none where they can be read.
@@ -137,6 +141,26 @@ def _holds(taken: Iterable[Needs], needs: Needs, project: _Project) -> bool:
     """Whether requirements files that are taken anyway include these."""
     chains = {path for other in taken for content in project.read(other) for path in content.chain}
     return chains.issuperset(needs.requirement_files)
+
+
+def _as_tox_has_it(
+    taken: tuple[Needs, ...], environments: Iterable[Needs], project: _Project, *, passed_over: Iterable[Needs]
+) -> tuple[Needs, ...]:
+    """Return the same, with a file that tox installs for the tests in place of those that it includes.
+
+    ``requirements/test.txt`` may hold what all test runs have in common, and tox take one that says ``-r test.txt``.
+
+    :param passed_over: files that are not taken for that; what is for all development may not fit every Python.
+    """
+    known = {path for needs in (*taken, *passed_over) for path in needs.requirement_files}
+    for path in [path for needs in environments for path in needs.requirement_files if path not in known]:
+        wider = Needs(origin=f"-r {os.path.relpath(path, project.files.root)} (tox)", requirement_files=(path,))
+        if any(content.problem is not None for content in project.read(wider)):
+            continue
+        rest = tuple(needs for needs in taken if not needs.requirement_files or not _holds([wider], needs, project))
+        if len(rest) < len(taken):
+            return (*rest, wider)
+    return taken
 
 
 def _own_needs(files: ProjectFiles, metadata: Metadata) -> tuple[Needs, ...]:

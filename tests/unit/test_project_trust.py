@@ -108,6 +108,42 @@ def test_names_near_to_test_come_first(tmp_path: Path, tables: str, expected: st
             "-r requirements-test.txt",
             id="files-before-tox",
         ),
+        pytest.param(
+            {
+                "requirements/test.txt": "pytest",
+                "requirements/speed.txt": "-r test.txt\npytest-benchmark",
+                "tox.ini": "[testenv]\ndeps = -r requirements/speed.txt",
+            },
+            "-r requirements/speed.txt (tox)",
+            id="tox-includes-the-file",
+        ),
+        pytest.param(
+            {
+                "requirements/test.txt": "pytest",
+                "requirements/speed.txt": "pytest-benchmark",
+                "tox.ini": "[testenv]\ndeps = -r requirements/speed.txt",
+            },
+            "-r requirements/test.txt",
+            id="tox-has-another-file",
+        ),
+        pytest.param(
+            {
+                "requirements/test.txt": "pytest",
+                "requirements/dev.txt": "-r test.txt\nmypy",
+                "tox.ini": "[testenv]\ndeps = -r requirements/dev.txt",
+            },
+            "-r requirements/test.txt",
+            id="tox-includes-it-for-all-development",
+        ),
+        pytest.param(
+            {
+                "requirements/test.txt": "pytest",
+                "requirements/speed.txt": "-r test.txt\n-r gone.txt",
+                "tox.ini": "[testenv]\ndeps = -r requirements/speed.txt",
+            },
+            "-r requirements/test.txt",
+            id="tox-includes-it-and-what-is-not-there",
+        ),
     ],
 )
 def test_requirements_files_are_known_by_their_names(tmp_path: Path, files: dict[str, str], expected: str) -> None:
