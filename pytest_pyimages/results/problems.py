@@ -13,6 +13,8 @@ from pytest_pyimages.runs.run import RunEnd
 # argparse has a usage line before what is wrong, pytest has lines about ini file and rootdir behind it.
 _USAGE = re.compile(r"^.*: error: (.+)$", re.MULTILINE)
 _NOT_FOUND = re.compile(r"^ERROR: ((?:file or directory )?not found: .+)$", re.MULTILINE)
+# What a conftest ended with. A module that is not there is named with what to do about it (missing_modules).
+_CAUSE = re.compile(r"^E   ((?!ModuleNotFoundError|ImportError: No module named)[\w.]+(?:: .+)?)$", re.MULTILINE)
 _UNKNOWN = "unrecognized arguments: "
 
 
@@ -56,7 +58,11 @@ def usage_problem(stderr: str, *, rootdir: str) -> tuple[str, str]:
     lines = [line for line in stderr.splitlines() if line.strip()]
     told = (line for line in lines if line.startswith(("ERROR", "ImportError while loading")))
     said = next(told, lines[-1] if lines else "usage error")
-    return f"pytest inside: {said.removeprefix('ERROR: ')}", stderr
+    problem = said.removeprefix("ERROR: ").replace(f"{rootdir}/", "")
+    cause = _CAUSE.search(stderr)
+    if said.startswith("ImportError while loading") and cause is not None:
+        problem = f"{problem.removesuffix('.')}: {cause[1]}"
+    return f"pytest inside: {problem}", stderr
 
 
 def unknown_options(problem: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ __main__.py: error: {}
   inifile: /src/pytest.ini
   rootdir: /src
 """
+CONFTEST = "ImportError while loading conftest '/src/t/conftest.py'.\nt/conftest.py:1: in <module>\n"
 
 
 @pytest.mark.parametrize(
@@ -30,10 +31,22 @@ __main__.py: error: {}
             id="id",
         ),
         pytest.param(
-            "ImportError while loading conftest '/src/conftest.py'.\nconftest.py:1: in <module>\nE  ImportError: no\n",
-            "pytest inside: ImportError while loading conftest '/src/conftest.py'.",
+            f"{CONFTEST}E   UserWarning: it is old.\nE   Refrain from it\n",
+            "pytest inside: ImportError while loading conftest 't/conftest.py': UserWarning: it is old.",
             True,
             id="conftest",
+        ),
+        pytest.param(
+            f'{CONFTEST}E     File "/src/t/conftest.py", line 1\nE       a b\nE   SyntaxError: invalid syntax\n',
+            "pytest inside: ImportError while loading conftest 't/conftest.py': SyntaxError: invalid syntax",
+            True,
+            id="syntax of a conftest",
+        ),
+        pytest.param(
+            f"{CONFTEST}E   ModuleNotFoundError: No module named 'six'\n",
+            "pytest inside: ImportError while loading conftest 't/conftest.py'.",
+            True,
+            id="module that a conftest misses",
         ),
         pytest.param("ERROR: it is wrong\nand more", "pytest inside: it is wrong", True, id="of a plugin"),
         pytest.param("", "pytest inside: usage error", False, id="nothing"),
