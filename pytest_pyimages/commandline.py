@@ -32,8 +32,11 @@ INSIDE_VALUES = frozenset(
     " --lfnf --last-failed-no-failures"
     # of pytest-xdist
     " -n --numprocesses --maxprocesses --max-worker-restart --dist --tx --px --rsyncdir --rsyncignore --testrunuid"
-    " --maxschedchunk".split()
+    " --maxschedchunk"
+    # of pytest-cov
+    " --cov-report --cov-config --cov-fail-under --cov-context --cov-precision".split()
 )
+INSIDE_MAY_HAVE_VALUE = frozenset(("--cov",))  # the next word, if that is no option
 # How -p can name this plugin; inside there is none.
 OUR_PLUGINS = ("pyimages", "pytest_pyimages.plugin")
 # ini keys that the host obeys; -o is passed to it for these only.
@@ -103,6 +106,8 @@ def pieces(args: Sequence[str], own: Sequence[tuple[str, bool]]) -> list[Option]
                 found.append(Option(name, following, (word,) if following is None else (word, following)))
         elif word.startswith("-") and len(word) > 1:
             found.extend(_short(word, words, takes_value))
+        elif found and found[-1].tokens[0] in INSIDE_MAY_HAVE_VALUE and found[-1].value is None:
+            found[-1] = Option(found[-1].name, word, (*found[-1].tokens, word))
         else:
             found.append(Option(POSITION, word, (word,)))
     return found
@@ -203,6 +208,11 @@ def refused(args: Sequence[str], own: Sequence[tuple[str, bool]], *, terminal: b
         if option.name == "--dist" and option.value == "each":
             return "--dist=each", _EACH
     return None
+
+
+def measures(args: Sequence[str]) -> bool:
+    """Whether pytest-cov may measure."""
+    return any(word.startswith("--cov") for word in args) and "--no-cov" not in args
 
 
 def captures_nothing(args: Sequence[str], own: Sequence[tuple[str, bool]]) -> bool:

@@ -88,9 +88,14 @@ def _check_spelling(early_config: pytest.Config, args: list[str]) -> None:
 
 
 def _terminal_for(invocation: Invocation) -> HostTerminal | None:
-    """Return the terminal, before pytest takes standard input, if a debugger or -s may want it."""
+    """Return the terminal, before pytest takes standard input, if a debugger or -s may want it.
+
+    What is measured has to come back: with --cov, -s shows what the suite prints, and no more.
+    """
     args = invocation.all_args
-    if not commandline.debugs(args, OWN_OPTIONS) and not commandline.captures_nothing(args, OWN_OPTIONS):
+    if not commandline.debugs(args, OWN_OPTIONS) and (
+        commandline.measures(args) or not commandline.captures_nothing(args, OWN_OPTIONS)
+    ):
         return None
     from pytest_pyimages.runs.host_terminal import HostTerminal
 

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +20,9 @@ from pytest_pyimages.images.base_images import BaseImages
 from pytest_pyimages.images.build import Builder, BuiltImage
 from pytest_pyimages.images.last_used import LastUsed, identity_of
 from pytest_pyimages.images.plan import ImagePlan
-from pytest_pyimages.runs.events import Event
+from pytest_pyimages.messages import REPORT, Batch, Built, Ending, Message, Printed, Progressed, Said
 from pytest_pyimages.runs.ownership import Ownership, state_directory
-from pytest_pyimages.runs.run import Run, RunEnd, RunSpec
+from pytest_pyimages.runs.run import CoverageJob, Run, RunEnd, RunSpec
 from pytest_pyimages.runs.source import Source, witnesses
 from pytest_pyimages.settings import OWN_INI, OWN_OPTIONS, Settings
 
@@ -34,60 +34,16 @@ QUEUE_BATCHES = 256  # per session; a full queue holds the containers back
 CLEANUP_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A stage of an image, in words."""
-
-    label: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Progressed:
-    """How far an image's stage has come, in words."""
-
-    label: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Built:
-    label: str
-    image: BuiltImage
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    label: str
-    events: Sequence[Event]
-
-
-@dataclass(frozen=True, slots=True)
-class Printed:
-    """What a suite printed while nothing captures its output (-s)."""
-
-    label: str
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """An image is done, one way or the other."""
-
-    label: str
-    end: RunEnd | None
-    error: PyimagesError | None
-    run_seconds: float
-
-
-_Ended = Callable[[RunEnd | None, PyimagesError | None], None]
-Message = Said | Progressed | Built | Batch | Printed | Ended
-
-
 def _network(plan: ImagePlan) -> HostNetwork:
     from pytest_pyimages.images.plan_network import plan_network  # only a build needs it
 
     return plan_network(plan, os.environ)
+
+
+def _coverage_source() -> str:
+    from pytest_pyimages.runs.coverage_data import coverage_worker_source  # few runs measure
+
+    return coverage_worker_source()
 
 
 def _image_lock(path: Path | None) -> ImageLock | None:
@@ -129,6 +85,7 @@ class Schedule:
         self._shard = shard
         self._witness = witnesses(source.root)
         self._runs: dict[str, Run] = {}
+        self._images: dict[str, tuple[ImagePlan, BuiltImage]] = {}
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._closing = False
@@ -222,20 +179,9 @@ class Schedule:
             self.notes.append(f"what earlier sessions may have left was not looked for ({error.message})")
 
     def _image(self, plan: ImagePlan, number: int, concurrency: Concurrency) -> None:
-        """Build and run one image; whatever happens, say once that it has ended."""
-        label = plan.tag.label
-        began = time.monotonic()
-        told = False
+        """Build and run one image."""
 
-        def ended(end: RunEnd | None, error: PyimagesError | None) -> None:
-            nonlocal told
-            if told:  # only removing the container failed
-                self.notes.append(f"{label}: {error}; the next session cleans up")
-                return
-            told = True
-            self._put(Ended(label, end, error, time.monotonic() - began))
-
-        try:
+        def build_and_run(ended: Ending) -> None:
             if self._closing:
                 return
             with concurrency.build():
@@ -245,41 +191,51 @@ class Schedule:
                 return
             waits = concurrency.suites_are_full
             if waits:
-                self._put(Progressed(label, "waits for its turn"))
+                self._put(Progressed(plan.tag.label, "waits for its turn"))
             with concurrency.suite(number) as place:
                 if waits:
-                    self._put(Progressed(label, ""))
-                began = time.monotonic()
+                    self._put(Progressed(plan.tag.label, ""))
+                ended.began = time.monotonic()
                 args = concurrency.arguments(plan, place)
                 self._run_somehow(replace(plan, args=args), image, ended)
+
+        self._until_ended(plan.tag.label, build_and_run)
+
+    def _until_ended(self, label: str, work: Callable[[Ending], None]) -> None:
+        """Do the work of one thread; whatever happens, say once that it has ended."""
+        ended = Ending(label, self._put, self.notes)
+        try:
+            work(ended)
         except PyimagesError as error:
             ended(None, error)
         except Exception as error:  # noqa: BLE001 - ours; it must not leave the session waiting
             sys.excepthook(type(error), error, error.__traceback__)
             ended(None, PyimagesError(f"internal error: {type(error).__name__}: {error}"))
 
-    def _run_somehow(self, plan: ImagePlan, image: BuiltImage, ended: _Ended) -> None:
+    def _run_somehow(self, plan: ImagePlan, image: BuiltImage, ended: Ending) -> None:
+        label = plan.tag.label
         try:
-            missing = self._run(plan, image, ended)
+            missing = self._run(label, self._spec(plan, image), ended)
         except ImageNotFound:  # somebody pruned it a moment ago
-            missing = self._run(plan, self._ensure(plan), ended)
+            missing = self._run(label, self._spec(plan, self._ensure(plan)), ended)
         if missing:
             self._source.fall_back(missing)
-            missing = self._run(plan, image, ended)
+            missing = self._run(label, self._spec(plan, image), ended)
         if missing:
             raise PyimagesError(f"the source is not visible inside: {missing}")
 
     def _ensure(self, plan: ImagePlan) -> BuiltImage:
         image = self._builder.ensure(plan)
         self._last_used.touch(image.id, identity_of(plan.project), self._settings.invocation.rootdir)
+        self._images[plan.tag.label] = plan, image
         self._put(Built(plan.tag.label, image))
         if not image.cached:
             self._built.append(image.id)
         return image
 
-    def _run(self, plan: ImagePlan, image: BuiltImage, ended: _Ended) -> str:
+    def _run(self, label: str, spec: RunSpec, ended: Ending) -> str:
         """Run one container; return why the source was not there, if so: then nothing was run."""
-        label, missing = plan.tag.label, ""
+        missing = ""
 
         def done(end: RunEnd) -> None:
             nonlocal missing
@@ -287,7 +243,7 @@ class Schedule:
             if not missing:
                 ended(end, None)
 
-        run = Run(self._engine, self._owner, self._source, self._spec(plan, image))
+        run = Run(self._engine, self._owner, self._source, spec)
         with self._lock:
             if self._closing:
                 return ""
@@ -299,6 +255,26 @@ class Schedule:
         finally:
             with self._lock:
                 del self._runs[label]
+
+    def start_report(self, label: str, job: CoverageJob, *, columns: int) -> None:
+        """Have a report of coverage made in an image's environment; what is said of it has the label ``REPORT``.
+
+        :param label: of an image whose suite has run.
+        :param columns: of the terminal.
+        """
+        spec = self._spec(*self._images[label])
+        environment = {**spec.environment, "COLUMNS": str(columns)}
+        spec = replace(spec, memory=None, shard=None, report=job, environment=environment)
+
+        def report(ended: Ending) -> None:
+            missing = self._run(REPORT, spec, ended)
+            if missing:
+                raise PyimagesError(f"the source is not visible inside: {missing}")
+
+        arguments = (REPORT, report)
+        thread = threading.Thread(target=self._until_ended, args=arguments, name="pyimages-coverage", daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _spec(self, plan: ImagePlan, image: BuiltImage) -> RunSpec:
         invocation = self._settings.invocation
@@ -320,6 +296,7 @@ class Schedule:
             seed=self._settings.seed,
             host_plugins=tuple(sorted(invocation.host_plugins)),
             shard=self._shard,
+            coverage=_coverage_source() if self._settings.measures_coverage else "",
         )
 
     def _put(self, message: Message) -> None:

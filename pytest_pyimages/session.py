@@ -23,13 +23,14 @@ from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesErro
 from pytest_pyimages.images.source_root import source_root
 from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.memory import Memory, forget_last_failed
+from pytest_pyimages.messages import Batch, Built, Message, Printed, Progressed, Said
 from pytest_pyimages.planning import planned
 from pytest_pyimages.random_order import remember_seed, shared_seed
 from pytest_pyimages.reporters import losses
 from pytest_pyimages.results.outcome import ImageResult, Shard, exit_status
 from pytest_pyimages.results.reports import STATUS
 from pytest_pyimages.runs.source import Source, is_empty
-from pytest_pyimages.schedule import Batch, Built, Message, Printed, Progressed, Said, Schedule
+from pytest_pyimages.schedule import Schedule
 from pytest_pyimages.selection import selects_tests
 from pytest_pyimages.settings import OWN_OPTIONS, Settings
 from pytest_pyimages.signals import Interruptions
@@ -70,6 +71,11 @@ class ImagesSession:
         root = source_root(self.project, invocation.rootdir, invocation.cwd)
         self.source = Source(root, None if settings.source == "auto" else settings.source)
         self.results = {tag.label: self._not_yet(tag) for tag in self.matrix}
+        self._coverage: MatrixCoverage | None = None
+        if settings.measures_coverage and not settings.collect_only:
+            from pytest_pyimages.coverage import MatrixCoverage  # few runs measure
+
+            self._coverage = MatrixCoverage(config, settings, self.results, lambda: self._schedule)
         # What people should know at the end.
         self._notes = list(dict.fromkeys(note for plan in self.plans for note in plan.project.notes))
         configured = [option.name for option in options(invocation.typed_first, OWN_OPTIONS)]
@@ -178,6 +184,8 @@ class ImagesSession:
             missing=self._missing_modules(),
             details=self._settings.wants_details,
         )
+        if self._coverage is not None:
+            replay.measured = self._coverage.take
         shown = self._stages()
         waiting = set(self.results)
         thresholds = gc.get_threshold()

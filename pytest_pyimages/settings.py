@@ -12,7 +12,7 @@ from typing import Literal, cast
 
 import pytest
 
-from pytest_pyimages.commandline import captures_nothing
+from pytest_pyimages.commandline import captures_nothing, measures
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.parallel import Workers, workers_of
 
@@ -52,6 +52,11 @@ OPTIONS = (
         "--py-images-baseline",
         "IMAGE",
         "say at the end what newly fails, is slower or warns newly on the other images than on this one",
+    ),
+    (
+        "--py-images-cov-context",
+        "WHAT",
+        "'image': with --cov, an image's label is (the first part of) the context of what it covers; 'none' (default)",
     ),
     (
         "--py-images-github",
@@ -97,6 +102,7 @@ INI_KEYS = (
     ("py_images", "the images to run the suite in, as for --py-images, one or more per line"),
     ("py_images_registry", "as --py-images-registry"),
     ("py_images_baseline", "as --py-images-baseline"),
+    ("py_images_cov_context", "as --py-images-cov-context"),
     ("py_images_pull", "as --py-images-pull"),
     ("py_images_fail_fast", "as --py-images-fail-fast"),
     ("py_images_jobs", "as --py-images-jobs"),
@@ -162,6 +168,8 @@ class Settings:
     reports: tuple[Path, ...]
     baseline: str  # label of the image that the others are measured by; empty for none
     baseline_is_typed: bool
+    measures_coverage: bool  # whether pytest-cov may be active inside
+    coverage_contexts: bool  # whether they carry the image's label
     github: bool  # whether GitHub Actions is to be told
     source: Literal["auto", "overlay", "copy"]
     pull: PullPolicy
@@ -190,6 +198,8 @@ class Settings:
             reports=_reports(config, invocation.cwd),
             baseline=_last(config, "--py-images-baseline") or _text_of("py_images_baseline", invocation),
             baseline_is_typed=bool(_last(config, "--py-images-baseline")),
+            measures_coverage=measures(invocation.all_args),
+            coverage_contexts=_coverage_contexts(config, invocation),
             github=tells_github("--py-images-github", _last(config, "--py-images-github") or "auto"),
             source=_source(config),
             pull=_pull(config, invocation),
@@ -269,6 +279,15 @@ def report_file(option: str, name: str, cwd: Path) -> Path:
     if path.is_dir():
         raise ConfigurationError(f"{option}: {name} is a folder", "name a file")
     return path
+
+
+def _coverage_contexts(config: pytest.Config, invocation: Invocation) -> bool:
+    value, origin = _last(config, "--py-images-cov-context"), "--py-images-cov-context"
+    if not value:
+        value, origin = _text_of("py_images_cov_context", invocation), _ini_origin("py_images_cov_context", invocation)
+    if value not in ("", "image", "none"):
+        raise ConfigurationError(f'{origin}: "{value}" is none of image, none')
+    return value == "image"
 
 
 def tells_github(option: str, value: str) -> bool:

@@ -16,9 +16,10 @@ from pytest_pyimages.errors import BuildError, PyimagesError
 from pytest_pyimages.images.build import BuiltImage
 from pytest_pyimages.images.source_root import source_root
 from pytest_pyimages.matrix import ImageTag
+from pytest_pyimages.messages import Built, Ended, Said
 from pytest_pyimages.planning import Planned, planned
 from pytest_pyimages.runs.source import Source
-from pytest_pyimages.schedule import Built, Ended, Said, Schedule
+from pytest_pyimages.schedule import Schedule
 from pytest_pyimages.signals import Interruptions
 
 SUMMARY = "build the project's environment images, without a run"

@@ -14,12 +14,13 @@ from pytest_pyimages.images.build import BuiltImage
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.source_root import source_root
 from pytest_pyimages.memory import Memory
+from pytest_pyimages.messages import Built, Ended, Said
 from pytest_pyimages.planning import planned
 from pytest_pyimages.runs.attended import Attended, attend
 from pytest_pyimages.runs.host_terminal import HostTerminal
 from pytest_pyimages.runs.ownership import Ownership
 from pytest_pyimages.runs.source import Source
-from pytest_pyimages.schedule import Built, Ended, Said, Schedule
+from pytest_pyimages.schedule import Schedule
 from pytest_pyimages.settings import OWN_INI, OWN_OPTIONS, Invocation
 from pytest_pyimages.signals import Interruptions
 

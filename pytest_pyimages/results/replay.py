@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,10 +27,12 @@ from pytest_pyimages.results.superseded import take_back_subtests
 from pytest_pyimages.runs.events import (
     Collected,
     CollectReport,
+    CoveragePart,
     Event,
     Hello,
     Item,
     Items,
+    Measured,
     Passed,
     Report,
     Seeded,
@@ -67,6 +69,9 @@ class Replay:
         self._collect_only = collect_only
         self._details = details
         self._missing = missing
+        self.measured: Callable[[str, CoveragePart | Measured], None] = lambda *_: (
+            None
+        )  # given what is sent of coverage
         self._images = {label: ImageRun(result) for label, result in results.items()}
         self._known: dict[Item, Item] = {}  # images have the same tests: each is kept once
         self._refusals: dict[str, pytest.CollectReport] = {}  # by label
@@ -89,6 +94,8 @@ class Replay:
                     self._hold_or_play(image, phase)
             elif isinstance(event, (Passed, Report)):
                 self._hold_or_play(image, event)
+            elif isinstance(event, CoveragePart | Measured):
+                self.measured(label, event)
             else:
                 self._other(image, event)
 

@@ -111,6 +111,51 @@ class Summary(NamedTuple):
     text: str
 
 
+class CoveragePart(NamedTuple):
+    """A piece of the file that is being sent: of an image's data, or of a report."""
+
+    data: bytes
+
+
+class Measured(NamedTuple):
+    """An image's coverage data are sent; ``size`` bytes in all, 0 if nothing was measured."""
+
+    size: int
+    problem: str
+
+
+class CoverageSaid(NamedTuple):
+    """What pytest-cov writes to the terminal: a text, or a line of ``sep`` with a title."""
+
+    text: str
+    markup: tuple[str, ...]
+    sep: str
+
+
+class CoverageFile(NamedTuple):
+    """A file that a report consists of is about to be sent, in parts."""
+
+    kind: str
+    root: str  # absolute path of the report: a file, or a folder
+    name: str  # below the root; empty if that is the file
+    size: int
+
+
+class CoverageLines(NamedTuple):
+    """What images differ about in one file."""
+
+    path: str
+    rows: tuple[tuple[tuple[int, ...], tuple[int, ...], str], ...]  # images that cover, lines, the same as a text
+
+
+class Covered(NamedTuple):
+    """The report is complete."""
+
+    total: float | None  # percent; None if nobody wanted to know
+    failed: bool  # it is less than what is required
+    unusable: tuple[tuple[str, str], ...]  # label of an image whose data cannot be read, and why
+
+
 class Internal(NamedTuple):
     text: str
 
@@ -155,6 +200,12 @@ Event = (
     | Failing
     | Kept
     | Summary
+    | CoveragePart
+    | Measured
+    | CoverageSaid
+    | CoverageFile
+    | CoverageLines
+    | Covered
     | Internal
     | Interrupted
     | GaveUp

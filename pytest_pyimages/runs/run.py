@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pytest_pyimages.engines.base import STDOUT, ContainerSpec, ContainerStream, Engine
@@ -21,12 +22,22 @@ from pytest_pyimages.runs.wire import Decoder, WireError
 WORKER = "/opt/pyimages/worker.pyc"
 STOP_GRACE = 2.0  # seconds that a stopped suite has for its finalizers
 STDERR_KEPT = 64 * 1024
+SENT_AT_ONCE = 1024 * 1024  # bytes of a file
 NO_GIT_OWNER_CHECK = {
     # The tree belongs to the host's user, the process in the container is another one (moby#44938).
     "GIT_CONFIG_COUNT": "1",
     "GIT_CONFIG_KEY_0": "safe.directory",
     "GIT_CONFIG_VALUE_0": "*",
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoverageJob:
+    """A report of coverage that is to be made of several images' data."""
+
+    data: Mapping[str, Path]  # by label
+    failures: int  # how many tests have failed
+    contexts: bool  # whether an image's label is to be part of the contexts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +60,8 @@ class RunSpec:
     seed: int  # for pytest-randomly
     host_plugins: tuple[str, ...]  # modules that the suite must not load
     shard: Mapping[str, Any] | None  # see runs.shard; None for all tests
+    coverage: str = ""  # source of what the worker needs if pytest-cov may be active
+    report: CoverageJob | None = None  # to be made instead of running the suite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +115,7 @@ class Run:
                     name=self._owner.name(),
                     image=self._spec.image,
                     command=(self._spec.python, WORKER),
-                    labels=self._owner.labels("run"),
+                    labels=self._owner.labels("run" if self._spec.report is None else "report"),
                     environment=NO_GIT_OWNER_CHECK,
                     working_dir="/",
                     mounts=mounts,
@@ -155,6 +168,10 @@ class Run:
                     return RunEnd(status=None, missing_source=error.message)
                 raise
             stream.send(self._message())
+            for path in self._spec.report.data.values() if self._spec.report is not None else ():
+                with path.open("rb") as file:
+                    while data := file.read(SENT_AT_ONCE):
+                        stream.send(data)
             problem = self._read(stream, progress, emit, printed)
         finally:
             with self._lock:
@@ -179,6 +196,8 @@ class Run:
             "seed": self._spec.seed,
             "host_plugins": list(self._spec.host_plugins),
             "shard": self._spec.shard,
+            "coverage": self._spec.coverage,
+            "report": None if self._spec.report is None else _described(self._spec.report),
         }
         return json.dumps(message).encode("ascii") + b"\n"
 
@@ -268,6 +287,15 @@ class Run:
         if state.error:
             return f"the container failed: {state.error}"
         return f"the container ended with exit status {code} before the run was complete"
+
+
+def _described(job: CoverageJob) -> dict[str, Any]:
+    return {
+        "labels": list(job.data),
+        "sizes": [path.stat().st_size for path in job.data.values()],
+        "failures": job.failures,
+        "contexts": job.contexts,
+    }
 
 
 def signal_name(number: int) -> str:

@@ -21,10 +21,21 @@ gaveup     that xdist ended the session, since too many of its processes died
 failing    up to 500 node ids of what pytest's cache has as failing, after the session
 kept       that these were all, and what pytest's cache has of --stepwise
 summary    what plugins and conftests write as pytest's terminal summary
+coverage   a part of a file: up to 256 KiB in base64; where ``--cov`` is asked for
+measured   that the parts so far were this image's coverage data, their size, or why there are none
 end        pytest returned, with its exit status
 exit       how the pytest process ended: status or signal, and which test was running
 beat       a heartbeat
 nosource   instead of all others: the source is not what the host sees
+========== ===========================================================================================
+
+The container that makes the report of coverage sends these, and ``end`` and ``exit``:
+
+========== ===========================================================================================
+said       what pytest-cov writes to the terminal
+file       kind, root, name and size of a file of the report; its parts follow
+lines      what images differ about in a file: the images that cover some lines, and those lines
+covered    that this was all: the total, whether it is too little, and the data that could not be read
 ========== ===========================================================================================
 
 What comes from a container is not trusted: sizes are capped, fields are checked one by one, control characters are
@@ -33,6 +44,8 @@ taken out. Whatever does not fit raises WireError, which ends that image's run a
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import math
 import re
@@ -44,6 +57,11 @@ from pytest_pyimages.runs.events import (
     Beat,
     Collected,
     CollectReport,
+    CoverageFile,
+    CoverageLines,
+    CoveragePart,
+    CoverageSaid,
+    Covered,
     Divided,
     End,
     Event,
@@ -57,6 +75,7 @@ from pytest_pyimages.runs.events import (
     Items,
     Kept,
     LongRepr,
+    Measured,
     NoSource,
     Outcome,
     Passed,
@@ -72,6 +91,9 @@ MAX_TOTAL = 2 * 1024 * 1024 * 1024
 MAX_DEPTH = 64
 MAX_NODEID = 64 * 1024  # characters
 MAX_WORD = 64
+MAX_PART = 256 * 1024  # bytes of a file in one record
+MAX_FILE = 256 * 1024 * 1024  # bytes of one file
+MAX_ROWS = 10_000  # of lines that the same images cover, in one file
 
 
 class WireError(PyimagesError):
@@ -241,7 +263,7 @@ class _Fields:
     def optional_integer(self, name: str) -> int | None:
         return None if self._values.get(name) is None else self.integer(name)
 
-    def seconds(self, name: str) -> float:
+    def number(self, name: str) -> float:
         value = self._values.get(name)
         if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
             raise self._wrong(name)
@@ -282,6 +304,13 @@ class _Fields:
             raise self._wrong(name)
         return value
 
+    def integers(self, name: str, value: Any) -> tuple[int, ...]:
+        if not isinstance(value, list) or any(
+            not isinstance(each, int) or isinstance(each, bool) or not 0 <= each < 1 << 31 for each in value
+        ):
+            raise self._wrong(name)
+        return tuple(value)
+
     def sections(self, name: str) -> tuple[tuple[str, str], ...]:
         return tuple((self.as_text(name, title), self.as_text(name, body)) for title, body in self.rows(name, 2))
 
@@ -316,6 +345,52 @@ def _clean_tree(value: Any) -> Any:
     if isinstance(value, list):
         return [_clean_tree(item) for item in value]
     return value
+
+
+def _part(fields: _Fields) -> CoveragePart:
+    text = fields.raw("data")
+    if not isinstance(text, str) or len(text) > MAX_PART * 2:
+        raise WireError("the worker sent a part of a file that is too long, or none")
+    try:
+        data = base64.b64decode(text.encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError) as error:
+        raise WireError(f"the worker sent a part of a file that is not base64: {shown(text[:60].encode())}") from error
+    if not 0 < len(data) <= MAX_PART:
+        raise WireError(f"the worker sent a part of a file of {len(data)} bytes")
+    return CoveragePart(data)
+
+
+def _size(fields: _Fields) -> int:
+    size = fields.integer("size")
+    if size > MAX_FILE:
+        raise WireError(f"the worker announces a file of {size >> 20} MiB, {MAX_FILE >> 20} are the limit")
+    return size
+
+
+def _file(fields: _Fields) -> CoverageFile:
+    return CoverageFile(fields.name("kind", MAX_WORD), fields.name("root"), fields.name("name"), _size(fields))
+
+
+def _lines(fields: _Fields) -> CoverageLines:
+    rows = fields.rows("rows", 3)
+    if len(rows) > MAX_ROWS:
+        raise WireError(f"the worker sent {len(rows)} rows of lines for a file")
+    return CoverageLines(
+        fields.name("path"),
+        tuple(
+            (fields.integers("rows", images), fields.integers("rows", lines), clean_line(fields.as_text("rows", text)))
+            for images, lines, text in rows
+        ),
+    )
+
+
+def _covered(fields: _Fields) -> Covered:
+    unusable = tuple(
+        (clean_line(fields.as_text("unusable", label, MAX_NODEID)), clean_line(fields.as_text("unusable", reason)))
+        for label, reason in fields.rows("unusable", 2)
+    )
+    total = None if fields.raw("total") is None else fields.number("total")
+    return Covered(total, fields.raw("failed") is True, unusable)
 
 
 def _hello(fields: _Fields) -> Hello:
@@ -355,8 +430,8 @@ def _report(fields: _Fields) -> Report:
         when=fields.text("when", 16),
         outcome=fields.name("outcome", MAX_WORD),  # plugins have some of their own, such as "rerun"
         status=(category, letter, word),
-        start=fields.seconds("start"),
-        duration=fields.seconds("duration"),
+        start=fields.number("start"),
+        duration=fields.number("duration"),
         wasxfail=None if wasxfail is None else fields.text("wasxfail"),
         properties=properties,
         sections=fields.sections("sections"),
@@ -388,6 +463,12 @@ _DECODERS: dict[str, Callable[[_Fields], Event]] = {
     "failing": lambda fields: Failing(fields.names("ids")),
     "kept": lambda fields: Kept(_clean_tree(fields.raw("stepwise"))),
     "summary": lambda fields: Summary(fields.text("text")),
+    "coverage": _part,
+    "measured": lambda fields: Measured(_size(fields), clean_line(fields.text("problem"))),
+    "said": lambda fields: CoverageSaid(fields.text("text"), fields.names("markup"), fields.name("sep", 1)),
+    "file": _file,
+    "lines": _lines,
+    "covered": _covered,
     "internal": lambda fields: Internal(fields.text("text")),
     "interrupted": lambda fields: Interrupted(fields.text("text")),
     "gaveup": lambda fields: GaveUp(fields.text("text")),

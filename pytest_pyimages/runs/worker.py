@@ -755,13 +755,20 @@ def run_pytest(channel, spec):
         channel.send({"t": "internal", "text": "pytest cannot be imported: %s" % as_text(error)})
         return 3
     be_pytest(spec)
+    plugins = make_plugins(channel, spec)
+    if spec["coverage"]:
+        coverage = {"__name__": "coverage_worker"}
+        exec(compile(spec["coverage"], "<coverage_worker>", "exec"), coverage)  # noqa: S102
+        if spec["report"]:
+            return coverage["reporting"](channel, spec, add_ignored_options)
+        plugins.append(coverage["measuring"](channel))
     try:
         arguments = plugin_arguments(spec)
     except (IOError, OSError) as error:
         channel.send({"t": "internal", "text": "the tests cannot be divided into shards: %s" % as_text(error)})
         return 3
     try:
-        return int(pytest.main(arguments + spec["args"], plugins=make_plugins(channel, spec)))
+        return int(pytest.main(arguments + spec["args"], plugins=plugins))
     finally:
         forget_shard(spec)
 
@@ -951,14 +958,41 @@ class Parent(object):
 
 
 def read_spec(control):
-    """Return the run's description, the first line that the host sends; None if the host is gone."""
+    """Return the run's description, the first line that the host sends; None if the host is gone.
+
+    Behind it come the files that the description names, for the report of coverage; they are put into a folder.
+    """
     data = b""
-    while not data.endswith(b"\n"):
+    while b"\n" not in data:
         piece = os.read(control, 1 << 16)
         if not piece:
             return None
         data += piece
-    return json.loads(data.decode("utf-8"))
+    line, _, rest = data.partition(b"\n")
+    spec = json.loads(line.decode("utf-8"))
+    if spec["report"]:
+        spec["report"]["files"] = receive(control, rest, spec["report"]["sizes"])
+        if spec["report"]["files"] is None:
+            return None
+    return spec
+
+
+def receive(control, rest, sizes):
+    """Return files with what the host sends, so many bytes each; None if the host is gone."""
+    import tempfile  # slow to import, and seldom needed
+
+    folder, paths = tempfile.mkdtemp(prefix="pyimages-"), []
+    for size in sizes:
+        paths.append(os.path.join(folder, str(len(paths))))
+        with open(paths[-1], "wb") as file:
+            while size:
+                piece = rest or os.read(control, 1 << 16)
+                if not piece:
+                    return None
+                file.write(piece[:size])
+                piece, rest = piece[:size], piece[size:]
+                size -= len(piece)
+    return paths
 
 
 def missing_source(witness):

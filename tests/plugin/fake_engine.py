@@ -26,6 +26,7 @@ from pytest_pyimages.engines.base import (
     Leftover,
     PullProgress,
 )
+from pytest_pyimages.engines.labels import KIND
 from pytest_pyimages.errors import EngineError, ImageNotFound
 from pytest_pyimages.runs import worker as worker_module
 from pytest_pyimages.runs.run import WORKER
@@ -125,6 +126,8 @@ class FakeContainer:
         self.cache = tempfile.TemporaryDirectory(prefix="fake-container-")
         # Each container has files of its own: TOX_ENV_DIR is pytest's default folder for its cache.
         environment |= dict.fromkeys(("TOX_ENV_DIR", "TMPDIR"), self.cache.name)
+        if self.spec.labels[KIND] == "run":  # so has each its own tree, and what is measured lies there
+            environment["COVERAGE_FILE"] = f"{self.cache.name}/.coverage"
         self.process = subprocess.Popen(
             [self.spec.command[0], str(Path(worker_module.__file__))],
             stdin=subprocess.PIPE,

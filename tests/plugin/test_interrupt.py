@@ -124,6 +124,32 @@ def test_while_tests_run(
         assert "Traceback" not in run.out
 
 
+SLOW_REPORT = """
+import os, time
+class Slow:
+    def configure(self, config):
+        if "COVERAGE_FILE" not in os.environ:  # that the container of a run has
+            with open("reporting", "w") as file: file.write(str(os.getpid()))
+            os.rename("reporting", "reporting-now")
+            time.sleep(60)
+def coverage_init(reg, options):
+    reg.add_configurer(Slow())
+"""
+
+
+def test_while_coverage_is_reported(pytester: pytest.Pytester, start: Start) -> None:
+    pytester.makepyfile(slow_report=SLOW_REPORT, test_it="def test_first(): pass")
+    (pytester.path / ".coveragerc").write_text("[run]\nplugins = slow_report\n")
+    run = start("--cov=.", images="3.12,3.14-slim")
+    run.wait_for("reporting-now")
+    run.send(signal.SIGINT)
+    assert run.end() == 2
+    read_record(pytester.path)
+    assert not is_running(int((pytester.path / "reporting-now").read_text()))
+    assert "2 passed" in run.out
+    assert "Traceback" not in run.out
+
+
 SLOW_BUILD = """FakeEngine(installer=lambda spec, job: (
     open("building", "w").close(), __import__("time").sleep(15), installs(spec, job))[2])"""
 SLOW_PULL = """type("Slow", (FakeEngine,), {"pull": lambda self, reference: (

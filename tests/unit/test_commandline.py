@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_pyimages.commandline import captures_nothing, container_arguments, debugs, host_arguments, options, refused
+from pytest_pyimages.commandline import (
+    captures_nothing,
+    container_arguments,
+    debugs,
+    host_arguments,
+    measures,
+    options,
+    pieces,
+    refused,
+)
 from pytest_pyimages.settings import OWN_OPTIONS
 
 
@@ -50,6 +59,30 @@ def test_host_sees_only_its_own(args: str, expected: str) -> None:
 )
 def test_container_gets_everything_but_ours(args: str, expected: str) -> None:
     assert container_arguments(args.split(), OWN_OPTIONS) == expected.split()
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [("--cov", True), ("-x --cov=shop", True), ("--cov --no-cov", False), ("-k cov --no-cov-on-fail", False)],
+)
+def test_whether_anything_is_measured(args: str, expected: bool) -> None:
+    assert measures(args.split()) == expected
+
+
+def test_values_of_coverage_are_no_paths() -> None:
+    words = "--cov shop --cov-report html:page --cov -x --cov --cov=a tests --cov-config a.cfg more".split()
+    found = [(piece.name, piece.value) for piece in pieces(words, OWN_OPTIONS)]
+    assert found == [
+        ("--cov", "shop"),
+        ("--cov-report", "html:page"),
+        ("--cov", None),
+        ("-x", None),
+        ("--cov", None),
+        ("--cov", "a"),
+        ("", "tests"),
+        ("--cov-config", "a.cfg"),
+        ("", "more"),
+    ]
 
 
 def test_option_values_are_kept_with_their_words() -> None:

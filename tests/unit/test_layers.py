@@ -23,7 +23,7 @@ LAYERS = (
         *("commandline", "parallel", "settings", "barehost", "hookspecs", "again", "reporters"),
         *("selection", "signals", "slips"),
     ),
-    ("durations", "memory", "planning", "concurrency", "random_order", "schedule"),
+    ("durations", "memory", "planning", "concurrency", "random_order", "messages", "schedule", "coverage"),
     ("session",),
     ("plugin", "connecting", "commands", "cli"),
 )
@@ -164,7 +164,14 @@ def test_the_entry_point_loads_nothing_heavy() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["runs.worker", "runs.shard_plugin", "images.installer", "images.installer_lock", "images.installer_project"],
+    [
+        "runs.worker",
+        "runs.coverage_worker",
+        "runs.shard_plugin",
+        "images.installer",
+        "images.installer_lock",
+        "images.installer_project",
+    ],
 )
 def test_what_runs_inside_imports_nothing_of_the_package(module: str) -> None:
     assert [each.imported for each in INTERNAL if each.importer == module] == []

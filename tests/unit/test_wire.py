@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 from pathlib import Path
@@ -12,6 +13,11 @@ from pytest_pyimages.runs.events import (
     Beat,
     Collected,
     CollectReport,
+    CoverageFile,
+    CoverageLines,
+    CoveragePart,
+    CoverageSaid,
+    Covered,
     End,
     Event,
     Exit,
@@ -21,12 +27,13 @@ from pytest_pyimages.runs.events import (
     Items,
     Kept,
     LongRepr,
+    Measured,
     Passed,
     Report,
     Summary,
     Warned,
 )
-from pytest_pyimages.runs.wire import MAX_NODEID, Decoder, WireError, clean
+from pytest_pyimages.runs.wire import MAX_FILE, MAX_NODEID, MAX_PART, Decoder, WireError, clean
 
 GOLDEN = (Path(__file__).parent / "golden" / "wire.ndjson").read_bytes()
 TOKEN = "c0ffee00"
@@ -59,8 +66,23 @@ EXPECTED: list[Event] = [
     Failing(("test_a.py::test_two[x]",)),
     Kept({"last_failed": None}),
     Summary("= benchmarks =\n1 s\n"),
+    CoveragePart(b"SQLite format 3\0"),
+    Measured(16, ""),
     End(1),
     Exit(1, None, -1, False),
+]
+
+
+EXPECTED_REPORT: list[Event] = [
+    CoverageSaid("tests coverage", (), "="),
+    CoverageSaid("TOTAL  8  1  88%\n", ("bold", "red"), ""),
+    CoverageFile("xml", "/src/shop/coverage.xml", "", 5),
+    CoveragePart(b"<?xml"),
+    CoverageFile("html", "/src/shop/htmlcov", "index.html", 0),
+    CoverageLines("shop.py", (((0,), (6, 8), "6-8"), ((1, 2), (9,), "9"))),
+    Covered(87.5, True, (("3.10", "DataError: no database"),)),
+    End(0),
+    Exit(0, None, -1, False),
 ]
 
 
@@ -73,6 +95,11 @@ def decode(data: bytes) -> list[Event]:
 
 def test_golden_stream() -> None:
     assert decode(GOLDEN) == EXPECTED
+
+
+def test_golden_report_of_coverage() -> None:
+    golden = (Path(__file__).parent / "golden" / "coverage.ndjson").read_bytes()
+    assert decode(golden) == EXPECTED_REPORT
 
 
 def test_stream_cut_into_single_bytes_is_the_same() -> None:
@@ -158,6 +185,17 @@ def line(record: object, number: int = 1, token: str = TOKEN) -> bytes:
         pytest.param(line({"t": "beat", "running": 1}), id="numbered heartbeat"),
         pytest.param(line({"t": "end", "status": 0}, number=0), id="unnumbered record"),
         pytest.param(b"x" * (9 << 20), id="endless line"),
+        pytest.param(line({"t": "coverage", "data": "no base64"}), id="no base64"),
+        pytest.param(line({"t": "coverage", "data": "\u00e9"}), id="no base64 at all"),
+        pytest.param(line({"t": "coverage", "data": ""}), id="empty part"),
+        pytest.param(line({"t": "coverage", "data": base64.b64encode(bytes(MAX_PART + 1)).decode()}), id="large part"),
+        pytest.param(line({"t": "measured", "size": MAX_FILE + 1, "problem": ""}), id="large data file"),
+        pytest.param(line({"t": "file", "kind": "xml", "root": "/a", "name": "", "size": -1}), id="negative size"),
+        pytest.param(line({"t": "said", "text": "", "markup": [], "sep": "=="}), id="long separator"),
+        pytest.param(line({"t": "lines", "path": "a", "rows": [[[-1], [1], "1"]]}), id="negative image"),
+        pytest.param(line({"t": "lines", "path": "a", "rows": [[[True], [1], "1"]]}), id="bool for an image"),
+        pytest.param(line({"t": "lines", "path": "a", "rows": [[[0], "1", "1"]]}), id="text for lines"),
+        pytest.param(line({"t": "covered", "total": "87", "failed": False, "unusable": []}), id="text for a total"),
     ],
 )
 def test_what_no_worker_sends_is_refused(data: bytes) -> None:

@@ -1,0 +1,344 @@
+"""``--cov`` over the matrix: what the images have measured becomes one report, with pytest-cov's own options."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+
+import coverage
+import jsonschema
+import pytest
+
+from tests.plugin.conftest import ImagesRun
+
+Run = Callable[..., ImagesRun]
+IMAGES = "3.11,3.12"
+SHOP = """\
+import os
+
+
+def price():
+    if os.environ["FAKE_IMAGE"] == "python:3.11":
+        value = 1
+
+        return value
+    return 2
+
+
+def never():
+    return 3
+"""
+TESTS = """\
+import shop
+
+def test_price():
+    assert shop.price() in (1, 2)
+"""
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> Path:
+    """Return a project of eight statements: each image covers five or six, both together seven."""
+    (pytester.path / "shop.py").write_text(SHOP)
+    (pytester.path / "test_shop.py").write_text(TESTS)
+    return pytester.path
+
+
+def measured(folder: Path) -> dict[str, list[int]]:
+    """Return the lines in a project's data file, by the names of its files."""
+    data = coverage.CoverageData(str(folder / ".coverage"))
+    data.read()
+    return {Path(path).name: sorted(data.lines(path) or ()) for path in data.measured_files()}
+
+
+def contexts(folder: Path) -> set[str]:
+    connection = sqlite3.connect(folder / ".coverage")
+    try:
+        return {row[0] for row in connection.execute("SELECT context FROM context")}
+    finally:
+        connection.close()
+
+
+def test_one_report_over_all_images(project: Path, run_images: Run) -> None:
+    run = run_images("--cov=shop", "--cov-report=term-missing", images=IMAGES)
+    assert run.result.ret == 0
+    run.result.stdout.fnmatch_lines(
+        [
+            "*= py-images =*",
+            "*= tests coverage =*",
+            "*_ coverage: 3.11, 3.12 _*",
+            "shop.py       8      1    88%   13",
+            "TOTAL         8      1    88%",
+            " covered only on 3.11",
+            "   shop.py  6-8",
+            " covered only on 3.12",
+            "   shop.py  9",
+            "*= 2 passed in*",
+        ]
+    )
+    assert run.out.count("tests coverage") == 1
+    assert measured(project)["shop.py"] == [1, 4, 5, 6, 8, 9, 12]
+
+
+def test_what_differs_is_in_the_json_report(project: Path, run_images: Run) -> None:
+    run = run_images("--cov=shop", images=f"{IMAGES},3.13")
+    assert run.report["coverage"] == {
+        "images": ["3.11", "3.12", "3.13"],
+        "missing": {},
+        "reported_by": "3.11",
+        "total": 87.5,
+        "failed": False,
+        "files": [
+            {
+                "path": "shop.py",
+                "covered": [
+                    {"images": ["3.11"], "lines": [6, 8]},
+                    {"images": ["3.12", "3.13"], "lines": [9]},
+                ],
+            }
+        ],
+    }
+    assert "covered only on 3.11" in run.out
+    assert "covered only on 3.12" not in run.out
+    schema = files("pytest_pyimages.results").joinpath("report.schema.json").read_text("utf-8")
+    jsonschema.validate(run.report, json.loads(schema), cls=jsonschema.Draft202012Validator)
+
+
+def test_images_that_agree_need_no_word(project: Path, run_images: Run) -> None:
+    (project / "shop.py").write_text("def price():\n    return 1\n")
+    run = run_images("--cov=shop", images=IMAGES)
+    assert "100%" in run.out
+    assert "covered only" not in run.out
+    assert run.report["coverage"]["files"] == []
+
+
+def test_without_the_option_nothing_is_reported(project: Path, run_images: Run) -> None:
+    run = run_images(images=IMAGES)
+    assert run.result.ret == 0
+    assert "coverage" not in run.report
+    assert not (project / ".coverage").exists()
+
+
+@pytest.mark.parametrize("where", ["addopts", "PYTEST_ADDOPTS"])
+def test_options_of_the_configuration(
+    project: Path, run_images: Run, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "--cov=shop --cov-report=xml:out/coverage.xml --cov-report=json"
+    if where == "addopts":
+        (project / "pytest.ini").write_text(f"[pytest]\naddopts = {text}\n")
+    else:
+        monkeypatch.setenv("PYTEST_ADDOPTS", text)
+    run = run_images(images=IMAGES)
+    assert run.result.ret == 0
+    assert "Coverage XML written to file out/coverage.xml" in run.out
+    assert 'line-rate="0.875"' in (project / "out" / "coverage.xml").read_text()
+    totals = json.loads((project / "coverage.json").read_text())["totals"]
+    assert totals["missing_lines"] == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "text"),
+    [
+        ("html", "htmlcov/index.html", "88%"),
+        ("html:page", "page/index.html", "88%"),
+        ("lcov", "coverage.lcov", "DA:13,0"),
+        ("annotate", "shop.py,cover", "!     return 3"),
+        ("annotate:notes", "notes/*shop.py,cover", "!     return 3"),
+        ("markdown:cov.md", "cov.md", "88%"),
+    ],
+)
+def test_every_kind_of_report(project: Path, run_images: Run, kind: str, name: str, text: str) -> None:
+    run = run_images("--cov=shop", "--cov-report", kind, images=IMAGES)
+    assert run.result.ret == 0
+    (path,) = project.glob(name)
+    assert text in path.read_text()
+    assert "TOTAL" not in run.out
+
+
+def test_no_report_is_wanted(project: Path, run_images: Run) -> None:
+    run = run_images("--cov=shop", "--cov-report=", images=IMAGES)
+    assert run.result.ret == 0
+    assert "TOTAL" not in run.out
+    assert measured(project)["shop.py"] == [1, 4, 5, 6, 8, 9, 12]
+
+
+@pytest.mark.parametrize("where", ["option", "configuration"])
+@pytest.mark.parametrize(("least", "status"), [(87, 0), (90, 1)])
+def test_the_matrix_is_judged_as_a_whole(project: Path, run_images: Run, where: str, least: int, status: int) -> None:
+    """Each image alone covers 62 or 75 percent: 87 is reached together only."""
+    (project / ".coveragerc").write_text(f"[report]\nfail_under = {least}\n" if where == "configuration" else "")
+    run = run_images("--cov=shop", *([f"--cov-fail-under={least}"] if where == "option" else []), images=IMAGES)
+    assert run.result.ret == status
+    verdict = "FAIL Required test coverage of 90*% not reached" if status else "Required test coverage of 87*% reached"
+    run.result.stdout.fnmatch_lines([f"{verdict}. Total coverage: 87.50%"])
+    assert run.out.count("Required test coverage") == 1
+    assert {image["exit_status"] for image in run.report["images"]} == {0}
+    assert run.report["coverage"]["failed"] == bool(status)
+
+
+def test_precision_and_branches(project: Path, run_images: Run) -> None:
+    run = run_images("--cov=shop", "--cov-branch", "--cov-precision=2", images=IMAGES)
+    run.result.stdout.fnmatch_lines(["Name*Branch BrPart*", "shop.py       8      1      2      0  90.00%"])
+
+
+def test_a_configuration_file_of_its_own(project: Path, run_images: Run) -> None:
+    (project / "other.cfg").write_text("[run]\nomit = shop.py\n[report]\nexclude_also = assert\n")
+    run = run_images("--cov=.", "--cov-config", "other.cfg", "--cov-report=term-missing", images=IMAGES)
+    assert "test_shop.py       2      0   100%" in run.out
+    assert "shop.py       8" not in run.out
+
+
+def test_former_data_are_kept_if_asked(project: Path, run_images: Run) -> None:
+    (project / "test_never.py").write_text("import shop\n\ndef test_never():\n    assert shop.never()\n")
+    run_images("--cov=shop", "test_never.py", images=IMAGES)
+    assert measured(project)["shop.py"] == [1, 4, 12, 13]
+    run = run_images("--cov=shop", "--cov-append", "test_shop.py", images=IMAGES)
+    assert "TOTAL         8      0   100%" in run.out
+    assert [row["lines"] for row in run.report["coverage"]["files"][0]["covered"]] == [[6, 8], [9]]
+    run_images("--cov=shop", "test_shop.py", images=IMAGES)
+    assert 13 not in measured(project)["shop.py"]
+
+
+def test_contexts_carry_the_image_if_asked(project: Path, run_images: Run) -> None:
+    run_images("--cov=shop", "--cov-context=test", images=IMAGES)
+    assert contexts(project) == {"", "test_shop.py::test_price|run"}
+    run_images("--cov=shop", "--cov-context=test", "--py-images-cov-context=image", images=IMAGES)
+    assert contexts(project) == {
+        *("3.11", "3.12"),
+        *("3.11|test_shop.py::test_price|run", "3.12|test_shop.py::test_price|run"),
+    }
+    (project / "pytest.ini").write_text("[pytest]\npy_images_cov_context = image\n")
+    run = run_images("--cov=shop", images=IMAGES)
+    assert contexts(project) == {"3.11", "3.12"}
+    assert "   shop.py  6-8" in run.out
+
+
+def test_a_context_that_there_is_not(project: Path, run_images: Run) -> None:
+    run = run_images("--cov=shop", "--py-images-cov-context=label", images=IMAGES)
+    assert run.result.ret == 4
+    assert '--py-images-cov-context: "label" is none of image, none' in run.err
+
+
+def test_switched_off(project: Path, run_images: Run) -> None:
+    for arguments in (["--cov=shop", "--no-cov"], ["--cov=shop", "--cov-reset"], ["--cov=shop", "--collect-only"]):
+        run = run_images(*arguments, images=IMAGES)
+        assert run.result.ret == 0
+        assert "TOTAL" not in run.out
+        assert "coverage" not in run.report
+        assert not (project / ".coverage").exists()
+
+
+def test_no_report_of_failures_if_so_asked(project: Path, run_images: Run) -> None:
+    (project / "test_shop.py").write_text(TESTS + "    assert shop.price() == 2\n")
+    assert "TOTAL" in run_images("--cov=shop", images=IMAGES).out
+    run = run_images("--cov=shop", "--no-cov-on-fail", images=IMAGES)
+    assert run.result.ret == 1
+    assert "TOTAL" not in run.out
+
+
+@pytest.mark.parametrize(("options", "status"), [([], 0), (["--cov-fail-under=1"], 1)])
+def test_nothing_is_measured(project: Path, run_images: Run, options: list[str], status: int) -> None:
+    """As a subset of the tests may; pytest-cov does not mind unless something is required."""
+    (project / "test_other.py").write_text("def test_other(): pass\n")
+    run = run_images("--cov=shop", "test_other.py", *options, images=IMAGES)
+    assert run.result.ret == status
+    assert "WARNING: Failed to generate report: No data to report." in run.out
+
+
+def test_an_image_whose_data_are_missing_is_named(project: Path, run_images: Run) -> None:
+    run = run_images("--cov=shop", images="3.11,3.12,2.7?")
+    assert run.result.ret == 0
+    assert " coverage is without 2.7: it was not tested to its end" in run.out
+    assert run.report["coverage"]["missing"] == {"2.7": "it was not tested to its end"}
+    assert run.report["coverage"]["images"] == ["3.11", "3.12"]
+
+
+def test_data_that_cannot_be_read_are_named_and_the_others_count(project: Path, run_images: Run) -> None:
+    (project / "conftest.py").write_text(
+        "import os, pytest\n"
+        "@pytest.hookimpl(tryfirst=True)\n"
+        "def pytest_sessionfinish():\n"
+        "    if os.environ['FAKE_IMAGE'] == 'python:3.11':\n"
+        "        with open(os.environ['COVERAGE_FILE'], 'w') as file:\n"
+        "            file.write('no database')\n"
+    )
+    run = run_images("--cov=shop", images=IMAGES)
+    run.result.stdout.fnmatch_lines([" coverage is without 3.11: its data cannot be read (*)"])
+    assert measured(project)["shop.py"] == [1, 4, 5, 9, 12]
+    assert run.report["coverage"]["images"] == ["3.12"]
+
+
+def test_data_that_do_not_go_together_are_named(project: Path, run_images: Run) -> None:
+    """Coverage itself would warn, and report less."""
+    (project / ".coveragerc").write_text("[run]\nplugins = branchy\n")
+    (project / "branchy.py").write_text(
+        "import os\n"
+        "class Branchy:\n"
+        "    def configure(self, config):\n"
+        "        config.set_option('run:branch', os.environ['FAKE_IMAGE'] == 'python:3.12')\n"
+        "def coverage_init(reg, options):\n"
+        "    reg.add_configurer(Branchy())\n"
+    )
+    run = run_images("--cov=shop", images=IMAGES)
+    reason = "its data cannot be read (ValueError: branches are measured there only)"
+    assert f" coverage is without 3.12: {reason}" in run.out
+    assert run.report["coverage"]["images"] == ["3.11"]
+
+
+def test_a_report_that_cannot_be_made_is_an_error(project: Path, run_images: Run) -> None:
+    (project / ".coveragerc").write_text("[run]\nplugins = breaking\n")
+    (project / "breaking.py").write_text(
+        "import os, tempfile\n"
+        "class Breaking:\n"
+        "    def configure(self, config):\n"
+        "        if 'COVERAGE_FILE' not in os.environ:\n"
+        "            raise OSError('no way to report')\n"
+        "def coverage_init(reg, options):\n"
+        "    reg.add_configurer(Breaking())\n"
+    )
+    run = run_images("--cov=shop", images=IMAGES)
+    assert run.result.ret == 1
+    assert " coverage: the report could not be made on 3.11: " in run.out
+    assert "OSError: no way to report" in run.out
+
+
+def test_an_image_that_stops_at_its_first_failure_counts_and_says_so(project: Path, run_images: Run) -> None:
+    (project / "test_shop.py").write_text(
+        TESTS + "    assert shop.price() == 2\n\ndef test_never():\n    assert shop.never()\n"
+    )
+    run = run_images("--cov=shop", "--py-images-fail-fast=image", "--cov-report=term-missing", images=IMAGES)
+    assert "TOTAL         8      0   100%" in run.out
+    assert " coverage of 3.11 is of a suite that was stopped" in run.out
+
+
+def test_a_session_that_is_stopped_has_no_report(project: Path, run_images: Run) -> None:
+    """So it is in pytest-cov."""
+    (project / "test_shop.py").write_text(TESTS.replace("in (1, 2)", "== 0"))
+    run = run_images("--cov=shop", "-x", images=IMAGES)
+    assert run.result.ret == 1
+    assert "TOTAL" not in run.out
+
+
+def test_workers_of_xdist(project: Path, run_images: Run) -> None:
+    run = run_images("--cov=shop", "-n2", images=IMAGES)
+    assert run.result.ret == 0
+    assert "TOTAL         8      1    88%" in run.out
+    assert "   shop.py  6-8" in run.out
+
+
+def test_one_image(project: Path, run_images: Run) -> None:
+    run = run_images("--cov=shop", images="3.12")
+    assert "TOTAL         8      3    62%" in run.out
+    assert "covered only" not in run.out
+
+
+def test_the_place_of_a_report_is_the_users_choice_only(project: Path, run_images: Run, tmp_path: Path) -> None:
+    outside = tmp_path / "coverage.xml"
+    (project / ".coveragerc").write_text(f"[xml]\noutput = {outside}\n")
+    run = run_images("--cov=shop", "--cov-report=xml", images=IMAGES)
+    assert run.result.ret == 1
+    assert f"coverage: xml report {outside} is outside of the project" in run.out
+    assert run_images("--cov=shop", f"--cov-report=xml:{outside}", images=IMAGES).result.ret == 0
