@@ -7,12 +7,14 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.plugin.watched import Watch, Watched
 
 # Installed on the host only, by the metadata beside it: nothing of it may be needed inside.
 ENGINE_PLUGIN = """
@@ -141,6 +143,25 @@ def run_images(pytester: pytest.Pytester, images_command: Command) -> Callable[.
         return ImagesRun(result, record["calls"], report, record["most_at_once"])
 
     return run
+
+
+@pytest.fixture
+def watch(pytester: pytest.Pytester, images_command: Command, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+    """Start a run on a terminal of its own; see images_command for further arguments."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    for name in ("PY_COLORS", "NO_COLOR", "FORCE_COLOR", "BUILD_NUMBER", "COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+
+    runs: list[Watched] = []
+
+    def started(*args: str, columns: int = 100, lines: int = 30, **options: str) -> Watched:
+        runs.append(Watched(images_command(*args, **options), columns, lines))
+        return runs[-1]
+
+    yield started
+    for run in runs:
+        run.close()
+    read_record(pytester.path)
 
 
 # Each step is a command's words, or a text of Python to run between two; one engine for all of them.

@@ -2,129 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
-import select
-import struct
-import subprocess
-import sys
-import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pyte
 import pytest
 
 from pytest_pyimages.engines.base import STDERR, PullProgress
-from tests.plugin.conftest import Command, ImagesRun, make_distribution, read_record
+from tests.plugin.conftest import ImagesRun, make_distribution
 from tests.plugin.fake_engine import FakeEngine, FakeStream
+from tests.plugin.watched import MOVES, Watch
 
-# Makes the terminal on its standard streams its own, so that Ctrl-C arrives as one.
-OWN_TERMINAL = """
-import fcntl, os, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
-MOVES = re.compile(r"\x1b[D78]|\x1b\[\d*[ABJ]")  # what the block is drawn with
 TELLING = f"__import__({__name__!r}, fromlist=['*']).TellingEngine()"
 COLOURS = re.compile(r"\x1b\[[1-9][0-9;]*m")
-
-
-class Watched:
-    """A run on a terminal of its own."""
-
-    def __init__(self, command: list[str], columns: int = 100, lines: int = 30) -> None:
-        self.screen = pyte.HistoryScreen(columns, lines, history=100_000, ratio=0.01)
-        self._stream = pyte.ByteStream(self.screen)
-        self.output = b""
-        self.seen: list[str] = []  # each different line that stood on the screen at some time
-        self._master, slave = os.openpty()
-        self.resize(columns, lines)
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", OWN_TERMINAL, *command],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-        )
-        os.close(slave)
-
-    def resize(self, columns: int, lines: int) -> None:
-        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-        self.screen.resize(lines, columns)
-
-    def type(self, text: str) -> None:
-        os.write(self._master, text.encode())
-
-    def wait_for(self, pattern: str, seconds: float = 20) -> None:
-        """Read until a line on the screen matches."""
-        deadline = time.monotonic() + seconds
-        while not any(re.search(pattern, line.rstrip()) for line in self.screen.display):
-            assert self._read(deadline), f"the run has ended without {pattern!r}:\n{self.text}"
-
-    def end(self, seconds: float = 40) -> int:
-        """Read to the end; return the exit status."""
-        deadline = time.monotonic() + seconds
-        while self._read(deadline):
-            pass
-        return self._process.wait(5)
-
-    def close(self) -> None:
-        """End it, however far it has come."""
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-        os.close(self._master)
-        sys.stdout.write(self.text)
-
-    def _read(self, deadline: float) -> bool:
-        ready, _, _ = select.select([self._master], [], [], max(deadline - time.monotonic(), 0))
-        assert ready, f"nothing comes any more:\n{self.text}"
-        try:
-            data = os.read(self._master, 1 << 16)
-        except OSError:  # EIO: the other side is closed
-            return False
-        self.output += data
-        self._stream.feed(data)
-        self.seen += [line.rstrip() for line in self.screen.display if line.rstrip() not in self.seen[-50:]]
-        return bool(data)
-
-    @property
-    def text(self) -> str:
-        """Everything on the screen and above it, as a person can read it."""
-        rows = [*self.screen.history.top, *(self.screen.buffer[line] for line in range(self.screen.lines))]
-        lines = ("".join(row[column].data for column in range(self.screen.columns)).rstrip() for row in rows)
-        return "\n".join(lines).rstrip() + "\n"
-
-    @property
-    def moved(self) -> bool:
-        """Whether a block was drawn at any time."""
-        return bool(MOVES.search(self.output.decode()))
-
-
-Watch = Callable[..., Watched]
-
-
-@pytest.fixture
-def watch(pytester: pytest.Pytester, images_command: Command, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
-    """Start a run on a terminal of its own; see images_command for further arguments."""
-    monkeypatch.setenv("TERM", "xterm-256color")
-    for name in ("PY_COLORS", "NO_COLOR", "FORCE_COLOR", "BUILD_NUMBER", "COLUMNS", "LINES"):
-        monkeypatch.delenv(name, raising=False)
-
-    runs: list[Watched] = []
-
-    def started(*args: str, columns: int = 100, lines: int = 30, **options: str) -> Watched:
-        runs.append(Watched(images_command(*args, **options), columns, lines))
-        return runs[-1]
-
-    yield started
-    for run in runs:
-        run.close()
-    read_record(pytester.path)
-
 
 SUITE = """
 import os, sys, time
