@@ -52,28 +52,34 @@ class HostTerminal:
         except ImportError:
             raise PyimagesError("a terminal cannot be attached on this operating system") from None
         before = termios.tcgetattr(self._input)
-        former = signal.signal(signal.SIGWINCH, lambda *_: resized(self.size))
         wake, woken = os.pipe()
-        typing = threading.Thread(target=self._pass_on, args=(send, wake), name="pyimages-terminal", daemon=True)
+        # Not told from the handler: it may come again before that is done.
+        former = signal.signal(signal.SIGWINCH, lambda *_: os.write(woken, b"\0"))
+        typing = threading.Thread(
+            target=self._pass_on, args=(send, resized, wake), name="pyimages-terminal", daemon=True
+        )
         try:
-            tty.setraw(self._input)
+            tty.setraw(self._input, termios.TCSADRAIN)  # what was typed before is not lost
             resized(self.size)
             typing.start()
             yield
         finally:
+            signal.signal(signal.SIGWINCH, former)
             os.close(woken)
             if typing.ident is not None:
                 typing.join()
             os.close(wake)
             termios.tcsetattr(self._input, termios.TCSADRAIN, before)
-            signal.signal(signal.SIGWINCH, former)
 
-    def _pass_on(self, send: Callable[[bytes], None], wake: int) -> None:
+    def _pass_on(self, send: Callable[[bytes], None], resized: Callable[[Size], None], wake: int) -> None:
         with contextlib.suppress(EngineError):  # the command has ended
             while True:
                 ready = select.select([self._input, wake], [], [])[0]
                 if wake in ready:
-                    return
+                    if not os.read(wake, CHUNK):
+                        return
+                    resized(self.size)
+                    continue
                 data = os.read(self._input, CHUNK)
                 if not data:  # the terminal has gone
                     return
