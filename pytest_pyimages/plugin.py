@@ -53,7 +53,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
         _check_spelling(early_config, args)
     invocation = early_config.stash.get(INVOCATION, None)
     if invocation is not None:
-        terminal = _terminal_for(invocation)
+        terminal = _terminal()
         early_config.stash[TERMINAL] = terminal
         divided = early_config.stash[INVOCATION] = barehost.divided(early_config, invocation)
         refusal = commandline.refused(invocation.all_args, OWN_OPTIONS, terminal=terminal is not None)
@@ -87,19 +87,22 @@ def _check_spelling(early_config: pytest.Config, args: list[str]) -> None:
         raise pytest.UsageError(str(error)) from None
 
 
-def _terminal_for(invocation: Invocation) -> HostTerminal | None:
-    """Return the terminal, before pytest takes standard input, if a debugger or -s may want it.
+def _terminal() -> HostTerminal | None:
+    """Return the terminal, before pytest takes standard input: a debugger may want it."""
+    from pytest_pyimages.runs.host_terminal import HostTerminal
+
+    return HostTerminal.find()
+
+
+def _runs_on_terminal(invocation: Invocation) -> bool:
+    """Whether all of a suite wants the terminal: a debugger or -s.
 
     What is measured has to come back: with --cov, -s shows what the suite prints, and no more.
     """
     args = invocation.all_args
-    if not commandline.debugs(args, OWN_OPTIONS) and (
-        commandline.measures(args) or not commandline.captures_nothing(args, OWN_OPTIONS)
-    ):
-        return None
-    from pytest_pyimages.runs.host_terminal import HostTerminal
-
-    return HostTerminal.find()
+    return bool(commandline.debugs(args, OWN_OPTIONS)) or (
+        commandline.captures_nothing(args, OWN_OPTIONS) and not commandline.measures(args)
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -108,10 +111,13 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     terminal = config.stash.get(TERMINAL, None)
     if terminal is None or config.option.help or config.option.version:
         return None
+    invocation = config.stash[INVOCATION]
+    if not _runs_on_terminal(invocation):
+        return None
     from pytest_pyimages.commands.attend import attend_suite
 
     try:
-        return attend_suite(config, config.stash[INVOCATION], terminal)
+        return attend_suite(config, invocation, terminal)
     except ConfigurationError as error:
         raise pytest.UsageError(str(error)) from None
     except PyimagesError as error:
@@ -127,7 +133,7 @@ def pytest_configure(config: pytest.Config) -> None:
         connecting = connect(config, settings)
         from pytest_pyimages.session import ImagesSession
 
-        session = ImagesSession(config, settings, connecting)
+        session = ImagesSession(config, settings, connecting, config.stash.get(TERMINAL, None))
     except PyimagesError as error:
         raise pytest.UsageError(str(error)) from None
     config.pluginmanager.register(session, "pyimages-session")

@@ -112,6 +112,14 @@ class Schedule:
             note=self._note,
         )
 
+    def send(self, label: str, line: bytes) -> None:
+        """Tell the worker of an image something; raise EngineError if it is not there."""
+        with self._lock:
+            run = self._runs.get(label)
+        if run is None:
+            raise EngineError("the container has ended")
+        run.send(line)
+
     def _note(self, text: str) -> None:
         with self._lock:
             if text not in self.notes:
@@ -264,7 +272,7 @@ class Schedule:
         """
         spec = self._spec(*self._images[label])
         environment = {**spec.environment, "COLUMNS": str(columns)}
-        spec = replace(spec, memory=None, shard=None, report=job, environment=environment)
+        spec = replace(spec, memory=None, shard=None, terminal=None, report=job, environment=environment)
 
         def report(ended: Ending) -> None:
             missing = self._run(REPORT, spec, ended)
@@ -297,6 +305,7 @@ class Schedule:
             host_plugins=tuple(sorted(invocation.host_plugins)),
             shard=self._shard,
             coverage=_coverage_source() if self._settings.measures_coverage else "",
+            terminal=self._settings.terminal,
         )
 
     def _put(self, message: Message) -> None:

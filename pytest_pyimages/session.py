@@ -36,9 +36,11 @@ from pytest_pyimages.settings import OWN_OPTIONS, Settings
 from pytest_pyimages.signals import Interruptions
 
 if TYPE_CHECKING:
+    from pytest_pyimages.results.debugger import DebuggerTerminal
     from pytest_pyimages.results.live import Stages
     from pytest_pyimages.results.missing_modules import MissingModules
     from pytest_pyimages.results.replay import Replay
+    from pytest_pyimages.runs.host_terminal import HostTerminal
 
 # What pytest says of the host's own session stands: the images have no part in it.
 _OURS = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
@@ -50,7 +52,17 @@ OTHER_ANNOTATIONS = "annotate_errors"  # what pytest-github-actions-annotate-fai
 class ImagesSession:
     """The plugin object that takes pytest's collection and run loop over when images are asked for."""
 
-    def __init__(self, config: pytest.Config, settings: Settings, connecting: Future[Engine]) -> None:
+    def __init__(
+        self,
+        config: pytest.Config,
+        settings: Settings,
+        connecting: Future[Engine],
+        terminal: HostTerminal | None = None,
+    ) -> None:
+        """Prepare; nothing is started yet.
+
+        :param terminal: where a debugger of a single image may be shown and typed to.
+        """
         self._config = config
         self._settings = settings
         self._started = time.time()
@@ -67,6 +79,7 @@ class ImagesSession:
         if settings.fail_fast == "session":
             config.option.maxfail = 1
         self.matrix = tuple(plan.tag for plan in self.plans)
+        self._terminal = terminal if len(self.plans) == 1 and os.name == "posix" else None
         self._baseline = _baseline(settings, self.matrix, left_out=(*asked.skipped, *asked.unselected))
         root = source_root(self.project, invocation.rootdir, invocation.cwd)
         self.source = Source(root, None if settings.source == "auto" else settings.source)
@@ -122,7 +135,9 @@ class ImagesSession:
             raise pytest.UsageError(f"--py-images: {error}") from None
         try:
             memory = self._memory.given_to([tag.label for tag in self.matrix])
-            settings = replace(self._settings, seed=shared_seed(self._config, self._settings.invocation))
+            kind = None if self._terminal is None else self._terminal.kind
+            seed = shared_seed(self._config, self._settings.invocation)
+            settings = replace(self._settings, seed=seed, terminal=kind)
             shard = self._durations.shard(self._settings)
             self._schedule = Schedule(self._engine, settings, self.source, memory=memory, shard=shard)
             self._schedule.start(self.plans)
@@ -177,6 +192,7 @@ class ImagesSession:
         collect_only = self._settings.collect_only
         from pytest_pyimages.results.replay import Replay  # late: there is nothing to do now but wait
 
+        shown = self._stages()
         replay = Replay(
             session,
             self.results,
@@ -186,7 +202,7 @@ class ImagesSession:
         )
         if self._coverage is not None:
             replay.measured = self._coverage.take
-        shown = self._stages()
+        replay.debugger = self._debugger(schedule, shown)
         waiting = set(self.results)
         thresholds = gc.get_threshold()
         # Reports are many, live to the end and hold no cycles: searching them over and over costs a fifth of the time.
@@ -221,6 +237,15 @@ class ImagesSession:
 
         terminal = self._config.pluginmanager.getplugin("terminalreporter")
         return stages(terminal, self.results, verbosity=self._verbosity, environ=os.environ)
+
+    def _debugger(self, schedule: Schedule, shown: Stages) -> DebuggerTerminal | None:
+        if self._terminal is None:
+            return None
+        from pytest_pyimages.results.debugger import DebuggerTerminal  # late, likewise
+
+        reporter = self._config.pluginmanager.getplugin("terminalreporter")
+        label = self.matrix[0].label
+        return DebuggerTerminal(self._terminal, lambda line: schedule.send(label, line), reporter=reporter, shown=shown)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:

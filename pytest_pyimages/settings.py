@@ -182,6 +182,7 @@ class Settings:
     collect_only: bool
     live_output: bool  # -s: what the suite prints is shown as it comes
     seed: int = 0  # for suites that use pytest-randomly; known when plugins are configured
+    terminal: str | None = None  # the kind (TERM) of the one that a debugger in the suite may have
 
     @classmethod
     def from_config(cls, config: pytest.Config, invocation: Invocation) -> Settings:

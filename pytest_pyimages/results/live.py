@@ -35,6 +35,12 @@ class Stages:
     def tick(self) -> None:
         """Give time to draw in; cheap enough for every turn of a loop."""
 
+    def pause(self) -> None:
+        """Leave the terminal to somebody else until ``resume``."""
+
+    def resume(self) -> None:
+        """Have the terminal again."""
+
     def close(self) -> None:
         """Leave nothing behind. May be called more than once."""
 
@@ -69,6 +75,7 @@ class LiveStages(Stages):
         self._clock = clock
         self._rows = {label: Row(result=result, since=clock()) for label, result in results.items()}
         self._painted = 0.0
+        self._paused = False
         self._signs = signs_for(self._screen.encoding)
 
     def say(self, label: str, text: str) -> None:
@@ -86,7 +93,7 @@ class LiveStages(Stages):
 
     def tick(self) -> None:
         now = self._clock()
-        if now - self._painted < INTERVAL:
+        if self._paused or now - self._painted < INTERVAL:
             return
         self._painted = now
         columns, lines = self._screen.size
@@ -96,6 +103,13 @@ class LiveStages(Stages):
             for row in block.draw(tuple(self._rows.values()))
         ]
         self._screen.paint(rows)
+
+    def pause(self) -> None:
+        self._paused = True
+        self._screen.paint(())
+
+    def resume(self) -> None:
+        self._paused = False
 
     def close(self) -> None:
         self._screen.close()

@@ -28,6 +28,7 @@ from pytest_pyimages.runs.events import (
     Collected,
     CollectReport,
     CoveragePart,
+    Debugger,
     Event,
     Hello,
     Item,
@@ -36,12 +37,14 @@ from pytest_pyimages.runs.events import (
     Passed,
     Report,
     Seeded,
+    Shown,
     Warned,
 )
 from pytest_pyimages.runs.run import RunEnd
 from pytest_pyimages.runs.wire import clean
 
 if TYPE_CHECKING:
+    from pytest_pyimages.results.debugger import DebuggerTerminal
     from pytest_pyimages.results.missing_modules import MissingModules
 
 MOST_WARNINGS = 1000  # different ones of an image that are kept for comparing
@@ -82,6 +85,7 @@ class Replay:
         # Line by line there is nothing to keep together.
         self._hold = session.config.getoption("verbose", 0) <= 0
         self.patience = PATIENCE
+        self.debugger: DebuggerTerminal | None = None  # the terminal that one may have
         self._call_only = not wants_every_phase(session.config)
         self._phases = KeptPhases(session.config, self._terminal)
 
@@ -96,8 +100,15 @@ class Replay:
                 self._hold_or_play(image, event)
             elif isinstance(event, CoveragePart | Measured):
                 self.measured(label, event)
+            elif isinstance(event, (Debugger, Shown)):
+                self._debug(image, event)
             else:
                 self._other(image, event)
+
+    def _debug(self, image: ImageRun, event: Debugger | Shown) -> None:
+        self._play_all(image)
+        if self.debugger is not None:  # without a terminal, Run lets nothing of it through
+            self.debugger.take(event)
 
     def printed(self, label: str, data: bytes) -> None:
         """Show what a suite printed; with several images, each whole line says whose it is."""
@@ -123,7 +134,9 @@ class Replay:
                 self._play_held(image)
 
     def flush(self) -> None:
-        """Play everything that was held back."""
+        """Have the terminal back, and play everything that was held back."""
+        if self.debugger is not None:
+            self.debugger.close()
         for image in self._images.values():
             self._play_all(image)
             if not image.result.ended:  # enough has failed elsewhere, or somebody interrupts
@@ -288,6 +301,8 @@ class Replay:
     def ended(self, label: str, end: RunEnd | None, error: PyimagesError | None) -> None:
         """Take the end of an image's run: what is missing from it becomes an error of that image."""
         image = self._images[label]
+        if self.debugger is not None:
+            self.debugger.close()
         self._play_all(image)
         self._finish_started(image)
         result = image.result

@@ -187,6 +187,18 @@ class NoSource(NamedTuple):
     path: str
 
 
+class Debugger(NamedTuple):
+    """A debugger begins, and wants the terminal; or it has ended."""
+
+    on: bool
+
+
+class Shown(NamedTuple):
+    """What a debugger writes to its terminal, as it is."""
+
+    data: bytes
+
+
 Event = (
     Hello
     | Seeded
@@ -213,4 +225,6 @@ Event = (
     | Exit
     | Beat
     | NoSource
+    | Debugger
+    | Shown
 )

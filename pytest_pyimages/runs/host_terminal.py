@@ -43,6 +43,12 @@ class HostTerminal:
         size = os.get_terminal_size(self._output)
         return {"columns": size.columns, "rows": size.lines}
 
+    def show(self, data: bytes) -> None:
+        """Write something as it is."""
+        left = memoryview(data)
+        while left:
+            left = left[os.write(self._output, left) :]
+
     @contextlib.contextmanager
     def attached(self, send: Callable[[bytes], None], resized: Callable[[Size], None]) -> Iterator[None]:
         """Pass every key on as it is typed, and the size as it changes; then give the terminal back as it was."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from pytest_pyimages.engines.base import STDOUT, ContainerSpec, ContainerStream, Engine
 from pytest_pyimages.errors import EngineError
-from pytest_pyimages.runs.events import Beat, End, Event, Exit, NoSource
+from pytest_pyimages.runs.events import Beat, Debugger, End, Event, Exit, NoSource, Shown
 from pytest_pyimages.runs.ownership import Ownership
 from pytest_pyimages.runs.source import Source, Witness, refused_mount
 from pytest_pyimages.runs.wire import Decoder, WireError
@@ -62,6 +62,7 @@ class RunSpec:
     shard: Mapping[str, Any] | None  # see runs.shard; None for all tests
     coverage: str = ""  # source of what the worker needs if pytest-cov may be active
     report: CoverageJob | None = None  # to be made instead of running the suite
+    terminal: str | None  # the kind (TERM) of the one that a debugger may have; None if there is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,7 @@ class _Progress:
     end: End | None = None
     exit: Exit | None = None
     missing_source: str = ""
+    debugger: bool | None = None  # whether one has the terminal; None if it cannot
     stderr: bytearray = field(default_factory=bytearray)
 
 
@@ -129,6 +131,14 @@ class Run:
                     self._container = None
                 self._engine.remove_container(container)
 
+    def send(self, line: bytes) -> None:
+        """Tell the worker something; raise EngineError if it is not there."""
+        with self._lock:
+            stream = self._stream
+        if stream is None:
+            raise EngineError("the container takes no more input")
+        stream.send(line + b"\n")
+
     def stop(self) -> None:
         """Ask the suite to stop, as Ctrl-C would; it has ``STOP_GRACE`` seconds before the container is killed."""
         with self._lock:
@@ -155,7 +165,7 @@ class Run:
         self, container: str, emit: Callable[[Sequence[Event]], None], printed: Callable[[bytes], None] | None
     ) -> RunEnd:
         stream = self._engine.attach(container)
-        progress = _Progress()
+        progress = _Progress(debugger=None if self._spec.terminal is None else False)
         try:
             with self._lock:
                 if self._stopping:
@@ -198,6 +208,7 @@ class Run:
             "shard": self._spec.shard,
             "coverage": self._spec.coverage,
             "report": None if self._spec.report is None else _described(self._spec.report),
+            "terminal": self._spec.terminal,
         }
         return json.dumps(message).encode("ascii") + b"\n"
 
@@ -237,6 +248,11 @@ class Run:
         """Keep what says how the run ended, and collect what is somebody else's business."""
         if progress.exit is not None or progress.missing_source:
             raise WireError("the worker sent a record after its last one")
+        if isinstance(event, Debugger | Shown):
+            wanted = isinstance(event, Shown) or not event.on  # what must have the terminal already
+            if progress.debugger is not wanted:
+                raise WireError("the worker sent a record of a debugger that it cannot have")
+            progress.debugger = isinstance(event, Shown) or event.on
         if isinstance(event, Exit | NoSource):
             if isinstance(event, Exit):
                 progress.exit = event

@@ -26,6 +26,8 @@ measured   that the parts so far were this image's coverage data, their size, or
 end        pytest returned, with its exit status
 exit       how the pytest process ended: status or signal, and which test was running
 beat       a heartbeat
+debugger   that a debugger wants the terminal, or has ended; only where a terminal was offered
+shown      what a debugger writes, in base64; without a number, too
 nosource   instead of all others: the source is not what the host sees
 ========== ===========================================================================================
 
@@ -62,6 +64,7 @@ from pytest_pyimages.runs.events import (
     CoveragePart,
     CoverageSaid,
     Covered,
+    Debugger,
     Divided,
     End,
     Event,
@@ -81,6 +84,7 @@ from pytest_pyimages.runs.events import (
     Passed,
     Report,
     Seeded,
+    Shown,
     Summary,
     Warned,
 )
@@ -94,6 +98,7 @@ MAX_WORD = 64
 MAX_PART = 256 * 1024  # bytes of a file in one record
 MAX_FILE = 256 * 1024 * 1024  # bytes of one file
 MAX_ROWS = 10_000  # of lines that the same images cover, in one file
+MAX_SHOWN = 64 * 1024  # characters of base64
 
 
 class WireError(PyimagesError):
@@ -151,7 +156,7 @@ class Decoder:
                 int(index), float(start), (max(float(setup), 0.0), max(float(call), 0.0), max(float(teardown), 0.0))
             )
         event = decode_record(text)
-        if isinstance(event, Beat) != (number == b"0"):
+        if isinstance(event, Beat | Shown) != (number == b"0"):
             raise WireError(f"the worker sent a record out of number: {shown(line)}")
         if isinstance(event, Items):
             self._items += len(event.items)
@@ -253,6 +258,12 @@ class _Fields:
         if not isinstance(value, str) or len(value) > limit:
             raise self._wrong(name)
         return clean(value)
+
+    def base64(self, name: str, limit: int) -> bytes:
+        try:
+            return base64.b64decode(self.text(name, limit), validate=True)
+        except ValueError:
+            raise self._wrong(name) from None
 
     def integer(self, name: str, lowest: int = 0) -> int:
         value = self._values.get(name)
@@ -480,5 +491,7 @@ _DECODERS: dict[str, Callable[[_Fields], Event]] = {
         fields.raw("lingered") is True,
     ),
     "beat": lambda fields: Beat(fields.integer("running", lowest=-1)),
+    "debugger": lambda fields: Debugger(fields.raw("on") is True),
+    "shown": lambda fields: Shown(fields.base64("data", MAX_SHOWN)),
     "nosource": lambda fields: NoSource(fields.text("path")),
 }

@@ -45,13 +45,14 @@ _dumps = json.dumps
 _clock = getattr(time, "monotonic", time.time)
 _FileIO = io.FileIO
 _open = os.open
+_select = select.select
 
 
 class Pending(object):
     """Bytes that the child has reported and not yet written, in memory that both processes see."""
 
     def __init__(self):
-        self.memory = mmap.mmap(-1, HEADER.size + PENDING_BYTES)
+        self.memory = mmap.mmap(-1, HEADER.size + PENDING_BYTES + 1)
         self.epoch = 0
         self.fill = 0
         self.running = -1
@@ -77,6 +78,17 @@ class Pending(object):
     def run(self, index):
         self.running = index
         self._publish()
+
+    def ask(self):
+        """Expect an answer of the other process, which is about to be asked for it."""
+        self.memory[-1:] = b"\0"
+
+    def answer(self):
+        self.memory[-1:] = b"\1"
+
+    def wait(self):
+        while self.memory[-1:] == b"\0":
+            _select([], [], [], 0.01)
 
     def peek(self):
         """Return what the other process has pending and which test it runs; nothing if it is just being cleared."""
@@ -163,6 +175,106 @@ class Channel(object):
         except (IOError, OSError):
             return False
         return (stat.st_dev, stat.st_ino) == self.identity
+
+
+class Debugger(object):
+    """The child's standard streams on the parent's terminal, while a debugger has the word."""
+
+    def __init__(self, channel, spec):
+        self.channel = channel
+        self.path, self.kind, self.farewell = spec["terminal_path"], spec["terminal"], farewell_of(spec)
+        self.former = []  # descriptors of the standard streams as they were
+        self.former_kind = None
+        # It looks at the kind of the terminal when it is imported, which pytest 8 is about to do, and never again.
+        self.name_kind()
+        try:
+            import readline  # noqa: F401
+        except ImportError:  # there are Pythons without
+            pass
+        self.unname_kind()
+
+    def name_kind(self):
+        self.former_kind = os.environ.get("TERM")
+        os.environ["TERM"] = str(self.kind)
+
+    def unname_kind(self):
+        if self.former_kind is None:
+            os.environ.pop("TERM", None)
+        else:
+            os.environ["TERM"] = self.former_kind
+
+    def follow(self, config):
+        """Come with pytest's own, which has its capture let go before it says anything."""
+        capture = config.pluginmanager.getplugin("capturemanager")
+        if capture is None:
+            return
+        suspend = capture.suspend
+
+        def resume():
+            del capture.resume_global_capture
+            self.leave()
+            capture.resume_global_capture()
+
+        def suspend_and_enter(in_=False):
+            if self.former:
+                return
+            suspend(in_=in_)
+            if in_:
+                self.enter()
+                capture.resume_global_capture = resume
+
+        capture.suspend = suspend_and_enter
+
+    def enter(self):
+        if self.former or _getpid() != self.channel.pid:
+            return
+        self.channel.pending.ask()
+        self.channel.send({"t": "debugger", "on": True})
+        self.channel.flush()
+        self.channel.pending.wait()  # until the host's terminal is ready, and its size known here
+        self.name_kind()
+        flush_standard_streams()
+        fd = _open(self.path, os.O_RDWR | os.O_NOCTTY)
+        for number in range(3):
+            self.former.append(fcntl.fcntl(number, fcntl.F_DUPFD, HIGH_FD))
+            fcntl.fcntl(self.former[-1], fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+            os.dup2(fd, number)
+        os.close(fd)
+        if "readline" in sys.modules:
+            os.kill(self.channel.pid, signal.SIGWINCH)  # it has looked for the size of a terminal at its import
+
+    def leave(self):
+        if not self.former or _getpid() != self.channel.pid:
+            return
+        flush_standard_streams()
+        self.channel.pending.ask()
+        fd = _open(self.path, os.O_RDWR | os.O_NOCTTY)
+        os.write(fd, self.farewell)
+        os.close(fd)
+        try:
+            self.channel.pending.wait()  # until the host has everything that was written
+        finally:
+            self.put_back()
+        self.channel.send({"t": "debugger", "on": False})
+        self.channel.flush()
+
+    def put_back(self):
+        for number, former in enumerate(self.former):
+            os.dup2(former, number)
+            os.close(former)
+        self.former = []
+        self.unname_kind()
+
+
+def flush_standard_streams():
+    for stream in (sys.stdout, sys.stderr):
+        if not getattr(stream, "closed", True):
+            stream.flush()
+
+
+def farewell_of(spec):
+    """Return the bytes that end what a debugger writes: nobody sees them."""
+    return ("\0%s" % spec["token"]).encode("ascii")
 
 
 def clip(text, limit=MAX_TEXT):
@@ -337,6 +449,7 @@ def make_plugins(channel, spec):
             self.config = None
             self.deselected = 0
             self.processes = 0
+            self.debugger = Debugger(channel, spec) if spec["terminal"] else None
 
         def pytest_addoption(self, parser):
             add_ignored_options(parser, spec)
@@ -368,6 +481,14 @@ def make_plugins(channel, spec):
                 config.option.randomly_seed = spec["seed"]
                 channel.send({"t": "seed", "seed": spec["seed"]})
             channel.flush()
+
+        def pytest_enter_pdb(self):
+            if self.debugger is not None:
+                self.debugger.enter()  # where pytest captures nothing that it would have let go
+
+        def pytest_leave_pdb(self):
+            if self.debugger is not None:
+                self.debugger.leave()
 
         @pytest.hookimpl(trylast=True)
         def pytest_sessionfinish(self, session):
@@ -542,6 +663,7 @@ def make_plugins(channel, spec):
             channel.send({"t": "internal", "text": clip(as_text(excrepr))})
 
         def pytest_keyboard_interrupt(self, excinfo):
+            self.pytest_leave_pdb()  # of which pytest says nothing when somebody quits the debugger
             text = as_text(excinfo.value)
             channel.send({"t": "interrupted", "text": clip(excinfo.typename + (": " + text if text else ""), 4096)})
 
@@ -587,9 +709,13 @@ def make_plugins(channel, spec):
         @pytest.hookimpl(trylast=True)
         def pytest_configure(self, config):
             silence_terminal(config, say)
-            refuse_debugger(config)
+            if reporter.debugger is None or reporter.processes:
+                refuse_debugger(config)
+            else:
+                reporter.debugger.follow(config)
 
-    return [Reporter(), Silencer()]
+    reporter = Reporter()
+    return [reporter, Silencer()]
 
 
 def release_suffix():
@@ -610,7 +736,7 @@ def refuse_debugger(config):
         __tracebackhide__ = True
         captures = getattr(config.option, "capture", "") != "no"  # then pytest puts the real standard input back first
         if captures or sys.stdin is sys.__stdin__:
-            pytest.fail("nobody is there for a debugger: give one image the terminal, pytest --py-images=IMAGE -s")
+            pytest.fail("nobody is there for a debugger: run one image on a terminal, pytest --py-images=IMAGE")
         return unlimited(*args, **kwargs)  # a test that brings its own
 
     pdb.set_trace = pytest.set_trace = set_trace
@@ -791,16 +917,73 @@ def child_main(write_fd, parent_fd, pending, spec):
     sys.exit(status)
 
 
+class Terminal(object):
+    """The parent's end of the terminal that a debugger in the child has."""
+
+    def __init__(self, spec):
+        self.master, self.slave = os.openpty()
+        fcntl.fcntl(self.master, fcntl.F_SETFL, os.O_NONBLOCK)
+        self.farewell = farewell_of(spec)
+        self.held = b""  # may be the start of the farewell
+        self.typed = b""  # not yet taken
+        spec["terminal_path"] = os.ttyname(self.slave)
+
+    def read(self):
+        """Return what was written, and whether that is all of this debugger; None if there is nothing."""
+        try:
+            data = self.held + os.read(self.master, 1 << 15)
+        except (IOError, OSError) as error:
+            if error.errno in (errno.EAGAIN, errno.EINTR):
+                return None
+            raise
+        data, found, self.held = data.partition(self.farewell)
+        start = data.rfind(b"\0")
+        if not found and start >= 0 and self.farewell.startswith(data[start:]):
+            data, self.held = data[:start], data[start:]
+        return data, bool(found)
+
+    def type(self, data):
+        """Take what was typed; return how an interrupt among it is to be shown, None if there is none.
+
+        The kernel would signal none but the processes that the terminal controls, and in its own time take back what
+        was written meanwhile.
+        """
+        import termios
+
+        modes = termios.tcgetattr(self.slave)
+        _, interrupt, rest = data.rpartition(modes[6][termios.VINTR])
+        if not modes[3] & termios.ISIG or not interrupt:
+            self.typed += data
+            return None
+        self.typed = rest
+        termios.tcflush(self.slave, termios.TCIFLUSH)
+        return b"^C" if modes[3] & termios.ECHO else b""
+
+    def write(self):
+        try:
+            self.typed = self.typed[os.write(self.master, self.typed) :]
+        except (IOError, OSError) as error:
+            if error.errno not in (errno.EAGAIN, errno.EINTR):
+                raise
+
+    def resize(self, rows, columns):
+        import termios
+
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
 class Parent(object):
     """Owns the wire and outlives whatever happens to the child."""
 
-    def __init__(self, wire, control, read_fd, child, pending, token):
+    def __init__(self, wire, control, read_fd, child, pending, token, terminal):
         self.wire = wire
         self.control = control
         self.read_fd = read_fd
         self.child = child
         self.pending = pending
         self.token = token
+        self.terminal = terminal
+        self.is_debugged = False
         self.partial = b""
         self.commands = b""
         self.last = 0  # number of the last record passed on
@@ -855,6 +1038,45 @@ class Parent(object):
         if data and not self.partial and int(data.split(b" ", 2)[1]) <= self.last + 1:
             self.pass_on(data)
 
+    def from_terminal(self):
+        """Read once; return whether there was anything."""
+        found = self.terminal.read()
+        if found is None:
+            return False
+        while self.from_pipe():  # the child said there that it would write, and first
+            continue
+        data, is_all = found
+        if not self.is_debugged:
+            os.write(2, data)  # something that a debugger has started and left behind
+        else:
+            self.show(data)
+        if is_all:
+            self.is_debugged = False
+            self.pending.answer()
+        return True
+
+    def show(self, data):
+        if data:
+            import binascii
+
+            self.aside(t="shown", data=binascii.b2a_base64(data).decode("ascii").strip())
+
+    def attended(self, command, values):
+        """Take what the host says of its terminal, which a debugger has."""
+        if command == b"size":
+            rows, columns = values.split()
+            self.terminal.resize(int(rows), int(columns))
+        elif command == b"attached":
+            self.is_debugged = True
+            self.pending.answer()
+        elif command == b"typed":
+            import binascii
+
+            interrupt = self.terminal.type(binascii.a2b_base64(values))
+            if interrupt is not None:
+                self.show(interrupt)
+                self.signal_child(signal.SIGINT)
+
     def from_host(self):
         try:
             data = os.read(self.control, 4096)
@@ -872,6 +1094,8 @@ class Parent(object):
                 self.signal_child(signal.SIGINT)
             elif line == b"acknowledged":
                 self.acknowledged = True
+            elif self.terminal is not None:
+                self.attended(*line.partition(b" ")[::2])
 
     def signal_child(self, number):
         try:
@@ -900,18 +1124,36 @@ class Parent(object):
         self.write(("%s %d %s\n" % (self.token, self.last + 1, json.dumps(fields))).encode("ascii"))
         self.last += 1
 
+    def aside(self, **fields):
+        """Write a record without a number: the child numbers its own, and may be about to use the next."""
+        self.write(("%s 0 %s\n" % (self.token, json.dumps(fields))).encode("ascii"))
+
+    def select(self, wakeup):
+        """Return which descriptors can be read; what was typed is written on the way."""
+        sources, sinks = [self.read_fd, self.control, wakeup], []
+        if self.terminal is not None:
+            sources.append(self.terminal.master)
+            if self.terminal.typed:
+                sinks.append(self.terminal.master)
+        try:
+            ready, writable, _ = select.select(sources, sinks, [], 0.1)
+        except (select.error, OSError) as error:
+            if error.args[0] != errno.EINTR:
+                raise
+            return []
+        if writable:
+            self.terminal.write()
+        return ready
+
     def supervise(self, wakeup):
         """Pass records on until the child has ended; return its wait status."""
         beat = _clock()
         while True:
-            try:
-                ready = select.select([self.read_fd, self.control, wakeup], [], [], 0.1)[0]
-            except (select.error, OSError) as error:
-                if error.args[0] != errno.EINTR:
-                    raise
-                ready = []
+            ready = self.select(wakeup)
             if wakeup in ready:
                 os.read(wakeup, 512)
+            if self.terminal is not None and self.terminal.master in ready:
+                self.from_terminal()
             if self.read_fd in ready:
                 self.from_pipe()
             elif not ready:
@@ -924,12 +1166,7 @@ class Parent(object):
             now = _clock()
             if now - beat > HEARTBEAT_SECONDS:
                 beat = now
-                # Not numbered: the child numbers its records, and may be about to use the next number.
-                self.write(
-                    ("%s 0 %s\n" % (self.token, json.dumps({"t": "beat", "running": self.pending.peek()[1]}))).encode(
-                        "ascii"
-                    )
-                )
+                self.aside(t="beat", running=self.pending.peek()[1])
             if self.ended is not None and now - self.ended > LINGER_SECONDS and not self.killed_lingering:
                 self.killed_lingering = True
                 self.signal_child(signal.SIGKILL)
@@ -939,6 +1176,9 @@ class Parent(object):
 
     def finish(self, status):
         """Say how the child ended, and wait until the host has heard it."""
+        reads = 0  # what the child has left behind may write for ever
+        while self.terminal is not None and reads < 16 and self.from_terminal():
+            reads += 1
         while self.from_pipe():
             continue
         data, running = self.pending.peek()
@@ -1063,6 +1303,7 @@ def main():
     for fd in (wake_read, wake_write):
         fcntl.fcntl(fd, fcntl.F_SETFL, os.O_NONBLOCK)
     pending = Pending()
+    terminal = Terminal(spec) if spec["terminal"] else None
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
@@ -1070,13 +1311,16 @@ def main():
             os.close(fd)
         if null > 2:
             os.close(null)
+        if terminal is not None:
+            os.close(terminal.master)
+            os.close(terminal.slave)
         child_main(write_fd, write_fd, pending, spec)
     for fd in (control, wire, read_fd, write_fd, wake_read, wake_write):
         fcntl.fcntl(fd, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake_write)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = Parent(wire, control, read_fd, child, pending, spec["token"])
+    parent = Parent(wire, control, read_fd, child, pending, spec["token"], terminal)
     status = parent.supervise(wake_read)
     if parent.host_gone:
         return 1

@@ -200,10 +200,10 @@ def test_shell_without_a_terminal(job: Job) -> None:
     assert (done.returncode, done.stderr) == (4, told)
 
 
-@pytest.mark.parametrize("option", ["--pdb", "-s"])
+@pytest.mark.parametrize("option", ["--pdb", "-s", "--strict-markers"])
 def test_debugging(job: Job, terminals: list[Terminal], option: str) -> None:
-    """Post mortem with --pdb; where the suite says so with -s."""
-    if option == "-s":
+    """Post mortem with --pdb; elsewhere where the suite says so."""
+    if option != "--pdb":
         job.write(test_it="def test_it():\n    answer = 41\n    breakpoint()\n    assert answer == 42\n")
     terminal = Terminal([*PYTEST, option, "--py-images-report=report.json" if option == "--pdb" else "-q"], job.folder)
     terminals.append(terminal)

@@ -101,6 +101,6 @@ def test_a_breakpoint_fails_with_advice(
             "test_it.py::test_pytest_s_own": "failed",
             "test_it.py::test_c": "passed" if args else "failed",  # pytest takes a captured test's input away
         }
-    advice = "Failed: nobody is there for a debugger: give one image the terminal, pytest --py-images=IMAGE -s"
+    advice = "Failed: nobody is there for a debugger: run one image on a terminal, pytest --py-images=IMAGE"
     told = sum(line.startswith("E ") and line.endswith(advice) for line in run.out.splitlines())
     assert told == (3 if args else 4) * len(images.split(","))

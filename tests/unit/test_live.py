@@ -429,6 +429,24 @@ def test_an_image_from_its_queue_to_its_end(tty: Tty) -> None:
     assert set(tty.screen.display) == {" " * COLUMNS}
 
 
+def test_nothing_is_drawn_while_somebody_else_has_the_terminal(tty: Tty) -> None:
+    shown, clock = live(tty, image("3.12"))
+    clock.now += 1
+    shown.tick()
+    assert tty.below[0].strip() == "3.12  queued"
+    shown.pause()
+    tty.write("(Pdb) ")
+    clock.now += 1
+    shown.tick()
+    assert tty.screen.display[0].rstrip() == "(Pdb)"
+    assert {line.strip() for line in tty.screen.display[1:]} == {""}
+    tty.write("\r\n")
+    shown.resume()
+    clock.now += 1
+    shown.tick()
+    assert [line.strip() for line in tty.screen.display[:3]] == ["(Pdb)", "", "3.12  queued"]
+
+
 @pytest.mark.parametrize(("variable", "coloured"), [("FORCE_COLOR", True), ("NO_COLOR", False)])
 def test_colours(variable: str, coloured: bool, monkeypatch: pytest.MonkeyPatch, tty: Tty) -> None:
     monkeypatch.setenv(variable, "1")
