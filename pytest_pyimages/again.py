@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from pytest_pyimages.commandline import END, pieces
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.matrix import parse_matrix
+from pytest_pyimages.options import OWN_OPTIONS
 from pytest_pyimages.results.outcome import ImageResult
-from pytest_pyimages.settings import OWN_OPTIONS, Settings
+from pytest_pyimages.settings import Settings
 
 # What of the command line is not for a second look at one image.
 _LEFT_OUT = frozenset(

@@ -27,8 +27,9 @@ from typing import Any
 import pytest
 
 from pytest_pyimages.commandline import HOST_INI, host_arguments, options, without
+from pytest_pyimages.options import OWN_OPTIONS
 from pytest_pyimages.reporters import REPORTERS, SHARED
-from pytest_pyimages.settings import OWN_OPTIONS, Invocation, passed_environment
+from pytest_pyimages.settings import Invocation, passed_environment
 
 
 def invocation_of(config: pytest.Config) -> Invocation:

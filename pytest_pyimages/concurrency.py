@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from pytest_pyimages.images.plan import ImagePlan
+from pytest_pyimages.options import OWN_OPTIONS
 from pytest_pyimages.parallel import containers_at_once, with_share, workers_of
 from pytest_pyimages.runs.turns import Turns
-from pytest_pyimages.settings import OWN_OPTIONS, Settings
+from pytest_pyimages.settings import Settings
 
 LEAST_AT_ONCE = 2  # containers, whatever the engine has: while one starts or ends, there is work for another
 

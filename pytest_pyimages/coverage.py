@@ -18,15 +18,16 @@ from packaging.version import InvalidVersion, Version
 from pytest_pyimages.commandline import options
 from pytest_pyimages.errors import PyimagesError
 from pytest_pyimages.messages import REPORT, Batch, Ended
+from pytest_pyimages.options import OWN_OPTIONS
 from pytest_pyimages.results.coverage import CoverageReport, missing_lines
 from pytest_pyimages.results.coverage_files import Destinations
 from pytest_pyimages.results.outcome import ImageResult
 from pytest_pyimages.runs.coverage_data import NOTHING, CoverageFiles
 from pytest_pyimages.runs.events import CoveragePart, Measured
 from pytest_pyimages.runs.run import CoverageJob, RunEnd
-from pytest_pyimages.runs.wire import clean
+from pytest_pyimages.runs.text import clean
 from pytest_pyimages.schedule import Schedule
-from pytest_pyimages.settings import OWN_OPTIONS, Invocation, Settings
+from pytest_pyimages.settings import Invocation, Settings
 
 POLL_SECONDS = 1.0
 

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from pytest_pyimages.commandline import options
+from pytest_pyimages.options import OWN_OPTIONS
 from pytest_pyimages.results.outcome import ImageResult
-from pytest_pyimages.settings import OWN_OPTIONS, Invocation, Settings
+from pytest_pyimages.settings import Invocation, Settings
 
 DURATIONS = "pyimages/durations"  # {node id: milliseconds}: on the image where it took longest, in its last run
 MOST = 100_000  # tests; those that did not run for longest are forgotten

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from pytest_pyimages.commandline import POSITION, options, pieces
+from pytest_pyimages.options import OWN_OPTIONS
 from pytest_pyimages.results.outcome import NOT_RUN, ImageResult
-from pytest_pyimages.settings import OWN_OPTIONS, Invocation
+from pytest_pyimages.settings import Invocation
 
 LASTFAILED = "pyimages/lastfailed"  # {label: {node id: true}}; without images of which nobody knows
 NODEIDS = "pyimages/nodeids"  # [[label, ...], [node id, ...]] for each group of images that know the same tests

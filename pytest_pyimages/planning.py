@@ -15,8 +15,9 @@ from pytest_pyimages.images.ini_demands import ini_words
 from pytest_pyimages.images.plan import ImagePlan, image_plans
 from pytest_pyimages.images.project import Project, find_project
 from pytest_pyimages.matrix import ImageTag, ProjectPythons, parse_matrix
+from pytest_pyimages.options import OWN_INI, OWN_OPTIONS
 from pytest_pyimages.selection import image_arguments
-from pytest_pyimages.settings import OWN_INI, OWN_OPTIONS, Invocation, Settings
+from pytest_pyimages.settings import Invocation, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,8 @@ import pytest
 from pytest_pyimages import barehost, commandline, reporters
 from pytest_pyimages.connecting import connect
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
-from pytest_pyimages.settings import INI_KEYS, INSIDE, OPTIONS, OWN_OPTIONS, Invocation, Settings
+from pytest_pyimages.options import INI_KEYS, OPTIONS, OWN_OPTIONS
+from pytest_pyimages.settings import INSIDE, Invocation, Settings
 
 if TYPE_CHECKING:
     from pytest_pyimages.runs.host_terminal import HostTerminal

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 import pytest
 
 from pytest_pyimages.commandline import options
+from pytest_pyimages.options import OWN_OPTIONS
 from pytest_pyimages.results.outcome import ImageResult
-from pytest_pyimages.settings import OWN_OPTIONS, Invocation
+from pytest_pyimages.settings import Invocation
 
 OPTION = "--randomly-seed"
 KEPT = "randomly_seed"  # where pytest-randomly keeps the last one in pytest's cache

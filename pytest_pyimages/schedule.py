@@ -21,10 +21,11 @@ from pytest_pyimages.images.build import Builder, BuiltImage
 from pytest_pyimages.images.last_used import LastUsed, identity_of
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.messages import REPORT, Batch, Built, Ending, Message, Printed, Progressed, Said
+from pytest_pyimages.options import OWN_INI, OWN_OPTIONS
 from pytest_pyimages.runs.ownership import Ownership, state_directory
 from pytest_pyimages.runs.run import CoverageJob, Run, RunEnd, RunSpec
 from pytest_pyimages.runs.source import Source, witnesses
-from pytest_pyimages.settings import OWN_INI, OWN_OPTIONS, Settings
+from pytest_pyimages.settings import Settings
 
 if TYPE_CHECKING:
     from pytest_pyimages.images.image_lock import ImageLock

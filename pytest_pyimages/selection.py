@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_pyimages.commandline import POSITION, Option, container_arguments, pieces, with_options
-from pytest_pyimages.settings import OWN_OPTIONS, Invocation
+from pytest_pyimages.options import OWN_OPTIONS
+from pytest_pyimages.settings import Invocation
 
 _SELECTING = frozenset(
     "-k -m --deselect --ignore --ignore-glob --lf --last-failed --nf --new-first --sw --stepwise".split()

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import gc
 import os
 import queue
 import threading
-import time
-from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from importlib import import_module
@@ -18,12 +15,14 @@ import pytest
 
 from pytest_pyimages.commandline import options
 from pytest_pyimages.durations import Durations
+from pytest_pyimages.ending import Ending, verbosity_of
 from pytest_pyimages.engines.base import Engine
 from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
 from pytest_pyimages.images.source_root import source_root
 from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.memory import Memory, forget_last_failed
 from pytest_pyimages.messages import Batch, Built, Message, Printed, Progressed, Said
+from pytest_pyimages.options import OWN_OPTIONS
 from pytest_pyimages.planning import planned
 from pytest_pyimages.random_order import remember_seed, shared_seed
 from pytest_pyimages.reporters import losses
@@ -32,7 +31,7 @@ from pytest_pyimages.results.reports import STATUS
 from pytest_pyimages.runs.source import Source, is_empty
 from pytest_pyimages.schedule import Schedule
 from pytest_pyimages.selection import selects_tests
-from pytest_pyimages.settings import OWN_OPTIONS, Settings
+from pytest_pyimages.settings import Settings
 from pytest_pyimages.signals import Interruptions
 
 if TYPE_CHECKING:
@@ -65,8 +64,6 @@ class ImagesSession:
         """
         self._config = config
         self._settings = settings
-        self._started = time.time()
-        self._annotations: tuple[str, ...] = ()  # for GitHub
         self._connecting = connecting
         invocation = settings.invocation
         asked = planned(config, settings)
@@ -80,7 +77,6 @@ class ImagesSession:
             config.option.maxfail = 1
         self.matrix = tuple(plan.tag for plan in self.plans)
         self._terminal = terminal if len(self.plans) == 1 and os.name == "posix" else None
-        self._baseline = _baseline(settings, self.matrix, left_out=(*asked.skipped, *asked.unselected))
         root = source_root(self.project, invocation.rootdir, invocation.cwd)
         self.source = Source(root, None if settings.source == "auto" else settings.source)
         self.results = {tag.label: self._not_yet(tag) for tag in self.matrix}
@@ -89,10 +85,10 @@ class ImagesSession:
             from pytest_pyimages.coverage import MatrixCoverage  # few runs measure
 
             self._coverage = MatrixCoverage(config, settings, self.results, lambda: self._schedule)
-        # What people should know at the end.
-        self._notes = list(dict.fromkeys(note for plan in self.plans for note in plan.project.notes))
+        self._ending = Ending(config, settings, self.results, left_out=(*asked.skipped, *asked.unselected))
+        self._ending.notes += list(dict.fromkeys(note for plan in self.plans for note in plan.project.notes))
         configured = [option.name for option in options(invocation.typed_first, OWN_OPTIONS)]
-        self._notes += losses(configured, invocation.host_options)
+        self._ending.notes += losses(configured, invocation.host_options)
         self._engine: Engine | None = None
         self._schedule: Schedule | None = None
         self._interruptions = Interruptions()
@@ -107,15 +103,6 @@ class ImagesSession:
             allowed_to_fail=tag.allowed_to_fail,
             shard=None if asked is None else Shard(index=asked[0], of=asked[1]),
         )
-
-    @property
-    def _verbosity(self) -> int:
-        # The option is the terminal plugin's; without that, get_verbosity of pytest 8 fails.
-        return int(self._config.getoption("verbose", 0))
-
-    @property
-    def _is_quiet(self) -> bool:
-        return self._verbosity < 0
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
@@ -183,7 +170,7 @@ class ImagesSession:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Replay what the containers report until all have ended."""
-        if not self._is_quiet:
+        if verbosity_of(self._config) >= 0:
             # Needed at the end, with rich below it; imported while there is nothing to do but wait.
             threading.Thread(target=import_module, args=("pytest_pyimages.results.terminal",)).start()
         schedule = self._schedule
@@ -236,7 +223,7 @@ class ImagesSession:
         from pytest_pyimages.results.live import stages  # late: there is nothing to do now but wait
 
         terminal = self._config.pluginmanager.getplugin("terminalreporter")
-        return stages(terminal, self.results, verbosity=self._verbosity, environ=os.environ)
+        return stages(terminal, self.results, verbosity=verbosity_of(self._config), environ=os.environ)
 
     def _debugger(self, schedule: Schedule, shown: Stages) -> DebuggerTerminal | None:
         if self._terminal is None:
@@ -265,63 +252,15 @@ class ImagesSession:
             remember_seed(self._config, self.results.values())
             if self._settings.shard is None:
                 self._durations.keep(self.results.values())
-        if self._settings.wants_details:
-            self._write_reports(session)
-
-    def _write_reports(self, session: pytest.Session) -> None:
-        from pytest_pyimages.results.json_report import as_document
-        from pytest_pyimages.results.report_files import write_reports
-
-        document = as_document(
-            self.results, exit_status=int(session.exitstatus), started=self._started, ended=time.time()
-        )
-        self._config.hook.pytest_pyimages_report(document=document)
-        problems = write_reports(self._settings.reports, document)
-        if self._settings.github:
-            from pytest_pyimages.results.github import tell_github
-
-            rootdir = self._settings.invocation.rootdir
-            self._annotations, problem = tell_github(document, rootdir=rootdir, environ=os.environ)
-            problems += [problem] if problem else []
-        if problems:
-            self._notes += problems
+        if self._settings.wants_details and not self._ending.write_files(int(session.exitstatus)):
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
     @pytest.hookimpl
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        for line in self._annotations:
-            terminalreporter.write_line(line)
-        if any(result.summary for result in self.results.values()):
-            from pytest_pyimages.results.summaries import write_summaries
-
-            write_summaries(terminalreporter, self.results.values())
-        notes = [*self._notes, *(self._schedule.notes if self._schedule is not None else ())]
+        notes = list(self._schedule.notes) if self._schedule is not None else []
         if self.source.reason:
             notes.append(f"source: copy ({self.source.reason})")
-        if self._is_quiet and not notes and not any(result.failed for result in self.results.values()):
-            if self._verbosity == -1 and not self._settings.collect_only:
-                from pytest_pyimages.results.rows import all_in_one_line
-
-                terminalreporter.write_line(f"py-images: {all_in_one_line(list(self.results.values()))}")
-            return
-        from pytest_pyimages.again import commands_again
-        from pytest_pyimages.results.terminal import write_summary
-
-        collect_only = self._settings.collect_only
-        remembers = getattr(self._config, "cache", None) is not None
-        again = (
-            () if self._is_quiet or collect_only else commands_again(self._settings, self.results, remembers=remembers)
-        )
-        worse = () if collect_only else tuple(self._worse())
-        write_summary(terminalreporter, self.results, collect_only=collect_only, notes=notes, worse=worse, again=again)
-
-    def _worse(self) -> Iterator[str]:
-        from pytest_pyimages.results.regressions import regression_lines, tomorrow_lines
-
-        if self._baseline:
-            yield from regression_lines(self.results, self._baseline)
-        if not self._is_quiet:
-            yield from tomorrow_lines(self.results)
+        self._ending.write(terminalreporter, notes)
 
     @staticmethod
     def _next(schedule: Schedule, replay: Replay, shown: Stages) -> Message:
@@ -367,18 +306,3 @@ class ImagesSession:
             self._schedule.close()
         if self._engine is not None:
             self._engine.close()
-
-
-def _baseline(settings: Settings, matrix: Sequence[ImageTag], *, left_out: Sequence[str]) -> str:
-    """Return the label of the image that the others are measured by; empty where that has nothing to do.
-
-    :raises ConfigurationError: if it is none of the images, unless a project says so once for all its runs.
-    """
-    named, labels = settings.baseline, [tag.label for tag in matrix]
-    if named in labels:
-        return named
-    if settings.baseline_is_typed and named not in left_out:
-        near = difflib.get_close_matches(named, labels, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(labels)}"
-        raise ConfigurationError(f'--py-images-baseline: "{named}" is none of the images', hint)
-    return ""

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pytest_pyimages.commandline import HOST_FLAGS, INSIDE_FLAGS, POSITION, pieces
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.settings import OWN_OPTIONS, Invocation
+from pytest_pyimages.options import OWN_OPTIONS
+from pytest_pyimages.settings import Invocation
 
 _PERHAPS_IMAGE = re.compile(r"[23](?:\.\d|[?,-]|$)|latest|slim|alpine|auto")
 _ALIKE = 0.75  # of difflib's ratio

@@ -13,10 +13,11 @@ from pytest_pyimages.connecting import connect
 from pytest_pyimages.durations import Durations
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.memory import Memory
+from pytest_pyimages.options import OWN_OPTIONS
 from pytest_pyimages.planning import planned
 from pytest_pyimages.reporters import REPORTERS
 from pytest_pyimages.runs.host_terminal import HostTerminal
-from pytest_pyimages.settings import OWN_OPTIONS, Invocation, Settings
+from pytest_pyimages.settings import Invocation, Settings
 
 
 def attend_suite(config: pytest.Config, invocation: Invocation, terminal: HostTerminal) -> int | None:

@@ -15,13 +15,14 @@ from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.source_root import source_root
 from pytest_pyimages.memory import Memory
 from pytest_pyimages.messages import Built, Ended, Said
+from pytest_pyimages.options import OWN_INI, OWN_OPTIONS
 from pytest_pyimages.planning import planned
 from pytest_pyimages.runs.attended import Attended, attend
 from pytest_pyimages.runs.host_terminal import HostTerminal
 from pytest_pyimages.runs.ownership import Ownership
 from pytest_pyimages.runs.source import Source
 from pytest_pyimages.schedule import Schedule
-from pytest_pyimages.settings import OWN_INI, OWN_OPTIONS, Invocation
+from pytest_pyimages.settings import Invocation
 from pytest_pyimages.signals import Interruptions
 
 IMAGE_HELP = "the image, such as 3.14-slim (default: the ini key py_images, if it names one)"

@@ -18,7 +18,8 @@ from pytest_pyimages.commandline import options
 from pytest_pyimages.connecting import connect
 from pytest_pyimages.engines.base import Engine
 from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
-from pytest_pyimages.settings import INSIDE, OWN_OPTIONS, Invocation, Settings
+from pytest_pyimages.options import OWN_OPTIONS
+from pytest_pyimages.settings import INSIDE, Invocation, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ import pytest
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.results.json_report import SCHEMA
 from pytest_pyimages.results.outcome import Failure, ImageResult, Shard
-from pytest_pyimages.runs.wire import clean, clean_line
+from pytest_pyimages.runs.text import clean, clean_line
 
 LARGEST = 512 * 1024 * 1024  # bytes of a file
 _LABEL = re.compile(r"[A-Za-z0-9_.:/@~-]{1,1024}")  # as the list of images makes them

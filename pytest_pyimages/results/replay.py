@@ -41,7 +41,7 @@ from pytest_pyimages.runs.events import (
     Warned,
 )
 from pytest_pyimages.runs.run import RunEnd
-from pytest_pyimages.runs.wire import clean
+from pytest_pyimages.runs.text import clean
 
 if TYPE_CHECKING:
     from pytest_pyimages.results.debugger import DebuggerTerminal

@@ -15,9 +15,10 @@ from typing import Any
 from pytest_pyimages.engines.base import STDOUT, ContainerSpec, ContainerStream, Engine
 from pytest_pyimages.errors import EngineError
 from pytest_pyimages.runs.events import Beat, Debugger, End, Event, Exit, NoSource, Shown
+from pytest_pyimages.runs.fields import WireError
 from pytest_pyimages.runs.ownership import Ownership
 from pytest_pyimages.runs.source import Source, Witness, refused_mount
-from pytest_pyimages.runs.wire import Decoder, WireError
+from pytest_pyimages.runs.wire import Decoder
 
 WORKER = "/opt/pyimages/worker.pyc"
 STOP_GRACE = 2.0  # seconds that a stopped suite has for its finalizers

@@ -49,12 +49,10 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
-from pytest_pyimages.errors import PyimagesError
 from pytest_pyimages.runs.events import (
     Beat,
     Collected,
@@ -77,10 +75,8 @@ from pytest_pyimages.runs.events import (
     Item,
     Items,
     Kept,
-    LongRepr,
     Measured,
     NoSource,
-    Outcome,
     Passed,
     Report,
     Seeded,
@@ -88,21 +84,17 @@ from pytest_pyimages.runs.events import (
     Summary,
     Warned,
 )
+from pytest_pyimages.runs.fields import MAX_LINE, MAX_NODEID, Fields, WireError, clean_tree
+from pytest_pyimages.runs.text import clean_line, shown
 
 PROTOCOL = 1
-MAX_LINE = 8 * 1024 * 1024
 MAX_TOTAL = 2 * 1024 * 1024 * 1024
 MAX_DEPTH = 64
-MAX_NODEID = 64 * 1024  # characters
 MAX_WORD = 64
 MAX_PART = 256 * 1024  # bytes of a file in one record
 MAX_FILE = 256 * 1024 * 1024  # bytes of one file
 MAX_ROWS = 10_000  # of lines that the same images cover, in one file
 MAX_SHOWN = 64 * 1024  # characters of base64
-
-
-class WireError(PyimagesError):
-    """The worker's stream is not one that a healthy worker sends."""
 
 
 class Decoder:
@@ -169,38 +161,9 @@ _PASS = re.compile(
 )
 
 
-def shown(data: bytes) -> str:
-    """Return the start of some bytes, safe to print on one line."""
-    text = repr(data[:60].decode("utf-8", "backslashreplace"))
-    return text + "…" if len(data) > 60 else text
-
-
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_ESCAPE = re.compile(r"\x1b(?!\[[0-9;]{0,32}m)")
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-def clean(text: str) -> str:
-    """Return the text without what could steer a terminal; colours (SGR) stay (CWE-150)."""
-    if text.isprintable():
-        return text
-    text = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
-    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", _ESCAPE.sub("\N{REPLACEMENT CHARACTER}", text))
-
-
-_LINE = re.compile("[\x00-\x1f\x7f]")
-_DIGEST = re.compile("[0-9a-f]{64}")
-
-
-def clean_line(text: str) -> str:
-    """Return the text as one line without any escape: node ids and other names stand at the start of lines."""
-    text = clean(text)
-    return text if text.isprintable() else _LINE.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
 def decode_record(text: bytes) -> Event:
     """Return the event in one record's JSON; raise WireError if it is not exactly one."""
-    fields = _Fields(_parse(text))
+    fields = Fields(_parse(text))
     kind = fields.text("t")
     decode = _DECODERS.get(kind)
     if decode is None:
@@ -237,128 +200,7 @@ def _depth(text: bytes) -> int:
     return deepest
 
 
-class _Fields:
-    """Checked access to the fields of a record."""
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self._values = values
-
-    def _wrong(self, name: str) -> WireError:
-        return WireError(
-            f"the worker sent a record whose field {name!r} is wrong: {shown(repr(self._values).encode())}"
-        )
-
-    def raw(self, name: str) -> Any:
-        return self._values.get(name)
-
-    def text(self, name: str, limit: int = MAX_LINE) -> str:
-        return self.as_text(name, self._values.get(name), limit)
-
-    def as_text(self, name: str, value: Any, limit: int = MAX_LINE) -> str:
-        if not isinstance(value, str) or len(value) > limit:
-            raise self._wrong(name)
-        return clean(value)
-
-    def base64(self, name: str, limit: int) -> bytes:
-        try:
-            return base64.b64decode(self.text(name, limit), validate=True)
-        except ValueError:
-            raise self._wrong(name) from None
-
-    def integer(self, name: str, lowest: int = 0) -> int:
-        value = self._values.get(name)
-        if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value < 1 << 53:
-            raise self._wrong(name)
-        return value
-
-    def optional_integer(self, name: str) -> int | None:
-        return None if self._values.get(name) is None else self.integer(name)
-
-    def number(self, name: str) -> float:
-        value = self._values.get(name)
-        if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
-            raise self._wrong(name)
-        return max(float(value), 0.0)  # the clock of a test may have been turned back
-
-    def outcome(self, name: str) -> Outcome:
-        value = self._values.get(name)
-        if value not in ("passed", "failed", "skipped"):
-            raise self._wrong(name)
-        return cast("Outcome", value)
-
-    def rows(self, name: str, width: int) -> list[list[Any]]:
-        value = self._values.get(name)
-        if not isinstance(value, list) or any(not isinstance(row, list) or len(row) != width for row in value):
-            raise self._wrong(name)
-        return value
-
-    def location(self, name: str, row: Any) -> tuple[str, int | None, str]:
-        if not isinstance(row, list) or len(row) != 3:
-            raise self._wrong(name)
-        path, line, text = row
-        if line is not None and (not isinstance(line, int) or isinstance(line, bool)):
-            raise self._wrong(name)
-        return clean_line(self.as_text(name, path)), line, self.as_text(name, text)
-
-    def name(self, name: str, limit: int = MAX_NODEID) -> str:
-        return clean_line(self.text(name, limit))
-
-    def names(self, name: str) -> tuple[str, ...]:
-        value = self._values.get(name)
-        if not isinstance(value, list):
-            raise self._wrong(name)
-        return tuple(clean_line(self.as_text(name, each, MAX_NODEID)) for each in value)
-
-    def digest(self, name: str) -> str:
-        value = self.text(name, 64)
-        if not _DIGEST.fullmatch(value):
-            raise self._wrong(name)
-        return value
-
-    def integers(self, name: str, value: Any) -> tuple[int, ...]:
-        if not isinstance(value, list) or any(
-            not isinstance(each, int) or isinstance(each, bool) or not 0 <= each < 1 << 31 for each in value
-        ):
-            raise self._wrong(name)
-        return tuple(value)
-
-    def sections(self, name: str) -> tuple[tuple[str, str], ...]:
-        return tuple((self.as_text(name, title), self.as_text(name, body)) for title, body in self.rows(name, 2))
-
-    def longrepr(self, name: str) -> LongRepr:
-        value = self._values.get(name)
-        if not isinstance(value, dict):
-            raise self._wrong(name)
-        kind = value.get("kind")
-        if kind == "none":
-            return LongRepr("none")
-        if kind == "skip":
-            place = [value.get("path"), value.get("line"), value.get("reason")]
-            return LongRepr("skip", skip=self.location(name, place))
-        if kind not in ("text", "tree"):
-            raise self._wrong(name)
-        crash = value.get("crash")
-        where: tuple[str, int, str] | None = None
-        if crash is not None:
-            path, line, message = self.location(name, crash)
-            where = (path, line or 0, message)
-        tree = value.get("tree")
-        if tree is not None and not isinstance(tree, dict):
-            raise self._wrong(name)
-        return LongRepr(kind, self.as_text(name, value.get("text")), where, _clean_tree(tree))
-
-
-def _clean_tree(value: Any) -> Any:
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, dict):
-        return {clean(key): _clean_tree(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_clean_tree(item) for item in value]
-    return value
-
-
-def _part(fields: _Fields) -> CoveragePart:
+def _part(fields: Fields) -> CoveragePart:
     text = fields.raw("data")
     if not isinstance(text, str) or len(text) > MAX_PART * 2:
         raise WireError("the worker sent a part of a file that is too long, or none")
@@ -371,18 +213,18 @@ def _part(fields: _Fields) -> CoveragePart:
     return CoveragePart(data)
 
 
-def _size(fields: _Fields) -> int:
+def _size(fields: Fields) -> int:
     size = fields.integer("size")
     if size > MAX_FILE:
         raise WireError(f"the worker announces a file of {size >> 20} MiB, {MAX_FILE >> 20} are the limit")
     return size
 
 
-def _file(fields: _Fields) -> CoverageFile:
+def _file(fields: Fields) -> CoverageFile:
     return CoverageFile(fields.name("kind", MAX_WORD), fields.name("root"), fields.name("name"), _size(fields))
 
 
-def _lines(fields: _Fields) -> CoverageLines:
+def _lines(fields: Fields) -> CoverageLines:
     rows = fields.rows("rows", 3)
     if len(rows) > MAX_ROWS:
         raise WireError(f"the worker sent {len(rows)} rows of lines for a file")
@@ -395,7 +237,7 @@ def _lines(fields: _Fields) -> CoverageLines:
     )
 
 
-def _covered(fields: _Fields) -> Covered:
+def _covered(fields: Fields) -> Covered:
     unusable = tuple(
         (clean_line(fields.as_text("unusable", label, MAX_NODEID)), clean_line(fields.as_text("unusable", reason)))
         for label, reason in fields.rows("unusable", 2)
@@ -404,7 +246,7 @@ def _covered(fields: _Fields) -> Covered:
     return Covered(total, fields.raw("failed") is True, unusable)
 
 
-def _hello(fields: _Fields) -> Hello:
+def _hello(fields: Fields) -> Hello:
     version = fields.integer("v")
     if version != PROTOCOL:
         raise WireError(f"the worker speaks protocol {version}, this host {PROTOCOL}", "rebuild the image")
@@ -417,7 +259,7 @@ def _hello(fields: _Fields) -> Hello:
     )
 
 
-def _items(fields: _Fields) -> Items:
+def _items(fields: Fields) -> Items:
     items = []
     for nodeid, *place in fields.rows("items", 4):
         path, line, domain = fields.location("items", place)
@@ -425,7 +267,7 @@ def _items(fields: _Fields) -> Items:
     return Items(tuple(items))
 
 
-def _report(fields: _Fields) -> Report:
+def _report(fields: Fields) -> Report:
     status = fields.raw("status")
     if not isinstance(status, list) or len(status) != 3:
         raise WireError("the worker sent a report without a status")
@@ -433,7 +275,7 @@ def _report(fields: _Fields) -> Report:
     path, line, domain = fields.location("location", fields.raw("location"))
     wasxfail = fields.raw("wasxfail")
     properties = tuple(
-        (fields.as_text("properties", key), _clean_tree(value)) for key, value in fields.rows("properties", 2)
+        (fields.as_text("properties", key), clean_tree(value)) for key, value in fields.rows("properties", 2)
     )
     return Report(
         nodeid=fields.name("id"),
@@ -451,7 +293,7 @@ def _report(fields: _Fields) -> Report:
     )
 
 
-_DECODERS: dict[str, Callable[[_Fields], Event]] = {
+_DECODERS: dict[str, Callable[[Fields], Event]] = {
     "hello": _hello,
     "seed": lambda fields: Seeded(fields.integer("seed", lowest=-(1 << 53))),
     "items": _items,
@@ -472,7 +314,7 @@ _DECODERS: dict[str, Callable[[_Fields], Event]] = {
         fields.name("id"),
     ),
     "failing": lambda fields: Failing(fields.names("ids")),
-    "kept": lambda fields: Kept(_clean_tree(fields.raw("stepwise"))),
+    "kept": lambda fields: Kept(clean_tree(fields.raw("stepwise"))),
     "summary": lambda fields: Summary(fields.text("text")),
     "coverage": _part,
     "measured": lambda fields: Measured(_size(fields), clean_line(fields.text("problem"))),

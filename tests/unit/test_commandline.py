@@ -14,7 +14,7 @@ from pytest_pyimages.commandline import (
     pieces,
     refused,
 )
-from pytest_pyimages.settings import OWN_OPTIONS
+from pytest_pyimages.options import OWN_OPTIONS
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.images.configuration import Configuration
-from pytest_pyimages.settings import OWN_INI
+from pytest_pyimages.options import OWN_INI
 
 Ini = dict[str, "str | list[str]"]
 

@@ -20,10 +20,11 @@ LAYERS = (
     ("engines",),
     ("matrix", "images", "runs", "results"),
     (
-        *("commandline", "parallel", "settings", "barehost", "hookspecs", "again", "reporters"),
+        *("commandline", "parallel", "options", "settings", "barehost", "hookspecs", "again", "reporters"),
         *("selection", "signals", "slips"),
     ),
     ("durations", "memory", "planning", "concurrency", "random_order", "messages", "schedule", "coverage"),
+    ("ending",),
     ("session",),
     ("plugin", "connecting", "commands", "cli"),
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.options import OWN_OPTIONS
 from pytest_pyimages.parallel import Workers, containers_at_once, with_share, workers_of
-from pytest_pyimages.settings import OWN_OPTIONS
 
 
 def asked(args: str, environ: dict[str, str] | None = None) -> Workers | None:

@@ -35,7 +35,9 @@ from pytest_pyimages.runs.events import (
     Summary,
     Warned,
 )
-from pytest_pyimages.runs.wire import MAX_FILE, MAX_NODEID, MAX_PART, Decoder, WireError, clean
+from pytest_pyimages.runs.fields import MAX_NODEID, WireError
+from pytest_pyimages.runs.text import clean
+from pytest_pyimages.runs.wire import MAX_FILE, MAX_PART, Decoder
 
 GOLDEN = (Path(__file__).parent / "golden" / "wire.ndjson").read_bytes()
 TOKEN = "c0ffee00"
