@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import pytest
@@ -72,10 +72,13 @@ def parse_settings_matrix(settings: Settings, project: Project) -> tuple[ImageTa
         raise ConfigurationError(f"{origin}{colon}{rest}", error.hint) from error
 
 
-def plans_of(tags: Iterable[ImageTag], config: pytest.Config, invocation: Invocation) -> tuple[ImagePlan, ...]:
+def plans_of(
+    tags: Iterable[ImageTag], config: pytest.Config, invocation: Invocation, options: Sequence[str] = ()
+) -> tuple[ImagePlan, ...]:
     """Return the plans of these images, without those that the project's overrides skip.
 
     :param config: whose plugins may change a recipe.
+    :param options: further ones of pytest whose plugins the images are to have.
     :raises ConfigurationError: if no image is left, or for files of the project that make no sense.
     """
     plans = image_plans(
@@ -85,7 +88,7 @@ def plans_of(tags: Iterable[ImageTag], config: pytest.Config, invocation: Invoca
         rootdir=invocation.rootdir,
         environ=os.environ,
         args=invocation.all_args,
-        options=_typed_options(invocation),
+        options=(*_typed_options(invocation), *options),
     )
     return tuple(_as_hooks_want(plan, config) for plan in plans)
 

@@ -29,19 +29,23 @@ class Plans:
 
     place: Place
     problems: dict[Path, str] = field(default_factory=dict)
-    _known: dict[tuple[Path, ImageTag], ImagePlan | None] = field(default_factory=dict)
+    _known: dict[tuple[Path, ImageTag, tuple[str, ...]], ImagePlan | None] = field(default_factory=dict)
 
-    def of(self, rootdir: Path, tag: ImageTag) -> ImagePlan | None:
-        """Return what a run in a project would build; None where it would build nothing, or cannot be told."""
-        if (rootdir, tag) not in self._known:
-            self._known[rootdir, tag] = self._read(rootdir, tag)
-        return self._known[rootdir, tag]
+    def of(self, rootdir: Path, tag: ImageTag, options: tuple[str, ...] = ()) -> ImagePlan | None:
+        """Return what a run in a project would build; None where it would build nothing, or cannot be told.
 
-    def _read(self, rootdir: Path, tag: ImageTag) -> ImagePlan | None:
+        :param options: of pytest's, that are typed in such a run.
+        """
+        key = rootdir, tag, options
+        if key not in self._known:
+            self._known[key] = self._read(*key)
+        return self._known[key]
+
+    def _read(self, rootdir: Path, tag: ImageTag, options: tuple[str, ...]) -> ImagePlan | None:
         here = self.place.settings.invocation
         try:
             invocation = here if rootdir == here.rootdir else invocation_from([f"--rootdir={rootdir}"], rootdir)
-            return plans_of((tag,), self.place.config, invocation)[0]
+            return plans_of((tag,), self.place.config, invocation, options)[0]
         except (ConfigurationError, pytest.UsageError) as error:
             self.problems[rootdir] = str(error)
             return None
@@ -88,8 +92,8 @@ def look(place: Place, engine: Engine) -> Stored:
     last_used = LastUsed(state_directory())
     plans = Plans(place)
 
-    def recipe(rootdir: Path, tag: ImageTag) -> Recipe | None:
-        plan = plans.of(rootdir, tag)
+    def recipe(rootdir: Path, image: StoredImage) -> Recipe | None:
+        plan = plans.of(rootdir, image.tag, image.options)
         return plan.recipe if plan is not None else None
 
     return Stored(

@@ -16,4 +16,5 @@ TAG = LABEL + ".tag"  # the label in the matrix that it was made for: "3.14-slim
 REFERENCE = LABEL + ".reference"  # of the base image
 BASE = LABEL + ".base"  # id of the base image
 CONTENTS = LABEL + ".contents"  # what was chosen to be installed, and from which file: JSON (images.contents)
+OPTIONS = LABEL + ".options"  # those of pytest that were typed and brought their plugins, a line each
 ASKED = LABEL + ".asked"  # digest of what the project asks for, whatever the base image and this package make of it

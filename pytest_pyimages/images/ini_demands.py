@@ -154,7 +154,7 @@ def _from_options(words: Sequence[str], root: Path) -> Iterator[tuple[str, str]]
     conftests = _conftests(root) if words else ""
     for place, word in enumerate(words):
         if word.startswith("-p"):
-            module = word[2:].lstrip("=") or (words[place + 1] if place + 1 < len(words) else "")
+            module = word[2:].lstrip("= ") or (words[place + 1] if place + 1 < len(words) else "")
             if module in _MODULES:
                 yield _MODULES[module], f"-p {module}"
             continue

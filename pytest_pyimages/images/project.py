@@ -53,6 +53,7 @@ class Project:
     dependencies_known: bool = False
     dependencies: tuple[str, ...] = ()  # PEP 508: the project's own and those of the extras; empty if not known
     lock: Lock | None = None  # versions to hold to, whatever is installed
+    typed: tuple[str, ...] = ()  # those of pytest's options that brought a requirement more, as they were given
     origin: str = ""  # for people: ".[test] (pyproject.toml)"; empty: nothing was found
     install: tuple[str, ...] = ()  # the same as py_images_install would have it, the project itself left out
     notes: tuple[str, ...] = ()  # what people should know of its files
@@ -79,13 +80,14 @@ def find_project(start: Path, *, ini: Mapping[str, str | list[str]] = {}, option
         installation.add(one)
     origins = [one.origin for one in needs]
     if configured is None:
-        origins += installation.add_demands(ini_demands, ini)
+        origins += _in_words(installation.add_demands(ini_demands, ini))
     install = installation.entries(needs) if configured is None else install_entries(ini)
     if installation.extras and not any(one.extras for one in needs):
         origins.insert(0, f".[{','.join(installation.extras)}]")
     if not origins and kind != "none":
         origins = [f". ({files.main_file})"]
-    origins += installation.add_demands(typed_demands, options)
+    typed = installation.add_demands(typed_demands, options)
+    origins += _in_words(typed)
     own = installation.own_dependencies()
     lock, notes = locked_versions(files.root, installation.wanted(own), name=metadata.name, ini=ini)
     if lock is not None:
@@ -106,6 +108,7 @@ def find_project(start: Path, *, ini: Mapping[str, str | list[str]] = {}, option
         dependencies_known=own is not None,
         dependencies=own or (),
         lock=lock,
+        typed=tuple(option for _, option in typed),
         origin=", ".join(origins),
         install=install,
         notes=notes,
@@ -138,6 +141,10 @@ def build_sources(project: Project, *, with_tests: bool = True) -> tuple[Path, .
     :param with_tests: test modules inside of the package as well.
     """
     return source_files(project.root, with_tests=with_tests) if project.kind == "wheel" else ()
+
+
+def _in_words(demands: Demands) -> list[str]:
+    return [f"{requirement} ({reason})" for requirement, reason in demands]
 
 
 def _is_project(folder: Path) -> bool:
@@ -194,13 +201,13 @@ class _Installation:
             self.requirement_files.append(path)
             self._in_files += content.requirements
 
-    def add_demands(self, demanded: Callable[..., Demands], by: object) -> Sequence[str]:
+    def add_demands(self, demanded: Callable[..., Demands], by: object) -> Demands:
         """Add the plugins that options or keys of pytest demand; return them with what demands them."""
         own = (*(self.metadata.dependencies or ()), *self.metadata.with_extras(self.extras))
         present = distribution_names((*self.requirements, *self._in_files, *own)) | {self.name}
         demands = demanded(by, root=self.files.root, present=present)
         self.requirements += (requirement for requirement, _ in demands)
-        return [f"{requirement} ({reason})" for requirement, reason in demands]
+        return demands
 
     def own_dependencies(self) -> tuple[str, ...] | None:
         """Return what the project itself brings in, with the extras; None if only a build can tell."""

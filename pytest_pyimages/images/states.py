@@ -10,7 +10,6 @@ from pytest_pyimages.engines.base import Engine, ImageInfo
 from pytest_pyimages.engines.labels import ASKED
 from pytest_pyimages.images.recipe import Recipe, environment_reference
 from pytest_pyimages.images.storage import StoredImage, asked_for, dockerfile_reference, plain
-from pytest_pyimages.matrix import ImageTag
 
 State = Literal[
     "current",
@@ -30,7 +29,8 @@ class States:
     """Judges images by the files of their projects, as they are now; no registry is asked.
 
     :param here: the identity and the rootdir of the project that was asked about.
-    :param recipe: returns what a project, by its rootdir, would build for an image; None where it cannot be told.
+    :param recipe: returns what a project, by its rootdir, would build now in the place of an image, with the options of
+        pytest that it was made for; None where it cannot be told.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class States:
         engine: Engine,
         *,
         here: tuple[str, Path],
-        recipe: Callable[[Path, ImageTag], Recipe | None],
+        recipe: Callable[[Path, StoredImage], Recipe | None],
     ) -> None:
         self._engine = engine
         self._here, self._rootdir = here
@@ -55,7 +55,7 @@ class States:
             return "project is gone"
         if not image.tag.reference:
             return "made by another version"
-        recipes = [recipe for rootdir in present if (recipe := self._recipe(rootdir, image.tag)) is not None]
+        recipes = [recipe for rootdir in present if (recipe := self._recipe(rootdir, image)) is not None]
         return _compared(image, self._base(image.tag.reference), recipes)
 
     def _base(self, reference: str) -> ImageInfo | None:

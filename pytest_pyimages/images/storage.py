@@ -14,6 +14,7 @@ from pytest_pyimages.engines.labels import (
     CONTENTS,
     KIND,
     LABEL,
+    OPTIONS,
     PROJECT,
     PYTHON,
     RECIPE,
@@ -43,6 +44,7 @@ def image_labels(plan: ImagePlan, base: ImageInfo) -> dict[str, str]:
         REFERENCE: plan.tag.reference,
         BASE: base.id,
         CONTENTS: as_label(contents_of(plan)),
+        OPTIONS: "\n".join(plan.project.typed),
         ASKED: asked_for(plan.recipe),
     }
 
@@ -101,6 +103,11 @@ class StoredImage:
     @property
     def python(self) -> str:
         return self.info.labels.get(PYTHON, "") if self.kind == "environment" else ""
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Those of pytest that were typed when it was made, and brought their plugins."""
+        return tuple(self.info.labels.get(OPTIONS, "").splitlines())
 
     @property
     def contents(self) -> Contents:

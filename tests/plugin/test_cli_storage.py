@@ -55,6 +55,25 @@ def test_list_shows_what_is_there_and_what_would_be(pytester: pytest.Pytester, p
     assert "3 images, 3.0 MB on disk beside the base images" in changed.out
 
 
+def test_the_image_of_a_typed_option_is_current_until_the_project_changes(
+    pytester: pytest.Pytester, pyimages: Steps
+) -> None:
+    """A run without the option would not use it, but the next one with it: it is none to be pruned."""
+    build = [[*BUILD, "--", *options] for options in ((), ("-n2", "--reruns=1"), ("-p", "xdist"))]
+    change = f"pathlib.Path('pyproject.toml').write_text({SHOP.replace('six', 'idna')!r})"
+    stale = ["prune", "--stale", "--dry-run"]
+    *_, listed, kept, _, changed, pruned = pyimages(*build, LIST, stale, change, LIST, stale)
+    assert [row[-1] for row in listed.rows] == ["current"] * 6
+    assert sorted({row[3] for row in listed.rows}) == [
+        ".[test] (pyproject.toml)",
+        ".[test] (pyproject.toml), pytest-rerunfailures (--reruns), pytest-xdist (-n)",
+        ".[test] (pyproject.toml), pytest-xdist (-p xdist)",
+    ]
+    assert kept.out == "nothing to remove\n"
+    assert [row[-1] for row in changed.rows] == ["requirements changed since"] * 6
+    assert pruned.out.count("would remove") == 6
+
+
 def test_list_for_programs(pytester: pytest.Pytester, pyimages: Steps) -> None:
     _, _, done = pyimages(["build", "3.12"], LONG_AGO.format(days=40), ["list", "--json"])
     document: dict[str, Any] = json.loads(done.out)

@@ -169,7 +169,7 @@ PLAIN = Recipe(steps=(("pytest",),))
 
 
 def state(folder: Path, engine: Engine, *, recipe: Recipe | None = PLAIN, rootdir: str = "/") -> State:
-    states = States(engine, here=(HERE, Path(rootdir)), recipe=lambda _rootdir, _tag: recipe)
+    states = States(engine, here=(HERE, Path(rootdir)), recipe=lambda _rootdir, _image: recipe)
     (image,) = storage(engine, folder).images
     return states.of(image)
 
