@@ -415,6 +415,35 @@ def add_ignored_options(parser, spec):
         parser.addini(name, "ignored inside the container", type="linelist")
 
 
+# Inner workers of xdist load no plugin objects. They get a -p that is handed on, and find this by it.
+INNER = "pyimages_options"
+INNER_SOURCE = '''"""PYTEST_DONT_REWRITE"""
+
+def pytest_addoption(parser):
+    for name, takes_value in %r:
+        parser.addoption(name, action="append" if takes_value else "store_true")
+    for name in %r:
+        parser.addini(name, "ignored inside the container", type="linelist")
+'''
+
+
+def prepare_inner_workers(spec):
+    """Write the plugin by which inner workers of xdist accept the host's options, and let them find it."""
+    import tempfile  # slow to import, and seldom needed
+
+    from xdist import plugin as xdist
+
+    folder = tempfile.mkdtemp(prefix="pyimages-")
+    spec["folders"].append(folder)
+    with open(os.path.join(folder, INNER + ".py"), "w") as file:
+        file.write(INNER_SOURCE % (spec["own_options"], spec["own_ini"]))
+    if hasattr(xdist, "_sys_path"):
+        xdist._sys_path.extend(spec["folders"])
+    else:  # one that does not hand sys.path on to its workers
+        paths = spec["folders"] + [os.environ.get("PYTHONPATH", "")]
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+
+
 def remind(config, memory):
     """Put what the host remembers of this image where pytest's cache provider is about to read it.
 
@@ -519,11 +548,7 @@ def make_plugins(channel, spec):
 
         @pytest.hookimpl(optionalhook=True)
         def pytest_xdist_setupnodes(self):
-            from xdist import plugin as xdist
-
-            if spec["shard"] and not hasattr(xdist, "_sys_path"):  # one that does not hand sys.path on to its workers
-                paths = [spec["shard"]["folder"], os.environ.get("PYTHONPATH", "")]
-                os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+            prepare_inner_workers(spec)
 
         @pytest.hookimpl(optionalhook=True)
         def pytest_xdist_node_collection_finished(self, node, ids):
@@ -811,8 +836,8 @@ def silence_terminal(config, say):
 
 
 def stand_in_for_plugins(host_plugins):
-    """Let ``-p`` in the suite's own ini file find an empty plugin, where the real one is the host's."""
-    for name in host_plugins:
+    """Let ``-p`` find an empty plugin, where the real one is the host's, or that of inner workers of xdist."""
+    for name in [INNER] + host_plugins:
         sys.modules[name] = type(sys)(str(name), "PYTEST_DONT_REWRITE")
     try:
         from importlib.util import find_spec
@@ -831,6 +856,10 @@ def run_attended(spec):
         def pytest_addoption(self, parser):
             add_ignored_options(parser, spec)
 
+        @pytest.hookimpl(optionalhook=True)
+        def pytest_xdist_setupnodes(self):
+            prepare_inner_workers(spec)
+
         @pytest.hookimpl(tryfirst=True)
         def pytest_configure(self, config):
             forgotten = remind(config, spec["memory"])
@@ -841,7 +870,7 @@ def run_attended(spec):
     try:
         return int(pytest.main(plugin_arguments(spec) + spec["args"], plugins=[Options()]))
     finally:
-        forget_shard(spec)
+        remove_folders(spec)
 
 
 def be_pytest(spec):
@@ -853,11 +882,13 @@ def be_pytest(spec):
 
 def plugin_arguments(spec):
     """Return the arguments that switch the host's plugin off, and on what leaves a shard of the tests."""
-    arguments = ["-p", "no:pyimages"]
+    arguments = ["-p", "no:pyimages", "-p", INNER]
+    spec["folders"] = []  # of files that are to be removed
     if spec["shard"]:
         import tempfile  # slow to import, and seldom needed
 
         folder = spec["shard"]["folder"] = tempfile.mkdtemp(prefix="pyimages-")
+        spec["folders"].append(folder)
         for name, text in spec["shard"]["files"].items():
             with io.open(os.path.join(folder, name), "w", encoding="utf-8") as file:
                 file.write(text)
@@ -866,11 +897,12 @@ def plugin_arguments(spec):
     return arguments
 
 
-def forget_shard(spec):
-    if spec["shard"]:
+def remove_folders(spec):
+    if spec["folders"]:
         import shutil  # likewise
 
-        shutil.rmtree(spec["shard"]["folder"], ignore_errors=True)
+        for folder in spec["folders"]:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def run_pytest(channel, spec):
@@ -896,7 +928,7 @@ def run_pytest(channel, spec):
     try:
         return int(pytest.main(arguments + spec["args"], plugins=plugins))
     finally:
-        forget_shard(spec)
+        remove_folders(spec)
 
 
 def child_main(write_fd, parent_fd, pending, spec):

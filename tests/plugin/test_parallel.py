@@ -99,6 +99,17 @@ def test_the_command_line_takes_workers_of_the_ini_file_back(pytester: pytest.Py
     assert "1 container" not in run.out
 
 
+def test_inner_workers_accept_the_host_s_settings(pytester: pytest.Pytester, run_images: Run) -> None:
+    """They read the ini file, too, and load no plugin objects; what they do not know would be an error there."""
+    pytester.makeini(
+        "[pytest]\naddopts = --strict-config --py-images-jobs=2 -n 2\npy_images_env = A=1\nfilterwarnings = error\n"
+    )
+    pytester.makepyfile(TELLING)
+    run = run_images("--junitxml=junit.xml", images="3.11,3.12")
+    assert (run.result.ret, run.result.parseoutcomes()) == (0, {"passed": 12})
+    assert workers_per_image(run, pytester) == {"3.11": 1, "3.12": 1}
+
+
 def test_workers_of_some_images_only(pytester: pytest.Pytester, run_images: Run) -> None:
     """The arguments that are configured for an image win there, and bring the plugin there alone."""
     pytester.makepyprojecttoml(
