@@ -15,9 +15,9 @@ from pytest_pyimages.settings import Settings
 # What of the command line is not for a second look at one image.
 _LEFT_OUT = frozenset(
     "--py-images --py-images-report --py-images-baseline --py-images-fail-fast --py-images-jobs --junitxml --junit-xml"
-    " --lf --last-failed --ff --failed-first --nf --new-first --sw --stepwise --cov --cov-report -x --exitfirst"
-    " --maxfail --randomly-seed".split()
+    " --lf --last-failed --ff --failed-first --nf --new-first --sw --stepwise -x --exitfirst --maxfail".split()
 )
+_SEED = "--randomly-seed"
 
 SHARD = "--py-images-shard"
 
@@ -32,7 +32,7 @@ def commands_again(
     invocation = settings.invocation
     typed = pieces(invocation.args, OWN_OPTIONS)
     ends = next((place for place, piece in enumerate(typed) if piece.name == END), len(typed))
-    options = [piece for piece in typed[:ends] if piece.name not in _LEFT_OUT]
+    options = [piece for piece in typed[:ends] if not _is_left_out(piece.name)]
     positions = [word for piece in typed[ends:] for word in piece.tokens]
     program = ["python", "-m", "pytest"] if invocation.module else ["pytest"]
     for result in results.values():
@@ -42,10 +42,15 @@ def commands_again(
         spec = _spec(result, settings.registry)
         start = ["pyimages", "test", spec, "--"] if invocation.command else [*program, f"--py-images={spec}"]
         last_failed = ["--lf"] if failed and remembers else []
-        own = [] if result.seed is None else [f"--randomly-seed={result.seed}"]
-        # A shard of what failed would not be all of it.
-        words = [word for piece in options if not (last_failed and piece.name == SHARD) for word in piece.tokens]
+        own = [] if result.seed is None else [f"{_SEED}={result.seed}"]
+        # A shard of what failed would not be all of it, and one seed is enough.
+        without = {*([SHARD] if last_failed else []), *([_SEED] if own else [])}
+        words = [word for piece in options if piece.name not in without for word in piece.tokens]
         yield result.label, shlex.join([*start, *last_failed, *own, *invocation.host_args, *words, *positions])
+
+
+def _is_left_out(option: str) -> bool:
+    return option in _LEFT_OUT or option.startswith(("--cov", "--no-cov-on-fail"))
 
 
 def _spec(result: ImageResult, registry: str) -> str:

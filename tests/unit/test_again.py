@@ -46,6 +46,8 @@ def image(label: str, reference: str, outcome: str = "failed", status: int | Non
             "--py-images-baseline=3.12 --py-images-jobs 2 --py-images-report=a.json --junitxml a.xml --lf --own=1",
             "pytest --py-images=3.14 --lf --own=1",
         ),
+        ("--cov=a --cov-fail-under 90 --no-cov-on-fail --no-cov", "pytest --py-images=3.14 --lf --no-cov"),
+        ("--randomly-seed=3 -v", "pytest --py-images=3.14 --lf --randomly-seed=3 -v"),
         ("-n 4 tests", "pytest --py-images=3.14 --lf -n 4 tests"),
         ("--py-images-shard=1/3 -v", "pytest --py-images=3.14 --lf -v"),
         ("-q -- -odd.py", "pytest --py-images=3.14 --lf -q -- -odd.py"),
