@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from pytest_pyimages.results.outcome import NOT_RUN, ImageResult
+from pytest_pyimages.results.outcome import NOT_RUN, ImageResult, Shard
 from pytest_pyimages.results.rows import all_in_one_line, image_lines, remark
 from pytest_pyimages.results.terminal import image_table, with_cause, write_summary
 
@@ -81,6 +81,12 @@ def test_a_long_remark_needs_no_room() -> None:
     lines = summary([result("3.12", t="passed"), result("3.15-rc", t="passed", allowed=True)], 80)
     assert lines[2].split()[:2] == ["3.15-rc?", "3.14.4"]
     assert lines[2].endswith("passes although it may fail: the ? can go")
+
+
+def test_a_shard_that_passes_says_nothing_of_its_image() -> None:
+    image = result("3.15-rc", t="passed", allowed=True)
+    image.shard = Shard(index=1, of=3, collected=9, tests=1)
+    assert remark(image) == "shard 1/3: 1 of 9 tests"
 
 
 def test_a_short_id_needs_little_room() -> None:
