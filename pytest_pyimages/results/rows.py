@@ -54,7 +54,7 @@ def remark(result: ImageResult) -> str:
     if result.allowed_to_fail and result.outcome != "nothing collected":
         if result.failed:
             remarks.append("allowed to fail")
-        elif result.shard is None:  # what the other shards say, nobody knows here
+        elif result.outcomes and result.shard is None:  # what the other shards say, nobody knows here
             remarks.append("passes although it may fail: the ? can go")
     if result.problem or result.advice or result.stopped:
         remarks.append("see below")

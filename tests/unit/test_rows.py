@@ -83,6 +83,12 @@ def test_a_long_remark_needs_no_room() -> None:
     assert lines[2].endswith("passes although it may fail: the ? can go")
 
 
+def test_an_image_whose_tests_were_only_collected_has_passed_nothing() -> None:
+    image = result("3.15-rc", allowed=True)
+    image.collected = 9
+    assert remark(image) == ""
+
+
 def test_a_shard_that_passes_says_nothing_of_its_image() -> None:
     image = result("3.15-rc", t="passed", allowed=True)
     image.shard = Shard(index=1, of=3, collected=9, tests=1)
