@@ -138,6 +138,8 @@ class MatrixCoverage:
         partly = [label for label in self._counted if self._results[label].stopped_early]
         if partly:
             terminalreporter.write_line(f" coverage of {', '.join(partly)} is of a suite that was stopped", yellow=True)
+        for label, loss in self._files.losses.items():
+            terminalreporter.write_line(f" coverage of {label}: {loss}", yellow=True)
         for problem in self._problems:
             terminalreporter.write_line(f" {problem}", red=True)
 

@@ -22,6 +22,7 @@ class CoverageFiles:
 
     def __init__(self) -> None:
         self.problems: dict[str, str] = {}  # by label: why an image's data is of no use
+        self.losses: dict[str, str] = {}  # by label: what data lack that are of use
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._files: dict[str, Path] = {}
         self._sizes: dict[str, int] = {}
@@ -38,14 +39,14 @@ class CoverageFiles:
             return
         if isinstance(event, CoveragePart):
             self._append(label, event.data)
-        elif event.problem:
-            self.problems[label] = event.problem
         elif not event.size:
-            self.problems[label] = NOTHING
+            self.problems[label] = event.problem or NOTHING
         elif event.size != self._sizes.get(label, 0):
             self.problems[label] = f"{self._sizes.get(label, 0)} of {event.size} bytes came"
         else:
             self._complete.add(label)
+            if event.problem:
+                self.losses[label] = event.problem
 
     def _append(self, label: str, data: bytes) -> None:
         self._sizes[label] = self._sizes.get(label, 0) + len(data)

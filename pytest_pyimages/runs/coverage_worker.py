@@ -63,7 +63,9 @@ def measuring(channel):
                 return
             if path:
                 send_content(channel, path)
-            channel.send({"t": "measured", "size": size, "problem": ""})
+            lost = len(getattr(controller, "failed_workers", ()))
+            problem = "what %d of xdist's workers measured was lost with them" % lost if lost else ""
+            channel.send({"t": "measured", "size": size, "problem": problem})
 
     return Measuring()
 

@@ -118,7 +118,7 @@ class CoveragePart(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """An image's coverage data are sent; ``size`` bytes in all, 0 if nothing was measured."""
+    """An image's coverage data are sent; ``size`` bytes in all, 0 if there are none; ``problem`` is what they lack."""
 
     size: int
     problem: str

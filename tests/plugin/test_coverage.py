@@ -322,6 +322,14 @@ def test_a_session_that_is_stopped_has_no_report(project: Path, run_images: Run)
     assert "TOTAL" not in run.out
 
 
+def test_what_a_worker_of_xdist_measured_that_died_is_said_to_lack(project: Path, run_images: Run) -> None:
+    (project / "test_died.py").write_text("import os\n\n\ndef test_died():\n    os._exit(3)\n")
+    run = run_images("--cov=shop", "-n2", images="3.12")
+    assert run.result.ret == 1
+    assert " coverage of 3.12: what 1 of xdist's workers measured was lost with them\n" in run.out
+    assert "coverage is without" not in run.out
+
+
 def test_workers_of_xdist(project: Path, run_images: Run) -> None:
     run = run_images("--cov=shop", "-n2", images=IMAGES)
     assert run.result.ret == 0

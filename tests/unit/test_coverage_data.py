@@ -35,6 +35,12 @@ def test_files_in_parts(files: CoverageFiles) -> None:
     assert not folder.exists()
 
 
+def test_data_that_lack_something_are_of_use(files: CoverageFiles) -> None:
+    files.take("3.12", CoveragePart(b"ab"))
+    files.take("3.12", Measured(2, "one worker died"))
+    assert (list(files.data), files.problems, files.losses) == (["3.12"], {}, {"3.12": "one worker died"})
+
+
 def test_a_disk_that_takes_nothing_is_a_problem_of_that_image(files: CoverageFiles) -> None:
     files.take("3.12", CoveragePart(b"ab"))
     files.take("3.12", Measured(2, ""))
