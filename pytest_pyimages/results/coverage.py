@@ -60,13 +60,13 @@ class CoverageReport:
             raise PyimagesError("coverage: the report is too long")
 
     def write(self, terminal: pytest.TerminalReporter) -> None:
-        """Write what pytest-cov says, and below it what only one image covers."""
+        """Write what pytest-cov says, and below it what only one image covers; nothing where that is to be silent."""
         for said in self._said:
             if said.sep:
                 terminal.write_sep(said.sep, said.text)
             else:
                 terminal.write(said.text, **{name: True for name in said.markup if name in MARKUP})
-        lines = self.only_lines()
+        lines = self.only_lines() if self._said else []
         for line in ["", *lines] if lines else ():
             terminal.write_line(line)
 

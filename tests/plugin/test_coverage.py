@@ -233,10 +233,14 @@ def test_switched_off(project: Path, run_images: Run) -> None:
 
 def test_no_report_of_failures_if_so_asked(project: Path, run_images: Run) -> None:
     (project / "test_shop.py").write_text(TESTS + "    assert shop.price() == 2\n")
-    assert "TOTAL" in run_images("--cov=shop", images=IMAGES).out
-    run = run_images("--cov=shop", "--no-cov-on-fail", images=IMAGES)
-    assert run.result.ret == 1
-    assert "TOTAL" not in run.out
+    run = run_images("--cov=shop", images=IMAGES)
+    assert "TOTAL" in run.out
+    assert "covered only on" in run.out
+    for silent in ("--no-cov-on-fail", "--cov-report="):
+        run = run_images("--cov=shop", silent, images=IMAGES)
+        assert run.result.ret == 1
+        assert "TOTAL" not in run.out
+        assert "covered only on" not in run.out
 
 
 @pytest.mark.parametrize(("options", "status"), [([], 0), (["--cov-fail-under=1"], 1)])
