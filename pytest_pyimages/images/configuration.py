@@ -89,6 +89,12 @@ class Configuration:
         changes: dict[str, Any] = {key: _texts(entry[key], f"{where}: {key}") for key in LIST_KEYS if key in entry}
         if "apt" in changes:
             changes["apt"] = _packages(_texts(entry["apt"], where), f"{where}: apt")
+        for word in changes.get("args", ()):
+            if word == "--cov" or word.startswith("--cov="):  # one report is made of all images, and options say how
+                raise ConfigurationError(
+                    f"{where}: args has {word}, and coverage is measured on all images or on none",
+                    "put it into addopts, and --no-cov into the args of images to be left out",
+                )
         if "env" in entry:
             changes["env"] = _variables(entry["env"], f"{where}: env")
         if "dockerfile" in entry:

@@ -104,6 +104,12 @@ def test_the_dockerfile_is_relative_to_the_rootdir(tmp_path: Path) -> None:
         pytest.param(
             {}, '[[tool.pyimages.overrides]]\nselect = "3"\nskip = "yes"', "skip is 'yes'.*true or false", id="no bool"
         ),
+        pytest.param(
+            {},
+            '[[tool.pyimages.overrides]]\nselect = "3"\nargs = ["-q", "--cov=shop"]',
+            "args has --cov=shop.*on all images or on none.*into addopts",
+            id="coverage of one image",
+        ),
         pytest.param({"py_images_env": "A-B=1"}, "", '"A-B" is not the name of a variable', id="variable"),
         pytest.param(
             {}, '[[tool.pyimages.overrides]]\nselect = "3"\nenv = {A = 1}', 'A is 1.*quote it: A = "1"', id="number"
