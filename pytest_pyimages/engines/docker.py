@@ -35,6 +35,7 @@ from pytest_pyimages.engines.images import image_info
 from pytest_pyimages.engines.wording import one_line
 from pytest_pyimages.errors import ConfigurationError, EngineError
 
+PROBE_SECONDS = 4.0  # a run without an engine is to end within five, the start of the process included
 CALL_SECONDS = 300.0  # docker-py's 60 are too few for a busy disk (docker-py#2266)
 REMOVAL_CALL_SECONDS = 60.0
 PIDS_LIMIT = 4096
@@ -43,7 +44,7 @@ REMOVAL_SECONDS = 10.0
 VOLUME_REMOVAL_SECONDS = 3.0
 
 
-def connect(endpoint: str = "", *, timeout: float = 5.0) -> DockerEngine:
+def connect(endpoint: str = "", *, timeout: float = PROBE_SECONDS) -> DockerEngine:
     """Return the engine that answers.
 
     :param endpoint: its address; empty for DOCKER_HOST, the docker command's context, or the first socket there is.
