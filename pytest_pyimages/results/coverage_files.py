@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from pytest_pyimages.errors import PyimagesError
+from pytest_pyimages.results.whole_file import write_whole
 from pytest_pyimages.runs.events import CoverageFile
 
 # How the names of a report's files end, where they come from coverage's own settings.
@@ -25,6 +26,7 @@ DATA = "data"
 DATA_BEGINS = b"SQLite format 3\0"
 VERSION_CONTROL = frozenset((".git", ".hg", ".svn"))
 MOST_FILES = 50_000
+_CHUNK = 1 << 20  # bytes
 
 
 class Destinations:
@@ -127,16 +129,6 @@ class ReportFiles:
 
 def _write(path: Path, content: BinaryIO) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                while data := content.read(1 << 20):
-                    file.write(data)
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_whole(path, iter(lambda: content.read(_CHUNK), b""))
     except OSError as error:
         raise PyimagesError(f"coverage: {path} cannot be written ({error.strerror})") from error

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pytest_pyimages.errors import PyimagesError
+from pytest_pyimages.results.whole_file import write_whole
 
 
 def write_reports(paths: Iterable[Path], document: Mapping[str, Any]) -> list[str]:
@@ -38,17 +37,8 @@ def _text(suffix: str, document: Mapping[str, Any]) -> str:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-        try:
-            # A lone surrogate, such as Python makes of bytes that are no UTF-8, has no UTF-8 of its own.
-            with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(text)
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        # A lone surrogate, such as Python makes of bytes that are no UTF-8, has no UTF-8 of its own.
+        write_whole(path, [text.encode("utf-8", errors="backslashreplace")])
     except OSError as error:
         raise PyimagesError(
             f"--py-images-report: {path} cannot be written ({error.strerror})", "name another file"
