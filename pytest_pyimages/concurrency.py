@@ -26,8 +26,7 @@ class Concurrency:
     """
 
     def __init__(self, settings: Settings, plans: Sequence[ImagePlan], processors: Callable[[], int]) -> None:
-        invocation = settings.invocation
-        first = invocation.all_args[: len(invocation.all_args) - len(invocation.args)]
+        first = settings.invocation.typed_first
         self._asked = {
             plan.tag.label: workers_of((*first, *plan.args), OWN_OPTIONS, environ=os.environ) for plan in plans
         }

@@ -19,7 +19,7 @@ def verbosity_of(config: pytest.Config) -> int:
     return int(config.getoption("verbose", 0))  # get_verbosity of pytest 8 fails there
 
 
-class Ending:
+class SessionEnding:
     """Knows what people should know at the end.
 
     :param left_out: labels of images that were asked for, and are no part of the session.

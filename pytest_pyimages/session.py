@@ -15,7 +15,7 @@ import pytest
 
 from pytest_pyimages.commandline import options
 from pytest_pyimages.durations import Durations
-from pytest_pyimages.ending import Ending, verbosity_of
+from pytest_pyimages.ending import SessionEnding, verbosity_of
 from pytest_pyimages.engines.base import Engine
 from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
 from pytest_pyimages.images.source_root import source_root
@@ -85,7 +85,7 @@ class ImagesSession:
             from pytest_pyimages.coverage import MatrixCoverage  # few runs measure
 
             self._coverage = MatrixCoverage(config, settings, self.results, lambda: self._schedule)
-        self._ending = Ending(config, settings, self.results, left_out=(*asked.skipped, *asked.unselected))
+        self._ending = SessionEnding(config, settings, self.results, left_out=(*asked.skipped, *asked.unselected))
         self._ending.notes += list(dict.fromkeys(note for plan in self.plans for note in plan.project.notes))
         configured = [option.name for option in options(invocation.typed_first, OWN_OPTIONS)]
         self._ending.notes += losses(configured, invocation.host_options)

@@ -72,9 +72,8 @@ class Replay:
         self._collect_only = collect_only
         self._details = details
         self._missing = missing
-        self.measured: Callable[[str, CoveragePart | Measured], None] = lambda *_: (
-            None
-        )  # given what is sent of coverage
+        # Given what is sent of coverage.
+        self.measured: Callable[[str, CoveragePart | Measured], None] = lambda *_: None
         self._images = {label: ImageRun(result) for label, result in results.items()}
         self._known: dict[Item, Item] = {}  # images have the same tests: each is kept once
         self._refusals: dict[str, pytest.CollectReport] = {}  # by label
