@@ -9,7 +9,6 @@ Prints progress to standard error; the last line on standard output is the resul
 
 from __future__ import print_function
 
-import compileall
 import fcntl
 import json
 import os
@@ -71,6 +70,9 @@ def build_environment(job):
         UV_NO_WRAP="1",  # a secret that is broken in two would not be found
         UV_PYTHON_DOWNLOADS="never",
     )
+    # Of uv's own 50 at once, each of which asks for its host's address, some name servers and mirrors drop a few, and
+    # the build waits for 5 s (uv issue 10570).
+    environment.setdefault("UV_CONCURRENT_DOWNLOADS", "10")
     if "UV_CONFIG_FILE" not in environment:
         environment["UV_NO_CONFIG"] = "1"
     for name, text in job["files"].items():
@@ -231,30 +233,9 @@ def install(job, environment, addressed):
         else:
             call(command + arguments, environment)
     if uv:
-        compile_packages()
+        bytecode = load(job["installer_bytecode"], "installer_bytecode")
+        bytecode["compile_packages"](sys.path, CACHE + "/bytecode", environment["TMPDIR"], say)
     return extendable, fate
-
-
-def compile_packages():
-    """Compile what is installed to bytecode, on all processors; uv would do it with pip, too, a fifth of it all."""
-    files = []
-    for path in sys.path:
-        if os.path.basename(path) not in ("site-packages", "dist-packages"):
-            continue
-        for folder, folders, names in os.walk(path):
-            folders[:] = [name for name in folders if name != "__pycache__" and (folder, name) != (path, "pip")]
-            files += [os.path.join(folder, name) for name in names if name.endswith(".py")]
-    processors = os.cpu_count() or 1
-    children = []
-    for number in range(processors):
-        child = os.fork()
-        if not child:
-            for path in files[number::processors]:
-                compileall.compile_file(path, quiet=2)  # what cannot be compiled, such as templates, fails as it is run
-            os._exit(0)
-        children.append(child)
-    for child in children:
-        os.waitpid(child, 0)
 
 
 def install_locked(command, job, environment):

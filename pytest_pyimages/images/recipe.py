@@ -175,5 +175,5 @@ def worker_source() -> str:
 def installer_sources() -> dict[str, str]:
     """Return the sources of the install step, the one that is run first; the names are those in its job."""
     folder = resources.files("pytest_pyimages.images")
-    names = ("installer", "installer_project", "installer_lock")
+    names = ("installer", "installer_project", "installer_lock", "installer_bytecode")
     return {name: folder.joinpath(f"{name}.py").read_text(encoding="utf-8") for name in names}

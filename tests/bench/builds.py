@@ -18,16 +18,27 @@ BUNDLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 # What a container needs to reach the package index in the way in which this host does.
 NETWORK = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 THEIRS = "pyimages-bench"
+IN_TURN, AT_ONCE = " && ", " & "
 
 
 def cold_in_turn(shop: Workshop) -> Result:
     """Four cold builds, against four times `docker build` of an ordinary Dockerfile in turn."""
-    return _cold(shop, "d. 4 cold builds / 4 docker builds in turn", " && ", 0.25)
+    return _four(shop, "d. 4 cold builds / 4 docker builds in turn", IN_TURN, 0.25)
 
 
 def cold_at_once(shop: Workshop) -> Result:
     """Four cold builds, against four times `docker build` of an ordinary Dockerfile at once."""
-    return _cold(shop, "e. 4 cold builds / 4 docker builds at once", " & ", 0.4)
+    return _four(shop, "e. 4 cold builds / 4 docker builds at once", AT_ONCE, 0.4)
+
+
+def anew_in_turn(shop: Workshop) -> Result:
+    """Four builds from the base images with what earlier ones downloaded, against four times `docker build` in turn."""
+    return _four(shop, "h. 4 builds with our cache / 4 docker builds in turn", IN_TURN, 0.25, with_cache=True)
+
+
+def anew_at_once(shop: Workshop) -> Result:
+    """Four builds from the base images with what earlier ones downloaded, against four times `docker build` at once."""
+    return _four(shop, "i. 4 builds with our cache / 4 docker builds at once", AT_ONCE, 0.4, with_cache=True)
 
 
 def one_more(shop: Workshop) -> Result:
@@ -49,19 +60,22 @@ def one_more(shop: Workshop) -> Result:
     return Result(title="f. one more dependency / cold", timing=timing, limit=0.33)
 
 
-def _cold(shop: Workshop, title: str, between: str, limit: float) -> Result:
+def _four(shop: Workshop, title: str, between: str, limit: float, *, with_cache: bool = False) -> Result:
     project = write_requiring(shop.folder)
     ours, theirs = _ours(shop, project), _by_hand(shop, project, between)
     shop.say(f"  ours    {shlex.join(ours.words)}")
     shop.say(f"  theirs  {theirs.words[-1]}")
-    shop.say("  nothing of ours is there before a build: no environment image, no cache volume")
+    there = "the cache volume of an earlier build is there" if with_cache else "no cache volume"
+    shop.say(f"  nothing of ours is there before a build: no environment image; {there}")
 
-    def cold() -> float:
-        _remove_ours(shop, project)
+    def anew() -> float:
+        _remove_ours(shop, project, with_cache=not with_cache)
         return seconds_of([ours], shop.output)
 
     try:
-        timing = in_turns(cold, lambda: seconds_of([theirs], shop.output), shop.rounds)
+        if with_cache:
+            anew()
+        timing = in_turns(anew, lambda: seconds_of([theirs], shop.output), shop.rounds)
     finally:
         _remove_ours(shop, project)
         _docker(shop, "image", "rm", "--force", *(f"{THEIRS}:{tag}" for tag in TAGS))
@@ -83,19 +97,19 @@ def _by_hand(shop: Workshop, project: Path, between: str) -> Command:
     lines += ["COPY requirements.txt .", "RUN pip install -r requirements.txt"]
     (project / "Dockerfile").write_text("\n".join(lines) + "\n")
     builds = (f"docker build -q --no-cache -t {THEIRS}:{tag} --build-arg PYTHON={tag} ." for tag in TAGS)
-    wait = " & wait" if "&&" not in between else ""
+    wait = " & wait" if between == AT_ONCE else ""
     return shop.command(("sh", "-c", between.join(builds) + wait), project, ("sha256:", len(TAGS)))
 
 
-def _remove_ours(shop: Workshop, project: Path) -> None:
-    """Remove what was built for the project, and the volume in which all builds keep what they downloaded."""
+def _remove_ours(shop: Workshop, project: Path, *, with_cache: bool = True) -> None:
+    """Remove what was built for the project, and the volume in which all builds keep what they may need again."""
     chosen = (f"label={LABEL}.project={project.name}", f"label={KIND}=environment")
     found = _docker(
         shop, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", *(f"--filter={each}" for each in chosen)
     )
     if found:
         _docker(shop, "image", "rm", *found)
-    if CACHE_VOLUME in _docker(shop, "volume", "ls", "--format", "{{.Name}}"):
+    if with_cache and CACHE_VOLUME in _docker(shop, "volume", "ls", "--format", "{{.Name}}"):
         _docker(shop, "volume", "rm", CACHE_VOLUME)
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench.builds import cold_at_once, cold_in_turn, one_more
+from tests.bench.builds import anew_at_once, anew_in_turn, cold_at_once, cold_in_turn, one_more
 from tests.bench.clock import Command, NotMeasuredError, in_turns, seconds_of
 from tests.bench.growth import four_times_as_many
 from tests.bench.images import ordinary_images
@@ -86,6 +86,8 @@ CASES: dict[str, Callable[[Workshop], Result]] = {
     "e": cold_at_once,
     "f": one_more,
     "g": four_times_as_many,
+    "h": anew_in_turn,
+    "i": anew_at_once,
 }
 
 

@@ -18,13 +18,24 @@ import docker.errors
 import pytest
 
 from pytest_pyimages.commands.quantities import size_text
+from pytest_pyimages.engines.base import Mount
 from pytest_pyimages.engines.docker import DockerEngine, connect
 from pytest_pyimages.engines.labels import BASE, HOST, LABEL, PROJECT
+from pytest_pyimages.images.install_step import CACHE_VOLUME
 from pytest_pyimages.images.last_used import LastUsed
 from pytest_pyimages.images.storage import read_storage
 from pytest_pyimages.runs.ownership import state_directory
 
+from .containers import Create, outcome
+
 FULL, SLIM = "3.12", "3.14-slim"
+AGE_PACKS = """
+import glob, json, os, sys, time
+kept = {path: os.stat(path).st_mtime for path in glob.glob("/cache/bytecode/*/*")}
+for path in kept:
+    os.utime(path, (time.time() - int(sys.argv[1]) * 86400,) * 2)
+print(json.dumps(kept))
+"""
 SLEEP = ("python", "-c", "import time; time.sleep(600)")
 
 
@@ -271,6 +282,30 @@ def test_size_decides_from_the_least_recently_used(shop: Shop) -> None:
     assert len(shop.images) == 2
     shop("prune", "--keep-storage", str(new["freed_by_removal"]))
     assert [image["id"] for image in shop.images] == [new["id"]]
+
+
+def test_bytecode_of_one_build_is_found_by_the_next(shop: Shop, engine: DockerEngine, create: Create) -> None:
+    volume = Mount(kind="volume", source=CACHE_VOLUME, target="/cache")
+
+    def packs(days: int) -> dict[str, float]:
+        """Return what is kept and when it was used last, and let that be some days ago."""
+        output, errors, status = outcome(engine, create(AGE_PACKS, str(days), mounts=(volume,)))
+        assert status == 0, errors
+        kept: dict[str, float] = json.loads(output)
+        return kept
+
+    shop("build", SLIM)
+    before = packs(days=40)
+    for reference, _ in engine.images(f"{PROJECT}={shop.folder.name}"):
+        engine.remove_image(reference)
+    shop("build", SLIM)
+    after = packs(days=0)
+    assert after.keys() == before.keys()
+    assert sum(time.time() - used < 3600 for used in after.values()) > 10  # pytest and what it needs
+    ((_, image),) = engine.images(f"{PROJECT}={shop.folder.name}")
+    here = "import os, pygments.lexers.ada as unused; print(os.path.exists(unused.__spec__.cached))"  # by pytest alone
+    output, _, _ = outcome(engine, create(here, image=image.id, environment={"PYTHONDONTWRITEBYTECODE": "1"}))
+    assert output == b"True\n"
 
 
 def test_an_interrupted_build_leaves_nothing(shop: Shop, engine: DockerEngine, host: str) -> None:

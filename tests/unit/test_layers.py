@@ -170,6 +170,7 @@ def test_the_entry_point_loads_nothing_heavy() -> None:
         "runs.coverage_worker",
         "runs.shard_plugin",
         "images.installer",
+        "images.installer_bytecode",
         "images.installer_lock",
         "images.installer_project",
     ],
