@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from pytest_pyimages.engines.base import ImageInfo
 from pytest_pyimages.errors import BuildError
 from pytest_pyimages.images.build_faults import build_fault
 from pytest_pyimages.images.causes import install_cause, is_about_python, last_words, readable_lines, system_cause
@@ -9,6 +13,7 @@ from pytest_pyimages.images.index_faults import index_faults, is_about_packages
 from pytest_pyimages.images.install_step import Installed
 from pytest_pyimages.images.network import HostNetwork
 from pytest_pyimages.images.plan import ImagePlan
+from pytest_pyimages.matrix import ImageTag
 
 LOG_LINES = 30
 
@@ -16,6 +21,26 @@ LOG_LINES = 30
 def tail(log: str) -> str:
     """Return the last lines of a log."""
     return "\n".join(readable_lines(log)[-LOG_LINES:])
+
+
+def refuse_other_python(plan: ImagePlan, base: ImageInfo) -> None:
+    """Say before anything is installed what an installer could only say after the project's build tool has run.
+
+    Official images tell their Python in ``PYTHON_VERSION``; where nothing does in full, the installer has the word.
+
+    :raises BuildError: the project is not for the image's Python.
+    """
+    required = plan.project.requires_python
+    if plan.project.kind == "none" or plan.recipe.dockerfile is not None or not required:
+        return
+    try:
+        python = Version(base.environment.get("PYTHON_VERSION", ""))
+        admitted = SpecifierSet(required)
+    except (InvalidSpecifier, InvalidVersion):
+        return
+    if len(python.release) == 3 and not admitted.contains(python.base_version):  # a candidate counts, as for installers
+        problem = f"not installable: the project requires Python {required}, and this image has {python}"
+        raise BuildError(problem, _without(plan.tag))
 
 
 def install_failure(plan: ImagePlan, installed: Installed, network: HostNetwork) -> BuildError:
@@ -53,9 +78,11 @@ def _not_installable(plan: ImagePlan, log: str, network: HostNetwork) -> tuple[s
     if missing is not None:
         return _because(problem, missing.problem), missing.hint
     cause = install_cause(log)
-    label = plan.tag.label
-    hint = f"leave {label} out, or allow it to fail: {label}?" if is_about_python(cause) else ""
-    return _because(problem, cause), hint
+    return _because(problem, cause), _without(plan.tag) if is_about_python(cause) else ""
+
+
+def _without(tag: ImageTag) -> str:
+    return f"leave {tag.label} out" + ("" if tag.allowed_to_fail else f", or allow it to fail: {tag.label}?")
 
 
 def small_kind(reference: str) -> str:

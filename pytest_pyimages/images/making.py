@@ -11,7 +11,7 @@ from pytest_pyimages.engines.base import BuildContext, Engine, ImageInfo
 from pytest_pyimages.engines.labels import KIND, LABEL, PROJECT, RECIPE, ROOT
 from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound
 from pytest_pyimages.images.dockerfile import ARGUMENT
-from pytest_pyimages.images.failures import install_failure, tail
+from pytest_pyimages.images.failures import install_failure, refuse_other_python, tail
 from pytest_pyimages.images.install_log import InstallLog
 from pytest_pyimages.images.install_step import InstallStep, NewImage
 from pytest_pyimages.images.network import HostNetwork
@@ -53,7 +53,11 @@ class Maker:
         return self._step.join(deadline)
 
     def make(self, plan: ImagePlan, base: ImageInfo, reference: str) -> None:
-        """Make it on the project's last image of the same kind, or else on the base image."""
+        """Make it on the project's last image of the same kind, or else on the base image.
+
+        :raises BuildError: with what went wrong and the last lines of the log.
+        """
+        refuse_other_python(plan, base)
         labels = {
             LABEL: "1",
             KIND: "environment",

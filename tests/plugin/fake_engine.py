@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -204,13 +205,14 @@ class FakeEngine:
 
     @staticmethod
     def _image(identifier: str, labels: Mapping[str, str] | None = None, parent: ImageInfo | None = None) -> ImageInfo:
-        """Return an image with one layer, of one megabyte, on top of another."""
+        """Return an image with one layer, of one megabyte, on top of another. Those of Python tell their version."""
+        version = re.search(r"python:(3\.\d+)", identifier)
         layers = (*(parent.layers if parent else ()), identifier)
         return ImageInfo(
             id=identifier,
             digests=(),
             platform="linux/amd64",
-            environment={},
+            environment={"PYTHON_VERSION": f"{version[1]}.0"} if version else {},
             labels=labels or {},
             size=len(layers) * 10**6,
             created=time.time(),

@@ -49,6 +49,20 @@ def test_a_compiler_that_lacks(pytester: pytest.Pytester, run_images: Run, image
     assert ("use the full image instead of slim" in run.images[image]["problem"]) == full
 
 
+def test_what_is_not_for_a_python_is_not_tried_there(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile(test_it="def test_a(): pass")
+    project = '[project]\nname = "shop"\nversion = "1"\nrequires-python = ">={}"\n'
+    pytester.makefile(".toml", pyproject=project.format("3.13"))
+    run = run_images(images="3.11?,3.12,3.13,3.14-slim")
+    assert run.result.ret == 1
+    problem = "not installable: the project requires Python >=3.13, and this image has 3.12.0"
+    hint = "leave 3.12 out, or allow it to fail: 3.12?"
+    assert (run.images["3.12"]["problem"], run.images["3.12"]["outcome"]) == (f"{problem} · {hint}", "error")
+    assert run.images["3.11"]["problem"] == f"{problem.replace('3.12', '3.11')} · leave 3.11 out"
+    assert [run.images[label]["outcome"] for label in ("3.13", "3.14-slim")] == ["passed", "passed"]
+    run.result.stdout.no_fnmatch_line("*3.12 *installing*")
+
+
 def test_what_is_installed_where_a_project_names_nothing(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(test_it="def test_a(): pass")
     run_images().result.stdout.fnmatch_lines(["*3.12 *installing pytest"])
