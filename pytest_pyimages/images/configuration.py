@@ -18,6 +18,7 @@ PREFIX = "py_images"
 TABLE = "[[tool.pyimages.overrides]]"
 LIST_KEYS = ("install", "setup", "apt", "args")
 OVERRIDE_KEYS = ("select", *LIST_KEYS, "env", "dockerfile", "allow-failure", "skip")
+_MEANT = re.compile(r"(pytest[-_]?)?py[-_]?images?", re.IGNORECASE)  # names of the table that nobody else has
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Debian Policy 5.6.1 for names, with apt's ":architecture" and "=version"; apk's names are among them but for "_".
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*(:[a-z0-9-]+)?([=<>~]+[A-Za-z0-9.+:~_-]+)?")
@@ -73,7 +74,17 @@ class Configuration:
 
     def _read_overrides(self) -> Iterable[tuple[tuple[str, ...], dict[str, Any]]]:
         path = self._rootdir / "pyproject.toml"
-        ours = table(read_toml(path), "tool", "pyimages")
+        tools = table(read_toml(path), "tool")
+        for name in tools:
+            if name != "pyimages" and _MEANT.fullmatch(name):
+                raise ConfigurationError(f"{path.name}: nobody reads [tool.{name}]", "write [tool.pyimages]")
+        ours = table(tools, "pyimages")
+        for key in ours:
+            if key.startswith(PREFIX):
+                raise ConfigurationError(
+                    f'{path.name} [tool.pyimages]: unknown key "{key}"',
+                    "it is one of pytest's configuration: [tool.pytest.ini_options] in pyproject.toml",
+                )
         _check_keys(ours, ("overrides",), where=f"{path.name} [tool.pyimages]")
         entries = ours.get("overrides", [])
         if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):

@@ -99,6 +99,9 @@ def test_the_dockerfile_is_relative_to_the_rootdir(tmp_path: Path) -> None:
             id="override key",
         ),
         pytest.param({}, "[tool.pyimages]\noverides = []", 'unknown key "overides".*mean overrides', id="table key"),
+        pytest.param({}, "[tool.pyimages]\npy_images = 3", 'key "py_images" .*tool.pytest.ini_options', id="ini key"),
+        pytest.param({}, "[tool.pyimage]", r"nobody reads \[tool.pyimage\] .*\[tool.pyimages\]", id="table"),
+        pytest.param({}, "[[tool.pytest-pyimages.overrides]]", r"nobody reads \[tool.pytest-pyimages\]", id="name"),
         pytest.param({}, "[tool.pyimages]\noverrides = 3", "not a list of tables", id="no tables"),
         pytest.param({}, "[[tool.pyimages.overrides]]\nskip = true", "number 1 has no select", id="no select"),
         pytest.param(
