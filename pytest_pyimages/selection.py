@@ -6,12 +6,14 @@ for that image, and the id means nothing to the others. An image that nothing se
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_pyimages.commandline import POSITION, Option, container_arguments, pieces, with_options
+from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.options import OWN_OPTIONS
 from pytest_pyimages.settings import Invocation
 
@@ -62,6 +64,20 @@ def selects_tests(invocation: Invocation) -> bool:
     return any(piece.name in _SELECTING for piece in given) or any(
         not (invocation.cwd / position).is_dir() for position in positions
     )
+
+
+def other_images(invocation: Invocation, labels: Sequence[str]) -> tuple[str, ...]:
+    """Return what ends node ids and would be an image, and is none of these; it may be a test's own parameter."""
+    from pytest_pyimages.matrix import parse_matrix
+
+    found = []
+    for piece in pieces(container_arguments(invocation.args, OWN_OPTIONS), OWN_OPTIONS):
+        text, bracket, last = (piece.value or "").rpartition("[")
+        if piece.name == POSITION and text and bracket and last.endswith("]") and last[:-1] not in labels:
+            with contextlib.suppress(ConfigurationError):
+                parse_matrix([last[:-1]])
+                found.append(last[:-1])
+    return tuple(dict.fromkeys(found))
 
 
 def _picked(word: str | None, labels: Sequence[str], folder: Path | None = None) -> tuple[str, str]:

@@ -30,7 +30,7 @@ from pytest_pyimages.results.outcome import ImageResult, Shard, exit_status
 from pytest_pyimages.results.reports import STATUS
 from pytest_pyimages.runs.source import Source, is_empty
 from pytest_pyimages.schedule import Schedule
-from pytest_pyimages.selection import selects_tests
+from pytest_pyimages.selection import other_images, selects_tests
 from pytest_pyimages.settings import Settings
 from pytest_pyimages.signals import Interruptions
 
@@ -187,6 +187,7 @@ class ImagesSession:
             missing=self._missing_modules(),
             details=self._settings.wants_details,
         )
+        replay.other_images = other_images(self._settings.invocation, list(self.results))
         if self._coverage is not None:
             replay.measured = self._coverage.take
         replay.debugger = self._debugger(schedule, shown)

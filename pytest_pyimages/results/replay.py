@@ -74,6 +74,7 @@ class Replay:
         self._missing = missing
         # Given what is sent of coverage.
         self.measured: Callable[[str, CoveragePart | Measured], None] = lambda *_: None
+        self.other_images: tuple[str, ...] = ()  # that node ids of the command line seem to name
         self._images = {label: ImageRun(result) for label, result in results.items()}
         self._known: dict[Item, Item] = {}  # images have the same tests: each is kept once
         self._refusals: dict[str, pytest.CollectReport] = {}  # by label
@@ -371,6 +372,9 @@ class Replay:
             if result.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED and result.found:
                 result.exit_status = int(pytest.ExitCode.OK)  # the other shards have them
             result.problem = result.problem or shard_problem(result)
+        if self.other_images and result.usage_error and "not found: " in result.problem:
+            others, ours = ", ".join(self.other_images), ", ".join(self._images)
+            result.problem = f"{result.problem}, and {others} is none of the images: {ours}"
         unknown = unknown_options(result.problem)
         if result.problem and not image.collected:  # a conftest, or a plugin that the configuration names
             self._missing.look(label, detail)
