@@ -177,8 +177,11 @@ def test_before_tests_run(pytester: pytest.Pytester, start: Start, number: int, 
     assert "Traceback" not in run.out
 
 
-def test_killed_host_leaves_no_process(pytester: pytest.Pytester, start: Start) -> None:
+def test_killed_host_leaves_no_process(
+    pytester: pytest.Pytester, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nobody cleans up after SIGKILL, but the worker sees that its host is gone, and ends."""
+    monkeypatch.setenv("TMPDIR", str(pytester.path))  # for the files of what is a container here
     pytester.makepyfile(test_it=SUITE.format(stubborn="", stays=False))
     run = start(images="3.12")
     run.wait_for("running-3.12")
