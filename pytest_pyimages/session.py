@@ -36,8 +36,8 @@ from pytest_pyimages.signals import Interruptions
 
 if TYPE_CHECKING:
     from pytest_pyimages.results.debugger import DebuggerTerminal
+    from pytest_pyimages.results.judge import Judge
     from pytest_pyimages.results.live import Stages
-    from pytest_pyimages.results.missing_modules import MissingModules
     from pytest_pyimages.results.replay import Replay
     from pytest_pyimages.runs.host_terminal import HostTerminal
 
@@ -184,10 +184,9 @@ class ImagesSession:
             session,
             self.results,
             collect_only=collect_only,
-            missing=self._missing_modules(),
+            judge=self._judge(),
             details=self._settings.wants_details,
         )
-        replay.other_images = other_images(self._settings.invocation, list(self.results))
         if self._coverage is not None:
             replay.measured = self._coverage.take
         replay.debugger = self._debugger(schedule, shown)
@@ -209,16 +208,19 @@ class ImagesSession:
                 shown.close()
         return True
 
-    def _missing_modules(self) -> MissingModules:
-        from pytest_pyimages.results.missing_modules import IniFile, MissingModules  # late, likewise
+    def _judge(self) -> Judge:
+        from pytest_pyimages.results.judge import Judge  # late, likewise
+        from pytest_pyimages.results.missing_modules import IniFile, MissingModules
 
-        invocation = self._settings.invocation
-        return MissingModules(
+        invocation, labels = self._settings.invocation, list(self.results)
+        missing = MissingModules(
             {plan.tag.label: plan.project for plan in self.plans},
             IniFile(ini=invocation.ini, inipath=invocation.inipath, rootdir=invocation.rootdir),
             source=self.source.root,
             overridden=[plan.tag.label for plan in self.plans if plan.project.install != self.project.install],
         )
+        rootdir = str(self._config.rootpath)
+        return Judge(missing, labels=labels, other_images=other_images(invocation, labels), rootdir=rootdir)
 
     def _stages(self) -> Stages:
         from pytest_pyimages.results.live import stages  # late: there is nothing to do now but wait

@@ -15,13 +15,7 @@ from pytest_pyimages.results.image_run import ImageRun
 from pytest_pyimages.results.interleaved import Interleaved
 from pytest_pyimages.results.outcome import NOT_RUN, Failure, ImageResult
 from pytest_pyimages.results.phases import KeptPhases, wants_every_phase
-from pytest_pyimages.results.problems import (
-    is_enough,
-    no_tests_problem,
-    run_problem,
-    shard_problem,
-    unknown_options,
-)
+from pytest_pyimages.results.problems import no_tests_problem
 from pytest_pyimages.results.reports import ALLOWED, warning_message, warning_place, with_label
 from pytest_pyimages.results.superseded import take_back_subtests
 from pytest_pyimages.runs.events import (
@@ -45,7 +39,7 @@ from pytest_pyimages.runs.text import clean
 
 if TYPE_CHECKING:
     from pytest_pyimages.results.debugger import DebuggerTerminal
-    from pytest_pyimages.results.missing_modules import MissingModules
+    from pytest_pyimages.results.judge import Judge
 
 MOST_WARNINGS = 1000  # different ones of an image that are kept for comparing
 PATIENCE = 1.0  # seconds that a file's dots may wait for the rest of the file
@@ -60,7 +54,7 @@ class Replay:
         results: dict[str, ImageResult],
         *,
         collect_only: bool,
-        missing: MissingModules,
+        judge: Judge,
         details: bool = False,
     ) -> None:
         """Prepare for the images of a session.
@@ -71,10 +65,9 @@ class Replay:
         self._hook = session.config.hook
         self._collect_only = collect_only
         self._details = details
-        self._missing = missing
+        self._judge = judge
         # Given what is sent of coverage.
         self.measured: Callable[[str, CoveragePart | Measured], None] = lambda *_: None
-        self.other_images: tuple[str, ...] = ()  # that node ids of the command line seem to name
         self._images = {label: ImageRun(result) for label, result in results.items()}
         self._known: dict[Item, Item] = {}  # images have the same tests: each is kept once
         self._refusals: dict[str, pytest.CollectReport] = {}  # by label
@@ -228,7 +221,7 @@ class Replay:
             category = "skipped" if event.outcome == "skipped" else "error"
             result.count_no_test(event.nodeid if event.outcome == "failed" else "", category)
             if event.outcome == "failed":
-                self._missing.look(result.label, event.longrepr.text)
+                self._judge.look(result.label, event.longrepr.text)
             self._play_collect(image, image.maker.collect(event))
         elif isinstance(event, Warned):
             self._warned(result, event)
@@ -311,7 +304,8 @@ class Replay:
             result.problem = str(error)
             detail = error.log if isinstance(error, BuildError) else ""
         elif end is not None:
-            detail = self._judged(image, end)
+            left = len(self._not_run(image)) if image.interleaved is not None and not self._collect_only else 0
+            detail = self._judge.judge(image, end, left=left)
         result.ended = True
         self._count_expected()
         missing = self._not_run(image)
@@ -354,37 +348,6 @@ class Replay:
                 result.problem = no_tests_problem(result, most)
                 result.count_no_test("", "error")
                 self._play_collect(image, image.maker.image_error(result.problem, ""))
-
-    def _judged(self, image: ImageRun, end: RunEnd) -> str:
-        """Set what became of an image's run, and what to do about it; return what to show below its problem."""
-        result, label = image.result, image.result.label
-        result.exit_status = end.status
-        result.stopped = image.interrupted
-        if is_enough(end.status, image.interrupted):
-            result.exit_status, result.stopped = int(pytest.ExitCode.TESTS_FAILED), ""
-        result.usage_error = end.status == pytest.ExitCode.USAGE_ERROR and not end.problem
-        rootdir = str(self._session.config.rootpath)
-        left = len(self._not_run(image)) if image.interleaved is not None and not self._collect_only else 0
-        result.problem, detail = run_problem(
-            result, end, internal=image.internal, rootdir=rootdir, gave_up=image.gave_up, left=left
-        )
-        if result.shard is not None:
-            if result.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED and result.found:
-                result.exit_status = int(pytest.ExitCode.OK)  # the other shards have them
-            result.problem = result.problem or shard_problem(result)
-        if self.other_images and result.usage_error and "not found: " in result.problem:
-            others, ours = ", ".join(self.other_images), ", ".join(self._images)
-            result.problem = f"{result.problem}, and {others} is none of the images: {ours}"
-        unknown = unknown_options(result.problem)
-        if result.problem and not image.collected:  # a conftest, or a plugin that the configuration names
-            self._missing.look(label, detail)
-        if unknown:
-            result.advice = self._missing.plugin_advice(label, unknown)
-        else:
-            result.advice = self._missing.advice(label, python=result.python)
-        if result.problem and result.advice:
-            result.problem = f"{result.problem.removesuffix('.')}{' · ' if unknown else ': '}{result.advice}"
-        return detail
 
     def _play_refusals(self) -> None:
         """Play what pytest inside has against its arguments, unless all images say the same: once is enough then.
