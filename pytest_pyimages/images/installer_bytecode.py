@@ -7,7 +7,6 @@ of the same Python, what is built again for a newer base image, and other projec
 
 from __future__ import print_function
 
-import compileall
 import hashlib
 import importlib.util
 import marshal
@@ -16,6 +15,7 @@ import struct
 import sys
 import time
 import traceback
+import warnings
 
 HEADER = 16  # bytes of a .pyc before the code: magic number, flags, and the source's time and size (PEP 552)
 DIGEST = 32  # bytes of SHA-256 before what is kept
@@ -31,11 +31,11 @@ def compile_packages(paths, store, temporary, say):
     :param temporary: folder of this build alone, on the same file system.
     :param say: called with a line that tells what came from where.
     """
-    store = os.path.join(store, "%s-%s" % (abi(), sys.flags.optimize))
-    if not os.path.isdir(store):
-        os.makedirs(store)
-    folders = [folder for path in paths for folder in folders_to_compile(path)]
-    children = [start(share, store, temporary) for share in divided(folders, os.cpu_count() or 1)]
+    packs = os.path.join(store, abi())
+    os.makedirs(packs, exist_ok=True)
+    places = {os.path.realpath(path): path for path in reversed(paths)}  # some have lib64, a link to lib, as well
+    folders = [folder for path in places.values() for folder in folders_to_compile(path)]
+    children = [start(share, packs, temporary) for share in divided(folders, os.cpu_count() or 1)]
     compiled = kept = 0
     for child, pipe in children:
         with os.fdopen(pipe) as answer:
@@ -50,9 +50,10 @@ def compile_packages(paths, store, temporary, say):
 
 
 def abi():
-    """Return what bytecode is made for: "cpython-312-cb0d0d0a"."""
+    """Return all that makes other bytecode of the same text: "cpython-312-cb0d0d0a-0"."""
     magic = "".join("%02x" % byte for byte in bytearray(importlib.util.MAGIC_NUMBER))
-    return "%s-%s" % (sys.implementation.cache_tag, magic)
+    lacks_columns = "-nodebugranges" if os.environ.get("PYTHONNODEBUGRANGES") else ""
+    return "%s-%s-%s%s" % (sys.implementation.cache_tag, magic, sys.flags.optimize, lacks_columns)
 
 
 def folders_to_compile(path):
@@ -96,7 +97,7 @@ def divided(folders, number):
     return [share for _, share in shares]
 
 
-def start(share, store, temporary):
+def start(share, packs, temporary):
     """Compile a share of the folders in a process of its own; return its id and the pipe on which it tells numbers."""
     read, write = os.pipe()
     child = os.fork()
@@ -105,9 +106,10 @@ def start(share, store, temporary):
         return child, read
     status = 1  # whatever happens: what the parent has still to do is not done twice
     try:
+        warnings.simplefilter("ignore")  # about the text of others; as an error it would be kept for other images, too
         compiled = kept = 0
         for folder, modules in share:
-            pack = pack_path(folder, modules, store)
+            pack = pack_path(folder, modules, packs)
             if restore(folder, modules, pack):
                 kept += len(modules)
             else:
@@ -122,8 +124,8 @@ def start(share, store, temporary):
 
 
 def forget_unused(store):
-    for name in os.listdir(store):
-        path = os.path.join(store, name)
+    """Remove old packs, also those of an ABI that no image has any more."""
+    for path in [os.path.join(folder, name) for folder, _, names in os.walk(store) for name in names]:
         try:
             if os.stat(path).st_mtime < time.time() - UNUSED_SECONDS:
                 os.remove(path)
@@ -131,14 +133,14 @@ def forget_unused(store):
             pass
 
 
-def pack_path(folder, modules, store):
+def pack_path(folder, modules, packs):
     """Return where the bytecode of a folder's modules is kept: by their text, and by their place, which it names."""
     digest = hashlib.sha256(repr(folder).encode("utf-8"))
     for name, _, size in modules:
         digest.update(("\n%r %d\n" % (name, size)).encode("utf-8"))
         with open(os.path.join(folder, name), "rb") as file:
             digest.update(file.read())
-    return os.path.join(store, digest.hexdigest())
+    return os.path.join(packs, digest.hexdigest())
 
 
 def restore(folder, modules, pack):
@@ -146,32 +148,40 @@ def restore(folder, modules, pack):
     try:
         with open(pack, "rb") as file:
             digest, data = file.read(DIGEST), file.read()
-    except (IOError, OSError):
+        os.utime(pack, None)
+    except OSError:  # there is none, or another build has just removed it
         return False
     if hashlib.sha256(data).digest() != digest:  # the machine went down as it was written
         return False
-    os.utime(pack, None)
-    kept = marshal.loads(data)  # noqa: S302 - to be trusted as far as the bytecode in it
-    for name, seconds, size in modules:
-        if name in kept:
-            path = importlib.util.cache_from_source(os.path.join(folder, name))
-            if not os.path.isdir(os.path.dirname(path)):
-                os.makedirs(os.path.dirname(path))
-            with open(path, "wb") as file:
-                file.write(header(seconds, size) + kept[name])
+    write_bytecode(folder, modules, marshal.loads(data))  # noqa: S302 - to be trusted as far as the bytecode in it
     return True
 
 
 def compile_folder(folder, modules, pack, temporary):
     """Compile modules and keep what comes of it; what cannot be compiled, such as a template, fails as it is run."""
-    kept = {}
+    codes = {}
     for name, _, _ in modules:
         path = os.path.join(folder, name)
-        if compileall.compile_file(path, quiet=2, force=True):
-            with open(importlib.util.cache_from_source(path), "rb") as file:
-                kept[name] = file.read()[HEADER:]
-    data = marshal.dumps(kept)
+        with open(path, "rb") as file:
+            text = file.read()
+        try:
+            codes[name] = marshal.dumps(compile(text, path, "exec", dont_inherit=True))
+        except Exception:  # noqa: S112 - it says so where it is imported
+            continue
+    write_bytecode(folder, modules, codes)
+    data = marshal.dumps(codes)
     fresh = os.path.join(temporary, os.path.basename(pack))
     with open(fresh, "wb") as file:
         file.write(hashlib.sha256(data).digest() + data)
     os.rename(fresh, pack)
+
+
+def write_bytecode(folder, modules, codes):
+    """Write a .pyc for each module that has code, whole or not at all: an import fails over half of one."""
+    for name, seconds, size in modules:
+        if name in codes:
+            path = importlib.util.cache_from_source(os.path.join(folder, name))
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path + ".new", "wb") as file:
+                file.write(header(seconds, size) + codes[name])
+            os.rename(path + ".new", path)
