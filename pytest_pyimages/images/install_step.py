@@ -30,8 +30,11 @@ LOG_BYTES = 256 * 1024
 SAID = ("python", "executable", "extendable")  # of the installer's result, kept as labels
 
 # Reads the job's size, the job and the installer from standard input, so that neither shows in the container's command.
+# The current folder comes off the path: a project's ast.py is not Python's.
 BOOTSTRAP = (
-    "import sys, json\n"
+    "import sys\n"
+    "sys.path[:] = [path for path in sys.path if path]\n"
+    "import json\n"
     "stdin = getattr(sys.stdin, 'buffer', sys.stdin)\n"
     "JOB = json.loads(stdin.read(int(stdin.readline())).decode('utf-8'))\n"
     "exec(compile(JOB['installer'], 'installer.py', 'exec'))\n"

@@ -119,6 +119,7 @@ def fetched(requirement, folder, program, environment):
             code = subprocess.call(
                 [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", fresh, requirement],
                 env=dict(environment, PIP_ONLY_BINARY=":all:"),
+                cwd="/",  # which -m puts on the path
                 stdout=2,
             )
             if code or not os.path.exists(fresh + "/" + program):

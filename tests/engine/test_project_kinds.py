@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -252,6 +253,26 @@ def test_files_that_set_up_makes(checkout: Checkout, engine: DockerEngine) -> No
     newest = max((image for _, image in made), key=lambda image: image.created)
     assert newest.labels[f"{LABEL}.layers"] == "2"
     assert not (checkout.folder / "shop" / "made.py").exists()
+
+
+def test_what_lies_in_the_project_is_not_taken_for_installed(checkout: Checkout, engine: DockerEngine) -> None:
+    """A module named like one of Python's, and metadata of an editable install on the host."""
+    checkout.add(
+        {
+            "ast.py": "NODES = 3\n",
+            "shop.egg-info/PKG-INFO": "Metadata-Version: 2.1\nName: shop\nVersion: 1.0\n",
+            "test_it.py": "import six\ndef test_it(): pass\n",
+        }
+    )
+    # "python -m pytest" would itself take the module for Python's.
+    pytest_itself = str(Path(sys.executable).with_name("pytest"))
+    for requirements in ("six\n", "six\nidna\n"):
+        (checkout.folder / "requirements.txt").write_text(requirements)
+        command = (pytest_itself, f"--py-images={FULL}")
+        done = subprocess.run(command, cwd=checkout.folder, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+    layers = sorted(image.labels[f"{LABEL}.layers"] for _, image in engine.images(f"{ROOT}={checkout.root}"))
+    assert layers == ["1", "2"]
 
 
 def test_a_tool_that_cannot_be_told_says_what_to_do(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
