@@ -18,7 +18,7 @@ from pytest_pyimages.images.install_log import InstallLog
 from pytest_pyimages.images.network import HostNetwork
 from pytest_pyimages.images.places import MEMORY
 from pytest_pyimages.images.plan import ImagePlan
-from pytest_pyimages.images.recipe import installer_sources, worker_source
+from pytest_pyimages.images.recipe import installer_sources, worker_sources
 from pytest_pyimages.images.redaction import Redaction
 from pytest_pyimages.images.way_in import WayIn, way_in
 from pytest_pyimages.runs.ownership import Ownership
@@ -227,7 +227,7 @@ class InstallStep:
             "machine": list(way.machine),
             "folders": [[target, list(names)] for target, names in way.folders],
             "witness": [[witness.path, witness.size, witness.seconds] for witness in witnesses(self._source.root)],
-            "worker": worker_source(),
+            "worker": worker_sources(),
             **installer_sources(),
         }
         data = json.dumps(job).encode("ascii")

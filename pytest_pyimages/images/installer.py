@@ -257,13 +257,17 @@ def install_locked(command, job, environment):
 
 def install_worker(job):
     """Put the worker where the run finds it, compiled by the Python that will run it."""
-    if not os.path.isdir(HOME):
-        os.makedirs(HOME)
-    path = HOME + "/worker.py"
-    with open(path, "wb") as file:
-        file.write(job["worker"].encode("utf-8"))
-    # No file of that name: coverage takes no notice of it.
-    py_compile.compile(path, cfile=path + "c", dfile="<pyimages worker>", doraise=True)
+    folder = HOME + "/worker"
+    shutil.rmtree(folder, ignore_errors=True)  # that of the image below
+    os.makedirs(folder)
+    for name, text in job["worker"].items():
+        path = "%s/%s.py" % (folder, name)
+        with open(path, "wb") as file:
+            file.write(text.encode("utf-8"))
+        # No file of that name: coverage takes no notice of it.
+        py_compile.compile(path, cfile=path + "c", dfile="<pyimages worker %s>" % name, doraise=True)
+        if not hasattr(sys, "pypy_version_info"):  # whose Python 2 wants to see the source
+            os.remove(path)
 
 
 def warm_up(environment):
@@ -307,7 +311,7 @@ def main(job):
     try:
         made = project["MadeFiles"](os.getcwd(), HOME + "/made")
         if job["extends"]:
-            load(job["worker"], "worker")["put_in_place"](HOME + "/made/setup", os.getcwd())
+            load(job["worker"]["tree"], "tree")["put_in_place"](HOME + "/made/setup", os.getcwd())
         else:
             install_system_packages(job, environment)
             if job["setup"]:

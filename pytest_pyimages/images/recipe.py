@@ -73,7 +73,7 @@ class Recipe:
             "steps": self.steps,
             "lock": self.lock.content if self.lock else None,
             "content": self.content,
-            "worker": text_digest(worker_source()),
+            "worker": text_digest("".join(worker_sources().values())),
         }
         return text_digest(json.dumps(parts, sort_keys=True))[:32]
 
@@ -167,9 +167,11 @@ def text_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def worker_source() -> str:
-    """Return the source of the worker that every environment image carries."""
-    return resources.files("pytest_pyimages.runs").joinpath("worker.py").read_text(encoding="utf-8")
+def worker_sources() -> dict[str, str]:
+    """Return the source of each module of the worker, which every environment image carries."""
+    folder = resources.files("pytest_pyimages.runs").joinpath("worker")
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".py")), key=lambda file: file.name)
+    return {file.name.removesuffix(".py"): file.read_text(encoding="utf-8") for file in files}
 
 
 def installer_sources() -> dict[str, str]:

@@ -9,13 +9,13 @@ from __future__ import print_function
 import errno
 import json
 import os
-import runpy
 import select
 import signal
 import sys
+from importlib import import_module
 
 JOB = "/opt/pyimages/attended.json"
-WORKER = "/opt/pyimages/worker.pyc"
+WORKER = "/opt/pyimages/worker"
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as a shell has it (POSIX, 2.8.2 Exit Status for Commands)
 
 
@@ -23,7 +23,7 @@ def say(token, word):
     os.write(1, ("%s %s\n" % (token, word)).encode("utf-8"))
 
 
-def execute(job, worker):
+def execute(job):
     """Become the command, or pytest if there is none; never returns."""
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTOU):
         signal.signal(number, signal.SIG_DFL)
@@ -32,7 +32,7 @@ def execute(job, worker):
         os.dup2(null, 0)
     if job["pytest"] is not None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        sys.exit(worker["run_attended"](job["pytest"]))
+        sys.exit(import_module("pyimages_worker.suite").run_attended(job["pytest"]))
     try:
         os.execvp(job["command"][0], job["command"])
     except OSError as error:
@@ -60,12 +60,15 @@ def main():
     with open(JOB) as file:
         job = json.load(file)
     os.remove(JOB)
-    worker = runpy.run_path(WORKER, run_name="worker")
-    missing = worker["missing_source"](job["witness"])
+    worker = type(sys)("pyimages_worker")
+    worker.__path__ = [WORKER]
+    sys.modules["pyimages_worker"] = worker
+    tree = import_module("pyimages_worker.tree")
+    missing = tree.missing_source(job["witness"])
     if missing is not None:
         say(job["token"], "missing " + missing)
         return 1
-    incomplete = worker["complete_source"](job["project"])
+    incomplete = tree.complete_source(job["project"])
     say(job["token"], "ready")
     if incomplete:
         print(incomplete, file=sys.stderr)
@@ -76,7 +79,7 @@ def main():
         signal.signal(number, signal.SIG_IGN)
     child = os.fork()
     if child == 0:
-        execute(job, worker)
+        execute(job)
     return attend(child, job)
 
 

@@ -1,7 +1,7 @@
 """What coverage needs inside a container: sent along with a run's description where ``--cov`` is asked for.
 
-One file, standard library, pytest, pytest-cov and coverage only, in the syntax that Python 2.7 to 3.15 have in common;
-``worker.py`` executes it in the pytest process. Two jobs. *Measuring*: pytest-cov measures as ever and makes no report;
+One file, standard library, pytest, pytest-cov and coverage only, in the syntax that Python 2.7 to 3.15 have in common.
+The worker executes it in the pytest process. Two jobs. *Measuring*: pytest-cov measures as ever and makes no report;
 its data file is sent to the host. *Reporting*, in a container of its own: pytest reads the same arguments, pytest-cov
 combines the data files of all images as if they were those of its own processes, and makes its reports; then the files
 that it wrote are sent.

@@ -20,7 +20,7 @@ from pytest_pyimages.runs.ownership import Ownership
 from pytest_pyimages.runs.source import Source, Witness, refused_mount
 from pytest_pyimages.runs.wire import Decoder
 
-WORKER = "/opt/pyimages/worker.pyc"
+WORKER = "/opt/pyimages/worker/__main__.pyc"
 STOP_GRACE = 2.0  # seconds that a stopped suite has for its finalizers
 STDERR_KEPT = 64 * 1024
 SENT_AT_ONCE = 1024 * 1024  # bytes of a file

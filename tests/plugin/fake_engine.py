@@ -29,7 +29,7 @@ from pytest_pyimages.engines.base import (
 )
 from pytest_pyimages.engines.labels import KIND
 from pytest_pyimages.errors import EngineError, ImageNotFound
-from pytest_pyimages.runs import worker as worker_module
+from pytest_pyimages.runs import worker
 from pytest_pyimages.runs.run import WORKER
 
 KNOWN = tuple(f"python:3.{minor}{variant}" for minor in range(10, 16) for variant in ("", "-slim"))
@@ -130,7 +130,7 @@ class FakeContainer:
         if self.spec.labels[KIND] == "run":  # so has each its own tree, and what is measured lies there
             environment["COVERAGE_FILE"] = f"{self.cache.name}/.coverage"
         self.process = subprocess.Popen(
-            [self.spec.command[0], str(Path(worker_module.__file__))],
+            [self.spec.command[0], str(Path(worker.__file__).with_name("__main__.py"))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -17,7 +17,7 @@ from .project_tree import write_tree
 
 # They are not annotated, being for Python 2.7 as well.
 INSTALLER: Any = import_module("pytest_pyimages.images.installer_project")
-WORKER: Any = import_module("pytest_pyimages.runs.worker")
+WORKER: Any = import_module("pytest_pyimages.runs.worker.tree")
 
 
 def names(folder: Path) -> set[str]:
@@ -114,10 +114,10 @@ def test_what_the_host_has_is_not_overwritten(tmp_path: Path) -> None:
 def test_a_tree_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_tree(tmp_path / "made", {"setup/shop/new.py": ""})
     (tmp_path / "tree").write_text("not a folder")
-    monkeypatch.setattr(WORKER, "__file__", str(tmp_path / "worker.pyc"))
+    monkeypatch.setattr(WORKER, "__file__", str(tmp_path / "worker" / "tree.pyc"))
     said = WORKER.complete_source(str(tmp_path / "tree"))
     assert said.startswith("files that the build of the image made cannot be put into the source tree: [Errno ")
-    monkeypatch.setattr(WORKER, "__file__", str(tmp_path / "elsewhere" / "worker.pyc"))
+    monkeypatch.setattr(WORKER, "__file__", str(tmp_path / "elsewhere" / "worker" / "tree.pyc"))
     assert WORKER.complete_source(str(tmp_path / "tree")) == ""
 
 

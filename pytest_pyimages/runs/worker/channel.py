@@ -1,0 +1,156 @@
+"""How records get from the child to its parent: by a pipe, and until they are written in memory that both see."""
+
+from __future__ import absolute_import, print_function
+
+import errno
+import fcntl
+import io
+import json
+import mmap
+import os
+import select
+import struct
+import time
+
+PENDING_BYTES = 256 * 1024
+HEADER = struct.Struct("=QQq")  # epoch, bytes pending, index of the running test or -1
+FLUSH_SECONDS = 0.05
+HIGH_FD = 200  # above what os.closerange(3, n) of a test usually reaches
+
+# Kept at import: tests replace the clock, the file system and json while reports are being sent.
+clock = getattr(time, "monotonic", time.time)
+dumps = json.dumps
+getpid = os.getpid
+open_fd = os.open
+_fstat = os.fstat
+_FileIO = io.FileIO
+_select = select.select
+
+
+class Pending(object):
+    """Bytes that the child has reported and not yet written, in memory that both processes see."""
+
+    def __init__(self):
+        self.memory = mmap.mmap(-1, HEADER.size + PENDING_BYTES + 1)
+        self.epoch = 0
+        self.fill = 0
+        self.running = -1
+        self._publish()
+
+    def _publish(self):
+        HEADER.pack_into(self.memory, 0, self.epoch, self.fill, self.running)
+
+    def append(self, data):
+        start = HEADER.size + self.fill
+        self.memory[start : start + len(data)] = data
+        self.fill += len(data)
+        self._publish()
+
+    def take(self):
+        return self.memory[HEADER.size : HEADER.size + self.fill]
+
+    def clear(self):
+        self.epoch += 1
+        self.fill = 0
+        self._publish()
+
+    def run(self, index):
+        self.running = index
+        self._publish()
+
+    def ask(self):
+        """Expect an answer of the other process, which is about to be asked for it."""
+        self.memory[-1:] = b"\0"
+
+    def answer(self):
+        self.memory[-1:] = b"\1"
+
+    def wait(self):
+        while self.memory[-1:] == b"\0":
+            _select([], [], [], 0.01)
+
+    def peek(self):
+        """Return what the other process has pending and which test it runs; nothing if it is just being cleared."""
+        epoch, fill, running = HEADER.unpack_from(self.memory, 0)
+        data = self.memory[HEADER.size : HEADER.size + min(fill, PENDING_BYTES)]
+        if HEADER.unpack_from(self.memory, 0)[0] != epoch:
+            data = b""
+        return data, running
+
+
+class Channel(object):
+    """The child's end of the pipe to its parent."""
+
+    def __init__(self, fd, parent_fd, token, pending):
+        self.pid = getpid()
+        self.parent = os.getppid()
+        self.parent_fd = parent_fd
+        self.token = token
+        self.pending = pending
+        self.number = 0
+        self.flushed = clock()
+        self._use(fd)
+
+    def _use(self, fd):
+        high = fcntl.fcntl(fd, fcntl.F_DUPFD, HIGH_FD)
+        fcntl.fcntl(high, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+        os.close(fd)
+        self.fd = high
+        stat = _fstat(high)
+        self.identity = (stat.st_dev, stat.st_ino)
+        self.write = _FileIO(high, "wb", closefd=False).write
+
+    def run(self, index):
+        """Say which test is under way."""
+        if getpid() == self.pid:
+            self.pending.run(index)
+
+    def send(self, record):
+        self.send_text(dumps(record))
+
+    def send_text(self, text):
+        if getpid() != self.pid:  # a test forked, and its child goes on with our suite (pytest#12028)
+            return
+        self.number += 1
+        data = ("%s %d %s\n" % (self.token, self.number, text)).encode("ascii")
+        if self.pending.fill + len(data) > PENDING_BYTES:
+            self.flush()
+        if len(data) > PENDING_BYTES:
+            self._write(data)
+            return
+        self.pending.append(data)
+        if clock() - self.flushed > FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self):
+        if getpid() != self.pid:
+            return
+        if self.pending.fill:
+            self._write(self.pending.take())
+            self.pending.clear()
+        self.flushed = clock()
+
+    def _write(self, data):
+        if not self._intact():
+            # A test closed the descriptor, or made its number its own: the parent still holds the pipe.
+            path = "/proc/%d/fd/%d" % (self.parent, self.parent_fd)
+            self._use(open_fd(path, os.O_WRONLY))
+        view = memoryview(data)
+        while view:
+            try:
+                written = self.write(view)
+            except (IOError, OSError) as error:
+                if error.errno not in (errno.EINTR, errno.EAGAIN):
+                    raise
+                written = None
+            if written is None:
+                select.select([], [self.fd], [], 1.0)
+            else:
+                view = view[written:]
+
+    def _intact(self):
+        try:
+            stat = _fstat(self.fd)
+        except (IOError, OSError):
+            return False
+        return (stat.st_dev, stat.st_ino) == self.identity

@@ -1,0 +1,185 @@
+"""A debugger in the suite, and the terminal that it has: the child's end, and the parent's."""
+
+from __future__ import absolute_import, print_function
+
+import errno
+import fcntl
+import os
+import signal
+import struct
+import sys
+
+from .channel import HIGH_FD, getpid, open_fd
+
+
+class Debugger(object):
+    """The child's standard streams on the parent's terminal, while a debugger has the word."""
+
+    def __init__(self, channel, spec):
+        self.channel = channel
+        self.path, self.kind, self.farewell = spec["terminal_path"], spec["terminal"], farewell_of(spec)
+        self.former = []  # descriptors of the standard streams as they were
+        self.former_kind = None
+        # It looks at the kind of the terminal when it is imported, which pytest 8 is about to do, and never again.
+        self.name_kind()
+        try:
+            import readline  # noqa: F401
+        except ImportError:  # there are Pythons without
+            pass
+        self.unname_kind()
+
+    def name_kind(self):
+        self.former_kind = os.environ.get("TERM")
+        os.environ["TERM"] = str(self.kind)
+
+    def unname_kind(self):
+        if self.former_kind is None:
+            os.environ.pop("TERM", None)
+        else:
+            os.environ["TERM"] = self.former_kind
+
+    def follow(self, config):
+        """Come with pytest's own, which has its capture let go before it says anything."""
+        capture = config.pluginmanager.getplugin("capturemanager")
+        if capture is None:
+            return
+        suspend = capture.suspend
+
+        def resume():
+            del capture.resume_global_capture
+            self.leave()
+            capture.resume_global_capture()
+
+        def suspend_and_enter(in_=False):
+            if self.former:
+                return
+            suspend(in_=in_)
+            if in_:
+                self.enter()
+                capture.resume_global_capture = resume
+
+        capture.suspend = suspend_and_enter
+
+    def enter(self):
+        if self.former or getpid() != self.channel.pid:
+            return
+        self.channel.pending.ask()
+        self.channel.send({"t": "debugger", "on": True})
+        self.channel.flush()
+        self.channel.pending.wait()  # until the host's terminal is ready, and its size known here
+        self.name_kind()
+        flush_standard_streams()
+        fd = open_fd(self.path, os.O_RDWR | os.O_NOCTTY)
+        for number in range(3):
+            self.former.append(fcntl.fcntl(number, fcntl.F_DUPFD, HIGH_FD))
+            fcntl.fcntl(self.former[-1], fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+            os.dup2(fd, number)
+        os.close(fd)
+        if "readline" in sys.modules:
+            os.kill(self.channel.pid, signal.SIGWINCH)  # it has looked for the size of a terminal at its import
+
+    def leave(self):
+        if not self.former or getpid() != self.channel.pid:
+            return
+        flush_standard_streams()
+        self.channel.pending.ask()
+        fd = open_fd(self.path, os.O_RDWR | os.O_NOCTTY)
+        os.write(fd, self.farewell)
+        os.close(fd)
+        try:
+            self.channel.pending.wait()  # until the host has everything that was written
+        finally:
+            self.put_back()
+        self.channel.send({"t": "debugger", "on": False})
+        self.channel.flush()
+
+    def put_back(self):
+        for number, former in enumerate(self.former):
+            os.dup2(former, number)
+            os.close(former)
+        self.former = []
+        self.unname_kind()
+
+
+def flush_standard_streams():
+    for stream in (sys.stdout, sys.stderr):
+        if not getattr(stream, "closed", True):
+            stream.flush()
+
+
+def farewell_of(spec):
+    """Return the bytes that end what a debugger writes: nobody sees them."""
+    return ("\0%s" % spec["token"]).encode("ascii")
+
+
+def refuse_debugger(config):
+    """Make a failure with an advice of breakpoint() and its like, where they would read the end of standard input."""
+    import pdb  # noqa: T100 - to be replaced
+
+    import pytest
+
+    unlimited = pdb.set_trace  # pytest's own, by now
+
+    def set_trace(*args, **kwargs):
+        __tracebackhide__ = True
+        captures = getattr(config.option, "capture", "") != "no"  # then pytest puts the real standard input back first
+        if captures or sys.stdin is sys.__stdin__:
+            pytest.fail("nobody is there for a debugger: run one image on a terminal, pytest --py-images=IMAGE")
+        return unlimited(*args, **kwargs)  # a test that brings its own
+
+    pdb.set_trace = pytest.set_trace = set_trace
+
+
+class Terminal(object):
+    """The parent's end of the terminal that a debugger in the child has."""
+
+    def __init__(self, spec):
+        self.master, self.slave = os.openpty()
+        fcntl.fcntl(self.master, fcntl.F_SETFL, os.O_NONBLOCK)
+        self.farewell = farewell_of(spec)
+        self.held = b""  # may be the start of the farewell
+        self.typed = b""  # not yet taken
+        spec["terminal_path"] = os.ttyname(self.slave)
+
+    def read(self):
+        """Return what was written, and whether that is all of this debugger; None if there is nothing."""
+        try:
+            data = self.held + os.read(self.master, 1 << 15)
+        except (IOError, OSError) as error:
+            if error.errno in (errno.EAGAIN, errno.EINTR):
+                return None
+            raise
+        data, found, self.held = data.partition(self.farewell)
+        start = data.rfind(b"\0")
+        if not found and start >= 0 and self.farewell.startswith(data[start:]):
+            data, self.held = data[:start], data[start:]
+        return data, bool(found)
+
+    def type(self, data):
+        """Take what was typed; return how an interrupt among it is to be shown, None if there is none.
+
+        The kernel would signal none but the processes that the terminal controls, and in its own time take back what
+        was written meanwhile.
+        """
+        import termios
+
+        modes = termios.tcgetattr(self.slave)
+        _, interrupt, rest = data.rpartition(modes[6][termios.VINTR])
+        if not modes[3] & termios.ISIG or not interrupt:
+            self.typed += data
+            return None
+        self.typed = rest
+        termios.tcflush(self.slave, termios.TCIFLUSH)
+        return b"^C" if modes[3] & termios.ECHO else b""
+
+    def write(self):
+        try:
+            self.typed = self.typed[os.write(self.master, self.typed) :]
+        except (IOError, OSError) as error:
+            if error.errno not in (errno.EAGAIN, errno.EINTR):
+                raise
+
+    def resize(self, rows, columns):
+        import termios
+
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

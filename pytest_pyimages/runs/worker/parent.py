@@ -1,0 +1,341 @@
+"""The first process of the container: it owns the wire, and outlives whatever happens to the child."""
+
+from __future__ import absolute_import, print_function
+
+import errno
+import fcntl
+import json
+import os
+import select
+import signal
+import sys
+
+from .channel import Pending, clock
+from .debugging import Terminal
+from .suite import child_main
+from .tree import complete_source, missing_source
+
+HEARTBEAT_SECONDS = 5.0
+ACKNOWLEDGE_SECONDS = 30.0
+LINGER_SECONDS = 30.0  # how long threads of the suite may outlive pytest
+
+
+def main():
+    """Be the parent process."""
+    control = os.dup(0)
+    wire = os.dup(1)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)  # with -s, what a suite prints is shown as it comes
+    spec = read_spec(control)
+    if spec is None:
+        return 1
+    missing = missing_source(spec["witness"])
+    if missing is not None:
+        line = "%s 1 %s\n" % (spec["token"], json.dumps({"t": "nosource", "path": missing}))
+        os.write(wire, line.encode("ascii"))
+        select.select([control], [], [], ACKNOWLEDGE_SECONDS)
+        return 0
+    spec["incomplete"] = complete_source(spec["project"])
+    return run(spec, wire, control, null)
+
+
+def run(spec, wire, control, null):
+    """Fork, and be the parent of the process that pytest runs in; return this process' exit status."""
+    read_fd, write_fd = os.pipe()
+    wake_read, wake_write = os.pipe()
+    for fd in (read_fd, wake_read, wake_write):
+        fcntl.fcntl(fd, fcntl.F_SETFL, os.O_NONBLOCK)
+    pending = Pending()
+    terminal = Terminal(spec) if spec["terminal"] else None
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        for fd in (control, wire, read_fd, wake_read, wake_write):
+            os.close(fd)
+        if null > 2:
+            os.close(null)
+        if terminal is not None:
+            os.close(terminal.master)
+            os.close(terminal.slave)
+        child_main(write_fd, write_fd, pending, spec)
+    for fd in (control, wire, read_fd, write_fd, wake_read, wake_write):
+        fcntl.fcntl(fd, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake_write)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = Parent(wire, control, read_fd, child, pending, spec["token"], terminal)
+    status = parent.supervise(wake_read)
+    if parent.host_gone:
+        return 1
+    parent.finish(status)
+    return 0
+
+
+class Parent(object):
+    """Owns the wire and outlives whatever happens to the child."""
+
+    def __init__(self, wire, control, read_fd, child, pending, token, terminal):
+        self.wire = wire
+        self.control = control
+        self.read_fd = read_fd
+        self.child = child
+        self.pending = pending
+        self.token = token
+        self.terminal = terminal
+        self.is_debugged = False
+        self.partial = b""
+        self.commands = b""
+        self.beat = clock()
+        self.last = 0  # number of the last record passed on
+        self.ended = None  # when the child's end record was seen
+        self.host_gone = False
+        self.acknowledged = False
+        self.killed_lingering = False
+
+    def write(self, data):
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(self.wire, view) :]
+            except (IOError, OSError) as error:
+                if error.errno not in (errno.EINTR, errno.EAGAIN):
+                    raise
+
+    def pass_on(self, lines):
+        """Forward complete lines, but none twice: a record may be seen in memory first and in the pipe later."""
+        first = int(lines.split(b" ", 2)[1])
+        if first <= self.last:
+            kept = [line for line in lines.splitlines(True) if int(line.split(b" ", 2)[1]) > self.last]
+            lines = b"".join(kept)
+            if not lines:
+                return
+        start = lines.rfind(b"\n", 0, -1) + 1
+        self.last = int(lines[start:].split(b" ", 2)[1])
+        if lines[start:].split(b" ", 2)[2].startswith(b'{"t": "end"'):
+            self.ended = clock()
+        self.write(lines)
+
+    def from_pipe(self):
+        """Read once; return whether there was anything."""
+        try:
+            data = os.read(self.read_fd, 1 << 16)
+        except (IOError, OSError) as error:
+            if error.errno in (errno.EAGAIN, errno.EINTR):
+                return False
+            raise
+        if not data:
+            return False
+        data = self.partial + data
+        end = data.rfind(b"\n") + 1
+        self.partial = data[end:]
+        if end:
+            self.pass_on(data[:end])
+        return True
+
+    def from_memory(self):
+        data, _ = self.pending.peek()
+        # Records still in the pipe come first; what is pending there is newer.
+        if data and not self.partial and int(data.split(b" ", 2)[1]) <= self.last + 1:
+            self.pass_on(data)
+
+    def from_terminal(self):
+        """Read once; return whether there was anything."""
+        found = self.terminal.read()
+        if found is None:
+            return False
+        while self.from_pipe():  # the child said there that it would write, and first
+            continue
+        data, is_all = found
+        if not self.is_debugged:
+            os.write(2, data)  # something that a debugger has started and left behind
+        else:
+            self.show(data)
+        if is_all:
+            self.is_debugged = False
+            self.pending.answer()
+        return True
+
+    def show(self, data):
+        if data:
+            import binascii
+
+            self.aside(t="shown", data=binascii.b2a_base64(data).decode("ascii").strip())
+
+    def attended(self, command, values):
+        """Take what the host says of its terminal, which a debugger has."""
+        if command == b"size":
+            rows, columns = values.split()
+            self.terminal.resize(int(rows), int(columns))
+        elif command == b"attached":
+            self.is_debugged = True
+            self.pending.answer()
+        elif command == b"typed":
+            import binascii
+
+            interrupt = self.terminal.type(binascii.a2b_base64(values))
+            if interrupt is not None:
+                self.show(interrupt)
+                self.signal_child(signal.SIGINT)
+
+    def from_host(self):
+        try:
+            data = os.read(self.control, 4096)
+        except (IOError, OSError) as error:
+            if error.errno == errno.EINTR:
+                return
+            data = b""
+        if not data:
+            self.host_gone = True
+            return
+        self.commands += data
+        while b"\n" in self.commands:
+            line, self.commands = self.commands.split(b"\n", 1)
+            if line == b"stop":
+                self.signal_child(signal.SIGINT)
+            elif line == b"acknowledged":
+                self.acknowledged = True
+            elif self.terminal is not None:
+                self.attended(*line.partition(b" ")[::2])
+
+    def signal_child(self, number):
+        try:
+            os.kill(self.child, number)
+        except OSError as error:
+            if error.errno != errno.ESRCH:
+                raise
+
+    def reap(self):
+        """Return the child's wait status once it has ended; orphans are reaped on the way, as PID 1 must."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except OSError as error:
+                if error.errno == errno.ECHILD:
+                    return None
+                if error.errno == errno.EINTR:
+                    continue
+                raise
+            if pid == 0:
+                return None
+            if pid == self.child:
+                return status
+
+    def record(self, **fields):
+        self.write(("%s %d %s\n" % (self.token, self.last + 1, json.dumps(fields))).encode("ascii"))
+        self.last += 1
+
+    def aside(self, **fields):
+        """Write a record without a number: the child numbers its own, and may be about to use the next."""
+        self.write(("%s 0 %s\n" % (self.token, json.dumps(fields))).encode("ascii"))
+
+    def select(self, wakeup):
+        """Return which descriptors can be read; what was typed is written on the way."""
+        sources, sinks = [self.read_fd, self.control, wakeup], []
+        if self.terminal is not None:
+            sources.append(self.terminal.master)
+            if self.terminal.typed:
+                sinks.append(self.terminal.master)
+        try:
+            ready, writable, _ = select.select(sources, sinks, [], 0.1)
+        except (select.error, OSError) as error:
+            if error.args[0] != errno.EINTR:
+                raise
+            return []
+        if writable:
+            self.terminal.write()
+        return ready
+
+    def watch_clock(self):
+        """Say now and then that this process lives; end a child that stays when all is said."""
+        now = clock()
+        if now - self.beat > HEARTBEAT_SECONDS:
+            self.beat = now
+            self.aside(t="beat", running=self.pending.peek()[1])
+        if self.ended is not None and now - self.ended > LINGER_SECONDS and not self.killed_lingering:
+            self.killed_lingering = True
+            self.signal_child(signal.SIGKILL)
+
+    def supervise(self, wakeup):
+        """Pass records on until the child has ended; return its wait status."""
+        while True:
+            ready = self.select(wakeup)
+            if wakeup in ready:
+                os.read(wakeup, 512)
+            if self.terminal is not None and self.terminal.master in ready:
+                self.from_terminal()
+            if self.read_fd in ready:
+                self.from_pipe()
+            elif not ready:
+                self.from_memory()
+            if self.control in ready:
+                self.from_host()
+            if self.host_gone:
+                self.signal_child(signal.SIGKILL)
+                return None
+            self.watch_clock()
+            status = self.reap()
+            if status is not None:
+                return status
+
+    def finish(self, status):
+        """Say how the child ended, and wait until the host has heard it."""
+        reads = 0  # what the child has left behind may write for ever
+        while self.terminal is not None and reads < 16 and self.from_terminal():
+            reads += 1
+        while self.from_pipe():
+            continue
+        data, running = self.pending.peek()
+        if data:
+            self.pass_on(data)
+        self.record(
+            t="exit",
+            status=os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+            signal=os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
+            running=running,
+            lingered=self.killed_lingering,
+        )
+        deadline = clock() + ACKNOWLEDGE_SECONDS
+        while not self.acknowledged and not self.host_gone and clock() < deadline:
+            if select.select([self.control], [], [], 1.0)[0]:
+                self.from_host()
+
+
+def read_spec(control):
+    """Return the run's description, the first line that the host sends; None if the host is gone.
+
+    Behind it come the files that the description names, for the report of coverage; they are put into a folder.
+    """
+    data = b""
+    while b"\n" not in data:
+        piece = os.read(control, 1 << 16)
+        if not piece:
+            return None
+        data += piece
+    line, _, rest = data.partition(b"\n")
+    spec = json.loads(line.decode("utf-8"))
+    if spec["report"]:
+        spec["report"]["files"] = receive(control, rest, spec["report"]["sizes"])
+        if spec["report"]["files"] is None:
+            return None
+    return spec
+
+
+def receive(control, rest, sizes):
+    """Return files with what the host sends, so many bytes each; None if the host is gone."""
+    import tempfile  # slow to import, and seldom needed
+
+    folder, paths = tempfile.mkdtemp(prefix="pyimages-"), []
+    for size in sizes:
+        paths.append(os.path.join(folder, str(len(paths))))
+        with open(paths[-1], "wb") as file:
+            while size:
+                piece = rest or os.read(control, 1 << 16)
+                if not piece:
+                    return None
+                file.write(piece[:size])
+                piece, rest = piece[:size], piece[size:]
+                size -= len(piece)
+    return paths

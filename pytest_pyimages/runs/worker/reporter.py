@@ -1,0 +1,317 @@
+"""The plugins that turn what pytest says into records."""
+
+from __future__ import absolute_import, print_function
+
+import json
+import os
+import sys
+
+import pytest
+from _pytest.reports import TestReport
+
+from .debugging import Debugger, refuse_debugger
+from .memory import remind
+from .options import add_ignored_options, prepare_inner_workers
+from .records import (
+    MAX_RECORD,
+    as_text,
+    clip,
+    domain_of,
+    fitting,
+    location_of,
+    longrepr_of,
+    plain,
+    properties_of,
+    sections_of,
+)
+from .silence import silence_terminal
+
+PROTOCOL = 1
+
+
+class Reporter(object):
+    """Registered as an object, so that inner xdist workers do not load it again."""
+
+    def __init__(self, channel, spec):
+        self.channel = channel
+        self.spec = spec
+        self.indexes = {}
+        self.held = {}  # node id -> the plain passed phases of the test that is under way
+        self.told = set()  # node ids of tests under way of which something else was reported
+        self.config = None
+        self.deselected = 0
+        self.processes = 0
+        self.debugger = Debugger(channel, spec) if self.spec["terminal"] else None
+
+    def pytest_addoption(self, parser):
+        add_ignored_options(parser, self.spec)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config):
+        self.config = config
+        self.processes = processes_of(config)
+        for name in ("xmlpath", "pastebin", "durations"):  # files, uploads and tables are the host's business
+            if hasattr(config.option, name):
+                setattr(config.option, name, None)
+        forgotten = remind(config, self.spec["memory"])
+        if forgotten:
+            self._warn("PytestCacheWarning", forgotten)
+        self.channel.send(
+            {
+                "t": "hello",
+                "v": PROTOCOL,
+                "python": "%d.%d.%d%s" % (sys.version_info[:3] + (release_suffix(),)),
+                "pytest": pytest.__version__,
+                "rootdir": as_text(getattr(config, "rootpath", None) or config.rootdir),
+                "inifile": as_text(getattr(config, "inipath", None) or config.inifile or ""),
+                "processes": self.processes,
+            }
+        )
+        if self.spec["incomplete"]:
+            self._warn("ReadOnlySourceWarning", self.spec["incomplete"], (self.spec["project"], 0))
+        if hasattr(config.option, "randomly_seed"):  # pytest-randomly, which is configured after this
+            config.option.randomly_seed = self.spec["seed"]
+            self.channel.send({"t": "seed", "seed": self.spec["seed"]})
+        self.channel.flush()
+
+    def pytest_enter_pdb(self):
+        if self.debugger is not None:
+            self.debugger.enter()  # where pytest captures nothing that it would have let go
+
+    def pytest_leave_pdb(self):
+        if self.debugger is not None:
+            self.debugger.leave()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session):
+        distribution = self.config.pluginmanager.getplugin("dsession")
+        if getattr(distribution, "_summary_report", None):  # too many of its processes died
+            self.channel.send({"t": "gaveup", "text": "xdist: %s" % clip(as_text(distribution._summary_report), 4096)})
+        cache = getattr(self.config, "cache", None)
+        if self.spec["memory"] is None or cache is None:
+            return
+        failing = sorted(cache.get("cache/lastfailed", {}))
+        for start in range(0, len(failing), 500):
+            self.channel.send({"t": "failing", "ids": plain(failing[start : start + 500])})
+        self.channel.send({"t": "kept", "stepwise": plain(cache.get("cache/stepwise", None))})
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self, session):
+        silence_terminal(self.config, self.say)  # again: some plugins put a reporter of their own in its place
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session):
+        if self.processes:
+            return  # they collect
+        rows = []
+        for item in session.items:
+            path, line, domain = item.location
+            rows.append([item.nodeid, path, line, domain])
+        self._collected(rows)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_setupnodes(self):
+        prepare_inner_workers(self.spec)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node, ids):
+        if not self.indexes:
+            ids = [self._without_group(nodeid) for nodeid in ids]
+            self._collected([[nodeid, nodeid.split("::")[0], None, domain_of(nodeid)] for nodeid in ids])
+
+    def _without_group(self, nodeid):
+        """Return a node id as everybody knows it: with --dist=loadgroup, xdist adds "@group"."""
+        if self.processes and self.config.option.dist == "loadgroup":
+            at = nodeid.rfind("@")
+            if at > nodeid.rfind("]") and at > nodeid.rfind("::") > 0:
+                return nodeid[:at]
+        return nodeid
+
+    def _collected(self, rows):
+        for index, row in enumerate(rows):
+            self.indexes[row[0]] = index
+        few, size = [], 0
+        for row in rows:
+            few.append(row)
+            size += len(row[0])
+            if len(few) == 500 or size > MAX_RECORD // 64:  # an id is there up to three times
+                self.channel.send({"t": "items", "items": plain(few)})
+                few, size = [], 0
+        if few:
+            self.channel.send({"t": "items", "items": plain(few)})
+        others = self._shard()
+        # What is of other shards was deselected as well, where it was this process that collected.
+        self.channel.send({"t": "collected", "count": len(rows), "deselected": max(self.deselected - others, 0)})
+        self.channel.flush()
+
+    def _shard(self):
+        """Say what the whole was that the tests are a shard of; return how many are of other shards."""
+        if not self.spec["shard"]:
+            return 0
+        try:
+            with open(os.path.join(self.spec["shard"]["folder"], "whole.json")) as file:
+                whole = json.load(file)
+        except (IOError, OSError):  # nothing was divided, as the host will find
+            return 0
+        others = whole.pop("deselected")
+        self.channel.send(dict(whole, t="shard"))
+        return others
+
+    def pytest_deselected(self, items):
+        self.deselected += len(items)
+
+    def pytest_collectreport(self, report):
+        if report.outcome == "passed":
+            return
+        record = {
+            "t": "collect",
+            "id": report.nodeid,
+            "outcome": report.outcome,
+            "longrepr": longrepr_of(report),
+            "sections": sections_of(report),
+        }
+        self.channel.send_text(fitting(record, report))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logstart(self, nodeid):
+        if not self.processes:  # else it is not this process that a test could end
+            self.channel.run(self.indexes.get(nodeid, -1))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logfinish(self, nodeid):
+        nodeid = self._without_group(nodeid)
+        for report in self.held.pop(nodeid, ()):
+            self._send_report(nodeid, report)
+        self.told.discard(nodeid)
+        self.channel.run(-1)
+
+    def pytest_runtest_logreport(self, report):
+        nodeid = self._without_group(report.nodeid)
+        index = self.indexes.get(nodeid)
+        held = self.held.get(nodeid, ())
+        if (
+            index is None
+            # Of a test whose subtests failed, pytest makes a failure when it is asked for the report's status.
+            or nodeid in self.told
+            or not self._is_plain(report)
+            or report.when != ("setup", "call", "teardown", "?")[len(held)]
+        ):
+            for earlier in held:
+                self._send_report(nodeid, earlier)
+            self.held.pop(nodeid, None)
+            self.told.add(nodeid)
+            self._send_report(nodeid, report)
+        elif len(held) == 2:
+            del self.held[nodeid]
+            self.channel.send_text(
+                '{"t":"pass","i":%d,"s":%.6f,"d":[%.6f,%.6f,%.6f]}'
+                % (
+                    index,
+                    getattr(held[0], "start", 0.0),
+                    held[0].duration,
+                    held[1].duration,
+                    report.duration,
+                )
+            )
+        else:
+            self.held[nodeid] = tuple(held) + (report,)
+
+    def _is_plain(self, report):
+        return (
+            report.outcome == "passed"
+            and type(report) is TestReport
+            and not hasattr(report, "wasxfail")
+            and not report.user_properties
+            and not (report.sections and self.spec["passed_output"])
+        )
+
+    def _send_report(self, nodeid, report):
+        status = self.config.hook.pytest_report_teststatus(report=report, config=self.config)
+        category, letter, word = status if status else ("", "", "")
+        if isinstance(word, tuple):
+            word = word[0]
+        record = {
+            "t": "report",
+            "id": nodeid,
+            "location": location_of(report),
+            "when": report.when,
+            "outcome": report.outcome,
+            "status": [clip(as_text(text), 2048) for text in (category, letter, word)],
+            "start": getattr(report, "start", 0.0),
+            "duration": report.duration,
+            "wasxfail": plain(getattr(report, "wasxfail", None)),
+            "properties": properties_of(report),
+            "sections": sections_of(report) if self.spec["passed_output"] or report.outcome != "passed" else [],
+            "longrepr": longrepr_of(report),
+            "subtest": type(report).__name__ == "SubtestReport",
+        }
+        self.channel.send_text(fitting(record, report))
+
+    def pytest_internalerror(self, excrepr):
+        self.channel.send({"t": "internal", "text": clip(as_text(excrepr))})
+
+    def pytest_keyboard_interrupt(self, excinfo):
+        self.pytest_leave_pdb()  # of which pytest says nothing when somebody quits the debugger
+        text = as_text(excinfo.value)
+        self.channel.send({"t": "interrupted", "text": clip(excinfo.typename + (": " + text if text else ""), 4096)})
+
+    if hasattr(pytest, "version_tuple") or int(pytest.__version__.split(".")[0]) >= 6:
+
+        def pytest_warning_recorded(self, warning_message, when, nodeid):
+            self._pass_on(warning_message, when, nodeid)
+
+    else:
+
+        def pytest_warning_captured(self, warning_message, when, item):
+            self._pass_on(warning_message, when, getattr(item, "nodeid", ""))
+
+    def _pass_on(self, warning, when, nodeid):
+        where = as_text(warning.filename), warning.lineno
+        self._warn(warning.category.__name__, as_text(warning.message), where, as_text(when), nodeid)
+
+    def _warn(self, category, text, where=("", 0), when="config", nodeid=""):
+        self.channel.send(
+            {
+                "t": "warning",
+                "category": category,
+                "text": clip(text, 65536),
+                "path": where[0],
+                "line": where[1],
+                "when": when,
+                "id": as_text(nodeid or ""),
+            }
+        )
+
+    def say(self, text):
+        """Take what others write as their summaries."""
+        if text.strip():
+            self.channel.send({"t": "summary", "text": clip(text, MAX_RECORD // 32)})
+
+
+class Silencer(object):
+    """A plugin of its own, since a plugin has one place in the order of a hook."""
+
+    def __init__(self, reporter):
+        self.reporter = reporter
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config):
+        silence_terminal(config, self.reporter.say)
+        if self.reporter.debugger is None or self.reporter.processes:
+            refuse_debugger(config)
+        else:
+            self.reporter.debugger.follow(config)
+
+
+def processes_of(config):
+    """Return how many processes of xdist run the tests; 0 if this one does."""
+    option = config.option
+    if option.collectonly or getattr(option, "dist", "no") in ("no", None):
+        return 0
+    return len(getattr(option, "tx", None) or ())
+
+
+def release_suffix():
+    """Return "", "a1", "b2" or "rc1" for the running Python."""
+    level, serial = sys.version_info[3:5]
+    return {"final": ""}.get(level, "%s%d" % ({"alpha": "a", "beta": "b", "candidate": "rc"}.get(level, level), serial))

@@ -1,0 +1,130 @@
+"""The process that pytest runs the suite in: made to look as if it had been started as pytest."""
+
+from __future__ import absolute_import, print_function
+
+import io
+import os
+import sys
+import traceback
+
+from .channel import Channel
+from .memory import remind
+from .options import INNER, add_ignored_options, prepare_inner_workers
+from .records import as_text
+
+
+def child_main(write_fd, parent_fd, pending, spec):
+    """Be the pytest process; never returns."""
+    status = 3
+    try:
+        os.environ.update(spec["environment"])
+        os.chdir(spec["cwd"])
+        channel = Channel(write_fd, parent_fd, spec["token"], pending)
+        status = run_pytest(channel, spec)
+        channel.send({"t": "end", "status": status})
+        channel.flush()
+    except SystemExit:
+        raise
+    except BaseException:
+        traceback.print_exc()
+        status = 3
+    sys.exit(status)
+
+
+def run_pytest(channel, spec):
+    """Run the suite in this process; return pytest's exit status."""
+    try:
+        import pytest
+    except ImportError as error:
+        channel.send({"t": "internal", "text": "pytest cannot be imported: %s" % as_text(error)})
+        return 3
+    be_pytest(spec)
+    from .reporter import Reporter, Silencer  # which import pytest
+
+    reporter = Reporter(channel, spec)
+    plugins = [reporter, Silencer(reporter)]
+    if spec["coverage"]:
+        coverage = {"__name__": "coverage_worker"}
+        exec(compile(spec["coverage"], "<coverage_worker>", "exec"), coverage)  # noqa: S102
+        if spec["report"]:
+            return coverage["reporting"](channel, spec, add_ignored_options)
+        plugins.append(coverage["measuring"](channel))
+    try:
+        arguments = plugin_arguments(spec)
+    except (IOError, OSError) as error:
+        channel.send({"t": "internal", "text": "the tests cannot be divided into shards: %s" % as_text(error)})
+        return 3
+    try:
+        return int(pytest.main(arguments + spec["args"], plugins=plugins))
+    finally:
+        remove_folders(spec)
+
+
+def run_attended(spec):
+    """Run the suite on the terminal of this process, as pytest alone would; return pytest's exit status."""
+    import pytest
+
+    class Options(object):
+        def pytest_addoption(self, parser):
+            add_ignored_options(parser, spec)
+
+        @pytest.hookimpl(optionalhook=True)
+        def pytest_xdist_setupnodes(self):
+            prepare_inner_workers(spec)
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_configure(self, config):
+            forgotten = remind(config, spec["memory"])
+            if forgotten:
+                sys.stderr.write(forgotten + "\n")
+
+    be_pytest(spec)
+    try:
+        return int(pytest.main(plugin_arguments(spec) + spec["args"], plugins=[Options()]))
+    finally:
+        remove_folders(spec)
+
+
+def be_pytest(spec):
+    """Make this process look as if it had been started as pytest."""
+    stand_in_for_plugins(spec["host_plugins"])
+    sys.argv[:] = [spec["program"]] + spec["args"]
+    sys.path[0:1] = [os.getcwd() if spec["cwd_on_path"] else os.path.dirname(sys.executable)]
+
+
+def plugin_arguments(spec):
+    """Return the arguments that switch the host's plugin off, and on what leaves a shard of the tests."""
+    arguments = ["-p", "no:pyimages", "-p", INNER]
+    spec["folders"] = []  # of files that are to be removed
+    if spec["shard"]:
+        import tempfile  # slow to import, and seldom needed
+
+        folder = spec["shard"]["folder"] = tempfile.mkdtemp(prefix="pyimages-")
+        spec["folders"].append(folder)
+        for name, text in spec["shard"]["files"].items():
+            with io.open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                file.write(text)
+        sys.path.append(folder)  # where inner workers of xdist find it, too
+        arguments += ["-p", "pyimages_shard"]
+    return arguments
+
+
+def remove_folders(spec):
+    if spec["folders"]:
+        import shutil  # likewise
+
+        for folder in spec["folders"]:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def stand_in_for_plugins(host_plugins):
+    """Let ``-p`` find an empty plugin, where the real one is the host's, or that of inner workers of xdist."""
+    for name in [INNER] + host_plugins:
+        sys.modules[name] = type(sys)(str(name), "PYTEST_DONT_REWRITE")
+    try:
+        from importlib.util import find_spec
+    except ImportError:  # Python 2: there the ini file has to do without
+        return
+    for name in ("pyimages", "pytest_pyimages.plugin", "pytest_pyimages"):
+        if name not in sys.modules and find_spec(name.partition(".")[0]) is None:
+            sys.modules[name] = type(sys)(name, "PYTEST_DONT_REWRITE")
