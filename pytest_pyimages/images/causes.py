@@ -17,6 +17,12 @@ _BACKEND = re.compile(
     r"build backend returned an error|Failed to build|subprocess-exited-with-error|Command errored out"
     r"|Failed building wheel|egg_info.* did not run|Build backend failed|error: command .* failed"
 )
+# What was built, as uv and pip name it: "`numpy==1.26.4`", "`shop @ file:///src`", "numpy", "'shop'".
+_BUILT = re.compile(
+    r"Failed to (?:download and )?build `(?P<uv>[^`\s]+)"
+    r"|^ *ERROR: Failed (?:to build|building (?:wheel|editable) for) '?(?P<pip>[\w.-]+)",
+    re.MULTILINE,
+)
 _PIP = re.compile(
     r"^ERROR: (?P<said>(?:No matching distribution found for|Cannot install|Package '|Invalid requirement:"
     r"|Could not open requirements file:|Could not install packages).+)$",
@@ -52,6 +58,12 @@ def install_cause(log: str) -> str:
         if found:
             return _one_line(found)
     return last_words(log)
+
+
+def unbuilt(log: str) -> str:
+    """Return which distribution the last command could not build: "numpy==1.26.4"; empty if its log names none."""
+    found = list(_BUILT.finditer(re.split(r"(?m)^\$ ", log)[-1]))  # one before it had more of a lock file, perhaps
+    return clean_line(found[-1]["uv"] or found[-1]["pip"])[:LONGEST] if found else ""
 
 
 def system_cause(log: str) -> str:

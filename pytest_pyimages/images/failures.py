@@ -8,7 +8,14 @@ from packaging.version import InvalidVersion, Version
 from pytest_pyimages.engines.base import ImageInfo
 from pytest_pyimages.errors import BuildError
 from pytest_pyimages.images.build_faults import build_fault
-from pytest_pyimages.images.causes import install_cause, is_about_python, last_words, readable_lines, system_cause
+from pytest_pyimages.images.causes import (
+    install_cause,
+    is_about_python,
+    last_words,
+    readable_lines,
+    system_cause,
+    unbuilt,
+)
 from pytest_pyimages.images.index_faults import index_faults, is_about_packages
 from pytest_pyimages.images.install_step import Installed
 from pytest_pyimages.images.network import HostNetwork
@@ -74,6 +81,9 @@ def _not_installable(plan: ImagePlan, log: str, network: HostNetwork) -> tuple[s
     index = next(index_faults(network), None) if is_about_packages(log) else None
     if index is not None:
         return _because(problem, index.problem), index.hint
+    built = unbuilt(log)
+    if built:
+        problem = f"{problem}: {network.redaction.redacted(built)} cannot be built"
     missing = build_fault(log, small=small_kind(plan.tag.reference))
     if missing is not None:
         return _because(problem, missing.problem), missing.hint

@@ -63,6 +63,16 @@ def test_what_is_not_for_a_python_is_not_tried_there(pytester: pytest.Pytester, 
     run.result.stdout.no_fnmatch_line("*3.12 *installing*")
 
 
+def test_what_could_not_be_built_is_named(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile(test_it="def test_a(): pass")
+    said = "\n".join(f"         setuptools warns, line {number}" for number in range(40))  # more than what is shown
+    log = f"error: Failed to build `immutables==0.21`\n{said}\n         error: command 'gcc' failed: No such file\n"
+    run = run_images(images="3.14-slim", engine=ENGINE.format(result={"failed": "install", "status": 1, "log": log}))
+    run.result.stdout.fnmatch_lines(
+        "*3.14-slim  not installable: pytest: immutables==0.21 cannot be built: there is no C compiler in the image*"
+    )
+
+
 def test_what_is_installed_where_a_project_names_nothing(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(test_it="def test_a(): pass")
     run_images().result.stdout.fnmatch_lines(["*3.12 *installing pytest"])

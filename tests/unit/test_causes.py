@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_pyimages.images.causes import LONGEST, install_cause, is_about_python, readable_lines, system_cause
+from pytest_pyimages.images.causes import (
+    LONGEST,
+    install_cause,
+    is_about_python,
+    readable_lines,
+    system_cause,
+    unbuilt,
+)
 from pytest_pyimages.images.failures import small_kind
 
 BACKEND = """\
@@ -135,6 +142,44 @@ def test_install_cause(log: str, cause: str) -> None:
 )
 def test_is_about_python(cause: str, is_so: bool) -> None:
     assert is_about_python(cause) is is_so
+
+
+@pytest.mark.parametrize(
+    ("log", "name"),
+    [
+        pytest.param(
+            "error: Failed to build `immutables==0.21`\n  cause: The build backend returned an error\n",
+            "immutables==0.21",
+            id="uv",
+        ),
+        pytest.param(COMPILER, "shop", id="uv: a folder"),
+        pytest.param(
+            "$ uv pip install x\nerror: Failed to build `numpy==1.26.4`\nonce more, without the lock file\n"
+            "$ uv pip install x\nerror: Failed to build `lxml==5.2`\n",
+            "lxml==5.2",
+            id="the last attempt",
+        ),
+        pytest.param(
+            "$ uv pip install x\nerror: Failed to build `numpy==1.26.4`\nonce more, without the lock file\n"
+            "$ uv pip install x\nerror: No solution found when resolving dependencies\n",
+            "",
+            id="the last attempt built nothing",
+        ),
+        pytest.param(
+            "      x = `Failed`\n  note: This error originates from a subprocess\n"
+            "  ERROR: Failed building wheel for immutables\nFailed to build immutables\n",
+            "immutables",
+            id="pip",
+        ),
+        pytest.param("  ERROR: Failed building editable for shop\n", "shop", id="pip: editable"),
+        pytest.param(
+            "ERROR: Failed to build 'shop' when getting requirements to build wheel\n", "shop", id="pip: requirements"
+        ),
+        pytest.param("ERROR: No matching distribution found for requests==99\n", "", id="nothing was built"),
+    ],
+)
+def test_what_could_not_be_built(log: str, name: str) -> None:
+    assert unbuilt(log) == name
 
 
 def test_a_cause_is_never_long() -> None:
