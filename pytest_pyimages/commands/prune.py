@@ -145,5 +145,5 @@ class _Cache:
         return self
 
     def __str__(self) -> str:
-        what = f"volume {CACHE_VOLUME}, the downloads of all builds, {size_text(self.size)}"
+        what = f"volume {CACHE_VOLUME}, what all builds keep, {size_text(self.size)}"
         return f"{what} ({self.problem})" if self.problem else what

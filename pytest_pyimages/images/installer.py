@@ -16,6 +16,7 @@ import py_compile
 import shutil
 import subprocess
 import sys
+import time
 
 CACHE = "/var/cache/pyimages"
 MEMORY = "/run/pyimages"
@@ -50,6 +51,7 @@ def build_environment(job):
     """Return the environment of the install commands: the image's own, and what must not be kept."""
     environment = dict(os.environ)
     environment.update((name, as_variable(value)) for name, value in job["environment"].items())
+    forget_killed()
     home = MEMORY + "/home"
     temporary = "%s/tmp/%s" % (CACHE, job["name"])
     for folder in (home, temporary):
@@ -78,6 +80,15 @@ def build_environment(job):
     for name, text in job["files"].items():
         write_in_memory(name, text)
     return environment, temporary
+
+
+def forget_killed():
+    """Remove what builds that were killed have left in the cache volume; none takes a day."""
+    folder = os.path.join(CACHE, "tmp")
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
+        path = os.path.join(folder, name)
+        if time.time() - os.lstat(path).st_mtime > 24 * 3600:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def as_variable(text):

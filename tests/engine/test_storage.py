@@ -308,6 +308,30 @@ def test_bytecode_of_one_build_is_found_by_the_next(shop: Shop, engine: DockerEn
     assert output == b"True\n"
 
 
+def test_what_a_killed_build_left_in_the_cache_goes_with_the_next(
+    shop: Shop, engine: DockerEngine, create: Create
+) -> None:
+    volume = Mount(kind="volume", source=CACHE_VOLUME, target="/cache")
+    leave = (
+        "import os, sys, time\n"
+        "for name, days in (('killed', 2), ('at-work', 0)):\n"
+        "    folder = f'/cache/tmp/{sys.argv[1]}-{name}'\n"
+        "    os.makedirs(folder + '/deep')\n"
+        "    os.utime(folder, (time.time() - days * 86400,) * 2)\n"
+    )
+    look = (
+        "import os, sys\n"
+        "for name in os.listdir('/cache/tmp'):\n"
+        "    if name.startswith(sys.argv[1]): print(name); os.removedirs(f'/cache/tmp/{name}/deep')\n"
+    )
+    mark = shop.folder.name
+    _, errors, status = outcome(engine, create(leave, mark, mounts=(volume,)))
+    assert status == 0, errors
+    shop("build", SLIM)
+    output, errors, status = outcome(engine, create(look, mark, mounts=(volume,)))
+    assert (output.decode().split(), status) == ([f"{mark}-at-work"], 0), errors
+
+
 def test_an_interrupted_build_leaves_nothing(shop: Shop, engine: DockerEngine, host: str) -> None:
     """Containers and volumes are looked for after every test here."""
     building = subprocess.Popen(

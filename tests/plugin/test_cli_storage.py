@@ -230,7 +230,7 @@ def test_leftovers_and_the_cache(pyimages: Steps) -> None:
         *(["prune", "--older-than", "1d", "--cache"], "print(sorted(engine_of().volumes))"),
     )
     assert "would remove  container forgotten, left by a session that died" in dry.out
-    assert "would remove  volume pytest-pyimages-cache, the downloads of all builds, 1.0 GB" in dry.out
+    assert "would remove  volume pytest-pyimages-cache, what all builds keep, 1.0 GB" in dry.out
     assert "removed  container forgotten" in plain.out
     assert "cache" not in plain.out
     assert "removed  volume pytest-pyimages-cache" in cache.out
