@@ -33,9 +33,11 @@ class Interruptions:
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal returned
         self._before.clear()
 
-    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
         if self._first is not None and now - self._first < PATIENCE:
             return
         self._first = now
-        raise KeyboardInterrupt
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise KeyboardInterrupt(signal.Signals(number).name)  # which pytest shows: nobody has pressed a key

@@ -118,6 +118,9 @@ def test_while_tests_run(
         assert "2 failed, 2 passed" in run.out
         assert "test_last[3.12] " not in run.out
         assert "crashed" not in run.out
+        (number,) = numbers
+        if number != signal.SIGINT:
+            assert f": KeyboardInterrupt: {signal.Signals(number).name}\n" in run.out
     if numbers == [signal.SIGINT]:
         assert "Interrupted" in run.out or "KeyboardInterrupt" in run.out
         assert (pytester.path / "junit.xml").exists()
