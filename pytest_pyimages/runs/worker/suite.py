@@ -21,7 +21,7 @@ def child_main(write_fd, parent_fd, pending, spec):
         os.chdir(spec["cwd"])
         channel = Channel(write_fd, parent_fd, spec["token"], pending)
         status = run_pytest(channel, spec)
-        channel.send({"t": "end", "status": status})
+        channel.send_text('{"t": "end", "status": %d}' % status)  # the parent knows it by how it begins
         channel.flush()
     except SystemExit:
         raise
