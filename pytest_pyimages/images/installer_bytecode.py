@@ -77,7 +77,7 @@ def is_compiled(folder, module):
     try:
         with open(importlib.util.cache_from_source(os.path.join(folder, name)), "rb") as file:
             return file.read(HEADER) == header(seconds, size)
-    except (IOError, OSError):
+    except OSError:
         return False
 
 
@@ -109,11 +109,12 @@ def start(share, packs, temporary):
         warnings.simplefilter("ignore")  # about the text of others; as an error it would be kept for other images, too
         compiled = kept = 0
         for folder, modules in share:
-            pack = pack_path(folder, modules, packs)
+            texts = read_texts(folder, modules)
+            pack = os.path.join(packs, digest_of(folder, texts))
             if restore(folder, modules, pack):
                 kept += len(modules)
             else:
-                compile_folder(folder, modules, pack, temporary)
+                compile_folder(folder, modules, texts, pack, temporary)
                 compiled += len(modules)
         os.write(write, ("%d %d" % (compiled, kept)).encode("ascii"))
         status = 0
@@ -133,14 +134,22 @@ def forget_unused(store):
             pass
 
 
-def pack_path(folder, modules, packs):
-    """Return where the bytecode of a folder's modules is kept: by their text, and by their place, which it names."""
-    digest = hashlib.sha256(repr(folder).encode("utf-8"))
-    for name, _, size in modules:
-        digest.update(("\n%r %d\n" % (name, size)).encode("utf-8"))
+def read_texts(folder, modules):
+    """Return the modules' sources by name, in their order."""
+    texts = {}
+    for name, _, _ in modules:
         with open(os.path.join(folder, name), "rb") as file:
-            digest.update(file.read())
-    return os.path.join(packs, digest.hexdigest())
+            texts[name] = file.read()
+    return texts
+
+
+def digest_of(folder, texts):
+    """Return by what the bytecode of a folder's modules is known: their text, and their place, which it names."""
+    digest = hashlib.sha256(repr(folder).encode("utf-8"))
+    for name, text in texts.items():
+        digest.update(("\n%r %d\n" % (name, len(text))).encode("utf-8"))
+        digest.update(text)
+    return digest.hexdigest()
 
 
 def restore(folder, modules, pack):
@@ -157,15 +166,12 @@ def restore(folder, modules, pack):
     return True
 
 
-def compile_folder(folder, modules, pack, temporary):
+def compile_folder(folder, modules, texts, pack, temporary):
     """Compile modules and keep what comes of it; what cannot be compiled, such as a template, fails as it is run."""
     codes = {}
-    for name, _, _ in modules:
-        path = os.path.join(folder, name)
-        with open(path, "rb") as file:
-            text = file.read()
+    for name, text in texts.items():
         try:
-            codes[name] = marshal.dumps(compile(text, path, "exec", dont_inherit=True))
+            codes[name] = marshal.dumps(compile(text, os.path.join(folder, name), "exec", dont_inherit=True))
         except Exception:  # noqa: S112 - it says so where it is imported
             continue
     write_bytecode(folder, modules, codes)
