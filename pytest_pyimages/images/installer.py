@@ -298,11 +298,6 @@ def warm_up(environment):
         say("pytest does not run by itself here; the suite will tell")
 
 
-def is_here(path, size, seconds):
-    """Whether a file is what the host saw; see missing_source in the worker."""
-    return os.path.exists(path) and os.stat(path).st_size == size and int(os.stat(path).st_mtime) == seconds
-
-
 def python_version():
     level, serial = sys.version_info[3:5]
     suffix = {"final": ""}.get(
@@ -314,15 +309,17 @@ def python_version():
 def main(job):
     if is_elsewhere(job):
         finish({"elsewhere": True})
-    if job["witness"] and not any(is_here(*witness) for witness in job["witness"]):
-        finish({"nosource": job["witness"][0][0]})
+    tree = load(job["worker"]["tree"], "tree")
+    missing = tree["missing_source"](job["witness"])
+    if missing is not None:
+        finish({"nosource": missing})
     os.chdir(job["root"] if os.path.isdir(job["root"]) else "/")
     environment, temporary = build_environment(job)
     project = load(job["installer_project"], "installer_project")
     try:
         made = project["MadeFiles"](os.getcwd(), HOME + "/made")
         if job["extends"]:
-            load(job["worker"]["tree"], "tree")["put_in_place"](HOME + "/made/setup", os.getcwd())
+            tree["put_in_place"](HOME + "/made/setup", os.getcwd())
         else:
             install_system_packages(job, environment)
             if job["setup"]:
