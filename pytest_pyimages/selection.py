@@ -72,22 +72,28 @@ def other_images(invocation: Invocation, labels: Sequence[str]) -> tuple[str, ..
 
     found = []
     for piece in pieces(container_arguments(invocation.args, OWN_OPTIONS), OWN_OPTIONS):
-        text, bracket, last = (piece.value or "").rpartition("[")
-        if piece.name == POSITION and text and bracket and last.endswith("]") and last[:-1] not in labels:
+        text, last = _parted(piece.value or "")
+        if piece.name == POSITION and text and last and last not in labels:
             with contextlib.suppress(ConfigurationError):
-                parse_matrix([last[:-1]])
-                found.append(last[:-1])
+                parse_matrix([last])
+                found.append(last)
     return tuple(dict.fromkeys(found))
 
 
 def _picked(word: str | None, labels: Sequence[str], folder: Path | None = None) -> tuple[str, str]:
     """Return a node id and the image that it is for; no image if it is for all."""
-    text, bracket, last = (word or "").rpartition("[")
-    if bracket and last.endswith("]") and last[:-1] in labels:
+    text, last = _parted(word or "")
+    if last in labels:
         is_path = folder is not None and "::" not in text and (folder / (word or "")).exists()
         if not is_path:
-            return text, last[:-1]
+            return text, last
     return word or "", ""
+
+
+def _parted(word: str) -> tuple[str, str]:
+    """Return what stands before the brackets that end a word, and in them; all and nothing if there are none."""
+    text, bracket, last = word.rpartition("[")
+    return (text, last[:-1]) if bracket and last.endswith("]") else (word, "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
