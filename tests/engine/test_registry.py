@@ -20,7 +20,7 @@ import pytest
 
 from pytest_pyimages.engines.docker import DockerEngine, connect
 from pytest_pyimages.errors import EngineError
-from tests.standins.registry import PASSWORD, USER, Registry, registry
+from tools.standins.registry import PASSWORD, USER, Registry, registry
 
 from .test_main_job import Job, remove_images
 

@@ -13,8 +13,8 @@ import pytest
 from pytest_pyimages.results.html_report import as_html
 from pytest_pyimages.results.json_report import as_document
 from pytest_pyimages.results.outcome import Failure, ImageResult
-from tests.standins.browser import ensure_browser
-from tests.standins.state import StandinError
+from tools.standins.browser import ensure_browser
+from tools.standins.state import StandinError
 
 WIDTH, HEIGHT = 1000, 1000
 

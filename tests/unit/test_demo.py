@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.demo import EXAMPLES, IMAGES, NO_REPORT, Example, unexpected
+from tools.demo import EXAMPLES, IMAGES, NO_REPORT, Example, unexpected
 
 CALENDAR = EXAMPLES[-1]
 

@@ -8,12 +8,12 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from tests.standins.apt import mirror, proxy_variables
-from tests.standins.bridge import bridge_of
-from tests.standins.engine import DEFAULT_URL, endpoints
-from tests.standins.plan import Base, machine_base, newest, plan_for, pyenv_versions
-from tests.standins.state import StandinError, last_lines, run_folder, state_home
-from tests.standins.tree import belongs, pack
+from tools.standins.apt import mirror, proxy_variables
+from tools.standins.bridge import bridge_of
+from tools.standins.engine import DEFAULT_URL, endpoints
+from tools.standins.plan import Base, machine_base, newest, plan_for, pyenv_versions
+from tools.standins.state import StandinError, last_lines, run_folder, state_home
+from tools.standins.tree import belongs, pack
 
 BOOKWORM = Base(distribution="debian", suite="bookworm")
 FORKY = Base(distribution="debian", suite="forky")

@@ -1,4 +1,4 @@
-"""``python -m tests.demo``: the main job on examples/, seen as it is, and checked: 0 if all came out as expected.
+"""``python -m tools.demo``: the main job on examples/, seen as it is, and checked: 0 if all came out as expected.
 
 One of the examples fails on purpose, so its own exit status says nothing; what is expected of each stands below, and
 is compared with the file that ``--py-images-report`` writes.

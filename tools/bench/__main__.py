@@ -1,4 +1,4 @@
-"""``python -m tests.bench [CASE...]``: prints ratios of wall times, and fails only where it could not measure."""
+"""``python -m tools.bench [CASE...]``: prints ratios of wall times, and fails only where it could not measure."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench.cases import CASES
-from tests.bench.clock import NotMeasuredError
-from tests.bench.workshop import Result, Workshop
+from tools.bench.cases import CASES
+from tools.bench.clock import NotMeasuredError
+from tools.bench.workshop import Result, Workshop
 
 ROUNDS = 5
 
 
 def main(arguments: Sequence[str]) -> int:
     """Measure what was asked for, by default everything; return 1 if something could not be measured."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"one of {', '.join(CASES)} (default: all)")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often each side is run (default: %(default)s)")
     asked = parser.parse_args(arguments)

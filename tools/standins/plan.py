@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tests.standins.state import StandinError
+from tools.standins.state import StandinError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

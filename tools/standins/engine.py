@@ -18,9 +18,9 @@ from docker.context import ContextAPI
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from tests.standins.apt import install_packages
-from tests.standins.bridge import bridge_of, ensure_bridge, remove_bridge
-from tests.standins.state import StandinError, State, default_state, last_lines, locked, run_logged, say
+from tools.standins.apt import install_packages
+from tools.standins.bridge import bridge_of, ensure_bridge, remove_bridge
+from tools.standins.state import StandinError, State, default_state, last_lines, locked, run_logged, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

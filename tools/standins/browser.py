@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 
-from tests.standins.apt import install_packages
-from tests.standins.state import StandinError, State, default_state, say
+from tools.standins.apt import install_packages
+from tools.standins.state import StandinError, State, default_state, say
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PACKAGE = "chromium"

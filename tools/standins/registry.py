@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.standins.apt import install_packages
-from tests.standins.state import StandinError, default_state, last_lines, locked
+from tools.standins.apt import install_packages
+from tools.standins.state import StandinError, default_state, last_lines, locked
 
 PROGRAM = "docker-registry"
 START_SECONDS = 15

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.bench.clock import Command, Timing
+from tools.bench.clock import Command, Timing
 
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
 PYIMAGES = (sys.executable, "-m", "pytest_pyimages.cli")

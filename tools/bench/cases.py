@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench.builds import anew_at_once, anew_in_turn, cold_at_once, cold_in_turn, one_more
-from tests.bench.clock import Command, NotMeasuredError, in_turns, seconds_of
-from tests.bench.growth import four_times_as_many
-from tests.bench.images import ordinary_images
-from tests.bench.projects import TESTS, write_many, write_one
-from tests.bench.watch import Request, Watch
-from tests.bench.workshop import PYTEST, Result, Workshop
+from tools.bench.builds import anew_at_once, anew_in_turn, cold_at_once, cold_in_turn, one_more
+from tools.bench.clock import Command, NotMeasuredError, in_turns, seconds_of
+from tools.bench.growth import four_times_as_many
+from tools.bench.images import ordinary_images
+from tools.bench.projects import TESTS, write_many, write_one
+from tools.bench.watch import Request, Watch
+from tools.bench.workshop import PYTEST, Result, Workshop
 
 TAGS = ("3.12", "3.14-slim")
 # What a run that finds everything in place has no reason to ask for (Engine API: pull, build, commit, registry).

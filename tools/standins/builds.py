@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from docker.errors import APIError, DockerException, ImageNotFound
 from requests.exceptions import RequestException
 
-from tests.standins.apt import compiler_steps, copied_steps, package_steps
-from tests.standins.bases import make_bases
-from tests.standins.plan import REPOSITORY, Plan
-from tests.standins.state import StandinError, last_lines, say
-from tests.standins.tree import pack
+from tools.standins.apt import compiler_steps, copied_steps, package_steps
+from tools.standins.bases import make_bases
+from tools.standins.plan import REPOSITORY, Plan
+from tools.standins.state import StandinError, last_lines, say
+from tools.standins.tree import pack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
-    from tests.standins.plan import Base
-    from tests.standins.state import State
+    from tools.standins.plan import Base
+    from tools.standins.state import State
 
 LABEL = "org.pytest-pyimages.standin"
 RECIPE_LABEL = "org.pytest-pyimages.standin.recipe"

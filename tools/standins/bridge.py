@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.standins.state import run_logged
+from tools.standins.state import run_logged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.standins.state import State
+    from tools.standins.state import State
 
 COMMAND_SECONDS = 30
 

@@ -9,15 +9,15 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.standins.apt import install_packages, machine_mirror, machine_proxy_variables
-from tests.standins.plan import RUNTIME_LIBRARIES, Base
-from tests.standins.state import StandinError, last_lines, run_logged, say
+from tools.standins.apt import install_packages, machine_mirror, machine_proxy_variables
+from tools.standins.plan import RUNTIME_LIBRARIES, Base
+from tools.standins.state import StandinError, last_lines, run_logged, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tests.standins.plan import Distribution
-    from tests.standins.state import State
+    from tools.standins.plan import Distribution
+    from tools.standins.state import State
 
 COMPONENTS = {"debian": "main", "ubuntu": "main universe"}
 PACKAGES = ("apt", "ca-certificates", "netbase", "tzdata", *RUNTIME_LIBRARIES)

@@ -12,17 +12,17 @@ import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from requests.exceptions import RequestException
 
-from tests.standins.builds import STEP_SECONDS, build, has_image
-from tests.standins.plan import REPOSITORY, machine_base, plan_for, pyenv_versions
-from tests.standins.state import StandinError, default_state, locked, say
+from tools.standins.builds import STEP_SECONDS, build, has_image
+from tools.standins.plan import REPOSITORY, machine_base, plan_for, pyenv_versions
+from tools.standins.state import StandinError, default_state, locked, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from docker import DockerClient
 
-    from tests.standins.plan import Plan
-    from tests.standins.state import State
+    from tools.standins.plan import Plan
+    from tools.standins.state import State
 
 REGISTRY_SECONDS = 6
 LOCK_SECONDS = 1800

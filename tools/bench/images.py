@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from uuid import uuid4
 
-from tests.bench.clock import NotMeasuredError
+from tools.bench.clock import NotMeasuredError
 
 # pip compiles the packages that it installs. The standard library stays as the base image has it, without bytecode,
 # and pytest has never run: both is what the plugin's own images have ahead.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.bench.clock import NotMeasuredError
+from tools.bench.clock import NotMeasuredError
 
 _REQUEST = re.compile(rb"(GET|HEAD|POST|PUT|DELETE) (?:/v[0-9.]+)?(/[^ \r\n]*) HTTP/1\.1\r\n")
 _IMAGE = re.compile(rb'"Image": ?"([^"]+)"')

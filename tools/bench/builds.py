@@ -9,9 +9,9 @@ from pathlib import Path
 
 from pytest_pyimages.engines.labels import KIND, LABEL
 from pytest_pyimages.images.install_step import CACHE_VOLUME
-from tests.bench.clock import Command, NotMeasuredError, Timing, in_turns, seconds_of
-from tests.bench.projects import write_requirements, write_requiring
-from tests.bench.workshop import PYIMAGES, Result, Workshop
+from tools.bench.clock import Command, NotMeasuredError, Timing, in_turns, seconds_of
+from tools.bench.projects import write_requirements, write_requiring
+from tools.bench.workshop import PYIMAGES, Result, Workshop
 
 TAGS = ("3.11-slim", "3.12-slim", "3.13-slim", "3.14-slim")
 BUNDLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")

@@ -1,4 +1,4 @@
-"""The command line: ``python -m tests.standins {engine,images,run,stop}``."""
+"""The command line: ``python -m tools.standins {engine,images,run,stop}``."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from tests.standins.engine import ensure_engine, stop_engine
-from tests.standins.images import ensure_images
-from tests.standins.plan import REPOSITORY
-from tests.standins.state import StandinError, say
+from tools.standins.engine import ensure_engine, stop_engine
+from tools.standins.images import ensure_images
+from tools.standins.plan import REPOSITORY
+from tools.standins.state import StandinError, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.standins", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.standins", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("engine", help="have an engine and print its DOCKER_HOST")
     images = commands.add_parser("images", help=f"have an image {REPOSITORY}:TAG for every TAG")

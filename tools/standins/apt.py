@@ -9,13 +9,13 @@ import shlex
 import subprocess
 from typing import TYPE_CHECKING
 
-from tests.standins.state import run_logged
+from tools.standins.state import run_logged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.standins.plan import Base
-    from tests.standins.state import State
+    from tools.standins.plan import Base
+    from tools.standins.state import State
 
 COMPILER = ("gcc", "g++", "libc6-dev", "make", "git")
 QUESTION_SECONDS = 60

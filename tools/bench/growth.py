@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 
-from tests.bench.clock import Command, in_turns, seconds_and_size_of, seconds_of
-from tests.bench.projects import write_many
-from tests.bench.workshop import PYTEST, Result, Workshop
+from tools.bench.clock import Command, in_turns, seconds_and_size_of, seconds_of
+from tools.bench.projects import write_many
+from tools.bench.workshop import PYTEST, Result, Workshop
 
 TAGS = ("3.10-slim", "3.11-slim", "3.12-slim", "3.13-slim", "3.14-slim", "3.12")
 FEW, MANY = 5_000, 20_000
