@@ -59,6 +59,9 @@ _REMOVED = {
     **dict.fromkeys(("crypt", "lib2to3", "msilib", "nis", "ossaudiodev", "spwd"), (13, "")),
 }
 
+# Modules that newer standard libraries have and the host's may lack ("What's New in Python" 3.11, 3.14 and 3.15).
+_ADDED = ("tomllib", "annotationlib", "compression", "profiling")
+
 
 def distribution_of(module: str) -> str:
     """Return a requirement for the distribution that has a module; empty if that cannot be told from its name.
@@ -79,7 +82,7 @@ def distribution_of(module: str) -> str:
 
 def is_standard(module: str) -> bool:
     """Whether a module is of the standard library, of this or of another Python."""
-    return module.partition(".")[0] in {*sys.stdlib_module_names, *_REMOVED}
+    return module.partition(".")[0] in {*sys.stdlib_module_names, *_REMOVED, *_ADDED}
 
 
 def removed_in(module: str) -> str:

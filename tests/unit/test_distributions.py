@@ -52,6 +52,7 @@ def test_all_of_them_can_be_asked_for() -> None:
 
 def test_the_standard_library() -> None:
     assert is_standard("tomllib")
+    assert is_standard("annotationlib")  # whatever Python runs this test
     assert is_standard("distutils.core")
     assert not is_standard("requests")
     assert removed_in("imp") == "3.12"
