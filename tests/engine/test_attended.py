@@ -19,6 +19,7 @@ import pytest
 
 from pytest_pyimages.engines.docker import DockerEngine
 from pytest_pyimages.engines.labels import HOST
+from tests.support.golden import message
 
 from .test_main_job import Job, remove_images
 
@@ -139,9 +140,7 @@ def test_a_command_that_is_not_there_or_was_killed(job: Job) -> None:
 def test_one_image_at_a_time(job: Job) -> None:
     done = run(job, f"3.12,{SLIM}", "--", "true")
     assert (done.returncode, done.stdout) == (4, "")
-    assert done.stderr == (
-        f"ERROR: one image at a time has the terminal, and these are several: 3.12, {SLIM} · name one\n"
-    )
+    assert done.stderr == message("cli", "several-images", labels=f"3.12, {SLIM}") + "\n"
 
 
 def test_a_command_ends_with_its_host(job: Job, engine: DockerEngine, host: str) -> None:
@@ -169,7 +168,7 @@ def test_interrupted(job: Job) -> None:
     assert process.stdout.readline() == "begun\n"
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
-    assert (process.returncode, said.splitlines()[-1]) == (2, "interrupted")
+    assert (process.returncode, said.splitlines()[-1]) == (2, message("cli", "interrupted"))
 
 
 def test_shell(job: Job, terminals: list[Terminal]) -> None:
@@ -197,8 +196,7 @@ def test_shell(job: Job, terminals: list[Terminal]) -> None:
 
 def test_shell_without_a_terminal(job: Job) -> None:
     done = subprocess.run([*PYIMAGES, "shell"], cwd=job.folder, capture_output=True, text=True, timeout=60)
-    told = "ERROR: a shell needs a terminal · use `pyimages run IMAGE -- COMMAND` without one\n"
-    assert (done.returncode, done.stderr) == (4, told)
+    assert (done.returncode, done.stderr) == (4, message("cli", "shell-without-terminal") + "\n")
 
 
 @pytest.mark.parametrize("option", ["--pdb", "-s", "--strict-markers"])
