@@ -31,9 +31,7 @@ def test_every_message_is_expected_by_a_test() -> None:
 
 
 def test_fields_are_filled_in(area: Path) -> None:
-    area.write_text(
-        "# a comment\n\nno-image: no image {label} in {{this}}\n    build {label}\ntwo:\n    one\n    two\n"
-    )
+    area.write_text("# a comment\n\none: no {label} in {{this}}\n    build {label}\ntwo:\n    one\n    two\n")
     assert message("area", "one", label="3.12") == "no 3.12 in {this}\nbuild 3.12"
     assert message("area", "two") == "one\ntwo"
 
