@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_pyimages.engines.base import Engine
-    from pytest_pyimages.images.build import BuiltImage
-    from pytest_pyimages.images.project import Project
-    from pytest_pyimages.images.recipe import Recipe
+    from pytest_pyimages.engines import Engine
+    from pytest_pyimages.host import Settings
+    from pytest_pyimages.images import BuiltImage, Recipe
     from pytest_pyimages.matrix import ImageTag
-    from pytest_pyimages.results.outcome import ImageResult
-    from pytest_pyimages.settings import Settings
+    from pytest_pyimages.project import Project
+    from pytest_pyimages.results import ImageResult
 
 
 @pytest.hookspec(firstresult=True)

@@ -11,14 +11,31 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_pyimages import barehost, commandline, reporters
-from pytest_pyimages.connecting import connect
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
-from pytest_pyimages.options import INI_KEYS, OPTIONS, OWN_OPTIONS
-from pytest_pyimages.settings import INSIDE, Invocation, Settings
+from pytest_pyimages.host import (
+    INI_KEYS,
+    INSIDE,
+    OPTIONS,
+    OWN_OPTIONS,
+    Invocation,
+    Settings,
+    captures_nothing,
+    debugs,
+    divided,
+    forget_project,
+    invocation_of,
+    measures,
+    options,
+    refusal,
+    refused,
+    rewrite_arguments,
+    unknown_arguments,
+    wants_images,
+)
+from pytest_pyimages.session import connect
 
 if TYPE_CHECKING:
-    from pytest_pyimages.runs.host_terminal import HostTerminal
+    from pytest_pyimages.runs import HostTerminal
 
 INVOCATION = pytest.StashKey[Invocation]()
 TERMINAL = pytest.StashKey["HostTerminal | None"]()
@@ -41,10 +58,10 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     config = pluginmanager.get_plugin("pytestconfig")
     if config is None or hasattr(config, "workerinput"):
         return
-    invocation = getattr(config, "pyimages_invocation", None) or barehost.invocation_of(config)
-    if barehost.wants_images(invocation):
+    invocation = getattr(config, "pyimages_invocation", None) or invocation_of(config)
+    if wants_images(invocation):
         config.stash[INVOCATION] = invocation
-        barehost.forget_project(config)
+        forget_project(config)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -56,19 +73,20 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
     if invocation is not None:
         terminal = _terminal()
         early_config.stash[TERMINAL] = terminal
-        divided = early_config.stash[INVOCATION] = barehost.divided(early_config, invocation)
-        refusal = commandline.refused(invocation.all_args, OWN_OPTIONS, terminal=terminal is not None)
-        typed = [option.name for option in commandline.options(invocation.args, OWN_OPTIONS)]
-        refusal = refusal or reporters.refusal(typed, divided.host_options)
-        if refusal is not None:
-            raise pytest.UsageError(f"{refusal[0]} cannot be used with --py-images: {refusal[1]}")
-        from pytest_pyimages.slips import check_positions
+        shared = early_config.stash[INVOCATION] = divided(early_config, invocation)
+        reason = refused(invocation.all_args, OWN_OPTIONS, terminal=terminal is not None)
+        typed = [option.name for option in options(invocation.args, OWN_OPTIONS)]
+        reason = reason or refusal(typed, shared.host_options)
+        if reason is not None:
+            raise pytest.UsageError(f"{reason[0]} cannot be used with --py-images: {reason[1]}")
+
+        from pytest_pyimages.host import check_positions
 
         try:
             check_positions(invocation)
         except PyimagesError as error:
             raise pytest.UsageError(str(error)) from None
-        barehost.rewrite_arguments(early_config, args, invocation, divided.host_options)
+        rewrite_arguments(early_config, args, invocation, shared.host_options)
     return (yield)
 
 
@@ -79,9 +97,10 @@ def _check_spelling(early_config: pytest.Config, args: list[str]) -> None:
     nearly_ours = [word for word in words if word.startswith(("--py-im", "--pyim"))]
     if not nearly_ours:
         return
-    from pytest_pyimages.slips import check_options
 
-    unknown = barehost.unknown_arguments(early_config, nearly_ours)
+    from pytest_pyimages.host import check_options
+
+    unknown = unknown_arguments(early_config, nearly_ours)
     try:
         check_options(nearly_ours, unknown, [early_config.rootpath, early_config.invocation_params.dir])
     except PyimagesError as error:
@@ -90,7 +109,7 @@ def _check_spelling(early_config: pytest.Config, args: list[str]) -> None:
 
 def _terminal() -> HostTerminal | None:
     """Return the terminal, before pytest takes standard input: a debugger may want it."""
-    from pytest_pyimages.runs.host_terminal import HostTerminal
+    from pytest_pyimages.runs import HostTerminal
 
     return HostTerminal.find()
 
@@ -101,9 +120,7 @@ def _runs_on_terminal(invocation: Invocation) -> bool:
     What is measured has to come back: with --cov, -s shows what the suite prints, and no more.
     """
     args = invocation.all_args
-    return bool(commandline.debugs(args, OWN_OPTIONS)) or (
-        commandline.captures_nothing(args, OWN_OPTIONS) and not commandline.measures(args)
-    )
+    return bool(debugs(args, OWN_OPTIONS)) or (captures_nothing(args, OWN_OPTIONS) and not measures(args))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -115,7 +132,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     invocation = config.stash[INVOCATION]
     if not _runs_on_terminal(invocation):
         return None
-    from pytest_pyimages.commands.attend import attend_suite
+    from pytest_pyimages.cli import attend_suite
 
     try:
         return attend_suite(config, invocation, terminal)
@@ -139,6 +156,6 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from None
     config.pluginmanager.register(session, "pyimages-session")
     if config.getoption("xmlpath", None):
-        from pytest_pyimages.results.junit import JunitSuites
+        from pytest_pyimages.results import JunitSuites
 
         config.pluginmanager.register(JunitSuites(config, session.results), "pyimages-junit")

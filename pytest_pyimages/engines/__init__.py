@@ -1,1 +1,42 @@
 """Container engines behind one protocol; only ``docker`` and what it alone imports know docker-py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_pyimages.facade import lazy_names
+
+if TYPE_CHECKING:
+    from pytest_pyimages.engines.base import (
+        STDOUT,
+        BuildContext,
+        ContainerSpec,
+        ContainerStream,
+        Engine,
+        ImageInfo,
+        Leftover,
+        Mount,
+    )
+    from pytest_pyimages.engines.builds import context_files
+    from pytest_pyimages.engines.docker import connect
+
+__all__ = [
+    "STDOUT",
+    "BuildContext",
+    "ContainerSpec",
+    "ContainerStream",
+    "Engine",
+    "ImageInfo",
+    "Leftover",
+    "Mount",
+    "connect",
+    "context_files",
+]
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "base": "BuildContext ContainerSpec ContainerStream Engine ImageInfo Leftover Mount STDOUT",
+        "builds": "context_files",
+        "docker": "connect",
+    },
+)

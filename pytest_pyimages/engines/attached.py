@@ -18,7 +18,7 @@ from urllib3.util import wait_for_read, wait_for_write
 
 from pytest_pyimages.engines import frames
 from pytest_pyimages.engines.base import STDOUT
-from pytest_pyimages.engines.connect import request
+from pytest_pyimages.engines.client import request
 from pytest_pyimages.engines.faults import CLIENT_ERRORS, engine_error
 from pytest_pyimages.errors import EngineError
 

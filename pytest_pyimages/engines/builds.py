@@ -16,10 +16,10 @@ from docker.api import APIClient
 from docker.utils.build import exclude_paths
 
 from pytest_pyimages.engines.base import BuildContext
-from pytest_pyimages.engines.connect import request
+from pytest_pyimages.engines.client import request
 from pytest_pyimages.engines.faults import CLIENT_ERRORS, engine_error
-from pytest_pyimages.engines.wording import one_line
 from pytest_pyimages.errors import EngineError
+from pytest_pyimages.text import one_line
 
 DOCKERFILE = ".pyimages.Dockerfile"  # beside what the context may have under the usual name
 MEMORY_BYTES = 8 * 1024**2  # what is larger waits in a temporary file

@@ -28,12 +28,12 @@ from pytest_pyimages.engines.base import (
     Mount,
     PullProgress,
 )
-from pytest_pyimages.engines.connect import new_client, probe, request
+from pytest_pyimages.engines.client import new_client, probe, request
 from pytest_pyimages.engines.endpoint import Endpoint, find_endpoint
 from pytest_pyimages.engines.faults import is_timeout, wrapped
 from pytest_pyimages.engines.images import image_info
-from pytest_pyimages.engines.wording import one_line
 from pytest_pyimages.errors import ConfigurationError, EngineError
+from pytest_pyimages.text import one_line
 
 PROBE_SECONDS = 4.0  # a run without an engine is to end within five, the start of the process included
 CALL_SECONDS = 300.0  # docker-py's 60 are too few for a busy disk (docker-py#2266)

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_pyimages.engines.wording import one_line
 from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.text import one_line
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
 PODMAN_SOCKET = "/run/podman/podman.sock"

@@ -17,8 +17,8 @@ import requests.exceptions
 import urllib3.exceptions
 
 from pytest_pyimages.engines.endpoint import NAME_ONE
-from pytest_pyimages.engines.wording import one_line
 from pytest_pyimages.errors import ConfigurationError, EngineError, ImageNotFound
+from pytest_pyimages.text import one_line
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from pytest_pyimages.engines.base import STDERR, STDOUT
-from pytest_pyimages.engines.wording import one_line
 from pytest_pyimages.errors import EngineError
+from pytest_pyimages.text import one_line
 
 PIECE = 1 << 16  # bytes; a larger frame is delivered in several pieces
 _HEADER = struct.Struct(">BxxxL")

@@ -13,10 +13,10 @@ from docker.api import APIClient
 from docker.utils import parse_repository_tag
 
 from pytest_pyimages.engines.base import PullProgress
-from pytest_pyimages.engines.connect import request
+from pytest_pyimages.engines.client import request
 from pytest_pyimages.engines.faults import CLIENT_ERRORS, engine_error
-from pytest_pyimages.engines.wording import one_line
 from pytest_pyimages.errors import EngineError, ImageNotFound
+from pytest_pyimages.text import one_line
 
 _OTHERS = "name a mirror with --py-images-registry, or use images that the engine has"
 _MEANINGS = (

@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from pytest_pyimages.engines.base import Engine, ImageInfo
-from pytest_pyimages.engines.labels import LABEL, PYTHON
+from pytest_pyimages.containers import Ownership, Source
+from pytest_pyimages.engines import Engine, ImageInfo
+from pytest_pyimages.engines.labels import LABEL, PYTHON_LABEL
 from pytest_pyimages.errors import BuildError
-from pytest_pyimages.images.base_images import BaseImages
+from pytest_pyimages.images.bases import BaseImages
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.recipe import environment_reference
-from pytest_pyimages.runs.ownership import Ownership
-from pytest_pyimages.runs.source import Source
 
 if TYPE_CHECKING:
-    from pytest_pyimages.images.making import Maker
-    from pytest_pyimages.images.network import HostNetwork
+    from pytest_pyimages.images.builder import Maker
+    from pytest_pyimages.indexes import HostNetwork
 
 LOCK_SECONDS = 1800
 
@@ -86,8 +85,8 @@ class Builder:
 
     def _loaded_maker(self) -> Maker:
         """Return what makes images; most sessions find all of theirs, and need not load it."""
+        from pytest_pyimages.images.builder import Maker
         from pytest_pyimages.images.install_step import InstallStep
-        from pytest_pyimages.images.making import Maker
 
         with self._lock:
             if self._maker is None:
@@ -116,9 +115,9 @@ class Builder:
         image, cached = self._engine.find_image(reference), True
         if image is None:
             image, cached = self._build_once(plan, base, reference)
-        python = image.labels.get(PYTHON, "")
+        python = image.labels.get(PYTHON_LABEL, "")
         if plan.recipe.lock is not None:
-            from pytest_pyimages.images.locks_fate import fate_note  # few projects have one
+            from pytest_pyimages.project import fate_note
 
             fate = image.labels.get(f"{LABEL}.lock", "")
             note = fate_note(plan.recipe.lock, fate, label=plan.tag.label, python=python)

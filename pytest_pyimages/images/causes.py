@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pytest_pyimages.runs.text import clean_line
+from pytest_pyimages.text import clean_line
 
 LONGEST = 240  # characters of a cause
 # What dpkg counts up, a line for each five per cent; and what a carriage return has wiped out.

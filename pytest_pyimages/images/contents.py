@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from pytest_pyimages.images.plan import ImagePlan
-from pytest_pyimages.images.redaction import Redaction
+from pytest_pyimages.indexes import Redaction
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
 

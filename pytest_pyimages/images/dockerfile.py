@@ -87,7 +87,7 @@ def _sources(rest: str) -> Iterator[str]:
 
 def _copied(context: Path, sources: Iterable[str]) -> Iterator[str]:
     patterns = [PurePosixPath(source.lstrip("/")).as_posix() for source in sources]
-    from pytest_pyimages.engines.builds import context_files  # with docker-py, and few Dockerfiles copy anything
+    from pytest_pyimages.engines import context_files
 
     for name in context_files(context):
         parents = ["."] + [parent.as_posix() for parent in PurePosixPath(name).parents]

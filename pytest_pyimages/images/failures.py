@@ -5,7 +5,7 @@ from __future__ import annotations
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from pytest_pyimages.engines.base import ImageInfo
+from pytest_pyimages.engines import ImageInfo
 from pytest_pyimages.errors import BuildError
 from pytest_pyimages.images.build_faults import build_fault
 from pytest_pyimages.images.causes import (
@@ -16,10 +16,9 @@ from pytest_pyimages.images.causes import (
     system_cause,
     unbuilt,
 )
-from pytest_pyimages.images.index_faults import index_faults, is_about_packages
 from pytest_pyimages.images.install_step import Installed
-from pytest_pyimages.images.network import HostNetwork
 from pytest_pyimages.images.plan import ImagePlan
+from pytest_pyimages.indexes import HostNetwork, index_faults, is_about_packages
 from pytest_pyimages.matrix import ImageTag
 
 LOG_LINES = 30

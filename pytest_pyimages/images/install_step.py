@@ -11,18 +11,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_pyimages.engines.base import STDOUT, ContainerSpec, Engine, Mount
-from pytest_pyimages.engines.labels import KIND, LABEL
+from pytest_pyimages.containers import Ownership, Source, refused_mount, witnesses
+from pytest_pyimages.engines import STDOUT, ContainerSpec, Engine, Mount
+from pytest_pyimages.engines.labels import KIND_LABEL, LABEL
 from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound
 from pytest_pyimages.images.install_log import InstallLog
-from pytest_pyimages.images.network import HostNetwork
-from pytest_pyimages.images.places import MEMORY
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.recipe import installer_sources, worker_sources
-from pytest_pyimages.images.redaction import Redaction
-from pytest_pyimages.images.way_in import WayIn, way_in
-from pytest_pyimages.runs.ownership import Ownership
-from pytest_pyimages.runs.source import Source, refused_mount, witnesses
+from pytest_pyimages.indexes import MEMORY, HostNetwork, Redaction, WayIn, way_in
 
 CACHE_VOLUME = "pytest-pyimages-cache"
 CACHE_TARGET = "/var/cache/pyimages"
@@ -149,7 +145,7 @@ class InstallStep:
     def _live(self, plan: ImagePlan, new: NewImage, future: Future[Installed]) -> None:
         """Set the future's result as soon as the image is there: what is removed then keeps nobody waiting."""
         engine, owner = self._engine, self._owner
-        engine.create_volume(CACHE_VOLUME, labels={LABEL: "1", KIND: "cache"}, options={})
+        engine.create_volume(CACHE_VOLUME, labels={LABEL: "1", KIND_LABEL: "cache"}, options={})
         way = self._way(plan)
         with self._source.mounted(engine, owner) as (mounts, prepare):
             name = owner.name()

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from pytest_pyimages.images.project import Project
 from pytest_pyimages.images.recipe import text_digest
+from pytest_pyimages.project import Project
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 FORGOTTEN_AFTER = 90 * 24 * 3600.0  # seconds that an image of another engine, perhaps switched off, is remembered

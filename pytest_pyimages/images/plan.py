@@ -7,11 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.images.configuration import Configuration, ImageConfiguration
-from pytest_pyimages.images.ini_demands import Ini
-from pytest_pyimages.images.project import Project, find_project
 from pytest_pyimages.images.recipe import Content, Recipe, content_of, recipe_for
 from pytest_pyimages.matrix import ImageTag
+from pytest_pyimages.project import Configuration, ImageConfiguration, Ini, Project, find_project
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from pytest_pyimages.engines.base import Engine
-from pytest_pyimages.engines.labels import LABEL, ROOT
+from pytest_pyimages.engines import Engine
+from pytest_pyimages.engines.labels import LABEL, ROOT_LABEL
 from pytest_pyimages.errors import EngineError
 from pytest_pyimages.images.last_used import LastUsed
 from pytest_pyimages.images.storage import Storage, StoredImage, read_storage
@@ -134,7 +134,7 @@ def prune_superseded(engine: Engine, last_used: LastUsed, image: str) -> str:
     :return: what was removed, in words; empty if nothing was.
     """
     new = engine.find_image(image)
-    root = new.labels.get(ROOT, "") if new is not None else ""
+    root = new.labels.get(ROOT_LABEL, "") if new is not None else ""
     if not root:
         return ""
     storage = read_storage(engine, last_used, root=root)

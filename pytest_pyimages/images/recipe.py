@@ -14,13 +14,12 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_pyimages.engines.base import ImageInfo
-from pytest_pyimages.images.configuration import ImageConfiguration
-from pytest_pyimages.images.project import Project, build_sources
+from pytest_pyimages.engines import ImageInfo
+from pytest_pyimages.project import ImageConfiguration, Project, build_sources
 
 if TYPE_CHECKING:
     from pytest_pyimages.images.dockerfile import Dockerfile
-    from pytest_pyimages.images.locks import Lock
+    from pytest_pyimages.project import Lock
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -169,13 +168,13 @@ def text_digest(text: str) -> str:
 
 def worker_sources() -> dict[str, str]:
     """Return the source of each module of the worker, which every environment image carries."""
-    folder = resources.files("pytest_pyimages.runs").joinpath("worker")
+    folder = resources.files("pytest_pyimages.inside").joinpath("worker")
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".py")), key=lambda file: file.name)
     return {file.name.removesuffix(".py"): file.read_text(encoding="utf-8") for file in files}
 
 
 def installer_sources() -> dict[str, str]:
     """Return the sources of the install step, the one that is run first; the names are those in its job."""
-    folder = resources.files("pytest_pyimages.images")
+    folder = resources.files("pytest_pyimages.inside").joinpath("installer")
     names = ("installer", "installer_project", "installer_lock", "installer_bytecode")
     return {name: folder.joinpath(f"{name}.py").read_text(encoding="utf-8") for name in names}

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from pytest_pyimages.engines.base import Engine, ImageInfo
-from pytest_pyimages.engines.labels import ASKED
+from pytest_pyimages.engines import Engine, ImageInfo
+from pytest_pyimages.engines.labels import REQUEST_LABEL
 from pytest_pyimages.images.recipe import Recipe, environment_reference
 from pytest_pyimages.images.storage import StoredImage, asked_for, dockerfile_reference, plain
 
@@ -73,7 +73,7 @@ def _compared(image: StoredImage, base: ImageInfo | None, recipes: Sequence[Reci
         return "base image changed since"
     if not recipes:
         return "unknown"
-    asked = image.info.labels.get(ASKED)
+    asked = image.info.labels.get(REQUEST_LABEL)
     same = any(asked_for(recipe) == asked for recipe in recipes)
     return "made by another version" if same else "requirements changed since"
 

@@ -7,20 +7,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, cast
 
-from pytest_pyimages.engines.base import Engine, ImageInfo
+from pytest_pyimages.engines import Engine, ImageInfo
 from pytest_pyimages.engines.labels import (
-    ASKED,
-    BASE,
-    CONTENTS,
-    KIND,
+    BASE_LABEL,
+    CONTENTS_LABEL,
+    KIND_LABEL,
     LABEL,
-    OPTIONS,
-    PROJECT,
-    PYTHON,
-    RECIPE,
-    REFERENCE,
-    ROOT,
-    TAG,
+    OPTIONS_LABEL,
+    PROJECT_LABEL,
+    PYTHON_LABEL,
+    RECIPE_LABEL,
+    REFERENCE_LABEL,
+    REQUEST_LABEL,
+    ROOT_LABEL,
+    TAG_LABEL,
 )
 from pytest_pyimages.images.contents import Contents, as_label, contents_of, from_label
 from pytest_pyimages.images.dockerfile import Dockerfile
@@ -38,14 +38,14 @@ _PODMAN = "localhost/"  # how Podman completes a reference without a host
 def image_labels(plan: ImagePlan, base: ImageInfo) -> dict[str, str]:
     """Return the labels that tell what an image is for. Credentials in what is installed are left out."""
     return {
-        PROJECT: plan.project.name,
-        ROOT: root_digest(plan.project),
-        TAG: plan.tag.label,
-        REFERENCE: plan.tag.reference,
-        BASE: base.id,
-        CONTENTS: as_label(contents_of(plan)),
-        OPTIONS: "\n".join(plan.project.typed),
-        ASKED: asked_for(plan.recipe),
+        PROJECT_LABEL: plan.project.name,
+        ROOT_LABEL: root_digest(plan.project),
+        TAG_LABEL: plan.tag.label,
+        REFERENCE_LABEL: plan.tag.reference,
+        BASE_LABEL: base.id,
+        CONTENTS_LABEL: as_label(contents_of(plan)),
+        OPTIONS_LABEL: "\n".join(plan.project.typed),
+        REQUEST_LABEL: asked_for(plan.recipe),
     }
 
 
@@ -75,25 +75,27 @@ class StoredImage:
 
     @property
     def kind(self) -> Kind:
-        return cast("Kind", self.info.labels[KIND])
+        return cast("Kind", self.info.labels[KIND_LABEL])
 
     @property
     def tag(self) -> ImageTag:
         """What it was made for; empty for an image of an early version."""
         labels = self.info.labels
-        return ImageTag(label=labels.get(TAG, ""), reference=labels.get(REFERENCE, ""), allowed_to_fail=False)
+        return ImageTag(
+            label=labels.get(TAG_LABEL, ""), reference=labels.get(REFERENCE_LABEL, ""), allowed_to_fail=False
+        )
 
     @property
     def base(self) -> str:
-        return self.info.labels.get(BASE, "")
+        return self.info.labels.get(BASE_LABEL, "")
 
     @property
     def project(self) -> str:
-        return self.info.labels.get(PROJECT, "")
+        return self.info.labels.get(PROJECT_LABEL, "")
 
     @property
     def root(self) -> str:
-        return self.info.labels.get(ROOT, "")
+        return self.info.labels.get(ROOT_LABEL, "")
 
     @property
     def identity(self) -> str:
@@ -102,16 +104,16 @@ class StoredImage:
 
     @property
     def python(self) -> str:
-        return self.info.labels.get(PYTHON, "") if self.kind == "environment" else ""
+        return self.info.labels.get(PYTHON_LABEL, "") if self.kind == "environment" else ""
 
     @property
     def options(self) -> tuple[str, ...]:
         """Those of pytest that were typed when it was made, and brought their plugins."""
-        return tuple(self.info.labels.get(OPTIONS, "").splitlines())
+        return tuple(self.info.labels.get(OPTIONS_LABEL, "").splitlines())
 
     @property
     def contents(self) -> Contents:
-        contents = from_label(self.info.labels.get(CONTENTS, ""))
+        contents = from_label(self.info.labels.get(CONTENTS_LABEL, ""))
         return contents if self.kind == "environment" else Contents(origin=contents.dockerfile)
 
     @property
@@ -175,7 +177,7 @@ def read_storage(engine: Engine, last_used: LastUsed, *, root: str = "") -> Stor
     """
     found: dict[str, ImageInfo] = {}
     ours: dict[str, list[str]] = {}
-    for reference, info in engine.images(f"{ROOT}={root}" if root else LABEL):
+    for reference, info in engine.images(f"{ROOT_LABEL}={root}" if root else LABEL):
         found[info.id] = info
         if is_ours(reference, info):
             ours.setdefault(info.id, []).append(reference)
@@ -214,6 +216,6 @@ def plain(reference: str) -> str:
 def is_ours(reference: str, info: ImageInfo) -> bool:
     """Whether we gave this name: what others build on our images has inherited all the labels."""
     repository, _, tag = plain(reference).rpartition(":")
-    if repository != _REPOSITORIES.get(info.labels.get(KIND, "")):
+    if repository != _REPOSITORIES.get(info.labels.get(KIND_LABEL, "")):
         return False
-    return repository != REPOSITORY or tag == info.labels.get(RECIPE, "")
+    return repository != REPOSITORY or tag == info.labels.get(RECIPE_LABEL, "")

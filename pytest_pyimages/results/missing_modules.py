@@ -12,9 +12,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from pytest_pyimages.images.ini_demands import Ini, plugin_of
-from pytest_pyimages.images.project import Project
-from pytest_pyimages.images.project_files import parsed, read_toml, table
+from pytest_pyimages.project import Ini, Project, parsed, plugin_of, read_toml, table
 from pytest_pyimages.results.distributions import distribution_of, is_standard, removed_in
 
 # The last line of a traceback, as Python 3, Python 2 and pytest's own refusals have it; pytest puts an "E" before it.

@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 from pytest_pyimages.results.outcome import ImageResult
-from pytest_pyimages.runs.run import RunEnd
+from pytest_pyimages.runs import RunEnd
 
 # argparse has a usage line before what is wrong, pytest has lines about ini file and rootdir behind it.
 _USAGE = re.compile(r"^.*: error: (.+)$", re.MULTILINE)

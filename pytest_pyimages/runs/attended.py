@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, BinaryIO
 
-from pytest_pyimages.engines.base import STDOUT, ContainerSpec, ContainerStream, Engine
+from pytest_pyimages.containers import Ownership, Source, refused_mount, witnesses
+from pytest_pyimages.engines import STDOUT, ContainerSpec, ContainerStream, Engine
 from pytest_pyimages.errors import EngineError, PyimagesError
-from pytest_pyimages.runs.host_terminal import HostTerminal
-from pytest_pyimages.runs.ownership import Ownership
 from pytest_pyimages.runs.run import NO_GIT_OWNER_CHECK
-from pytest_pyimages.runs.source import Source, refused_mount, witnesses
+from pytest_pyimages.runs.terminal import HostTerminal
 
 FOLDER = "/opt/pyimages"  # there in every environment image
 JOB = "attended.json"
@@ -58,7 +57,7 @@ def attend(engine: Engine, owner: Ownership, source: Source, job: Attended, term
 
 def _attend_once(engine: Engine, owner: Ownership, source: Source, job: Attended, terminal: HostTerminal | None) -> int:
     token = secrets.token_hex(8)
-    attendant = files("pytest_pyimages.runs").joinpath("attendant.py").read_text("utf-8")
+    attendant = files("pytest_pyimages.inside").joinpath("attendant.py").read_text("utf-8")
     with source.mounted(engine, owner) as (mounts, prepare):
         container = engine.create_container(
             ContainerSpec(

@@ -14,7 +14,7 @@ NOTHING = "nothing was measured there"
 
 def coverage_worker_source() -> str:
     """Return the source of what the worker needs where pytest-cov measures."""
-    return files("pytest_pyimages.runs").joinpath("coverage_worker.py").read_text("utf-8")
+    return files("pytest_pyimages.inside").joinpath("coverage.py").read_text("utf-8")
 
 
 class CoverageFiles:

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from pytest_pyimages.errors import PyimagesError
 from pytest_pyimages.runs.events import LongRepr, Outcome
-from pytest_pyimages.runs.text import clean, clean_line, shown
+from pytest_pyimages.text import clean, clean_line, shown
 
 MAX_LINE = 8 * 1024 * 1024
 MAX_NODEID = 64 * 1024  # characters

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_pyimages.engines.base import STDOUT, ContainerSpec, ContainerStream, Engine
+from pytest_pyimages.containers import Ownership, Source, Witness, refused_mount
+from pytest_pyimages.engines import STDOUT, ContainerSpec, ContainerStream, Engine
 from pytest_pyimages.errors import EngineError
 from pytest_pyimages.runs.events import Beat, Debugger, End, Event, Exit, NoSource, Shown
 from pytest_pyimages.runs.fields import WireError
-from pytest_pyimages.runs.ownership import Ownership
-from pytest_pyimages.runs.source import Source, Witness, refused_mount
 from pytest_pyimages.runs.wire import Decoder
 
 WORKER = "/opt/pyimages/worker/__main__.pyc"

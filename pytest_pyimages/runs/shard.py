@@ -14,6 +14,6 @@ def shard_job(index: int, of: int, milliseconds: Mapping[str, int]) -> dict[str,
     :param index: from 1.
     :param milliseconds: how long tests took, by node id, as far as that is known.
     """
-    plugin = files("pytest_pyimages.runs").joinpath("shard_plugin.py").read_text("utf-8")
+    plugin = files("pytest_pyimages.inside").joinpath("sharding.py").read_text("utf-8")
     job = {"index": index, "of": of, "milliseconds": dict(milliseconds)}
     return {"files": {"pyimages_shard.py": plugin, "shard.json": json.dumps(job)}}

@@ -85,7 +85,7 @@ from pytest_pyimages.runs.events import (
     Warned,
 )
 from pytest_pyimages.runs.fields import MAX_LINE, MAX_NODEID, Fields, WireError, clean_tree
-from pytest_pyimages.runs.text import clean_line, shown
+from pytest_pyimages.text import clean_line, shown
 
 PROTOCOL = 1
 MAX_TOTAL = 2 * 1024 * 1024 * 1024

@@ -11,11 +11,11 @@ from uuid import uuid4
 import docker
 import pytest
 
+from pytest_pyimages.containers.leases import host_identity, state_directory
 from pytest_pyimages.engines.base import ContainerSpec, Leftover
 from pytest_pyimages.engines.docker import DockerEngine, connect
-from pytest_pyimages.engines.labels import CREATED, HOST, KIND, LABEL, SESSION
+from pytest_pyimages.engines.labels import CREATED_LABEL, HOST_LABEL, KIND_LABEL, LABEL, SESSION_LABEL
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.runs.ownership import host_identity, state_directory
 
 from .containers import IMAGE, Create, Volume
 
@@ -50,7 +50,9 @@ def _nothing_is_left(engine: DockerEngine, host: str) -> Iterator[None]:
         return [
             entry
             for entry in engine.leftovers(LABEL)
-            if entry.id not in before and entry.labels.get(KIND) != "cache" and entry.labels.get(HOST, host) == host
+            if entry.id not in before
+            and entry.labels.get(KIND_LABEL) != "cache"
+            and entry.labels.get(HOST_LABEL, host) == host
         ]
 
     yield
@@ -68,7 +70,13 @@ def name() -> str:
 
 @pytest.fixture
 def labels(host: str) -> Mapping[str, str]:
-    return {LABEL: "1", SESSION: uuid4().hex[:12], HOST: host, KIND: "test", CREATED: str(int(time.time()))}
+    return {
+        LABEL: "1",
+        SESSION_LABEL: uuid4().hex[:12],
+        HOST_LABEL: host,
+        KIND_LABEL: "test",
+        CREATED_LABEL: str(int(time.time())),
+    }
 
 
 @pytest.fixture

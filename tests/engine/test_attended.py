@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.engines.docker import DockerEngine
-from pytest_pyimages.engines.labels import HOST
+from pytest_pyimages.engines.labels import HOST_LABEL
 from tests.support.golden import message
 
 from .test_main_job import Job, remove_images
@@ -151,7 +151,7 @@ def test_a_command_ends_with_its_host(job: Job, engine: DockerEngine, host: str)
         assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"
         process.kill()
-    (container,) = [left for left in engine.leftovers(f"{HOST}={host}") if left.kind == "container"]
+    (container,) = [left for left in engine.leftovers(f"{HOST_LABEL}={host}") if left.kind == "container"]
     deadline = time.monotonic() + 20
     while engine.inspect(container.id).running:
         assert time.monotonic() < deadline

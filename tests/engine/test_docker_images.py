@@ -13,7 +13,7 @@ import pytest
 
 from pytest_pyimages.engines.base import Mount
 from pytest_pyimages.engines.docker import DockerEngine
-from pytest_pyimages.engines.labels import LABEL, SESSION
+from pytest_pyimages.engines.labels import LABEL, SESSION_LABEL
 from pytest_pyimages.errors import EngineError
 
 from .containers import IMAGE, Create, Volume, outcome
@@ -47,7 +47,7 @@ def test_a_committed_image_is_its_base_with_files_and_labels(
     labels: Mapping[str, str],
     raw: Any,
 ) -> None:
-    reference = f"pytest-pyimages/test:{labels[SESSION]}"
+    reference = f"pytest-pyimages/test:{labels[SESSION_LABEL]}"
     made.callback(engine.remove_image, reference)
     code = "import sys; open('/kept', 'w').write(sys.stdin.readline())"
     container = create(code, working_dir="/tmp", user="0")  # noqa: S108 - inside
@@ -73,7 +73,7 @@ def test_a_commit_hands_nothing_on_from_the_container_but_its_variables(
     raw: Any,
 ) -> None:
     """The engine merges them whatever a commit says: so the contract is that no secret is among them."""
-    reference, empty = f"pytest-pyimages/test:{labels[SESSION]}", f"pytest-pyimages/empty:{labels[SESSION]}"
+    reference, empty = f"pytest-pyimages/test:{labels[SESSION_LABEL]}", f"pytest-pyimages/empty:{labels[SESSION_LABEL]}"
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         tar.addfile(tarfile.TarInfo("file"))
@@ -92,7 +92,7 @@ def test_a_commit_hands_nothing_on_from_the_container_but_its_variables(
 def test_an_image_is_removed_and_a_removed_one_is_no_error(
     engine: DockerEngine, create: Create, labels: Mapping[str, str]
 ) -> None:
-    reference = f"pytest-pyimages/test:{labels[SESSION]}"
+    reference = f"pytest-pyimages/test:{labels[SESSION_LABEL]}"
     engine.commit(create(), reference=reference, labels={})
     assert engine.find_image(reference) is not None
     engine.remove_image(reference)
@@ -154,7 +154,7 @@ def test_leftovers_are_found_by_their_label(
 ) -> None:
     created, running, (fresh, _) = create("pass"), create("import time; time.sleep(600)"), volume()
     engine.start(running)
-    ours = [entry for entry in engine.leftovers(LABEL) if entry.labels.get(SESSION) == labels[SESSION]]
+    ours = [entry for entry in engine.leftovers(LABEL) if entry.labels.get(SESSION_LABEL) == labels[SESSION_LABEL]]
     assert {(entry.kind, entry.id) for entry in ours} == {
         ("container", created),
         ("container", running),

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import pytest
 
 from pytest_pyimages.engines.docker import DockerEngine
-from pytest_pyimages.engines.labels import HOST, KIND, LABEL, ROOT
+from pytest_pyimages.engines.labels import HOST_LABEL, KIND_LABEL, LABEL, ROOT_LABEL
 from pytest_pyimages.images.recipe import text_digest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -72,7 +72,7 @@ def remove_images(engine: DockerEngine) -> None:
     """Remove the images that were built for jobs; those of Dockerfiles last, since the others stand on them."""
     for kind in ("environment", "dockerfile"):
         for reference, image in engine.images(LABEL):
-            if image.labels.get(ROOT) in Job.roots and image.labels.get(KIND) == kind:
+            if image.labels.get(ROOT_LABEL) in Job.roots and image.labels.get(KIND_LABEL) == kind:
                 engine.remove_image(reference)
 
 
@@ -229,7 +229,7 @@ def test_interrupt_leaves_nothing(job: Job, engine: DockerEngine, host: str, num
         process.send_signal(number)
         process.communicate(timeout=30)
     assert process.returncode == 2
-    assert [entry for entry in engine.leftovers(LABEL) if entry.labels.get(HOST) == host] == []
+    assert [entry for entry in engine.leftovers(LABEL) if entry.labels.get(HOST_LABEL) == host] == []
 
 
 def test_killed_session_is_swept_by_the_next(job: Job, engine: DockerEngine, host: str) -> None:
@@ -244,7 +244,7 @@ def test_killed_session_is_swept_by_the_next(job: Job, engine: DockerEngine, hos
     (job.folder / "slow").unlink()
 
     def mine() -> list[str]:
-        return [entry.name for entry in engine.leftovers(LABEL) if entry.labels.get(HOST) == host]
+        return [entry.name for entry in engine.leftovers(LABEL) if entry.labels.get(HOST_LABEL) == host]
 
     assert mine(), "a killed session cannot clean up"
     assert job.run(images="3.12").returncode == 0

@@ -18,19 +18,19 @@ from uuid import uuid4
 
 import pytest
 
+from pytest_pyimages.containers.leases import Ownership
+from pytest_pyimages.containers.source import Source
 from pytest_pyimages.engines.base import Mount
 from pytest_pyimages.engines.docker import DockerEngine
-from pytest_pyimages.engines.labels import KIND, LABEL
-from pytest_pyimages.images import way_in
-from pytest_pyimages.images.base_images import BaseImages
+from pytest_pyimages.engines.labels import KIND_LABEL, LABEL
+from pytest_pyimages.images.bases import BaseImages
 from pytest_pyimages.images.build import Builder
-from pytest_pyimages.images.configuration import Configuration
 from pytest_pyimages.images.install_step import CACHE_VOLUME
+from pytest_pyimages.images.network import plan_network
 from pytest_pyimages.images.plan import image_plans
-from pytest_pyimages.images.plan_network import plan_network
+from pytest_pyimages.indexes import access as way_in
 from pytest_pyimages.matrix import parse_matrix
-from pytest_pyimages.runs.ownership import Ownership
-from pytest_pyimages.runs.source import Source
+from pytest_pyimages.project.configuration import Configuration
 
 from .containers import Create, outcome
 from .contents import Member, holding, tar_members
@@ -53,7 +53,7 @@ def _images_of_these_tests_go(engine: DockerEngine) -> Iterator[None]:
     yield
     for reference, image in engine.images(LABEL):
         ours = image.labels.get(f"{LABEL}.project", "").startswith("private-")
-        if reference not in before and ours and image.labels.get(KIND) == "environment":
+        if reference not in before and ours and image.labels.get(KIND_LABEL) == "environment":
             engine.remove_image(reference)
 
 

@@ -11,7 +11,7 @@ from textwrap import dedent
 import pytest
 
 from pytest_pyimages.engines.docker import DockerEngine
-from pytest_pyimages.engines.labels import LABEL, ROOT
+from pytest_pyimages.engines.labels import LABEL, ROOT_LABEL
 
 from .test_main_job import Job, counts, remove_images
 
@@ -249,7 +249,7 @@ def test_files_that_set_up_makes(checkout: Checkout, engine: DockerEngine) -> No
     done = checkout.run(images=SLIM)
     assert done.returncode == 0, done.stdout + done.stderr
     assert checkout.cached == [False]
-    made = engine.images(f"{ROOT}={checkout.root}")
+    made = engine.images(f"{ROOT_LABEL}={checkout.root}")
     newest = max((image for _, image in made), key=lambda image: image.created)
     assert newest.labels[f"{LABEL}.layers"] == "2"
     assert not (checkout.folder / "shop" / "made.py").exists()
@@ -271,7 +271,7 @@ def test_what_lies_in_the_project_is_not_taken_for_installed(checkout: Checkout,
         command = (pytest_itself, f"--py-images={FULL}")
         done = subprocess.run(command, cwd=checkout.folder, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
-    layers = sorted(image.labels[f"{LABEL}.layers"] for _, image in engine.images(f"{ROOT}={checkout.root}"))
+    layers = sorted(image.labels[f"{LABEL}.layers"] for _, image in engine.images(f"{ROOT_LABEL}={checkout.root}"))
     assert layers == ["1", "2"]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_pyimages.engines.base import ImageInfo
 from pytest_pyimages.engines.docker import DockerEngine
-from pytest_pyimages.engines.labels import LABEL, ROOT
+from pytest_pyimages.engines.labels import LABEL, ROOT_LABEL
 from pytest_pyimages.errors import ImageNotFound
 
 from .containers import Create
@@ -34,7 +34,7 @@ def job(tmp_path: Path, host: str, monkeypatch: pytest.MonkeyPatch) -> Job:
 
 
 def environments(engine: DockerEngine, job: Job) -> list[ImageInfo]:
-    found = [image for _, image in engine.images(LABEL) if image.labels.get(ROOT) == job.root]
+    found = [image for _, image in engine.images(LABEL) if image.labels.get(ROOT_LABEL) == job.root]
     return sorted(found, key=lambda image: image.created)
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pyimages.results.html_report import as_html
-from pytest_pyimages.results.json_report import as_document
 from pytest_pyimages.results.outcome import Failure, ImageResult
+from pytest_pyimages.results.output.html_report import as_html
+from pytest_pyimages.results.output.json_report import as_document
 from tools.standins.browser import ensure_browser
 from tools.standins.state import StandinError
 

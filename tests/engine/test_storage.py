@@ -17,14 +17,14 @@ from uuid import uuid4
 import docker.errors
 import pytest
 
-from pytest_pyimages.commands.quantities import size_text
+from pytest_pyimages.cli.quantities import size_text
+from pytest_pyimages.containers.leases import state_directory
 from pytest_pyimages.engines.base import Mount
 from pytest_pyimages.engines.docker import DockerEngine, connect
-from pytest_pyimages.engines.labels import BASE, HOST, LABEL, PROJECT
+from pytest_pyimages.engines.labels import BASE_LABEL, HOST_LABEL, LABEL, PROJECT_LABEL
 from pytest_pyimages.images.install_step import CACHE_VOLUME
 from pytest_pyimages.images.last_used import LastUsed
 from pytest_pyimages.images.storage import read_storage
-from pytest_pyimages.runs.ownership import state_directory
 
 from .containers import Create, outcome
 
@@ -81,7 +81,7 @@ def shop(tmp_path: Path, engine: DockerEngine, host: str, monkeypatch: pytest.Mo
     folder = tmp_path / f"shop-{uuid4().hex[:8]}"
     folder.mkdir()
     yield Shop(folder, engine)
-    for reference, _ in engine.images(f"{PROJECT}={folder.name}"):
+    for reference, _ in engine.images(f"{PROJECT_LABEL}={folder.name}"):
         engine.remove_image(reference)
 
 
@@ -225,7 +225,7 @@ def test_a_base_image_that_lost_its_name_stays(shop: Shop, engine: DockerEngine,
     try:
         shop("build", f"{name}:1")
         (image,) = shop.images
-        assert raw.inspect_image(image["id"])["Config"]["Labels"][BASE] == base
+        assert raw.inspect_image(image["id"])["Config"]["Labels"][BASE_LABEL] == base
         raw.tag(f"python:{SLIM}", name, "1", force=True)
         assert shop.images[0]["state"] == "base image changed since"
         shop("prune", "--stale")
@@ -296,13 +296,13 @@ def test_bytecode_of_one_build_is_found_by_the_next(shop: Shop, engine: DockerEn
 
     shop("build", SLIM)
     before = packs(days=40)
-    for reference, _ in engine.images(f"{PROJECT}={shop.folder.name}"):
+    for reference, _ in engine.images(f"{PROJECT_LABEL}={shop.folder.name}"):
         engine.remove_image(reference)
     shop("build", SLIM)
     after = packs(days=0)
     assert after.keys() == before.keys()
     assert sum(time.time() - used < 3600 for used in after.values()) > 10  # pytest and what it needs
-    ((_, image),) = engine.images(f"{PROJECT}={shop.folder.name}")
+    ((_, image),) = engine.images(f"{PROJECT_LABEL}={shop.folder.name}")
     here = "import os, pygments.lexers.ada as unused; print(os.path.exists(unused.__spec__.cached))"  # by pytest alone
     output, _, _ = outcome(engine, create(here, image=image.id, environment={"PYTHONDONTWRITEBYTECODE": "1"}))
     assert output == b"True\n"
@@ -335,10 +335,13 @@ def test_what_a_killed_build_left_in_the_cache_goes_with_the_next(
 def test_an_interrupted_build_leaves_nothing(shop: Shop, engine: DockerEngine, host: str) -> None:
     """Containers and volumes are looked for after every test here."""
     building = subprocess.Popen(
-        [sys.executable, "-m", "pytest_pyimages.cli", "build", SLIM], cwd=shop.folder, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "pytest_pyimages.cli", "build", SLIM],
+        cwd=shop.folder,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     deadline = time.monotonic() + 60
-    while not any(entry.kind == "container" for entry in engine.leftovers(f"{HOST}={host}")):
+    while not any(entry.kind == "container" for entry in engine.leftovers(f"{HOST_LABEL}={host}")):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     building.send_signal(signal.SIGINT)

@@ -167,7 +167,7 @@ def watch(pytester: pytest.Pytester, images_command: Command, monkeypatch: pytes
 # Each step is a command's words, or a text of Python to run between two; one engine for all of them.
 SCRIPT = """
 import importlib, json, os, pathlib, sys, time
-from pytest_pyimages.cli import main
+from pytest_pyimages.cli.program import main
 
 engine_of = lambda: importlib.import_module("engine_plugin").ENGINE
 for step in json.loads(sys.argv[sys.argv.index("--steps") + 1]):

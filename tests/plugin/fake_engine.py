@@ -27,9 +27,9 @@ from pytest_pyimages.engines.base import (
     Leftover,
     PullProgress,
 )
-from pytest_pyimages.engines.labels import KIND
+from pytest_pyimages.engines.labels import KIND_LABEL
 from pytest_pyimages.errors import EngineError, ImageNotFound
-from pytest_pyimages.runs import worker
+from pytest_pyimages.inside import worker
 from pytest_pyimages.runs.run import WORKER
 
 KNOWN = tuple(f"python:3.{minor}{variant}" for minor in range(10, 16) for variant in ("", "-slim"))
@@ -127,7 +127,7 @@ class FakeContainer:
         self.cache = tempfile.TemporaryDirectory(prefix="fake-container-")
         # Each container has files of its own: TOX_ENV_DIR is pytest's default folder for its cache.
         environment |= dict.fromkeys(("TOX_ENV_DIR", "TMPDIR"), self.cache.name)
-        if self.spec.labels[KIND] == "run":  # so has each its own tree, and what is measured lies there
+        if self.spec.labels[KIND_LABEL] == "run":  # so has each its own tree, and what is measured lies there
             environment["COVERAGE_FILE"] = f"{self.cache.name}/.coverage"
         self.process = subprocess.Popen(
             [self.spec.command[0], str(Path(worker.__file__).with_name("__main__.py"))],

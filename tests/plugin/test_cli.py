@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pyimages.cli import COMMANDS, FILES_ONLY, main
+from pytest_pyimages.cli.program import COMMANDS, FILES_ONLY, main
 from tests.plugin.conftest import run_command
 
 PYIMAGES = str(Path(sysconfig.get_path("scripts")) / "pyimages")

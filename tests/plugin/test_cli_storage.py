@@ -215,7 +215,7 @@ def test_a_project_that_is_gone(pytester: pytest.Pytester, pyimages: Steps) -> N
 DEAD = """
 import time
 from tests.plugin.fake_engine import Leftover
-from pytest_pyimages.runs.ownership import host_identity, state_directory
+from pytest_pyimages.containers.leases import host_identity, state_directory
 labels = {"org.pytest-pyimages": "1", "org.pytest-pyimages.session": "dead"}
 labels["org.pytest-pyimages.host"] = host_identity(state_directory())
 engine = engine_of()

@@ -271,7 +271,7 @@ def test_without_images_pytest_is_as_it_was(pytester: pytest.Pytester, args: lis
     if modules.exists():
         found = set(modules.read_text().split())
         assert not {name for name in found if name.partition(".")[0] != "pytest_pyimages"}
-        assert "pytest_pyimages.session" not in found
+        assert "pytest_pyimages.session.controller" not in found
 
 
 def test_other_keys_do_not_start_anything(pytester: pytest.Pytester) -> None:
@@ -282,7 +282,7 @@ def test_other_keys_do_not_start_anything(pytester: pytest.Pytester) -> None:
     status, out = plain_output("--strict-config")
     assert status == 0
     assert "py-images" not in out
-    assert "pytest_pyimages.session" not in Path("modules").read_text()
+    assert "pytest_pyimages.session.controller" not in Path("modules").read_text()
 
 
 def test_help_names_the_options(pytester: pytest.Pytester) -> None:

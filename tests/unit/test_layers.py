@@ -1,11 +1,13 @@
-"""Who may import whom: read off the syntax trees, so that late imports and those for types alone count as well."""
+"""The order of the packages, read from the syntax trees, so that late imports and those for type checkers count too."""
 
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -13,39 +15,56 @@ import pytest
 import pytest_pyimages
 
 ROOT = Path(pytest_pyimages.__file__).parent
+REPOSITORY = Path(__file__).parents[2]
 PACKAGE = ROOT.name
-# From the bottom to the top; what shares a line may import each other, though not in circles.
+# From the bottom to the top. A package imports only from those in the lines above its own.
 LAYERS = (
-    ("errors",),
+    ("errors", "text", "facade"),
     ("engines",),
-    ("matrix", "images", "runs", "results"),
-    (
-        *("commandline", "parallel", "options", "settings", "barehost", "hookspecs", "again", "reporters"),
-        *("selection", "signals", "slips"),
-    ),
-    ("durations", "memory", "planning", "concurrency", "random_order", "messages", "schedule", "coverage"),
-    ("ending",),
+    ("containers",),
+    ("matrix",),
+    ("indexes",),
+    ("project",),
+    ("images", "runs"),
+    ("results",),
+    ("host",),
     ("session",),
-    ("plugin", "connecting", "commands", "cli"),
+    ("cli",),
+    ("hookspecs",),
+    ("plugin",),
 )
-ENTRIES = LAYERS[-1]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
-# What a pytest that nobody asks for images would have to pay for.
-WORKER = "runs.worker"
-HEAVY = ("docker", "requests", "rich", "filelock")
+ISLAND = "inside"  # what containers run: imports nothing of the package, and nothing imports it
+# Modules of plain values, imported by name: a facade of 38 event classes would only repeat the module.
+VOCABULARIES = {"engines.labels", "runs.events"}
+FACADES = [name for name in [*RANK, ISLAND] if (ROOT / name).is_dir()]
+MODULES_PER_FOLDER = 20
+# What a pytest that was not asked for images must not pay for.
+HEAVY = ("docker", "requests", "filelock")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Import:
-    """One import of a module, and whether it happens when the importing module is loaded."""
+    """One imported name, and whether importing the module imports it."""
 
     importer: str  # dotted, below the package: "engines.docker"
-    imported: str  # dotted and absolute; of "from a import b" both a and a.b, where a.b is a module
+    module: str  # dotted and absolute: the "a" of "from a import b"
+    name: str  # the "b" of "from a import b"; empty for "import a"
     at_load: bool
     line: int
 
     def __str__(self) -> str:
-        return f"{self.importer}:{self.line} imports {self.imported}"
+        return f"{self.importer}:{self.line} imports {self.module}{'.' if self.name else ''}{self.name}"
+
+    @property
+    def below(self) -> str:
+        """The module's name below the package."""
+        return self.module.removeprefix(PACKAGE).removeprefix(".")
+
+    @property
+    def is_internal(self) -> bool:
+        """Whether the module is one of this package."""
+        return self.module == PACKAGE or self.module.startswith(f"{PACKAGE}.")
 
 
 def modules() -> dict[str, Path]:
@@ -65,18 +84,16 @@ def imports_of(importer: str) -> Iterator[Import]:
     tree = ast.parse(MODULES[importer].read_text(encoding="utf-8"))
     late = {id(node) for each in ast.walk(tree) if _is_late(each) for node in ast.walk(each)}
     for node in ast.walk(tree):
+        at_load = id(node) not in late
         if isinstance(node, ast.Import):
-            targets = [alias.name for alias in node.names]
+            for alias in node.names:
+                yield Import(importer=importer, module=alias.name, name="", at_load=at_load, line=node.lineno)
         elif isinstance(node, ast.ImportFrom):
-            is_inside = importer.startswith(f"{WORKER}.")  # inside a container it has another name
-            assert node.level <= is_inside, f"{importer}:{node.lineno}: hides where it leads"
-            source = f"{PACKAGE}.{WORKER}.{node.module}" if node.level else str(node.module)
-            inner = [f"{source}.{alias.name}" for alias in node.names]
-            targets = [source, *(name for name in inner if name.removeprefix(f"{PACKAGE}.") in MODULES)]
-        else:
-            continue
-        for target in targets:
-            yield Import(importer=importer, imported=target, at_load=id(node) not in late, line=node.lineno)
+            # In a container the island's packages have other names.
+            assert node.level <= importer.startswith(f"{ISLAND}."), f"{importer}:{node.lineno}: is a relative import"
+            module = f"{PACKAGE}.{importer.rpartition('.')[0]}.{node.module}" if node.level else str(node.module)
+            for alias in node.names:
+                yield Import(importer=importer, module=module, name=alias.name, at_load=at_load, line=node.lineno)
 
 
 def _is_late(node: ast.AST) -> bool:
@@ -86,64 +103,70 @@ def _is_late(node: ast.AST) -> bool:
 
 
 IMPORTS = tuple(found for name in MODULES for found in imports_of(name))
-INTERNAL = tuple(each for each in IMPORTS if each.imported.startswith(f"{PACKAGE}."))
+INTERNAL = tuple(each for each in IMPORTS if each.is_internal and each.below)
 
 
-def layer(module: str) -> str:
-    """Return the first part of a module's name: that of its package, or its own."""
-    return module.removeprefix(f"{PACKAGE}.").split(".")[0]
+def top(module: str) -> str:
+    """Return the first part of a module's name below the package."""
+    return module.split(".", maxsplit=1)[0]
 
 
-def loaded_with(module: str) -> set[str]:
-    """Return all that loading a module loads, as far as the package's own modules lead to it."""
-    seen: set[str] = set()
-    waiting = [f"{PACKAGE}.{module}"]
-    while waiting:
-        name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        below = name.removeprefix(f"{PACKAGE}.")
-        if below in MODULES:
-            # Importing a.b.c loads a and a.b first.
-            waiting += [name.rpartition(".")[0]] if "." in below else []
-            waiting += [each.imported for each in IMPORTS if each.importer == below and each.at_load]
-    return seen
+def crossing() -> list[Import]:
+    """Return the imports that lead from one layer's package to another's."""
+    return [each for each in INTERNAL if top(each.importer) != top(each.below)]
 
 
 def test_every_module_has_a_layer() -> None:
-    assert {layer(name) for name in MODULES if name} == set(RANK)
+    assert {top(name) for name in MODULES if name} == {*RANK, ISLAND}
 
 
 def test_imports_point_downwards() -> None:
-    known = [each for each in INTERNAL if {layer(each.importer), layer(each.imported)} <= set(RANK)]
-    assert len(known) > 50  # the tree was read at all
-    assert [str(each) for each in known if RANK[layer(each.imported)] > RANK[layer(each.importer)]] == []
+    """Siblings, which share a line, do not import each other either."""
+    known = [each for each in crossing() if {top(each.importer), top(each.below)} <= set(RANK)]
+    assert len(known) > 100  # the tree was read at all
+    assert [str(each) for each in known if RANK[top(each.below)] >= RANK[top(each.importer)]] == []
 
 
-def test_engines_are_used_through_their_protocol() -> None:
-    """Only the entry points choose an engine; all others know base, the labels, and the rules of build contexts."""
-    foreign = [each for each in INTERNAL if layer(each.imported) == "engines" and layer(each.importer) != "engines"]
-    rules = {f"{PACKAGE}.engines.builds", f"{PACKAGE}.engines.builds.context_files"}
-    public = {f"{PACKAGE}.engines.base", f"{PACKAGE}.engines.labels", *rules}
-    assert {
-        str(each) for each in foreign if each.imported not in public and layer(each.importer) not in ENTRIES
-    } == set()
+def test_packages_are_imported_by_their_facades() -> None:
+    foreign = [each for each in crossing() if top(each.below) in FACADES and each.below not in VOCABULARIES]
+    assert len(foreign) > 100
+    assert [str(each) for each in foreign if "." in each.below] == []
+    exported = {name: set(import_module(f"{PACKAGE}.{name}").__all__) for name in FACADES if name != ISLAND}
+    assert [str(each) for each in foreign if each.name not in exported[each.below]] == []
 
 
-def test_packages_do_not_import_in_circles() -> None:
-    graph: dict[str, set[str]] = {}
-    for each in INTERNAL:
-        if layer(each.importer) != layer(each.imported):
-            graph.setdefault(layer(each.importer), set()).add(layer(each.imported))
-    assert _circle(graph) == []
+@pytest.mark.parametrize("name", [name for name in FACADES if name != ISLAND])
+def test_a_facade_names_what_others_import_and_can_load_it(name: str) -> None:
+    """Type checkers read one list of a facade, Python another: they are the same, and no name is there for nothing."""
+    facade = import_module(f"{PACKAGE}.{name}")
+    typed = {
+        each.name: each.module
+        for each in IMPORTS
+        if each.importer == name and each.is_internal and each.below != "facade"
+    }
+    assert set(typed) == set(facade.__all__)
+    for export, module in typed.items():
+        assert getattr(facade, export) is getattr(import_module(module), export)
+    assert not {export for export in typed if f"{name}.{export}" in MODULES}, "a module would hide the name"
+    used = {each.name for each in crossing() if each.below == name}
+    assert set(typed) - used <= PUBLIC.get(name, set())
+
+
+PUBLIC = {"cli": {"main"}}  # used by the entry points of pyproject.toml
+
+
+def test_a_facade_does_not_know_other_names() -> None:
+    engines = import_module(f"{PACKAGE}.engines")
+    with pytest.raises(AttributeError, match=r"'pytest_pyimages\.engines' has no attribute 'Engines'"):
+        engines.__getattr__("Engines")
 
 
 def test_modules_do_not_load_in_circles() -> None:
     graph: dict[str, set[str]] = {}
     for each in INTERNAL:
         if each.at_load:
-            graph.setdefault(each.importer, set()).add(each.imported.removeprefix(f"{PACKAGE}."))
+            inner = f"{each.below}.{each.name}"
+            graph.setdefault(each.importer, set()).add(inner if inner in MODULES else each.below)
     assert _circle(graph) == []
 
 
@@ -156,41 +179,76 @@ def _circle(graph: dict[str, set[str]]) -> list[str]:
 
 
 def test_only_the_engines_import_docker() -> None:
-    importers = {each.importer for each in IMPORTS if each.imported.split(".")[0] == "docker"}
-    assert {layer(name) for name in importers} == {"engines"}
+    importers = {each.importer for each in IMPORTS if top(each.module) == "docker"}
+    assert {top(name) for name in importers} == {"engines"}
+
+
+def test_the_island_has_no_bridge() -> None:
+    """The worker's modules import each other; the other files of the island stand alone."""
+    assert len([name for name in MODULES if name.startswith(f"{ISLAND}.")]) > 15
+    bridges = [each for each in INTERNAL if ISLAND in {top(each.importer), top(each.below)}]
+    assert [str(each) for each in bridges if not each.below.startswith(each.importer.rpartition(".")[0])] == []
 
 
 def test_the_entry_point_loads_nothing_heavy() -> None:
-    loaded = loaded_with("plugin")
-    assert f"{PACKAGE}.settings" in loaded  # the closure is not empty for a wrong reason
-    assert {name for name in loaded if name.split(".")[0] in HEAVY or layer(name) in ("session", "engines")} == set()
+    """Importing the plugin, as every pytest of an environment does, loads neither the controller nor docker."""
+    seen: set[str] = set()
+    waiting = [f"{PACKAGE}.plugin"]
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            below = name.removeprefix(f"{PACKAGE}.")
+            if below in MODULES:
+                waiting += [each.module for each in IMPORTS if each.importer == below and each.at_load]
+                waiting += [name.rpartition(".")[0]]
+                waiting += [_origin(each) for each in IMPORTS if each.importer == below and each.at_load]
+    assert f"{PACKAGE}.host.settings" in seen  # the closure is not empty for a wrong reason
+    assert {name for name in seen if top(name) in HEAVY or name == f"{PACKAGE}.session.controller"} == set()
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "runs.attendant",
-        "runs.coverage_worker",
-        "runs.shard_plugin",
-        "images.installer",
-        "images.installer_bytecode",
-        "images.installer_lock",
-        "images.installer_project",
-    ],
-)
-def test_what_runs_inside_imports_nothing_of_the_package(module: str) -> None:
-    assert [each.imported for each in INTERNAL if each.importer == module] == []
+def _origin(each: Import) -> str:
+    """Return the module that an import from a facade loads."""
+    if each.is_internal and each.below in FACADES:
+        for listed in IMPORTS:
+            if listed.importer == each.below and listed.name == each.name:
+                return listed.module
+    return f"{each.module}.{each.name}" if f"{each.below}.{each.name}" in MODULES else each.module
 
 
-def test_the_worker_imports_nothing_of_the_rest() -> None:
-    assert len([name for name in MODULES if name.startswith(f"{WORKER}.")]) > 5
-    assert [
-        str(each)
-        for each in INTERNAL
-        if each.importer.startswith(f"{WORKER}.") and not each.imported.startswith(f"{PACKAGE}.{WORKER}.")
-    ] == []
+def test_folders_and_modules_stay_small() -> None:
+    folders = {path.parent for path in MODULES.values()}
+    crowded = {str(folder.relative_to(ROOT)): len([*folder.glob("*.py")]) - 1 for folder in folders}
+    assert {name: count for name, count in crowded.items() if count > MODULES_PER_FOLDER} == {}
 
 
 def test_modules_are_named_by_what_they_hold() -> None:
     drawers = {"util", "utils", "helper", "helpers", "manager", "misc", "common"}
     assert [name for name in MODULES if drawers & set(name.split("."))] == []
+
+
+def layer_table() -> str:
+    """Return the table of CONTRIBUTING.md: the layers from the top down, with what each package is for."""
+    rows = ["| package | purpose |", "|---|---|"]
+    for names in [*reversed(LAYERS), (ISLAND,)]:
+        for name in names:
+            doc = ast.get_docstring(ast.parse(MODULES[name].read_text(encoding="utf-8")))
+            assert doc, name
+            rows.append(f"| `{name}` | {doc.splitlines()[0]} |")
+    return "\n".join(rows)
+
+
+BEGIN, END = "<!-- layers: tests/unit/test_layers.py writes this table -->\n", "\n<!-- end of layers -->"
+
+
+def test_the_table_in_contributing_is_current() -> None:
+    """``python -m tests.unit.test_layers`` writes it."""
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert text.partition(BEGIN)[2].partition(END)[0] == layer_table()
+
+
+if __name__ == "__main__":
+    target = REPOSITORY / "CONTRIBUTING.md"
+    before, _, rest = target.read_text(encoding="utf-8").partition(BEGIN)
+    target.write_text(f"{before}{BEGIN}{layer_table()}{END}{rest.partition(END)[2]}", encoding="utf-8")
+    sys.exit()

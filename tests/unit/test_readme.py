@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pyimages.commandline import REFUSED
-from pytest_pyimages.options import INI_KEYS, OPTIONS
+from pytest_pyimages.host.command_line import REFUSED
+from pytest_pyimages.host.option_table import INI_KEYS, OPTIONS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

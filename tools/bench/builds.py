@@ -7,7 +7,7 @@ import shlex
 import subprocess
 from pathlib import Path
 
-from pytest_pyimages.engines.labels import KIND, LABEL
+from pytest_pyimages.engines.labels import KIND_LABEL, LABEL
 from pytest_pyimages.images.install_step import CACHE_VOLUME
 from tools.bench.clock import Command, NotMeasuredError, Timing, in_turns, seconds_of
 from tools.bench.projects import write_requirements, write_requiring
@@ -103,7 +103,7 @@ def _by_hand(shop: Workshop, project: Path, between: str) -> Command:
 
 def _remove_ours(shop: Workshop, project: Path, *, with_cache: bool = True) -> None:
     """Remove what was built for the project, and the volume in which all builds keep what they may need again."""
-    chosen = (f"label={LABEL}.project={project.name}", f"label={KIND}=environment")
+    chosen = (f"label={LABEL}.project={project.name}", f"label={KIND_LABEL}=environment")
     found = _docker(
         shop, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", *(f"--filter={each}" for each in chosen)
     )

@@ -1,0 +1,146 @@
+"""``pyimages prune``: remove environment images."""
+
+from __future__ import annotations
+
+import sys
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
+
+import pytest
+
+from pytest_pyimages.cli.project import Place, at_project, pytest_arguments
+from pytest_pyimages.cli.quantities import age_text, parse_age, parse_size, size_text
+from pytest_pyimages.cli.stored import Stored, look
+from pytest_pyimages.cli.table import table_lines
+from pytest_pyimages.containers import Ownership
+from pytest_pyimages.engines import Engine
+from pytest_pyimages.engines.labels import LABEL
+from pytest_pyimages.errors import ConfigurationError, EngineError
+from pytest_pyimages.images import CACHE_VOLUME, STALE, Limits, StoredImage, chosen, in_use, remove
+
+T = TypeVar("T")
+SUMMARY = "remove environment images"
+DESCRIPTION = """\
+Remove this project's environment images; several conditions narrow each other. They are built again when a run needs
+them. Images in use stay, and nothing is touched that is not of this plugin. What sessions that died left behind, their
+containers and volumes, is removed in any case."""
+
+COLUMNS = ("", "image", "python", "project", "size", "last used", "")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("-a", "--all", action="store_true", help="the images of all projects")
+    parser.add_argument("--older-than", metavar="AGE", help="only what was not used for so long: 30d, 12h, 2w")
+    parser.add_argument("--stale", action="store_true", help="only what no run would use any more, as `list` shows it")
+    parser.add_argument(
+        "--keep-storage", metavar="SIZE", help="the least recently used, until the rest takes no more: 10GB"
+    )
+    parser.add_argument("--cache", action="store_true", help="also the volume of downloads that all builds share")
+    parser.add_argument("-n", "--dry-run", action="store_true", help="show what would be removed, and remove nothing")
+
+
+def run(arguments: Namespace) -> int:
+    limits = _limits(arguments)
+    return at_project(pytest_arguments(arguments), partial(_prune, arguments=arguments, limits=limits))
+
+
+def _limits(arguments: Namespace) -> Limits:
+    """Return the conditions, without that of ``--stale``; raise ConfigurationError for what is no age or size."""
+    return Limits(
+        unused=_parsed("--older-than", arguments.older_than, parse_age) or 0.0,
+        storage=_parsed("--keep-storage", arguments.keep_storage, parse_size),
+    )
+
+
+def _parsed(option: str, text: str | None, parse: Callable[[str], T]) -> T | None:
+    try:
+        return None if text is None else parse(text)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{option}: {error.message}", error.hint) from error
+
+
+def _prune(place: Place, *, arguments: Namespace, limits: Limits) -> int:
+    dry_run: bool = arguments.dry_run
+    with closing(place.engine()) as engine, Ownership() as owner:
+        dead = owner.abandoned(engine)
+        problems = () if dry_run else owner.sweep(engine)
+        stored = look(place, engine)
+        if arguments.stale:
+            limits = replace(limits, is_stale=lambda image: stored.states.of(image) in STALE)
+        blocked = in_use(engine, without={entry.id for entry in dead})
+        if not arguments.all:
+            blocked |= {image.id: why for image in stored.storage.images if (why := _other_use(stored, image))}
+        scope = stored.scope(everything=arguments.all)
+        choice = chosen(stored.storage, scope, limits, blocked=blocked, now=time.time())
+        failed: Mapping[str, str] = {}
+        if not dry_run:
+            failed = remove(engine, choice.removed, stored.last_used)
+            stored.last_used.forget_all_but(image.id for image in stored.storage.images)
+        cache = _Cache.find(engine) if arguments.cache else None
+        if cache is not None and not dry_run:
+            cache = cache.removed(engine)
+        stored.tell_problems()
+    removed = [image for image in choice.removed if image.id not in failed]
+    verb = "would remove" if dry_run else "removed"
+    rows = [_row(verb, image, ", ".join(f"stays as {name}" for name in image.other_names)) for image in removed]
+    kept = {**choice.kept, **failed}
+    rows += [_row("kept", image, kept[image.id]) for image in scope if image.id in kept]
+    lines = table_lines(COLUMNS, rows, right=("size",)) if rows else []
+    lines += [f" {verb}  {entry.kind} {entry.name}, left by a session that died" for entry in dead]
+    freed = stored.storage.freed_by(removed)
+    if cache is not None:
+        lines.append(f" {'kept' if cache.problem else verb}  {cache}")
+        freed += 0 if cache.problem else cache.size
+    lines.append(_total(freed, dry_run=dry_run) if removed or dead or cache is not None else "nothing to remove")
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stderr.write("".join(f"note: {problem}\n" for problem in problems))
+    return int(pytest.ExitCode.TESTS_FAILED if failed or problems else pytest.ExitCode.OK)
+
+
+def _total(freed: int, *, dry_run: bool) -> str:
+    return f"{size_text(freed)} would be freed; nothing was removed" if dry_run else f"{size_text(freed)} freed"
+
+
+def _row(verb: str, image: StoredImage, remark: str) -> tuple[str, ...]:
+    age = age_text(time.time() - image.last_used)
+    return verb, image.tag.label or "?", image.python, image.project, size_text(image.info.size), age, remark
+
+
+def _other_use(stored: Stored, image: StoredImage) -> str:
+    """Return which other project uses an image of this one; empty if none does."""
+    others = [use.rootdir for identity, use in image.uses.items() if identity != stored.identity]
+    present = [rootdir for rootdir in others if rootdir.is_dir()]
+    if present:
+        return f"also used by {present[0]}"
+    unknown = image.identity != stored.identity and image.identity not in image.uses
+    return f"also used by the project {image.project}" if unknown else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cache:
+    """The volume of downloads."""
+
+    size: int  # bytes
+    problem: str = ""  # why it stays
+
+    @classmethod
+    def find(cls, engine: Engine) -> _Cache | None:
+        if not any(entry.kind == "volume" and entry.name == CACHE_VOLUME for entry in engine.leftovers(LABEL)):
+            return None
+        return cls(size=engine.volume_size(CACHE_VOLUME))
+
+    def removed(self, engine: Engine) -> _Cache:
+        try:
+            engine.remove_volume(CACHE_VOLUME)
+        except EngineError as error:
+            return replace(self, problem=error.message)
+        return self
+
+    def __str__(self) -> str:
+        what = f"volume {CACHE_VOLUME}, what all builds keep, {size_text(self.size)}"
+        return f"{what} ({self.problem})" if self.problem else what

@@ -1,0 +1,103 @@
+"""What ``list`` and ``prune`` look at: the images of ours that the engine has, and what the project here wants."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from pytest_pyimages.cli.project import Place
+from pytest_pyimages.containers import state_directory
+from pytest_pyimages.engines import Engine
+from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.host import invocation_from, wants_images
+from pytest_pyimages.images import ImagePlan, LastUsed, Recipe, States, Storage, StoredImage, identity_of, read_storage
+from pytest_pyimages.matrix import ImageTag
+from pytest_pyimages.project import Project, find_project
+from pytest_pyimages.session import parse_settings_matrix, plans_of
+
+
+@dataclass(slots=True)
+class Plans:
+    """What projects want for an image, each asked once; ``problems`` are those whose files make no sense."""
+
+    place: Place
+    problems: dict[Path, str] = field(default_factory=dict)
+    _known: dict[tuple[Path, ImageTag, tuple[str, ...]], ImagePlan | None] = field(default_factory=dict)
+
+    def of(self, rootdir: Path, tag: ImageTag, options: tuple[str, ...] = ()) -> ImagePlan | None:
+        """Return what a run in a project would build; None where it would build nothing, or cannot be told.
+
+        :param options: of pytest's, that are typed in such a run.
+        """
+        key = rootdir, tag, options
+        if key not in self._known:
+            self._known[key] = self._read(*key)
+        return self._known[key]
+
+    def _read(self, rootdir: Path, tag: ImageTag, options: tuple[str, ...]) -> ImagePlan | None:
+        here = self.place.settings.invocation
+        try:
+            invocation = here if rootdir == here.rootdir else invocation_from([f"--rootdir={rootdir}"], rootdir)
+            return plans_of((tag,), self.place.config, invocation, options)[0]
+        except (ConfigurationError, pytest.UsageError) as error:
+            self.problems[rootdir] = str(error)
+            return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """All of it, at one moment."""
+
+    engine: Engine
+    project: Project
+    identity: str  # of the project
+    last_used: LastUsed
+    storage: Storage
+    states: States
+    plans: Plans
+
+    def scope(self, *, everything: bool) -> tuple[StoredImage, ...]:
+        """Return the images of this project, or those of all."""
+        return tuple(image for image in self.storage.images if everything or image.is_of(self.identity))
+
+    def wanted_now(self) -> tuple[ImagePlan, ...]:
+        """Return the plans for the images that the project's configuration names, or else for those that it has."""
+        settings = self.plans.place.settings
+        if wants_images(settings.invocation):
+            tags = parse_settings_matrix(settings, self.project)
+        else:
+            mine = self.scope(everything=False)
+            tags = tuple(dict.fromkeys(image.tag for image in mine if image.tag.reference))
+        plans = (self.plans.of(settings.invocation.rootdir, tag) for tag in tags)
+        return tuple(plan for plan in plans if plan is not None)
+
+    def tell_problems(self) -> None:
+        """Say of which projects nothing is known."""
+        for rootdir, problem in self.plans.problems.items():
+            sys.stderr.write(f"note: {rootdir}: {problem}\n")
+
+
+def look(place: Place, engine: Engine) -> Stored:
+    """Return what there is. Nobody but the engine is asked."""
+    invocation = place.settings.invocation
+    project = find_project(invocation.rootdir, ini=invocation.ini)
+    identity = identity_of(project)
+    last_used = LastUsed(state_directory())
+    plans = Plans(place)
+
+    def recipe(rootdir: Path, image: StoredImage) -> Recipe | None:
+        plan = plans.of(rootdir, image.tag, image.options)
+        return plan.recipe if plan is not None else None
+
+    return Stored(
+        engine=engine,
+        project=project,
+        identity=identity,
+        last_used=last_used,
+        storage=read_storage(engine, last_used),
+        states=States(engine, here=(identity, invocation.rootdir), recipe=recipe),
+        plans=plans,
+    )

@@ -1,0 +1,20 @@
+"""One container's life, for everything that starts one: its source, its leases, its removal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_pyimages.facade import lazy_names
+
+if TYPE_CHECKING:
+    from pytest_pyimages.containers.leases import Ownership, state_directory
+    from pytest_pyimages.containers.source import Source, Witness, is_empty, refused_mount, witnesses
+
+__all__ = ["Ownership", "Source", "Witness", "is_empty", "refused_mount", "state_directory", "witnesses"]
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "leases": "Ownership state_directory",
+        "source": "Source Witness is_empty refused_mount witnesses",
+    },
+)

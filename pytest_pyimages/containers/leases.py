@@ -1,0 +1,158 @@
+"""Whose containers and volumes are whose: labels, a lock that shows a live session, and the sweep after dead ones."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import time
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from types import TracebackType
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
+
+from pytest_pyimages.engines import Engine, Leftover
+from pytest_pyimages.engines.labels import CREATED_LABEL, HOST_LABEL, KIND_LABEL, LABEL, SESSION_LABEL
+from pytest_pyimages.errors import ConfigurationError, EngineError
+
+FOREIGN_HOURS = 24  # what another host's session left is swept when it is older than this and nothing of it runs
+
+
+def state_directory() -> Path:
+    """Return this user's own folder for locks: below XDG_CACHE_HOME, or ~/.cache (XDG Base Directory Specification).
+
+    :raises ConfigurationError: if it cannot be made, or belongs to somebody else.
+    """
+    path = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pytest-pyimages"
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner = path.stat().st_uid
+    except OSError as error:
+        raise ConfigurationError(
+            f"--py-images: the folder for locks {path} cannot be used ({error.strerror})", "set XDG_CACHE_HOME"
+        ) from error
+    if hasattr(os, "getuid") and owner != os.getuid():
+        raise ConfigurationError(
+            f"--py-images: the folder for locks {path} belongs to another user", "set XDG_CACHE_HOME"
+        )
+    return path
+
+
+def host_identity(directory: Path) -> str:
+    """Return what tells this host's lock folder from every other that an engine may serve, as 16 hex digits."""
+    stat = directory.stat()
+    parts = [socket.gethostname(), str(directory), str(stat.st_dev), str(stat.st_ino)]
+    machine = Path("/etc/machine-id")
+    if machine.is_file():
+        parts.append(machine.read_text(encoding="ascii", errors="replace").strip())
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+class Ownership:
+    """This session's claim on what it creates. The operating system gives the lock up when the process dies."""
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self._directory = state_directory() if directory is None else directory
+        self._locks = self._directory / "sessions"
+        self._locks.mkdir(mode=0o700, exist_ok=True)
+        self.session = uuid4().hex[:12]
+        self.host = host_identity(self._directory)
+        self._lock = FileLock(self._path(self.session), thread_local=False)
+        self._counter = 0
+
+    @property
+    def build_locks(self) -> Path:
+        """The folder for the locks of builds."""
+        path = self._directory / "builds"
+        path.mkdir(mode=0o700, exist_ok=True)
+        return path
+
+    def _path(self, session: str) -> Path:
+        return self._locks / f"{session}.lock"
+
+    def __enter__(self) -> Ownership:
+        self._lock.acquire(timeout=0)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.release()
+        self._path(self.session).unlink(missing_ok=True)
+
+    def name(self) -> str:
+        """Return a new name for a container or volume."""
+        return f"pyimages-{self.session}-{uuid4().hex[:8]}"
+
+    def labels(self, kind: str) -> dict[str, str]:
+        """Return the labels that everything short-lived carries from its creation on."""
+        return {
+            LABEL: "1",
+            SESSION_LABEL: self.session,
+            HOST_LABEL: self.host,
+            KIND_LABEL: kind,
+            CREATED_LABEL: str(int(time.time())),
+        }
+
+    def sweep(self, engine: Engine) -> tuple[str, ...]:
+        """Remove what dead sessions left behind; return a line for each thing that could not be removed."""
+        left = self.abandoned(engine)
+        problems = remove(engine, left)
+        for session in {entry.labels[SESSION_LABEL] for entry in left if entry.labels.get(HOST_LABEL) == self.host}:
+            self._path(session).unlink(missing_ok=True)
+        self._forget_dead_sessions()
+        return problems
+
+    def _forget_dead_sessions(self) -> None:
+        """Remove the locks of sessions that were killed before they had anything; young ones may not be held yet."""
+        for path in self._locks.glob("*.lock"):
+            try:
+                is_old = time.time() - path.stat().st_mtime > FOREIGN_HOURS * 3600
+            except FileNotFoundError:  # given up a moment ago
+                continue
+            if is_old and path != self._path(self.session) and self._is_dead(path):
+                path.unlink(missing_ok=True)
+
+    @staticmethod
+    def _is_dead(path: Path) -> bool:
+        lock = FileLock(path, thread_local=False)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        lock.release()
+        return True
+
+    def abandoned(self, engine: Engine) -> tuple[Leftover, ...]:
+        """Return what dead sessions left behind."""
+        left = engine.leftovers(LABEL)
+        running = {entry.labels.get(SESSION_LABEL, "") for entry in left if entry.is_running}
+        return tuple(entry for entry in left if self._is_abandoned(entry, running))
+
+    def _is_abandoned(self, entry: Leftover, running: Collection[str]) -> bool:
+        session = entry.labels.get(SESSION_LABEL, "")
+        if not session or session == self.session:
+            return False
+        if entry.labels.get(HOST_LABEL) != self.host:
+            created = entry.labels.get(CREATED_LABEL, "")
+            return session not in running and created.isdigit() and time.time() - int(created) > FOREIGN_HOURS * 3600
+        return self._is_dead(self._path(session))
+
+
+def remove(engine: Engine, entries: Iterable[Leftover]) -> tuple[str, ...]:
+    """Remove containers, then volumes; return a line for each that could not be removed."""
+    problems = []
+    for entry in sorted(entries, key=lambda entry: entry.kind):
+        try:
+            if entry.kind == "container":
+                engine.remove_container(entry.id)
+            else:
+                engine.remove_volume(entry.name)
+        except EngineError as error:
+            command = "docker rm -f -v" if entry.kind == "container" else "docker volume rm"
+            problems.append(
+                f"{entry.kind} {entry.name} is left ({error.message}); remove it with: {command} {entry.name}"
+            )
+    return tuple(problems)

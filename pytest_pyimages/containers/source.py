@@ -1,0 +1,192 @@
+"""How the project's source gets into a container: at its own absolute path, and never to be written back.
+
+The default is an overlay volume of the ``local`` driver: the source is the lower layer, two volumes of the engine's own
+are the upper one, so the suite may write what it likes and the host's tree stays as it is. Where the engine refuses
+that, or does not see this host's files, the source is copied in instead. Whether it does see them is not guessed from
+an address: the worker compares the witness, some files' sizes and times, with what it finds.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pytest_pyimages.containers.leases import Ownership
+from pytest_pyimages.engines import Engine, Mount
+from pytest_pyimages.errors import EngineError, PyimagesError
+
+Mode = Literal["overlay", "copy"]
+
+SKIPPED = frozenset(
+    {
+        ".git",
+        ".hg",
+        ".svn",
+        ".tox",
+        ".nox",
+        ".venv",
+        "venv",
+        "node_modules",
+        "__pycache__",
+        ".mypy_cache",
+        ".ruff_cache",
+    }
+    | {".pytest_cache", ".eggs"}
+)
+COPY_LIMIT = 2 * 1024**3
+WITNESSES = 8
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """A file as this host sees it; modification time in whole seconds."""
+
+    path: str
+    size: int
+    seconds: int
+
+
+def witnesses(root: Path) -> tuple[Witness, ...]:
+    """Return up to eight regular files of the folder that prove, inside, that it is really there."""
+    found: list[Witness] = []
+    with os.scandir(root) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if len(found) < WITNESSES and entry.is_file(follow_symlinks=False):
+                status = entry.stat(follow_symlinks=False)
+                found.append(Witness(entry.path, status.st_size, int(status.st_mtime)))
+    return tuple(found)
+
+
+def is_empty(root: Path) -> bool:
+    """Whether there is no file in a folder, apart from what is never looked at."""
+    for _, folders, files in os.walk(root):
+        if files:
+            return False
+        folders[:] = [name for name in folders if name not in SKIPPED]
+    return True
+
+
+class Source:
+    """The project's tree, and the way it gets into containers.
+
+    :param root: absolute path of the folder, the same outside and inside.
+    :param mode: the user's own choice; without one the overlay, and the copy where it does not work.
+    """
+
+    def __init__(self, root: Path, mode: Mode | None = None) -> None:
+        self.root = root
+        self.mode: Mode = mode or ("copy" if any(mark in str(root) for mark in ',:\\"\n') else "overlay")
+        self.reason = ""  # why it is no longer the overlay
+        self._chosen = mode is not None
+        self._lock = threading.Lock()
+
+    def fall_back(self, reason: str) -> bool:
+        """Copy from now on; return False if that is what is being done already.
+
+        :raises PyimagesError: if the user has asked for the overlay.
+        """
+        with self._lock:
+            if self._chosen and self.mode == "overlay":
+                raise PyimagesError(f"--py-images-source=overlay does not work here: {reason}", "leave the option out")
+            changed = self.mode != "copy"
+            self.mode, self.reason = "copy", self.reason or reason
+            return changed
+
+    @contextmanager
+    def mounted(self, engine: Engine, owner: Ownership) -> Iterator[tuple[tuple[Mount, ...], Callable[[str], None]]]:
+        """Yield the mounts to create a container with, and what to do with its id before it is started."""
+        if self.mode == "copy":
+            yield (), lambda container: engine.upload(container, "/", tar_stream(self.root))
+            return
+        with ExitStack() as stack:
+
+            def volume(options: dict[str, str]) -> tuple[str, str]:
+                name = owner.name()
+                stack.callback(engine.remove_volume, name)
+                return name, engine.create_volume(name, labels=owner.labels("source"), options=options)
+
+            # The engine's own folders: they exist, lie on one file system, and are removed with whatever is in them.
+            _, upper = volume({})
+            _, work = volume({})
+            layers = f"lowerdir={self.root},upperdir={upper},workdir={work}"
+            name, _ = volume({"type": "overlay", "device": "overlay", "o": layers})
+            yield (Mount(kind="volume", source=name, target=str(self.root)),), _as_it_is
+
+
+def _as_it_is(container: str) -> None:
+    """Nothing is to be done to a container whose source is mounted."""
+
+
+def tar_stream(root: Path, limit: int = COPY_LIMIT) -> Iterator[bytes]:
+    """Yield a tar of the folder under its absolute path; caches, environments and version control are left out.
+
+    Symbolic links stay links; sockets, pipes and devices are left out. A file that changes meanwhile keeps the size it
+    had when it was opened.
+
+    :raises PyimagesError: if it is larger than ``limit`` bytes.
+    """
+    total = 0
+    for path in _walk(root):
+        status = path.lstat()
+        info = tarfile.TarInfo(str(path).lstrip("/"))
+        info.mode, info.mtime = stat.S_IMODE(status.st_mode), int(status.st_mtime)
+        if stat.S_ISLNK(status.st_mode):
+            info.type, info.linkname = tarfile.SYMTYPE, str(path.readlink())
+        elif stat.S_ISDIR(status.st_mode):
+            info.type = tarfile.DIRTYPE
+        elif not stat.S_ISREG(status.st_mode):
+            continue
+        if info.type != tarfile.REGTYPE:
+            yield info.tobuf(tarfile.PAX_FORMAT)
+            continue
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            continue
+        with file:
+            info.size = os.fstat(file.fileno()).st_size
+            total += info.size
+            if total > limit:
+                raise PyimagesError(f"the source below {root} is larger than {limit >> 20} MiB and cannot be copied in")
+            yield info.tobuf(tarfile.PAX_FORMAT)
+            yield from _content(file, info.size)
+    yield b"\0" * (2 * tarfile.BLOCKSIZE)
+
+
+def _content(file: io.BufferedReader, size: int) -> Iterator[bytes]:
+    left = size
+    while left:
+        data = file.read(min(left, _CHUNK)) or b"\0" * min(left, _CHUNK)  # it was truncated meanwhile
+        left -= len(data)
+        yield data
+    if size % tarfile.BLOCKSIZE:
+        yield b"\0" * (tarfile.BLOCKSIZE - size % tarfile.BLOCKSIZE)
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    yield from reversed(root.parents[:-1])
+    for folder, folders, files in os.walk(root):
+        here = Path(folder)
+        yield here
+        for name in list(folders):
+            if name in SKIPPED:
+                folders.remove(name)
+            elif (here / name).is_symlink():
+                folders.remove(name)
+                yield here / name
+        yield from (here / name for name in files)
+
+
+def refused_mount(error: EngineError) -> bool:
+    """Whether the engine could not start a container because of the overlay, rather than for any other reason."""
+    text = error.message.lower()
+    return any(word in text for word in ("overlay", "mount", "no such file or directory", "invalid argument"))

@@ -1,0 +1,1 @@
+"""The install step, run by the Python of the image that is being built."""

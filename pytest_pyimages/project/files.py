@@ -1,0 +1,182 @@
+"""The files in which a project says what it is and what it needs: read, and not yet judged."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.project.setup_py import SetupScript, read_setup_script
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Table = Mapping[str, Any]
+Sections = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectFiles:
+    """What the build configuration of one project says; empty for files that are not there."""
+
+    root: Path
+    pyproject: Table
+    hatch: Table  # hatch.toml, which stands for [tool.hatch]
+    setup_cfg: Sections
+    setup_script: SetupScript | None
+
+    @property
+    def tool(self) -> Table:
+        """The tables of tools in pyproject.toml."""
+        return table(self.pyproject, "tool")
+
+    @property
+    def backend(self) -> str:
+        """The module that builds the project, without its attribute; empty if none is named."""
+        return str(table(self.pyproject, "build-system").get("build-backend", "")).partition(":")[0]
+
+    @property
+    def uses_setuptools(self) -> bool:
+        """Whether setup.py and setup.cfg have a say.
+
+        setuptools builds what names no backend (PEP 517); a backend in the project's own tree mostly wraps it.
+        """
+        return (
+            self.backend == ""
+            or self.backend.partition(".")[0] in {"setuptools", "skbuild", "pbr"}
+            or "backend-path" in table(self.pyproject, "build-system")
+        )
+
+    @property
+    def is_packaged(self) -> bool:
+        """Whether the files configure a build at all."""
+        return declares_project(self.pyproject) or self.setup_script is not None or "metadata" in self.setup_cfg
+
+    @property
+    def declared_name(self) -> str:
+        """The distribution's normalised name where installers can tell it without a build; else empty."""
+        tables = table(self.pyproject, "project"), table(self.tool, "poetry"), self.setup_cfg.get("metadata", {})
+        return next((canonicalize_name(found["name"]) for found in tables if isinstance(found.get("name"), str)), "")
+
+    @property
+    def main_file(self) -> str:
+        """The name of the file that configures the build."""
+        if declares_project(self.pyproject):
+            return "pyproject.toml"
+        return "setup.cfg" if self.setup_script is None else "setup.py"
+
+
+def read_project_files(root: Path) -> ProjectFiles:
+    """Read what stands in the project's folder.
+
+    :raises ConfigurationError: for a file that cannot be read.
+    """
+    pyproject = read_toml(root / "pyproject.toml")
+    return ProjectFiles(
+        root=root,
+        pyproject=pyproject,
+        hatch=read_toml(root / "hatch.toml") or table(pyproject, "tool", "hatch"),
+        setup_cfg=read_ini(root / "setup.cfg"),
+        setup_script=read_setup_script(root / "setup.py"),
+    )
+
+
+def declares_project(pyproject: Table) -> bool:
+    """Whether a pyproject.toml is a project's, and not only a place for the settings of tools."""
+    return "project" in pyproject or "build-system" in pyproject or bool(table(pyproject, "tool", "poetry"))
+
+
+def read_toml(path: Path, *, without: re.Pattern[str] | None = None) -> Table:
+    """Return the document; empty if there is no such file.
+
+    :param without: what is taken out of its text first: a large part of a large file may be of no interest.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        document: Table = tomllib.loads(without.sub("", text) if without else text)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return {}
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not valid TOML: {error}", "correct it") from error
+    return document
+
+
+def read_ini(path: Path) -> Sections:
+    """Return section, key and value of an ini file; empty if there is none."""
+    try:
+        return parse_ini(path.read_bytes().decode("utf-8-sig"), path)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return {}
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path} is not UTF-8: {error}", "save it as UTF-8") from error
+
+
+def parse_ini(text: str, path: Path) -> Sections:
+    """Return section, key and value of a text in the syntax of an ini file.
+
+    :param path: the file that holds the text.
+    """
+    parser = configparser.RawConfigParser(strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]  # documented way to keep the case of keys
+    try:
+        parser.read_string(text)
+    except configparser.Error as error:
+        found = " ".join(str(error).split())
+        raise ConfigurationError(f"{path} is not a valid ini file: {found}", "correct it") from error
+    return {name: dict(parser.items(name)) for name in parser.sections()}
+
+
+def unreadable(path: Path, error: OSError) -> ConfigurationError:
+    """Return the error for a file that the operating system does not give."""
+    return ConfigurationError(f"{path} cannot be read: {error.strerror or error}", "make it readable")
+
+
+def table(document: Table, *keys: str) -> Table:
+    """Return the table below these keys; empty if there is none, or something else."""
+    found: object = document
+    for key in keys:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def texts(value: object) -> tuple[str, ...]:
+    """Return the texts in a list, or the one text; nothing else."""
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, Iterable) and not isinstance(value, Mapping):
+        return tuple(entry for entry in value if isinstance(entry, str))
+    return ()
+
+
+def lines(value: str) -> tuple[str, ...]:
+    """Return the lines of a value in an ini file, without comments and empty ones."""
+    cut = (f" {line}".split(" #", 1)[0].strip() for line in value.splitlines())
+    return tuple(line for line in cut if line)
+
+
+def parsed(requirement: str) -> Requirement | None:
+    """Return the requirement, or None for what is no PEP 508 string."""
+    try:
+        return Requirement(requirement)
+    except InvalidRequirement:
+        return None
+
+
+def distribution_names(requirements: Iterable[str]) -> frozenset[str]:
+    """Return the normalised names in PEP 508 strings."""
+    found = (parsed(requirement) for requirement in requirements)
+    return frozenset(canonicalize_name(requirement.name) for requirement in found if requirement is not None)

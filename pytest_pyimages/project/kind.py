@@ -1,0 +1,182 @@
+"""How a project gets installed, and which of its files make what is compiled."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from pytest_pyimages.project.files import ProjectFiles, Table, table, texts
+
+Kind = Literal["editable", "wheel", "none"]
+
+# Build backends whose packages are compiled, and those that only ever copy Python files by themselves.
+_COMPILING_BACKENDS = ("mesonpy", "maturin", "scikit_build_core", "skbuild", "sipbuild", "py_build_cmake", "enscons")
+_COPYING_BACKENDS = frozenset(
+    "flit flit_core flit_scm hatchling jaraco pbr pdm poetry poetry_dynamic_versioning setuptools uv_build whey".split()
+)
+_COMPILING_HOOKS = frozenset({"cffi", "cython", "mypyc", "rust", "scikit-build", "zig"})
+_COMPILED_FILES = frozenset({".pyx", ".c", ".cc", ".cpp", ".cxx", ".rs", ".f90", ".zig"})
+_BUILD_FILES = ("Cargo.toml", "CMakeLists.txt", "meson.build")
+_SCRIPT_MARKS = tuple(
+    "ext_modules Extension( cythonize pure_python infer_tag cffi cmake maturin cargo build_ext".split()
+)
+
+# Folders that hold no source: version control, environments, caches.
+_SKIPPED = frozenset(
+    ".git .hg .svn .venv venv .tox .nox .eggs .cache node_modules __pycache__ __pypackages__ _skbuild .mypy_cache "
+    ".ruff_cache .pytest_cache .hypothesis .idea .vscode".split()
+)
+# Folders beside the package: results of builds, and what no build reads.
+_BESIDE_PACKAGE = frozenset(
+    "build builddir dist htmlcov site wheelhouse tests test testing docs doc examples example benchmarks benchmark "
+    "bench changelog.d changes news .github .ci .circleci typing-examples".split()
+)
+_SKIPPED_SUFFIXES = frozenset({".pyc", ".pyo", ".so", ".pyd", ".o", ".obj", ".orig", ".rej", ".swp", ".log"})
+_BESIDE_SUFFIXES = frozenset({".md", ".rst"})
+_BESIDE_FILES = frozenset(
+    "tox.ini noxfile.py conftest.py pytest.ini tox.toml uv.lock poetry.lock pdm.lock pylock.toml Pipfile Pipfile.lock "
+    "PKG-INFO Dockerfile Makefile".split()
+)
+_TEST_FOLDERS = frozenset({"tests", "test", "testing"})
+_TEST_MODULE = re.compile(r"test_.*\.py|.*_test\.py|conftest\.py")
+# Folders that setuptools does not take for packages.
+_NO_PACKAGES = frozenset(
+    "benchmark benchmarks bin build changelog ci debian doc docs documentation example examples exercise exercises "
+    "fabfile htmlcov manpages news newsfragments python scripts site_scons tasks test tests tools unit_test unit_tests "
+    "util utils".split()
+)
+
+
+def build_kind(files: ProjectFiles) -> Kind:
+    """Return how the project gets installed: editable, as a wheel since something is compiled, or not at all."""
+    if not files.is_packaged or _declines_packaging(files):
+        return "none"
+    return "wheel" if _compiles(files) else "editable"
+
+
+def _declines_packaging(files: ProjectFiles) -> bool:
+    """Whether the project's tool was told that it is an application, and no package."""
+    tool = files.tool
+    if table(tool, "poetry").get("package-mode") is False or table(tool, "pdm").get("distribution") is False:
+        return True
+    package = table(tool, "uv").get("package")
+    if package is not None:
+        return package is False
+    if "build-system" in files.pyproject or files.setup_script is not None:
+        return False
+    if not (files.root / "pyproject.toml").is_file():
+        return True  # installers want one of the two files
+    return not (table(tool, "setuptools") or "options" in files.setup_cfg or _finds_packages(files.root))
+
+
+def _finds_packages(root: Path) -> bool:
+    """Whether setuptools finds by itself what to install, or refuses ("Package Discovery" in its documentation)."""
+    if (root / "src").is_dir():
+        return True
+    folders = [path.name for path in root.iterdir() if path.is_dir() and path.name.isidentifier()]
+    return sum(name not in _NO_PACKAGES and not name.startswith("_") for name in folders) <= 1
+
+
+def _compiles(files: ProjectFiles) -> bool:
+    backend = files.backend.partition(".")[0]
+    if files.backend.startswith(_COMPILING_BACKENDS) or (files.uses_setuptools and _setuptools_compiles(files)):
+        return True
+    if backend == "hatchling":
+        return _hatch_compiles(files)
+    if backend in {"poetry", "poetry_dynamic_versioning"}:
+        return any(_script_compiles(files.root / script) for script in _poetry_scripts(files))
+    if backend == "pdm":
+        build = table(files.tool, "pdm", "build")
+        return build.get("is-purelib") is False or bool(build.get("run-setuptools"))
+    # A backend in the project's own tree mostly wraps setuptools in order to do more than that.
+    wraps = "backend-path" in table(files.pyproject, "build-system")
+    is_known = backend in _COPYING_BACKENDS or (files.uses_setuptools and not wraps)
+    return not is_known and _holds_compiled_sources(files.root)
+
+
+def _setuptools_compiles(files: ProjectFiles) -> bool:
+    if table(files.tool, "setuptools").get("ext-modules") or table(files.tool, "setuptools-rust"):
+        return True
+    return files.setup_script is not None and files.setup_script.compiles
+
+
+def _hatch_compiles(files: ProjectFiles) -> bool:
+    build = table(files.hatch, "build")
+    for hooks in (table(build, "hooks"), table(build, "targets", "wheel", "hooks")):
+        for name in hooks:
+            hook = table(hooks, name)
+            if hook.get("enable-by-default") is False:
+                continue
+            if name in _COMPILING_HOOKS:
+                return True
+            if name == "custom" and _script_compiles(files.root / str(hook.get("path", "hatch_build.py"))):
+                return True
+    return False
+
+
+def _poetry_scripts(files: ProjectFiles) -> tuple[str, ...]:
+    build = table(files.tool, "poetry").get("build")
+    return texts(build.get("script") if isinstance(build, dict) else build)
+
+
+def _script_compiles(path: Path) -> bool:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return any(mark in text for mark in _SCRIPT_MARKS)
+
+
+def _holds_compiled_sources(root: Path) -> bool:
+    """Whether there is something to compile, for a build backend that is not known."""
+    if any((root / name).is_file() for name in _BUILD_FILES):
+        return True
+    return any(path.suffix in _COMPILED_FILES for path in source_files(root))
+
+
+def build_scripts(files: ProjectFiles) -> tuple[Path, ...]:
+    """Return the project's own programs that take part in its build."""
+    names = ["hatch_build.py", "pdm_build.py", *_poetry_scripts(files)]
+    build_system: Table = table(files.pyproject, "build-system")
+    module = files.backend.partition(".")[0]
+    names += (f"{folder}/{module}.py" for folder in texts(build_system.get("backend-path")))
+    return tuple(files.root / name for name in names if (files.root / name).is_file())
+
+
+def source_files(root: Path, *, with_tests: bool = True) -> tuple[Path, ...]:
+    """Return the files below a project's folder that a build of it may read, sorted.
+
+    Left out is what no build reads: tests and documentation beside the package, caches, environments, built files.
+
+    :param with_tests: test modules inside of the package as well, which get installed with it.
+    """
+    return tuple(sorted(path for path in _source_files(root) if with_tests or not _is_test(path, root)))
+
+
+def _is_test(path: Path, root: Path) -> bool:
+    return _TEST_MODULE.fullmatch(path.name) is not None and not _TEST_FOLDERS.isdisjoint(
+        path.relative_to(root).parts[:-1]
+    )
+
+
+def _source_files(root: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(root):
+        here = Path(folder)
+        is_top = here == root
+        if not is_top and "pyvenv.cfg" in names:  # a virtual environment of whatever name
+            folders.clear()
+            continue
+        skipped = _SKIPPED | _BESIDE_PACKAGE if is_top else _SKIPPED
+        if "Cargo.toml" in names:
+            skipped = skipped | {"target"}
+        folders[:] = [name for name in folders if name not in skipped and not name.endswith(".egg-info")]
+        for name in names:
+            suffix = Path(name).suffix
+            if suffix in _SKIPPED_SUFFIXES or name.endswith("~"):
+                continue
+            if is_top and (name.startswith(".") or suffix in _BESIDE_SUFFIXES or name in _BESIDE_FILES):
+                continue
+            yield here / name

@@ -1,0 +1,1 @@
+"""Read lock files and turn them into constraints for an installer."""

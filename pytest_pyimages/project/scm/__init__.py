@@ -1,0 +1,1 @@
+"""Project versions that come from git tags."""

@@ -1,0 +1,191 @@
+"""Which tool makes a project's version number of its checkout, and how that tool is configured."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from packaging.utils import canonicalize_name
+
+from pytest_pyimages.project.files import ProjectFiles, Table, distribution_names, lines, table, texts
+from pytest_pyimages.project.scm.versions import understands
+
+SETUPTOOLS_SCM = frozenset({"setuptools-scm", "hatch-vcs", "flit-scm"})  # the others ask it
+_DUNAMAI = frozenset({"poetry-dynamic-versioning", "uv-dynamic-versioning"})
+# What tells each tool the number, from its documentation. Versioneer cannot be told.
+_VARIABLES = {
+    **dict.fromkeys(SETUPTOOLS_SCM, "SETUPTOOLS_SCM_PRETEND_VERSION"),
+    "pdm-backend": "PDM_BUILD_SCM_VERSION",
+    "pbr": "PBR_VERSION",
+    "poetry-dynamic-versioning": "POETRY_DYNAMIC_VERSIONING_BYPASS",
+    "uv-dynamic-versioning": "UV_DYNAMIC_VERSIONING_BYPASS",
+}
+_PKG_INFO = frozenset({"versioningit", "setuptools-git-versioning"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A tool that makes a version number, and what the project says to it."""
+
+    name: str  # of its distribution
+    options: Table
+    is_certain: bool  # the options are all literals, and understood
+
+    @property
+    def reads_pkg_info(self) -> bool:
+        """Whether it takes the number from a PKG-INFO, where there is no git."""
+        return self.name in _PKG_INFO
+
+    def variables(self, project: str) -> tuple[str, ...]:
+        """Return the variables that tell it the number, those for this project alone first.
+
+        :param project: name of the project's distribution; empty if it is not known.
+        """
+        general = _VARIABLES.get(self.name)
+        if general is None:
+            return ()
+        if not project or self.name not in SETUPTOOLS_SCM:
+            return (general,)
+        # Versions of setuptools-scm before 8 leave dots and doubled dashes as they are.
+        spellings = (canonicalize_name(project).replace("-", "_").upper(), project.upper().replace("-", "_"))
+        return (*dict.fromkeys(f"{general}_FOR_{spelling}" for spelling in spellings), general)
+
+    @property
+    def match(self) -> tuple[str, ...]:
+        """The arguments that make ``git describe`` see the tags that the tool sees."""
+        if self.name in SETUPTOOLS_SCM:
+            return tuple(_setuptools_scm_match(self.options))
+        if self.name in _DUNAMAI:
+            return tuple(_dunamai_match(self.options))
+        if self.name == "versioningit":
+            vcs = table(self.options, "vcs")
+            return tuple(f"--{key}={glob}" for key in ("match", "exclude") for glob in texts(vcs.get(key)))
+        globs = {
+            "pdm-backend": (str(self.options.get("tag_filter") or "*.*"),),
+            "pbr": ("[0-9]*", "[vV][0-9]*"),
+            "versioneer": (str(self.options.get("tag_prefix", "")).strip("'\"") + "*",),
+        }.get(self.name, ("*",))
+        return tuple(f"--match={glob}" for glob in globs)
+
+
+def _setuptools_scm_match(options: Table) -> Iterator[str]:
+    command = table(options, "scm", "git").get("describe_command") or options.get("git_describe_command")
+    if command:
+        yield from _selecting(command)
+    else:
+        tags = table(options, "tag")
+        yield f"--match={tags.get('prefix', '')}" + ("*[0-9]*.*[0-9]*" if tags.get("strict") else "*[0-9]*")
+
+
+def _dunamai_match(options: Table) -> Iterator[str]:
+    pattern, prefix = str(options.get("pattern", "default")), str(options.get("pattern-prefix") or "")
+    if "?P<base>" in pattern:  # what it begins with, as far as that is plain text
+        found = re.match(r"\^?([\w/-]*)(?![?*+{|])", f"^{prefix}{pattern.removeprefix('^')}")
+        yield f"--match={found[1] if found else ''}*"
+        return
+    yield f"--match={prefix}v[0-9]*"
+    if pattern == "default-unprefixed":
+        yield f"--match={prefix}[0-9]*"
+
+
+def versioning_tool(files: ProjectFiles) -> Tool | None:
+    """Return the tool that makes the project's version number of its checkout; None if no known one does."""
+    if "version" in table(files.pyproject, "project"):
+        return None
+    return next(_tools(files), None)
+
+
+def _tools(files: ProjectFiles) -> Iterator[Tool]:
+    backend = files.backend.partition(".")[0]
+    if backend == "hatchling":
+        yield from _of_hatch(files)
+    elif backend == "pdm":
+        options = table(files.tool, "pdm", "version")
+        if options.get("source") == "scm":
+            yield _tool("pdm-backend", options)
+    elif backend == "poetry_dynamic_versioning":
+        options = table(files.tool, "poetry-dynamic-versioning")
+        if options.get("enable"):
+            yield _tool("poetry-dynamic-versioning", options)
+    elif backend == "flit_scm":
+        yield _tool("flit-scm", _scm_table(files))
+    elif backend == "scikit_build_core":
+        provider = table(files.tool, "scikit-build", "metadata", "version").get("provider")
+        if str(provider).endswith("setuptools_scm"):
+            yield _tool("setuptools-scm", _scm_table(files))
+    else:
+        yield from _of_setuptools(files, backend)
+
+
+def _of_hatch(files: ProjectFiles) -> Iterator[Tool]:
+    version = table(files.hatch, "version")
+    source = version.get("source")
+    if source == "vcs":
+        options = dict(table(version, "raw-options"))
+        for key, option in (("tag-pattern", "tag_regex"), ("fallback-version", "fallback_version")):
+            if version.get(key):
+                options[option] = version[key]
+        yield _tool("hatch-vcs", options)
+    elif source in {"uv-dynamic-versioning", "versioningit"}:
+        yield _tool(str(source), table(files.tool, str(source)))
+
+
+def _of_setuptools(files: ProjectFiles, backend: str) -> Iterator[Tool]:
+    script = files.setup_script
+    keywords = script.keywords if script is not None else frozenset[str]()
+    metadata = files.setup_cfg.get("metadata", {})
+    if "pbr" in keywords or backend == "pbr":
+        yield _tool("pbr", metadata)
+    if "version" in metadata or (script is not None and script.text("version")):
+        return
+    for keyword in ("use_scm_version", "setuptools_git_versioning"):
+        if script is not None and keyword in keywords:
+            name = {"use_scm_version": "setuptools-scm"}.get(keyword, "setuptools-git-versioning")
+            value = script.arguments.get(keyword)
+            literal = value if isinstance(value, Mapping) else {}
+            options = {**(_scm_table(files) if name == "setuptools-scm" else table(files.tool, name)), **literal}
+            yield _tool(name, options, is_complete=keyword in script.complete)
+    required = distribution_names(_build_requirements(files))
+    if "setuptools-scm" in required:
+        yield _tool("setuptools-scm", _scm_table(files))
+    for name in ("versioningit", "setuptools-git-versioning"):
+        configured = table(files.tool, name)
+        if name in required and configured and configured.get("enabled", True):
+            yield _tool(name, configured)
+    if "versioneer" in files.setup_cfg or table(files.tool, "versioneer"):
+        yield _tool("versioneer", table(files.tool, "versioneer") or files.setup_cfg.get("versioneer", {}))
+
+
+def _scm_table(files: ProjectFiles) -> Table:
+    """Return setuptools-scm's options, which stand under one of two names since version 10."""
+    return table(files.tool, "setuptools_scm") or table(files.tool, "vcs-versioning")
+
+
+def _tool(name: str, options: Table, *, is_complete: bool = True) -> Tool:
+    return Tool(name=name, options=options, is_certain=is_complete and understands(name, options))
+
+
+def _build_requirements(files: ProjectFiles) -> Iterator[str]:
+    yield from texts(table(files.pyproject, "build-system").get("requires"))
+    yield from lines(files.setup_cfg.get("options", {}).get("setup_requires", ""))
+    if files.setup_script is not None:
+        yield from files.setup_script.texts("setup_requires")
+
+
+def _selecting(command: object) -> Iterator[str]:
+    """Yield those arguments of a configured ``git describe`` that say which tags count: nothing else is run."""
+    try:
+        words = shlex.split(command) if isinstance(command, str) else list(texts(command))
+    except ValueError:  # a quotation without its end
+        words = []
+    if words[:2] != ["git", "describe"]:
+        yield "--match=*[0-9]*"
+        return
+    waiting = iter(words[2:])
+    for word in waiting:
+        if word in {"--match", "--exclude"}:
+            yield f"{word}={next(waiting, '')}"
+        elif word.startswith(("--match=", "--exclude=")) or word == "--first-parent":
+            yield word

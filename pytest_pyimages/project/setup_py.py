@@ -1,0 +1,199 @@
+"""What a setup.py says, as far as its text tells: nothing of it is run."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pytest_pyimages.project.literals import UNKNOWN, Names, Value, added, evaluate
+
+# Arguments of setup() and names from the libraries that compile: one of them in a setup.py means that it does.
+_COMPILING_ARGUMENTS = frozenset({"ext_modules", "cffi_modules", "rust_extensions"})
+_COMPILING_NAMES = _COMPILING_ARGUMENTS | {
+    *("Extension", "RustExtension", "Pybind11Extension", "CMakeExtension", "CppExtension", "nanobind_extension"),
+    *("cythonize", "mypycify", "build_ext", "has_ext_modules", "has_c_libraries"),
+    *("import Cython", "import cffi", "import mypyc", "import nanobind", "import pybind11", "import setuptools_rust"),
+    *("import skbuild", "import numpy"),  # numpy: its headers
+}
+_COMPILING_TEXT = re.compile(
+    rf"^[^#\n]*\b(?:{'|'.join(sorted(_COMPILING_ARGUMENTS))}|Extension\s*\(|cythonize)", re.MULTILINE
+)
+_BUILD_MARKS = (b"setuptools", b"distutils", b"skbuild", b"setup(")
+_REQUIREMENTS_FILE = re.compile(r"[\w./-]*req[\w./-]*\.(?:txt|in)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetupScript:
+    """What can be told from the text of a setup.py."""
+
+    arguments: Mapping[str, object]  # of setup(), as far as they are literals; lists and dicts may lack entries
+    keywords: frozenset[str]  # the names of all arguments
+    complete: frozenset[str]  # the arguments that lack nothing
+    is_closed: bool  # no argument of setup() is hidden in a value that the text does not tell
+    compiles: bool
+    mentions: tuple[str, ...]  # requirements files that it names, to read them when it runs
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return a list argument; a text in place of a list is split into lines, as setuptools does."""
+        value = self.arguments.get(name)
+        if isinstance(value, str):
+            value = [line.strip() for line in value.splitlines()]
+        return tuple(entry for entry in value if isinstance(entry, str) and entry) if isinstance(value, list) else ()
+
+    def text(self, name: str) -> str:
+        """Return a text argument; empty if it is none."""
+        value = self.arguments.get(name)
+        return value if isinstance(value, str) else ""
+
+
+def read_setup_script(path: Path) -> SetupScript | None:
+    """Return what the script says; None if there is none. A script that this Python cannot parse says nothing."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    if not any(mark in data for mark in _BUILD_MARKS):
+        return None  # a program of the project's own that happens to have this name
+    try:
+        tree = ast.parse(data)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # null bytes; nested too deeply for the parser
+        compiles = bool(_COMPILING_TEXT.search(data.decode("latin-1")))
+        return SetupScript(
+            arguments={}, keywords=frozenset(), complete=frozenset(), is_closed=False, compiles=compiles, mentions=()
+        )
+    reader = _Reader()
+    reader.read(tree.body)
+    return SetupScript(
+        arguments={name: value.value for name, value in reader.arguments.items() if value.is_known},
+        keywords=frozenset(reader.arguments),
+        complete=frozenset(name for name, value in reader.arguments.items() if value.is_known and value.is_complete),
+        is_closed=reader.calls == 1 and reader.is_closed,
+        compiles=_compiles(tree, reader.arguments),
+        mentions=tuple(_mentions(tree)),
+    )
+
+
+def _compiles(tree: ast.Module, arguments: Names) -> bool:
+    empty = {name for name, value in arguments.items() if value.is_complete and not value.value}
+    return any(not empty.issuperset(_compiling_names(node)) for node in ast.walk(tree))
+
+
+def _compiling_names(node: ast.AST) -> frozenset[str]:
+    """Return what in one node speaks of compiling."""
+    names: tuple[str, ...] = ()
+    if isinstance(node, ast.Name):
+        names = (node.id,)
+    elif isinstance(node, ast.Attribute):
+        names = (node.attr,)
+    elif isinstance(node, ast.keyword):
+        names = (node.arg or "",)
+    elif isinstance(node, ast.Import):
+        names = tuple(f"import {alias.name.partition('.')[0]}" for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        names = (f"import {(node.module or '').partition('.')[0]}",)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in _COMPILING_ARGUMENTS:
+        names = (node.value,)
+    return _COMPILING_NAMES.intersection(names)
+
+
+def _mentions(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        text = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(text, str) and len(text) < 200 and _REQUIREMENTS_FILE.fullmatch(text):
+            yield text
+
+
+class _Reader:
+    """Follows assignments from top to bottom, in one namespace, up to the call of setup()."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, Value] = {}
+        self.arguments: dict[str, Value] = {}
+        self.is_closed = True
+        self.calls = 0
+        self._certain = True  # the statement at hand runs whenever the script does
+
+    def read(self, body: Sequence[ast.stmt]) -> None:
+        for statement in body:
+            self._read(statement)
+
+    def _read(self, node: ast.stmt) -> None:
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                self._assign(target, self._value(node.value))
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            self._assign(node.target, self._value(node.value))
+        elif isinstance(node, ast.AugAssign):
+            self._assign(node.target, added(self._value(node.target), self._value(node.value)))
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            self._call(node.value)
+        elif isinstance(node, (ast.FunctionDef, ast.With)) or (isinstance(node, ast.If) and _asks_for_main(node.test)):
+            self.read(node.body)
+        elif isinstance(node, (ast.If, ast.For, ast.While, ast.Try)):
+            self._read_uncertain(node)
+
+    def _read_uncertain(self, node: ast.If | ast.For | ast.While | ast.Try) -> None:
+        before, self._certain = self._certain, False
+        self.read(node.body)
+        if isinstance(node, ast.Try):
+            for handler in node.handlers:
+                self.read(handler.body)
+            self.read(node.finalbody)
+        self.read(node.orelse)
+        self._certain = before
+
+    def _value(self, node: ast.expr) -> Value:
+        return evaluate(node, self.names)
+
+    def _assign(self, target: ast.expr, value: Value) -> None:
+        if isinstance(target, ast.Name):
+            before = self.names.get(target.id)
+            if not self._certain and before is not None and before.is_known and (before.value or not value.is_known):
+                value = before  # what surely ran tells more than what may
+            self.names[target.id] = replace(value, is_complete=value.is_complete and self._certain)
+        elif isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
+            whole, key = self.names.get(target.value.id, UNKNOWN), self._value(target.slice)
+            entries = {key.value: value.value} if isinstance(key.value, str) and value.is_known else {}
+            self._add(target.value.id, Value(entries, value.is_complete and isinstance(whole.value, dict)))
+
+    def _add(self, name: str, more: Value) -> None:
+        total = added(self.names.get(name, UNKNOWN), more)
+        self.names[name] = replace(total, is_complete=total.is_complete and self._certain)
+
+    def _call(self, node: ast.Call) -> None:
+        function = node.func
+        if _is_setup(function):
+            self._setup(node)
+        elif isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
+            if function.value.id not in self.names:
+                return
+            more = self._value(node.args[0]) if len(node.args) == 1 else UNKNOWN
+            if function.attr == "append" and more.is_known:
+                more = replace(more, value=[more.value])
+            self._add(function.value.id, more if function.attr in {"append", "extend", "update"} else UNKNOWN)
+
+    def _setup(self, node: ast.Call) -> None:
+        self.calls += 1
+        for keyword in node.keywords:
+            value = self._value(keyword.value)
+            if keyword.arg is not None:
+                self.arguments[keyword.arg] = value
+            elif isinstance(value.value, dict):
+                self.is_closed = self.is_closed and value.is_complete
+                for name, entry in value.value.items():
+                    self.arguments[str(name)] = Value(entry, value.is_complete)
+            else:
+                self.is_closed = False
+
+
+def _asks_for_main(test: ast.expr) -> bool:
+    return isinstance(test, ast.Compare) and "__main__" in ast.dump(test)
+
+
+def _is_setup(function: ast.expr) -> bool:
+    if isinstance(function, ast.Attribute):
+        return function.attr == "setup" and ast.unparse(function.value) in {"setuptools", "distutils.core", "skbuild"}
+    return isinstance(function, ast.Name) and function.id == "setup"

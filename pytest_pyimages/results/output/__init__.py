@@ -1,0 +1,1 @@
+"""Everything that shows results: terminal, report files, GitHub, coverage."""

@@ -1,0 +1,134 @@
+"""The files of the report of coverage, as a container sends them: written where they belong, and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from pytest_pyimages.errors import PyimagesError
+from pytest_pyimages.results.output.whole_file import write_whole
+from pytest_pyimages.runs.events import CoverageFile
+
+# How the names of a report's files end, where they come from coverage's own settings.
+SUFFIXES = {
+    "html": (".html", ".js", ".css", ".png", ".svg", ".json", ".gitignore"),
+    "xml": (".xml",),
+    "json": (".json",),
+    "lcov": (".lcov", ".info"),
+    "markdown": (".md",),
+    "markdown-append": (".md",),
+    "annotate": (",cover",),
+}
+DATA = "data"
+DATA_BEGINS = b"SQLite format 3\0"
+VERSION_CONTROL = frozenset((".git", ".hg", ".svn"))
+MOST_FILES = 50_000
+_CHUNK = 1 << 20  # bytes
+
+
+class Destinations:
+    """Where reports may be written: to what the user has named, and below the project as far as it looks like a report.
+
+    What a container says of paths is not trusted: it ran the code of everything that is installed there.
+    """
+
+    def __init__(self, folders: Iterable[Path], named: Iterable[Path]) -> None:
+        """Allow some places.
+
+        :param folders: the project's.
+        :param named: absolute paths from the command line or the ini file.
+        """
+        self._folders = tuple(dict.fromkeys(Path(os.path.realpath(folder)) for folder in folders))
+        self._named = frozenset(Path(os.path.normpath(path)) for path in named)
+
+    def path_of(self, file: CoverageFile) -> Path:
+        """Return where a file belongs.
+
+        :raises PyimagesError: if that is none of the places.
+        """
+        name = PurePosixPath(file.name)
+        root = Path(file.root)
+        path = Path(os.path.realpath((root / name).parent)) / (root / name).name
+        told = f"coverage: {file.kind} report {root / name}"
+        if not root.is_absolute() or name.is_absolute() or ".." in name.parts:
+            raise PyimagesError(f"{told} is no path for a report")
+        if Path(os.path.normpath(root)) in self._named and (
+            not file.name or path.is_relative_to(os.path.realpath(root))
+        ):
+            return path
+        folder = next((folder for folder in self._folders if path.is_relative_to(folder)), None)
+        if folder is None:
+            hint = "set data_file to a path in it" if file.kind == DATA else "name it with --cov-report=TYPE:DEST"
+            raise PyimagesError(f"{told} is outside of the project", hint)
+        if VERSION_CONTROL & set(path.relative_to(folder).parts) or not self._looks_right(file.kind, path):
+            raise PyimagesError(f"{told} would replace a file that is none", "name another place for it")
+        return path
+
+    @staticmethod
+    def _looks_right(kind: str, path: Path) -> bool:
+        if kind != DATA:
+            return path.name.endswith(SUFFIXES.get(kind, ()))
+        if not path.exists():
+            return True
+        with path.open("rb") as file:
+            return file.read(len(DATA_BEGINS)) == DATA_BEGINS
+
+
+class ReportFiles:
+    """Receives one file after the other; each is written whole or not at all."""
+
+    def __init__(self, destinations: Destinations) -> None:
+        self.problems: list[str] = []
+        self._destinations = destinations
+        self._current: CoverageFile | None = None
+        self._content: BinaryIO | None = None
+        self._count = 0
+
+    def begin(self, file: CoverageFile) -> None:
+        self.end()
+        self._count += 1
+        if self._count > MOST_FILES:
+            raise PyimagesError(f"coverage: a report of more than {MOST_FILES} files")
+        self._current = file
+        self._content = tempfile.TemporaryFile()  # noqa: SIM115 - closed in ``end`` or ``close``
+
+    def add(self, data: bytes) -> None:
+        if self._content is None or self._current is None:
+            return
+        if self._content.tell() + len(data) > self._current.size:
+            file = self._current
+            self.close()
+            raise PyimagesError(f"coverage: more than {file.size} bytes of {file.root} came")
+        self._content.write(data)
+
+    def end(self) -> None:
+        """Put the file that was begun last where it belongs; what is wrong with it is one of the ``problems``."""
+        file, content = self._current, self._content
+        self._current = self._content = None
+        if file is None or content is None:
+            return
+        with content:
+            try:
+                if content.tell() != file.size:
+                    raise PyimagesError(f"coverage: {content.tell()} of {file.size} bytes of {file.root} came")
+                content.seek(0)
+                _write(self._destinations.path_of(file), content)
+            except PyimagesError as error:
+                if str(error) not in self.problems:
+                    self.problems.append(str(error))
+
+    def close(self) -> None:
+        """Give up a file that was not sent to its end."""
+        if self._content is not None:
+            self._content.close()
+        self._current = self._content = None
+
+
+def _write(path: Path, content: BinaryIO) -> None:
+    try:
+        write_whole(path, iter(lambda: content.read(_CHUNK), b""))
+    except OSError as error:
+        raise PyimagesError(f"coverage: {path} cannot be written ({error.strerror})") from error

@@ -1,0 +1,81 @@
+"""What GitHub Actions is told: the step's summary, and an annotation for each of the first failures.
+
+Its documentation: "Workflow commands for GitHub Actions".
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_pyimages.errors import PyimagesError
+from pytest_pyimages.results.output.markdown_report import as_markdown
+
+MOST_ANNOTATIONS = 10  # of a kind and a step; GitHub shows no more
+SUMMARY_BYTES = 1024 * 1024  # of a step; GitHub shows none of a longer one
+
+
+def tell_github(
+    document: Mapping[str, Any], *, rootdir: Path, environ: Mapping[str, str]
+) -> tuple[tuple[str, ...], str]:
+    """Write the step's summary; return the workflow commands to print, and why there is no summary, if so."""
+    problem = ""
+    try:
+        write_summary_file(document, environ)
+    except PyimagesError as error:
+        problem = str(error)
+    return tuple(workflow_commands(document, rootdir=rootdir, environ=environ)), problem
+
+
+def write_summary_file(document: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+    """Append the results to the step's summary, if it has one.
+
+    :raises PyimagesError: if that cannot be written.
+    """
+    name = environ.get("GITHUB_STEP_SUMMARY")
+    if not name:
+        return
+    data = f"## Tests across Python images\n\n{as_markdown(document)}\n".encode("utf-8", "replace")
+    try:
+        path = Path(name)
+        left = SUMMARY_BYTES - (path.stat().st_size if path.exists() else 0)
+        if len(data) > left:
+            data = b"\n(the results of this run are too long for this summary)\n"
+        with path.open("ab") as file:
+            file.write(data)
+    except OSError as error:
+        raise PyimagesError(f"the step's summary {name} cannot be written ({error.strerror})") from error
+
+
+def workflow_commands(document: Mapping[str, Any], *, rootdir: Path, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the workflow commands that show failures beside the code, those of required images first."""
+    allowed = {image["label"] for image in document["images"] if image["allowed_to_fail"]}
+    told = [
+        (f"{image['label']}: not tested to the end", image["problem"], "", 0, image["label"] in allowed)
+        for image in document["images"]
+        if image["problem"]
+    ]
+    for test in document["tests"]:
+        for label, failure in test.get("failures", {}).items():
+            title = f"{test['nodeid'].partition('::')[2] or test['nodeid']} fails on {label}"
+            place = _relative(rootdir / test["nodeid"].partition("::")[0], environ)
+            told.append((title, failure["message"], place, failure["line"], label in allowed))
+    for kind, is_allowed in (("error", False), ("warning", True)):
+        for title, message, place, line, _ in [one for one in told if one[4] is is_allowed][:MOST_ANNOTATIONS]:
+            where = [f"file={_property(place)}", f"line={line}"] if place and line else []
+            yield f"::{kind} {','.join([*where, f'title={_property(title)}'])}::{_data(message)}"
+
+
+def _relative(path: Path, environ: Mapping[str, str]) -> str:
+    """Return a path as annotations have it: below the checkout."""
+    return os.path.relpath(path, environ.get("GITHUB_WORKSPACE") or os.curdir)
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,113 @@
+"""The results as one page that needs nothing else: no network, no server, no other file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from pytest_pyimages.results.comparison import patterns
+from pytest_pyimages.results.output.json_report import compared
+from pytest_pyimages.results.output.rows import document_remark
+
+# What would end the element that the data stands in (HTML Standard, 4.12.1.3).
+_UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+
+
+def as_html(document: Mapping[str, Any]) -> str:
+    """Return the page: its script may run, and nothing that a suite has named or printed."""
+    script, style, page = (
+        files("pytest_pyimages.results.output.page").joinpath(f"report.{suffix}").read_text("utf-8")
+        for suffix in ("js", "css", "html")
+    )
+    policy = f"default-src 'none'; script-src '{_source(script)}'; style-src '{_source(style)}'; img-src data:"
+    parts = {
+        "POLICY": html.escape(policy, quote=False),
+        "STYLE": style,
+        "SUMMARY": _summary(document),
+        "DATA": _data(_compact(document)),
+        "SCRIPT": script,
+    }
+    for name, text in parts.items():
+        before, mark, after = page.partition(f"<!--{name}-->")
+        assert mark, name  # noqa: S101 - the page is ours
+        page = before + text + after
+    return page
+
+
+def _source(text: str) -> str:
+    """Return what Content-Security-Policy calls an inline script or style by (CSP Level 3, 8.2)."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _data(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+    for character, escape in _UNSAFE.items():
+        text = text.replace(character, escape)
+    return text
+
+
+def _compact(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the document with a list instead of a mapping per test: labels and outcomes are the same everywhere."""
+    labels = [image["label"] for image in document["images"]]
+    names = list(dict.fromkeys(outcome for test in document["tests"] for outcome in test["outcomes"].values()))
+    numbers = {name: number for number, name in enumerate(names)}
+    columns, found = compared(document)
+    groups = list(patterns(columns, found))
+    places = {difference.nodeid: place for place, (_, members) in enumerate(groups) for difference in members}
+    return {
+        "version": document["version"],
+        "started": document["started"],
+        "seconds": document["seconds"],
+        "exit_status": document["exit_status"],
+        "images": document["images"],
+        "outcomes": names,
+        "patterns": [[pattern, len(members)] for pattern, members in groups],
+        "tests": [
+            [
+                test["nodeid"],
+                [numbers[test["outcomes"][label]] if label in test["outcomes"] else -1 for label in labels],
+                places.get(test["nodeid"], -1),
+                [test["seconds"].get(label, 0) for label in labels],
+                {str(labels.index(label)): failure for label, failure in test.get("failures", {}).items()},
+            ]
+            for test in document["tests"]
+        ],
+    }
+
+
+def _summary(document: Mapping[str, Any]) -> str:
+    """Return the table of the images, which is there without a script."""
+    names = [
+        name
+        for name in dict.fromkeys(name for image in document["images"] for name in image["counts"])
+        if name in ("passed", "failed", "skipped") or any(image["counts"].get(name) for image in document["images"])
+    ]
+    heads = ("image", "Python", *names, "build", "run", "")
+    is_number = {*names, "build", "run"}
+    head = "".join(
+        f'<th scope="col"{" class=n" if name in is_number else ""}>{html.escape(name)}</th>' for name in heads
+    )
+    return f"<thead><tr>{head}</tr></thead><tbody>{''.join(_row(image, names) for image in document['images'])}</tbody>"
+
+
+def _row(image: Mapping[str, Any], names: list[str]) -> str:
+    build = "cached" if image["cached"] else f"{image['build_seconds']:.1f} s"
+    remark = document_remark(image)
+    counts = "".join(
+        f'<td class="n {html.escape(name)}{" some" if image["counts"].get(name) else ""}">'
+        f"{image['counts'].get(name, 0)}</td>"
+        for name in names
+    )
+    outcome = html.escape(image["outcome"])
+    title = html.escape(f"{image['reference']}\n{image['digest']}")
+    return (
+        f'<tr><th scope="row" title="{title}">{html.escape(image["label"])}'
+        f' <span class="state {outcome.replace(" ", "-")}">{outcome}</span></th>'
+        f"<td>{html.escape(image['python'])}</td>{counts}<td class=n>{build}</td>"
+        f"<td class=n>{image['run_seconds']:.1f} s</td><td>{html.escape(remark)}</td></tr>"
+    )

@@ -1,0 +1,242 @@
+"""Report files read back, the inverse of ``json_report``; a file may be anybody's, so its fields are checked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.results.outcome import Failure, ImageResult, Shard
+from pytest_pyimages.results.output.json_report import SCHEMA
+from pytest_pyimages.text import clean, clean_line
+
+LARGEST = 512 * 1024 * 1024  # bytes of a file
+_LABEL = re.compile(r"[A-Za-z0-9_.:/@~-]{1,1024}")  # as the list of images makes them
+_MOST = 1 << 53  # what every reader of JSON takes for the number that it is (RFC 8259, 6)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobReport:
+    """One file: the session of one job."""
+
+    name: str  # as the file was named
+    digest: str  # of all of it
+    started: float  # seconds since the epoch
+    seconds: float
+    exit_status: int
+    results: Mapping[str, ImageResult]  # by label
+
+
+def read_report(path: Path) -> JobReport:
+    """Return what a file of --py-images-report=FILE.json says.
+
+    :raises ConfigurationError: with the name of a file that is none, or says what no session does.
+    """
+    name = clean_line(str(path))
+    data = _read(path, name)
+    try:
+        document = _Fields(json.loads(data, parse_constant=_refuse), "")
+        schema = document.integer("schema")
+        if schema != SCHEMA:
+            raise ConfigurationError(
+                f"{name} has schema {schema}, and this version reads {SCHEMA}", "use one version for all jobs"
+            )
+        results = {result.label: result for result in map(_image, document.objects("images"))}
+        if len(results) < len(document.list("images")):
+            raise _WrongError("images", "a label is there twice")
+        known: set[str] = set()
+        for test in document.objects("tests"):
+            _take_test(test, results, known)
+        for result in results.values():
+            result.collected = len(result.outcomes)
+        return JobReport(
+            name=name,
+            digest=hashlib.sha256(data).hexdigest(),
+            started=document.number("started"),
+            seconds=document.number("seconds"),
+            exit_status=document.integer("exit_status"),
+            results=results,
+        )
+    except _WrongError as error:
+        raise ConfigurationError(f"{name} is no JSON report of --py-images-report: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{name} is not JSON", "name files of --py-images-report=FILE.json") from error
+
+
+def _read(path: Path, name: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except (OSError, ValueError) as error:  # a NUL in the name is a ValueError
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigurationError(f"{name} cannot be read ({reason})") from error
+    if len(data) > LARGEST:
+        raise ConfigurationError(f"{name} is larger than {LARGEST >> 20} MiB")
+    return data
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+class _WrongError(Exception):
+    """A field is not what it is in our reports."""
+
+    def __init__(self, where: str, why: str = "wrong or missing") -> None:
+        super().__init__(f"{where or 'the whole'}: {why}")
+
+
+class _Fields:
+    """Checked access to an object; ``where`` it stands in the document is part of what is said of it."""
+
+    def __init__(self, values: object, where: str) -> None:
+        if not isinstance(values, dict):
+            raise _WrongError(where)
+        self._values = values
+        self._where = where
+
+    def wrong(self, name: str) -> _WrongError:
+        return _WrongError(f"{self._where}.{name}" if self._where else name)
+
+    def has(self, name: str) -> bool:
+        return name in self._values
+
+    def text(self, name: str) -> str:
+        value = self._values.get(name)
+        if not isinstance(value, str):
+            raise self.wrong(name)
+        return clean(value)
+
+    def line(self, name: str) -> str:
+        return clean_line(self.text(name))
+
+    def flag(self, name: str) -> bool:
+        value = self._values.get(name)
+        if not isinstance(value, bool):
+            raise self.wrong(name)
+        return value
+
+    def integer(self, name: str) -> int:
+        value = self._values.get(name)
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _MOST:
+            raise self.wrong(name)
+        return value
+
+    def optional_integer(self, name: str) -> int | None:
+        return None if name in self._values and self._values[name] is None else self.integer(name)
+
+    def number(self, name: str) -> float:
+        value = self._values.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST:
+            raise self.wrong(name)
+        return float(value)
+
+    def list(self, name: str) -> list[Any]:
+        value = self._values.get(name)
+        if not isinstance(value, list):
+            raise self.wrong(name)
+        return value
+
+    def object(self, name: str) -> _Fields:
+        return _Fields(self._values.get(name), f"{self._where}.{name}" if self._where else name)
+
+    def objects(self, name: str) -> Iterator[_Fields]:
+        for place, value in enumerate(self.list(name)):
+            yield _Fields(value, f"{self._where}.{name}[{place}]" if self._where else f"{name}[{place}]")
+
+    def names(self) -> Iterator[str]:
+        for name in self._values:
+            if clean_line(name) != name:
+                raise _WrongError(self._where)
+            yield name
+
+    def counts(self) -> dict[str, int]:
+        return {name: self.integer(name) for name in self.names()}
+
+
+def _image(fields: _Fields) -> ImageResult:
+    label = fields.text("label")
+    if not _LABEL.fullmatch(label):
+        raise fields.wrong("label")
+    result = ImageResult(
+        label=label,
+        reference=fields.line("reference"),
+        allowed_to_fail=fields.flag("allowed_to_fail"),
+        digest=fields.line("digest"),
+        python=fields.line("python"),
+        cached=fields.flag("cached"),
+        build_seconds=fields.number("build_seconds"),
+        run_seconds=fields.number("run_seconds"),
+        exit_status=fields.optional_integer("exit_status"),
+        problem=fields.line("problem"),
+    )
+    result.counts.update(fields.object("counts").counts())
+    if fields.has("shard"):
+        shard = fields.object("shard")
+        result.shard = _shard(shard)
+        result.not_tests.update(shard.object("not_tests").counts())
+    outcome = fields.text("outcome")
+    result.ended = outcome != "interrupted" or result.exit_status == pytest.ExitCode.INTERRUPTED
+    result.usage_error = result.exit_status == pytest.ExitCode.USAGE_ERROR and bool(result.problem)
+    if result.outcome != outcome:
+        raise fields.wrong("outcome")
+    return result
+
+
+def _shard(fields: _Fields) -> Shard:
+    shard = Shard(
+        index=fields.integer("index"),
+        of=fields.integer("of"),
+        collected=fields.optional_integer("collected"),
+        tests=fields.integer("tests"),
+        digest=fields.line("digest"),
+        durations=fields.line("durations"),
+    )
+    if not 1 <= shard.index <= shard.of:
+        raise fields.wrong("index")
+    return shard
+
+
+def _take_test(fields: _Fields, results: Mapping[str, ImageResult], known: set[str]) -> None:
+    """Give a test's outcomes, seconds and failures to its images."""
+    nodeid = fields.text("nodeid")
+    if clean_line(nodeid) != nodeid or nodeid in known:
+        raise fields.wrong("nodeid")
+    known.add(nodeid)
+    outcomes, seconds = fields.object("outcomes"), fields.object("seconds")
+    for label in outcomes.names():
+        _of(results, label, outcomes).outcomes[nodeid] = outcomes.line(label)
+    for label in seconds.names():
+        _of(results, label, seconds).durations[nodeid] = seconds.number(label)
+    if fields.has("failures"):
+        failures = fields.object("failures")
+        for label in failures.names():
+            _of(results, label, failures).failures[nodeid] = _failure(failures.object(label))
+
+
+def _of(results: Mapping[str, ImageResult], label: str, fields: _Fields) -> ImageResult:
+    if label not in results:
+        raise fields.wrong(label)
+    return results[label]
+
+
+def _failure(fields: _Fields) -> Failure:
+    sections = fields.list("sections")
+    if not all(
+        isinstance(part, list) and len(part) == 2 and all(isinstance(text, str) for text in part) for part in sections
+    ):
+        raise fields.wrong("sections")
+    return Failure(
+        phase=fields.line("phase"),
+        message=fields.text("message"),
+        text=fields.text("text"),
+        line=fields.integer("line"),
+        sections=tuple((clean_line(title), clean(text)) for title, text in sections),
+    )

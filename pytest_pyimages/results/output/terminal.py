@@ -1,0 +1,230 @@
+"""What stands below the failures: a row per image, what differs between them, what to do next."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import pytest
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pytest_pyimages.results.comparison import compared_columns, differences, skipped_everywhere
+from pytest_pyimages.results.outcome import ImageResult
+from pytest_pyimages.results.output.comparison_view import STYLES, comparison_lines
+from pytest_pyimages.results.output.live import is_ci_log
+from pytest_pyimages.results.output.rows import build_time, counted_names, image_lines, remark, seconds, shown_label
+from pytest_pyimages.results.reports import ALLOWED, with_label
+
+UNWRAPPED = 400  # columns: a row of an image stays one line, whatever a terminal makes of a long remark
+
+
+def write_summary(  # noqa: PLR0913 - all that it is to show
+    terminal: pytest.TerminalReporter,
+    results: Mapping[str, ImageResult],
+    *,
+    collect_only: bool,
+    notes: Sequence[str],
+    again: Iterable[tuple[str, str]] = (),
+    worse: Sequence[str] = (),
+) -> None:
+    """Write the section of the images: the table, the comparison, notes, what to do next.
+
+    :param worse: lines on what is worse on some images than on others.
+    :param again: labels of images that failed, and the command that runs what failed there once more.
+    """
+    quiet = terminal.config.get_verbosity() < 0
+    rows = [result for result in results.values() if not quiet or result.failed]
+    terminal.write_sep("=", "py-images")
+    if rows:
+        table = image_table(rows, remarks=False, collect_only=collect_only)
+        if max(cell_len(line) for line in _drawn(table, width=UNWRAPPED)) <= _width(terminal):
+            table = image_table(rows, collect_only=collect_only)
+            _write(terminal, _drawn(table, width=UNWRAPPED, has_markup=terminal.hasmarkup))
+        else:
+            _write(terminal, [f" {line}" for line in image_lines(rows, collect_only=collect_only)])
+        for told, ones in _said(rows).items():
+            labels = ", ".join(result.label for result in ones)
+            terminal.write_line(f" {labels}  {told}", red=not all(result.allowed_to_fail for result in ones))
+    if not collect_only:
+        _write_comparison(terminal, results, quiet=quiet)
+    if worse:
+        _write(terminal, ["", *(f" {line}" for line in worse)])
+    _write_allowed(terminal)
+    for note in notes:
+        terminal.write_line(f" note: {note}")
+    for number, (label, command) in enumerate(again):
+        if not number:
+            terminal.write_line("")
+        terminal.write_line(f" {label} again: {command}")
+
+
+def write_failed(terminal: pytest.TerminalReporter, results: Mapping[str, ImageResult]) -> None:
+    """Write what pytest ends with, where no session has reported anything: a line per failure, and the counts."""
+    lines = [line for result in results.values() for line in _failed_lines(result)]
+    if lines:
+        terminal.write_sep("=", "short test summary info")
+        _write(terminal, lines)
+    counts: dict[str, int] = {}
+    for result in results.values():
+        for category, count in result.counts.items():
+            is_allowed = result.allowed_to_fail and not result.incomplete and category in ("failed", "error")
+            name = ALLOWED if is_allowed else category
+            counts[name] = counts.get(name, 0) + count
+    if counts.get("error", 0) > 1:
+        counts["errors"] = counts.pop("error")
+    told = ", ".join(f"{counts[name]} {name}" for name in sorted(counts, key=_rank_of) if counts[name])
+    failed = any(one.failed for one in results.values() if one.incomplete or not one.allowed_to_fail)
+    terminal.write_sep("=", told or "no tests", bold=True, red=failed, green=not failed)
+
+
+_FIRST = (
+    "failed",
+    "passed",
+    "skipped",
+    "xfailed",
+    "xpassed",
+    "error",
+    "errors",
+    ALLOWED,
+)  # as pytest's last line has them
+
+
+def _rank_of(name: str) -> int:
+    return _FIRST.index(name) if name in _FIRST else len(_FIRST)
+
+
+def _failed_lines(result: ImageResult) -> Iterator[str]:
+    for nodeid, outcome in result.outcomes.items():
+        if outcome in ("failed", "error"):
+            word = "ALLOWED" if result.allowed_to_fail else outcome.upper()
+            failure = result.failures.get(nodeid)
+            message = f" - {' '.join(failure.message.split())}" if failure is not None and failure.message else ""
+            yield f"{word} {with_label(nodeid, result.label)}{message}"
+    if result.problem:
+        word = "ALLOWED" if result.allowed_to_fail and not result.incomplete else "ERROR"
+        yield f"{word} {with_label('', result.label)} - {result.problem}"
+
+
+def _said(results: Sequence[ImageResult]) -> dict[str, list[ImageResult]]:
+    """Return what is to be told of images in a line each; of those of which the same is told, once."""
+    said: dict[str, list[ImageResult]] = {}
+    for result in results:
+        # The advice is part of a problem.
+        for told in (result.problem,) if result.problem else (result.stopped, result.advice):
+            if told:
+                said.setdefault(told, []).append(result)
+    return said
+
+
+def image_table(results: Sequence[ImageResult], *, remarks: bool = True, collect_only: bool = False) -> Table:
+    """Return a row per image: version, counts, build and run time, what is special about it."""
+    names = counted_names(results, collect_only=collect_only)
+    table = _table()
+    table.add_column("image", no_wrap=True)
+    table.add_column("python", no_wrap=True)
+    for name in (*(["tests"] if collect_only else []), *names):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("build", justify="right", no_wrap=True)
+    table.add_column("run", justify="right", no_wrap=True)
+    table.add_column("")
+    for result in results:
+        counts = [Text(str(result.counts.get(name, 0)), style=_count_style(name, result)) for name in names]
+        if collect_only:
+            counts.insert(0, Text(str(result.collected)))
+        table.add_row(
+            Text(shown_label(result), style="red" if result.failed else "green"),
+            result.python,
+            *counts,
+            build_time(result),
+            seconds(result.run_seconds),
+            Text(remark(result) if remarks else ""),
+        )
+    return table
+
+
+def _count_style(name: str, result: ImageResult) -> str:
+    return STYLES.get(name, "yellow") if result.counts.get(name, 0) else "dim"
+
+
+def _write_allowed(terminal: pytest.TerminalReporter) -> None:
+    """Show the failures that fail nothing: pytest has no place of its own for them."""
+    allowed = terminal.stats.get(ALLOWED, ())
+    if not allowed:
+        return
+    if terminal.config.option.tbstyle != "no" and terminal.config.get_verbosity() >= 0:
+        for report in allowed:
+            terminal.write_sep("_", f"{report.head_line or report.nodeid} ({ALLOWED})", yellow=True)
+            report.toterminal(terminal._tw)  # noqa: SLF001 - as pytest's own summary of failures does
+    for report in allowed:
+        crash = getattr(report.longrepr, "reprcrash", None)
+        first = crash.message.splitlines()[0] if crash is not None and crash.message else ""
+        line = with_cause(f" ALLOWED {report.nodeid}", first, _width(terminal))
+        terminal.write_line(line, yellow=True)
+
+
+def with_cause(line: str, cause: str, width: int) -> str:
+    """Return the line with the cause behind it, cut to the width as pytest cuts its own: not in the log of a CI."""
+    whole = f"{line} - {cause}" if cause else line
+    if cell_len(whole) <= width or is_ci_log(os.environ):
+        return whole
+    cut = f"{set_cell_size(whole, width - 3)}..."
+    return cut if cell_len(cut) > cell_len(f"{line} - ...") else line
+
+
+def _write_comparison(terminal: pytest.TerminalReporter, results: Mapping[str, ImageResult], *, quiet: bool) -> None:
+    columns = compared_columns(results)
+    if len(columns) < 2:
+        return
+    shows_all = terminal.config.get_verbosity() > 0
+    found, skipped = differences(results), () if quiet else skipped_everywhere(results)
+    agrees = not quiet and all(
+        result.outcome in ("passed", "failed", "nothing collected") and not result.stopped_early
+        for result in results.values()
+    )
+    if found or skipped or agrees:
+        terminal.write_line("")
+    if found:
+        lines = comparison_lines(columns, found, width=_width(terminal), shows_all=shows_all)
+        _write(terminal, _drawn(*lines, width=_width(terminal), has_markup=terminal.hasmarkup))
+    if not found and agrees:
+        total = len(next(result.outcomes for result in results.values() if result.is_compared))
+        tests = "1 test agrees" if total == 1 else f"all {total} tests agree"
+        nowhere = f", {len(skipped)} skipped everywhere" if skipped else ""
+        terminal.write_line(f" {tests} on {len(columns)} images{nowhere}")
+    elif skipped:
+        terminal.write_line(f" skipped everywhere: {len(skipped)} {'test' if len(skipped) == 1 else 'tests'}")
+    if shows_all:
+        _write(terminal, [f"   {nodeid}" for nodeid in skipped])
+
+
+def _table() -> Table:
+    return Table(box=None, pad_edge=True, header_style="", show_edge=False)
+
+
+def _width(terminal: pytest.TerminalReporter) -> int:
+    return int(terminal._tw.fullwidth)  # noqa: SLF001 - get_terminal_writer is not on the reporter
+
+
+def _drawn(*drawn: Table | Text, width: int, has_markup: bool = False) -> list[str]:
+    """Draw with rich, write with pytest: one place decides on colours, width and where output goes."""
+    console = Console(
+        file=io.StringIO(),
+        width=width,
+        force_terminal=has_markup,
+        color_system="standard" if has_markup else None,
+        highlight=False,
+        legacy_windows=False,
+    )
+    with console.capture() as capture:
+        for one in drawn:
+            console.print(one, soft_wrap=isinstance(one, Text))
+    return [line.rstrip() for line in capture.get().splitlines()]
+
+
+def _write(terminal: pytest.TerminalReporter, lines: Sequence[str]) -> None:
+    for line in lines:
+        terminal.write_line(line)

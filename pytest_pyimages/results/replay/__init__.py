@@ -1,0 +1,1 @@
+"""Replay the events of containers through pytest's own hooks."""

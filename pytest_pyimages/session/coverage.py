@@ -1,0 +1,182 @@
+"""Coverage over the matrix: pytest-cov measures in every container, and one more makes one report of it all.
+
+The host may have neither coverage nor a Python that reads the suite's syntax, and what was measured comes from
+containers that nobody vouches for. So the data are only passed on here: pytest-cov of the newest Python combines them.
+"""
+
+from __future__ import annotations
+
+import queue
+import shutil
+from collections.abc import Callable, Generator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.version import InvalidVersion, Version
+
+from pytest_pyimages.errors import PyimagesError
+from pytest_pyimages.host import OWN_OPTIONS, Invocation, Settings, options
+from pytest_pyimages.results import CoverageReport, Destinations, ImageResult, missing_lines
+from pytest_pyimages.runs import NOTHING, CoverageFiles, CoverageJob, RunEnd
+from pytest_pyimages.runs.events import CoveragePart, Measured
+from pytest_pyimages.session.messages import REPORT, Batch, Ended
+from pytest_pyimages.session.schedule import Schedule
+from pytest_pyimages.text import clean
+
+POLL_SECONDS = 1.0
+
+
+class MatrixCoverage:
+    """A plugin of the host's pytest; its hooks are where pytest-cov has its own."""
+
+    def __init__(
+        self,
+        config: pytest.Config,
+        settings: Settings,
+        results: Mapping[str, ImageResult],
+        schedule: Callable[[], Schedule | None],
+    ) -> None:
+        """Register with a pytest.
+
+        :param results: of all images, by label; they grow.
+        :param schedule: returns that of the session, once it runs.
+        """
+        config.pluginmanager.register(self, "pyimages-coverage")
+        config.add_cleanup(self.close)
+        self._schedule = schedule
+        self._settings = settings
+        self._results = results
+        self._files = CoverageFiles()
+        self._report: CoverageReport | None = None
+        self._missing: dict[str, str] = {}  # by label: why an image's data are not in the report
+        self._problems: list[str] = []
+        self._reporter = ""  # label of the image that makes the report
+
+    def take(self, label: str, event: CoveragePart | Measured) -> None:
+        """Keep what an image sends."""
+        self._files.take(label, event)
+
+    def close(self) -> None:
+        """Remove what is kept of the data."""
+        self._files.close()
+        if self._report is not None:
+            self._report.files.close()
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, Any, Any]:
+        """Make the report once all images have ended; like pytest-cov, none of a session that was stopped."""
+        result = yield
+        self._missing = {label: self._why_missing(label) for label in self._results if label not in self._files.data}
+        if self._files.data:
+            self._make(session)
+        elif not self._files.problems:
+            self._missing = {}  # nobody measured
+        elif set(self._files.problems.values()) != {NOTHING}:
+            self._problems.append("coverage: there is no report, since no image's data can be used")
+        failed = self._report is not None and self._report.covered is not None and self._report.covered.failed
+        if failed or self._problems:
+            session.testsfailed += 1  # as pytest-cov does, for the exit status
+        return result
+
+    def _why_missing(self, label: str) -> str:
+        result = self._results[label]
+        if label in self._files.problems:
+            return self._files.problems[label]
+        return "it was not tested to its end" if result.problem or not result.ended else "it measured nothing"
+
+    def _make(self, session: pytest.Session) -> None:
+        schedule = self._schedule()
+        if schedule is None:
+            return
+        data = {label: self._files.data[label] for label in self._results if label in self._files.data}
+        invocation = self._settings.invocation
+        destinations = Destinations([invocation.rootdir, invocation.cwd], named_destinations(invocation))
+        report = self._report = CoverageReport(list(data), destinations)
+        self._reporter = max(data, key=lambda label: _version(self._results[label].python))
+        job = CoverageJob(data=data, failures=session.testsfailed, contexts=self._settings.coverage_contexts)
+        schedule.start_report(self._reporter, job, columns=_columns(session.config))
+        try:
+            problem = self._receive(schedule, report)
+        except (PyimagesError, OSError) as error:
+            problem = str(error)
+        if problem or report.covered is None:
+            problem = problem or "the container ended without it"
+            self._problems.append(f"coverage: the report could not be made on {self._reporter}: {problem}")
+            return
+        unusable = [(label, reason) for label, reason in report.covered.unusable if label in data]
+        self._missing |= {label: f"its data cannot be read ({reason})" for label, reason in unusable}
+        self._problems += report.files.problems
+
+    @staticmethod
+    def _receive(schedule: Schedule, report: CoverageReport) -> str:
+        """Take what the container sends until it has ended; return what was wrong, or an empty text."""
+        while True:
+            try:
+                message = schedule.messages.get(timeout=POLL_SECONDS)
+            except queue.Empty:
+                continue
+            if message.label != REPORT:
+                continue
+            if isinstance(message, Batch):
+                report.take(message.events)
+            elif isinstance(message, Ended):
+                report.files.end()
+                return str(message.error) if message.error is not None else _problem_of(message.end)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._report is not None:
+            self._report.write(terminalreporter)
+        for line in missing_lines(self._missing):
+            terminalreporter.write_line(line, yellow=True)
+        partly = [label for label in self._counted if self._results[label].stopped_early]
+        if partly:
+            terminalreporter.write_line(f" coverage of {', '.join(partly)} is of a suite that was stopped", yellow=True)
+        for label, loss in self._files.losses.items():
+            terminalreporter.write_line(f" coverage of {label}: {loss}", yellow=True)
+        for problem in self._problems:
+            terminalreporter.write_line(f" {problem}", red=True)
+
+    @property
+    def _counted(self) -> list[str]:
+        """The labels of the images whose data are in the report."""
+        report = self._report
+        return [] if report is None else [label for label in report.labels if label not in self._missing]
+
+    @pytest.hookimpl
+    def pytest_pyimages_report(self, document: dict[str, Any]) -> None:
+        if self._report is not None:
+            document["coverage"] = {
+                "images": self._counted,
+                "missing": self._missing,
+                "reported_by": self._reporter,
+                **self._report.as_document(),
+            }
+
+
+def named_destinations(invocation: Invocation) -> list[Path]:
+    """Return the places that options name for reports."""
+    typed = [option.value for option in options(invocation.all_args, OWN_OPTIONS) if option.name == "--cov-report"]
+    return [invocation.cwd / value.partition(":")[2] for value in typed if value and value.partition(":")[2]]
+
+
+def _problem_of(end: RunEnd | None) -> str:
+    if end is None or (end.status == 0 and not end.problem and not end.missing_source):
+        return ""
+    last = next((line for line in reversed(clean(end.stderr).splitlines()) if line.strip()), "")
+    return ": ".join(filter(None, (end.problem or end.missing_source, last)))
+
+
+def _version(text: str) -> Version:
+    try:
+        return Version(text)
+    except InvalidVersion:
+        return Version("0")
+
+
+def _columns(config: pytest.Config) -> int:
+    terminal = config.pluginmanager.getplugin("terminalreporter")
+    if terminal is None:
+        return shutil.get_terminal_size().columns
+    return int(terminal._tw.fullwidth)  # noqa: SLF001 - get_terminal_writer is not on the reporter

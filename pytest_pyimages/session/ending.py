@@ -1,0 +1,103 @@
+"""What a session writes once all images have ended: files, and the section of the images on the terminal."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+import pytest
+
+from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.host import Settings
+from pytest_pyimages.results import ImageResult
+
+
+def verbosity_of(config: pytest.Config) -> int:
+    """Return how much is to be said; 0 without pytest's terminal plugin, whose option it is."""
+    return int(config.getoption("verbose", 0))  # get_verbosity of pytest 8 fails there
+
+
+class SessionEnding:
+    """Knows what people should know at the end.
+
+    :param left_out: labels of images that were asked for, and are no part of the session.
+    :raises ConfigurationError: for a baseline that is none of the images.
+    """
+
+    def __init__(
+        self, config: pytest.Config, settings: Settings, results: Mapping[str, ImageResult], *, left_out: Sequence[str]
+    ) -> None:
+        self.notes: list[str] = []
+        self._config = config
+        self._settings = settings
+        self._results = results
+        self._baseline = _baseline(settings, list(results), left_out=left_out)
+        self._started = time.time()
+        self._annotations: tuple[str, ...] = ()  # for GitHub
+
+    def write_files(self, exit_status: int) -> bool:
+        """Write the report files; return whether all could be written. What is wrong with one becomes a note."""
+        from pytest_pyimages.results import as_document, write_reports
+
+        document = as_document(self._results, exit_status=exit_status, started=self._started, ended=time.time())
+        self._config.hook.pytest_pyimages_report(document=document)
+        problems = write_reports(self._settings.reports, document)
+        if self._settings.github:
+            from pytest_pyimages.results import tell_github
+
+            rootdir = self._settings.invocation.rootdir
+            self._annotations, problem = tell_github(document, rootdir=rootdir, environ=os.environ)
+            problems += [problem] if problem else []
+        self.notes += problems
+        return not problems
+
+    def write(self, terminal: pytest.TerminalReporter, further_notes: Sequence[str]) -> None:
+        """Write the section of the images, as short as -q wants it."""
+        for line in self._annotations:
+            terminal.write_line(line)
+        if any(result.summary for result in self._results.values()):
+            from pytest_pyimages.results import write_summaries
+
+            write_summaries(terminal, self._results.values())
+        notes = [*self.notes, *further_notes]
+        verbosity, collect_only = verbosity_of(self._config), self._settings.collect_only
+        if verbosity < 0 and not notes and not any(result.failed for result in self._results.values()):
+            if verbosity == -1 and not collect_only:
+                from pytest_pyimages.results import all_in_one_line
+
+                terminal.write_line(f"py-images: {all_in_one_line(list(self._results.values()))}")
+            return
+        from pytest_pyimages.results import write_summary
+        from pytest_pyimages.session.rerun import commands_again
+
+        remembers = getattr(self._config, "cache", None) is not None
+        again = (
+            () if verbosity < 0 or collect_only else commands_again(self._settings, self._results, remembers=remembers)
+        )
+        worse = () if collect_only else tuple(self._worse(is_quiet=verbosity < 0))
+        write_summary(terminal, self._results, collect_only=collect_only, notes=notes, worse=worse, again=again)
+
+    def _worse(self, *, is_quiet: bool) -> Iterator[str]:
+        from pytest_pyimages.results import regression_lines, tomorrow_lines
+
+        if self._baseline:
+            yield from regression_lines(self._results, self._baseline)
+        if not is_quiet:
+            yield from tomorrow_lines(self._results)
+
+
+def _baseline(settings: Settings, labels: Sequence[str], *, left_out: Sequence[str]) -> str:
+    """Return the label of the image that the others are measured by; empty where that has nothing to do.
+
+    :raises ConfigurationError: if it is none of the images, unless a project says so once for all its runs.
+    """
+    named = settings.baseline
+    if named in labels:
+        return named
+    if settings.baseline_is_typed and named not in left_out:
+        near = difflib.get_close_matches(named, labels, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(labels)}"
+        raise ConfigurationError(f'--py-images-baseline: "{named}" is none of the images', hint)
+    return ""

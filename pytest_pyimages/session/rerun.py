@@ -1,0 +1,60 @@
+"""The command that runs what failed on one image once more."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+
+from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.host import END, OWN_OPTIONS, Settings, pieces
+from pytest_pyimages.matrix import parse_matrix
+from pytest_pyimages.results import ImageResult
+
+# What of the command line is not for a second look at one image.
+_LEFT_OUT = frozenset(
+    "--py-images --py-images-report --py-images-baseline --py-images-fail-fast --py-images-jobs --junitxml --junit-xml"
+    " --lf --last-failed --ff --failed-first --nf --new-first --sw --stepwise -x --exitfirst --maxfail".split()
+)
+_SEED = "--randomly-seed"
+
+SHARD = "--py-images-shard"
+
+
+def commands_again(
+    settings: Settings, results: Mapping[str, ImageResult], *, remembers: bool
+) -> Iterator[tuple[str, str]]:
+    """Yield the label and the command of each image that failed, was not tested, or may fail and did.
+
+    :param remembers: whether pytest's cache knows what failed; without it there is no ``--lf`` either.
+    """
+    invocation = settings.invocation
+    typed = pieces(invocation.args, OWN_OPTIONS)
+    ends = next((place for place, piece in enumerate(typed) if piece.name == END), len(typed))
+    options = [piece for piece in typed[:ends] if not _is_left_out(piece.name)]
+    positions = [word for piece in typed[ends:] for word in piece.tokens]
+    program = ["python", "-m", "pytest"] if invocation.module else ["pytest"]
+    for result in results.values():
+        if not result.failed:
+            continue
+        failed = {"failed", "error"} & set(result.outcomes.values())
+        spec = _spec(result, settings.registry)
+        start = ["pyimages", "test", spec, "--"] if invocation.command else [*program, f"--py-images={spec}"]
+        last_failed = ["--lf"] if failed and remembers else []
+        own = [] if result.seed is None else [f"{_SEED}={result.seed}"]
+        # A shard of what failed would not be all of it, and one seed is enough.
+        without = {*([SHARD] if last_failed else []), *([_SEED] if own else [])}
+        words = [word for piece in options if piece.name not in without for word in piece.tokens]
+        yield result.label, shlex.join([*start, *last_failed, *own, *invocation.host_args, *words, *positions])
+
+
+def _is_left_out(option: str) -> bool:
+    return option in _LEFT_OUT or option.startswith(("--cov", "--no-cov-on-fail"))
+
+
+def _spec(result: ImageResult, registry: str) -> str:
+    """Return what names this image alone, with the same label where that is possible."""
+    try:
+        (named,) = parse_matrix([result.label], registry=registry)
+    except (ConfigurationError, ValueError):  # no entry of its own, or several
+        return result.reference
+    return result.label if named.reference == result.reference else result.reference

@@ -1,0 +1,313 @@
+"""The threads of a session: each builds and runs one image, and says what happens in a queue that one thread reads."""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_pyimages.containers import Ownership, Source, state_directory, witnesses
+from pytest_pyimages.engines import Engine
+from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
+from pytest_pyimages.host import OWN_INI, OWN_OPTIONS, Settings
+from pytest_pyimages.images import BaseImages, Builder, BuiltImage, ImagePlan, LastUsed, identity_of
+from pytest_pyimages.runs import CoverageJob, Run, RunEnd, RunSpec
+from pytest_pyimages.session.concurrency import Concurrency
+from pytest_pyimages.session.messages import REPORT, Batch, Built, Ending, Message, Printed, Progressed, Said
+
+if TYPE_CHECKING:
+    from pytest_pyimages.images import ImageLock
+    from pytest_pyimages.indexes import HostNetwork
+
+QUEUE_BATCHES = 256  # per session; a full queue holds the containers back
+CLEANUP_SECONDS = 5.0
+
+
+def _network(plan: ImagePlan) -> HostNetwork:
+    from pytest_pyimages.images import plan_network
+
+    return plan_network(plan, os.environ)
+
+
+def _coverage_source() -> str:
+    from pytest_pyimages.runs import coverage_worker_source
+
+    return coverage_worker_source()
+
+
+def _image_lock(path: Path | None) -> ImageLock | None:
+    if path is None:
+        return None
+    from pytest_pyimages.images import read_image_lock
+
+    return read_image_lock(path)
+
+
+class Schedule:
+    """Builds and runs all images, each in a thread of its own that waits for its turns.
+
+    ``messages`` is to be read by one thread, until every image has said ``Ended``.
+
+    :param build_only: whether no suite is to be run.
+    :param memory: what pytest's cache inside is to have, by label.
+    :param shard: which of the tests are to be run, see runs.shard.
+    """
+
+    def __init__(  # noqa: PLR0913 - all that its containers are told
+        self,
+        engine: Engine,
+        settings: Settings,
+        source: Source,
+        *,
+        build_only: bool = False,
+        memory: Mapping[str, Mapping[str, Any]] | None = None,
+        shard: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.messages: queue.Queue[Message] = queue.Queue(QUEUE_BATCHES)
+        self.notes: list[str] = []  # what people should know at the end
+        self.concurrency: Concurrency | None = None  # None until ``start``
+        self._engine = engine
+        self._settings = settings
+        self._source = source
+        self._build_only = build_only
+        self._memory = memory or {}
+        self._shard = shard
+        self._witness = witnesses(source.root)
+        self._runs: dict[str, Run] = {}
+        self._images: dict[str, tuple[ImagePlan, BuiltImage]] = {}
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        self._closing = False
+        self._last_used = LastUsed(state_directory())
+        self._built: list[str] = []  # ids of new images
+        lock = _image_lock(settings.lock_file)  # may be refused: before anything has to be given back
+        self._cleanup = ExitStack()
+        self._owner = self._cleanup.enter_context(Ownership())
+        self._bases = BaseImages(
+            engine,
+            policy=settings.pull,
+            lock=lock,
+            say=lambda label, text: self._put(Said(label, text)),
+            progress=lambda label, text: self._put(Progressed(label, text)),
+        )
+        self._builder = Builder(
+            engine=engine,
+            bases=self._bases,
+            owner=self._owner,
+            source=source,
+            network=_network,
+            say=lambda label, text: self._put(Said(label, text)),
+            progress=lambda label, text: self._put(Progressed(label, text)),
+            note=self._note,
+        )
+
+    def send(self, label: str, line: bytes) -> None:
+        """Tell the worker of an image something; raise EngineError if it is not there."""
+        with self._lock:
+            run = self._runs.get(label)
+        if run is None:
+            raise EngineError("the container has ended")
+        run.send(line)
+
+    def _note(self, text: str) -> None:
+        with self._lock:
+            if text not in self.notes:
+                self.notes.append(text)
+
+    def start(self, plans: Sequence[ImagePlan]) -> None:
+        """Set everything going, and remove meanwhile what dead sessions left behind.
+
+        :raises ConfigurationError: before anything is started, if images are not those of the lock file, or an image's
+            arguments make no sense.
+        :raises EngineError: likewise, if the engine is asked for its processors and has gone.
+        """
+        self._bases.check(plan.tag for plan in plans)
+        self.concurrency = concurrency = Concurrency(self._settings, plans, self._engine.processors)
+        for number, plan in enumerate(plans):
+            # Daemons: an engine that answers nobody must not keep the process from ending.
+            name = f"pyimages-{plan.tag.label}"
+            self._threads.append(
+                threading.Thread(target=self._image, args=(plan, number, concurrency), name=name, daemon=True)
+            )
+        self._threads.append(threading.Thread(target=self._sweep, name="pyimages-sweep", daemon=True))
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Stop what still runs and wait until nothing is left. May be called more than once."""
+        with self._lock:
+            self._closing = True
+            runs = list(self._runs.values())
+        self._builder.abort()
+        for run in runs:
+            run.stop()
+        deadline = time.monotonic() + CLEANUP_SECONDS
+        for thread in self._threads:
+            thread.join(max(deadline - time.monotonic(), 0))
+        late = [thread.name for thread in self._threads if thread.is_alive()]
+        late += self._builder.join(deadline)
+        self._threads.clear()
+        if late:
+            # Their containers carry our labels, and the lock of this session is given up: the next one removes them.
+            self.notes.append(f"the engine did not answer in time to {', '.join(late)}; the next session cleans up")
+        elif self._built:
+            built, self._built = tuple(self._built), []
+            pruning = threading.Thread(target=self._prune, args=(built,), name="pyimages-prune", daemon=True)
+            pruning.start()
+            pruning.join(max(deadline - time.monotonic(), 0))
+        self._cleanup.close()
+
+    def _prune(self, built: Sequence[str]) -> None:
+        """Remove what newly built images take the place of, if it is long unused."""
+        from pytest_pyimages.images import prune_superseded
+
+        for image in built:
+            try:
+                removed = prune_superseded(self._engine, self._last_used, image)
+            except EngineError as error:
+                removed = f"former images were not looked for ({error.message})"
+            if removed:
+                self._note(removed)
+
+    def _sweep(self) -> None:
+        try:
+            self.notes += self._owner.sweep(self._engine)
+        except EngineError as error:
+            self.notes.append(f"what earlier sessions may have left was not looked for ({error.message})")
+
+    def _image(self, plan: ImagePlan, number: int, concurrency: Concurrency) -> None:
+        """Build and run one image."""
+
+        def build_and_run(ended: Ending) -> None:
+            if self._closing:
+                return
+            with concurrency.build():
+                image = self._ensure(plan)
+            if self._build_only:
+                ended(None, None)
+                return
+            waits = concurrency.suites_are_full
+            if waits:
+                self._put(Progressed(plan.tag.label, "waits for its turn"))
+            with concurrency.suite(number) as place:
+                if waits:
+                    self._put(Progressed(plan.tag.label, ""))
+                ended.began = time.monotonic()
+                args = concurrency.arguments(plan, place)
+                self._run_somehow(replace(plan, args=args), image, ended)
+
+        self._until_ended(plan.tag.label, build_and_run)
+
+    def _until_ended(self, label: str, work: Callable[[Ending], None]) -> None:
+        """Do the work of one thread; whatever happens, say once that it has ended."""
+        ended = Ending(label, self._put, self.notes)
+        try:
+            work(ended)
+        except PyimagesError as error:
+            ended(None, error)
+        except Exception as error:  # noqa: BLE001 - ours; it must not leave the session waiting
+            sys.excepthook(type(error), error, error.__traceback__)
+            ended(None, PyimagesError(f"internal error: {type(error).__name__}: {error}"))
+
+    def _run_somehow(self, plan: ImagePlan, image: BuiltImage, ended: Ending) -> None:
+        label = plan.tag.label
+        try:
+            missing = self._run(label, self._spec(plan, image), ended)
+        except ImageNotFound:  # somebody pruned it a moment ago
+            missing = self._run(label, self._spec(plan, self._ensure(plan)), ended)
+        if missing:
+            self._source.fall_back(missing)
+            missing = self._run(label, self._spec(plan, image), ended)
+        if missing:
+            raise PyimagesError(f"the source is not visible inside: {missing}")
+
+    def _ensure(self, plan: ImagePlan) -> BuiltImage:
+        image = self._builder.ensure(plan)
+        self._last_used.touch(image.id, identity_of(plan.project), self._settings.invocation.rootdir)
+        self._images[plan.tag.label] = plan, image
+        self._put(Built(plan.tag.label, image))
+        if not image.cached:
+            self._built.append(image.id)
+        return image
+
+    def _run(self, label: str, spec: RunSpec, ended: Ending) -> str:
+        """Run one container; return why the source was not there, if so: then nothing was run."""
+        missing = ""
+
+        def done(end: RunEnd) -> None:
+            nonlocal missing
+            missing = end.missing_source
+            if not missing:
+                ended(end, None)
+
+        run = Run(self._engine, self._owner, self._source, spec)
+        with self._lock:
+            if self._closing:
+                return ""
+            self._runs[label] = run
+        try:
+            printed = (lambda data: self._put(Printed(label, data))) if self._settings.live_output else None
+            run.execute(lambda events: self._put(Batch(label, events)), done, printed)
+            return missing
+        finally:
+            with self._lock:
+                del self._runs[label]
+
+    def start_report(self, label: str, job: CoverageJob, *, columns: int) -> None:
+        """Have a report of coverage made in an image's environment; what is said of it has the label ``REPORT``.
+
+        :param label: of an image whose suite has run.
+        :param columns: of the terminal.
+        """
+        spec = self._spec(*self._images[label])
+        environment = {**spec.environment, "COLUMNS": str(columns)}
+        spec = replace(spec, memory=None, shard=None, terminal=None, report=job, environment=environment)
+
+        def report(ended: Ending) -> None:
+            missing = self._run(REPORT, spec, ended)
+            if missing:
+                raise PyimagesError(f"the source is not visible inside: {missing}")
+
+        arguments = (REPORT, report)
+        thread = threading.Thread(target=self._until_ended, args=arguments, name="pyimages-coverage", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _spec(self, plan: ImagePlan, image: BuiltImage) -> RunSpec:
+        invocation = self._settings.invocation
+        folder = image.executable.rpartition("/")[0]
+        return RunSpec(
+            image=image.id,
+            python=image.executable,
+            args=plan.args,
+            program=f"{folder}/pytest",
+            project=str(plan.project.root),
+            cwd=str(invocation.cwd),
+            cwd_on_path=invocation.module,
+            environment={**plan.environment, **self._settings.container_environment},
+            witness=self._witness,
+            passed_output=self._settings.passed_output,
+            own_options=OWN_OPTIONS,
+            own_ini=OWN_INI,
+            memory=self._memory.get(plan.tag.label),
+            seed=self._settings.seed,
+            host_plugins=tuple(sorted(invocation.host_plugins)),
+            shard=self._shard,
+            coverage=_coverage_source() if self._settings.measures_coverage else "",
+            terminal=self._settings.terminal,
+        )
+
+    def _put(self, message: Message) -> None:
+        while not self._closing:
+            try:
+                self.messages.put(message, timeout=0.2)
+            except queue.Full:
+                continue
+            return

@@ -1,0 +1,57 @@
+"""Hosts with the settings that a test gives them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from pytest_pyimages.indexes.access import WayIn, way_in
+from pytest_pyimages.indexes.network import HostNetwork, host_network
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+A, B, C = "https://a.example/simple", "https://b.example/simple", "https://c.example/simple"
+
+
+def network(
+    tmp_path: Path, environ: Mapping[str, str] = {}, files: Mapping[str, str] = {}, texts: tuple[str, ...] = ()
+) -> HostNetwork:
+    """Return what a host is like that has these variables, and these files: "etc_pip", "netrc" and so on."""
+    places = {
+        "etc_pip": "etc/pip.conf",
+        "xdg_pip": "xdg/pip/pip.conf",
+        "legacy_pip": "home/.pip/pip.conf",
+        "user_pip": "home/.config/pip/pip.conf",
+        "site_pip": "venv/pip.conf",
+        "named_pip": "named.conf",
+        "user_uv": "home/.config/uv/uv.toml",
+        "etc_uv": "etc/uv.toml",
+        "xdg_uv": "xdg/uv/uv.toml",
+        "named_uv": "named.toml",
+        "netrc": "home/.netrc",
+    }
+    for name, text in files.items():
+        path = tmp_path / places[name]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    own = {"XDG_CONFIG_DIRS": str(tmp_path / "xdg"), "VIRTUAL_ENV": str(tmp_path / "venv")}
+    return host_network({**own, **environ}, home=tmp_path / "home", folder=tmp_path, texts=texts)
+
+
+def inside(
+    tmp_path: Path, environ: Mapping[str, str] = {}, files: Mapping[str, str] = {}, *, mounted: bool = True
+) -> WayIn:
+    found = network(tmp_path, environ, files)
+    return way_in(found, root=tmp_path / "project", mounted=mounted, elsewhere=False)
+
+
+def uv_toml(way: WayIn) -> dict[str, object]:
+    return tomllib.loads(way.files.get("uv.toml", ""))
+
+
+def pip_conf(**settings: str) -> str:
+    return "[global]\n" + "".join(f"{name.replace('_', '-')} = {value}\n" for name, value in settings.items())

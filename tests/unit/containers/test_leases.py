@@ -1,0 +1,122 @@
+"""Whose leftovers are swept, and whose are left alone."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from pytest_pyimages.containers.leases import Ownership
+from pytest_pyimages.engines.base import Leftover
+from pytest_pyimages.engines.labels import CREATED_LABEL, HOST_LABEL, KIND_LABEL, LABEL, SESSION_LABEL
+from pytest_pyimages.errors import EngineError
+from tests.plugin.fake_engine import FakeEngine
+
+
+class SweptEngine(FakeEngine):
+    """Records what is removed."""
+
+    def __init__(self, *found: Leftover, fails: bool = False) -> None:
+        super().__init__(found=found)
+        self.removed: list[str] = []
+        self.fails = fails
+
+    def remove_container(self, container: str) -> None:
+        if self.fails:
+            raise EngineError("device busy")
+        self.removed.append(container)
+
+    def remove_volume(self, name: str) -> None:
+        self.removed.append(name)
+
+
+def leftover(
+    session: str, host: str, *, kind: str = "container", age: float = 0.0, is_running: bool = False
+) -> Leftover:
+    labels = {
+        LABEL: "1",
+        SESSION_LABEL: session,
+        HOST_LABEL: host,
+        KIND_LABEL: "run",
+        CREATED_LABEL: str(int(time.time() - age)),
+    }
+    name = f"{kind}-{session}"
+    return Leftover(
+        kind="volume" if kind == "volume" else "container", id=name, name=name, labels=labels, is_running=is_running
+    )
+
+
+def test_a_dead_session_of_this_host_is_swept_and_a_live_one_is_not(tmp_path: Path) -> None:
+    with Ownership(tmp_path) as mine, Ownership(tmp_path) as other:
+        engine = SweptEngine(
+            leftover("dead", mine.host),
+            leftover("dead", mine.host, kind="volume"),
+            leftover(other.session, mine.host),
+            leftover(mine.session, mine.host),
+        )
+        assert mine.sweep(engine) == ()
+    assert engine.removed == ["container-dead", "volume-dead"]
+
+
+def test_another_hosts_leftovers_are_left_alone_for_a_day(tmp_path: Path) -> None:
+    with Ownership(tmp_path) as mine:
+        engine = SweptEngine(leftover("young", "elsewhere", age=3600), leftover("old", "elsewhere", age=25 * 3600))
+        mine.sweep(engine)
+    assert engine.removed == ["container-old"]
+
+
+def test_another_hosts_session_with_a_container_that_runs_is_in_use(tmp_path: Path) -> None:
+    """Somebody's shell may be open for days."""
+    with Ownership(tmp_path) as mine:
+        engine = SweptEngine(
+            leftover("shell", "elsewhere", age=25 * 3600, is_running=True),
+            leftover("shell", "elsewhere", age=25 * 3600, kind="volume"),
+            leftover("old", "elsewhere", age=25 * 3600),
+            leftover("dead", mine.host, is_running=True),
+        )
+        mine.sweep(engine)
+    assert engine.removed == ["container-old", "container-dead"]
+
+
+def test_what_belongs_to_no_session_is_left_alone(tmp_path: Path) -> None:
+    with Ownership(tmp_path) as mine:
+        cache = Leftover(kind="volume", id="cache", name="cache", labels={LABEL: "1", KIND_LABEL: "cache"})
+        engine = SweptEngine(cache)
+        mine.sweep(engine)
+    assert engine.removed == []
+
+
+def test_what_cannot_be_removed_is_named_with_the_command(tmp_path: Path) -> None:
+    with Ownership(tmp_path) as mine:
+        engine = SweptEngine(leftover("dead", mine.host), fails=True)
+        (line,) = mine.sweep(engine)
+    assert "device busy" in line
+    assert "docker rm -f -v container-dead" in line
+
+
+def test_the_lock_file_goes_with_the_session(tmp_path: Path) -> None:
+    with Ownership(tmp_path) as mine:
+        assert (tmp_path / "sessions" / f"{mine.session}.lock").exists()
+    assert list((tmp_path / "sessions").iterdir()) == []
+
+
+def test_locks_of_sessions_that_were_killed_go_after_a_day(tmp_path: Path) -> None:
+    with Ownership(tmp_path) as mine, Ownership(tmp_path) as other:
+        folder = tmp_path / "sessions"
+        for name in ("old", "young"):
+            (folder / f"{name}.lock").touch()
+        for name in ("old", mine.session, other.session):
+            os.utime(folder / f"{name}.lock", (0, 0))
+        assert mine.sweep(SweptEngine()) == ()
+        left = {path.stem for path in folder.iterdir()}
+    assert left == {"young", mine.session, other.session}
+
+
+def test_labels_tell_session_and_host(tmp_path: Path) -> None:
+    mine = Ownership(tmp_path)
+    labels = mine.labels("build")
+    assert labels[SESSION_LABEL] == mine.session
+    assert labels[HOST_LABEL] == mine.host
+    assert labels[KIND_LABEL] == "build"
+    assert Ownership(tmp_path).host == mine.host
+    assert Ownership(tmp_path).session != mine.session

@@ -1,0 +1,109 @@
+"""The source's ways into a container, without one."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from pytest_pyimages.containers.leases import Ownership
+from pytest_pyimages.containers.source import WITNESSES, Source, tar_stream, witnesses
+from pytest_pyimages.engines.base import Mount
+from pytest_pyimages.errors import PyimagesError
+from tests.plugin.fake_engine import FakeEngine
+
+
+def members(root: Path) -> dict[str, tarfile.TarInfo]:
+    with tarfile.open(fileobj=io.BytesIO(b"".join(tar_stream(root)))) as archive:
+        return {"/" + member.name: member for member in archive.getmembers()}
+
+
+def test_copy_keeps_files_modes_links_and_odd_names(tmp_path: Path) -> None:
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "a b;ü,:.py").write_text("x = 1\n")
+    (tmp_path / "pkg" / ("n" * 200 + ".py")).write_text("")
+    (tmp_path / "run.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "run.sh").chmod(0o755)
+    (tmp_path / "dangling").symlink_to("/nonexistent")
+    (tmp_path / "loop").symlink_to(".")
+    found = members(tmp_path)
+    assert found[f"{tmp_path}/pkg/a b;ü,:.py"].size == 6
+    assert f"{tmp_path}/pkg/{'n' * 200}.py" in found
+    assert found[f"{tmp_path}/run.sh"].mode == 0o755
+    assert found[f"{tmp_path}/dangling"].linkname == "/nonexistent"
+    assert found[f"{tmp_path}/loop"].issym()
+
+
+def test_copy_leaves_out_environments_caches_and_what_is_no_file(tmp_path: Path) -> None:
+    for name in (".git", ".venv", "node_modules", "__pycache__", ".tox"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("")
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as unix:
+        os.chdir(tmp_path)
+        unix.bind("socket")
+    assert {path for path in members(tmp_path) if path.startswith(f"{tmp_path}/")} == set()
+
+
+def test_copy_contains_the_folders_above(tmp_path: Path) -> None:
+    assert str(tmp_path.parent) in members(tmp_path)
+
+
+def test_copy_of_too_much_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(b"x" * 2000)
+    with pytest.raises(PyimagesError, match="larger than"):
+        list(tar_stream(tmp_path, limit=1000))
+
+
+def test_witnesses_are_a_few_regular_files(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("file0")
+    for number in range(20):
+        (tmp_path / f"file{number}").write_text("x" * number)
+    found = witnesses(tmp_path)
+    assert len(found) == WITNESSES
+    assert found[0].path == str(tmp_path / "file0")
+    assert (found[1].size, found[1].seconds) == (1, int((tmp_path / "file1").stat().st_mtime))
+
+
+@pytest.fixture
+def owner(tmp_path: Path) -> Ownership:
+    return Ownership(tmp_path)
+
+
+def test_overlay_is_three_volumes_that_go_away(tmp_path: Path, owner: Ownership) -> None:
+    engine = FakeEngine()
+    source = Source(Path("/src/project"))
+    with source.mounted(engine, owner) as (mounts, _prepare):
+        assert len(engine.volumes) == 3
+        assert [(mount.kind, mount.target) for mount in mounts] == [("volume", "/src/project")]
+    assert engine.volumes == {}
+
+
+def test_copy_mounts_nothing_and_uploads(tmp_path: Path, owner: Ownership) -> None:
+    engine = FakeEngine()
+    source = Source(tmp_path, "copy")
+    with source.mounted(engine, owner) as (mounts, prepare):
+        assert mounts == ()
+        prepare("container")
+    assert engine.calls[-1].startswith("upload")
+
+
+@pytest.mark.parametrize("path", ["/a,b", "/a:b", '/a"b', "/a\\b"])
+def test_paths_that_an_overlay_cannot_name_are_copied(path: str) -> None:
+    assert Source(Path(path)).mode == "copy"
+
+
+def test_falling_back_happens_once_and_keeps_its_reason() -> None:
+    source = Source(Path("/src"))
+    assert source.fall_back("not seen") is True
+    assert source.fall_back("other") is False
+    assert (source.mode, source.reason) == ("copy", "not seen")
+
+
+def test_mount_is_a_value() -> None:
+    assert Mount(kind="tmpfs", target="/run") == Mount(kind="tmpfs", target="/run")

@@ -1,0 +1,345 @@
+"""Which engine is asked, and the one line that is said where none answers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests.exceptions
+import urllib3.exceptions
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
+
+from pytest_pyimages.engines import endpoint
+from pytest_pyimages.engines.docker import connect
+from pytest_pyimages.engines.endpoint import find_endpoint
+from pytest_pyimages.engines.faults import connection_error
+from pytest_pyimages.errors import ConfigurationError, EngineError
+from tests.support.scripted_engine import TLS, VERSION, Request, ScriptedEngine, answer, scripted_engine
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "XDG_RUNTIME_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "config"))
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[ScriptedEngine]:
+    with scripted_engine(tmp_path) as scripted:
+        yield scripted
+
+
+def refusal(url: str = "", timeout: float = 5.0) -> str:
+    """Return what is said instead of connecting; it has to be one line, in the end with what to do."""
+    with pytest.raises(ConfigurationError) as caught:
+        connect(url, timeout=timeout)
+    said = str(caught.value)
+    assert said.startswith("--py-images: ")
+    assert said.isprintable()
+    assert caught.value.hint
+    return said
+
+
+def write_context(config: Path, name: str, content: object) -> Path:
+    """Store a context as the docker command does; return its folder for certificates."""
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    meta = config / "contexts" / "meta" / digest
+    meta.mkdir(parents=True)
+    (meta / "meta.json").write_text(content if isinstance(content, str) else json.dumps(content))
+    return config / "contexts" / "tls" / digest / "docker"
+
+
+# Nothing there
+
+
+def test_an_absent_socket_is_named(tmp_path: Path) -> None:
+    said = refusal(f"unix://{tmp_path}/none.sock")
+    assert f"no container engine answers at unix://{tmp_path}/none.sock (there is no such socket)" in said
+    assert "start Docker or Podman, or name one with --py-images-engine or DOCKER_HOST" in said
+
+
+def test_a_socket_below_a_file_is_an_absent_socket(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "there is no such socket" in refusal(f"unix://{tmp_path}/file/none.sock")
+
+
+def test_a_socket_that_nobody_listens_to_refuses(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as abandoned:
+        abandoned.bind(str(tmp_path / "dead.sock"))
+    assert "(connection refused)" in refusal(f"unix://{tmp_path}/dead.sock")
+
+
+def test_a_port_that_nobody_listens_to_refuses() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert f"tcp://127.0.0.1:{port} (connection refused)" in refusal(f"tcp://127.0.0.1:{port}")
+
+
+def test_a_name_that_does_not_resolve_is_told() -> None:
+    unknown = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    refused = urllib3.exceptions.NameResolutionError("engine.invalid", HTTPConnection("engine.invalid"), unknown)
+    refused.__cause__ = unknown
+    retried = urllib3.exceptions.MaxRetryError(HTTPConnectionPool("engine.invalid"), "/version", refused)
+    error = connection_error("tcp://engine.invalid:2375", requests.exceptions.ConnectionError(retried))
+    assert "tcp://engine.invalid:2375 (its name cannot be resolved)" in error.message
+
+
+@pytest.mark.skipif(os.name != "posix" or os.getuid() == 0, reason="no permission is denied to root; see the next test")
+def test_a_socket_without_permission(engine: ScriptedEngine) -> None:
+    Path(engine.url.removeprefix("unix://")).chmod(0)
+    assert f"no permission for {engine.url}" in refusal(engine.url)
+
+
+def test_a_denied_permission_names_the_group() -> None:
+    denied = PermissionError(13, "Permission denied")
+    wrapped = requests.exceptions.ConnectionError(urllib3.exceptions.ProtocolError("Connection aborted.", denied))
+    error = connection_error("unix:///var/run/docker.sock", wrapped)
+    assert error.message == "--py-images: no permission for unix:///var/run/docker.sock"
+    assert '"docker"' in error.hint
+
+
+# Something there that does not answer as an engine does
+
+
+def never(_: Request, peer: socket.socket) -> None:
+    peer.recv(1)
+
+
+def trickle(_: Request, peer: socket.socket) -> None:
+    for byte in answer(200, VERSION):
+        peer.sendall(bytes([byte]))
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("handler", [never, trickle])
+def test_the_deadline_holds(engine: ScriptedEngine, handler: Callable[[Request, socket.socket], None]) -> None:
+    engine.answers["GET /version"] = handler
+    began = time.monotonic()
+    assert "(no answer in time)" in refusal(engine.url, timeout=0.3)
+    assert time.monotonic() - began < 1.5
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        pytest.param(answer(502, b"<html>\nBad Gateway</html>", "text/html"), "HTTP 502: <html> Bad", id="proxy"),
+        pytest.param(answer(500, {"message": "a\x1b[2Jb\nc"}), "HTTP 500: a [2Jb c", id="escapes"),
+        pytest.param(answer(500, {"error": "no message"}), "HTTP 500", id="no message"),
+        pytest.param(answer(500, ["no object"]), "HTTP 500", id="no object"),
+        pytest.param(answer(400, b"HTTP request to an HTTPS server.\n", "text/plain"), "HTTPS server", id="tls"),
+        pytest.param(answer(200, b"<html>hello</html>", "text/html"), "something else", id="html"),
+        pytest.param(answer(200, [VERSION]), "something else", id="list"),
+        pytest.param(answer(200, {"Version": "1"}), "something else", id="no version"),
+        pytest.param(answer(200, VERSION | {"ApiVersion": "new"}), "something else", id="odd version"),
+        pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n", "something else", id="ssh"),
+        pytest.param(b"", "Remote end closed", id="closed"),
+        pytest.param(answer(200, VERSION)[:-20], "IncompleteRead", id="cut"),
+        pytest.param(answer(200, VERSION | {"ApiVersion": "1.40"}), "API 1.40, at least 1.41", id="old"),
+        pytest.param(answer(200, VERSION | {"MinAPIVersion": "1.49"}), "wants API 1.49 or newer", id="new"),
+        pytest.param(answer(200, VERSION | {"Os": "windows"}), "Windows containers", id="windows"),
+    ],
+)
+def test_what_is_no_engine_for_us_is_told(engine: ScriptedEngine, said: bytes, expected: str) -> None:
+    engine.answers["GET /version"] = said
+    text = refusal(engine.url)
+    assert expected in text
+    assert engine.url in text
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("localhost:2375", "/run/x.sock", "unix://", "tcp://", "fd://", "ftp://host:1", "ssh://host/path"),
+        *("tcp://host", "tcp://host:99999", "tcp://host:x", "tcp://host:1?x=y", "tcp://a b:1", "tcp://\n:1"),
+        "unix:///x\x1b[2J",
+    ],
+)
+def test_garbage_is_refused_before_anything_is_asked(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("DOCKER_HOST", url)
+    assert "is not the address of an engine" in refusal()
+
+
+def test_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://me:s3cret@host:2375")
+    said = refusal()
+    assert "s3cret" not in said
+    assert "password" in said
+
+
+# What was found
+
+
+@pytest.mark.parametrize(
+    ("offered", "expected"), [("1.41", "1.41"), ("1.43", "1.43"), ("1.50", "1.47")], ids=["floor", "between", "ceiling"]
+)
+def test_one_request_settles_the_version_for_all_threads(engine: ScriptedEngine, offered: str, expected: str) -> None:
+    engine.answers["GET /version"] = answer(200, VERSION | {"ApiVersion": offered})
+    engine.answers["GET /images/x/json"] = answer(200, {"Id": "sha256:1", "Os": "linux", "Architecture": "amd64"})
+    docker = connect(engine.url)
+    threads = [threading.Thread(target=docker.find_image, args=("x",)) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    docker.close()
+    assert len(engine.asked("GET /version")) == 1
+    assert [request.path for request in engine.requests[1:]] == [f"/v{expected}/images/x/json"] * 12
+    assert docker.info.api_version == offered
+
+
+@pytest.mark.parametrize(
+    ("version", "name"),
+    [
+        pytest.param(VERSION, "docker 28.2", id="docker"),
+        pytest.param(
+            VERSION | {"Components": [{"Name": "Podman Engine"}], "Version": "5.2\n"}, "podman 5.2", id="podman"
+        ),
+    ],
+)
+def test_the_engine_says_who_it_is(engine: ScriptedEngine, version: object, name: str) -> None:
+    engine.answers["GET /version"] = answer(200, version)
+    docker = connect(engine.url)
+    assert str(docker.info) == f"{name} at {engine.url}"
+    docker.close()
+
+
+def test_proxies_of_the_public_network_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted_engine() as engine:
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+        monkeypatch.setenv("NO_PROXY", "")
+        connect(engine.url).close()
+
+
+# TLS
+
+
+def test_tls_with_the_usual_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted_engine(tls=True) as engine:
+        monkeypatch.setenv("DOCKER_HOST", engine.url)
+        monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+        monkeypatch.setenv("DOCKER_CERT_PATH", str(TLS))
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent")
+        docker = connect()
+        assert docker.info.endpoint == engine.url
+        docker.close()
+
+
+def test_an_authority_that_nobody_trusts_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with scripted_engine(tls=True) as engine:
+        monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+        monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
+        said = refusal(engine.url)
+    assert "TLS: " in said
+    assert "certificate verify failed" in said.lower()
+
+
+def test_a_certificate_without_its_key_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "cert.pem").touch()
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
+    assert "key.pem" in refusal("tcp://127.0.0.1:2376")
+
+
+def test_a_folder_of_certificates_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path / "none"))
+    assert "DOCKER_CERT_PATH" in refusal("tcp://127.0.0.1:2376")
+
+
+# Which one
+
+
+def test_the_explicit_address_comes_first_then_docker_host(tmp_path: Path) -> None:
+    environ = {"DOCKER_HOST": "unix:///host.sock", "DOCKER_CONTEXT": "unknown", "DOCKER_CONFIG": str(tmp_path)}
+    assert find_endpoint("tcp://127.0.0.1:1", environ).url == "tcp://127.0.0.1:1"
+    assert find_endpoint("", environ).url == "unix:///host.sock"
+
+
+@pytest.mark.parametrize("by", ["variable", "file"])
+def test_the_current_context_is_used(tmp_path: Path, by: str) -> None:
+    docker = {"Host": "unix:///c.sock", "SkipTLSVerify": True}
+    tls = write_context(tmp_path, "colima", {"Endpoints": {"docker": docker}})
+    tls.mkdir(parents=True)
+    environ = {"DOCKER_CONFIG": str(tmp_path)}
+    if by == "variable":
+        environ["DOCKER_CONTEXT"] = "colima"
+    else:
+        (tmp_path / "config.json").write_text('{"currentContext": "colima"}')
+    found = find_endpoint("", environ)
+    assert (found.url, found.certificates, found.verify) == ("unix:///c.sock", tls, False)
+
+
+def test_an_unknown_context_is_never_the_default_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_CONTEXT", "nobody\x1b[2J")
+    assert 'there is no docker context "nobody [2J"' in refusal()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"Endpoints": {}}', '{"Endpoints": {"docker": {}}}', "[" * 100_000])
+def test_a_context_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str) -> None:
+    write_context(tmp_path / "config", "odd", content)
+    monkeypatch.setenv("DOCKER_CONTEXT", "odd")
+    assert 'docker context "odd" cannot be read' in refusal()
+
+
+def test_a_context_with_garbage_for_an_address_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    write_context(tmp_path / "config", "odd", {"Endpoints": {"docker": {"Host": "nonsense"}}})
+    monkeypatch.setenv("DOCKER_CONTEXT", "odd")
+    assert 'docker context "odd": "nonsense" is not the address of an engine' in refusal()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '"text"', '{"currentContext": 1}', "\xff"])
+def test_a_broken_configuration_is_never_the_default_socket(tmp_path: Path, content: str) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config.json").write_text(content, encoding="latin-1")
+    assert "config.json" in refusal()
+
+
+@pytest.mark.parametrize("content", ['["not an object"]', '{"auths": {"x": 1}}', '{"HttpHeaders": 1}'])
+def test_a_broken_configuration_beside_a_named_engine(engine: ScriptedEngine, tmp_path: Path, content: str) -> None:
+    """It is harmless, or it is blamed: not the engine."""
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config.json").write_text(content)
+    try:
+        connect(engine.url).close()
+    except ConfigurationError as error:
+        assert re.match(r"--py-images: docker's configuration in .*config cannot be used", error.message)  # noqa: PT017
+
+
+def test_a_configuration_that_breaks_later_is_an_error_of_the_engine(engine: ScriptedEngine, tmp_path: Path) -> None:
+    docker = connect(engine.url)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config.json").write_text('["not an object"]')
+    with pytest.raises(EngineError, match="docker's configuration"):
+        docker.find_image("x")
+
+
+@pytest.mark.parametrize(
+    ("present", "expected"),
+    [
+        pytest.param([], "default.sock", id="none"),
+        pytest.param(["default.sock", "user/docker.sock"], "default.sock", id="default first"),
+        pytest.param(["user/docker.sock", "user/podman/podman.sock"], "user/docker.sock", id="rootless docker"),
+        pytest.param(["user/podman/podman.sock", "podman.sock"], "user/podman/podman.sock", id="rootless podman"),
+        pytest.param(["podman.sock"], "podman.sock", id="podman"),
+    ],
+)
+def test_the_first_socket_that_there_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, present: list[str], expected: str
+) -> None:
+    monkeypatch.setattr(endpoint, "DEFAULT_SOCKET", str(tmp_path / "default.sock"))
+    monkeypatch.setattr(endpoint, "PODMAN_SOCKET", str(tmp_path / "podman.sock"))
+    for name in present:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path / "user"), "DOCKER_CONFIG": str(tmp_path)}
+    assert find_endpoint("", environ).url == f"unix://{tmp_path / expected}"

@@ -1,0 +1,381 @@
+"""What an engine may answer to a call, and what comes of it: EngineError and nothing else."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+from urllib.parse import parse_qs
+
+import pytest
+
+from pytest_pyimages.engines import docker
+from pytest_pyimages.engines.base import ContainerSpec, Mount, PullProgress
+from pytest_pyimages.engines.docker import DockerEngine, connect
+from pytest_pyimages.engines.pulls import pull_error
+from pytest_pyimages.errors import EngineError, ImageNotFound
+from tests.support.scripted_engine import Request, ScriptedEngine, answer, chunked, scripted_engine
+
+IMAGE = {"Id": "sha256:1", "Os": "linux", "Architecture": "amd64"}
+PULL, FOUND = "POST /images/create", "GET /images/python:3.12/json"
+CUT = b'{"status": "Downlo'
+
+
+@pytest.fixture
+def scripted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedEngine]:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with scripted_engine(tmp_path) as engine:
+        engine.answers[FOUND] = answer(200, IMAGE)
+        yield engine
+
+
+@pytest.fixture
+def engine(scripted: ScriptedEngine) -> Iterator[DockerEngine]:
+    connected = connect(scripted.url)
+    yield connected
+    connected.close()
+
+
+# Any call
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        pytest.param(answer(500, {"message": "no \x1b[31mspace\nleft"}), "no [31mspace left", id="escapes"),
+        pytest.param(answer(500, {"cause": "?"}), "the engine answered HTTP 500 without a reason", id="no message"),
+        pytest.param(answer(500, []), "the engine answered HTTP 500 without a reason", id="no object"),
+        pytest.param(answer(500, "text"), "the engine answered HTTP 500 without a reason", id="text"),
+        pytest.param(answer(500, b""), "the engine answered HTTP 500 without a reason", id="empty"),
+        pytest.param(answer(409, {"message": 'The name "/x" is in use'}), 'The name "/x" is in use', id="conflict"),
+        pytest.param(answer(201, {}), "not understood (KeyError: 'Id')", id="no id"),
+        pytest.param(answer(201, []), "not understood (TypeError", id="list"),
+        pytest.param(answer(201, b"{"), "not understood (JSONDecodeError", id="no JSON"),
+        pytest.param(b"", "connection to the engine was lost: Remote end closed", id="closed"),
+        pytest.param(answer(201, {"Id": "1"})[:-3], "connection to the engine was lost", id="cut"),
+        pytest.param(b"garbage\r\n\r\n", "not understood", id="garbage"),
+    ],
+)
+def test_every_failure_is_one_line(scripted: ScriptedEngine, engine: DockerEngine, said: bytes, expected: str) -> None:
+    scripted.answers["POST /containers/create"] = said
+    with pytest.raises(EngineError) as caught:
+        engine.create_container(ContainerSpec(name="x", image="sha256:1", command=("true",), labels={}))
+    assert expected in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert type(caught.value) is EngineError
+
+
+@pytest.mark.parametrize("words", ["No such image: sha256:1", "1: image not known"], ids=["docker", "podman"])
+def test_an_image_that_went_away_is_told_apart(scripted: ScriptedEngine, engine: DockerEngine, words: str) -> None:
+    scripted.answers["POST /containers/create"] = answer(404, {"message": words})
+    with pytest.raises(ImageNotFound):
+        engine.create_container(ContainerSpec(name="x", image="sha256:1", command=("true",), labels={}))
+
+
+def test_an_engine_that_is_gone_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with scripted_engine() as scripted:
+        engine = connect(scripted.url)
+    with pytest.raises(EngineError, match="lost: connection refused"):
+        engine.start("x")
+    engine.close()
+
+
+def test_a_container_is_created_with_the_safe_defaults(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+    scripted.answers["POST /containers/create"] = answer(201, {"Id": "abc"})
+    mounts = (
+        Mount(kind="bind", source="/a:b,c", target="/x:y", read_only=True),
+        Mount(kind="tmpfs", target="/run/t"),
+    )
+    spec = ContainerSpec(
+        name="n",
+        image="i",
+        command=("a", "b"),
+        labels={"l": "1"},
+        environment={"K": "v=w"},
+        mounts=mounts,
+        network="none",
+    )
+    assert engine.create_container(spec) == "abc"
+    request = scripted.asked("POST /containers/create")[0]
+    body = json.loads(request.body)
+    assert request.query == "name=n"
+    assert (body["Entrypoint"], body["Cmd"], body["Env"]) == (["a", "b"], [], ["K=v=w"])
+    assert (body["OpenStdin"], body["StdinOnce"], body["Tty"]) == (True, True, False)
+    assert body["HostConfig"] == {
+        "Mounts": [
+            {"Type": "bind", "Source": "/a:b,c", "Target": "/x:y", "ReadOnly": True},
+            {"Type": "tmpfs", "Target": "/run/t", "ReadOnly": False},
+        ],
+        "LogConfig": {"Type": "none", "Config": {}},
+        "SecurityOpt": ["no-new-privileges"],
+        "PidsLimit": 4096,
+        "ShmSize": 256 * 1024**2,
+        "Init": False,
+        "NetworkMode": "none",
+    }
+
+
+@pytest.mark.parametrize("status", [204, 404, 409])
+def test_a_kill_of_what_does_not_run_is_no_error(scripted: ScriptedEngine, engine: DockerEngine, status: int) -> None:
+    scripted.answers["POST /containers/x/kill"] = answer(status, b"" if status == 204 else {"message": "not running"})
+    engine.kill("x")
+
+
+def test_a_wait_that_failed_is_no_exit_status(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+    scripted.answers["POST /containers/x/wait"] = answer(200, {"StatusCode": 0, "Error": {"Message": "lost\nit"}})
+    with pytest.raises(EngineError, match="lost it"):
+        engine.wait("x")
+
+
+def test_leftovers_without_names_and_labels_are_found(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+    scripted.answers["GET /containers/json"] = answer(200, [{"Id": "a", "Names": None, "Labels": None}])
+    scripted.answers["GET /volumes"] = answer(200, {"Volumes": None})
+    assert [(entry.kind, entry.id, entry.name) for entry in engine.leftovers("l")] == [("container", "a", "a")]
+    assert parse_qs(scripted.asked("GET /containers/json")[0].query)["filters"] == ['{"label": ["l"]}']
+
+
+def test_images_without_a_tag_are_left_out(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+    listed = [{"Id": "1", "RepoTags": ["<none>:<none>"]}, {"Id": "2", "RepoTags": None}]
+    listed += [{"Id": "python:3.12", "RepoTags": ["a:1", "a:2"]}, {"Id": "gone", "RepoTags": ["b:1"]}]
+    scripted.answers["GET /images/json"] = answer(200, listed)
+    assert [reference for reference, _ in engine.images("l")] == ["a:1", "a:2"]
+
+
+# Removal
+
+REMOVED, BUSY, MISSING = answer(204, b""), answer(409, {"message": "in progress"}), answer(404, {"message": "none"})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [[REMOVED], [MISSING], [BUSY, BUSY, MISSING], [answer(500, {"message": "device or resource busy"}), REMOVED]],
+    ids=["removed", "gone", "in progress", "busy"],
+)
+@pytest.mark.parametrize("what", ["containers", "volumes"])
+def test_a_removal_goes_on_until_it_is_gone(
+    scripted: ScriptedEngine, engine: DockerEngine, said: list[bytes], what: str
+) -> None:
+    times = len(said)
+    scripted.answers[f"DELETE /{what}/x"] = list(said)
+    (engine.remove_container if what == "containers" else engine.remove_volume)("x")
+    asked = scripted.asked(f"DELETE /{what}/x")
+    assert len(asked) == times
+    assert parse_qs(asked[0].query) == ({"force": ["True"], "v": ["True"]} if what == "containers" else {})
+
+
+def test_a_removal_that_never_succeeds_ends(
+    scripted: ScriptedEngine, engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker, "VOLUME_REMOVAL_SECONDS", 0.3)
+    scripted.answers["DELETE /volumes/x"] = answer(409, {"message": "volume is in use - [abc]"})
+    with pytest.raises(EngineError, match="volume is in use"):
+        engine.remove_volume("x")
+    assert len(scripted.asked("DELETE /volumes/x")) > 1
+
+
+def test_a_removal_that_gets_no_answer_is_tried_once_more(
+    scripted: ScriptedEngine, engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(_: Request, peer: socket.socket) -> None:
+        if len(scripted.asked("DELETE /containers/x")) == 1:
+            peer.recv(1)
+        peer.sendall(REMOVED)
+
+    monkeypatch.setattr(docker, "REMOVAL_CALL_SECONDS", 0.2)
+    scripted.answers["DELETE /containers/x"] = silent
+    engine.remove_container("x")
+    assert len(scripted.asked("DELETE /containers/x")) == 2
+
+
+# Uploads
+
+
+def test_an_upload_that_is_refused_gives_the_engines_words(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+    scripted.answers["PUT /containers/x/archive"] = answer(403, {"message": "container rootfs is marked read-only"})
+    with pytest.raises(EngineError, match="read-only"):
+        engine.upload("x", "/", [b"tar", b"more"])
+    assert scripted.requests[-1].body == b"3\r\ntar\r\n4\r\nmore\r\n0\r\n\r\n"
+
+
+def test_a_file_that_cannot_be_read_is_not_blamed_on_the_engine(engine: DockerEngine) -> None:
+    def tar() -> Iterator[bytes]:
+        yield b"tar"
+        raise PermissionError(13, "Permission denied", "/home/secret")
+
+    with pytest.raises(EngineError, match=r"^the files to upload cannot be read: .*Permission denied: '/home/secret'$"):
+        engine.upload("x", "/", tar())
+
+
+# Pulls
+
+
+def test_a_pull_adds_its_layers_up(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+    scripted.answers[PULL] = chunked(
+        {"status": "Pulling from library/python", "id": "3.12"},
+        {"status": "Downloading", "id": "a", "progressDetail": {"current": 10, "total": 100}},
+        {"status": "Downloading", "id": "b", "progressDetail": {"current": 5, "total": 50}},
+        {"status": "Waiting", "id": "c", "progressDetail": {}},
+        {"status": "Download complete", "id": "a", "progressDetail": {}},
+        {"status": "Digest: sha256:1"},
+        {"status": "Status: Downloaded newer image for python:3.12"},
+    )
+    progress = list(engine.pull("python:3.12"))
+    assert progress[0] == PullProgress(done=10, total=100)
+    assert progress[-1] == PullProgress(done=105, total=150)
+    assert parse_qs(scripted.asked(PULL)[0].query) == {"fromImage": ["python"], "tag": ["3.12"]}
+
+
+LIMITED = "toomanyrequests: You have reached your unauthenticated pull rate limit."
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        pytest.param(chunked({"errorDetail": {"message": LIMITED}}), '"too many requests" (429)', id="record"),
+        pytest.param(chunked({"error": LIMITED}), '"too many requests" (429)', id="old record"),
+        pytest.param(answer(500, {"message": LIMITED}), '"too many requests" (429)', id="500"),
+        pytest.param(answer(429, {"message": "slow down"}), '"too many requests" (429): slow down', id="429"),
+        pytest.param(chunked({"errorDetail": {}, "error": ""}, {"errorDetail": "odd"}), "odd", id="text for detail"),
+        pytest.param(chunked({"errorDetail": {"code": 5}}), "the pull failed: {'code': 5}", id="no message"),
+        pytest.param(chunked({"errorDetail": {"message": "no space left on device"}}), "disk is full", id="disk"),
+        pytest.param(chunked(CUT), "was cut", id="half a record"),
+        pytest.param(chunked(b"[1]"), "makes no sense", id="list"),
+        pytest.param(chunked({"status": "x"}, end=False), "was cut", id="cut stream"),
+        pytest.param(b"", "connection to the engine was lost", id="no answer"),
+    ],
+)
+def test_a_pull_that_fails_says_why(scripted: ScriptedEngine, engine: DockerEngine, said: bytes, expected: str) -> None:
+    scripted.answers[PULL] = said
+    with pytest.raises(EngineError) as caught:
+        list(engine.pull("python:3.12"))
+    assert expected in str(caught.value)
+    assert not isinstance(caught.value, ImageNotFound)
+    assert not scripted.asked(FOUND)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Get https://r/v2/: dial tcp: lookup r on 10.0.0.1:53: no such host", "name cannot be resolved"),
+        ("lookup r: Temporary failure in name resolution", "name cannot be resolved"),
+        ("Get https://r/v2/: proxyconnect tcp: dial tcp: lookup proxy: no such host", "the engine's proxy"),
+        ("Get https://r/v2/: dial tcp 10.0.0.1:443: connect: connection refused", "cannot be reached"),
+        ("net/http: TLS handshake timeout", "cannot be reached"),
+        ("x509: certificate signed by unknown authority", "does not trust"),
+        ("Head https://r/v2/x: unauthorized: incorrect username or password", "refuses these credentials"),
+        ("unexpected status from HEAD request to https://r: 403 Forbidden", "refuses these credentials"),
+        ("no matching manifest for linux/s390x in the manifest list entries", "for this platform"),
+        ("no match for platform in manifest: not found", "for this platform"),
+        ("something\nnew", "the pull failed: something new"),
+    ],
+)
+def test_each_cause_has_its_own_words(text: str, expected: str) -> None:
+    error = pull_error(text)
+    assert expected in error.message
+    assert type(error) is EngineError
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("manifest for python:3.99 not found: manifest unknown: manifest unknown", 404),
+        ("manifest for python@sha256:4294290403 not found: manifest unknown", 404),
+        ("pull access denied for x, repository does not exist or may require 'docker login'", 404),
+        ("failed to resolve reference: docker.io/library/python:3.99: not found", None),
+        ("name unknown: repository not known", None),
+        ("initializing source docker://python:3.99: reading manifest", 404),
+    ],
+)
+def test_an_image_that_no_registry_has(text: str, status: int | None) -> None:
+    assert isinstance(pull_error(text, status), ImageNotFound)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [chunked({"status": "x"}, end=False), chunked(CUT), chunked({"status": "Pull complete"})],
+    ids=["cut stream", "half a record", "without the image"],
+)
+def test_a_pull_that_breaks_off_is_tried_once_more(
+    scripted: ScriptedEngine, engine: DockerEngine, first: bytes
+) -> None:
+    def appears(_: Request, peer: socket.socket) -> None:
+        peer.sendall(answer(200, IMAGE) if len(scripted.asked(PULL)) > 1 else answer(404, {"message": "No such image"}))
+
+    scripted.answers[PULL] = [first, chunked({"status": "Downloaded"})]
+    scripted.answers[FOUND] = appears
+    list(engine.pull("python:3.12"))
+    assert len(scripted.asked(PULL)) == 2
+
+
+def test_a_pull_that_ends_without_the_image_is_an_error(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+    scripted.answers[PULL] = chunked({"status": "Status: Downloaded newer image for python:3.12"})
+    scripted.answers[FOUND] = answer(404, {"message": "No such image: python:3.12"})
+    with pytest.raises(EngineError, match="without an error and without the image"):
+        list(engine.pull("python:3.12"))
+
+
+def test_a_pull_that_nobody_waits_for_is_cancelled(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+    gone = threading.Event()
+
+    def endless(_: Request, peer: socket.socket) -> None:
+        record = {"status": "Downloading", "id": "a", "progressDetail": {"current": 1, "total": 9}}
+        peer.sendall(chunked(record, end=False))
+        if not peer.recv(1):
+            gone.set()
+
+    scripted.answers[PULL] = endless
+    pull = engine.pull("python:3.12")
+    assert next(pull) == PullProgress(done=1, total=9)
+    pull.close()  # type: ignore[attr-defined] # it is a generator
+    assert gone.wait(5)
+
+
+def test_credentials_are_those_of_the_docker_command(
+    scripted: ScriptedEngine, engine: DockerEngine, tmp_path: Path
+) -> None:
+    secret = base64.b64encode(b"me:password").decode()
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {"registry.example": {"auth": secret}}}))
+    scripted.answers[PULL] = chunked({"status": "x"})
+    scripted.answers["GET /images/registry.example/python:3/json"] = answer(200, IMAGE)
+    list(engine.pull("registry.example/python:3"))
+    sent = json.loads(base64.urlsafe_b64decode(scripted.asked(PULL)[0].headers["x-registry-auth"]))
+    assert (sent["username"], sent["password"]) == ("me", "password")
+
+
+@pytest.mark.parametrize("action", ["ignore", "error"])
+def test_a_broken_credential_helper_does_not_stop_a_public_image(
+    scripted: ScriptedEngine, engine: DockerEngine, tmp_path: Path, action: Literal["ignore", "error"]
+) -> None:
+    warnings.simplefilter(action)  # docker-py warns
+    (tmp_path / "config.json").write_text('{"credsStore": "of-a-desktop-that-is-not-there"}')
+    scripted.answers[PULL] = chunked({"status": "x"})
+    list(engine.pull("python:3.12"))
+    assert base64.urlsafe_b64decode(scripted.asked(PULL)[0].headers["x-registry-auth"]) == b"{}"
+
+
+# Processors
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        pytest.param(answer(200, {"NCPU": 6}), 6, id="6"),
+        pytest.param(answer(200, {}), 0, id="not said"),
+        pytest.param(answer(403, {"message": "no"}), 0, id="refused by a proxy"),
+    ],
+)
+def test_processors_of_the_engine(engine: DockerEngine, scripted: ScriptedEngine, said: bytes, expected: int) -> None:
+    scripted.answers["GET /info"] = said
+    assert engine.processors() == expected
+
+
+def test_an_engine_that_fails_to_tell_its_processors(engine: DockerEngine, scripted: ScriptedEngine) -> None:
+    scripted.answers["GET /info"] = answer(500, {"message": "out of order"})
+    with pytest.raises(EngineError, match="out of order"):
+        engine.processors()

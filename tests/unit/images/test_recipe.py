@@ -1,0 +1,184 @@
+"""What changes the digest of an environment image, and what does not."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pytest_pyimages.engines.base import ImageInfo
+from pytest_pyimages.images.recipe import Recipe, content_of, install_steps, recipe_for
+from pytest_pyimages.project.configuration import ImageConfiguration
+from pytest_pyimages.project.project import find_project
+
+PLAIN = ImageConfiguration()
+PYPROJECT = """
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+[project]
+name = "shop"
+version = "1.0"
+dependencies = ["idna"]
+[project.optional-dependencies]
+test = ["pytest", "six"]
+[dependency-groups]
+docs = ["sphinx"]
+[tool.ruff]
+line-length = 80
+[tool.setuptools]
+packages = ["shop"]
+"""
+
+
+def recipe(root: Path, configuration: ImageConfiguration = PLAIN) -> Recipe:
+    return recipe_for(find_project(root), configuration)
+
+
+def base(identifier: str = "sha256:base", platform: str = "linux/amd64") -> ImageInfo:
+    return ImageInfo(id=identifier, digests=(), platform=platform, environment={}, labels={}, size=1)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "pyproject.toml").write_text(PYPROJECT)
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "__init__.py").write_text("x = 1\n")
+    return tmp_path
+
+
+def replace(old: str, new: str) -> Callable[[Path], None]:
+    def change(root: Path) -> None:
+        path = root / "pyproject.toml"
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "rebuilds"),
+    [
+        pytest.param(replace('"idna"', '"idna>=3"'), True, id="a dependency"),
+        pytest.param(replace('"six"', '"six", "attrs"'), True, id="a test requirement"),
+        pytest.param(replace('version = "1.0"', 'version = "1.1"'), True, id="the version"),
+        pytest.param(replace('["setuptools"]', '["setuptools>=70"]'), True, id="the build backend"),
+        pytest.param(replace('packages = ["shop"]', 'packages = ["shop", "more"]'), True, id="the packages"),
+        pytest.param(replace("line-length = 80", "line-length = 100"), False, id="a linter's table"),
+        pytest.param(replace('docs = ["sphinx"]', 'docs = ["mkdocs"]'), False, id="a group that is not installed"),
+        pytest.param(replace("[tool.ruff]", "# a comment\n[tool.ruff]"), False, id="a comment"),
+        pytest.param(lambda root: (root / "shop" / "new.py").write_text("y = 2\n"), False, id="the source"),
+    ],
+)
+def test_digest_follows_what_is_installed(root: Path, change: Callable[[Path], None], rebuilds: bool) -> None:
+    before = recipe(root).digest(base())
+    assert recipe(root).digest(base()) == before
+    change(root)
+    assert (recipe(root).digest(base()) != before) is rebuilds
+
+
+def test_digest_tells_base_images_and_platforms_apart(root: Path) -> None:
+    digests = {
+        recipe(root).digest(base()),
+        recipe(root).digest(base("sha256:other")),
+        recipe(root).digest(base(platform="linux/arm64")),
+    }
+    assert len(digests) == 3
+
+
+def test_compiled_projects_are_rebuilt_when_a_source_changes(root: Path) -> None:
+    (root / "setup.py").write_text(
+        "from setuptools import Extension, setup\nsetup(ext_modules=[Extension('a', ['a.c'])])\n"
+    )
+    (root / "a.c").write_text("int x;\n")
+    before = recipe(root)
+    assert before.steps[0][-1] == f"{root}[test]"
+    (root / "a.c").write_text("int y;\n")
+    assert recipe(root).digest(base()) != before.digest(base())
+
+
+@pytest.mark.parametrize(
+    ("path", "rebuilds", "with_pyargs"),
+    [
+        pytest.param("a.c", True, True, id="a source"),
+        pytest.param("shop/data.json", True, True, id="data"),
+        pytest.param("tests/test_it.py", False, False, id="tests beside the package"),
+        pytest.param("shop/tests/test_it.py", False, True, id="tests inside of it"),
+        pytest.param("shop/tests/conftest.py", False, True, id="their conftest"),
+        pytest.param("shop/tests/helper.pyx", True, True, id="what is compiled for them"),
+        pytest.param("shop/test_mode.py", True, True, id="a module with such a name"),
+    ],
+)
+def test_what_rebuilds_a_compiled_project(root: Path, path: str, rebuilds: bool, with_pyargs: bool) -> None:
+    (root / "setup.py").write_text(
+        "from setuptools import Extension, setup\nsetup(ext_modules=[Extension('a', ['a.c'])])\n"
+    )
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).write_text("one")
+    project = find_project(root)
+    before = content_of(project), content_of(project, with_tests=True)
+    (root / path).write_text("two")
+    assert (content_of(project) != before[0]) is rebuilds
+    assert (content_of(project, with_tests=True) != before[1]) is with_pyargs
+
+
+def test_a_tag_rebuilds_where_the_version_comes_from_git_and_a_commit_does_not(root: Path) -> None:
+    def git(*arguments: str) -> None:
+        identity = ("-c", "user.name=shop", "-c", "user.email=shop@example.org")
+        subprocess.run(["git", *identity, *arguments], cwd=root, check=True, capture_output=True)
+
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "one")
+    git("tag", "v1.0")
+    static = recipe(root)
+    replace('version = "1.0"', 'dynamic = ["version"]')(root)
+    replace('["setuptools"]', '["setuptools", "setuptools-scm"]')(root)
+    before = recipe(root)
+    git("commit", "-q", "--allow-empty", "-m", "two")
+    assert recipe(root).digest(base()) == before.digest(base())
+    git("tag", "v1.1")
+    assert recipe(root).digest(base()) != before.digest(base())
+    assert not any(name == "git describe" for name, _ in static.content)
+
+
+def test_projects_without_a_package_share_images_wherever_they_lie(tmp_path: Path) -> None:
+    digests = set()
+    for name in ("one", "two"):
+        (tmp_path / name / "requirements").mkdir(parents=True)
+        (tmp_path / name / "requirements" / "test.txt").write_text("pytest\nsix\n")
+        digests.add(recipe(tmp_path / name).digest(base()))
+    assert len(digests) == 1
+
+
+def test_pytest_comes_with_it_in_one_resolution(root: Path) -> None:
+    assert install_steps(find_project(root)) == (("pytest", "-e", f"{root}[test]"),)
+
+
+@pytest.mark.parametrize(
+    ("deps", "arguments"),
+    [
+        pytest.param("pytest", ("pytest",), id="pytest"),
+        pytest.param("pytest>=7\n  six", ("pytest>=7", "six"), id="a version of it"),
+        pytest.param("pytest-mock", ("pytest", "pytest-mock"), id="a plugin"),
+    ],
+)
+def test_pytest_is_asked_for_once(root: Path, deps: str, arguments: tuple[str, ...]) -> None:
+    (root / "tox.ini").write_text(f"[testenv]\ndeps =\n  {deps}\n")
+    replace('test = ["pytest', 'docs = ["pytest')(root)
+    assert install_steps(find_project(root)) == ((*arguments, "-e", str(root)),)
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments"),
+    [
+        pytest.param("pytest==8.4.2 --hash=sha256:00\n", ("-r", "requirements.txt"), id="pytest"),
+        pytest.param("pytest-mock\n", ("pytest", "-r", "requirements.txt"), id="a plugin"),
+        pytest.param("pytest ; python_version < '3'\n", ("pytest", "-r", "requirements.txt"), id="pytest, sometimes"),
+    ],
+)
+def test_files_with_hashes_bring_their_own_pytest(tmp_path: Path, text: str, arguments: tuple[str, ...]) -> None:
+    (tmp_path / "requirements.txt").write_text(text)
+    assert install_steps(find_project(tmp_path, ini={"py_images_install": "-r requirements.txt"})) == (arguments,)

@@ -1,0 +1,189 @@
+"""Files that a build makes in the source: kept in the image, and put into the tree of a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.project_tree import write_tree
+
+# They are not annotated, being for Python 2.7 as well.
+INSTALLER: Any = import_module("pytest_pyimages.inside.installer.installer_project")
+WORKER: Any = import_module("pytest_pyimages.inside.worker.tree")
+
+
+def names(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return write_tree(tmp_path / "project", {"shop/__init__.py": "x = 1\n", "shop/old.py": "", "README": ""})
+
+
+@pytest.fixture
+def made(root: Path, tmp_path: Path) -> Any:
+    files = INSTALLER.MadeFiles(str(root), str(tmp_path / "made"))
+    files.begin()
+    return files
+
+
+def test_new_and_changed_files_are_kept(root: Path, made: Any, tmp_path: Path) -> None:
+    write_tree(root, {"shop/_version.py": "version = 1\n", "shop/deep/er/_x.so": "", "shop/old.py": "changed"})
+    (root / "shop" / "link").symlink_to("old.py")
+    made.keep("build")
+    assert names(tmp_path / "made") == {
+        f"build/shop/{name}" for name in ("_version.py", "deep/er/_x.so", "old.py", "link")
+    }
+    assert (tmp_path / "made" / "build" / "shop" / "link").is_symlink()
+    assert made.note == ""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("build/lib/shop/_x.so", "dist/shop.whl", "shop/__pycache__/a.pyc", "shop.egg-info/PKG-INFO", "PKG-INFO"),
+        *(".git/index", ".mesonpy-x/y", "target/debug/x", "src/x.o", ".tox/a/b.py", "environment/lib/x.py"),
+    ],
+)
+def test_what_a_build_only_needs_on_its_way_is_not_kept(root: Path, made: Any, tmp_path: Path, path: str) -> None:
+    write_tree(root, {path: "", "environment/pyvenv.cfg": "", "kept": ""})
+    made.keep("build")
+    assert names(tmp_path / "made") == {"build/kept"}
+
+
+def test_a_later_build_s_files_take_the_place_of_the_former_s(root: Path, made: Any, tmp_path: Path) -> None:
+    write_tree(tmp_path / "made", {"build/gone": "", "setup/stays": ""})
+    write_tree(root, {"new": ""})
+    made.keep("build")
+    assert names(tmp_path / "made") == {"build/new", "setup/stays"}
+
+
+def test_too_large_files_are_named(root: Path, made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(INSTALLER, "MOST_BYTES", 10)
+    write_tree(root, {"a": "1234567", "large": "12345678901", "z": "123"})
+    made.keep("build")
+    assert names(tmp_path / "made") == {"build/a", "build/z"}
+    assert made.note == "large is too large to be kept for the runs"
+
+
+def installed(site: Path, origin: Path, files: tuple[str, ...]) -> None:
+    metadata = {
+        "METADATA": "Metadata-Version: 2.1\nName: shop\nVersion: 1\n",
+        "direct_url.json": json.dumps({"url": origin.as_uri(), "dir_info": {}}),
+        "RECORD": "".join(f"{name},,\n" for name in files),
+    }
+    write_tree(site, {f"shop-1.dist-info/{name}": text for name, text in metadata.items()})
+    write_tree(site, dict.fromkeys(files, ""))
+
+
+def test_extension_modules_stand_where_tests_look_for_them(
+    root: Path, made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an installation in place: pytest may put the project's folder on the path, before what is installed."""
+    write_tree(root, {"src/inner/__init__.py": ""})
+    made.begin()
+    files = ("shop/_x.so", "shop/__init__.py", "inner/_y.so", "_alone.so", "elsewhere/_z.so", "../bin/tool")
+    installed(tmp_path / "lib" / "site", root, files)
+    monkeypatch.syspath_prepend(tmp_path / "lib" / "site")
+    made.keep("build", compiled=True)
+    assert names(tmp_path / "made") == {"build/shop/_x.so", "build/src/inner/_y.so"}
+    WORKER.put_in_place(str(tmp_path / "made" / "build"), str(root))
+    assert (root / "shop" / "_x.so").exists()
+
+
+def test_what_the_host_has_is_not_overwritten(tmp_path: Path) -> None:
+    write_tree(tmp_path / "made", {"shop/_version.py": "ours", "shop/new.py": "ours"})
+    tree = write_tree(tmp_path / "tree", {"shop/_version.py": "theirs"})
+    (tmp_path / "made" / "shop" / "link").symlink_to("nowhere")
+    WORKER.put_in_place(str(tmp_path / "made"), str(tree))
+    assert (tree / "shop" / "_version.py").read_text() == "theirs"
+    assert (tree / "shop" / "new.py").read_text() == "ours"
+    assert (tree / "shop" / "link").is_symlink()
+    WORKER.put_in_place(str(tmp_path / "made"), str(tree))
+
+
+def test_a_tree_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_tree(tmp_path / "made", {"setup/shop/new.py": ""})
+    (tmp_path / "tree").write_text("not a folder")
+    monkeypatch.setattr(WORKER, "__file__", str(tmp_path / "worker" / "tree.pyc"))
+    said = WORKER.complete_source(str(tmp_path / "tree"))
+    assert said.startswith("files that the build of the image made cannot be put into the source tree: [Errno ")
+    monkeypatch.setattr(WORKER, "__file__", str(tmp_path / "elsewhere" / "worker" / "tree.pyc"))
+    assert WORKER.complete_source(str(tmp_path / "tree")) == ""
+
+
+def job(**changes: object) -> dict[str, Any]:
+    version = {"variables": {"SHOP_VERSION": "1.5"}, "pkg_info": "", "is_certain": True}
+    return {"name": "container", "root": "/project", "distribution": "shop", "version": version, **changes}
+
+
+@pytest.fixture
+def environment(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    monkeypatch.chdir(root)
+    for name in ("home", "cache"):
+        (tmp_path / name).mkdir()
+    return {"HOME": str(tmp_path / "home"), "UV_CACHE_DIR": str(tmp_path / "cache" / "uv"), "PATH": os.environ["PATH"]}
+
+
+def build_variables(environment: Mapping[str, str]) -> Any:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    document = tomllib.loads(Path(environment["UV_CONFIG_FILE"]).read_text())
+    return document["extra-build-variables"]
+
+
+def test_the_version_is_told_to_the_project_alone(environment: dict[str, str], tmp_path: Path) -> None:
+    settings = tmp_path / "uv.toml"
+    settings.write_text('"index-strategy" = "first-index"\n')
+    environment["UV_CONFIG_FILE"] = str(settings)
+    INSTALLER.prepare_build(job(), environment)
+    assert build_variables(environment) == {"shop": {"PYIMAGES_BUILD": "container", "SHOP_VERSION": "1.5"}}
+    assert "SHOP_VERSION" not in environment
+    assert "first-index" in settings.read_text()
+
+
+def test_without_settings_of_the_host_a_file_is_made(environment: dict[str, str]) -> None:
+    environment["UV_NO_CONFIG"] = "1"
+    INSTALLER.prepare_build(job(version=None), environment)
+    assert build_variables(environment) == {"shop": {"PYIMAGES_BUILD": "container"}}
+    assert "UV_NO_CONFIG" not in environment
+
+
+def test_where_the_project_s_name_is_not_known_all_builds_are_told(environment: dict[str, str]) -> None:
+    nameless = job(distribution="")
+    INSTALLER.prepare_build(nameless, environment)
+    nameless["turn"].close()
+    assert environment["SHOP_VERSION"] == "1.5"
+    assert "UV_CONFIG_FILE" not in environment
+
+
+def test_a_tool_may_be_told_by_metadata(environment: dict[str, str], root: Path) -> None:
+    version = {"variables": {}, "pkg_info": "Version: 1.5\n", "is_certain": True}
+    INSTALLER.prepare_build(job(version=version), environment)
+    assert (root / "PKG-INFO").read_text() == "Version: 1.5\n"
+
+
+@pytest.mark.parametrize("is_checkout", [True, False])
+def test_git_s_own_word_goes_before_what_is_not_certain(
+    environment: dict[str, str], root: Path, is_checkout: bool
+) -> None:
+    if is_checkout:
+        git = ("git", "-c", "user.name=shop", "-c", "user.email=shop@example.org")
+        subprocess.run([*git, "init", "-q"], check=True)
+        subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "one"], check=True)
+    else:
+        environment["GIT_CEILING_DIRECTORIES"] = str(root.parent)
+    INSTALLER.prepare_build(job(version={**job()["version"], "is_certain": False}), environment)
+    assert ("SHOP_VERSION" in build_variables(environment)["shop"]) is not is_checkout
+    assert "directory = *" in (Path(environment["HOME"]) / ".gitconfig").read_text()

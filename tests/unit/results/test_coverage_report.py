@@ -1,0 +1,165 @@
+"""The report of coverage: files are written where they belong, and what only one image covers is told shortly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_pyimages.errors import PyimagesError
+from pytest_pyimages.inside import coverage as coverage_worker
+from pytest_pyimages.results.output import coverage as results_coverage
+from pytest_pyimages.results.output import coverage_files
+from pytest_pyimages.results.output.coverage import SHOWN_FILES, CoverageReport, missing_lines
+from pytest_pyimages.results.output.coverage_files import Destinations, ReportFiles
+from pytest_pyimages.runs.events import CoverageFile, CoverageLines, CoveragePart, CoverageSaid, Covered, Event
+
+WORKER: Any = coverage_worker  # without annotations, as Python 2.7 wants it
+
+
+def report(tmp_path: Path, *events: Event, labels: tuple[str, ...] = ("3.10", "3.12", "3.14")) -> CoverageReport:
+    made = CoverageReport(labels, Destinations([tmp_path], []))
+    made.take(events)
+    made.files.end()
+    return made
+
+
+def file(path: Path, content: bytes, *, kind: str = "xml", name: str = "", size: int | None = None) -> list[Event]:
+    return [CoverageFile(kind, str(path), name, len(content) if size is None else size), CoveragePart(content)]
+
+
+def test_files_are_written_where_they_belong(tmp_path: Path) -> None:
+    made = report(
+        tmp_path,
+        *file(tmp_path / "out" / "coverage.xml", b"<?xml"),
+        *file(tmp_path / "htmlcov", b"<html>", kind="html", name="sub/index.html"),
+        CoverageFile("html", str(tmp_path / "htmlcov"), "empty.html", 0),
+        CoverageSaid("done", (), ""),
+    )
+    assert made.files.problems == []
+    assert (tmp_path / "out" / "coverage.xml").read_bytes() == b"<?xml"
+    assert (tmp_path / "htmlcov" / "sub" / "index.html").read_bytes() == b"<html>"
+    assert (tmp_path / "htmlcov" / "empty.html").read_bytes() == b""
+    assert (tmp_path / "out" / "coverage.xml").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_file_that_is_not_whole_is_not_written(tmp_path: Path) -> None:
+    made = report(tmp_path, *file(tmp_path / "coverage.xml", b"<?xml", size=6))
+    assert made.files.problems == [f"coverage: 5 of 6 bytes of {tmp_path / 'coverage.xml'} came"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "root", "name"),
+    [
+        ("xml", "{outside}/coverage.xml", ""),
+        ("xml", "coverage.xml", ""),
+        ("xml", "{project}/shop.py", ""),
+        ("xml", "{project}/.git/config.xml", ""),
+        ("html", "{project}/htmlcov", "../../outside/index.html"),
+        ("html", "{project}/htmlcov", "/etc/index.html"),
+        ("html", "{project}/link", "index.html"),
+        ("html", "{project}/..", "index.html"),
+        ("html", "{project}/htmlcov", "shop.py"),
+        ("data", "{project}/shop.py", ""),
+        ("data", "{project}/.git/index", ""),
+        ("unheard-of", "{project}/coverage.xml", ""),
+    ],
+)
+def test_a_container_cannot_choose_other_places(tmp_path: Path, kind: str, root: str, name: str) -> None:
+    project, outside = tmp_path / "project", tmp_path / "outside"
+    for folder in (project / ".git", outside):
+        folder.mkdir(parents=True)
+    (project / "link").symlink_to(outside)
+    (project / "shop.py").write_text("")
+    wanted = CoverageFile(kind, root.format(project=project, outside=outside), name, 0)
+    with pytest.raises(PyimagesError, match="coverage: "):
+        Destinations([project], [project / "other.xml"]).path_of(wanted)
+
+
+def test_the_user_may_choose_any_place(tmp_path: Path) -> None:
+    places = Destinations([tmp_path / "project"], [tmp_path / "project" / ".." / "a.txt", tmp_path / "page"])
+    assert places.path_of(CoverageFile("xml", str(tmp_path / "a.txt"), "", 0)) == tmp_path / "a.txt"
+    page = CoverageFile("html", str(tmp_path / "page"), "b/index.html", 0)
+    assert places.path_of(page) == tmp_path / "page" / "b" / "index.html"
+
+
+def test_former_data_are_replaced(tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(b"SQLite format 3\0former")
+    made = report(tmp_path, *file(tmp_path / "data", b"SQLite format 3\0new", kind="data"))
+    assert made.files.problems == []
+    assert (tmp_path / "data").read_bytes().endswith(b"new")
+
+
+def test_endless_content_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PyimagesError, match="more than 4 bytes"):
+        report(tmp_path, *file(tmp_path / "coverage.xml", b"<?xml", size=4))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_endless_reports_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results_coverage, "MOST_TEXT", 100)
+    report(tmp_path, CoverageSaid("x" * 100, (), ""))
+    for event in (CoverageSaid("x" * 101, (), ""), CoverageLines("a.py", (((0,), tuple(range(20)), "0-19"),))):
+        with pytest.raises(PyimagesError, match="too long"):
+            report(tmp_path, event)
+
+
+def test_endless_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coverage_files, "MOST_FILES", 2)
+    files = ReportFiles(Destinations([tmp_path], []))
+    for number in range(2):
+        files.begin(CoverageFile("xml", str(tmp_path / f"{number}.xml"), "", 0))
+    with pytest.raises(PyimagesError, match="more than 2 files"):
+        files.begin(CoverageFile("xml", str(tmp_path / "2.xml"), "", 0))
+    files.close()
+
+
+def test_what_only_one_image_covers(tmp_path: Path) -> None:
+    made = report(
+        tmp_path,
+        CoverageLines("shop/compat.py", (((0,), (12, 13, 20), "12-13, 20"), ((1, 2), (9,), "9"))),
+        CoverageLines("shop/new.py", (((2,), (1,), "1"), ((7,), (2,), "2"))),
+        Covered(80.0, False, ()),
+    )
+    assert made.only_lines() == [
+        " covered only on 3.10",
+        "   shop/compat.py  12-13, 20",
+        " covered only on 3.14",
+        "   shop/new.py  1",
+    ]
+    assert made.as_document()["files"][0]["covered"][1] == {"images": ["3.12", "3.14"], "lines": [9]}
+
+
+def test_much_that_only_one_image_covers_is_told_shortly(tmp_path: Path) -> None:
+    ranges = ", ".join(str(number) for number in range(1, 1000, 2))
+    made = report(
+        tmp_path, *(CoverageLines(f"{number}.py", (((0,), (1,), ranges),)) for number in range(SHOWN_FILES + 5))
+    )
+    lines = made.only_lines()
+    assert len(lines) == SHOWN_FILES + 2
+    assert lines[-1] == "   … and 5 more files"
+    assert lines[1].endswith(", …")
+    assert max(map(len, lines)) < 200
+
+
+def test_missing_images_of_the_same_reason_share_a_line() -> None:
+    assert missing_lines({"3.9": "old", "3.10": "lost", "3.8": "old"}) == [
+        " coverage is without 3.9, 3.8: old",
+        " coverage is without 3.10: lost",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "statements", "expected"),
+    [
+        ([], [1, 2], ""),
+        ([3], [1, 3, 5], "3"),
+        ([3, 5], [1, 3, 5], "3-5"),
+        ([1, 5], [1, 3, 5], "1, 5"),
+        ([1, 2, 3, 9], [1, 2, 3, 7, 9], "1-3, 9"),
+    ],
+)
+def test_runs_of_lines(lines: list[int], statements: list[int], expected: str) -> None:
+    assert WORKER.as_ranges(lines, statements) == expected

@@ -1,0 +1,66 @@
+"""What GitHub Actions is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_pyimages.errors import PyimagesError
+from pytest_pyimages.results.outcome import Failure, ImageResult
+from pytest_pyimages.results.output.github import SUMMARY_BYTES, workflow_commands, write_summary_file
+from pytest_pyimages.results.output.json_report import as_document
+
+
+def document(failures: int = 1) -> dict[str, Any]:
+    images = {
+        label: ImageResult(label=label, reference=f"python:{label}", allowed_to_fail=label == "3.15", ended=True)
+        for label in ("3.12", "3.15")
+    }
+    for image in images.values():
+        for number in range(failures):
+            nodeid = f"tests/test_a.py::test_{number}[a,b:c]"
+            image.count(nodeid, "failed")
+            image.failures[nodeid] = Failure(phase="call", message="50% of\nit", text="", line=7)
+    return as_document(images, exit_status=1, started=0, ended=1)
+
+
+def lines(found: dict[str, Any], **environ: str) -> list[str]:
+    return list(workflow_commands(found, rootdir=Path("/src/shop/lib"), environ=environ))
+
+
+def test_a_failure_is_shown_beside_its_line() -> None:
+    where = "file=lib/tests/test_a.py,line=7,title=test_0[a%2Cb%3Ac] fails on"
+    assert lines(document(), GITHUB_WORKSPACE="/src/shop") == [
+        f"::error {where} 3.12::50%25 of%0Ait",
+        f"::warning {where} 3.15::50%25 of%0Ait",
+    ]
+
+
+def test_as_many_as_are_shown() -> None:
+    found = lines(document(30), GITHUB_WORKSPACE="/src/shop")
+    assert [line.partition(" ")[0] for line in found] == ["::error"] * 10 + ["::warning"] * 10
+
+
+def test_an_image_that_could_not_be_tested() -> None:
+    found = document(0)
+    found["images"][0]["problem"] = "no such tag"
+    assert lines(found) == ["::error title=3.12%3A not tested to the end::no such tag"]
+
+
+def test_the_summary_is_added_to(tmp_path: Path) -> None:
+    path = tmp_path / "summary.md"
+    path.write_text("before\n")
+    write_summary_file(document(), {"GITHUB_STEP_SUMMARY": str(path)})
+    assert path.read_text().startswith("before\n## Tests across Python images\n\n| image |")
+    path.write_bytes(b"x" * (SUMMARY_BYTES - 100))
+    write_summary_file(document(), {"GITHUB_STEP_SUMMARY": str(path)})
+    assert path.stat().st_size < SUMMARY_BYTES
+    assert path.read_text().endswith("too long for this summary)\n")
+
+
+def test_no_summary_is_no_error_and_a_wrong_one_is(tmp_path: Path) -> None:
+    write_summary_file(document(), {})
+    with pytest.raises(PyimagesError, match="cannot be written"):
+        write_summary_file(document(), {"GITHUB_STEP_SUMMARY": str(tmp_path / "no" / "file")})

@@ -1,0 +1,50 @@
+"""Phases of tests that run at once."""
+
+from __future__ import annotations
+
+from pytest_pyimages.results.replay.interleaved import Interleaved
+from pytest_pyimages.runs.events import LongRepr, Report
+
+
+def phase(nodeid: str, when: str) -> Report:
+    return Report(
+        nodeid=nodeid,
+        location=("test_it.py", None, nodeid),
+        when=when,
+        outcome="passed",
+        status=("", "", ""),
+        start=0.0,
+        duration=0.0,
+        wasxfail=None,
+        properties=(),
+        sections=(),
+        longrepr=LongRepr("none"),
+    )
+
+
+def test_phases_come_together_at_the_last_one() -> None:
+    interleaved = Interleaved()
+    sent = [("a", "setup"), ("b", "setup"), ("a", "call"), ("b", "teardown"), ("a", "teardown")]
+    shown = [each for nodeid, when in sent for each in interleaved.whole(phase(nodeid, when))]
+    assert [(each.nodeid, each.when) for each in shown] == [
+        ("b", "setup"),
+        ("b", "teardown"),
+        ("a", "setup"),
+        ("a", "call"),
+        ("a", "teardown"),
+    ]
+    assert list(interleaved.rest()) == []
+
+
+def test_a_crash_is_the_end_of_a_test_and_belongs_to_its_call() -> None:
+    interleaved = Interleaved()
+    assert list(interleaved.whole(phase("a", "setup"))) == []
+    assert [each.when for each in interleaved.whole(phase("a", "???"))] == ["setup", "call"]
+
+
+def test_what_has_no_end_comes_at_the_end() -> None:
+    interleaved = Interleaved()
+    for nodeid, when in (("a", "setup"), ("b", "setup"), ("a", "call")):
+        assert list(interleaved.whole(phase(nodeid, when))) == []
+    assert [(each.nodeid, each.when) for each in interleaved.rest()] == [("a", "setup"), ("a", "call"), ("b", "setup")]
+    assert list(interleaved.rest()) == []

@@ -1,0 +1,116 @@
+"""What report files say, and that nothing of what a suite names or prints does anything in them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from pytest_pyimages.results.outcome import Failure, ImageResult
+from pytest_pyimages.results.output.html_report import as_html
+from pytest_pyimages.results.output.json_report import as_document, as_json
+from pytest_pyimages.results.output.markdown_report import as_markdown
+from pytest_pyimages.results.output.report_files import write_reports
+
+HOSTILE = "</script><img src=x onerror=alert(1)>|`*[a](b) \u2028\u202e<!--DATA-->"
+
+
+def document() -> dict[str, Any]:
+    old = ImageResult(label="3.12", reference="python:3.12", allowed_to_fail=False, ended=True, exit_status=0)
+    new = ImageResult(label="3.14", reference="python:3.14", allowed_to_fail=True, ended=True, exit_status=1)
+    new.problem = HOSTILE
+    for image, outcome in ((old, "passed"), (new, "failed")):
+        image.count("test_a.py::test_same", "passed")
+        image.count(f"test_a.py::test_x[{HOSTILE}]", outcome)
+        image.durations[f"test_a.py::test_x[{HOSTILE}]"] = 0.25
+    new.failures[f"test_a.py::test_x[{HOSTILE}]"] = Failure(
+        phase="call", message=HOSTILE, text=f"E   {HOSTILE}", sections=(("stdout", HOSTILE),)
+    )
+    return as_document({"3.12": old, "3.14": new}, exit_status=1, started=1_800_000_000.0, ended=1_800_000_002.5)
+
+
+def schema() -> Mapping[str, Any]:
+    text = files("pytest_pyimages.results").joinpath("report.schema.json").read_text("utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+def test_the_document_is_what_the_schema_says() -> None:
+    jsonschema.Draft202012Validator.check_schema(schema())
+    jsonschema.validate(json.loads(as_json(document())), schema(), cls=jsonschema.Draft202012Validator)
+
+
+@pytest.mark.parametrize("missing", ["schema", "exit_status", "images", "tests"])
+def test_the_schema_refuses_what_lacks_something(missing: str) -> None:
+    broken = document()
+    del broken[missing]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(broken, schema(), cls=jsonschema.Draft202012Validator)
+
+
+def test_what_differs() -> None:
+    assert [test["differs"] for test in document()["tests"]] == [False, True]
+    assert document()["seconds"] == 2.5
+
+
+def test_nothing_of_a_suite_is_markup_in_the_page() -> None:
+    page = as_html(document())
+    assert "<img" not in page
+    assert page.count("<script") == page.count("</script>") == 2
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert data is not None
+    loaded = json.loads(data[1])
+    assert loaded["tests"][1][0] == f"test_a.py::test_x[{HOSTILE}]"
+    assert loaded["tests"][1][4]["1"]["text"] == f"E   {HOSTILE}"
+
+
+def test_the_page_runs_its_own_script_only() -> None:
+    page = as_html(document())
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
+    script = re.search(r"<script>(.*?)</script>", page, re.DOTALL)
+    assert policy is not None
+    assert script is not None
+    digest = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}';" in policy[1]
+    assert "default-src 'none'" in policy[1]
+    assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org/2000/svg", "")
+
+
+def test_markdown() -> None:
+    lines = as_markdown(document()).split("\n")
+    assert lines[0] == "| image | python | passed | failed | skipped | build | run | |"
+    assert lines[2].startswith("| ✅ 3.12 |")
+    assert lines[3].startswith("| ⚠️ 3.14 |")
+    assert "| **fails only on 3.14?** | | |" in lines
+    for line in lines:
+        assert "<img" not in line
+        assert line.startswith("<pre>") or "[a]" not in line
+    table = [line for line in lines if line.startswith("|")]
+    assert [line.count("|") for line in table] == [9, 9, 9, 9, 4, 4, 4, 4]
+
+
+def test_all_agree_in_markdown() -> None:
+    image = ImageResult(label="3.12", reference="python:3.12", allowed_to_fail=False, ended=True, exit_status=0)
+    image.count("test_a", "passed")
+    found = as_document({"3.12": image, "3.13": image}, exit_status=0, started=0, ended=1)
+    found["images"][1]["label"] = "3.13"
+    assert "All 1 tests agree on 2 images." in as_markdown(found)
+
+
+def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    (tmp_path / "no").write_text("a file, no folder")
+    paths = [tmp_path / "a" / "r.json", tmp_path / "r.md", tmp_path / "r.html", tmp_path / "no" / "r.json"]
+    (problem,) = write_reports(paths, document())
+    assert problem.startswith(f"--py-images-report: {paths[-1]} cannot be written (")
+    assert json.loads(paths[0].read_text()) == json.loads(as_json(document()))
+    assert paths[1].read_text().startswith("| image")
+    assert paths[2].read_text().startswith("<!doctype html>")
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "no", "r.md", "r.html"}

@@ -1,0 +1,200 @@
+"""Tables and lines of images, in terminals of any width."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import pytest
+
+from pytest_pyimages.results.outcome import NOT_RUN, ImageResult, Shard
+from pytest_pyimages.results.output.rows import all_in_one_line, image_lines, remark
+from pytest_pyimages.results.output.terminal import image_table, with_cause, write_summary
+
+LABELS = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.14-slim", "3.15-rc")
+LONG = "tests/test_representation.py::test_repr_is_stable_across_versions"
+
+
+def result(label: str, *, allowed: bool = False, **outcomes: str) -> ImageResult:
+    made = ImageResult(label=label, reference=f"python:{label}", allowed_to_fail=allowed, python="3.14.4", ended=True)
+    made.exit_status = int("failed" in outcomes.values())
+    for name, outcome in outcomes.items():
+        made.count({"long": LONG}.get(name, name), outcome)
+    return made
+
+
+def summary(results: Sequence[ImageResult], width: int, *options: str) -> list[str]:
+    """What the section of the images looks like, below its title."""
+    from _pytest.config import get_config
+    from _pytest.terminal import TerminalReporter
+
+    config = get_config()
+    config.parse([*options])
+    file = io.StringIO()
+    terminal = TerminalReporter(config, file)
+    terminal._tw.fullwidth = width
+    write_summary(terminal, {one.label: one for one in results}, collect_only=False, notes=())
+    return file.getvalue().splitlines()[1:]
+
+
+def seven() -> list[ImageResult]:
+    failing = ("3.14", "3.14-slim")
+    return [
+        result(
+            label,
+            long="failed" if label in failing else "passed",
+            t="skipped" if label == "3.10" else "failed" if label == "3.15-rc" else "passed",
+            allowed=label == "3.15-rc",
+        )
+        for label in LABELS
+    ]
+
+
+def test_columns_where_there_is_room() -> None:
+    lines = summary(seven(), 150)
+    assert lines[0].split() == ["image", "python", "passed", "failed", "skipped", "build", "run"]
+    assert lines[9].split() == ["differs", "between", "images", *LABELS[:-1], "3.15-rc?"]
+    assert [line.split() for line in lines if LONG in line] == [[LONG, *"....FF."]]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_lines_where_there_is_none(width: int) -> None:
+    lines = summary(seven(), width)
+    place = lines.index(" differs between images")
+    assert lines[place + 1 :] == [
+        " fails on 3.14, 3.14-slim",
+        f"   {LONG}",
+        " fails only on 3.15-rc?",
+        "   t",
+        "     s on 3.10 · F on 3.15-rc?",
+    ]
+    assert all(len(line) <= width for line in lines[:place] if "allowed" not in line)
+
+
+def test_images_in_lines() -> None:
+    lines = summary(seven(), 40)
+    assert lines[:2] == [" 3.10 (3.14.4): 1 passed, 1 skipped", "   build - · run -"]
+    assert lines[12:14] == [" 3.15-rc? (3.14.4): 1 failed, 1 passed", "   build - · run - · allowed to fail"]
+
+
+def test_a_long_remark_needs_no_room() -> None:
+    lines = summary([result("3.12", t="passed"), result("3.15-rc", t="passed", allowed=True)], 80)
+    assert lines[2].split()[:2] == ["3.15-rc?", "3.14.4"]
+    assert lines[2].endswith("passes although it may fail: the ? can go")
+
+
+def test_an_image_whose_tests_were_only_collected_has_passed_nothing() -> None:
+    image = result("3.15-rc", allowed=True)
+    image.collected = 9
+    assert remark(image) == ""
+
+
+def test_a_shard_that_passes_says_nothing_of_its_image() -> None:
+    image = result("3.15-rc", t="passed", allowed=True)
+    image.shard = Shard(index=1, of=3, collected=9, tests=1)
+    assert remark(image) == "shard 1/3: 1 of 9 tests"
+
+
+def test_a_short_id_needs_little_room() -> None:
+    lines = summary([result("3.12", t="passed"), result("3.13", t="failed")], 60)
+    assert " differs between images" not in lines
+    assert any(line.split() == ["t", ".", "F"] for line in lines)
+
+
+def test_a_long_id_stays_in_one_piece() -> None:
+    """An id is there to be copied; the columns stand below it."""
+    name = "tests/test_x.py::test_x[" + "x" * 200 + " y-z]"
+    images = [result("3.12", t="passed"), result("3.13", t="failed"), result("3.14-slim", t="failed")]
+    for image, outcome in zip(images, ("passed", "failed", "skipped"), strict=True):
+        image.count(name, outcome)
+    lines = summary(images, 80)
+    place = lines.index(f"   {name}")
+    head = next(line for line in lines if line.startswith(" differs"))
+    assert [lines[place + 1].index(letter) for letter in ".Fs"] == [
+        head.index("3.12") + 1,
+        head.index("3.13") + 1,
+        head.index("3.14-slim") + 4,
+    ]
+    assert all(len(line) <= 80 for line in lines if line != f"   {name}")
+
+
+@pytest.mark.parametrize("width", [50, 150])
+def test_many_differences_are_cut_and_v_shows_all(width: int) -> None:
+    names = [f"tests/test_many.py::test_{number:03}" for number in range(200)]
+    images = [result("3.12"), result("3.13")]
+    for name in names:
+        images[0].count(name, "passed")
+        images[1].count(name, "failed")
+    lines = summary(images, width)
+    assert [name for name in names if any(name in line for line in lines)] == names[:20]
+    assert "   … and 180 more; -v shows all" in lines
+    lines = summary(images, width, "-v")
+    assert [name for name in names if any(name in line for line in lines)] == names
+
+
+@pytest.mark.parametrize(
+    ("variable", "expected"),
+    [("X", " ALLOWED t[3.15-rc] - one two..."), ("CI", " ALLOWED t[3.15-rc] - one two three four")],
+)
+def test_an_allowed_failure_is_cut_to_the_width(monkeypatch: pytest.MonkeyPatch, variable: str, expected: str) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.delenv("BUILD_NUMBER", raising=False)
+    monkeypatch.setenv(variable, "1")
+    cause = "one two three four"
+    assert with_cause(" ALLOWED t[3.15-rc]", cause, 32) == expected
+    assert with_cause(" ALLOWED t[3.15-rc]", cause, 40) == f" ALLOWED t[3.15-rc] - {cause}"
+    assert with_cause(" ALLOWED t[3.15-rc]", "", 10) == " ALLOWED t[3.15-rc]", "an id is there to be copied"
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        ("passed", " all 3 tests agree on 2 images, 2 skipped everywhere"),
+        ("failed", " skipped everywhere: 2 tests"),
+    ],
+)
+def test_what_is_tested_nowhere_is_told(second: str, expected: str) -> None:
+    images = [
+        result("3.12", a="passed", b="skipped", c="skipped"),
+        result("3.13", a=second, b="skipped", c="skipped"),
+    ]
+    lines = summary(images, 80)
+    assert lines[-1] == expected
+    assert summary(images, 80, "-v")[-3:] == [expected, "   b", "   c"]
+
+
+@pytest.mark.parametrize(
+    ("results", "expected"),
+    [
+        ([result("3.12", a="passed", b="passed"), result("3.13", a="passed", b="passed")], "3.12, 3.13: 2 passed"),
+        (
+            [result("3.12", a="passed", b="skipped"), result("3.13", a="xfailed"), result("3.15-rc", allowed=True)],
+            "3.12: 1 passed, 1 skipped · 3.13: 1 xfailed · 3.15-rc?: no tests",
+        ),
+        ([result("3.12", a="error", b="error"), result("3.13", a="error")], "3.12: 2 errors · 3.13: 1 error"),
+    ],
+)
+def test_all_in_one_line(results: list[ImageResult], expected: str) -> None:
+    assert all_in_one_line(results) == expected
+
+
+@pytest.mark.parametrize(("problem", "expected"), [("", "interrupted · 2 not run"), ("worker died", "see below")])
+def test_what_was_not_run_is_told_once(problem: str, expected: str) -> None:
+    image = result("3.12", a="passed")
+    image.outcomes.update(dict.fromkeys("bc", NOT_RUN))
+    image.exit_status, image.ended, image.problem = None, bool(problem), problem
+    assert remark(image) == expected
+
+
+def test_what_was_only_collected() -> None:
+    image = result("3.12", t_file="error")
+    image.collected = 7
+    lines = list(image_lines([image], collect_only=True))
+    assert lines[0] == "3.12 (3.14.4): 7 collected, 1 error"
+    assert [column.header for column in image_table([image], collect_only=True).columns][2:4] == ["tests", "error"]
+
+
+def test_what_collected_nothing_does_not_pass() -> None:
+    nothing = result("3.15-rc", allowed=True)
+    nothing.exit_status = int(pytest.ExitCode.NO_TESTS_COLLECTED)
+    assert remark(nothing) == "nothing collected"

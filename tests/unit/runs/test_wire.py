@@ -1,0 +1,231 @@
+"""Lines in, checked events out: golden, cut, garbled and hostile."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from pytest_pyimages.runs.events import (
+    Beat,
+    Collected,
+    CollectReport,
+    CoverageFile,
+    CoverageLines,
+    CoveragePart,
+    CoverageSaid,
+    Covered,
+    Debugger,
+    End,
+    Event,
+    Exit,
+    Failing,
+    Hello,
+    Item,
+    Items,
+    Kept,
+    LongRepr,
+    Measured,
+    Passed,
+    Report,
+    Shown,
+    Summary,
+    Warned,
+)
+from pytest_pyimages.runs.fields import MAX_NODEID, WireError
+from pytest_pyimages.runs.wire import MAX_FILE, MAX_PART, Decoder
+from pytest_pyimages.text import clean
+
+GOLDEN = (Path(__file__).parents[1] / "golden" / "wire.ndjson").read_bytes()
+TOKEN = "c0ffee00"
+EXPECTED: list[Event] = [
+    Hello("3.12.1", "9.2.0", "/src/shop", "/src/shop/pyproject.toml"),
+    Items(
+        (
+            Item("test_a.py::test_one", "test_a.py", 3, "test_one"),
+            Item("test_a.py::test_two[x]", "test_a.py", None, "test_two[x]"),
+        )
+    ),
+    Collected(2, 1),
+    Passed(0, 1700000000.25, (0.0001, 0.002, 0.0003)),
+    Beat(1),
+    Debugger(on=True),
+    Shown(b"(Pdb) \r\n"),
+    Debugger(on=False),
+    Report(
+        nodeid="test_a.py::test_two[x]",
+        location=("test_a.py", None, "test_two[x]"),
+        when="call",
+        outcome="failed",
+        status=("failed", "F", "FAILED"),
+        start=1700000001.0,
+        duration=0.5,
+        wasxfail=None,
+        properties=(("key", 1),),
+        sections=(("Captured stdout call", "hello\n"),),
+        longrepr=LongRepr("text", "E assert 0", ("/src/shop/test_a.py", 7, "assert 0")),
+    ),
+    CollectReport("test_b.py", "skipped", LongRepr("skip", skip=("/src/shop/test_b.py", 1, "no")), ()),
+    Warned("DeprecationWarning", "old", "/src/shop/a.py", 5, "runtest", "test_a.py::test_one"),
+    Failing(("test_a.py::test_two[x]",)),
+    Kept({"last_failed": None}),
+    Summary("= benchmarks =\n1 s\n"),
+    CoveragePart(b"SQLite format 3\0"),
+    Measured(16, ""),
+    End(1),
+    Exit(1, None, -1, False),
+]
+
+
+EXPECTED_REPORT: list[Event] = [
+    CoverageSaid("tests coverage", (), "="),
+    CoverageSaid("TOTAL  8  1  88%\n", ("bold", "red"), ""),
+    CoverageFile("xml", "/src/shop/coverage.xml", "", 5),
+    CoveragePart(b"<?xml"),
+    CoverageFile("html", "/src/shop/htmlcov", "index.html", 0),
+    CoverageLines("shop.py", (((0,), (6, 8), "6-8"), ((1, 2), (9,), "9"))),
+    Covered(87.5, True, (("3.10", "DataError: no database"),)),
+    End(0),
+    Exit(0, None, -1, False),
+]
+
+
+def decode(data: bytes) -> list[Event]:
+    decoder = Decoder(TOKEN)
+    events = list(decoder.feed(data))
+    decoder.finish()
+    return events
+
+
+def test_golden_stream() -> None:
+    assert decode(GOLDEN) == EXPECTED
+
+
+def test_golden_report_of_coverage() -> None:
+    golden = (Path(__file__).parents[1] / "golden" / "coverage.ndjson").read_bytes()
+    assert decode(golden) == EXPECTED_REPORT
+
+
+def test_stream_cut_into_single_bytes_is_the_same() -> None:
+    decoder = Decoder(TOKEN)
+    assert [event for byte in GOLDEN for event in decoder.feed(bytes([byte]))] == EXPECTED
+
+
+@pytest.mark.parametrize("number", range(len(GOLDEN.splitlines())))
+def test_a_missing_line_is_noticed_or_was_a_heartbeat(number: int) -> None:
+    lines = GOLDEN.splitlines(keepends=True)
+    rest = b"".join(lines[:number] + lines[number + 1 :])
+    if lines[number].split()[1] == b"0":
+        assert len(decode(rest)) == len(lines) - 1
+    elif number == len(lines) - 1:
+        assert not any(isinstance(event, Exit) for event in decode(rest))
+    else:
+        with pytest.raises(WireError):
+            decode(rest)
+
+
+def test_a_doubled_line_is_noticed() -> None:
+    lines = GOLDEN.splitlines(keepends=True)
+    with pytest.raises(WireError, match="missing"):
+        decode(b"".join([*lines[:4], lines[3], *lines[4:]]))
+
+
+def test_a_stream_that_ends_inside_a_record_is_noticed() -> None:
+    with pytest.raises(WireError, match="in the middle"):
+        decode(GOLDEN[:-5])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_damaged_streams_never_raise_anything_else_and_never_add_a_pass(seed: int) -> None:
+    """Whatever happens to the bytes, no test passes that did not pass."""
+    source = random.Random(seed)
+    data = bytearray(GOLDEN)
+    for _ in range(source.randint(1, 6)):
+        where = source.randrange(len(data))
+        kind = source.choice(("cut", "double", "flip"))
+        if kind == "cut":
+            del data[where : where + source.randint(1, 80)]
+        elif kind == "double":
+            data[where:where] = data[where : where + source.randint(1, 80)]
+        else:
+            data[where] = source.randrange(256)
+    try:
+        events = decode(bytes(data))
+    except WireError:
+        return
+    assert {event.test for event in events if isinstance(event, Passed)} <= {0, 1}
+
+
+def line(record: object, number: int = 1, token: str = TOKEN) -> bytes:
+    return (
+        f"{token} {number} ".encode() + (record if isinstance(record, bytes) else json.dumps(record).encode()) + b"\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(line({"t": "end", "status": 0}, token="deadbeef"), id="foreign token"),
+        pytest.param(b'{"t": "end", "status": 0}\n', id="no token"),
+        pytest.param(line({"t": "end", "status": 0}, number=2), id="number 2 first"),
+        pytest.param(line({"t": "surprise"}), id="unknown kind"),
+        pytest.param(line([]), id="not an object"),
+        pytest.param(line({"t": "failing", "ids": "a"}), id="text for a list"),
+        pytest.param(line({"t": "failing", "ids": [1]}), id="number for a node id"),
+        pytest.param(line({"t": "end", "status": "0"}), id="text for a number"),
+        pytest.param(line({"t": "end", "status": True}), id="bool for a number"),
+        pytest.param(line({"t": "end", "status": -1}), id="negative"),
+        pytest.param(line(b'{"t": "end", "status": ' + b"9" * 5000 + b"}"), id="huge integer"),
+        pytest.param(line(b'{"t": "end", "status": NaN}'), id="NaN"),
+        pytest.param(line(b"[" * 200_000), id="deep nesting"),
+        pytest.param(line(b'{"t": ' + b"[" * 100 + b"]" * 100 + b"}"), id="valid but deep"),
+        pytest.param(line(b"\xff\xfe"), id="not UTF-8"),
+        pytest.param(
+            line({"t": "hello", "v": 99, "python": "", "pytest": "", "rootdir": "", "inifile": ""}), id="protocol"
+        ),
+        pytest.param(line({"t": "items", "items": [["x" * (MAX_NODEID + 1), "p", 1, "d"]]}), id="node id too long"),
+        pytest.param(line({"t": "items", "items": [["x", "p", 1]]}), id="row too short"),
+        pytest.param(line(b'{"t":"pass","i":0,"s":1.000000,"d":[0.000000,0.000000,0.000000]}'), id="pass of nothing"),
+        pytest.param(line({"t": "beat", "running": 1}), id="numbered heartbeat"),
+        pytest.param(line({"t": "end", "status": 0}, number=0), id="unnumbered record"),
+        pytest.param(line({"t": "shown", "data": ""}), id="numbered output of a debugger"),
+        pytest.param(line({"t": "shown", "data": "no base64"}, number=0), id="output of a debugger in no base64"),
+        pytest.param(line({"t": "shown", "data": "AAAA" * 16385}, number=0), id="much output of a debugger at once"),
+        pytest.param(b"x" * (9 << 20), id="endless line"),
+        pytest.param(line({"t": "coverage", "data": "no base64"}), id="no base64"),
+        pytest.param(line({"t": "coverage", "data": "\u00e9"}), id="no base64 at all"),
+        pytest.param(line({"t": "coverage", "data": ""}), id="empty part"),
+        pytest.param(line({"t": "coverage", "data": base64.b64encode(bytes(MAX_PART + 1)).decode()}), id="large part"),
+        pytest.param(line({"t": "measured", "size": MAX_FILE + 1, "problem": ""}), id="large data file"),
+        pytest.param(line({"t": "file", "kind": "xml", "root": "/a", "name": "", "size": -1}), id="negative size"),
+        pytest.param(line({"t": "said", "text": "", "markup": [], "sep": "=="}), id="long separator"),
+        pytest.param(line({"t": "lines", "path": "a", "rows": [[[-1], [1], "1"]]}), id="negative image"),
+        pytest.param(line({"t": "lines", "path": "a", "rows": [[[True], [1], "1"]]}), id="bool for an image"),
+        pytest.param(line({"t": "lines", "path": "a", "rows": [[[0], "1", "1"]]}), id="text for lines"),
+        pytest.param(line({"t": "covered", "total": "87", "failed": False, "unusable": []}), id="text for a total"),
+    ],
+)
+def test_what_no_worker_sends_is_refused(data: bytes) -> None:
+    with pytest.raises(WireError) as caught:
+        decode(data)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("plain ✓ text", "plain ✓ text"),
+        ("\x1b[31mred\x1b[0m", "\x1b[31mred\x1b[0m"),
+        ("\x1b]0;title\x07", "\ufffd]0;title\ufffd"),
+        ("a\rb\r\nc\x00", "a\ufffdb\nc\ufffd"),
+        ("\u202eevil", "\ufffdevil"),
+        ("\ud800", "\ufffd"),
+        ("tab\tnewline\n", "tab\tnewline\n"),
+    ],
+)
+def test_control_characters_do_not_reach_the_terminal(text: str, expected: str) -> None:
+    assert clean(text) == expected

@@ -1,0 +1,98 @@
+"""The command that is offered after a failure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pytest_pyimages.host.settings import Invocation
+from pytest_pyimages.results.outcome import ImageResult
+from pytest_pyimages.session.rerun import commands_again
+
+
+def settings(typed: Sequence[str], *, registry: str = "", module: bool = False, command: bool = False) -> Any:
+    args = tuple(typed)
+    invocation = Invocation(
+        args=args,
+        all_args=args,
+        ini={},
+        inipath=None,
+        rootdir=Path("/src"),
+        cwd=Path("/src"),
+        module=module,
+        command=command,
+        environment={},
+    )
+    return SimpleNamespace(invocation=invocation, registry=registry)
+
+
+def image(label: str, reference: str, outcome: str = "failed", status: int | None = 1) -> ImageResult:
+    made = ImageResult(label=label, reference=reference, allowed_to_fail=False, ended=True, exit_status=status)
+    made.count("test_a.py::test_x", outcome)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("--py-images=3.12,3.14", "pytest --py-images=3.14 --lf"),
+        ("-x -v --py-images 3.12,3.14 tests -k 'a or b'", "pytest --py-images=3.14 --lf -v tests -k 'a or b'"),
+        (
+            "--py-images-baseline=3.12 --py-images-jobs 2 --py-images-report=a.json --junitxml a.xml --lf --own=1",
+            "pytest --py-images=3.14 --lf --own=1",
+        ),
+        ("--cov=a --cov-fail-under 90 --no-cov-on-fail --no-cov", "pytest --py-images=3.14 --lf --no-cov"),
+        ("--randomly-seed=3 -v", "pytest --py-images=3.14 --lf --randomly-seed=3 -v"),
+        ("-n 4 tests", "pytest --py-images=3.14 --lf -n 4 tests"),
+        ("--py-images-shard=1/3 -v", "pytest --py-images=3.14 --lf -v"),
+        ("-q -- -odd.py", "pytest --py-images=3.14 --lf -q -- -odd.py"),
+    ],
+)
+def test_command(typed: str, expected: str) -> None:
+    results = {"3.12": image("3.12", "python:3.12", "passed", 0), "3.14": image("3.14", "python:3.14")}
+    assert list(commands_again(settings(shlex.split(typed)), results, remembers=True)) == [("3.14", expected)]
+
+
+@pytest.mark.parametrize(
+    ("label", "reference", "registry", "spec"),
+    [
+        ("3.14", "localhost:5000/library/python:3.14", "localhost:5000/library", "3.14"),
+        ("3.14", "localhost:5000/library/python:3.14", "", "localhost:5000/library/python:3.14"),
+        ("pypy:3.11-slim", "pypy:3.11-slim", "", "pypy:3.11-slim"),
+    ],
+)
+def test_which_image(label: str, reference: str, registry: str, spec: str) -> None:
+    found = commands_again(
+        settings([], registry=registry, module=True), {label: image(label, reference)}, remembers=True
+    )
+    assert list(found) == [(label, f"python -m pytest --py-images={spec} --lf")]
+
+
+def test_an_image_that_was_not_tested_has_nothing_failed() -> None:
+    made = ImageResult(label="3.14", reference="python:3.14", allowed_to_fail=False, problem="no such image")
+    assert list(commands_again(settings([]), {"3.14": made}, remembers=True)) == [("3.14", "pytest --py-images=3.14")]
+
+
+def test_where_pytest_itself_refuses_to_start() -> None:
+    called = settings(["--py-images=3.12,3.14", "-v", "--own=1"], command=True)
+    found = commands_again(called, {"3.14": image("3.14", "python:3.14")}, remembers=True)
+    assert list(found) == [("3.14", "pyimages test 3.14 -- --lf -v --own=1")]
+
+
+def test_without_a_cache_there_is_no_lf() -> None:
+    called = settings(["-p", "no:cacheprovider"])
+    found = commands_again(called, {"3.14": image("3.14", "python:3.14")}, remembers=False)
+    assert list(found) == [("3.14", "pytest --py-images=3.14 -p no:cacheprovider")]
+
+
+def test_an_image_without_a_failed_test_is_tested_again_in_its_shard() -> None:
+    broken = image("3.14", "python:3.14", "passed", None)
+    broken.problem = "worker died of SIGSEGV"
+    typed = ["--py-images=3.14", "--py-images-shard", "1/3", "-v"]
+    (command,) = dict(commands_again(settings(typed), {"3.14": broken}, remembers=True)).values()
+    assert command == "pytest --py-images=3.14 --py-images-shard 1/3 -v"
