@@ -105,9 +105,10 @@ def images_command(
     The command's keyword arguments: ``images``, the SPEC, or None for no option; ``engine``, an expression; ``inside``,
     a folder that only Pythons in containers import from; ``command``, instead of ``python -m pytest --py-images=...``.
     """
-    root = Path(__file__).parents[2]
     host = tmp_path_factory.mktemp("host")
-    monkeypatch.setenv("PYTHONPATH", f"{root}:{host}")
+    # A link, since the folder above the tests has the source of the package, too: what is installed is tested.
+    (host / "tests").symlink_to(Path(__file__).parents[1])
+    monkeypatch.setenv("PYTHONPATH", str(host))
     monkeypatch.setenv("XDG_CACHE_HOME", str(pytester.path / "cache-home"))
     monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))  # pytester's would be the project
     for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PY_IMAGES_REGISTRY", "CI", "GITHUB_ACTIONS", "PYIMAGES_INSIDE"):

@@ -264,7 +264,7 @@ def pytest_configure(config):
 
 def install_on_host(name: str, source: str) -> None:
     """Install a plugin for the host alone, beside that of the FakeEngine."""
-    _, host = os.environ["PYTHONPATH"].split(":")
+    host = os.environ["PYTHONPATH"]
     make_distribution(Path(host), f"pytest-{name}", f"{name}_plugin", source)
 
 
