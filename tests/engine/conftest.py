@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import docker
 import pytest
 
-from pytest_pyimages.containers.leases import host_identity, state_directory
+from pytest_pyimages.containers.leases import host_identity, remove, state_directory
 from pytest_pyimages.engines.base import ContainerSpec, Leftover
 from pytest_pyimages.engines.docker import DockerEngine, connect
 from pytest_pyimages.engines.labels import CREATED_LABEL, HOST_LABEL, KIND_LABEL, LABEL, SESSION_LABEL
 from pytest_pyimages.errors import ConfigurationError
+from tests.support.jobs import Job, remove_images
 
 from .containers import IMAGE, Create, Volume
 
@@ -42,7 +45,19 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_left(engine: DockerEngine, host: str) -> Iterator[None]:
+def _turn(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let a test that changes what all builds share run alone, and the others side by side."""
+    folder = tmp_path_factory.getbasetemp().parent  # with pytest-xdist that of all its workers
+    is_exclusive = request.node.get_closest_marker("exclusive") is not None
+    with (folder / "gate.lock").open("w") as gate, (folder / "engine.lock").open("w") as lock:
+        fcntl.flock(gate, fcntl.LOCK_EX)  # so that one that waits to be alone is not overtaken for ever
+        fcntl.flock(lock, fcntl.LOCK_EX if is_exclusive else fcntl.LOCK_SH)
+        fcntl.flock(gate, fcntl.LOCK_UN)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(_turn: None, engine: DockerEngine, host: str) -> Iterator[None]:
     before = {entry.id for entry in engine.leftovers(LABEL)}
 
     def leaked() -> list[Leftover]:
@@ -61,7 +76,29 @@ def _nothing_is_left(engine: DockerEngine, host: str) -> Iterator[None]:
     while left and time.monotonic() < deadline:
         time.sleep(0.2)
         left = leaked()
+    remove(engine, left)  # one test's leak is not the next one's
     assert not left
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _images_are_removed(engine: DockerEngine) -> Iterator[None]:
+    """Environment images are kept for the next run of a project; these projects are never seen again."""
+    yield
+    remove_images(engine)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PY_IMAGES_REGISTRY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def job(tmp_path: Path, host: str) -> Job:
+    """Return a job in an empty folder."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return Job(folder)
 
 
 def name() -> str:

@@ -20,8 +20,8 @@ import pytest
 from pytest_pyimages.engines.docker import DockerEngine
 from pytest_pyimages.engines.labels import HOST_LABEL
 from tests.support.golden import message
-
-from .test_main_job import Job, remove_images
+from tests.support.jobs import Job
+from tests.support.processes import running
 
 SLIM = "3.14-slim"
 PYIMAGES = (sys.executable, "-m", "pytest_pyimages.cli")
@@ -84,21 +84,12 @@ class Terminal:
         os.close(self._theirs)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _images_of_these_tests_go(engine: DockerEngine) -> Iterator[None]:
-    yield
-    remove_images(engine)
-
-
 @pytest.fixture
-def job(tmp_path: Path, host: str, monkeypatch: pytest.MonkeyPatch) -> Job:
-    """A folder with a suite that fails."""
-    folder = tmp_path / "project"
-    folder.mkdir()
-    (folder / "pytest.ini").write_text("[pytest]\npy_images = 3.14-slim\n")
-    found = Job(folder)
-    found.write(test_it="def test_it():\n    answer = 41\n    assert answer == 42\n")
-    return found
+def job(job: Job) -> Job:
+    """Return a job with a suite that fails."""
+    (job.folder / "pytest.ini").write_text("[pytest]\npy_images = 3.14-slim\n")
+    job.write(test_it="def test_it():\n    answer = 41\n    assert answer == 42\n")
+    return job
 
 
 @pytest.fixture
@@ -145,9 +136,7 @@ def test_one_image_at_a_time(job: Job) -> None:
 
 def test_a_command_ends_with_its_host(job: Job, engine: DockerEngine, host: str) -> None:
     words = [*PYIMAGES, "run", "--", "sh", "-c", "echo begun; sleep 600"]
-    with subprocess.Popen(
-        words, cwd=job.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
-    ) as process:
+    with running(words, folder=job.folder) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"
         process.kill()
@@ -161,13 +150,11 @@ def test_a_command_ends_with_its_host(job: Job, engine: DockerEngine, host: str)
 
 def test_interrupted(job: Job) -> None:
     words = [*PYIMAGES, "run", "--", "sh", "-c", "echo begun; sleep 600"]
-    process = subprocess.Popen(
-        words, cwd=job.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begun\n"
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    with running(words, folder=job.folder) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
     assert (process.returncode, said.splitlines()[-1]) == (2, message("cli", "interrupted"))
 
 

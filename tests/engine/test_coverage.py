@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import coverage
 import pytest
 
-from pytest_pyimages.engines.docker import DockerEngine
-
-from .test_main_job import Job, job, listing, remove_images
-
-__all__ = ["job"]
+from tests.support.jobs import Job, listing
 
 SHOP = """\
 import sys
@@ -37,12 +32,6 @@ import shop
 def test_price():
     assert shop.price() in (1, 2)
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _images_of_these_tests_go(engine: DockerEngine) -> Iterator[None]:
-    yield
-    remove_images(engine)
 
 
 @pytest.fixture

@@ -7,16 +7,9 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
-from pytest_pyimages.engines.docker import DockerEngine
-
-from .test_main_job import Job, job, remove_images
-
-__all__ = ["job"]
+from tests.support.jobs import Job
 
 NEW_FAILS = """
 import sys
@@ -37,12 +30,6 @@ def test_first():
 @pytest.mark.parametrize("number", range(200))
 def test_slow(number): time.sleep(0.5)
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _images_of_these_tests_go(engine: DockerEngine) -> Iterator[None]:
-    yield
-    remove_images(engine)
 
 
 def outcomes(job: Job) -> dict[str, dict[str, str]]:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 import pytest
 
-from pytest_pyimages.engines.docker import DockerEngine
-from pytest_pyimages.engines.labels import LABEL
-
-from .test_main_job import Job
+from tests.support.jobs import Job
 
 OLD, NEW = "3.12", "3.14-slim"
 VERSIONS = """
@@ -26,23 +22,10 @@ def test_it():
 HASH = "sha256:90b77e79eaa3eba6de819a0c442c0b4ceefc341a7a2ab77d7562bf49f425c5c2"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _images_of_these_tests_go(engine: DockerEngine) -> Iterator[None]:
-    before = {reference for reference, _ in engine.images(LABEL)}
-    yield
-    made = [(reference, image.labels) for reference, image in engine.images(LABEL) if reference not in before]
-    for reference, labels in made:
-        if labels.get(f"{LABEL}.project", "").startswith("test_"):
-            engine.remove_image(reference)
-
-
 @pytest.fixture
-def job(tmp_path: Path, host: str, monkeypatch: pytest.MonkeyPatch) -> Job:
-    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PY_IMAGES_REGISTRY"):
-        monkeypatch.delenv(name, raising=False)
-    made = Job(tmp_path)
-    made.write(test_it=VERSIONS)
-    return made
+def job(job: Job) -> Job:
+    job.write(test_it=VERSIONS)
+    return job
 
 
 def lock(job: Job, versions: Mapping[str, str], *, python: str = ">=3.9") -> None:

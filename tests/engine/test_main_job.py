@@ -2,95 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
 
 import pytest
 
 from pytest_pyimages.engines.docker import DockerEngine
-from pytest_pyimages.engines.labels import HOST_LABEL, KIND_LABEL, LABEL, ROOT_LABEL
-from pytest_pyimages.images.recipe import text_digest
+from pytest_pyimages.engines.labels import HOST_LABEL, LABEL
+from tests.support.jobs import Job, counts, listing
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-IMAGES = "3.12,3.14-slim"
-
-
-class Job:
-    """Runs pytest over images in a folder of its own."""
-
-    roots: ClassVar[set[str]] = set()  # labels that tell the images of all jobs
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.root = text_digest(str(folder))[:16]
-        self.roots.add(self.root)
-
-    def command(self, *args: str, images: str = IMAGES) -> list[str]:
-        return [sys.executable, "-m", "pytest", f"--py-images={images}", "--py-images-report=report.json", *args]
-
-    def run(self, *args: str, images: str = IMAGES) -> subprocess.CompletedProcess[str]:
-        (self.folder / "report.json").unlink(missing_ok=True)
-        return subprocess.run(
-            self.command(*args, images=images), cwd=self.folder, capture_output=True, text=True, timeout=300
-        )
-
-    def start(self, *args: str, images: str = IMAGES) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            self.command(*args, images=images),
-            cwd=self.folder,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-
-    @property
-    def images(self) -> dict[str, dict[str, Any]]:
-        report = json.loads((self.folder / "report.json").read_text())
-        return {image["label"]: image for image in report["images"]}
-
-    def write(self, **files: str) -> None:
-        for name, text in files.items():
-            (self.folder / f"{name}.py").write_text(text)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _images_of_these_tests_go(engine: DockerEngine) -> Iterator[None]:
-    """Environment images are kept for the next run of a project; these projects are never seen again."""
-    yield
-    remove_images(engine)
-
-
-def remove_images(engine: DockerEngine) -> None:
-    """Remove the images that were built for jobs; those of Dockerfiles last, since the others stand on them."""
-    for kind in ("environment", "dockerfile"):
-        for reference, image in engine.images(LABEL):
-            if image.labels.get(ROOT_LABEL) in Job.roots and image.labels.get(KIND_LABEL) == kind:
-                engine.remove_image(reference)
-
-
-@pytest.fixture
-def job(tmp_path: Path, host: str, monkeypatch: pytest.MonkeyPatch) -> Job:
-    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PY_IMAGES_REGISTRY"):
-        monkeypatch.delenv(name, raising=False)
-    folder = tmp_path / "project"
-    folder.mkdir()
-    return Job(folder)
-
-
-def counts(image: dict[str, Any], *names: str) -> tuple[int, ...]:
-    return tuple(image["counts"][name] for name in names)
-
-
-def listing(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_example_with_a_difference(job: Job) -> None:

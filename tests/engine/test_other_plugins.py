@@ -5,15 +5,10 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
-from pytest_pyimages.engines.docker import DockerEngine
-
-from .test_main_job import Job, job, remove_images
-
-__all__ = ["job"]
+from tests.support.jobs import Job
 
 REQUIREMENTS = ("pytest>=9", "pytest-rerunfailures", "pytest-timeout", "pytest-randomly", "pytest-mock")
 SUITE = """
@@ -66,12 +61,6 @@ import time
 def test_first(): pass
 def test_hangs(): time.sleep(60)
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _images_of_these_tests_go(engine: DockerEngine) -> Iterator[None]:
-    yield
-    remove_images(engine)
 
 
 @pytest.fixture

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from pytest_pyimages.engines.docker import DockerEngine
-
-from .test_main_job import Job, counts, job, remove_images
-
-__all__ = ["job"]
+from tests.support.jobs import Job, counts
 
 SUITE = """
 import os, signal
@@ -22,12 +15,6 @@ def test_exits(): os._exit(0)
 def test_segfaults(): os.kill(os.getpid(), signal.SIGSEGV)
 def test_fails(): assert 0
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _images_of_these_tests_go(engine: DockerEngine) -> Iterator[None]:
-    yield
-    remove_images(engine)
 
 
 def test_four_workers_in_two_containers(job: Job) -> None:

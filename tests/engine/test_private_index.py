@@ -16,13 +16,14 @@ from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
+import docker.errors
 import pytest
 
 from pytest_pyimages.containers.leases import Ownership
 from pytest_pyimages.containers.source import Source
 from pytest_pyimages.engines.base import Mount
 from pytest_pyimages.engines.docker import DockerEngine
-from pytest_pyimages.engines.labels import KIND_LABEL, LABEL
+from pytest_pyimages.engines.labels import HOST_LABEL, LABEL, ROOT_LABEL
 from pytest_pyimages.images.bases import BaseImages
 from pytest_pyimages.images.build import Builder
 from pytest_pyimages.images.install_step import CACHE_VOLUME
@@ -31,11 +32,12 @@ from pytest_pyimages.images.plan import image_plans
 from pytest_pyimages.indexes import access as way_in
 from pytest_pyimages.matrix import parse_matrix
 from pytest_pyimages.project.configuration import Configuration
+from tests.support.jobs import Job
+from tests.support.processes import running
 
 from .containers import Create, outcome
 from .contents import Member, holding, tar_members
 from .package_index import PackageIndex, certificates, package_index, wheel
-from .test_main_job import Job
 
 UV, PIP = "3.14-slim", "3.6"  # by which of them installs there
 PROJECT = "pyimages-private-sample"
@@ -46,30 +48,15 @@ ENCODED = f"some.body:{quote(PASSWORD, safe='')}"
 SUITE = f"import {MODULE}\ndef test_a(): assert {MODULE}.ANSWER == 42\n"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _images_of_these_tests_go(engine: DockerEngine) -> Iterator[None]:
-    """Environment images are kept for the next run of a project; these projects are never seen again."""
-    before = {reference for reference, _ in engine.images(LABEL)}
-    yield
-    for reference, image in engine.images(LABEL):
-        ours = image.labels.get(f"{LABEL}.project", "").startswith("private-")
-        if reference not in before and ours and image.labels.get(KIND_LABEL) == "environment":
-            engine.remove_image(reference)
-
-
 @pytest.fixture
-def job(tmp_path: Path, host: str, monkeypatch: pytest.MonkeyPatch) -> Job:
+def job(job: Job, monkeypatch: pytest.MonkeyPatch) -> Job:
     """Return a project that nobody has built, with a suite that needs what only the private index has."""
-    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PY_IMAGES_REGISTRY", "NETRC"):
-        monkeypatch.delenv(name, raising=False)
     for name in os.environ:
-        if name.startswith(("PIP_", "UV_")) and "INDEX" in name:
+        if name == "NETRC" or (name.startswith(("PIP_", "UV_")) and "INDEX" in name):
             monkeypatch.delenv(name)
-    folder = tmp_path / f"private-{uuid4().hex[:8]}"
-    folder.mkdir()
-    (folder / "requirements.txt").write_text(f"{PROJECT}!=0.{time.time_ns()}\n")
-    (folder / "test_it.py").write_text(SUITE)
-    return Job(folder)
+    (job.folder / "requirements.txt").write_text(f"{PROJECT}!=0.{time.time_ns()}\n")
+    job.write(test_it=SUITE)
+    return job
 
 
 def sample(marker: str = "") -> dict[str, Mapping[str, bytes]]:
@@ -322,16 +309,16 @@ def cached(engine: DockerEngine, create: Create, since: float) -> Iterator[Membe
         yield from tar_members("cache", file)
 
 
-def watched(job: Job, raw: Any, *args: str, images: str) -> tuple[subprocess.CompletedProcess[str], list[Member]]:
+def watched(
+    job: Job, raw: Any, host: str, *args: str, images: str
+) -> tuple[subprocess.CompletedProcess[str], list[Member]]:
     """Run a job, and keep what the engine says of its containers meanwhile."""
     seen: list[Member] = []
     command = job.command(*args, images=images)
-    with subprocess.Popen(
-        command, cwd=job.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
+    with running(command, folder=job.folder, merge_stderr=True) as process:
         while process.poll() is None:
-            for container in raw.containers(all=True, filters={"label": LABEL}):
-                with contextlib.suppress(Exception):  # it may be gone
+            for container in raw.containers(all=True, filters={"label": f"{HOST_LABEL}={host}"}):
+                with contextlib.suppress(docker.errors.NotFound):
                     seen.append(Member("container", json.dumps(raw.inspect_container(container["Id"])).encode()))
             time.sleep(0.2)
         assert process.stdout is not None
@@ -346,6 +333,7 @@ def test_canary_is_nowhere_afterwards(
     raw: Any,
     create: Create,
     canary: str,
+    host: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     image: str,
@@ -361,14 +349,10 @@ def test_canary_is_nowhere_afterwards(
     monkeypatch.setenv("NETRC", str(netrc))
     with package_index(sample(marker), credentials=f"some.body:{canary}", certificate=certificate) as index:
         monkeypatch.setenv("PIP_EXTRA_INDEX_URL", index.url_with(f"some.body:{canary}"))
-        done, seen = watched(job, raw, *files, images=image)
+        done, seen = watched(job, raw, host, *files, images=image)
         assert done.returncode == 0, done.stdout
         assert seen
-        (made,) = [
-            reference
-            for reference, found in engine.images(LABEL)
-            if found.labels.get(f"{LABEL}.project") == job.folder.name
-        ]
+        (made,) = [reference for reference, found in engine.images(LABEL) if found.labels.get(ROOT_LABEL) == job.root]
         monkeypatch.setenv("PIP_EXTRA_INDEX_URL", index.url_with("some.body:another-password"))
         again = job.run(*files, images=image)
         assert again.returncode == 0
@@ -378,7 +362,7 @@ def test_canary_is_nowhere_afterwards(
         (job.folder / "pytest.ini").write_text(f"[pytest]\npy_images_setup = {shown_in_the_log}\n")
         with (job.folder / "requirements.txt").open("a") as requirements:
             requirements.write("pyimages-no-such-distribution-at-all\n")
-        failing, seen_failing = watched(job, raw, *files, images=image)
+        failing, seen_failing = watched(job, raw, host, *files, images=image)
         assert failing.returncode == 1
         assert "pyimages-no-such-distribution-at-all" in failing.stdout
         assert "PIP_EXTRA_INDEX_URL=" in failing.stdout

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 
@@ -12,17 +11,10 @@ import pytest
 
 from pytest_pyimages.engines.docker import DockerEngine
 from pytest_pyimages.engines.labels import LABEL, ROOT_LABEL
-
-from .test_main_job import Job, counts, remove_images
+from tests.support.jobs import Job, counts
 
 FULL, SLIM = "3.12", "3.14-slim"
 BOTH = f"{FULL},{SLIM}"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _images_of_these_tests_go(engine: DockerEngine) -> Iterator[None]:
-    yield
-    remove_images(engine)
 
 
 class Checkout(Job):
@@ -56,12 +48,8 @@ class Checkout(Job):
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, host: str, monkeypatch: pytest.MonkeyPatch) -> Checkout:
-    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PY_IMAGES_REGISTRY"):
-        monkeypatch.delenv(name, raising=False)
-    folder = tmp_path / "project"
-    folder.mkdir()
-    return Checkout(folder)
+def checkout(job: Job) -> Checkout:
+    return Checkout(job.folder)
 
 
 def test_a_version_from_git_and_the_file_that_holds_it(checkout: Checkout) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,24 +11,11 @@ from pytest_pyimages.engines.base import ImageInfo
 from pytest_pyimages.engines.docker import DockerEngine
 from pytest_pyimages.engines.labels import LABEL, ROOT_LABEL
 from pytest_pyimages.errors import ImageNotFound
+from tests.support.jobs import Job
 
 from .containers import Create
-from .test_main_job import Job, remove_images
 
 SLIM = "3.14-slim"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _images_of_these_tests_go(engine: DockerEngine) -> Iterator[None]:
-    yield
-    remove_images(engine)
-
-
-@pytest.fixture
-def job(tmp_path: Path, host: str, monkeypatch: pytest.MonkeyPatch) -> Job:
-    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PY_IMAGES_REGISTRY"):
-        monkeypatch.delenv(name, raising=False)
-    return Job(tmp_path)
 
 
 def environments(engine: DockerEngine, job: Job) -> list[ImageInfo]:

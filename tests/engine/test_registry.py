@@ -15,23 +15,17 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from pytest_pyimages.engines.docker import DockerEngine, connect
 from pytest_pyimages.errors import EngineError
+from tests.support.jobs import Job
 from tools.standins.registry import PASSWORD, USER, Registry, registry
-
-from .test_main_job import Job, remove_images
 
 TAG = "3.14-slim"
 Push = Callable[..., str]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _images_of_these_tests_go(engine: DockerEngine) -> Iterator[None]:
-    yield
-    remove_images(engine)
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +35,10 @@ def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
 
 
 @pytest.fixture
-def job(tmp_path: Path, host: str, monkeypatch: pytest.MonkeyPatch) -> Job:
-    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PY_IMAGES_REGISTRY"):
-        monkeypatch.delenv(name, raising=False)
+def job(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "config"))
-    (tmp_path / "test_it.py").write_text("def test_it(): pass\n")
-    return Job(tmp_path)
+    job.write(test_it="def test_it(): pass\n")
+    return job
 
 
 @pytest.fixture
@@ -167,9 +159,10 @@ def test_what_is_locked_is_what_is_run(job: Job, public: Registry, push: Push, e
 @pytest.fixture
 def tiny(raw: Any) -> Iterator[str]:
     """An image with next to nothing in it."""
-    raw.import_image_from_data(_tar({"empty": ""}), repository="pyimages-test-tiny", tag="1")
-    yield "pyimages-test-tiny:1"
-    raw.remove_image("pyimages-test-tiny:1")
+    name = f"pyimages-test-{uuid4().hex[:12]}"
+    raw.import_image_from_data(_tar({"empty": name}), repository=name, tag="1")
+    yield f"{name}:1"
+    raw.remove_image(f"{name}:1")
 
 
 @pytest.mark.parametrize(

@@ -5,16 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from pytest_pyimages.engines.docker import DockerEngine
-
-from .test_main_job import Job, job, remove_images
-
-__all__ = ["job"]
+from tests.support.jobs import Job
 
 SUITE = """
 import sys
@@ -27,12 +22,6 @@ def test_fails(): assert sys.version_info < (3, 14)
 if sys.version_info >= (3, 14):
     def test_new(): pass
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _images_of_these_tests_go(engine: DockerEngine) -> Iterator[None]:
-    yield
-    remove_images(engine)
 
 
 def report(job: Job, name: str = "report") -> dict[str, Any]:

@@ -25,6 +25,8 @@ from pytest_pyimages.engines.labels import BASE_LABEL, HOST_LABEL, LABEL, PROJEC
 from pytest_pyimages.images.install_step import CACHE_VOLUME
 from pytest_pyimages.images.last_used import LastUsed
 from pytest_pyimages.images.storage import read_storage
+from tests.support.golden import message
+from tests.support.processes import running
 
 from .containers import Create, outcome
 
@@ -36,7 +38,13 @@ for path in kept:
     os.utime(path, (time.time() - int(sys.argv[1]) * 86400,) * 2)
 print(json.dumps(kept))
 """
+PYIMAGES = (sys.executable, "-m", "pytest_pyimages.cli")
 SLEEP = ("python", "-c", "import time; time.sleep(600)")
+
+
+SOMEBODY = {
+    HOST_LABEL: "somebody"
+}  # a container has its image's labels: without a host it would be a leak of every test
 
 
 class Shop:
@@ -53,7 +61,7 @@ class Shop:
 
     def __call__(self, *words: str, status: int = 0) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [sys.executable, "-m", "pytest_pyimages.cli", *words],
+            [*PYIMAGES, *words],
             cwd=self.folder,
             capture_output=True,
             text=True,
@@ -76,8 +84,6 @@ class Shop:
 
 @pytest.fixture
 def shop(tmp_path: Path, engine: DockerEngine, host: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
-    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PY_IMAGES_REGISTRY"):
-        monkeypatch.delenv(name, raising=False)
     folder = tmp_path / f"shop-{uuid4().hex[:8]}"
     folder.mkdir()
     yield Shop(folder, engine)
@@ -126,7 +132,7 @@ def test_dry_run_age_and_use(shop: Shop, engine: DockerEngine, raw: Any) -> None
     assert "nothing was removed" in dry
     assert {image["image"] for image in shop.images} == set(images)
     # A container of somebody's own, with nothing of ours but the image.
-    container = raw.create_container(images[SLIM]["id"], list(SLEEP))["Id"]
+    container = raw.create_container(images[SLIM]["id"], list(SLEEP), labels=SOMEBODY)["Id"]
     try:
         raw.start(container)
         kept = shop("prune").stdout
@@ -147,13 +153,7 @@ def test_a_session_that_runs_keeps_its_image(shop: Shop, raw: Any) -> None:
     (shop.folder / "test_it.py").write_text(
         "import os, time\ndef test_it():\n    while not os.path.exists('/tmp/end'): time.sleep(0.1)\n"
     )
-    running = subprocess.Popen(
-        [sys.executable, "-m", "pytest_pyimages.cli", "test", SLIM],
-        cwd=shop.folder,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
+    with running([*PYIMAGES, "test", SLIM], folder=shop.folder, merge_stderr=True) as session:
         deadline = time.monotonic() + 60
         while not (containers := raw.containers(filters={"ancestor": image["id"]})):
             assert time.monotonic() < deadline
@@ -162,10 +162,8 @@ def test_a_session_that_runs_keeps_its_image(shop: Shop, raw: Any) -> None:
         assert f"kept  {SLIM}" in kept
         assert "left by a session that died" not in kept
         raw.exec_start(raw.exec_create(containers[0]["Id"], ["touch", "/tmp/end"])["Id"])  # noqa: S108 - in a container
-        assert running.wait(60) == 0
-    finally:
-        running.kill()
-        running.communicate()
+        session.communicate(timeout=60)
+        assert session.returncode == 0
     assert "removed" in shop("prune").stdout
 
 
@@ -174,7 +172,7 @@ def test_what_is_not_ours_stays(shop: Shop, engine: DockerEngine, raw: Any) -> N
     shop("build", SLIM)
     (image,) = shop.images
     name = f"pyimages-test-{uuid4().hex[:12]}"
-    container = raw.create_container(image["id"], list(SLEEP))["Id"]
+    container = raw.create_container(image["id"], list(SLEEP), labels=SOMEBODY)["Id"]
     derived = raw.commit(container, repository=name, tag="derived")["Id"]
     raw.remove_container(container)
     raw.tag(image["id"], name, "named")
@@ -284,6 +282,7 @@ def test_size_decides_from_the_least_recently_used(shop: Shop) -> None:
     assert [image["id"] for image in shop.images] == [new["id"]]
 
 
+@pytest.mark.exclusive
 def test_bytecode_of_one_build_is_found_by_the_next(shop: Shop, engine: DockerEngine, create: Create) -> None:
     volume = Mount(kind="volume", source=CACHE_VOLUME, target="/cache")
 
@@ -334,19 +333,14 @@ def test_what_a_killed_build_left_in_the_cache_goes_with_the_next(
 
 def test_an_interrupted_build_leaves_nothing(shop: Shop, engine: DockerEngine, host: str) -> None:
     """Containers and volumes are looked for after every test here."""
-    building = subprocess.Popen(
-        [sys.executable, "-m", "pytest_pyimages.cli", "build", SLIM],
-        cwd=shop.folder,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 60
-    while not any(entry.kind == "container" for entry in engine.leftovers(f"{HOST_LABEL}={host}")):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    building.send_signal(signal.SIGINT)
-    _, said = building.communicate(timeout=30)
-    assert (building.returncode, said.splitlines()[-1]) == (2, "interrupted")
+    with running([*PYIMAGES, "build", SLIM], folder=shop.folder) as building:
+        deadline = time.monotonic() + 60
+        while not any(entry.kind == "container" for entry in engine.leftovers(f"{HOST_LABEL}={host}")):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        building.send_signal(signal.SIGINT)
+        _, said = building.communicate(timeout=30)
+    assert (building.returncode, said.splitlines()[-1]) == (2, message("cli", "interrupted"))
     assert shop.images == []
 
 

@@ -1,0 +1,65 @@
+"""Projects whose suites run over images of a real engine."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pytest_pyimages.engines.docker import DockerEngine
+from pytest_pyimages.engines.labels import KIND_LABEL, LABEL, ROOT_LABEL
+from pytest_pyimages.images.recipe import text_digest
+from tests.support.processes import running
+
+IMAGES = "3.12,3.14-slim"
+
+
+class Job:
+    """Runs pytest over images in a folder of its own."""
+
+    roots: ClassVar[set[str]] = set()  # labels that tell the images of all jobs
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.root = text_digest(str(folder))[:16]
+        self.roots.add(self.root)
+
+    def command(self, *args: str, images: str = IMAGES) -> list[str]:
+        return [sys.executable, "-m", "pytest", f"--py-images={images}", "--py-images-report=report.json", *args]
+
+    def run(self, *args: str, images: str = IMAGES) -> subprocess.CompletedProcess[str]:
+        (self.folder / "report.json").unlink(missing_ok=True)
+        return subprocess.run(
+            self.command(*args, images=images), cwd=self.folder, capture_output=True, text=True, timeout=300
+        )
+
+    def start(self, *args: str, images: str = IMAGES) -> contextlib.AbstractContextManager[subprocess.Popen[str]]:
+        return running(self.command(*args, images=images), folder=self.folder)
+
+    @property
+    def images(self) -> dict[str, dict[str, Any]]:
+        report = json.loads((self.folder / "report.json").read_text())
+        return {image["label"]: image for image in report["images"]}
+
+    def write(self, **files: str) -> None:
+        for name, text in files.items():
+            (self.folder / f"{name}.py").write_text(text)
+
+
+def remove_images(engine: DockerEngine) -> None:
+    """Remove the images that were built for jobs; those of Dockerfiles last, since the others stand on them."""
+    for kind in ("environment", "dockerfile"):
+        for reference, image in engine.images(LABEL):
+            if image.labels.get(ROOT_LABEL) in Job.roots and image.labels.get(KIND_LABEL) == kind:
+                engine.remove_image(reference)
+
+
+def counts(image: dict[str, Any], *names: str) -> tuple[int, ...]:
+    return tuple(image["counts"][name] for name in names)
+
+
+def listing(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -1,0 +1,30 @@
+"""Programs that tests start and interrupt."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def running(command: Sequence[str], *, folder: Path, merge_stderr: bool = False) -> Iterator[subprocess.Popen[str]]:
+    """Start a program in a POSIX session of its own, with its output in pipes; however the test ends, so does it.
+
+    :param merge_stderr: standard error goes to standard output.
+    """
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if merge_stderr else subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
