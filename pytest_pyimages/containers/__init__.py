@@ -8,13 +8,26 @@ from pytest_pyimages.facade import lazy_names
 
 if TYPE_CHECKING:
     from pytest_pyimages.containers.leases import Ownership, state_directory
+    from pytest_pyimages.containers.skipped_folders import BUILD_OUTPUT, NO_SOURCE, VERSION_CONTROL
     from pytest_pyimages.containers.source import Source, Witness, is_empty, refused_mount, witnesses
 
-__all__ = ["Ownership", "Source", "Witness", "is_empty", "refused_mount", "state_directory", "witnesses"]
+__all__ = [
+    "BUILD_OUTPUT",
+    "NO_SOURCE",
+    "VERSION_CONTROL",
+    "Ownership",
+    "Source",
+    "Witness",
+    "is_empty",
+    "refused_mount",
+    "state_directory",
+    "witnesses",
+]
 __getattr__ = lazy_names(
     __name__,
     {
         "leases": "Ownership state_directory",
+        "skipped_folders": "BUILD_OUTPUT NO_SOURCE VERSION_CONTROL",
         "source": "Source Witness is_empty refused_mount witnesses",
     },
 )

@@ -20,27 +20,12 @@ from pathlib import Path
 from typing import Literal
 
 from pytest_pyimages.containers.leases import Ownership
+from pytest_pyimages.containers.skipped_folders import NOT_COPIED
 from pytest_pyimages.engines import Engine, Mount
 from pytest_pyimages.errors import EngineError, PyimagesError
 
 Mode = Literal["overlay", "copy"]
 
-SKIPPED = frozenset(
-    {
-        ".git",
-        ".hg",
-        ".svn",
-        ".tox",
-        ".nox",
-        ".venv",
-        "venv",
-        "node_modules",
-        "__pycache__",
-        ".mypy_cache",
-        ".ruff_cache",
-    }
-    | {".pytest_cache", ".eggs"}
-)
 COPY_LIMIT = 2 * 1024**3
 WITNESSES = 8
 _CHUNK = 1 << 20
@@ -71,7 +56,7 @@ def is_empty(root: Path) -> bool:
     for _, folders, files in os.walk(root):
         if files:
             return False
-        folders[:] = [name for name in folders if name not in SKIPPED]
+        folders[:] = [name for name in folders if name not in NOT_COPIED]
     return True
 
 
@@ -178,7 +163,7 @@ def _walk(root: Path) -> Iterator[Path]:
         here = Path(folder)
         yield here
         for name in list(folders):
-            if name in SKIPPED:
+            if name in NOT_COPIED:
                 folders.remove(name)
             elif (here / name).is_symlink():
                 folders.remove(name)

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_pyimages.containers import Ownership, Source, refused_mount, witnesses
+from pytest_pyimages.containers import BUILD_OUTPUT, NO_SOURCE, Ownership, Source, refused_mount, witnesses
 from pytest_pyimages.engines import STDOUT, ContainerSpec, Engine, Mount
 from pytest_pyimages.engines.labels import KIND_LABEL, LABEL
 from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound
@@ -223,6 +223,7 @@ class InstallStep:
             "machine": list(way.machine),
             "folders": [[target, list(names)] for target, names in way.folders],
             "witness": [[witness.path, witness.size, witness.seconds] for witness in witnesses(self._source.root)],
+            "skipped": {"anywhere": sorted(NO_SOURCE), "top": sorted(BUILD_OUTPUT | {"target"})},  # target: of Rust
             "worker": worker_sources(),
             **installer_sources(),
         }

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from pytest_pyimages.containers import BUILD_OUTPUT, NO_SOURCE
 from pytest_pyimages.project.files import ProjectFiles, Table, table, texts
 
 Kind = Literal["editable", "wheel", "none"]
@@ -24,14 +25,9 @@ _SCRIPT_MARKS = tuple(
     "ext_modules Extension( cythonize pure_python infer_tag cffi cmake maturin cargo build_ext".split()
 )
 
-# Folders that hold no source: version control, environments, caches.
-_SKIPPED = frozenset(
-    ".git .hg .svn .venv venv .tox .nox .eggs .cache node_modules __pycache__ __pypackages__ _skbuild .mypy_cache "
-    ".ruff_cache .pytest_cache .hypothesis .idea .vscode".split()
-)
-# Folders beside the package: results of builds, and what no build reads.
-_BESIDE_PACKAGE = frozenset(
-    "build builddir dist htmlcov site wheelhouse tests test testing docs doc examples example benchmarks benchmark "
+# Folders beside the package: build output, and what no build reads.
+_BESIDE_PACKAGE = BUILD_OUTPUT | frozenset(
+    "htmlcov site tests test testing docs doc examples example benchmarks benchmark "
     "bench changelog.d changes news .github .ci .circleci typing-examples".split()
 )
 _SKIPPED_SUFFIXES = frozenset({".pyc", ".pyo", ".so", ".pyd", ".o", ".obj", ".orig", ".rej", ".swp", ".log"})
@@ -169,7 +165,7 @@ def _source_files(root: Path) -> Iterator[Path]:
         if not is_top and "pyvenv.cfg" in names:  # a virtual environment of whatever name
             folders.clear()
             continue
-        skipped = _SKIPPED | _BESIDE_PACKAGE if is_top else _SKIPPED
+        skipped = NO_SOURCE | _BESIDE_PACKAGE if is_top else NO_SOURCE
         if "Cargo.toml" in names:
             skipped = skipped | {"target"}
         folders[:] = [name for name in folders if name not in skipped and not name.endswith(".egg-info")]

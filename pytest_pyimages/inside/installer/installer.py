@@ -317,7 +317,7 @@ def main(job):
     environment, temporary = build_environment(job)
     project = load(job["installer_project"], "installer_project")
     try:
-        made = project["MadeFiles"](os.getcwd(), HOME + "/made")
+        made = project["MadeFiles"](os.getcwd(), HOME + "/made", job["skipped"])
         if job["extends"]:
             tree["put_in_place"](HOME + "/made/setup", os.getcwd())
         else:

@@ -23,13 +23,7 @@ except ImportError:  # Python 2
     from urllib import unquote
 
 MOST_BYTES = 128 * 1024 * 1024
-# Version control, environments and caches, of which the source has its own.
-LEFT_OUT = frozenset(
-    ".git .hg .svn .venv venv .tox .nox .eggs .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .idea .vscode"
-    " node_modules __pycache__ __pypackages__".split()
-)
-# Folders beside the package, and files, that hold what a build makes on its way.
-ON_THE_WAY = frozenset("build builddir dist wheelhouse _skbuild target".split())
+# Suffixes of files that a build makes on its way.
 SUFFIXES_ON_THE_WAY = (".pyc", ".pyo", ".o", ".obj", ".a", ".d", ".log", ".lock", ".tmp")
 HAS_UV = sys.version_info >= (3, 8)
 
@@ -38,11 +32,13 @@ class MadeFiles(object):
     """Finds what becomes new in a source tree, and keeps it.
 
     :param folder: where it is kept, each kind in a folder of its own.
+    :param skipped: the names of folders that hold no source: {"anywhere": [...], "top": [...]}.
     """
 
-    def __init__(self, root, folder):
+    def __init__(self, root, folder, skipped):
         self.root = root
         self.folder = folder
+        self.skipped = skipped
         self.before = {}
         self.note = ""  # what people should know
 
@@ -70,7 +66,9 @@ class MadeFiles(object):
         return found
 
     def is_looked_into(self, name, is_top):
-        if name in LEFT_OUT or (is_top and (name in ON_THE_WAY or name.startswith(".mesonpy"))):
+        if name in self.skipped["anywhere"] or (
+            is_top and (name in self.skipped["top"] or name.startswith(".mesonpy"))
+        ):
             return False
         # pip's "setup.py develop" has the installed metadata there.
         return not (HAS_UV and name.endswith(".egg-info"))

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from pytest_pyimages.containers import VERSION_CONTROL
 from pytest_pyimages.errors import PyimagesError
 from pytest_pyimages.results.output.whole_file import write_whole
 from pytest_pyimages.runs.events import CoverageFile
@@ -24,7 +25,6 @@ SUFFIXES = {
 }
 DATA = "data"
 DATA_BEGINS = b"SQLite format 3\0"
-VERSION_CONTROL = frozenset((".git", ".hg", ".svn"))
 MOST_FILES = 50_000
 _CHUNK = 1 << 20  # bytes
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from pytest_pyimages.containers import BUILD_OUTPUT, NO_SOURCE
 from tests.support.project_tree import write_tree
 
 # They are not annotated, being for Python 2.7 as well.
@@ -31,7 +32,8 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def made(root: Path, tmp_path: Path) -> Any:
-    files = INSTALLER.MadeFiles(str(root), str(tmp_path / "made"))
+    skipped = {"anywhere": sorted(NO_SOURCE), "top": sorted(BUILD_OUTPUT | {"target"})}
+    files = INSTALLER.MadeFiles(str(root), str(tmp_path / "made"), skipped)
     files.begin()
     return files
 

@@ -1,0 +1,13 @@
+"""Names of folders that hold no source; what reads or copies the project's tree skips them."""
+
+from __future__ import annotations
+
+VERSION_CONTROL = frozenset({".git", ".hg", ".svn"})
+# Not copied into containers: they have environments and caches of their own.
+NOT_COPIED = VERSION_CONTROL | frozenset(
+    ".eggs .mypy_cache .nox .pytest_cache .ruff_cache .tox .venv __pycache__ node_modules venv".split()
+)
+# Copied, since a suite may read them (.hypothesis holds its failing examples); no part of the project's source.
+NO_SOURCE = NOT_COPIED | frozenset(".cache .hypothesis .idea .vscode __pypackages__".split())
+# At the top of a project: what build tools generate there.
+BUILD_OUTPUT = frozenset("_skbuild build builddir dist wheelhouse".split())
