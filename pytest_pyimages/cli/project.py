@@ -75,7 +75,7 @@ def invocation_at(args: Sequence[str]) -> Invocation:
     """Return how pytest would be called in the current folder; raise ConfigurationError where it could not be."""
     try:
         return invocation_from(args, Path.cwd())
-    except pytest.UsageError as error:
+    except (pytest.UsageError, FileNotFoundError) as error:  # pytest 8.0 opens an ini file that does not exist
         raise ConfigurationError(str(error)) from error
 
 
