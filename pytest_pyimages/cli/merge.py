@@ -10,7 +10,14 @@ import pytest
 
 from pytest_pyimages.cli.project import invocation_at, on_terminal
 from pytest_pyimages.host import report_file, tells_github
-from pytest_pyimages.results import as_document, merged, read_report, write_failed, write_reports, write_summary
+from pytest_pyimages.results import (
+    make_document,
+    merge_reports,
+    read_report,
+    write_failed,
+    write_reports,
+    write_summary,
+)
 from pytest_pyimages.session import Durations
 
 SUMMARY = "make one report of those of several jobs"
@@ -38,8 +45,8 @@ def run(arguments: Namespace) -> int:
     reports = [report_file("-o", name, Path.cwd()) for name in arguments.reports]
     github = tells_github("--github", arguments.github)
     invocation = invocation_at(())
-    whole = merged([read_report(Path(name)) for name in arguments.files])
-    document = as_document(whole.results, exit_status=whole.exit_status, started=whole.started, ended=whole.ended)
+    whole = merge_reports([read_report(Path(name)) for name in arguments.files])
+    document = make_document(whole.results, exit_status=whole.exit_status, started=whole.started, ended=whole.ended)
     problems = [text.replace("--py-images-report", "-o", 1) for text in write_reports(reports, document)]
 
     def show(terminal: pytest.TerminalReporter) -> int:
@@ -47,9 +54,9 @@ def run(arguments: Namespace) -> int:
             cache = pytest.Cache.for_config(terminal.config, _ispytest=True)
             Durations(cache, invocation).keep(whole.results.values())
         if github:
-            from pytest_pyimages.results import tell_github
+            from pytest_pyimages.results import report_to_github
 
-            lines, problem = tell_github(document, rootdir=invocation.rootdir, environ=os.environ)
+            lines, problem = report_to_github(document, rootdir=invocation.rootdir, environ=os.environ)
             problems.extend([problem] if problem else [])
             for line in lines:
                 terminal.write_line(line)

@@ -9,19 +9,19 @@ from pytest_pyimages.facade import lazy_names
 if TYPE_CHECKING:
     from pytest_pyimages.results.missing_modules import IniFile, MissingModules
     from pytest_pyimages.results.outcome import NOT_RUN, ImageResult, Shard, exit_status
-    from pytest_pyimages.results.output.coverage import CoverageReport, missing_lines
+    from pytest_pyimages.results.output.coverage import CoverageReport, format_missing_coverage
     from pytest_pyimages.results.output.coverage_files import Destinations
-    from pytest_pyimages.results.output.github import tell_github
+    from pytest_pyimages.results.output.github import report_to_github
     from pytest_pyimages.results.output.json_reading import read_report
-    from pytest_pyimages.results.output.json_report import as_document
+    from pytest_pyimages.results.output.json_report import make_document
     from pytest_pyimages.results.output.junit import JunitSuites
-    from pytest_pyimages.results.output.live import Stages, stages
-    from pytest_pyimages.results.output.merging import merged
+    from pytest_pyimages.results.output.live import Stages, make_stages
+    from pytest_pyimages.results.output.merging import merge_reports
     from pytest_pyimages.results.output.report_files import write_reports
-    from pytest_pyimages.results.output.rows import all_in_one_line
+    from pytest_pyimages.results.output.rows import summarize_images
     from pytest_pyimages.results.output.summaries import write_summaries
     from pytest_pyimages.results.output.terminal import write_failed, write_summary
-    from pytest_pyimages.results.regressions import regression_lines, tomorrow_lines
+    from pytest_pyimages.results.regressions import format_new_warnings, format_regressions
     from pytest_pyimages.results.replay.debugger import DebuggerTerminal
     from pytest_pyimages.results.replay.replay import Replay
     from pytest_pyimages.results.reports import STATUS
@@ -41,16 +41,16 @@ __all__ = [
     "Replay",
     "Shard",
     "Stages",
-    "all_in_one_line",
-    "as_document",
     "exit_status",
-    "merged",
-    "missing_lines",
+    "format_missing_coverage",
+    "format_new_warnings",
+    "format_regressions",
+    "make_document",
+    "make_stages",
+    "merge_reports",
     "read_report",
-    "regression_lines",
-    "stages",
-    "tell_github",
-    "tomorrow_lines",
+    "report_to_github",
+    "summarize_images",
     "write_failed",
     "write_reports",
     "write_summaries",
@@ -61,19 +61,19 @@ __getattr__ = lazy_names(
     {
         "missing_modules": "IniFile MissingModules",
         "outcome": "ImageResult NOT_RUN Shard exit_status",
-        "output.coverage": "CoverageReport missing_lines",
+        "output.coverage": "CoverageReport format_missing_coverage",
         "output.coverage_files": "Destinations",
-        "output.github": "tell_github",
+        "output.github": "report_to_github",
         "output.json_reading": "read_report",
-        "output.json_report": "as_document",
+        "output.json_report": "make_document",
         "output.junit": "JunitSuites",
-        "output.live": "Stages stages",
-        "output.merging": "merged",
+        "output.live": "Stages make_stages",
+        "output.merging": "merge_reports",
         "output.report_files": "write_reports",
-        "output.rows": "all_in_one_line",
+        "output.rows": "summarize_images",
         "output.summaries": "write_summaries",
         "output.terminal": "write_failed write_summary",
-        "regressions": "regression_lines tomorrow_lines",
+        "regressions": "format_regressions format_new_warnings",
         "replay.debugger": "DebuggerTerminal",
         "replay.replay": "Replay",
         "reports": "STATUS",

@@ -30,7 +30,7 @@ class Column:
         return (int(found[1]), int(found[2])) if found else None
 
 
-def differences(results: Mapping[str, ImageResult]) -> tuple[Difference, ...]:
+def find_differences(results: Mapping[str, ImageResult]) -> tuple[Difference, ...]:
     """Return the tests that differ, in the order in which the images collected them.
 
     Images without any outcome (never started, nothing collected) are a row of the table and no difference of each test;
@@ -49,7 +49,7 @@ def differences(results: Mapping[str, ImageResult]) -> tuple[Difference, ...]:
     return tuple(found)
 
 
-def skipped_everywhere(results: Mapping[str, ImageResult]) -> tuple[str, ...]:
+def find_skipped_everywhere(results: Mapping[str, ImageResult]) -> tuple[str, ...]:
     """Return the tests that no image has run, although each has them: they are tested nowhere."""
     compared = [result.outcomes for result in results.values() if result.is_compared]
     if not compared:
@@ -68,7 +68,7 @@ def _ignored(result: ImageResult) -> tuple[str, ...]:
     return ("",) if result.is_partial else ()
 
 
-def compared_columns(results: Mapping[str, ImageResult]) -> tuple[Column, ...]:
+def make_columns(results: Mapping[str, ImageResult]) -> tuple[Column, ...]:
     """Return the images that have a column in the comparison."""
     return tuple(
         Column(result.label + ("?" if result.allowed_to_fail else ""), result.python)
@@ -77,7 +77,9 @@ def compared_columns(results: Mapping[str, ImageResult]) -> tuple[Column, ...]:
     )
 
 
-def patterns(columns: Sequence[Column], found: Sequence[Difference]) -> Iterator[tuple[str, tuple[Difference, ...]]]:
+def group_by_pattern(
+    columns: Sequence[Column], found: Sequence[Difference]
+) -> Iterator[tuple[str, tuple[Difference, ...]]]:
     """Yield the differences grouped by what they share, in words, the worst first; the tests keep their order."""
     groups: dict[tuple[int, str], list[Difference]] = {}
     for difference in found:

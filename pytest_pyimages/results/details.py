@@ -12,7 +12,7 @@ LONGEST_SECTION = 4_000  # characters of captured output
 LONGEST_MESSAGE = 300
 
 
-def keep_details(result: ImageResult, event: Report) -> None:
+def describe_failure(result: ImageResult, event: Report) -> None:
     """Keep how a phase of a test failed, if it did."""
     nodeid = event.nodeid
     if event.outcome != "failed":
@@ -20,20 +20,20 @@ def keep_details(result: ImageResult, event: Report) -> None:
     result.failures[nodeid] = Failure(
         phase=event.when,
         message=_message(event),
-        text=shortened(indented(event.longrepr.text), LONGEST_TEXT),
+        text=shorten(restore_indent(event.longrepr.text), LONGEST_TEXT),
         line=_line(event),
-        sections=tuple((title, shortened(text, LONGEST_SECTION)) for title, text in event.sections),
+        sections=tuple((title, shorten(text, LONGEST_SECTION)) for title, text in event.sections),
     )
 
 
-def indented(text: str) -> str:
+def restore_indent(text: str) -> str:
     """Return a traceback with the indent of its first line, which pytest's text of it has lost."""
     first, _, rest = text.partition("\n")
     is_source = re.match(r"(async )?def |class |@", first) and re.match(r"(?:(?: {4}.*)?\n)*>", rest)
     return f"    {text}" if is_source else text
 
 
-def shortened(text: str, limit: int) -> str:
+def shorten(text: str, limit: int) -> str:
     """Return the text, or its two ends where it is too long."""
     if len(text) <= limit:
         return text

@@ -63,7 +63,7 @@ _REMOVED = {
 _ADDED = ("tomllib", "annotationlib", "compression", "profiling")
 
 
-def distribution_of(module: str) -> str:
+def find_distribution(module: str) -> str:
     """Return a requirement for the distribution that has a module; empty if that cannot be told from its name.
 
     :param module: with as many dots as are known: "google.protobuf.message".
@@ -77,15 +77,15 @@ def distribution_of(module: str) -> str:
             return _SHARED[name].format(parts[end]) if end < len(parts) else ""
     if parts[0] in _REMOVED:
         return _REMOVED[parts[0]][1]
-    return "" if parts[0].startswith("_") or is_standard(module) else canonicalize_name(parts[0])
+    return "" if parts[0].startswith("_") or is_in_standard_library(module) else canonicalize_name(parts[0])
 
 
-def is_standard(module: str) -> bool:
+def is_in_standard_library(module: str) -> bool:
     """Whether a module is of the standard library, of this or of another Python."""
     return module.partition(".")[0] in {*sys.stdlib_module_names, *_REMOVED, *_ADDED}
 
 
-def removed_in(module: str) -> str:
+def get_removal_version(module: str) -> str:
     """Return the Python from which on the standard library has no such module; empty for all others."""
     removed = _REMOVED.get(module.partition(".")[0])
     return f"3.{removed[0]}" if removed else ""

@@ -13,7 +13,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from pytest_pyimages.project import Ini, Project, parsed, plugin_of, read_toml, table
-from pytest_pyimages.results.distributions import distribution_of, is_standard, removed_in
+from pytest_pyimages.results.distributions import find_distribution, get_removal_version, is_in_standard_library
 
 # The last line of a traceback, as Python 3, Python 2 and pytest's own refusals have it; pytest puts an "E" before it.
 _MISSING = re.compile(r"(?:E +)?(?:[\w.]*Error|ERROR): (?:.*: )?No module named ['\"]?(?P<name>\w[\w.]*)")
@@ -28,7 +28,7 @@ class MissingModule:
     wanted: str  # what was to be imported, as far as the traceback shows it: "google.protobuf" for "google"
 
 
-def missing_module(text: str) -> MissingModule | None:
+def parse_missing_module(text: str) -> MissingModule | None:
     """Return the module that an error is about, in the words of pytest or Python; None for any other error."""
     lines = text.splitlines()
     for place in range(len(lines) - 1, -1, -1):
@@ -71,11 +71,11 @@ class IniFile:
     def assignment(self, key: str, values: Sequence[str]) -> str:
         """Return a line that gives a key a list, in the syntax of the file."""
         if self.place.partition(" ")[0].endswith(".toml"):
-            return f"{key} = {toml_list(values)}"
+            return f"{key} = {format_toml_list(values)}"
         return f"{key} = {' '.join(_quoted(value) for value in values)}"
 
 
-def toml_list(values: Iterable[str]) -> str:
+def format_toml_list(values: Iterable[str]) -> str:
     """Return a list of texts as TOML has it: one that JSON has, too."""
     return json.dumps(list(values), ensure_ascii=False)
 
@@ -106,11 +106,11 @@ class MissingModules:
 
     def look(self, label: str, error: str) -> None:
         """Take the text of an error that kept pytest from collecting."""
-        missing = missing_module(error)
+        missing = parse_missing_module(error)
         if missing is not None:
             self._found.setdefault(label, {}).setdefault(missing.name, missing)
 
-    def advice(self, label: str, *, python: str) -> str:
+    def make_hint(self, label: str, *, python: str) -> str:
         """Return in one line what an image missed, and what to do about it; empty if nothing."""
         project = self._projects.get(label)
         found = self._found.get(label)
@@ -125,7 +125,7 @@ class MissingModules:
                 own.append(self._own(missing.name, place, project))
         return "; ".join([*self._foreign(foreign, project, label, python=python), *own])
 
-    def plugin_advice(self, label: str, options: Iterable[str]) -> str:
+    def make_plugin_hint(self, label: str, options: Iterable[str]) -> str:
         """Return in one line which plugins have these options of pytest, and what to do about it; empty if none."""
         project = self._projects.get(label)
         found = [plugin for plugin in map(plugin_of, options) if plugin]
@@ -145,14 +145,14 @@ class MissingModules:
         }
         added: dict[str, str] = {}
         for module in missing:
-            requirement = distribution_of(module.wanted)
+            requirement = find_distribution(module.wanted)
             name = requirement.partition("<")[0]
             if requirement and canonicalize_name(name) not in listed:
                 added[module.name] = requirement
             elif requirement:
                 yield f"{_no_module([module.name])} · {name} is installed, and does not have it here"
-            elif is_standard(module.name):
-                since = removed_in(module.name)
+            elif is_in_standard_library(module.name):
+                since = get_removal_version(module.name)
                 reason = f"the standard library has none since Python {since}" if since else "it is not in this Python"
                 yield f"{_no_module([module.name])} · {reason}{f' ({python})' if python and not since else ''}"
             else:
@@ -165,7 +165,7 @@ class MissingModules:
     def _setting(self, label: str, values: Sequence[str] = ()) -> str:
         """Return where an image's requirements are set, and the line to write there."""
         if label in self._overridden:
-            return f"in pyproject.toml [[tool.pyimages.overrides]]: install = {toml_list(values or ['...'])}"
+            return f"in pyproject.toml [[tool.pyimages.overrides]]: install = {format_toml_list(values or ['...'])}"
         line = self._ini_file.assignment("py_images_install", values or ["..."])
         return f"in {self._ini_file.place}: {line}"
 

@@ -172,10 +172,10 @@ def exit_status(results: Mapping[str, ImageResult]) -> int:
             statuses.append(int(pytest.ExitCode.TESTS_FAILED))
         else:
             statuses.append(status)
-    return worst(statuses)
+    return pick_worst_status(statuses)
 
 
-def worst(statuses: Iterable[int]) -> int:
+def pick_worst_status(statuses: Iterable[int]) -> int:
     """Return the worst of exit statuses; 0 if there are none."""
     return max(statuses, key=_rank, default=int(pytest.ExitCode.OK))
 

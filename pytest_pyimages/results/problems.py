@@ -18,7 +18,7 @@ _CAUSE = re.compile(r"^E   ((?!ModuleNotFoundError|ImportError: No module named)
 _UNKNOWN = "unrecognized arguments: "
 
 
-def run_problem(  # noqa: PLR0913 - each from somewhere else
+def describe_problem(  # noqa: PLR0913 - each from somewhere else
     result: ImageResult, end: RunEnd, *, internal: str, rootdir: str, gave_up: str = "", left: int = 0
 ) -> tuple[str, str]:
     """Return in one line what keeps this run from being complete, and what to show below it; both may be empty.
@@ -34,7 +34,7 @@ def run_problem(  # noqa: PLR0913 - each from somewhere else
     if internal or end.status == pytest.ExitCode.INTERNAL_ERROR:
         return "INTERNALERROR of pytest inside", internal or end.stderr
     if end.status == pytest.ExitCode.USAGE_ERROR:
-        return usage_problem(end.stderr, rootdir=rootdir)
+        return describe_usage_error(end.stderr, rootdir=rootdir)
     failed = result.counts["failed"] or result.counts["error"]
     extra = [name for name, count in result.counts.items() if "failed" in name and count]
     if end.status == pytest.ExitCode.TESTS_FAILED and not failed and not extra:
@@ -45,12 +45,12 @@ def run_problem(  # noqa: PLR0913 - each from somewhere else
     return "", ""
 
 
-def is_enough(status: int | None, interrupted: str) -> bool:
+def is_stopped_by_maxfail(status: int | None, interrupted: str) -> bool:
     """Whether a session has ended by -x or --maxfail under xdist: there it is interrupted, elsewhere it has failed."""
     return status == pytest.ExitCode.INTERRUPTED and interrupted.startswith("Interrupted: stopping after ")
 
 
-def usage_problem(stderr: str, *, rootdir: str) -> tuple[str, str]:
+def describe_usage_error(stderr: str, *, rootdir: str) -> tuple[str, str]:
     """Return what pytest inside has against its arguments, and what to show below it: nothing if that says it all."""
     plain = _USAGE.search(stderr) or _NOT_FOUND.search(stderr)
     if plain is not None:
@@ -65,7 +65,7 @@ def usage_problem(stderr: str, *, rootdir: str) -> tuple[str, str]:
     return f"pytest inside: {problem}", stderr
 
 
-def unknown_options(problem: str) -> tuple[str, ...]:
+def parse_unknown_options(problem: str) -> tuple[str, ...]:
     """Return the options that pytest inside does not know; none for any other problem."""
     if not problem.startswith(_UNKNOWN):
         return ()
@@ -76,7 +76,7 @@ def unknown_options(problem: str) -> tuple[str, ...]:
     return tuple(word.partition("=")[0] for word in words if word.startswith("-"))
 
 
-def no_tests_problem(result: ImageResult, most: ImageResult) -> str:
+def describe_missing_tests(result: ImageResult, most: ImageResult) -> str:
     """Return what is wrong with an image that collected nothing, where another has tests."""
     tests = "1 test" if most.found == 1 else f"{most.found} tests"
     return (
@@ -85,7 +85,7 @@ def no_tests_problem(result: ImageResult, most: ImageResult) -> str:
     )
 
 
-def shard_problem(result: ImageResult) -> str:
+def describe_shard_problem(result: ImageResult) -> str:
     """Return what is wrong with an image whose tests were not divided; empty if they were, or it came not so far."""
     if result.shard is None or result.shard.collected is not None or result.stopped:
         return ""

@@ -29,7 +29,7 @@ class Regressions:
     warnings: tuple[str, ...]  # category and message
 
 
-def regressions(results: Mapping[str, ImageResult], baseline: str) -> tuple[Regressions, ...]:
+def find_regressions(results: Mapping[str, ImageResult], baseline: str) -> tuple[Regressions, ...]:
     """Return what is worse on each other image than on the baseline; an image without anything is not in it."""
     base = results[baseline]
     found = []
@@ -55,7 +55,7 @@ def regressions(results: Mapping[str, ImageResult], baseline: str) -> tuple[Regr
     return tuple(found)
 
 
-def warnings_of_tomorrow(results: Mapping[str, ImageResult]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def find_new_warnings(results: Mapping[str, ImageResult]) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield what each of the newest Pythons announces, prereleases included, and no older one of these images does."""
     versions = {label: version for label, result in results.items() if (version := _version(result.python)) is not None}
     if not versions:
@@ -85,9 +85,9 @@ def _version(text: str) -> Version | None:
         return None
 
 
-def regression_lines(results: Mapping[str, ImageResult], baseline: str) -> Iterator[str]:
+def format_regressions(results: Mapping[str, ImageResult], baseline: str) -> Iterator[str]:
     """Yield what is said of a baseline, a line each."""
-    found = regressions(results, baseline)
+    found = find_regressions(results, baseline)
     if not found:
         yield f"nothing is worse than on {baseline}"
     for one in found:
@@ -112,10 +112,10 @@ def regression_lines(results: Mapping[str, ImageResult], baseline: str) -> Itera
                 yield f"  … and {len(kind) - MOST} more"
 
 
-def tomorrow_lines(results: Mapping[str, ImageResult]) -> Iterator[str]:
+def format_new_warnings(results: Mapping[str, ImageResult]) -> Iterator[str]:
     """Yield what is said of warnings that only the newest have, a line each; images that say the same, once."""
     groups: dict[tuple[str, ...], list[str]] = {}
-    for label, told in warnings_of_tomorrow(results):
+    for label, told in find_new_warnings(results):
         groups.setdefault(told, []).append(label)
     for told, labels in groups.items():
         yield f"warns only on {', '.join(labels)}"

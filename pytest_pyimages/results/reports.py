@@ -23,7 +23,7 @@ ALLOWED = "allowed to fail"
 _UNREADABLE = (KeyError, TypeError, AttributeError, ValueError, RuntimeError, AssertionError)
 
 
-def with_label(text: str, label: str) -> str:
+def append_label(text: str, label: str) -> str:
     """Return a node id or a test's name with the image behind it: ``tests/test_a.py::test_x[3.12]``."""
     return f"{text}[{label}]"
 
@@ -50,8 +50,8 @@ class ReportMaker:
 
     def passed(self, item: Item, event: Passed, *, call_only: bool) -> Iterator[pytest.TestReport]:
         """Yield the three reports of a test that simply passed, or the one that everybody listens to."""
-        nodeid = with_label(item.nodeid, self._label)
-        location = (item.path, item.line, with_label(item.domain, self._label))
+        nodeid = append_label(item.nodeid, self._label)
+        location = (item.path, item.line, append_label(item.domain, self._label))
         properties = [self._property]
         start = event.start
         for when, duration in zip(("setup", "call", "teardown"), event.durations, strict=True):
@@ -76,11 +76,11 @@ class ReportMaker:
         """Return the report of any other phase; a failure on an image that is allowed to fail fails nothing."""
         path, line, domain = event.location
         report = pytest.TestReport(
-            with_label(event.nodeid, self._label),
-            (path, line, with_label(domain, self._label)),
+            append_label(event.nodeid, self._label),
+            (path, line, append_label(domain, self._label)),
             {},
             event.outcome,  # type: ignore[arg-type]  # plugins have outcomes of their own, such as "rerun"
-            rebuilt(event.longrepr),
+            rebuild_longrepr(event.longrepr),
             event.when,  # type: ignore[arg-type]
             event.sections,
             event.duration,
@@ -98,8 +98,8 @@ class ReportMaker:
         """Return the report of the test during which the worker died."""
         return self.allow(
             pytest.TestReport(
-                with_label(item.nodeid, self._label),
-                (item.path, item.line, with_label(item.domain, self._label)),
+                append_label(item.nodeid, self._label),
+                (item.path, item.line, append_label(item.domain, self._label)),
                 {},
                 "failed",
                 f"{self._label}: {problem} while it ran this test",
@@ -112,7 +112,7 @@ class ReportMaker:
     def collect(self, event: CollectReport) -> pytest.CollectReport:
         """Return the report of a collector that failed or was skipped."""
         return pytest.CollectReport(
-            with_label(event.nodeid, self._label), event.outcome, rebuilt(event.longrepr), [], event.sections
+            append_label(event.nodeid, self._label), event.outcome, rebuild_longrepr(event.longrepr), [], event.sections
         )
 
     def image_error(self, problem: str, detail: str) -> pytest.CollectReport:
@@ -130,7 +130,7 @@ class ReportMaker:
         return report
 
 
-def rebuilt(longrepr: LongRepr) -> Any:
+def rebuild_longrepr(longrepr: LongRepr) -> Any:
     """Return what pytest draws: its own tree of entries where it can be read, a text where it cannot."""
     if longrepr.kind == "none":
         return None
@@ -154,15 +154,15 @@ def _last_error(text: str) -> str:
     return found[-1] if found else ""
 
 
-def warning_place(event: Warned, label: str, folder: Path) -> str:
+def locate_warning(event: Warned, label: str, folder: Path) -> str:
     """Return what stands over a warning in pytest's summary: the test, or the line of code; each with its image.
 
     :param folder: paths are relative to it.
     """
-    return with_label(event.nodeid or f"{bestrelpath(folder, Path(event.path))}:{event.line}", label)
+    return append_label(event.nodeid or f"{bestrelpath(folder, Path(event.path))}:{event.line}", label)
 
 
-def warning_message(event: Warned) -> warnings.WarningMessage:
+def make_warning(event: Warned) -> warnings.WarningMessage:
     """Return the warning as the host's pytest takes it; its class exists inside only, its name is what is shown."""
     category = type(event.category, (Warning,), {})
     return warnings.WarningMessage(category(event.text), category, event.path, event.line)

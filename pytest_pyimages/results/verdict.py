@@ -7,7 +7,12 @@ from collections.abc import Sequence
 import pytest
 
 from pytest_pyimages.results.missing_modules import MissingModules
-from pytest_pyimages.results.problems import is_enough, run_problem, shard_problem, unknown_options
+from pytest_pyimages.results.problems import (
+    describe_problem,
+    describe_shard_problem,
+    is_stopped_by_maxfail,
+    parse_unknown_options,
+)
 from pytest_pyimages.results.replay.image_run import ImageRun
 from pytest_pyimages.runs import RunEnd
 
@@ -41,26 +46,26 @@ class Judge:
         result, label = image.result, image.result.label
         result.exit_status = end.status
         result.stopped = image.interrupted
-        if is_enough(end.status, image.interrupted):
+        if is_stopped_by_maxfail(end.status, image.interrupted):
             result.exit_status, result.stopped = int(pytest.ExitCode.TESTS_FAILED), ""
         result.usage_error = end.status == pytest.ExitCode.USAGE_ERROR and not end.problem
-        result.problem, detail = run_problem(
+        result.problem, detail = describe_problem(
             result, end, internal=image.internal, rootdir=self._rootdir, gave_up=image.gave_up, left=left
         )
         if result.shard is not None:
             if result.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED and result.found:
                 result.exit_status = int(pytest.ExitCode.OK)  # the other shards have them
-            result.problem = result.problem or shard_problem(result)
+            result.problem = result.problem or describe_shard_problem(result)
         if self._other_images and result.usage_error and "not found: " in result.problem:
             others, ours = ", ".join(self._other_images), ", ".join(self._labels)
             result.problem = f"{result.problem}, and {others} is none of the images: {ours}"
-        unknown = unknown_options(result.problem)
+        unknown = parse_unknown_options(result.problem)
         if result.problem and not image.collected:  # a conftest, or a plugin that the configuration names
             self._missing.look(label, detail)
         if unknown:
-            result.advice = self._missing.plugin_advice(label, unknown)
+            result.advice = self._missing.make_plugin_hint(label, unknown)
         else:
-            result.advice = self._missing.advice(label, python=result.python)
+            result.advice = self._missing.make_hint(label, python=result.python)
         if result.problem and result.advice:
             result.problem = f"{result.problem.removesuffix('.')}{' · ' if unknown else ': '}{result.advice}"
         return detail

@@ -214,10 +214,10 @@ class ImagesSession:
         return Judge(missing, labels=labels, other_images=other_images(invocation, labels), rootdir=rootdir)
 
     def _stages(self) -> Stages:
-        from pytest_pyimages.results import stages
+        from pytest_pyimages.results import make_stages
 
         terminal = self._config.pluginmanager.getplugin("terminalreporter")
-        return stages(terminal, self.results, verbosity=verbosity_of(self._config), environ=os.environ)
+        return make_stages(terminal, self.results, verbosity=verbosity_of(self._config), environ=os.environ)
 
     def _debugger(self, schedule: Schedule, shown: Stages) -> DebuggerTerminal | None:
         if self._terminal is None:

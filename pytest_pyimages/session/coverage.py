@@ -17,7 +17,7 @@ from packaging.version import InvalidVersion, Version
 
 from pytest_pyimages.errors import PyimagesError
 from pytest_pyimages.host import OWN_OPTIONS, Invocation, Settings, options
-from pytest_pyimages.results import CoverageReport, Destinations, ImageResult, missing_lines
+from pytest_pyimages.results import CoverageReport, Destinations, ImageResult, format_missing_coverage
 from pytest_pyimages.runs import NOTHING, CoverageFiles, CoverageJob, RunEnd
 from pytest_pyimages.runs.events import CoveragePart, Measured
 from pytest_pyimages.session.messages import REPORT, Batch, Ended
@@ -128,7 +128,7 @@ class MatrixCoverage:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self._report is not None:
             self._report.write(terminalreporter)
-        for line in missing_lines(self._missing):
+        for line in format_missing_coverage(self._missing):
             terminalreporter.write_line(line, yellow=True)
         partly = [label for label in self._counted if self._results[label].stopped_early]
         if partly:
@@ -151,7 +151,7 @@ class MatrixCoverage:
                 "images": self._counted,
                 "missing": self._missing,
                 "reported_by": self._reporter,
-                **self._report.as_document(),
+                **self._report.make_document(),
             }
 
 

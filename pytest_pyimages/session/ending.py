@@ -39,16 +39,16 @@ class SessionEnding:
 
     def write_files(self, exit_status: int) -> bool:
         """Write the report files; return whether all could be written. What is wrong with one becomes a note."""
-        from pytest_pyimages.results import as_document, write_reports
+        from pytest_pyimages.results import make_document, write_reports
 
-        document = as_document(self._results, exit_status=exit_status, started=self._started, ended=time.time())
+        document = make_document(self._results, exit_status=exit_status, started=self._started, ended=time.time())
         self._config.hook.pytest_pyimages_report(document=document)
         problems = write_reports(self._settings.reports, document)
         if self._settings.github:
-            from pytest_pyimages.results import tell_github
+            from pytest_pyimages.results import report_to_github
 
             rootdir = self._settings.invocation.rootdir
-            self._annotations, problem = tell_github(document, rootdir=rootdir, environ=os.environ)
+            self._annotations, problem = report_to_github(document, rootdir=rootdir, environ=os.environ)
             problems += [problem] if problem else []
         self.notes += problems
         return not problems
@@ -65,9 +65,9 @@ class SessionEnding:
         verbosity, collect_only = verbosity_of(self._config), self._settings.collect_only
         if verbosity < 0 and not notes and not any(result.failed for result in self._results.values()):
             if verbosity == -1 and not collect_only:
-                from pytest_pyimages.results import all_in_one_line
+                from pytest_pyimages.results import summarize_images
 
-                terminal.write_line(f"py-images: {all_in_one_line(list(self._results.values()))}")
+                terminal.write_line(f"py-images: {summarize_images(list(self._results.values()))}")
             return
         from pytest_pyimages.results import write_summary
         from pytest_pyimages.session.rerun import commands_again
@@ -80,12 +80,12 @@ class SessionEnding:
         write_summary(terminal, self._results, collect_only=collect_only, notes=notes, worse=worse, again=again)
 
     def _worse(self, *, is_quiet: bool) -> Iterator[str]:
-        from pytest_pyimages.results import regression_lines, tomorrow_lines
+        from pytest_pyimages.results import format_new_warnings, format_regressions
 
         if self._baseline:
-            yield from regression_lines(self._results, self._baseline)
+            yield from format_regressions(self._results, self._baseline)
         if not is_quiet:
-            yield from tomorrow_lines(self._results)
+            yield from format_new_warnings(self._results)
 
 
 def _baseline(settings: Settings, labels: Sequence[str], *, left_out: Sequence[str]) -> str:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.results.outcome import Failure, ImageResult
-from pytest_pyimages.results.output.html_report import as_html
-from pytest_pyimages.results.output.json_report import as_document
+from pytest_pyimages.results.output.html_report import render_html
+from pytest_pyimages.results.output.json_report import make_document
 from tools.standins.browser import ensure_browser
 from tools.standins.state import StandinError
 
@@ -47,9 +47,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         images[1].count(nodeid, "skipped" if number == 7 else "passed" if number % 10 else "failed")
         if not number % 10:
             images[1].failures[nodeid] = Failure(phase="call", message="assert 0", text="E  assert 0")
-    document = as_document({image.label: image for image in images}, exit_status=1, started=1.8e9, ended=1.8e9 + 5)
+    document = make_document({image.label: image for image in images}, exit_status=1, started=1.8e9, ended=1.8e9 + 5)
     path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(as_html(document), encoding="utf-8")
+    path.write_text(render_html(document), encoding="utf-8")
     return path
 
 
@@ -115,7 +115,9 @@ def test_many_images_leave_room_for_the_ids(browser: str, tmp_path: Path, number
             result.count(f"tests/test_it.py::TestOfIt::test_some_behaviour[{test}]", "passed")
         results[label] = result
     page = tmp_path / "report.html"
-    page.write_text(as_html(as_document(results, exit_status=0, started=1.8e9, ended=1.8e9 + 5)), encoding="utf-8")
+    page.write_text(
+        render_html(make_document(results, exit_status=0, started=1.8e9, ended=1.8e9 + 5)), encoding="utf-8"
+    )
     lines = []
     for address in ("#q=test_some", "#q=no+such+test"):
         picture = tmp_path / "page.png"

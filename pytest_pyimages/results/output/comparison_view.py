@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from rich.cells import cell_len
 from rich.text import Text
 
-from pytest_pyimages.results.comparison import Column, Difference, patterns
+from pytest_pyimages.results.comparison import Column, Difference, group_by_pattern
 from pytest_pyimages.results.outcome import NOT_RUN
 from pytest_pyimages.results.output.rows import LETTERS
 
@@ -18,7 +18,7 @@ STYLES = {"failed": "red", "error": "red", NOT_RUN: "red", "passed": "green", "x
 TITLE = "differs between images"
 
 
-def comparison_lines(
+def format_comparison(
     columns: Sequence[Column], found: Sequence[Difference], *, width: int, shows_all: bool
 ) -> Iterator[Text]:
     """Yield the lines, grouped by what the tests have in common.
@@ -73,7 +73,7 @@ def _listed(columns: Sequence[Column], found: Sequence[Difference], *, width: in
 def _groups(
     columns: Sequence[Column], found: Sequence[Difference], *, shows_all: bool
 ) -> Iterator[tuple[str, Sequence[Difference], str]]:
-    for pattern, members in patterns(columns, found):
+    for pattern, members in group_by_pattern(columns, found):
         shown = members if shows_all else members[:SHOWN_PER_PATTERN]
         left = len(members) - len(shown)
         yield pattern, shown, f"… and {left} more; -v shows all" if left else ""

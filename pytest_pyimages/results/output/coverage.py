@@ -91,7 +91,7 @@ class CoverageReport:
                 told.append(f"   … and {len(files) - SHOWN_FILES} more files")
         return told
 
-    def as_document(self) -> dict[str, Any]:
+    def make_document(self) -> dict[str, Any]:
         """Return the coverage of report.schema.json, as far as this knows it."""
         covered = self.covered
         return {
@@ -109,7 +109,7 @@ class CoverageReport:
         }
 
 
-def missing_lines(missing: Mapping[str, str]) -> list[str]:
+def format_missing_coverage(missing: Mapping[str, str]) -> list[str]:
     """Return lines on the images whose data are not in the report, and why; images of the same reason together."""
     reasons: dict[str, list[str]] = {}
     for label, reason in missing.items():

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from pytest_pyimages.containers import VERSION_CONTROL
 from pytest_pyimages.errors import PyimagesError
-from pytest_pyimages.results.output.whole_file import write_whole
+from pytest_pyimages.results.output.atomic_file import write_atomically
 from pytest_pyimages.runs.events import CoverageFile
 
 # How the names of a report's files end, where they come from coverage's own settings.
@@ -129,6 +129,6 @@ class ReportFiles:
 
 def _write(path: Path, content: BinaryIO) -> None:
     try:
-        write_whole(path, iter(lambda: content.read(_CHUNK), b""))
+        write_atomically(path, iter(lambda: content.read(_CHUNK), b""))
     except OSError as error:
         raise PyimagesError(f"coverage: {path} cannot be written ({error.strerror})") from error

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from pytest_pyimages.errors import PyimagesError
-from pytest_pyimages.results.output.markdown_report import as_markdown
+from pytest_pyimages.results.output.markdown_report import render_markdown
 
 MOST_ANNOTATIONS = 10  # of a kind and a step; GitHub shows no more
 SUMMARY_BYTES = 1024 * 1024  # of a step; GitHub shows none of a longer one
 
 
-def tell_github(
+def report_to_github(
     document: Mapping[str, Any], *, rootdir: Path, environ: Mapping[str, str]
 ) -> tuple[tuple[str, ...], str]:
     """Write the step's summary; return the workflow commands to print, and why there is no summary, if so."""
@@ -26,7 +26,7 @@ def tell_github(
         write_summary_file(document, environ)
     except PyimagesError as error:
         problem = str(error)
-    return tuple(workflow_commands(document, rootdir=rootdir, environ=environ)), problem
+    return tuple(make_workflow_commands(document, rootdir=rootdir, environ=environ)), problem
 
 
 def write_summary_file(document: Mapping[str, Any], environ: Mapping[str, str]) -> None:
@@ -37,7 +37,7 @@ def write_summary_file(document: Mapping[str, Any], environ: Mapping[str, str]) 
     name = environ.get("GITHUB_STEP_SUMMARY")
     if not name:
         return
-    data = f"## Tests across Python images\n\n{as_markdown(document)}\n".encode("utf-8", "replace")
+    data = f"## Tests across Python images\n\n{render_markdown(document)}\n".encode("utf-8", "replace")
     try:
         path = Path(name)
         left = SUMMARY_BYTES - (path.stat().st_size if path.exists() else 0)
@@ -49,7 +49,7 @@ def write_summary_file(document: Mapping[str, Any], environ: Mapping[str, str]) 
         raise PyimagesError(f"the step's summary {name} cannot be written ({error.strerror})") from error
 
 
-def workflow_commands(document: Mapping[str, Any], *, rootdir: Path, environ: Mapping[str, str]) -> Iterator[str]:
+def make_workflow_commands(document: Mapping[str, Any], *, rootdir: Path, environ: Mapping[str, str]) -> Iterator[str]:
     """Yield the workflow commands that show failures beside the code, those of required images first."""
     allowed = {image["label"] for image in document["images"] if image["allowed_to_fail"]}
     told = [

@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-from pytest_pyimages.results.comparison import patterns
-from pytest_pyimages.results.output.json_report import compared
-from pytest_pyimages.results.output.rows import document_remark
+from pytest_pyimages.results.comparison import group_by_pattern
+from pytest_pyimages.results.output.json_report import read_comparison
+from pytest_pyimages.results.output.rows import make_document_remark
 
 # What would end the element that the data stands in (HTML Standard, 4.12.1.3).
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
-def as_html(document: Mapping[str, Any]) -> str:
+def render_html(document: Mapping[str, Any]) -> str:
     """Return the page: its script may run, and nothing that a suite has named or printed."""
     script, style, page = (
         files("pytest_pyimages.results.output.page").joinpath(f"report.{suffix}").read_text("utf-8")
@@ -56,8 +56,8 @@ def _compact(document: Mapping[str, Any]) -> dict[str, Any]:
     labels = [image["label"] for image in document["images"]]
     names = list(dict.fromkeys(outcome for test in document["tests"] for outcome in test["outcomes"].values()))
     numbers = {name: number for number, name in enumerate(names)}
-    columns, found = compared(document)
-    groups = list(patterns(columns, found))
+    columns, found = read_comparison(document)
+    groups = list(group_by_pattern(columns, found))
     places = {difference.nodeid: place for place, (_, members) in enumerate(groups) for difference in members}
     return {
         "version": document["version"],
@@ -97,7 +97,7 @@ def _summary(document: Mapping[str, Any]) -> str:
 
 def _row(image: Mapping[str, Any], names: list[str]) -> str:
     build = "cached" if image["cached"] else f"{image['build_seconds']:.1f} s"
-    remark = document_remark(image)
+    remark = make_document_remark(image)
     counts = "".join(
         f'<td class="n {html.escape(name)}{" some" if image["counts"].get(name) else ""}">'
         f"{image['counts'].get(name, 0)}</td>"

@@ -8,13 +8,13 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest_pyimages
-from pytest_pyimages.results.comparison import Column, Difference, differences
+from pytest_pyimages.results.comparison import Column, Difference, find_differences
 from pytest_pyimages.results.outcome import Failure, ImageResult
 
 SCHEMA = 1
 
 
-def as_document(
+def make_document(
     results: Mapping[str, ImageResult], *, exit_status: int, started: float, ended: float
 ) -> dict[str, Any]:
     """Return a row per image, and per test its outcome on every image that knows it; see report.schema.json.
@@ -22,7 +22,7 @@ def as_document(
     :param started: seconds since the epoch, like ``ended``.
     """
     nodeids = dict.fromkeys(nodeid for result in results.values() for nodeid in result.outcomes)
-    differing = {difference.nodeid for difference in differences(results)}
+    differing = {difference.nodeid for difference in find_differences(results)}
     return {
         "schema": SCHEMA,
         "version": pytest_pyimages.__version__,
@@ -34,7 +34,7 @@ def as_document(
     }
 
 
-def compared(document: Mapping[str, Any]) -> tuple[tuple[Column, ...], tuple[Difference, ...]]:
+def read_comparison(document: Mapping[str, Any]) -> tuple[tuple[Column, ...], tuple[Difference, ...]]:
     """Return the images of a document that are compared, and the tests that differ between them."""
     known = {label for test in document["tests"] for label in test["outcomes"]}
     images = [image for image in document["images"] if image["label"] in known]
@@ -47,7 +47,7 @@ def compared(document: Mapping[str, Any]) -> tuple[tuple[Column, ...], tuple[Dif
     return columns, found
 
 
-def as_json(document: Mapping[str, Any]) -> str:
+def render_json(document: Mapping[str, Any]) -> str:
     """Return the document as text, with a line for each image and each test."""
     parts = (
         f" {json.dumps(name)}: {_a_line_each(value) if isinstance(value, list) else json.dumps(value)}"

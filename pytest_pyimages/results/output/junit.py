@@ -81,7 +81,7 @@ class JunitSuites:
         yield
         if self._path.is_file():
             tree = ET.parse(self._path)  # noqa: S314 - pytest has written it a moment ago
-            pieces = divided(tree.getroot(), self._results, self._cases)
+            pieces = divide_suites(tree.getroot(), self._results, self._cases)
             with self._path.open("w", encoding="utf-8") as file:
                 file.writelines(('<?xml version="1.0" encoding="utf-8"?>', *pieces))
 
@@ -90,7 +90,7 @@ class JunitSuites:
             cases.file.close()
 
 
-def divided(
+def divide_suites(
     root: ET.Element, results: Mapping[str, ImageResult], ended: Mapping[str, Cases] | None = None
 ) -> Iterator[str]:
     """Yield the text of a junit file with a suite for each image, in the order of the images, instead of its one.

@@ -76,7 +76,7 @@ class LiveStages(Stages):
         self._rows = {label: Row(result=result, since=clock()) for label, result in results.items()}
         self._painted = 0.0
         self._paused = False
-        self._signs = signs_for(self._screen.encoding)
+        self._signs = choose_signs(self._screen.encoding)
 
     def say(self, label: str, text: str) -> None:
         self._change(label, text)
@@ -115,7 +115,7 @@ class LiveStages(Stages):
         self._screen.close()
 
 
-def stages(
+def make_stages(
     terminal: pytest.TerminalReporter | None,
     results: Mapping[str, ImageResult],
     *,
@@ -145,7 +145,7 @@ def of_bytes(done: int, total: int) -> str:
     return f"{done / size:.1f}/{total / size:.1f} {unit}" if total else f"{done / size:.1f} {unit}"
 
 
-def of_seconds(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
     """Return a duration without fractions, in words."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes}m{rest:02}s" if minutes else f"{rest}s"
@@ -161,7 +161,7 @@ class Signs:
     more: str
 
 
-def signs_for(encoding: str) -> Signs:
+def choose_signs(encoding: str) -> Signs:
     """Return signs that an encoding has."""
     signs = Signs(full="━", half="╸", dot="·", more="…")
     try:
@@ -278,7 +278,7 @@ class Block:
         ended = row.result.ended
         words = [row.bad or ("done" if ended and not row.result.stopped else "")]
         words += ["stopped"] if ended and row.result.stopped else []
-        words += [f"{row.result.run_seconds:.1f}s" if ended else of_seconds(self.now - row.since)]
+        words += [f"{row.result.run_seconds:.1f}s" if ended else format_seconds(self.now - row.since)]
         return [("  ".join(word for word in words if word), row.style if ended or row.bad else PLAIN)]
 
     def _stage(self, row: Row, room: int) -> Segments:
@@ -290,5 +290,5 @@ class Block:
         if row.stage == "queued":
             return [(self._cut(row.stage, room), DIM)]
         text = f"{row.stage.partition(' ')[0]} {self.signs.dot} {row.detail}" if row.detail else row.stage
-        time_taken = f"  {of_seconds(self.now - row.since)}"
+        time_taken = f"  {format_seconds(self.now - row.since)}"
         return [(self._cut(text, room - len(time_taken)), PLAIN), (time_taken, DIM)]

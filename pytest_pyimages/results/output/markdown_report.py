@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pytest_pyimages.results.comparison import patterns
-from pytest_pyimages.results.output.json_report import compared
-from pytest_pyimages.results.output.rows import LETTERS, document_remark
+from pytest_pyimages.results.comparison import group_by_pattern
+from pytest_pyimages.results.output.json_report import read_comparison
+from pytest_pyimages.results.output.rows import LETTERS, make_document_remark
 
 MOST_DIFFERENCES = 50
 MOST_FAILURES = 20
@@ -19,19 +19,19 @@ LONGEST_TEXT = 3_000  # characters of a traceback: the end says most
 _SPECIAL = re.compile(r"[\\`*_\[\]()|~#!]")
 
 
-def as_markdown(document: Mapping[str, Any]) -> str:
+def render_markdown(document: Mapping[str, Any]) -> str:
     """Return a table of the images, what differs between them, and the failures."""
     return "\n".join((*_images(document["images"]), *_differences(document), *_failures(document["tests"]))) + "\n"
 
 
-def escaped(text: str) -> str:
+def escape(text: str) -> str:
     """Return text that shows as it is, in one line."""
     return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", html.escape(" ".join(text.split()), quote=False))
 
 
 def _code(text: str) -> str:
     """Return text as code, in one line; in HTML, since backticks of its own would end it."""
-    return f"<code>{escaped(text)}</code>"
+    return f"<code>{escape(text)}</code>"
 
 
 def _images(images: list[Mapping[str, Any]]) -> Iterator[str]:
@@ -45,30 +45,30 @@ def _images(images: list[Mapping[str, Any]]) -> Iterator[str]:
             image["outcome"], "⚠️" if image["allowed_to_fail"] else "❌"
         )
         yield (
-            f"| {mark} {escaped(image['label'])} | {escaped(image['python'])} | {counts} | {build}"
-            f" | {image['run_seconds']:.1f}s | {escaped(document_remark(image))} |"
+            f"| {mark} {escape(image['label'])} | {escape(image['python'])} | {counts} | {build}"
+            f" | {image['run_seconds']:.1f}s | {escape(make_document_remark(image))} |"
         )
 
 
 def _counted(images: list[Mapping[str, Any]]) -> list[str]:
     always = ("passed", "failed", "skipped")
     others = dict.fromkeys(name for image in images for name, number in image["counts"].items() if number)
-    return [*always, *(escaped(name) for name in others if name not in always)]
+    return [*always, *(escape(name) for name in others if name not in always)]
 
 
 def _differences(document: Mapping[str, Any]) -> Iterator[str]:
-    columns, found = compared(document)
+    columns, found = read_comparison(document)
     if len(columns) < 2:
         return
     if not found:
         yield f"\nAll {len(document['tests'])} tests agree on {len(columns)} images."
         return
-    yield f"\n| differs between images | {' | '.join(escaped(column.label) for column in columns)} |"
+    yield f"\n| differs between images | {' | '.join(escape(column.label) for column in columns)} |"
     yield f"|---|{':-:|' * len(columns)}"
-    for pattern, members in patterns(columns, found[:MOST_DIFFERENCES]):
-        yield f"| **{escaped(pattern)}** |{' |' * len(columns)}"
+    for pattern, members in group_by_pattern(columns, found[:MOST_DIFFERENCES]):
+        yield f"| **{escape(pattern)}** |{' |' * len(columns)}"
         for difference in members:
-            letters = " | ".join(escaped(LETTERS.get(outcome, "?")) for outcome in difference.outcomes)
+            letters = " | ".join(escape(LETTERS.get(outcome, "?")) for outcome in difference.outcomes)
             yield f"| {_code(difference.nodeid)} | {letters} |"
     if len(found) > MOST_DIFFERENCES:
         yield f"\n… and {len(found) - MOST_DIFFERENCES} more"
@@ -78,7 +78,7 @@ def _failures(tests: list[Mapping[str, Any]]) -> Iterator[str]:
     failed = [(test["nodeid"], label, told) for test in tests for label, told in test.get("failures", {}).items()]
     for nodeid, label, told in failed[:MOST_FAILURES]:
         text = told["text"][-LONGEST_TEXT:]
-        yield f"\n<details><summary>{_code(f'{nodeid}[{label}]')} {escaped(told['message'])}</summary>\n"
+        yield f"\n<details><summary>{_code(f'{nodeid}[{label}]')} {escape(told['message'])}</summary>\n"
         yield f"<pre>{html.escape(text).replace(chr(10), '&#10;')}</pre>\n</details>"
     if len(failed) > MOST_FAILURES:
         yield f"\n… and {len(failed) - MOST_FAILURES} more failures"

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.results.outcome import ImageResult, Shard, exit_status, worst
+from pytest_pyimages.results.outcome import ImageResult, Shard, exit_status, pick_worst_status
 from pytest_pyimages.results.output.json_reading import JobReport
-from pytest_pyimages.results.problems import no_tests_problem
+from pytest_pyimages.results.problems import describe_missing_tests
 
 _SHOWN = 5  # missing shards that are named
 
@@ -39,7 +39,7 @@ class _Part:
     result: ImageResult
 
 
-def merged(jobs: Sequence[JobReport]) -> Merged:
+def merge_reports(jobs: Sequence[JobReport]) -> Merged:
     """Return one result of all jobs, of which there is at least one.
 
     :raises ConfigurationError: if a test is in several files, or a label means different images.
@@ -54,11 +54,11 @@ def merged(jobs: Sequence[JobReport]) -> Merged:
     incomplete = [label for label, ones in parts.items() if _add_problem(results[label], _missing(ones))]
     _miss_tests(results, different)
     statuses = [exit_status(results), *(job.exit_status for job in different if job.exit_status != _NO_TESTS)]
-    if incomplete or (_fails(results) and worst(statuses) == pytest.ExitCode.OK):
+    if incomplete or (_fails(results) and pick_worst_status(statuses) == pytest.ExitCode.OK):
         statuses.append(int(pytest.ExitCode.TESTS_FAILED))
     return Merged(
         results=results,
-        exit_status=worst(statuses),
+        exit_status=pick_worst_status(statuses),
         started=min(job.started for job in different),
         ended=max(job.started + job.seconds for job in different),
         notes=tuple(notes),
@@ -110,7 +110,9 @@ def _united(label: str, parts: list[_Part], notes: list[str]) -> ImageResult:
         cached=all(result.cached for result in results),
         build_seconds=max(result.build_seconds for result in results),
         run_seconds=max(result.run_seconds for result in results),
-        exit_status=None if None in statuses else worst(status for status in statuses if status is not None),
+        exit_status=None
+        if None in statuses
+        else pick_worst_status(status for status in statuses if status is not None),
         problem=" · ".join(_problems(results)),
         ended=all(result.ended for result in results),
         usage_error=all(result.usage_error for result in results),
@@ -223,5 +225,5 @@ def _miss_tests(results: Mapping[str, ImageResult], jobs: Sequence[JobReport]) -
     red = {label for job in jobs if job.exit_status == _NO_TESTS for label in job.results}
     for label, result in results.items():
         if label in red and result.exit_status == _NO_TESTS and not result.problem and most.found:
-            result.problem = no_tests_problem(result, most)
+            result.problem = describe_missing_tests(result, most)
             result.count("", "error")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_pyimages.errors import PyimagesError
-from pytest_pyimages.results.output.whole_file import write_whole
+from pytest_pyimages.results.output.atomic_file import write_atomically
 
 
 def write_reports(paths: Iterable[Path], document: Mapping[str, Any]) -> list[str]:
@@ -23,22 +23,22 @@ def write_reports(paths: Iterable[Path], document: Mapping[str, Any]) -> list[st
 
 def _text(suffix: str, document: Mapping[str, Any]) -> str:
     if suffix == ".md":
-        from pytest_pyimages.results.output.markdown_report import as_markdown
+        from pytest_pyimages.results.output.markdown_report import render_markdown
 
-        return as_markdown(document)
+        return render_markdown(document)
     if suffix == ".html":
-        from pytest_pyimages.results.output.html_report import as_html
+        from pytest_pyimages.results.output.html_report import render_html
 
-        return as_html(document)
-    from pytest_pyimages.results.output.json_report import as_json
+        return render_html(document)
+    from pytest_pyimages.results.output.json_report import render_json
 
-    return as_json(document)
+    return render_json(document)
 
 
 def _write(path: Path, text: str) -> None:
     try:
         # A lone surrogate, such as Python makes of bytes that are no UTF-8, has no UTF-8 of its own.
-        write_whole(path, [text.encode("utf-8", errors="backslashreplace")])
+        write_atomically(path, [text.encode("utf-8", errors="backslashreplace")])
     except OSError as error:
         raise PyimagesError(
             f"--py-images-report: {path} cannot be written ({error.strerror})", "name another file"

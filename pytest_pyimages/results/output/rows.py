@@ -24,12 +24,12 @@ LETTERS = {
 _ALWAYS = ("passed", "failed", "skipped")
 
 
-def shown_label(result: ImageResult) -> str:
+def mark_label(result: ImageResult) -> str:
     """Return what an image is called: with a "?" where it is allowed to fail."""
     return result.label + ("?" if result.allowed_to_fail else "")
 
 
-def counted_names(results: Sequence[ImageResult], *, collect_only: bool = False) -> list[str]:
+def list_counted(results: Sequence[ImageResult], *, collect_only: bool = False) -> list[str]:
     """Return the outcomes that have a column, in their order."""
     always = () if collect_only else _ALWAYS
     extra = dict.fromkeys(
@@ -42,7 +42,7 @@ def seconds(value: float) -> str:
     return f"{value:.1f}s" if value else "-"
 
 
-def build_time(result: ImageResult) -> str:
+def format_build_time(result: ImageResult) -> str:
     return "cached" if result.cached else seconds(result.build_seconds)
 
 
@@ -50,7 +50,7 @@ def remark(result: ImageResult) -> str:
     """Return what is special about an image."""
     remarks = []
     if result.shard is not None:
-        remarks.append(shard_in_words(asdict(result.shard)))
+        remarks.append(format_shard(asdict(result.shard)))
     if result.allowed_to_fail and result.outcome != "nothing collected":
         if result.failed:
             remarks.append("allowed to fail")
@@ -67,23 +67,23 @@ def remark(result: ImageResult) -> str:
     return " · ".join(remarks)
 
 
-def shard_in_words(shard: Mapping[str, Any]) -> str:
+def format_shard(shard: Mapping[str, Any]) -> str:
     """Return "shard 2/3: 137 of 412 tests", the numbers if they are known; of a shard as documents have it."""
     name = f"shard {shard['index']}/{shard['of']}"
     return name if shard["collected"] is None else f"{name}: {shard['tests']} of {shard['collected']} tests"
 
 
-def document_remark(image: Mapping[str, Any]) -> str:
+def make_document_remark(image: Mapping[str, Any]) -> str:
     """Return what is special about an image, as documents have it."""
-    remarks = [shard_in_words(image["shard"])] if "shard" in image else []
+    remarks = [format_shard(image["shard"])] if "shard" in image else []
     if image["problem"] or image["allowed_to_fail"]:
         remarks.append(image["problem"] or "allowed to fail")
     return " · ".join(remarks)
 
 
-def counts_in_words(result: ImageResult, *, collect_only: bool = False) -> str:
+def format_counts(result: ImageResult, *, collect_only: bool = False) -> str:
     """Return "2 failed, 408 passed": the worst first, as pytest has it."""
-    names = ["failed", *(name for name in counted_names([result]) if name != "failed")]
+    names = ["failed", *(name for name in list_counted([result]) if name != "failed")]
     told = [f"{result.collected} collected"] if collect_only else []
     told += [_number(result.counts[name], name) for name in names if result.counts.get(name)]
     return ", ".join(told) or "no tests"
@@ -94,18 +94,18 @@ def _number(count: int, name: str) -> str:
     return f"{count} {name}s" if name == "error" and count != 1 else f"{count} {name}"
 
 
-def all_in_one_line(results: Sequence[ImageResult]) -> str:
+def summarize_images(results: Sequence[ImageResult]) -> str:
     """Return which images ran, and what became of their tests; images with the same counts are told together."""
     groups: dict[str, list[str]] = {}
     for result in results:
-        groups.setdefault(counts_in_words(result), []).append(shown_label(result))
+        groups.setdefault(format_counts(result), []).append(mark_label(result))
     return " · ".join(f"{', '.join(labels)}: {counts}" for counts, labels in groups.items())
 
 
-def image_lines(results: Sequence[ImageResult], *, collect_only: bool = False) -> Iterator[str]:
+def format_image_lines(results: Sequence[ImageResult], *, collect_only: bool = False) -> Iterator[str]:
     """Yield two lines for each image."""
     for result in results:
         python = f" ({result.python})" if result.python else ""
-        yield f"{shown_label(result)}{python}: {counts_in_words(result, collect_only=collect_only)}"
-        times = f"build {build_time(result)} · run {seconds(result.run_seconds)}"
+        yield f"{mark_label(result)}{python}: {format_counts(result, collect_only=collect_only)}"
+        times = f"build {format_build_time(result)} · run {seconds(result.run_seconds)}"
         yield "  " + " · ".join(told for told in (times, remark(result)) if told)

@@ -12,12 +12,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pytest_pyimages.results.comparison import compared_columns, differences, skipped_everywhere
+from pytest_pyimages.results.comparison import find_differences, find_skipped_everywhere, make_columns
 from pytest_pyimages.results.outcome import ImageResult
-from pytest_pyimages.results.output.comparison_view import STYLES, comparison_lines
+from pytest_pyimages.results.output.comparison_view import STYLES, format_comparison
 from pytest_pyimages.results.output.live import is_ci_log
-from pytest_pyimages.results.output.rows import build_time, counted_names, image_lines, remark, seconds, shown_label
-from pytest_pyimages.results.reports import ALLOWED, with_label
+from pytest_pyimages.results.output.rows import (
+    format_build_time,
+    format_image_lines,
+    list_counted,
+    mark_label,
+    remark,
+    seconds,
+)
+from pytest_pyimages.results.reports import ALLOWED, append_label
 
 UNWRAPPED = 400  # columns: a row of an image stays one line, whatever a terminal makes of a long remark
 
@@ -45,7 +52,7 @@ def write_summary(  # noqa: PLR0913 - all that it is to show
             table = image_table(rows, collect_only=collect_only)
             _write(terminal, _drawn(table, width=UNWRAPPED, has_markup=terminal.hasmarkup))
         else:
-            _write(terminal, [f" {line}" for line in image_lines(rows, collect_only=collect_only)])
+            _write(terminal, [f" {line}" for line in format_image_lines(rows, collect_only=collect_only)])
         for told, ones in _said(rows).items():
             labels = ", ".join(result.label for result in ones)
             terminal.write_line(f" {labels}  {told}", red=not all(result.allowed_to_fail for result in ones))
@@ -103,10 +110,10 @@ def _failed_lines(result: ImageResult) -> Iterator[str]:
             word = "ALLOWED" if result.allowed_to_fail else outcome.upper()
             failure = result.failures.get(nodeid)
             message = f" - {' '.join(failure.message.split())}" if failure is not None and failure.message else ""
-            yield f"{word} {with_label(nodeid, result.label)}{message}"
+            yield f"{word} {append_label(nodeid, result.label)}{message}"
     if result.problem:
         word = "ALLOWED" if result.allowed_to_fail and not result.incomplete else "ERROR"
-        yield f"{word} {with_label('', result.label)} - {result.problem}"
+        yield f"{word} {append_label('', result.label)} - {result.problem}"
 
 
 def _said(results: Sequence[ImageResult]) -> dict[str, list[ImageResult]]:
@@ -122,7 +129,7 @@ def _said(results: Sequence[ImageResult]) -> dict[str, list[ImageResult]]:
 
 def image_table(results: Sequence[ImageResult], *, remarks: bool = True, collect_only: bool = False) -> Table:
     """Return a row per image: version, counts, build and run time, what is special about it."""
-    names = counted_names(results, collect_only=collect_only)
+    names = list_counted(results, collect_only=collect_only)
     table = _table()
     table.add_column("image", no_wrap=True)
     table.add_column("python", no_wrap=True)
@@ -136,10 +143,10 @@ def image_table(results: Sequence[ImageResult], *, remarks: bool = True, collect
         if collect_only:
             counts.insert(0, Text(str(result.collected)))
         table.add_row(
-            Text(shown_label(result), style="red" if result.failed else "green"),
+            Text(mark_label(result), style="red" if result.failed else "green"),
             result.python,
             *counts,
-            build_time(result),
+            format_build_time(result),
             seconds(result.run_seconds),
             Text(remark(result) if remarks else ""),
         )
@@ -162,11 +169,11 @@ def _write_allowed(terminal: pytest.TerminalReporter) -> None:
     for report in allowed:
         crash = getattr(report.longrepr, "reprcrash", None)
         first = crash.message.splitlines()[0] if crash is not None and crash.message else ""
-        line = with_cause(f" ALLOWED {report.nodeid}", first, _width(terminal))
+        line = append_cause(f" ALLOWED {report.nodeid}", first, _width(terminal))
         terminal.write_line(line, yellow=True)
 
 
-def with_cause(line: str, cause: str, width: int) -> str:
+def append_cause(line: str, cause: str, width: int) -> str:
     """Return the line with the cause behind it, cut to the width as pytest cuts its own: not in the log of a CI."""
     whole = f"{line} - {cause}" if cause else line
     if cell_len(whole) <= width or is_ci_log(os.environ):
@@ -176,11 +183,11 @@ def with_cause(line: str, cause: str, width: int) -> str:
 
 
 def _write_comparison(terminal: pytest.TerminalReporter, results: Mapping[str, ImageResult], *, quiet: bool) -> None:
-    columns = compared_columns(results)
+    columns = make_columns(results)
     if len(columns) < 2:
         return
     shows_all = terminal.config.get_verbosity() > 0
-    found, skipped = differences(results), () if quiet else skipped_everywhere(results)
+    found, skipped = find_differences(results), () if quiet else find_skipped_everywhere(results)
     agrees = not quiet and all(
         result.outcome in ("passed", "failed", "nothing collected") and not result.stopped_early
         for result in results.values()
@@ -188,7 +195,7 @@ def _write_comparison(terminal: pytest.TerminalReporter, results: Mapping[str, I
     if found or skipped or agrees:
         terminal.write_line("")
     if found:
-        lines = comparison_lines(columns, found, width=_width(terminal), shows_all=shows_all)
+        lines = format_comparison(columns, found, width=_width(terminal), shows_all=shows_all)
         _write(terminal, _drawn(*lines, width=_width(terminal), has_markup=terminal.hasmarkup))
     if not found and agrees:
         total = len(next(result.outcomes for result in results.values() if result.is_compared))

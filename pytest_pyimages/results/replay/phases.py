@@ -7,7 +7,7 @@ import math
 import pytest
 
 
-def wants_every_phase(config: pytest.Config) -> bool:
+def needs_every_phase(config: pytest.Config) -> bool:
     """Whether anybody makes something of a setup or teardown that passed.
 
     Of pytest's own listeners only junit and --durations do; what others do with it nobody knows. Two thirds of the

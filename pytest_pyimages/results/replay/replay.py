@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_pyimages.errors import BuildError, PyimagesError
-from pytest_pyimages.results.details import LONGEST_MESSAGE, keep_details
+from pytest_pyimages.results.details import LONGEST_MESSAGE, describe_failure
 from pytest_pyimages.results.outcome import NOT_RUN, Failure, ImageResult
-from pytest_pyimages.results.problems import no_tests_problem
+from pytest_pyimages.results.problems import describe_missing_tests
 from pytest_pyimages.results.replay.image_run import ImageRun
 from pytest_pyimages.results.replay.interleaved import Interleaved
-from pytest_pyimages.results.replay.phases import KeptPhases, wants_every_phase
-from pytest_pyimages.results.replay.superseded import take_back_subtests
-from pytest_pyimages.results.reports import ALLOWED, warning_message, warning_place, with_label
+from pytest_pyimages.results.replay.phases import KeptPhases, needs_every_phase
+from pytest_pyimages.results.replay.superseded import remove_subtests
+from pytest_pyimages.results.reports import ALLOWED, append_label, locate_warning, make_warning
 from pytest_pyimages.runs import RunEnd
 from pytest_pyimages.runs.events import (
     Collected,
@@ -79,7 +79,7 @@ class Replay:
         self._hold = session.config.getoption("verbose", 0) <= 0
         self.patience = PATIENCE
         self.debugger: DebuggerTerminal | None = None  # the terminal that one may have
-        self._call_only = not wants_every_phase(session.config)
+        self._call_only = not needs_every_phase(session.config)
         self._phases = KeptPhases(session.config, self._terminal)
 
     def events(self, label: str, events: Sequence[Event]) -> None:
@@ -179,7 +179,7 @@ class Replay:
         if isinstance(event, Passed):
             item = image.items[event.test]
             self._finish_started(image)
-            nodeid = with_label(item.nodeid, result.label)
+            nodeid = append_label(item.nodeid, result.label)
             hook.pytest_runtest_logstart(nodeid=nodeid, location=(item.path, item.line, item.domain))
             for report in image.maker.passed(item, event, call_only=self._call_only):
                 hook.pytest_runtest_logreport(report=report)
@@ -192,15 +192,15 @@ class Replay:
         if image.started != event.nodeid:
             self._finish_started(image)
             image.started = event.nodeid
-            hook.pytest_runtest_logstart(nodeid=with_label(event.nodeid, result.label), location=event.location)
+            hook.pytest_runtest_logstart(nodeid=append_label(event.nodeid, result.label), location=event.location)
         if event.status[0] or event.when == "teardown":  # a setup that passed says nothing yet
             image.reported.add(event.nodeid)
         if event.outcome == "rerun":
-            take_back_subtests(self._session, result, event.nodeid)
+            remove_subtests(self._session, result, event.nodeid)
         result.count(event.nodeid, event.status[0])
         result.durations[event.nodeid] = result.durations.get(event.nodeid, 0.0) + event.duration
         if self._details:
-            keep_details(result, event)
+            describe_failure(result, event)
         hook.pytest_runtest_logreport(report=image.maker.report(event))
         if event.when == "teardown":
             self._finish_started(image)
@@ -208,7 +208,9 @@ class Replay:
     def _finish_started(self, image: ImageRun) -> None:
         if image.started:
             nodeid, image.started = image.started, ""
-            self._hook.pytest_runtest_logfinish(nodeid=with_label(nodeid, image.result.label), location=("", None, ""))
+            self._hook.pytest_runtest_logfinish(
+                nodeid=append_label(nodeid, image.result.label), location=("", None, "")
+            )
 
     def _other(self, image: ImageRun, event: Event) -> None:
         result = image.result
@@ -250,9 +252,9 @@ class Replay:
             result.warnings[told] = result.warnings.get(told, 0) + 1
         self._hook.pytest_warning_recorded.call_historic(
             kwargs={
-                "warning_message": warning_message(event),
+                "warning_message": make_warning(event),
                 "when": event.when,
-                "nodeid": warning_place(event, result.label, self._session.config.invocation_params.dir),
+                "nodeid": locate_warning(event, result.label, self._session.config.invocation_params.dir),
                 "location": None,
             }
         )
@@ -279,9 +281,9 @@ class Replay:
         if self._collect_only and self._terminal is not None:
             if self._session.config.get_verbosity() < -1:
                 counts = Counter(item.nodeid.partition("::")[0] for item in image.items)
-                lines = [f"{with_label(path, image.result.label)}: {count}" for path, count in counts.items()]
+                lines = [f"{append_label(path, image.result.label)}: {count}" for path, count in counts.items()]
             else:
-                lines = [with_label(item.nodeid, image.result.label) for item in image.items]
+                lines = [append_label(item.nodeid, image.result.label) for item in image.items]
             for line in lines:
                 self._terminal.write_line(line)
 
@@ -345,7 +347,7 @@ class Replay:
         for image in self._images.values():
             result = image.result
             if result.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED and not result.problem:
-                result.problem = no_tests_problem(result, most)
+                result.problem = describe_missing_tests(result, most)
                 result.count_no_test("", "error")
                 self._play_collect(image, image.maker.image_error(result.problem, ""))
 

@@ -11,7 +11,7 @@ from pytest_pyimages.errors import PyimagesError
 from pytest_pyimages.inside import coverage as coverage_worker
 from pytest_pyimages.results.output import coverage as results_coverage
 from pytest_pyimages.results.output import coverage_files
-from pytest_pyimages.results.output.coverage import SHOWN_FILES, CoverageReport, missing_lines
+from pytest_pyimages.results.output.coverage import SHOWN_FILES, CoverageReport, format_missing_coverage
 from pytest_pyimages.results.output.coverage_files import Destinations, ReportFiles
 from pytest_pyimages.runs.events import CoverageFile, CoverageLines, CoveragePart, CoverageSaid, Covered, Event
 
@@ -129,7 +129,7 @@ def test_what_only_one_image_covers(tmp_path: Path) -> None:
         " covered only on 3.14",
         "   shop/new.py  1",
     ]
-    assert made.as_document()["files"][0]["covered"][1] == {"images": ["3.12", "3.14"], "lines": [9]}
+    assert made.make_document()["files"][0]["covered"][1] == {"images": ["3.12", "3.14"], "lines": [9]}
 
 
 def test_much_that_only_one_image_covers_is_told_shortly(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_much_that_only_one_image_covers_is_told_shortly(tmp_path: Path) -> None
 
 
 def test_missing_images_of_the_same_reason_share_a_line() -> None:
-    assert missing_lines({"3.9": "old", "3.10": "lost", "3.8": "old"}) == [
+    assert format_missing_coverage({"3.9": "old", "3.10": "lost", "3.8": "old"}) == [
         " coverage is without 3.9, 3.8: old",
         " coverage is without 3.10: lost",
     ]

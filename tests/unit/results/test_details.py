@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_pyimages.results.details import indented
+from pytest_pyimages.results.details import restore_indent
 
 
 @pytest.mark.parametrize(
@@ -23,4 +23,4 @@ from pytest_pyimages.results.details import indented
     ],
 )
 def test_the_first_line_has_its_indent(text: str, indent: str) -> None:
-    assert indented(text) == indent + text
+    assert restore_indent(text) == indent + text

@@ -6,7 +6,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from pytest_pyimages.results import distributions
-from pytest_pyimages.results.distributions import distribution_of, is_standard, removed_in
+from pytest_pyimages.results.distributions import find_distribution, get_removal_version, is_in_standard_library
 
 
 @pytest.mark.parametrize(
@@ -41,20 +41,20 @@ from pytest_pyimages.results.distributions import distribution_of, is_standard, 
     ],
 )
 def test_the_distribution_of_a_module(module: str, distribution: str) -> None:
-    assert distribution_of(module) == distribution
+    assert find_distribution(module) == distribution
 
 
 def test_all_of_them_can_be_asked_for() -> None:
-    named = {distribution_of(module) for module in (*distributions._DISTRIBUTIONS, *distributions._REMOVED)}
+    named = {find_distribution(module) for module in (*distributions._DISTRIBUTIONS, *distributions._REMOVED)}
     assert len(named) > 100
     assert {Requirement(name).name for name in named if name}
 
 
 def test_the_standard_library() -> None:
-    assert is_standard("tomllib")
-    assert is_standard("annotationlib")  # whatever Python runs this test
-    assert is_standard("distutils.core")
-    assert not is_standard("requests")
-    assert removed_in("imp") == "3.12"
-    assert removed_in("cgi") == "3.13"
-    assert removed_in("tomllib") == removed_in("requests") == ""
+    assert is_in_standard_library("tomllib")
+    assert is_in_standard_library("annotationlib")  # whatever Python runs this test
+    assert is_in_standard_library("distutils.core")
+    assert not is_in_standard_library("requests")
+    assert get_removal_version("imp") == "3.12"
+    assert get_removal_version("cgi") == "3.13"
+    assert get_removal_version("tomllib") == get_removal_version("requests") == ""

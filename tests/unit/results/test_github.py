@@ -9,8 +9,8 @@ import pytest
 
 from pytest_pyimages.errors import PyimagesError
 from pytest_pyimages.results.outcome import Failure, ImageResult
-from pytest_pyimages.results.output.github import SUMMARY_BYTES, workflow_commands, write_summary_file
-from pytest_pyimages.results.output.json_report import as_document
+from pytest_pyimages.results.output.github import SUMMARY_BYTES, make_workflow_commands, write_summary_file
+from pytest_pyimages.results.output.json_report import make_document
 
 
 def document(failures: int = 1) -> dict[str, Any]:
@@ -23,11 +23,11 @@ def document(failures: int = 1) -> dict[str, Any]:
             nodeid = f"tests/test_a.py::test_{number}[a,b:c]"
             image.count(nodeid, "failed")
             image.failures[nodeid] = Failure(phase="call", message="50% of\nit", text="", line=7)
-    return as_document(images, exit_status=1, started=0, ended=1)
+    return make_document(images, exit_status=1, started=0, ended=1)
 
 
 def lines(found: dict[str, Any], **environ: str) -> list[str]:
-    return list(workflow_commands(found, rootdir=Path("/src/shop/lib"), environ=environ))
+    return list(make_workflow_commands(found, rootdir=Path("/src/shop/lib"), environ=environ))
 
 
 def test_a_failure_is_shown_beside_its_line() -> None:

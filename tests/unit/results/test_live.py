@@ -22,9 +22,9 @@ from pytest_pyimages.results.output.live import (
     PlainStages,
     Row,
     Stages,
-    of_seconds,
-    signs_for,
-    stages,
+    choose_signs,
+    format_seconds,
+    make_stages,
 )
 from pytest_pyimages.results.output.screen import Screen
 
@@ -255,7 +255,7 @@ def ended(row: Row, *, problem: str = "", stopped: str = "") -> Row:
 
 
 def drawn(*rows: Row, columns: int = 80, lines: int = 20, encoding: str = "utf-8") -> list[str]:
-    block = Block(columns=columns, lines=lines, now=4.0, signs=signs_for(encoding))
+    block = Block(columns=columns, lines=lines, now=4.0, signs=choose_signs(encoding))
     return ["".join(text for text, _ in line).rstrip() for line in block.draw(rows)]
 
 
@@ -375,7 +375,7 @@ def test_signs_of_a_poorer_encoding() -> None:
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.9, "0s"), (59.9, "59s"), (60, "1m00s"), (3725, "62m05s")])
 def test_durations(seconds: float, text: str) -> None:
-    assert of_seconds(seconds) == text
+    assert format_seconds(seconds) == text
 
 
 class Clock:
@@ -478,13 +478,13 @@ def test_where_lines_move(
 ) -> None:
     reporter = Reporter.on(tty)
     cast("Any", reporter).isatty = terminal
-    shown = stages(reporter, {}, verbosity=verbosity, environ=environ)
+    shown = make_stages(reporter, {}, verbosity=verbosity, environ=environ)
     shown.close()
     assert type(shown) is kind
 
 
 def test_nothing_is_shown_without_a_terminal_reporter() -> None:
-    assert type(stages(None, {}, verbosity=0, environ={"TERM": "xterm"})) is Stages
+    assert type(make_stages(None, {}, verbosity=0, environ={"TERM": "xterm"})) is Stages
 
 
 class Lines:

@@ -13,8 +13,8 @@ import pytest
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.results.outcome import Failure, ImageResult, Shard, exit_status
 from pytest_pyimages.results.output.json_reading import JobReport, read_report
-from pytest_pyimages.results.output.json_report import as_document
-from pytest_pyimages.results.output.merging import Merged, merged
+from pytest_pyimages.results.output.json_report import make_document
+from pytest_pyimages.results.output.merging import Merged, merge_reports
 
 DIGEST, DURATIONS = "d" * 64, "e" * 64
 Outcomes = dict[str, str]
@@ -41,7 +41,7 @@ def shard(index: int, of: int = 3, tests: int = 2, *, collected: int = 6, **othe
 def document(*images: ImageResult, status: int | None = None, started: float = 100.0) -> dict[str, Any]:
     results = {one.label: one for one in images}
     code = exit_status(results) if status is None else status
-    return as_document(results, exit_status=code, started=started, ended=started + 5.0)
+    return make_document(results, exit_status=code, started=started, ended=started + 5.0)
 
 
 def jobs(folder: Path, *documents: dict[str, Any]) -> list[JobReport]:
@@ -54,11 +54,11 @@ def jobs(folder: Path, *documents: dict[str, Any]) -> list[JobReport]:
 
 
 def of(folder: Path, *documents: dict[str, Any]) -> Merged:
-    return merged(jobs(folder, *documents))
+    return merge_reports(jobs(folder, *documents))
 
 
 def as_one(whole: Merged) -> dict[str, Any]:
-    return as_document(whole.results, exit_status=whole.exit_status, started=whole.started, ended=whole.ended)
+    return make_document(whole.results, exit_status=whole.exit_status, started=whole.started, ended=whole.ended)
 
 
 def shards(**changes: ImageResult) -> list[dict[str, Any]]:
@@ -90,7 +90,7 @@ def test_what_was_read_is_what_was_written(tmp_path: Path, seed: int) -> None:
         images.append(one)
     written = document(*images)
     results = jobs(tmp_path, written)[0].results
-    assert as_document(results, exit_status=written["exit_status"], started=100.0, ended=105.0) == written
+    assert make_document(results, exit_status=written["exit_status"], started=100.0, ended=105.0) == written
 
 
 def test_different_images_stand_side_by_side(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_the_same_file_twice_counts_once(tmp_path: Path) -> None:
     assert whole.notes == (f"{tmp_path}/2.json has the same content as {tmp_path}/1.json, and is counted once",)
     assert whole.results["3.12"].counts["passed"] == 1
     (job,) = jobs(tmp_path, one)
-    assert merged([job, job]).notes == (f"{tmp_path}/1.json was named twice, and is counted once",)
+    assert merge_reports([job, job]).notes == (f"{tmp_path}/1.json was named twice, and is counted once",)
 
 
 def test_a_label_of_two_images(tmp_path: Path) -> None:
@@ -356,7 +356,7 @@ def test_any_change_is_read_or_refused(tmp_path: Path, seed: int) -> None:
     path = tmp_path / "changed.json"
     path.write_text(json.dumps(whole))
     try:
-        told = as_one(merged([read_report(path)]))
+        told = as_one(merge_reports([read_report(path)]))
     except ConfigurationError as error:
         told = {"refused": str(error)}
     assert json.loads(json.dumps(told))

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_pyimages.project.install_setting import install_entries
 from pytest_pyimages.project.project import Project, find_project
-from pytest_pyimages.results.missing_modules import IniFile, MissingModule, MissingModules, missing_module
+from pytest_pyimages.results.missing_modules import IniFile, MissingModule, MissingModules, parse_missing_module
 from tests.support.project_tree import setuptools_project, write_tree
 
 COLLECTION = """ImportError while importing test module '/src/test_it.py'.
@@ -78,7 +78,7 @@ def collection_error(name: str, statement: str = "") -> str:
     ],
 )
 def test_errors_about_a_module(text: str, name: str, wanted: str) -> None:
-    assert missing_module(text) == MissingModule(name, wanted)
+    assert parse_missing_module(text) == MissingModule(name, wanted)
 
 
 @pytest.mark.parametrize(
@@ -92,10 +92,10 @@ def test_errors_about_a_module(text: str, name: str, wanted: str) -> None:
     ],
 )
 def test_other_errors(text: str) -> None:
-    assert missing_module(text) is None
+    assert parse_missing_module(text) is None
 
 
-def advice(
+def make_hint(
     root: Path,
     *names: str,
     inipath: str = "pyproject.toml",
@@ -110,7 +110,7 @@ def advice(
     for name in names:
         missing.look("3.14", collection_error(name))
         missing.look("3.14", "E   ValueError: something else")
-    return missing.advice("3.14", python=python)
+    return missing.make_hint("3.14", python=python)
 
 
 TOML = "pyproject.toml [tool.pytest.ini_options]"
@@ -173,18 +173,18 @@ EXTRA = setuptools_project('[project.optional-dependencies]\ntest = ["pytest"]')
 )
 def test_what_is_missing_can_be_added(tmp_path: Path, files: dict[str, str], names: list[str], expected: str) -> None:
     write_tree(tmp_path, files)
-    assert advice(tmp_path, *names) == expected
+    assert make_hint(tmp_path, *names) == expected
 
 
 def test_what_the_user_has_chosen_is_kept(tmp_path: Path) -> None:
     write_tree(tmp_path, {"pyproject.toml": ""})
     expected = f'no module named "requests" · add it in {TOML}: py_images_install = ["attrs", "idna>=3", "requests"]'
-    assert advice(tmp_path, "requests", py_images_install="attrs\nidna>=3") == expected
+    assert make_hint(tmp_path, "requests", py_images_install="attrs\nidna>=3") == expected
 
 
 def test_an_override_is_named(tmp_path: Path) -> None:
     write_tree(tmp_path, {"pyproject.toml": ""})
-    said, _, line = advice(tmp_path, "requests", py_images_install="attrs", overridden=True).partition(": ")
+    said, _, line = make_hint(tmp_path, "requests", py_images_install="attrs", overridden=True).partition(": ")
     assert said == 'no module named "requests" · add it in pyproject.toml [[tool.pyimages.overrides]]'
     assert line == 'install = ["attrs", "requests"]'
 
@@ -208,12 +208,12 @@ def test_an_override_is_named(tmp_path: Path) -> None:
 def test_the_line_is_in_the_syntax_of_its_file(tmp_path: Path, inipath: str, text: str, expected: str) -> None:
     if inipath:
         (tmp_path / inipath).write_text(text)
-    assert advice(tmp_path, "a", inipath=inipath) == f'no module named "a" · add it in {expected}'
+    assert make_hint(tmp_path, "a", inipath=inipath) == f'no module named "a" · add it in {expected}'
 
 
 def test_without_any_configuration_there_may_be_a_file_for_it(tmp_path: Path) -> None:
     write_tree(tmp_path, {"pyproject.toml": EXTRA})
-    assert f"add it in {TOML}:" in advice(tmp_path, "a", inipath="")
+    assert f"add it in {TOML}:" in make_hint(tmp_path, "a", inipath="")
 
 
 @pytest.mark.parametrize(
@@ -283,23 +283,23 @@ def test_the_line_of_an_ini_file_means_what_is_chosen(tmp_path: Path, install: l
 )
 def test_modules_of_the_project_itself(tmp_path: Path, files: dict[str, str], name: str, expected: str) -> None:
     write_tree(tmp_path, files)
-    assert advice(tmp_path, name) == expected
+    assert make_hint(tmp_path, name) == expected
 
 
 def test_folders_of_the_project_are_added_to_those_that_are_there(tmp_path: Path) -> None:
     write_tree(
         tmp_path, {"src/shop/__init__.py": "", "pytest.ini": "[pytest]\n", "venv/pyvenv.cfg": "", "venv/no.py": ""}
     )
-    told = advice(tmp_path, "shop", inipath="pytest.ini", pythonpath="lib tests")
+    told = make_hint(tmp_path, "shop", inipath="pytest.ini", pythonpath="lib tests")
     assert told.endswith("add it in pytest.ini [pytest]: pythonpath = lib tests src")
-    assert "py_images_install" in advice(tmp_path, "no", inipath="pytest.ini")
+    assert "py_images_install" in make_hint(tmp_path, "no", inipath="pytest.ini")
 
 
 def test_a_link_to_where_containers_do_not_see(tmp_path: Path) -> None:
     write_tree(tmp_path, {"project/test_it.py": "", "shared.py": ""})
     project = tmp_path / "project"
     (project / "shared.py").symlink_to("../shared.py")
-    assert advice(project, "shared") == (
+    assert make_hint(project, "shared") == (
         f'no module named "shared" · shared.py is a link to {tmp_path}/shared.py, and containers see {project} only'
     )
 
@@ -311,5 +311,5 @@ def test_nothing_is_said_of_images_that_missed_nothing(tmp_path: Path) -> None:
         source=tmp_path,
     )
     missing.look("3.14", collection_error("requests"))
-    assert missing.advice("3.12", python="") == ""
-    assert missing.advice("3.14", python="") == ""
+    assert missing.make_hint("3.12", python="") == ""
+    assert missing.make_hint("3.14", python="") == ""

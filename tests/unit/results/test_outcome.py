@@ -7,10 +7,10 @@ import pytest
 from pytest_pyimages.results.comparison import (
     Column,
     Difference,
-    compared_columns,
-    differences,
-    patterns,
-    skipped_everywhere,
+    find_differences,
+    find_skipped_everywhere,
+    group_by_pattern,
+    make_columns,
 )
 from pytest_pyimages.results.outcome import (
     NOT_RUN,
@@ -94,11 +94,11 @@ def test_differences_are_grouped_by_pattern() -> None:
     }
     for label, one in results.items():
         one.python = f"{label}.1"
-    found = differences(results)
-    columns = compared_columns(results)
+    found = find_differences(results)
+    columns = make_columns(results)
     assert [column.label for column in columns] == ["3.12", "3.13", "3.14"]
     assert found[0] == Difference("b", ("passed", "failed", "failed"))
-    assert [(pattern, [one.nodeid for one in members]) for pattern, members in patterns(columns, found)] == [
+    assert [(pattern, [one.nodeid for one in members]) for pattern, members in group_by_pattern(columns, found)] == [
         ("fails from 3.13 on", ["b"]),
         ("fails only on 3.14", ["d"]),
         ("skipped only on 3.12", ["c"]),
@@ -125,13 +125,13 @@ def test_a_pattern_speaks_of_pythons(outcomes: str, expected: str) -> None:
     words = {".": "passed", "F": "failed", "E": "error", "s": "skipped"}
     labels = {"3.15-rc?": "3.15.0rc2", "3.14-slim": "3.14.4", "3.13": "3.13.1", "3.13-slim": "3.13.9", "3.12": "3.12.1"}
     columns = [Column(label, python) for label, python in (labels | {"3.12-slim": "3.12.1"}).items()]
-    ((pattern, _),) = patterns(columns, [Difference("a", tuple(words[letter] for letter in outcomes))])
+    ((pattern, _),) = group_by_pattern(columns, [Difference("a", tuple(words[letter] for letter in outcomes))])
     assert pattern == expected
 
 
 def test_an_image_whose_python_is_unknown_belongs_to_no_range() -> None:
     columns = [Column("3.12", "3.12.1"), Column("mine/image:1", ""), Column("3.14", "3.14.1"), Column("3.15", "3.15.0")]
-    ((pattern, _),) = patterns(columns, [Difference("a", ("passed", "passed", "failed", "failed"))])
+    ((pattern, _),) = group_by_pattern(columns, [Difference("a", ("passed", "passed", "failed", "failed"))])
     assert pattern == "fails on 3.14, 3.15"
 
 
@@ -141,12 +141,12 @@ def test_what_is_tested_nowhere() -> None:
         "3.13": result("3.13", a="skipped", b="passed", c="passed"),
         "3.99": result("3.99", None, problem="no such image"),
     }
-    assert skipped_everywhere(results) == ("a",)
-    assert skipped_everywhere({"3.99": results["3.99"]}) == ()
+    assert find_skipped_everywhere(results) == ("a",)
+    assert find_skipped_everywhere({"3.99": results["3.99"]}) == ()
 
 
 def test_nothing_differs_when_all_agree() -> None:
-    assert differences({"3.12": result("3.12", a="failed"), "3.13": result("3.13", a="failed")}) == ()
+    assert find_differences({"3.12": result("3.12", a="failed"), "3.13": result("3.13", a="failed")}) == ()
 
 
 def test_an_image_that_was_stopped_before_its_first_test_has_no_column() -> None:
@@ -154,10 +154,10 @@ def test_an_image_that_was_stopped_before_its_first_test_has_no_column() -> None
     stopped.outcomes.update(dict.fromkeys("ab", NOT_RUN))
     stopped.ended = False
     images = {one.label: one for one in (result("3.12", a="failed", b="passed"), stopped)}
-    assert [column.label for column in compared_columns(images)] == ["3.12"]
+    assert [column.label for column in make_columns(images)] == ["3.12"]
     stopped.outcomes["a"] = "passed"
-    assert [column.label for column in compared_columns(images)] == ["3.12", "3.14"]
-    assert [difference.nodeid for difference in differences(images)] == ["a"], "what it did not come to is none"
+    assert [column.label for column in make_columns(images)] == ["3.12", "3.14"]
+    assert [difference.nodeid for difference in find_differences(images)] == ["a"], "what it did not come to is none"
     assert stopped.not_run == 1
     stopped.outcomes["a"], stopped.ended, stopped.problem = NOT_RUN, True, "worker died"
-    assert len(compared_columns(images)) == 2, "it died: that is another matter"
+    assert len(make_columns(images)) == 2, "it died: that is another matter"

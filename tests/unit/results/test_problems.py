@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_pyimages.results.outcome import ImageResult
-from pytest_pyimages.results.problems import run_problem, unknown_options, usage_problem
+from pytest_pyimages.results.problems import describe_problem, describe_usage_error, parse_unknown_options
 from pytest_pyimages.runs.run import RunEnd
 
 ARGPARSE = """\
@@ -53,7 +53,7 @@ CONFTEST = "ImportError while loading conftest '/src/t/conftest.py'.\nt/conftest
     ],
 )
 def test_usage_problem(stderr: str, problem: str, shows_more: bool) -> None:
-    assert usage_problem(stderr, rootdir="/src") == (problem, stderr if shows_more else "")
+    assert describe_usage_error(stderr, rootdir="/src") == (problem, stderr if shows_more else "")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_usage_problem(stderr: str, problem: str, shows_more: bool) -> None:
     ],
 )
 def test_unknown_options(problem: str, expected: tuple[str, ...]) -> None:
-    assert unknown_options(problem) == expected
+    assert parse_unknown_options(problem) == expected
 
 
 @pytest.mark.parametrize(
@@ -83,5 +83,5 @@ def test_unknown_options(problem: str, expected: tuple[str, ...]) -> None:
 def test_what_xdist_has_not_run(status: int, gave_up: str, left: int, expected: str) -> None:
     result = ImageResult(label="3.12", reference="python:3.12", allowed_to_fail=False)
     result.counts["failed"] = 1
-    problem, _ = run_problem(result, RunEnd(status=status), internal="", rootdir="/", gave_up=gave_up, left=left)
+    problem, _ = describe_problem(result, RunEnd(status=status), internal="", rootdir="/", gave_up=gave_up, left=left)
     assert problem == expected

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_pyimages.results.outcome import ImageResult
-from pytest_pyimages.results.regressions import regression_lines, tomorrow_lines
+from pytest_pyimages.results.regressions import format_new_warnings, format_regressions
 
 
 def image(label: str, python: str = "", warnings: tuple[str, ...] = (), **tests: tuple[str, float]) -> ImageResult:
@@ -33,7 +33,7 @@ def test_what_is_worse() -> None:
         e=("passed", 4.0),
         f=("failed", 9.0),
     )
-    assert list(regression_lines(as_results(base, new), "3.12")) == [
+    assert list(format_regressions(as_results(base, new), "3.12")) == [
         "3.14 against 3.12: 2 newly failing, 1 slower, 1 new warning",
         "  fails   a",
         "  fails   c",
@@ -44,7 +44,7 @@ def test_what_is_worse() -> None:
 
 def test_nothing_is_worse() -> None:
     same = as_results(image("3.12", a=("passed", 1.0)), image("3.14", a=("passed", 1.4)), image("3.15"))
-    assert list(regression_lines(same, "3.12")) == ["nothing is worse than on 3.12"]
+    assert list(format_regressions(same, "3.12")) == ["nothing is worse than on 3.12"]
 
 
 def test_many_are_counted() -> None:
@@ -52,7 +52,7 @@ def test_many_are_counted() -> None:
     for number in range(15):
         base.count(f"t{number}", "passed")
         new.count(f"t{number}", "failed")
-    lines = list(regression_lines(as_results(base, new), "3.12"))
+    lines = list(format_regressions(as_results(base, new), "3.12"))
     assert (len(lines), lines[0], lines[-1]) == (12, "3.14 against 3.12: 15 newly failing", "  … and 5 more")
 
 
@@ -76,4 +76,4 @@ OLD, NEW = "DeprecationWarning: old", "DeprecationWarning: new"
 )
 def test_what_only_the_newest_warn_of(images: list[ImageResult], expected: str) -> None:
     lines = [f"warns only on {expected}", f"  {NEW}"] if expected else []
-    assert list(tomorrow_lines(as_results(*images))) == lines
+    assert list(format_new_warnings(as_results(*images))) == lines

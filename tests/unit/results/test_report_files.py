@@ -15,9 +15,9 @@ import jsonschema
 import pytest
 
 from pytest_pyimages.results.outcome import Failure, ImageResult
-from pytest_pyimages.results.output.html_report import as_html
-from pytest_pyimages.results.output.json_report import as_document, as_json
-from pytest_pyimages.results.output.markdown_report import as_markdown
+from pytest_pyimages.results.output.html_report import render_html
+from pytest_pyimages.results.output.json_report import make_document, render_json
+from pytest_pyimages.results.output.markdown_report import render_markdown
 from pytest_pyimages.results.output.report_files import write_reports
 
 HOSTILE = "</script><img src=x onerror=alert(1)>|`*[a](b) \u2028\u202e<!--DATA-->"
@@ -34,7 +34,7 @@ def document() -> dict[str, Any]:
     new.failures[f"test_a.py::test_x[{HOSTILE}]"] = Failure(
         phase="call", message=HOSTILE, text=f"E   {HOSTILE}", sections=(("stdout", HOSTILE),)
     )
-    return as_document({"3.12": old, "3.14": new}, exit_status=1, started=1_800_000_000.0, ended=1_800_000_002.5)
+    return make_document({"3.12": old, "3.14": new}, exit_status=1, started=1_800_000_000.0, ended=1_800_000_002.5)
 
 
 def schema() -> Mapping[str, Any]:
@@ -45,7 +45,7 @@ def schema() -> Mapping[str, Any]:
 
 def test_the_document_is_what_the_schema_says() -> None:
     jsonschema.Draft202012Validator.check_schema(schema())
-    jsonschema.validate(json.loads(as_json(document())), schema(), cls=jsonschema.Draft202012Validator)
+    jsonschema.validate(json.loads(render_json(document())), schema(), cls=jsonschema.Draft202012Validator)
 
 
 @pytest.mark.parametrize("missing", ["schema", "exit_status", "images", "tests"])
@@ -62,7 +62,7 @@ def test_what_differs() -> None:
 
 
 def test_nothing_of_a_suite_is_markup_in_the_page() -> None:
-    page = as_html(document())
+    page = render_html(document())
     assert "<img" not in page
     assert page.count("<script") == page.count("</script>") == 2
     data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
@@ -73,7 +73,7 @@ def test_nothing_of_a_suite_is_markup_in_the_page() -> None:
 
 
 def test_the_page_runs_its_own_script_only() -> None:
-    page = as_html(document())
+    page = render_html(document())
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
     script = re.search(r"<script>(.*?)</script>", page, re.DOTALL)
     assert policy is not None
@@ -85,7 +85,7 @@ def test_the_page_runs_its_own_script_only() -> None:
 
 
 def test_markdown() -> None:
-    lines = as_markdown(document()).split("\n")
+    lines = render_markdown(document()).split("\n")
     assert lines[0] == "| image | python | passed | failed | skipped | build | run | |"
     assert lines[2].startswith("| ✅ 3.12 |")
     assert lines[3].startswith("| ⚠️ 3.14 |")
@@ -100,9 +100,9 @@ def test_markdown() -> None:
 def test_all_agree_in_markdown() -> None:
     image = ImageResult(label="3.12", reference="python:3.12", allowed_to_fail=False, ended=True, exit_status=0)
     image.count("test_a", "passed")
-    found = as_document({"3.12": image, "3.13": image}, exit_status=0, started=0, ended=1)
+    found = make_document({"3.12": image, "3.13": image}, exit_status=0, started=0, ended=1)
     found["images"][1]["label"] = "3.13"
-    assert "All 1 tests agree on 2 images." in as_markdown(found)
+    assert "All 1 tests agree on 2 images." in render_markdown(found)
 
 
 def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
     paths = [tmp_path / "a" / "r.json", tmp_path / "r.md", tmp_path / "r.html", tmp_path / "no" / "r.json"]
     (problem,) = write_reports(paths, document())
     assert problem.startswith(f"--py-images-report: {paths[-1]} cannot be written (")
-    assert json.loads(paths[0].read_text()) == json.loads(as_json(document()))
+    assert json.loads(paths[0].read_text()) == json.loads(render_json(document()))
     assert paths[1].read_text().startswith("| image")
     assert paths[2].read_text().startswith("<!doctype html>")
     assert {path.name for path in tmp_path.iterdir()} == {"a", "no", "r.md", "r.html"}

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from pytest_pyimages.results.outcome import NOT_RUN, ImageResult, Shard
-from pytest_pyimages.results.output.rows import all_in_one_line, image_lines, remark
-from pytest_pyimages.results.output.terminal import image_table, with_cause, write_summary
+from pytest_pyimages.results.output.rows import format_image_lines, remark, summarize_images
+from pytest_pyimages.results.output.terminal import append_cause, image_table, write_summary
 
 LABELS = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.14-slim", "3.15-rc")
 LONG = "tests/test_representation.py::test_repr_is_stable_across_versions"
@@ -141,9 +141,9 @@ def test_an_allowed_failure_is_cut_to_the_width(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.delenv("BUILD_NUMBER", raising=False)
     monkeypatch.setenv(variable, "1")
     cause = "one two three four"
-    assert with_cause(" ALLOWED t[3.15-rc]", cause, 32) == expected
-    assert with_cause(" ALLOWED t[3.15-rc]", cause, 40) == f" ALLOWED t[3.15-rc] - {cause}"
-    assert with_cause(" ALLOWED t[3.15-rc]", "", 10) == " ALLOWED t[3.15-rc]", "an id is there to be copied"
+    assert append_cause(" ALLOWED t[3.15-rc]", cause, 32) == expected
+    assert append_cause(" ALLOWED t[3.15-rc]", cause, 40) == f" ALLOWED t[3.15-rc] - {cause}"
+    assert append_cause(" ALLOWED t[3.15-rc]", "", 10) == " ALLOWED t[3.15-rc]", "an id is there to be copied"
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_what_is_tested_nowhere_is_told(second: str, expected: str) -> None:
     ],
 )
 def test_all_in_one_line(results: list[ImageResult], expected: str) -> None:
-    assert all_in_one_line(results) == expected
+    assert summarize_images(results) == expected
 
 
 @pytest.mark.parametrize(("problem", "expected"), [("", "interrupted · 2 not run"), ("worker died", "see below")])
@@ -189,7 +189,7 @@ def test_what_was_not_run_is_told_once(problem: str, expected: str) -> None:
 def test_what_was_only_collected() -> None:
     image = result("3.12", t_file="error")
     image.collected = 7
-    lines = list(image_lines([image], collect_only=True))
+    lines = list(format_image_lines([image], collect_only=True))
     assert lines[0] == "3.12 (3.14.4): 7 collected, 1 error"
     assert [column.header for column in image_table([image], collect_only=True).columns][2:4] == ["tests", "error"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 _MODE = 0o644
 
 
-def write_whole(path: Path, content: Iterable[bytes]) -> None:
+def write_atomically(path: Path, content: Iterable[bytes]) -> None:
     """Write a file beside its place and move it there; make its folders.
 
     :raises OSError: nothing is left of it then, and what was there before stays.
