@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 LINE_CHARACTERS = 500
 
@@ -40,3 +41,15 @@ def clean_line(text: str) -> str:
     """Return the text as one line without any escape: node ids and other names stand at the start of lines."""
     text = clean(text)
     return text if text.isprintable() else _LINE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def suggest(word: str, choices: Iterable[str], *, otherwise: str = "") -> str:
+    """Return a hint for an unknown word: the choice that is most like it.
+
+    :param otherwise: the hint if none is like it; empty: all choices.
+    """
+    import difflib  # only errors need it
+
+    choices = list(choices)
+    near = difflib.get_close_matches(word, choices, n=1)
+    return f"did you mean {near[0]}?" if near else otherwise or f"choose from {', '.join(choices)}"

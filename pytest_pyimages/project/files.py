@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from packaging.dependency_groups import CyclicDependencyGroup, resolve_dependency_groups
+from packaging.errors import ExceptionGroup
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.project.setup_py import SetupScript, read_setup_script
+from pytest_pyimages.text import one_line, suggest
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -180,3 +183,24 @@ def distribution_names(requirements: Iterable[str]) -> frozenset[str]:
     """Return the normalised names in PEP 508 strings."""
     found = (parsed(requirement) for requirement in requirements)
     return frozenset(canonicalize_name(requirement.name) for requirement in found if requirement is not None)
+
+
+def expand_group(groups: Table, name: str, *, path: Path) -> tuple[str, ...]:
+    """Return the PEP 508 strings of a dependency group and of the groups that it includes (PEP 735).
+
+    :param groups: the table [dependency-groups].
+    :param path: the file that holds it.
+    :raises ConfigurationError: for a group that does not exist, includes itself, or is malformed.
+    """
+    try:
+        return tuple(dict.fromkeys(resolve_dependency_groups(groups, name)))
+    except ExceptionGroup as errors:
+        error = errors.exceptions[0]
+        if isinstance(error, LookupError):
+            unknown = str(error).split("'")[1]
+            hint = suggest(unknown, map(canonicalize_name, groups), otherwise="add it")
+        elif isinstance(error, CyclicDependencyGroup):
+            hint = "remove one of these include-group entries"
+        else:
+            hint = 'write a list of requirements and {include-group = "name"} entries'
+        raise ConfigurationError(f"{path} [dependency-groups] {name}: {one_line(error)}", hint) from errors

@@ -10,8 +10,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.project.files import ProjectFiles, lines, parsed, read_toml, table
-from pytest_pyimages.project.groups import expanded_group
+from pytest_pyimages.project.files import ProjectFiles, expand_group, lines, parsed, read_toml, table
 from pytest_pyimages.project.metadata import Metadata
 from pytest_pyimages.project.plugins import Ini
 from pytest_pyimages.project.requirements import own_extras
@@ -120,7 +119,7 @@ def _group(value: str, files: ProjectFiles) -> tuple[str, ...]:
     """Return the requirements of ``[PATH:]NAME``, as pip takes it."""
     folder, colon, name = value.rpartition(":")
     path = files.root / folder if colon else files.root / "pyproject.toml"
-    return expanded_group(table(read_toml(path), "dependency-groups"), name, path=path)
+    return expand_group(table(read_toml(path), "dependency-groups"), name, path=path)
 
 
 def _known_extras(extras: Sequence[str], metadata: Metadata) -> Sequence[str]:

@@ -14,13 +14,13 @@ from pytest_pyimages.project.files import (
     ProjectFiles,
     declares_project,
     distribution_names,
+    expand_group,
     parsed,
     read_ini,
     read_project_files,
     read_toml,
     table,
 )
-from pytest_pyimages.project.groups import expanded_group
 from pytest_pyimages.project.install_setting import configured_needs, install_entries
 from pytest_pyimages.project.kind import Kind, build_kind, build_scripts, source_files
 from pytest_pyimages.project.lockfiles.locks import Lock, Wanted, locked_versions
@@ -234,7 +234,7 @@ class _Installation:
         path = self.files.root / "pyproject.toml"
         groups = dict.fromkeys(group for one in needs for group in one.groups)
         tables = table(self.files.pyproject, "dependency-groups")
-        listed = {text for group in groups for text in expanded_group(tables, group, path=path)}
+        listed = {text for group in groups for text in expand_group(tables, group, path=path)}
         return (
             *([f".[{','.join(self.extras)}]"] if self.extras else []),
             *(f"--group {group}" for group in groups),

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from pytest_pyimages.project.files import ProjectFiles, Table, read_toml, table, texts
-from pytest_pyimages.project.groups import expanded_group
+from pytest_pyimages.project.files import ProjectFiles, Table, expand_group, read_toml, table, texts
 from pytest_pyimages.project.metadata import Metadata
 from pytest_pyimages.project.poetry import poetry_requirements
 
@@ -74,7 +73,7 @@ def _groups(files: ProjectFiles) -> Iterator[Needs]:
     for name in groups:
         place = closeness(name)
         if place is not None:
-            requirements = expanded_group(groups, name, path=files.root / "pyproject.toml")
+            requirements = expand_group(groups, name, path=files.root / "pyproject.toml")
             origin = f"group {name} (pyproject.toml)"
             yield Needs(origin=origin, closeness=place, groups=(name,), requirements=requirements)
 
@@ -138,7 +137,7 @@ def _hatch(files: ProjectFiles) -> Iterator[Needs]:
         requirements += _hatch_list(environments, name, "extra-dependencies")
         chosen = _hatch_list(environments, name, "dependency-groups")
         for group in chosen:
-            requirements += expanded_group(groups, group, path=files.root / "pyproject.toml")
+            requirements += expand_group(groups, group, path=files.root / "pyproject.toml")
         yield Needs(
             origin=f"hatch environment {name} ({file})",
             closeness=place,

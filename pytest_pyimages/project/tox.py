@@ -13,6 +13,7 @@ from pytest_pyimages.project.files import (
     ProjectFiles,
     Sections,
     Table,
+    expand_group,
     lines,
     parse_ini,
     parsed,
@@ -21,7 +22,6 @@ from pytest_pyimages.project.files import (
     table,
     texts,
 )
-from pytest_pyimages.project.groups import expanded_group
 from pytest_pyimages.project.requirements import own_extras
 from pytest_pyimages.project.suite_needs import Needs, closeness
 
@@ -83,7 +83,7 @@ def _needs(files: ProjectFiles, environment: _Environment, file: str, name: str)
             requirements.append(line)
     known = table(files.pyproject, "dependency-groups")
     for group in environment.groups:
-        requirements += expanded_group(known, group, path=files.root / "pyproject.toml")
+        requirements += expand_group(known, group, path=files.root / "pyproject.toml")
     return Needs(
         origin=f"tox environment {environment.name} ({file})",
         extras=tuple(dict.fromkeys(extras)),

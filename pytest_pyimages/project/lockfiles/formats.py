@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from packaging.pylock import Pylock, PylockValidationError
 from packaging.specifiers import InvalidSpecifier
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion
@@ -20,11 +21,12 @@ from packaging.version import InvalidVersion
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.project.files import Table, parsed, read_toml, table, texts, unreadable
 from pytest_pyimages.project.poetry import python_marker, specifiers
+from pytest_pyimages.text import one_line
 
 # Lines of a file's address and hash: nine tenths of a lock file, and of the time that it takes to read one.
 _ARTIFACTS = re.compile(r"^(?:sdist = \{.*\}|[ \t]+\{ ?(?:url|file) = .*\},?)$", re.MULTILINE)
-# Where a locked distribution comes from instead of an index: pylock.toml's keys, Pipenv's and PDM's.
-_ELSEWHERE = frozenset("vcs directory archive path file url editable git hg svn bzr ref revision".split())
+# Where a locked distribution comes from instead of an index: Pipenv's and PDM's keys.
+_ELSEWHERE = frozenset("path file url editable git hg svn bzr ref revision".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,7 @@ class LockFile:
     """What a lock file says."""
 
     path: Path
-    format_version: str
-    is_known: bool  # whether that version is one that can be read; if not, the rest is empty
+    problem: str = ""  # why nothing of it can be used
     requires_python: str = ""  # a specifier set
     environments: tuple[str, ...] = ()  # markers, one of which is to admit the environment; for all, if there is none
     packages: tuple[LockedPackage, ...] = ()
@@ -64,20 +65,22 @@ def read_lock_file(path: Path) -> LockFile:
     :raises ConfigurationError: if it cannot be read, or is not even TOML or JSON.
     """
     if path.name == "Pipfile.lock":
-        return _pipfile(path, _read_json(path))
-    readers: Mapping[str, Callable[[Path, Table], LockFile]] = {
-        "uv.lock": _uv,
-        "poetry.lock": _poetry,
-        "pdm.lock": _pdm,
-    }
-    return readers.get(path.name, _pylock)(path, read_toml(path, without=_ARTIFACTS))
+        return _read_pipfile(path, _read_json(path))
+    readers = {"uv.lock": _read_uv, "poetry.lock": _read_poetry, "pdm.lock": _read_pdm}
+    if path.name in readers:
+        return readers[path.name](path, read_toml(path, without=_ARTIFACTS))
+    return _read_pylock(path, read_toml(path))
 
 
-def _uv(path: Path, document: Table) -> LockFile:
+def _unknown_version(path: Path, version: str) -> LockFile:
+    return LockFile(path=path, problem=f"format version {version or '(none)'} is not known")
+
+
+def _read_uv(path: Path, document: Table) -> LockFile:
     # Revisions are compatible with each other, versions are not ("Lockfile versioning" in uv's documentation).
     version = str(document.get("version", ""))
     if version != "1":
-        return LockFile(path=path, format_version=version, is_known=False)
+        return _unknown_version(path, version)
     packages = []
     for entry in _tables(document.get("package")):
         nested = (*table(entry, "optional-dependencies").values(), entry.get("dependencies"))
@@ -91,46 +94,46 @@ def _uv(path: Path, document: Table) -> LockFile:
         )
     return LockFile(
         path=path,
-        format_version=version,
-        is_known=True,
         requires_python=_text(document, "requires-python"),
         environments=texts(document.get("supported-markers")),
         packages=tuple(packages),
     )
 
 
-def _pylock(path: Path, document: Table) -> LockFile:
+def _read_pylock(path: Path, document: Table) -> LockFile:
     version = str(document.get("lock-version", ""))
     if version.partition(".")[0] != "1":
-        return LockFile(path=path, format_version=version, is_known=False)
-    entries = tuple(_tables(document.get("packages")))
+        return _unknown_version(path, version)
+    try:
+        lock = Pylock.from_dict(document)
+    except PylockValidationError as error:
+        return LockFile(path=path, problem=f"not valid ({one_line(error)})")
     packages = []
-    for entry in entries:
-        marker = _all_of([_text(entry, "marker"), _python(_text(entry, "requires-python"))])
+    for package in lock.packages:
+        marker = _all_of([str(package.marker or ""), _python(str(package.requires_python or ""))])
         packages.append(
             LockedPackage(
-                name=_name(entry),
-                version="" if _ELSEWHERE & set(entry) else _text(entry, "version"),
+                name=package.name,
+                version="" if package.is_direct else str(package.version or ""),
                 markers=(marker,) if marker else (),
-                edges=tuple(Edge(_name(edge), _text(edge, "version")) for edge in _tables(entry.get("dependencies"))),
+                edges=tuple(Edge(_name(edge), _text(edge, "version")) for edge in package.dependencies or ()),
             )
         )
     return LockFile(
         path=path,
-        format_version=version,
-        is_known=True,
-        requires_python=_text(document, "requires-python"),
-        environments=texts(document.get("environments")),
+        requires_python=str(lock.requires_python or ""),
+        environments=tuple(map(str, lock.environments or ())),
         packages=tuple(packages),
-        has_edges=any("dependencies" in entry for entry in entries),  # which the specification leaves to the tool
+        # which the specification leaves to the tool
+        has_edges=any(package.dependencies is not None for package in lock.packages),
     )
 
 
-def _poetry(path: Path, document: Table) -> LockFile:
+def _read_poetry(path: Path, document: Table) -> LockFile:
     metadata = table(document, "metadata")
     version = str(metadata.get("lock-version", ""))
     if version.partition(".")[0] not in {"1", "2"}:
-        return LockFile(path=path, format_version=version, is_known=False)
+        return _unknown_version(path, version)
     packages = []
     for entry in _tables(document.get("package")):
         source = _text(table(entry, "source"), "type")
@@ -145,8 +148,6 @@ def _poetry(path: Path, document: Table) -> LockFile:
         )
     return LockFile(
         path=path,
-        format_version=version,
-        is_known=True,
         requires_python=_poetry_python(_text(metadata, "python-versions")),
         packages=tuple(packages),
     )
@@ -168,11 +169,11 @@ def _poetry_python(constraint: str) -> str:
         return ""
 
 
-def _pdm(path: Path, document: Table) -> LockFile:
+def _read_pdm(path: Path, document: Table) -> LockFile:
     metadata = table(document, "metadata")
     version = str(metadata.get("lock_version", ""))
     if version.partition(".")[0] != "4":
-        return LockFile(path=path, format_version=version, is_known=False)
+        return _unknown_version(path, version)
     packages = []
     for entry in _tables(document.get("package")):
         marker = _text(entry, "marker")
@@ -187,8 +188,6 @@ def _pdm(path: Path, document: Table) -> LockFile:
     targets = [_pdm_target(target) for target in _tables(metadata.get("targets"))]
     return LockFile(
         path=path,
-        format_version=version,
-        is_known=True,
         environments=tuple(targets) if all(targets) else (),
         packages=tuple(packages),
     )
@@ -202,10 +201,10 @@ def _pdm_target(target: Table) -> str:
     return _all_of([_python(_text(target, "requires_python")), f"sys_platform == '{system}'" if system else ""])
 
 
-def _pipfile(path: Path, document: Table) -> LockFile:
+def _read_pipfile(path: Path, document: Table) -> LockFile:
     version = str(table(document, "_meta").get("pipfile-spec", ""))
     if version != "6":
-        return LockFile(path=path, format_version=version, is_known=False)
+        return _unknown_version(path, version)
     packages = []
     for group in document:
         for name, entry in table(document, group).items() if group != "_meta" else ():
@@ -224,8 +223,6 @@ def _pipfile(path: Path, document: Table) -> LockFile:
     minor = ".".join(python.split(".")[:2])
     return LockFile(
         path=path,
-        format_version=version,
-        is_known=True,
         requires_python=f"=={minor}.*" if "." in minor else "",
         packages=tuple(packages),
         has_edges=False,

@@ -105,9 +105,8 @@ def find_lock(root: Path, wanted: Wanted, *, name: str) -> tuple[Lock | None, tu
     notes: list[str] = []
     best, most = None, 0
     for file in _files(root, own):
-        if not file.is_known:
-            version = file.format_version or "(none)"
-            notes.append(f"{file.path.name}: format version {version} is not known; versions are chosen without it")
+        if file.problem:
+            notes.append(f"{file.path.name}: {file.problem}; versions are chosen without it")
         covered = len(asked & {package.name for package in file.packages if package.version})
         if covered > most:
             best, most = file, covered

@@ -229,14 +229,16 @@ def test_markers_of_the_project_tell_versions_apart(tmp_path: Path) -> None:
     ids=" and ".join,
 )
 def test_of_several_files_the_most_trusted_is_taken(tmp_path: Path, files: list[str], origin: str) -> None:
-    pylock = 'lock-version = "1.0"\n[[packages]]\nname = "idna"\nversion = "3.4"\n'
+    archive = 'sdist = { path = "idna-3.4.tar.gz", hashes = { sha256 = "00" } }'
+    pylock = f'lock-version = "1.0"\ncreated-by = "a tool"\n[[packages]]\nname = "idna"\nversion = "3.4"\n{archive}'
     texts = {name: uv_lock(uv_package("idna", "3.4")) if name == "uv.lock" else pylock for name in files}
     assert found(write_tree(tmp_path, texts), "idna").origin == origin
 
 
 def test_of_several_files_the_one_that_covers_more_is_taken(tmp_path: Path) -> None:
     """An export for production has nothing of the tests."""
-    pylock = 'lock-version = "1.0"\n[[packages]]\nname = "idna"\nversion = "3.4"\n'
+    archive = 'sdist = { path = "idna-3.4.tar.gz", hashes = { sha256 = "00" } }'
+    pylock = f'lock-version = "1.0"\ncreated-by = "a tool"\n[[packages]]\nname = "idna"\nversion = "3.4"\n{archive}'
     write_tree(
         tmp_path,
         {"pylock.toml": pylock, "uv.lock": uv_lock(uv_package("idna", "3.4"), uv_package("pytest-mock", "3.14.0"))},

@@ -23,15 +23,17 @@ PYLOCK = """
     requires-python = ">=3.10"
     marker = "python_version < '3.12' or 'x' == 'y'"
     index = "https://index.example/simple"
-    wheels = [{ name = "numpy.whl", url = "https://files.example/numpy.whl", hashes = { sha256 = "00" } }]
+    wheels = [{ url = "https://files.example/numpy-2.2.6-py3-none-any.whl", hashes = { sha256 = "00" } }]
     [[packages]]
     name = "numpy"
     version = "2.3.5"
     marker = "python_version >= '3.12'"
+    sdist = { url = "https://files.example/numpy-2.3.5.tar.gz", hashes = { sha256 = "00" } }
     [[packages]]
     name = "pytest"
     version = "8.4.2"
     marker = "'test' in dependency_groups"
+    sdist = { url = "https://files.example/pytest-8.4.2.tar.gz", hashes = { sha256 = "00" } }
     [[packages]]
     name = "cloned"
     version = "1.0"
@@ -196,28 +198,25 @@ def locked(root: Path, name: str, text: str, *requirements: str) -> Lock:
 def test_pylock(tmp_path: Path) -> None:
     lock = locked(tmp_path, "pylock.toml", PYLOCK, "numpy", "cloned", "built", "fetched")
     assert lock.constraints == (
-        "numpy==2.2.6 ; (python_version < '3.12' or 'x' == 'y') and (python_version >= '3.10')",
-        "numpy==2.3.5 ; python_version >= '3.12'",
+        'numpy==2.2.6 ; (python_version < "3.12" or "x" == "y") and (python_version >= \'3.10\')',
+        'numpy==2.3.5 ; python_version >= "3.12"',
         "pytest==8.4.2",
     )
     assert lock.requires_python == ">=3.10"
-    assert lock.environments == ("sys_platform == 'linux'", "sys_platform == 'darwin'")
+    assert lock.environments == ('sys_platform == "linux"', 'sys_platform == "darwin"')
 
 
 def test_pylock_may_say_what_depends_on_what(tmp_path: Path) -> None:
-    text = """
-        lock-version = "1.1"
-        [[packages]]
-        name = "requests"
-        version = "2.31.0"
-        dependencies = [{ name = "idna" }]
-        [[packages]]
-        name = "idna"
-        version = "3.4"
-        [[packages]]
-        name = "sphinx"
-        version = "8.0.0"
-    """
+    packages = "".join(
+        f'[[packages]]\nname = "{name}"\nversion = "{version}"\n{more}\n'
+        f'sdist = {{ path = "{name}-{version}.tar.gz", hashes = {{ sha256 = "00" }} }}\n'
+        for name, version, more in [
+            ("requests", "2.31.0", 'dependencies = [{ name = "idna" }]'),
+            ("idna", "3.4", ""),
+            ("sphinx", "8.0.0", ""),
+        ]
+    )
+    text = f'lock-version = "1.1"\ncreated-by = "a tool"\n{packages}'
     assert locked(tmp_path, "pylock.toml", text, "requests").constraints == ("idna==3.4", "requests==2.31.0")
 
 
@@ -293,6 +292,13 @@ def test_formats_of_the_future_are_not_guessed_at(tmp_path: Path, name: str, tex
     lock, notes = find_lock(tmp_path, Wanted(requirements=("idna", "numpy"), is_complete=True), name="")
     assert lock is None
     assert notes == (f"{name}: format version {version} is not known; versions are chosen without it",)
+
+
+def test_a_pylock_that_is_not_valid_is_left_alone_with_a_note(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"pylock.toml": PYLOCK.replace('created-by = "a tool"', "")})
+    lock, notes = find_lock(tmp_path, Wanted(requirements=("numpy",), is_complete=True), name="")
+    assert lock is None
+    assert notes == ("pylock.toml: not valid (Missing required value in 'created-by'); versions are chosen without it",)
 
 
 @pytest.mark.parametrize(

@@ -193,7 +193,7 @@ def test_the_setting_replaces_the_discovery(
     [
         pytest.param([".[tset]"], 'the project has no extra "tset"', "did you mean test?", id="extra"),
         pytest.param([".[xyz]"], 'the project has no extra "xyz"', "there is test, fast", id="no-such-extra"),
-        pytest.param(["--group test"], 'there is no group "test"', "did you mean tests?", id="group"),
+        pytest.param(["--group test"], "Dependency group 'test' not found", "did you mean tests?", id="group"),
         pytest.param(["-r gone.txt"], "there is no file ROOT/gone.txt", "correct the path", id="file"),
         pytest.param(["-r"], "-r has no value", "write .[extra]", id="no-file"),
         pytest.param(["attrs", "--group"], "--group has no value", "write .[extra]", id="no-group"),

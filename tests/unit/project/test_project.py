@@ -271,21 +271,27 @@ def test_only_a_wheel_is_built_again_for_its_sources(tmp_path: Path) -> None:
         ),
         pytest.param(
             {"pyproject.toml": "[dependency-groups]\ndev=[{include-group='Test'}]\ntest=[{include-group='dev'}]"},
-            "dev -> test -> dev includes itself",
+            "[dependency-groups] dev: Cyclic dependency group include",
             "include-group",
             id="circle",
         ),
         pytest.param(
             {"pyproject.toml": "[dependency-groups]\ntests=[{include-group='bsae'}]\nbase=[]"},
-            'there is no group "bsae", which tests includes',
+            "[dependency-groups] tests: Dependency group 'bsae' not found",
             "did you mean base?",
             id="unknown-group",
         ),
         pytest.param(
-            {"pyproject.toml": "[dependency-groups]\ntest='pytest'"}, "test is not a list", "write", id="no-list"
+            {"pyproject.toml": "[dependency-groups]\ntest='pytest'"},
+            "[dependency-groups] test: ",
+            "write a list",
+            id="no-list",
         ),
         pytest.param(
-            {"pyproject.toml": "[dependency-groups]\ntest=[{a=1}]"}, "test holds {'a': 1}", "entry", id="no-entry"
+            {"pyproject.toml": "[dependency-groups]\ntest=[{a=1}]"},
+            "[dependency-groups] test: Invalid dependency group item: {'a': 1}",
+            "entries",
+            id="no-entry",
         ),
         pytest.param(
             {"pyproject.toml": "[tool.poetry.group.test.dependencies]\npytest='^x'"},
