@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_pyimages.cli.project import Place
 from pytest_pyimages.cli.run_tests import NO_IMAGES
-from pytest_pyimages.containers import Ownership, Source
+from pytest_pyimages.containers import Lease, Source
 from pytest_pyimages.errors import BuildError, ConfigurationError, PyimagesError
 from pytest_pyimages.host import OWN_INI, OWN_OPTIONS, Invocation, wants_images
 from pytest_pyimages.images import BuiltImage, ImagePlan
@@ -68,8 +68,8 @@ def run_in_image(  # noqa: PLR0913 - all that its container is told
             environment={**plan.environment, **settings.container_environment},
         )
         sys.stdout.flush()
-        with Ownership() as owner:
-            return attend(engine, owner, source, job, terminal)
+        with Lease() as lease:
+            return attend(engine, lease, source, job, terminal)
     finally:
         engine.close()
         interruptions.restore()

@@ -17,7 +17,7 @@ from pytest_pyimages.cli.project import Place, at_project, pytest_arguments
 from pytest_pyimages.cli.quantities import age_text, parse_age, parse_size, size_text
 from pytest_pyimages.cli.stored import Stored, look
 from pytest_pyimages.cli.table import table_lines
-from pytest_pyimages.containers import Ownership
+from pytest_pyimages.containers import Lease
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.engines.labels import LABEL
 from pytest_pyimages.errors import ConfigurationError, EngineError
@@ -66,9 +66,9 @@ def _parsed(option: str, text: str | None, parse: Callable[[str], T]) -> T | Non
 
 def _prune(place: Place, *, arguments: Namespace, limits: Limits) -> int:
     dry_run: bool = arguments.dry_run
-    with closing(place.engine()) as engine, Ownership() as owner:
-        dead = owner.abandoned(engine)
-        problems = () if dry_run else owner.sweep(engine)
+    with closing(place.engine()) as engine, Lease() as lease:
+        dead = lease.find_abandoned(engine)
+        problems = () if dry_run else lease.sweep(engine)
         stored = look(place, engine)
         if arguments.stale:
             limits = replace(limits, is_stale=lambda image: stored.states.of(image) in STALE)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_pyimages.facade import lazy_names
 
 if TYPE_CHECKING:
-    from pytest_pyimages.containers.leases import Ownership, state_directory
+    from pytest_pyimages.containers.leases import Lease, state_directory
     from pytest_pyimages.containers.skipped_folders import BUILD_OUTPUT, NO_SOURCE, VERSION_CONTROL
     from pytest_pyimages.containers.source import Source, Witness, is_empty, refused_mount, witnesses
 
@@ -15,7 +15,7 @@ __all__ = [
     "BUILD_OUTPUT",
     "NO_SOURCE",
     "VERSION_CONTROL",
-    "Ownership",
+    "Lease",
     "Source",
     "Witness",
     "is_empty",
@@ -26,7 +26,7 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "leases": "Ownership state_directory",
+        "leases": "Lease state_directory",
         "skipped_folders": "BUILD_OUTPUT NO_SOURCE VERSION_CONTROL",
         "source": "Source Witness is_empty refused_mount witnesses",
     },

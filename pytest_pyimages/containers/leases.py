@@ -1,4 +1,4 @@
-"""Whose containers and volumes are whose: labels, a lock that shows a live session, and the sweep after dead ones."""
+"""A session's lease on its containers and volumes: labels, a held file lock, and the sweep after dead sessions."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from pytest_pyimages.engines import Engine, Leftover
 from pytest_pyimages.engines.labels import CREATED_LABEL, HOST_LABEL, KIND_LABEL, LABEL, SESSION_LABEL
 from pytest_pyimages.errors import ConfigurationError, EngineError
 
-FOREIGN_HOURS = 24  # what another host's session left is swept when it is older than this and nothing of it runs
+FOREIGN_HOURS = 24  # another host's leaked containers are removed when older than this and none of its session runs
 
 
 def state_directory() -> Path:
-    """Return this user's own folder for locks: below XDG_CACHE_HOME, or ~/.cache (XDG Base Directory Specification).
+    """Return this user's folder for file locks: below XDG_CACHE_HOME, or ~/.cache (XDG Base Directory Specification).
 
-    :raises ConfigurationError: if it cannot be made, or belongs to somebody else.
+    :raises ConfigurationError: if it cannot be created, or belongs to another user.
     """
     path = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pytest-pyimages"
     try:
@@ -41,7 +41,7 @@ def state_directory() -> Path:
 
 
 def host_identity(directory: Path) -> str:
-    """Return what tells this host's lock folder from every other that an engine may serve, as 16 hex digits."""
+    """Return a digest of this host and its lock folder, as 16 hex digits: an engine may serve several hosts."""
     stat = directory.stat()
     parts = [socket.gethostname(), str(directory), str(stat.st_dev), str(stat.st_ino)]
     machine = Path("/etc/machine-id")
@@ -50,8 +50,8 @@ def host_identity(directory: Path) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-class Ownership:
-    """This session's claim on what it creates. The operating system gives the lock up when the process dies."""
+class Lease:
+    """Marks what a session creates as its own. The operating system releases the file lock when the process dies."""
 
     def __init__(self, directory: Path | None = None) -> None:
         self._directory = state_directory() if directory is None else directory
@@ -64,7 +64,7 @@ class Ownership:
 
     @property
     def build_locks(self) -> Path:
-        """The folder for the locks of builds."""
+        """The folder for the file locks of builds."""
         path = self._directory / "builds"
         path.mkdir(mode=0o700, exist_ok=True)
         return path
@@ -72,7 +72,7 @@ class Ownership:
     def _path(self, session: str) -> Path:
         return self._locks / f"{session}.lock"
 
-    def __enter__(self) -> Ownership:
+    def __enter__(self) -> Lease:
         self._lock.acquire(timeout=0)
         return self
 
@@ -82,12 +82,12 @@ class Ownership:
         self._lock.release()
         self._path(self.session).unlink(missing_ok=True)
 
-    def name(self) -> str:
+    def new_name(self) -> str:
         """Return a new name for a container or volume."""
         return f"pyimages-{self.session}-{uuid4().hex[:8]}"
 
     def labels(self, kind: str) -> dict[str, str]:
-        """Return the labels that everything short-lived carries from its creation on."""
+        """Return the labels of a container or volume that the session creates."""
         return {
             LABEL: "1",
             SESSION_LABEL: self.session,
@@ -97,20 +97,20 @@ class Ownership:
         }
 
     def sweep(self, engine: Engine) -> tuple[str, ...]:
-        """Remove what dead sessions left behind; return a line for each thing that could not be removed."""
-        left = self.abandoned(engine)
-        problems = remove(engine, left)
+        """Remove leaked containers and volumes of dead sessions; return a problem for each that stays."""
+        left = self.find_abandoned(engine)
+        problems = remove_leftovers(engine, left)
         for session in {entry.labels[SESSION_LABEL] for entry in left if entry.labels.get(HOST_LABEL) == self.host}:
             self._path(session).unlink(missing_ok=True)
         self._forget_dead_sessions()
         return problems
 
     def _forget_dead_sessions(self) -> None:
-        """Remove the locks of sessions that were killed before they had anything; young ones may not be held yet."""
+        """Remove the old file locks of sessions that were killed before they created anything."""
         for path in self._locks.glob("*.lock"):
             try:
                 is_old = time.time() - path.stat().st_mtime > FOREIGN_HOURS * 3600
-            except FileNotFoundError:  # given up a moment ago
+            except FileNotFoundError:  # released a moment ago
                 continue
             if is_old and path != self._path(self.session) and self._is_dead(path):
                 path.unlink(missing_ok=True)
@@ -125,8 +125,8 @@ class Ownership:
         lock.release()
         return True
 
-    def abandoned(self, engine: Engine) -> tuple[Leftover, ...]:
-        """Return what dead sessions left behind."""
+    def find_abandoned(self, engine: Engine) -> tuple[Leftover, ...]:
+        """Return the leaked containers and volumes of dead sessions."""
         left = engine.leftovers(LABEL)
         running = {entry.labels.get(SESSION_LABEL, "") for entry in left if entry.is_running}
         return tuple(entry for entry in left if self._is_abandoned(entry, running))
@@ -141,8 +141,8 @@ class Ownership:
         return self._is_dead(self._path(session))
 
 
-def remove(engine: Engine, entries: Iterable[Leftover]) -> tuple[str, ...]:
-    """Remove containers, then volumes; return a line for each that could not be removed."""
+def remove_leftovers(engine: Engine, entries: Iterable[Leftover]) -> tuple[str, ...]:
+    """Remove containers, then volumes; return a problem for each that stays."""
     problems = []
     for entry in sorted(entries, key=lambda entry: entry.kind):
         try:
@@ -153,6 +153,6 @@ def remove(engine: Engine, entries: Iterable[Leftover]) -> tuple[str, ...]:
         except EngineError as error:
             command = "docker rm -f -v" if entry.kind == "container" else "docker volume rm"
             problems.append(
-                f"{entry.kind} {entry.name} is left ({error.message}); remove it with: {command} {entry.name}"
+                f"{entry.kind} {entry.name} was not removed ({error.message}); remove it with: {command} {entry.name}"
             )
     return tuple(problems)

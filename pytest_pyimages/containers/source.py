@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pytest_pyimages.containers.leases import Ownership
+from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.skipped_folders import NOT_COPIED
 from pytest_pyimages.engines import Engine, Mount
 from pytest_pyimages.errors import EngineError, PyimagesError
@@ -87,7 +87,7 @@ class Source:
             return changed
 
     @contextmanager
-    def mounted(self, engine: Engine, owner: Ownership) -> Iterator[tuple[tuple[Mount, ...], Callable[[str], None]]]:
+    def mounted(self, engine: Engine, lease: Lease) -> Iterator[tuple[tuple[Mount, ...], Callable[[str], None]]]:
         """Yield the mounts to create a container with, and what to do with its id before it is started."""
         if self.mode == "copy":
             yield (), lambda container: engine.upload(container, "/", tar_stream(self.root))
@@ -95,9 +95,9 @@ class Source:
         with ExitStack() as stack:
 
             def volume(options: dict[str, str]) -> tuple[str, str]:
-                name = owner.name()
+                name = lease.new_name()
                 stack.callback(engine.remove_volume, name)
-                return name, engine.create_volume(name, labels=owner.labels("source"), options=options)
+                return name, engine.create_volume(name, labels=lease.labels("source"), options=options)
 
             # The engine's own folders: they exist, lie on one file system, and are removed with whatever is in them.
             _, upper = volume({})

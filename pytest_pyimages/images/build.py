@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from pytest_pyimages.containers import Ownership, Source
+from pytest_pyimages.containers import Lease, Source
 from pytest_pyimages.engines import Engine, ImageInfo
 from pytest_pyimages.engines.labels import LABEL, PYTHON_LABEL
 from pytest_pyimages.errors import BuildError
@@ -52,7 +52,7 @@ class Builder:
         *,
         engine: Engine,
         bases: BaseImages,
-        owner: Ownership,
+        lease: Lease,
         source: Source,
         network: Callable[[ImagePlan], HostNetwork],
         say: Callable[[str, str], None],
@@ -61,7 +61,7 @@ class Builder:
     ) -> None:
         self._engine = engine
         self._bases = bases
-        self._owner = owner
+        self._lease = lease
         self._source = source
         self._network = network
         self._say = say
@@ -92,7 +92,7 @@ class Builder:
             if self._maker is None:
                 step = InstallStep(
                     engine=self._engine,
-                    owner=self._owner,
+                    lease=self._lease,
                     source=self._source,
                     network=self._network,
                     progress=self._progress,
@@ -133,7 +133,7 @@ class Builder:
         )
 
     def _build_once(self, plan: ImagePlan, base: ImageInfo, reference: str) -> tuple[ImageInfo, bool]:
-        lock = FileLock(self._owner.build_locks / f"{reference.rpartition(':')[2]}.lock", thread_local=False)
+        lock = FileLock(self._lease.build_locks / f"{reference.rpartition(':')[2]}.lock", thread_local=False)
         try:
             lock.acquire(timeout=0)
         except Timeout:

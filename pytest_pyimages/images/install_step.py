@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_pyimages.containers import BUILD_OUTPUT, NO_SOURCE, Ownership, Source, refused_mount, witnesses
+from pytest_pyimages.containers import BUILD_OUTPUT, NO_SOURCE, Lease, Source, refused_mount, witnesses
 from pytest_pyimages.engines import STDOUT, ContainerSpec, Engine, Mount
 from pytest_pyimages.engines.labels import KIND_LABEL, LABEL
 from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound
@@ -78,14 +78,14 @@ class InstallStep:
         self,
         *,
         engine: Engine,
-        owner: Ownership,
+        lease: Lease,
         source: Source,
         network: Callable[[ImagePlan], HostNetwork],
         progress: Callable[[str, str], None],
         note: Callable[[str], None],
     ) -> None:
         self._engine = engine
-        self._owner = owner
+        self._lease = lease
         self._source = source
         self._network = network
         self._progress = progress
@@ -144,16 +144,16 @@ class InstallStep:
 
     def _live(self, plan: ImagePlan, new: NewImage, future: Future[Installed]) -> None:
         """Set the future's result as soon as the image is there: what is removed then keeps nobody waiting."""
-        engine, owner = self._engine, self._owner
+        engine, lease = self._engine, self._lease
         engine.create_volume(CACHE_VOLUME, labels={LABEL: "1", KIND_LABEL: "cache"}, options={})
         way = self._way(plan)
-        with self._source.mounted(engine, owner) as (mounts, prepare):
-            name = owner.name()
+        with self._source.mounted(engine, lease) as (mounts, prepare):
+            name = lease.new_name()
             spec = ContainerSpec(
                 name=name,
                 image=new.start,
                 command=("sh", "-c", FIND_PYTHON, "sh", BOOTSTRAP),
-                labels=owner.labels("build"),
+                labels=lease.labels("build"),
                 user=new.user,
                 mounts=(
                     *mounts,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, BinaryIO
 
-from pytest_pyimages.containers import Ownership, Source, refused_mount, witnesses
+from pytest_pyimages.containers import Lease, Source, refused_mount, witnesses
 from pytest_pyimages.engines import STDOUT, ContainerSpec, ContainerStream, Engine
 from pytest_pyimages.errors import EngineError, PyimagesError
 from pytest_pyimages.runs.run import NO_GIT_OWNER_CHECK
@@ -40,7 +40,7 @@ class _SourceMissingError(Exception):
     """The command was not run: the source is not what this host has."""
 
 
-def attend(engine: Engine, owner: Ownership, source: Source, job: Attended, terminal: HostTerminal | None) -> int:
+def attend(engine: Engine, lease: Lease, source: Source, job: Attended, terminal: HostTerminal | None) -> int:
     """Run the command to its end, remove its container, and return its exit status.
 
     :param terminal: where it is shown and typed to; None for plain output and no input.
@@ -48,23 +48,23 @@ def attend(engine: Engine, owner: Ownership, source: Source, job: Attended, term
     """
     for _ in range(2):
         try:
-            return _attend_once(engine, owner, source, job, terminal)
+            return _attend_once(engine, lease, source, job, terminal)
         except _SourceMissingError as missing:
             if not source.fall_back(str(missing)):
                 raise PyimagesError(f"the source is not visible inside: {missing}") from missing
     raise PyimagesError("the source is not visible inside")
 
 
-def _attend_once(engine: Engine, owner: Ownership, source: Source, job: Attended, terminal: HostTerminal | None) -> int:
+def _attend_once(engine: Engine, lease: Lease, source: Source, job: Attended, terminal: HostTerminal | None) -> int:
     token = secrets.token_hex(8)
     attendant = files("pytest_pyimages.inside").joinpath("attendant.py").read_text("utf-8")
-    with source.mounted(engine, owner) as (mounts, prepare):
+    with source.mounted(engine, lease) as (mounts, prepare):
         container = engine.create_container(
             ContainerSpec(
-                name=owner.name(),
+                name=lease.new_name(),
                 image=job.image,
                 command=(job.python, "-c", attendant),
-                labels=owner.labels("run"),
+                labels=lease.labels("run"),
                 environment={**NO_GIT_OWNER_CHECK, **({"TERM": terminal.kind} if terminal else {})},
                 mounts=mounts,
                 terminal=terminal is not None,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_pyimages.containers import Ownership, Source, Witness, refused_mount
+from pytest_pyimages.containers import Lease, Source, Witness, refused_mount
 from pytest_pyimages.engines import STDOUT, ContainerSpec, ContainerStream, Engine
 from pytest_pyimages.errors import EngineError
 from pytest_pyimages.runs.events import Beat, Debugger, End, Event, Exit, NoSource, Shown
@@ -88,9 +88,9 @@ class _Progress:
 class Run:
     """One container. ``execute`` belongs to one thread; ``stop`` and ``kill`` may come from any other."""
 
-    def __init__(self, engine: Engine, owner: Ownership, source: Source, spec: RunSpec) -> None:
+    def __init__(self, engine: Engine, lease: Lease, source: Source, spec: RunSpec) -> None:
         self._engine = engine
-        self._owner = owner
+        self._lease = lease
         self._source = source
         self._spec = spec
         self._token = secrets.token_hex(4)
@@ -111,13 +111,13 @@ class Run:
         :param printed: given what the suite prints outside of pytest's capture, as it comes.
         :raises EngineError: where the engine fails before the worker could say anything.
         """
-        with self._source.mounted(self._engine, self._owner) as (mounts, prepare):
+        with self._source.mounted(self._engine, self._lease) as (mounts, prepare):
             container = self._engine.create_container(
                 ContainerSpec(
-                    name=self._owner.name(),
+                    name=self._lease.new_name(),
                     image=self._spec.image,
                     command=(self._spec.python, WORKER),
-                    labels=self._owner.labels("run" if self._spec.report is None else "report"),
+                    labels=self._lease.labels("run" if self._spec.report is None else "report"),
                     environment=NO_GIT_OWNER_CHECK,
                     working_dir="/",
                     mounts=mounts,

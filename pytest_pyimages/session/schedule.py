@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_pyimages.containers import Ownership, Source, state_directory, witnesses
+from pytest_pyimages.containers import Lease, Source, state_directory, witnesses
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
 from pytest_pyimages.host import OWN_INI, OWN_OPTIONS, Settings
@@ -89,7 +89,7 @@ class Schedule:
         self._built: list[str] = []  # ids of new images
         lock = _image_lock(settings.lock_file)  # may be refused: before anything has to be given back
         self._cleanup = ExitStack()
-        self._owner = self._cleanup.enter_context(Ownership())
+        self._lease = self._cleanup.enter_context(Lease())
         self._bases = BaseImages(
             engine,
             policy=settings.pull,
@@ -100,7 +100,7 @@ class Schedule:
         self._builder = Builder(
             engine=engine,
             bases=self._bases,
-            owner=self._owner,
+            lease=self._lease,
             source=source,
             network=_network,
             say=lambda label, text: self._put(Said(label, text)),
@@ -178,7 +178,7 @@ class Schedule:
 
     def _sweep(self) -> None:
         try:
-            self.notes += self._owner.sweep(self._engine)
+            self.notes += self._lease.sweep(self._engine)
         except EngineError as error:
             self.notes.append(f"what earlier sessions may have left was not looked for ({error.message})")
 
@@ -247,7 +247,7 @@ class Schedule:
             if not missing:
                 ended(end, None)
 
-        run = Run(self._engine, self._owner, self._source, spec)
+        run = Run(self._engine, self._lease, self._source, spec)
         with self._lock:
             if self._closing:
                 return ""

@@ -76,7 +76,7 @@ def _nothing_is_left(_turn: None, engine: DockerEngine, host: str) -> Iterator[N
     while left and time.monotonic() < deadline:
         time.sleep(0.2)
         left = leaked()
-    remove(engine, left)  # one test's leak is not the next one's
+    remove_leftovers(engine, left)  # one test's leak is not the next one's
     assert not left
 
 

@@ -19,7 +19,7 @@ from uuid import uuid4
 import docker.errors
 import pytest
 
-from pytest_pyimages.containers.leases import Ownership
+from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.source import Source
 from pytest_pyimages.engines.base import Mount
 from pytest_pyimages.engines.docker import DockerEngine
@@ -242,11 +242,11 @@ def test_engine_on_another_machine_gets_neither_network_nor_folders(
     )
     environ = {**os.environ, "http_proxy": "http://localhost:1", "PIP_FIND_LINKS": str(wheels)}
     notes: list[str] = []
-    with Ownership() as owner:
+    with Lease() as lease:
         builder = Builder(
             engine=engine,
             bases=BaseImages(engine, say=lambda *_: None, progress=lambda *_: None),
-            owner=owner,
+            lease=lease,
             source=Source(job.folder),
             network=lambda plan: plan_network(plan, environ),
             say=lambda label, text: None,

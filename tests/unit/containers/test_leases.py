@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from pytest_pyimages.containers.leases import Ownership
+from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.engines.base import Leftover
 from pytest_pyimages.engines.labels import CREATED_LABEL, HOST_LABEL, KIND_LABEL, LABEL, SESSION_LABEL
 from pytest_pyimages.errors import EngineError
@@ -47,7 +47,7 @@ def leftover(
 
 
 def test_a_dead_session_of_this_host_is_swept_and_a_live_one_is_not(tmp_path: Path) -> None:
-    with Ownership(tmp_path) as mine, Ownership(tmp_path) as other:
+    with Lease(tmp_path) as mine, Lease(tmp_path) as other:
         engine = SweptEngine(
             leftover("dead", mine.host),
             leftover("dead", mine.host, kind="volume"),
@@ -59,7 +59,7 @@ def test_a_dead_session_of_this_host_is_swept_and_a_live_one_is_not(tmp_path: Pa
 
 
 def test_another_hosts_leftovers_are_left_alone_for_a_day(tmp_path: Path) -> None:
-    with Ownership(tmp_path) as mine:
+    with Lease(tmp_path) as mine:
         engine = SweptEngine(leftover("young", "elsewhere", age=3600), leftover("old", "elsewhere", age=25 * 3600))
         mine.sweep(engine)
     assert engine.removed == ["container-old"]
@@ -67,7 +67,7 @@ def test_another_hosts_leftovers_are_left_alone_for_a_day(tmp_path: Path) -> Non
 
 def test_another_hosts_session_with_a_container_that_runs_is_in_use(tmp_path: Path) -> None:
     """Somebody's shell may be open for days."""
-    with Ownership(tmp_path) as mine:
+    with Lease(tmp_path) as mine:
         engine = SweptEngine(
             leftover("shell", "elsewhere", age=25 * 3600, is_running=True),
             leftover("shell", "elsewhere", age=25 * 3600, kind="volume"),
@@ -79,7 +79,7 @@ def test_another_hosts_session_with_a_container_that_runs_is_in_use(tmp_path: Pa
 
 
 def test_what_belongs_to_no_session_is_left_alone(tmp_path: Path) -> None:
-    with Ownership(tmp_path) as mine:
+    with Lease(tmp_path) as mine:
         cache = Leftover(kind="volume", id="cache", name="cache", labels={LABEL: "1", KIND_LABEL: "cache"})
         engine = SweptEngine(cache)
         mine.sweep(engine)
@@ -87,7 +87,7 @@ def test_what_belongs_to_no_session_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_removed_is_named_with_the_command(tmp_path: Path) -> None:
-    with Ownership(tmp_path) as mine:
+    with Lease(tmp_path) as mine:
         engine = SweptEngine(leftover("dead", mine.host), fails=True)
         (line,) = mine.sweep(engine)
     assert "device busy" in line
@@ -95,13 +95,13 @@ def test_what_cannot_be_removed_is_named_with_the_command(tmp_path: Path) -> Non
 
 
 def test_the_lock_file_goes_with_the_session(tmp_path: Path) -> None:
-    with Ownership(tmp_path) as mine:
+    with Lease(tmp_path) as mine:
         assert (tmp_path / "sessions" / f"{mine.session}.lock").exists()
     assert list((tmp_path / "sessions").iterdir()) == []
 
 
 def test_locks_of_sessions_that_were_killed_go_after_a_day(tmp_path: Path) -> None:
-    with Ownership(tmp_path) as mine, Ownership(tmp_path) as other:
+    with Lease(tmp_path) as mine, Lease(tmp_path) as other:
         folder = tmp_path / "sessions"
         for name in ("old", "young"):
             (folder / f"{name}.lock").touch()
@@ -113,10 +113,10 @@ def test_locks_of_sessions_that_were_killed_go_after_a_day(tmp_path: Path) -> No
 
 
 def test_labels_tell_session_and_host(tmp_path: Path) -> None:
-    mine = Ownership(tmp_path)
+    mine = Lease(tmp_path)
     labels = mine.labels("build")
     assert labels[SESSION_LABEL] == mine.session
     assert labels[HOST_LABEL] == mine.host
     assert labels[KIND_LABEL] == "build"
-    assert Ownership(tmp_path).host == mine.host
-    assert Ownership(tmp_path).session != mine.session
+    assert Lease(tmp_path).host == mine.host
+    assert Lease(tmp_path).session != mine.session

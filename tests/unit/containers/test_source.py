@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pyimages.containers.leases import Ownership
+from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.source import WITNESSES, Source, tar_stream, witnesses
 from pytest_pyimages.engines.base import Mount
 from pytest_pyimages.errors import PyimagesError
@@ -71,23 +71,23 @@ def test_witnesses_are_a_few_regular_files(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def owner(tmp_path: Path) -> Ownership:
-    return Ownership(tmp_path)
+def lease(tmp_path: Path) -> Lease:
+    return Lease(tmp_path)
 
 
-def test_overlay_is_three_volumes_that_go_away(tmp_path: Path, owner: Ownership) -> None:
+def test_overlay_is_three_volumes_that_go_away(tmp_path: Path, lease: Lease) -> None:
     engine = FakeEngine()
     source = Source(Path("/src/project"))
-    with source.mounted(engine, owner) as (mounts, _prepare):
+    with source.mounted(engine, lease) as (mounts, _prepare):
         assert len(engine.volumes) == 3
         assert [(mount.kind, mount.target) for mount in mounts] == [("volume", "/src/project")]
     assert engine.volumes == {}
 
 
-def test_copy_mounts_nothing_and_uploads(tmp_path: Path, owner: Ownership) -> None:
+def test_copy_mounts_nothing_and_uploads(tmp_path: Path, lease: Lease) -> None:
     engine = FakeEngine()
     source = Source(tmp_path, "copy")
-    with source.mounted(engine, owner) as (mounts, prepare):
+    with source.mounted(engine, lease) as (mounts, prepare):
         assert mounts == ()
         prepare("container")
     assert engine.calls[-1].startswith("upload")
