@@ -13,7 +13,7 @@ from uuid import uuid4
 import docker
 import pytest
 
-from pytest_pyimages.containers.leases import host_identity, remove, state_directory
+from pytest_pyimages.containers.leases import host_identity, remove_leftovers, state_directory
 from pytest_pyimages.engines.base import ContainerSpec, Leftover
 from pytest_pyimages.engines.docker import DockerEngine, connect
 from pytest_pyimages.engines.labels import CREATED_LABEL, HOST_LABEL, KIND_LABEL, LABEL, SESSION_LABEL
