@@ -11,7 +11,7 @@ from pytest_pyimages.engines import BuildContext, Engine, ImageInfo
 from pytest_pyimages.engines.labels import KIND_LABEL, LABEL, PROJECT_LABEL, RECIPE_LABEL, ROOT_LABEL
 from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound
 from pytest_pyimages.images.dockerfile import ARGUMENT
-from pytest_pyimages.images.failures import install_failure, refuse_other_python, tail
+from pytest_pyimages.images.failures import make_build_error, require_python, shorten_log
 from pytest_pyimages.images.install_log import InstallLog
 from pytest_pyimages.images.install_step import InstallStep, NewImage
 from pytest_pyimages.images.plan import ImagePlan
@@ -57,7 +57,7 @@ class Maker:
 
         :raises BuildError: with what went wrong and the last lines of the log.
         """
-        refuse_other_python(plan, base)
+        require_python(plan, base)
         labels = {
             LABEL: "1",
             KIND_LABEL: "environment",
@@ -97,7 +97,7 @@ class Maker:
         new = NewImage(start=start.id, user=user, extends=extends, reference=reference, labels=labels)
         installed = self._step.run(plan, new)
         if not installed.succeeded:
-            raise install_failure(plan, installed, self._network(plan))
+            raise make_build_error(plan, installed, self._network(plan))
 
     def _dockerfile_image(self, plan: ImagePlan, base: ImageInfo) -> ImageInfo:
         """Return what the user's Dockerfile makes of the base image; the base image if there is none."""
@@ -127,7 +127,7 @@ class Maker:
                     raise BuildError("stopped while it was built")
         except EngineError as error:
             problem = network.redaction.redacted(f"{dockerfile.path.name}: {error.message}")
-            raise BuildError(problem, log=network.redaction.redacted(tail("\n".join(log)))) from error
+            raise BuildError(problem, log=network.redaction.redacted(shorten_log("\n".join(log)))) from error
         found = self._engine.find_image(reference)
         if found is None:
             raise BuildError(f"{dockerfile.path.name} was built and its image is not there", "try again")

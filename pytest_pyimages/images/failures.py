@@ -1,4 +1,4 @@
-"""A failed install step, as the error of its image: what could not be installed, why, and what to do now."""
+"""Turn a failed installation into its image's error: what could not be installed, why, and a hint."""
 
 from __future__ import annotations
 
@@ -7,98 +7,98 @@ from packaging.version import InvalidVersion, Version
 
 from pytest_pyimages.engines import ImageInfo
 from pytest_pyimages.errors import BuildError
-from pytest_pyimages.images.build_faults import build_fault
-from pytest_pyimages.images.causes import (
-    install_cause,
-    is_about_python,
-    last_words,
-    readable_lines,
-    system_cause,
-    unbuilt,
-)
 from pytest_pyimages.images.install_step import Installed
 from pytest_pyimages.images.plan import ImagePlan
+from pytest_pyimages.images.symptoms import (
+    diagnose_build,
+    find_install_cause,
+    find_last_line,
+    find_system_cause,
+    find_unbuilt,
+    is_about_python,
+    read_lines,
+)
 from pytest_pyimages.indexes import HostNetwork, index_faults, is_about_packages
 from pytest_pyimages.matrix import ImageTag
 
 LOG_LINES = 30
 
 
-def tail(log: str) -> str:
+def shorten_log(log: str) -> str:
     """Return the last lines of a log."""
-    return "\n".join(readable_lines(log)[-LOG_LINES:])
+    return "\n".join(read_lines(log)[-LOG_LINES:])
 
 
-def refuse_other_python(plan: ImagePlan, base: ImageInfo) -> None:
-    """Say before anything is installed what an installer could only say after the project's build tool has run.
+def require_python(plan: ImagePlan, base: ImageInfo) -> None:
+    """Check the project's requires-python: installers do so only after they have run its build backend.
 
-    Official images tell their Python in ``PYTHON_VERSION``; where nothing does in full, the installer has the word.
+    Official images name their Python in ``PYTHON_VERSION``; without a full version the check is left to the installer.
 
-    :raises BuildError: the project is not for the image's Python.
+    :raises BuildError: the project does not support the image's Python.
     """
     required = plan.project.requires_python
     if plan.project.kind == "none" or plan.recipe.dockerfile is not None or not required:
         return
     try:
         python = Version(base.environment.get("PYTHON_VERSION", ""))
-        admitted = SpecifierSet(required)
+        supported = SpecifierSet(required)
     except (InvalidSpecifier, InvalidVersion):
         return
-    if len(python.release) == 3 and not admitted.contains(python.base_version):  # a candidate counts, as for installers
+    if len(python.release) == 3 and not supported.contains(python.base_version):  # installers accept candidates, too
         problem = f"not installable: the project requires Python {required}, and this image has {python}"
-        raise BuildError(problem, _without(plan.tag))
+        raise BuildError(problem, _suggest_removal(plan.tag))
 
 
-def install_failure(plan: ImagePlan, installed: Installed, network: HostNetwork) -> BuildError:
-    """Return what is to be told of an install step that has failed."""
+def make_build_error(plan: ImagePlan, installed: Installed, network: HostNetwork) -> BuildError:
+    """Return the error of an image whose install step failed."""
     result, log = installed.result, installed.log
+    hint = ""
     if result.get("status") == 127 and "no Python found" in log:
-        return BuildError(f"{plan.tag.reference} has no Python", "name an image that has one", log=tail(log))
-    if "nosource" in result:
-        return BuildError(f"the source is not visible inside: {result['nosource']}", log=tail(log))
-    if result.get("failed") in ("setup", "apt", "lock"):
-        problem, hint = _configured(plan, installed)
-        return BuildError(problem, hint, log=tail(log))
-    problem, hint = _not_installable(plan, log, network)
-    return BuildError(problem, hint, log=tail(log))
+        problem, hint = f"{plan.tag.reference} has no Python", "choose an image that has one"
+    elif "nosource" in result:
+        problem = f"the source is not visible in the container: {result['nosource']}"
+    elif result.get("failed") == "setup":
+        problem = f"py_images_setup: `{result.get('command')}` failed with status {result.get('status')}"
+        problem = _join(problem, find_last_line(log))
+    elif result.get("failed") == "apt":
+        problem = f"py_images_apt: {', '.join(plan.recipe.apt)} cannot be installed"
+        problem = _join(problem, find_system_cause(log))
+    elif result.get("failed") == "lock":
+        origin = plan.recipe.lock.origin if plan.recipe.lock else "the lock file"
+        problem, hint = (
+            f"{origin} is not for this Python",
+            "remove py_images_versions = locked, or lock for this Python",
+        )
+    else:
+        problem, hint = _diagnose(plan, log, network)
+    return BuildError(problem, hint, log=shorten_log(log))
 
 
-def _configured(plan: ImagePlan, installed: Installed) -> tuple[str, str]:
-    """Return what to say, and what to do, where something failed that the user has configured."""
-    result, log = installed.result, installed.log
-    if result["failed"] == "setup":
-        problem = f"py_images_setup: `{result.get('command')}` ended with status {result.get('status')}"
-        return _because(problem, last_words(log)), ""
-    if result["failed"] == "apt":
-        return _because(f"py_images_apt: {', '.join(plan.recipe.apt)} cannot be installed", system_cause(log)), ""
-    lock = plan.recipe.lock.origin if plan.recipe.lock else "the lock file"
-    return f"{lock} is not for this Python", "take py_images_versions = locked away, or lock for it"
-
-
-def _not_installable(plan: ImagePlan, log: str, network: HostNetwork) -> tuple[str, str]:
+def _diagnose(plan: ImagePlan, log: str, network: HostNetwork) -> tuple[str, str]:
+    """Return problem and hint where the project's requirements could not be installed."""
     problem = f"not installable: {network.redaction.redacted(plan.project.origin or 'pytest')}"
     index = next(index_faults(network), None) if is_about_packages(log) else None
     if index is not None:
-        return _because(problem, index.problem), index.hint
-    built = unbuilt(log)
-    if built:
-        problem = f"{problem}: {network.redaction.redacted(built)} cannot be built"
-    missing = build_fault(log, small=small_kind(plan.tag.reference))
-    if missing is not None:
-        return _because(problem, missing.problem), missing.hint
-    cause = install_cause(log)
-    return _because(problem, cause), _without(plan.tag) if is_about_python(cause) else ""
+        return _join(problem, index.problem), index.hint
+    unbuilt = find_unbuilt(log)
+    if unbuilt:
+        problem = f"{problem}: {network.redaction.redacted(unbuilt)} cannot be built"
+    found = diagnose_build(log, variant=find_variant(plan.tag.reference))
+    if found is not None:
+        return _join(problem, found[0]), found[1]
+    cause = find_install_cause(log)
+    return _join(problem, cause), _suggest_removal(plan.tag) if is_about_python(cause) else ""
 
 
-def _without(tag: ImageTag) -> str:
-    return f"leave {tag.label} out" + ("" if tag.allowed_to_fail else f", or allow it to fail: {tag.label}?")
+def _suggest_removal(tag: ImageTag) -> str:
+    return f"remove {tag.label}" + ("" if tag.allowed_to_fail else f", or allow it to fail: {tag.label}?")
 
 
-def small_kind(reference: str) -> str:
-    """Return "slim" or "alpine" for an image that is known to lack what the full one has; empty for any other."""
+def find_variant(reference: str) -> str:
+    """Return "slim" or "alpine" for an image that contains less than the full one; else an empty string."""
     tag = reference.rpartition("/")[2].partition(":")[2].partition("@")[0]
-    return next((kind for kind in ("slim", "alpine") if kind in tag), "")
+    return next((variant for variant in ("slim", "alpine") if variant in tag), "")
 
 
-def _because(problem: str, cause: str) -> str:
+def _join(problem: str, cause: str) -> str:
     return f"{problem}: {cause}" if cause else problem

@@ -56,7 +56,7 @@ def test_a_command_that_fails_is_named(job: Job) -> None:
     job.write(test_it="def test_it(): pass")
     done = job.run(images=SLIM)
     assert done.returncode == 1
-    assert "py_images_setup: `echo so far; exit 7` ended with status 7" in done.stdout
+    assert "py_images_setup: `echo so far; exit 7` failed with status 7" in done.stdout
     assert "so far" in done.stdout
 
 

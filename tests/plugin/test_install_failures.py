@@ -1,4 +1,4 @@
-"""A failed install says why in one line, wherever pytest shows only lines."""
+"""A failed installation is explained in one line, wherever pytest shows only lines."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.plugin.conftest import ImagesRun
+from tests.support.golden import message
 
 Run = Callable[..., ImagesRun]
 
@@ -18,11 +19,11 @@ error: No solution found when resolving dependencies
   cause: Because there is no version of six==99 and you require six==99, we can conclude that your requirements are \
 unsatisfiable.
 """
-WHY = "not installable: pytest: there is no version of six==99"
+PROBLEM = message("images", "not-installable", origin="pytest", cause="there is no version of six==99")
 
 
 @pytest.mark.parametrize("args", [[], ["--tb=no"], ["-q", "--tb=no"]], ids=["shown", "no traceback", "quiet"])
-def test_the_reason_is_in_the_line(
+def test_problem_is_on_the_lines_of_the_summary(
     pytester: pytest.Pytester, run_images: Run, monkeypatch: pytest.MonkeyPatch, args: list[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "120")
@@ -31,48 +32,55 @@ def test_the_reason_is_in_the_line(
     run = run_images(*args, images="3.12,3.14-slim,3.15-slim?", engine=ENGINE.format(result=result))
     assert run.result.ret == 1
     lines = run.out.splitlines()
-    assert f" 3.14-slim, 3.15-slim  {WHY}" in lines
-    assert f"ERROR [3.14-slim] - {WHY}" in lines
-    assert f" ALLOWED [3.15-slim] - {WHY}" in lines
-    assert run.images["3.14-slim"]["problem"] == WHY
+    assert f" 3.14-slim, 3.15-slim  {PROBLEM}" in lines
+    assert f"ERROR [3.14-slim] - {PROBLEM}" in lines
+    assert f" ALLOWED [3.15-slim] - {PROBLEM}" in lines
+    assert run.images["3.14-slim"]["problem"] == PROBLEM
     assert ("error: No solution" in run.out) == (not args)
     assert "Reading database" not in run.out
     assert "full image" not in run.out
 
 
 @pytest.mark.parametrize(("image", "full"), [("3.14-slim", True), ("3.14", False)])
-def test_a_compiler_that_lacks(pytester: pytest.Pytester, run_images: Run, image: str, full: bool) -> None:
+def test_missing_compiler_is_the_problem(pytester: pytest.Pytester, run_images: Run, image: str, full: bool) -> None:
     pytester.makepyfile(test_it="def test_a(): pass")
     result = {"failed": "install", "status": 1, "log": "error: command 'gcc' failed: No such file or directory"}
     run = run_images(images=image, engine=ENGINE.format(result=result))
-    assert "there is no C compiler in the image" in run.images[image]["problem"]
-    assert ("use the full image instead of slim" in run.images[image]["problem"]) == full
+    full_image = message("images", "full-image", variant="slim") if full else ""
+    problem, hint = message("images", "no-c-compiler").split(" · ")
+    assert run.images[image]["problem"].endswith(f"{problem} · {full_image}{hint}")
 
 
-def test_what_is_not_for_a_python_is_not_tried_there(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_project_is_not_installed_on_an_unsupported_python(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(test_it="def test_a(): pass")
     project = '[project]\nname = "shop"\nversion = "1"\nrequires-python = ">={}"\n'
     pytester.makefile(".toml", pyproject=project.format("3.13"))
     run = run_images(images="3.11?,3.12,3.13,3.14-slim")
     assert run.result.ret == 1
-    problem = "not installable: the project requires Python >=3.13, and this image has 3.12.0"
-    hint = "leave 3.12 out, or allow it to fail: 3.12?"
-    assert (run.images["3.12"]["problem"], run.images["3.12"]["outcome"]) == (f"{problem} · {hint}", "error")
-    assert run.images["3.11"]["problem"] == f"{problem.replace('3.12', '3.11')} · leave 3.11 out"
+    assert run.images["3.12"]["outcome"] == "error"
+    for label, hint in (("3.12", "remove-or-allow"), ("3.11", "remove")):
+        assert run.images[label]["problem"] == message(
+            "images",
+            "other-python",
+            required=">=3.13",
+            python=f"{label}.0",
+            hint=message("images", hint, label=label),
+        )
     assert [run.images[label]["outcome"] for label in ("3.13", "3.14-slim")] == ["passed", "passed"]
     run.result.stdout.no_fnmatch_line("*3.12 *installing*")
 
 
-def test_what_could_not_be_built_is_named(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_unbuilt_distribution_is_named(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(test_it="def test_a(): pass")
-    said = "\n".join(f"         setuptools warns, line {number}" for number in range(40))  # more than what is shown
-    log = f"error: Failed to build `immutables==0.21`\n{said}\n         error: command 'gcc' failed: No such file\n"
+    warnings = "\n".join(f"         setuptools warns, line {number}" for number in range(40))  # more than what is shown
+    log = f"error: Failed to build `immutables==0.21`\n{warnings}\n         error: command 'gcc' failed: No such file\n"
     run = run_images(images="3.14-slim", engine=ENGINE.format(result={"failed": "install", "status": 1, "log": log}))
+    cause = f"immutables==0.21 cannot be built: {message('images', 'no-c-compiler').split(' · ')[0]}"
     run.result.stdout.fnmatch_lines(
-        "*3.14-slim  not installable: pytest: immutables==0.21 cannot be built: there is no C compiler in the image*"
+        f"*3.14-slim  {message('images', 'not-installable', origin='pytest', cause=cause)}*"
     )
 
 
-def test_what_is_installed_where_a_project_names_nothing(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_pytest_is_installed_for_a_project_without_requirements(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(test_it="def test_a(): pass")
     run_images().result.stdout.fnmatch_lines(["*3.12 *installing pytest"])

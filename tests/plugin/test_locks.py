@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.plugin.conftest import ImagesRun
+from tests.support.golden import message
 
 Run = Callable[..., ImagesRun]
 
@@ -79,7 +80,7 @@ def test_a_required_lock_that_is_not_for_an_image_is_its_error(pytester: pytest.
     pytester.makepyfile("def test(): pass")
     done = run_images(engine="FakeEngine(installer=lambda spec, job: {'failed': 'lock', 'status': 1})")
     assert done.result.ret == pytest.ExitCode.TESTS_FAILED
-    done.result.stdout.fnmatch_lines(["*3.12: uv.lock is not for this Python · take py_images_versions = locked away*"])
+    done.result.stdout.fnmatch_lines([f"*3.12: {message('images', 'locked', file='uv.lock')}*"])
 
 
 def test_a_lock_of_the_future_is_noted(pytester: pytest.Pytester, run_images: Run) -> None:

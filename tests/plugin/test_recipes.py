@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.plugin.conftest import ImagesRun, make_distribution
+from tests.support.golden import message
 
 Run = Callable[..., ImagesRun]
 
@@ -122,11 +123,13 @@ def test_what_is_wrong_is_a_usage_error(pytester: pytest.Pytester, run_images: R
     [
         pytest.param(
             {"failed": "setup", "status": 3, "command": "make all", "log": "no rule for all"},
-            "py_images_setup: `make all` ended with status 3*",
+            message("images", "setup-failed", command="make all", status=3) + "*",
             id="setup",
         ),
         pytest.param(
-            {"failed": "apt", "status": 100, "log": "E: no such package"}, "py_images_apt: nothere cannot*", id="apt"
+            {"failed": "apt", "status": 100, "log": "E: no such package"},
+            message("images", "apt-failed", packages="nothere") + "*",
+            id="apt",
         ),
     ],
 )

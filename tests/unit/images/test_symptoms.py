@@ -1,18 +1,21 @@
-"""Why an install step failed, in the words of the installers."""
+"""Causes and hints from the logs of installers, build backends and compilers."""
 
 from __future__ import annotations
 
 import pytest
 
-from pytest_pyimages.images.causes import (
-    LONGEST,
-    install_cause,
+from pytest_pyimages.errors import PyimagesError
+from pytest_pyimages.images.failures import find_variant
+from pytest_pyimages.images.symptoms import (
+    CAUSE_CHARACTERS,
+    diagnose_build,
+    find_install_cause,
+    find_system_cause,
+    find_unbuilt,
     is_about_python,
-    readable_lines,
-    system_cause,
-    unbuilt,
+    read_lines,
 )
-from pytest_pyimages.images.failures import small_kind
+from tests.support.golden import message
 
 BACKEND = """\
 error: The build backend returned an error
@@ -127,12 +130,12 @@ COMPILER = """\
         pytest.param("error: \x1b[2Jred\n", "\N{REPLACEMENT CHARACTER}[2Jred", id="escape"),
     ],
 )
-def test_install_cause(log: str, cause: str) -> None:
-    assert install_cause(log) == cause
+def test_install_cause_is_one_line_of_the_log(log: str, cause: str) -> None:
+    assert find_install_cause(log) == cause
 
 
 @pytest.mark.parametrize(
-    ("cause", "is_so"),
+    ("cause", "expected"),
     [
         ("the current Python version (3.11.7) does not satisfy Python>=3.14 and shop==1 depends on Python>=3.14", True),
         ("Package 'shop' requires a different Python: 3.11.7 not in '>=3.14'", True),
@@ -140,8 +143,8 @@ def test_install_cause(log: str, cause: str) -> None:
         ("No matching distribution found for requests==99", False),
     ],
 )
-def test_is_about_python(cause: str, is_so: bool) -> None:
-    assert is_about_python(cause) is is_so
+def test_unsupported_python_is_recognized(cause: str, expected: bool) -> None:
+    assert is_about_python(cause) is expected
 
 
 @pytest.mark.parametrize(
@@ -178,13 +181,13 @@ def test_is_about_python(cause: str, is_so: bool) -> None:
         pytest.param("ERROR: No matching distribution found for requests==99\n", "", id="nothing was built"),
     ],
 )
-def test_what_could_not_be_built(log: str, name: str) -> None:
-    assert unbuilt(log) == name
+def test_unbuilt_distribution_is_named(log: str, name: str) -> None:
+    assert find_unbuilt(log) == name
 
 
-def test_a_cause_is_never_long() -> None:
-    found = install_cause(f"error: {'x' * 1000}")
-    assert len(found) == LONGEST
+def test_long_cause_is_shortened() -> None:
+    found = find_install_cause(f"error: {'x' * 1000}")
+    assert len(found) == CAUSE_CHARACTERS
     assert found.endswith("…")
 
 
@@ -200,18 +203,18 @@ def test_a_cause_is_never_long() -> None:
     ],
     ids=["apt", "apk", "neither"],
 )
-def test_system_cause(log: str, cause: str) -> None:
-    assert system_cause(log) == cause
+def test_system_cause_is_the_package_managers_error(log: str, cause: str) -> None:
+    assert find_system_cause(log) == cause
 
 
-def test_what_only_counts_is_left_out() -> None:
-    counting = "".join(f"(Reading database ... {part}%\n" for part in range(5, 100, 5))
-    log = f"(Reading database ... \n{counting}(Reading database ... 6091 files and directories currently installed.)\n"
-    assert readable_lines(f"first\n\n{log}1%\r99%\rdone\n") == ["first", log.splitlines()[-1], "done"]
+def test_progress_and_empty_lines_are_removed() -> None:
+    progress = "".join(f"(Reading database ... {part}%\n" for part in range(5, 100, 5))
+    log = f"(Reading database ... \n{progress}(Reading database ... 6091 files and directories currently installed.)\n"
+    assert read_lines(f"first\n\n{log}1%\r99%\rdone\n") == ["first", log.splitlines()[-1], "done"]
 
 
 @pytest.mark.parametrize(
-    ("reference", "kind"),
+    ("reference", "variant"),
     [
         ("python:3.14-slim", "slim"),
         ("localhost:5000/library/python:3.14-slim-bookworm@sha256:1234", "slim"),
@@ -220,5 +223,79 @@ def test_what_only_counts_is_left_out() -> None:
         ("localhost:5000/slim/python:3.14", ""),
     ],
 )
-def test_images_that_have_less(reference: str, kind: str) -> None:
-    assert small_kind(reference) == kind
+def test_small_variant_is_read_from_the_tag(reference: str, variant: str) -> None:
+    assert find_variant(reference) == variant
+
+
+@pytest.mark.parametrize(
+    ("log", "name"),
+    [
+        pytest.param(
+            "error: [Errno 2] No such file or directory: 'x86_64-linux-gnu-gcc'", "no-c-compiler", id="setuptools"
+        ),
+        pytest.param("error: command 'gcc' failed: No such file or directory", "no-c-compiler", id="distutils"),
+        pytest.param("unable to execute 'gcc': No such file or directory", "no-c-compiler", id="old distutils"),
+        pytest.param(
+            "../meson.build:1:0: ERROR: Unknown compiler(s): [['cc'], ['gcc'], ['clang']]", "no-c-compiler", id="meson"
+        ),
+        pytest.param(
+            "Could not find the compiler specified in the environment variable CC:\n  gcc.", "no-c-compiler", id="cmake"
+        ),
+        pytest.param(
+            "../meson.build:2:0: ERROR: Unknown compiler(s): [['gfortran'], ['flang']]", "no-fortran", id="Fortran"
+        ),
+        pytest.param(
+            'File "/x/site-packages/puccinialin/_setup_rust.py", line 34, in download_rustup\nhttpx.ConnectError',
+            "no-rust",
+            id="maturin",
+        ),
+        pytest.param("error: can't find Rust compiler", "no-rust", id="setuptools-rust"),
+        pytest.param("error: linker `cc` not found", "no-c-compiler", id="Rust without a linker"),
+        pytest.param("Git executable not found. Ensure that Git is installed", "no-git", id="git for uv"),
+        pytest.param(
+            "LookupError: setuptools-scm was unable to detect version for /src", "no-version", id="version from git"
+        ),
+    ],
+)
+def test_missing_tool_is_named_with_a_hint(log: str, name: str) -> None:
+    assert diagnose(f"   Building shop\n{log}\nhint: Build failures usually indicate a problem\n") == message(
+        "images", name
+    )
+
+
+@pytest.mark.parametrize(
+    ("log", "name"),
+    [
+        ("src/x.c:3:10: fatal error: libpq-fe.h: No such file or directory", "libpq-fe.h"),
+        ("Error: pg_config executable not found.", "pg_config"),
+    ],
+    ids=["header", "program"],
+)
+def test_missing_file_is_named_with_a_hint(log: str, name: str) -> None:
+    assert diagnose(log) == message("images", "no-file", file=name)
+
+
+def diagnose(log: str) -> str:
+    found = diagnose_build(log)
+    assert found is not None
+    return str(PyimagesError(*found))
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        "  x No solution found when resolving dependencies:\n  because six<1 is not available",
+        "error: command '/usr/bin/gcc' failed with exit code 1",
+        "SyntaxError: invalid syntax",
+    ],
+)
+def test_other_failures_are_not_diagnosed(log: str) -> None:
+    assert diagnose_build(log) is None
+
+
+@pytest.mark.parametrize("variant", ["slim", "alpine", ""])
+def test_full_image_is_suggested_instead_of_a_small_variant(variant: str) -> None:
+    found = diagnose_build("ERROR: Cannot find command 'git'", variant=variant)
+    assert found is not None
+    full = message("images", "full-image", variant=variant) if variant else ""
+    assert found[1] == full + message("images", "no-git").rpartition(" · ")[2]

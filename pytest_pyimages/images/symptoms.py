@@ -1,0 +1,196 @@
+"""Find out from the log of uv, pip, a build backend, apt or apk why an installation failed, and what would fix it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pytest_pyimages.text import clean_line
+
+CAUSE_CHARACTERS = 240
+# dpkg's progress, a line for each five per cent
+_PROGRESS = re.compile(r"\(Reading database \.\.\.(?: \d+%)?$|debconf: delaying package configuration")
+_CONCLUSION = re.compile(r"Because (?P<text>.+?)(?: and you require [^,]+)?, we can conclude that", re.DOTALL)
+_EXCEPTION = re.compile(r"^[\s|]*(?P<text>[A-Za-z_][\w.]*(?:Error|Exception|Exit|Warning)(?:: .+)?)$", re.MULTILINE)
+_COMPILER = re.compile(r"^[\s|]*\S+:\d+:(?:\d+:)? (?:fatal )?error: .+$", re.MULTILINE)
+_BUILD_TOOL = re.compile(r"^[\s|]*(?P<text>[\w.+-]+(?::\d+)*: (?:error|ERROR): .+)$", re.MULTILINE)  # meson, ninja, …
+_BACKEND = re.compile(
+    r"build backend returned an error|Failed to build|subprocess-exited-with-error|Command errored out"
+    r"|Failed building wheel|egg_info.* did not run|Build backend failed|error: command .* failed"
+)
+# What uv and pip could not build: "`numpy==1.26.4`", "`shop @ file:///src`", "numpy", "'shop'".
+_UNBUILT = re.compile(
+    r"Failed to (?:download and )?build `(?P<uv>[^`\s]+)"
+    r"|^ *ERROR: Failed (?:to build|building (?:wheel|editable) for) '?(?P<pip>[\w.-]+)",
+    re.MULTILINE,
+)
+_PIP = re.compile(
+    r"^ERROR: (?P<text>(?:No matching distribution found for|Cannot install|Package '|Invalid requirement:"
+    r"|Could not open requirements file:|Could not install packages).+)$",
+    re.MULTILINE,
+)
+_PIP_SUMMARIES = ("ERROR: ResolutionImpossible", "ERROR: Failed building wheel", "ERROR: Failed to build")
+_UV = re.compile(r"^ *error: (?P<text>.+)$", re.MULTILINE)
+_UV_CAUSE = re.compile(r"^ *(?:cause:|Caused by:|╰─▶) (?P<text>.+)$", re.MULTILINE)
+_APT = re.compile(r"^E: (?P<text>.+)$", re.MULTILINE)
+_APK = re.compile(r"^ +(?P<text>\S+ \(no such package\)|\S+: (?:unable|failed).+):?$", re.MULTILINE)
+# The messages of pip, uv and meson-python.
+_OTHER_PYTHON = re.compile(r"requires a different Python|does not satisfy Python|requires Python version")
+_COMPILERS = r"[\w/.-]*(?:gcc|g\+\+|clang|cc|c\+\+)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Symptom:
+    """Messages of build backends and compilers that mean the same problem."""
+
+    patterns: tuple[str, ...]
+    problem: str  # "{}" stands for the pattern's group
+    hint: str
+    is_in_full: bool = False  # whether the full image has what is missing
+
+
+# The first match wins.
+_SYMPTOMS = (
+    _Symptom(
+        patterns=(
+            "puccinialin",  # how maturin downloads Rust
+            "can't find Rust compiler|cargo, the Rust package manager, is not installed|Rust toolchain not found",
+            "[Cc]argo(?:| command|: command) not found",
+        ),
+        problem="there is no Rust compiler in the image",
+        hint="install one: py_images_apt = cargo, or a newer one by py_images_setup",
+    ),
+    _Symptom(
+        patterns=(r"Unknown compiler\(s\): \[\['(?:gfortran|flang)", "No CMAKE_Fortran_COMPILER"),
+        problem="there is no Fortran compiler in the image",
+        hint="add gfortran to py_images_apt",
+    ),
+    _Symptom(
+        patterns=(
+            rf"(?:command|execute) '?{_COMPILERS}'? ?(?:failed)?: No such file",
+            rf"No such file or directory: '{_COMPILERS}'",
+            r"Unknown compiler\(s\)|No CMAKE_C(?:XX)?_COMPILER|Could not find the compiler|linker `cc` not found",
+            r"\b(?:gcc|g\+\+|cc): (?:command )?not found",
+        ),
+        problem="there is no C compiler in the image",
+        hint="add gcc and libc6-dev to py_images_apt",
+        is_in_full=True,
+    ),
+    _Symptom(
+        patterns=(r"fatal error: '?([\w./+-]+\.h(?:pp|h)?)'?(?:: No such file| file not found)",),
+        problem="{} is not in the image",
+        hint="add the package that contains it to py_images_apt",
+    ),
+    _Symptom(
+        patterns=(
+            r"(pg_config|mysql_config|pkg-config|llvm-config|swig)'?(?: executable)?(?:: command)?(?: is)? not found",
+            "No such file or directory: '(pg_config|mysql_config|pkg-config|make|cmake|swig)'",
+        ),
+        problem="{} is not in the image",
+        hint="add the package that contains it to py_images_apt",
+        is_in_full=True,
+    ),
+    _Symptom(
+        patterns=("Git executable not found|Cannot find command 'git'",),
+        problem="there is no git in the image",
+        hint="add git to py_images_apt",
+        is_in_full=True,
+    ),
+    _Symptom(
+        patterns=(
+            "No such file or directory: '(?:/usr/bin/)?git'|dubious ownership|not a git repository",
+            "unable to detect version|Cannot find the version from SCM|Versioning for this project requires",
+            "does not appear to be a Git|NotSdistError|Unable to detect version control system|Unable to find 'git'",
+        ),
+        problem="its version comes from git, which reports none in the container",
+        hint="set the variable of its versioning tool in py_images_env (for example SETUPTOOLS_SCM_PRETEND_VERSION=1.0)"
+        ", install git on the host, or add it to py_images_apt",
+    ),
+)
+
+
+def diagnose_build(log: str, *, variant: str = "") -> tuple[str, str] | None:
+    """Return what the image lacked to build a distribution, and a hint; None if the log does not show it.
+
+    :param variant: "slim" or "alpine" if the full image contains more than this one.
+    """
+    for symptom in _SYMPTOMS:
+        for pattern in symptom.patterns:
+            found = re.search(pattern, log)
+            if found is not None:
+                full = f"use the full image instead of {variant}, or " if variant and symptom.is_in_full else ""
+                return symptom.problem.format(*found.groups()), full + symptom.hint
+    return None
+
+
+def find_install_cause(log: str) -> str:
+    """Return why pip or uv failed; the last line of the log if it does not show that."""
+    causes = (find(log) for find in (_find_backend_error, _find_conflict, _find_pip_error, _find_uv_error))
+    return _shorten(next(filter(None, causes), "")) or find_last_line(log)
+
+
+def find_system_cause(log: str) -> str:
+    """Return why apt or apk failed."""
+    found = _APT.search(log) or _APK.search(log)
+    return _shorten(found["text"]) if found is not None else find_last_line(log)
+
+
+def find_last_line(log: str) -> str:
+    """Return the last line that a command printed."""
+    lines = [line for line in read_lines(log) if not line.startswith("$ ")]
+    return _shorten(lines[-1]) if lines else ""
+
+
+def find_unbuilt(log: str) -> str:
+    """Return the distribution that the last command failed to build ("numpy==1.26.4"); empty if there is none."""
+    found = list(_UNBUILT.finditer(re.split(r"(?m)^\$ ", log)[-1]))  # earlier ones may have been retried
+    return clean_line(found[-1]["uv"] or found[-1]["pip"])[:CAUSE_CHARACTERS] if found else ""
+
+
+def is_about_python(cause: str) -> bool:
+    """Return whether an installation failed because of the version of Python."""
+    return bool(_OTHER_PYTHON.search(cause))
+
+
+def read_lines(log: str) -> list[str]:
+    """Return the lines of a log, without empty lines and progress."""
+    lines = (line.rstrip().rpartition("\r")[2] for line in log.split("\n"))
+    return [line for line in lines if line.strip() and not _PROGRESS.match(line)]
+
+
+def _find_backend_error(log: str) -> str:
+    if not _BACKEND.search(log):
+        return ""
+    compiler = _COMPILER.search(log)
+    if compiler is not None:
+        return compiler[0]
+    return _find_last(_EXCEPTION, log) or _find_last(_BUILD_TOOL, log)
+
+
+def _find_conflict(log: str) -> str:
+    found = _CONCLUSION.search(log)
+    return found["text"] if found is not None else ""
+
+
+def _find_pip_error(log: str) -> str:
+    lines = [line for line in log.splitlines() if line.startswith("ERROR: ") and not line.startswith(_PIP_SUMMARIES)]
+    return _find_last(_PIP, log) or (lines[-1].removeprefix("ERROR: ") if lines else "")
+
+
+def _find_uv_error(log: str) -> str:
+    error = _UV.search(log)
+    if error is None:
+        return ""
+    causes = [found["text"] for found in _UV_CAUSE.finditer(log, error.end())]
+    # The last cause explains a failed request, the first anything else.
+    cause = causes[-1 if "Request failed" in error["text"] else 0] if causes else ""
+    return f"{error['text']}: {cause}" if cause else error["text"]
+
+
+def _find_last(pattern: re.Pattern[str], log: str) -> str:
+    return next((found["text"] for found in reversed(list(pattern.finditer(log)))), "")
+
+
+def _shorten(text: str) -> str:
+    line = clean_line(" ".join(text.split()))
+    return line if len(line) <= CAUSE_CHARACTERS else f"{line[: CAUSE_CHARACTERS - 1]}…"
