@@ -257,16 +257,15 @@ class InstallStep:
 
 
 def _version(plan: ImagePlan) -> Mapping[str, Any] | None:
-    """Return what the installer is to tell the tool that takes the project's version from git; None if nothing."""
+    """Return the version for the tool that takes it from git; None if no tool does."""
     versioning = plan.project.versioning
-    version = None if versioning is None else versioning.version({**os.environ, **plan.environment})
-    if versioning is None or version is None:
+    if versioning is None:
         return None
-    metadata = f"Metadata-Version: 2.1\nName: {plan.project.name}\nVersion: {version}\n"
+    version = versioning.version({**os.environ, **plan.environment})
     return {
-        "variables": dict.fromkeys(versioning.variables, version),
-        "pkg_info": metadata if versioning.tool.reads_pkg_info else "",
-        "is_certain": versioning.tool.is_certain,
+        "variables": {} if version is None else dict.fromkeys(versioning.variables, version),
+        "is_certain": version is not None and versioning.tool.is_certain,
+        "note": f"there is no git for {versioning.tool.name} to take the version from · {versioning.tool.hint}",
     }
 
 

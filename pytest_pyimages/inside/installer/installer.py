@@ -328,7 +328,7 @@ def main(job):
                 made.keep("setup")
         if job["kind"] != "none":
             made.begin()
-            project["prepare_build"](job, environment)
+            made.note = project["prepare_build"](job, environment)
         addressed = project["installed_from_addresses"](os.getcwd()) if job["extends"] else []
         extendable, fate = install(job, environment, addressed)
         if job["kind"] != "none":

@@ -88,8 +88,8 @@ class MadeFiles(object):
         left = MOST_BYTES
         for path, origin in pairs:
             size = os.lstat(origin).st_size
-            if path == "PKG-INFO" or size > left:
-                self.note = "" if path == "PKG-INFO" else "%s is too large to be kept for the runs" % path
+            if size > left:
+                self.note = "%s is too large to be kept for the runs" % path
                 continue
             left -= size
             copy(origin, os.path.join(self.folder, kind, path))
@@ -152,19 +152,18 @@ def copy(origin, target):
 
 
 def prepare_build(job, environment):
-    """Tell the tool that asks git for the project's version what the host knows of it: slim images have no git.
+    """Set the project's version for the tool that takes it from git: slim images have no git.
 
     :param environment: of the install commands; it is changed.
+    :return: what the user should know, if neither the host nor git knows the version; else an empty text.
     """
     with open(environment["HOME"] + "/.gitconfig", "w") as file:
         file.write("[safe]\n\tdirectory = *\n")  # the tree belongs to the host's user, this process to root
     version = job["version"]
-    told = {}
+    told, note = {}, ""
     if version is not None and (version["is_certain"] or not git_answers(environment)):
         told = version["variables"]
-        if version["pkg_info"] and not os.path.exists("PKG-INFO"):
-            with open("PKG-INFO", "wb") as file:
-                file.write(version["pkg_info"].encode("utf-8"))
+        note = "" if told else version["note"]
     if HAS_UV and job["distribution"]:
         # For the project alone: a variable for all would speak of every other distribution that has to be built. And
         # with one of this container's own, uv does not take what another container is just building.
@@ -176,6 +175,7 @@ def prepare_build(job, environment):
         root = hashlib.sha256(job["root"].encode("utf-8")).hexdigest()[:16]
         job["turn"] = open("%s/%s.lock" % (os.path.dirname(environment["UV_CACHE_DIR"]), root), "w")
         fcntl.flock(job["turn"], fcntl.LOCK_EX)  # until this process ends
+    return note
 
 
 def set_build_variables(distribution, variables, environment):

@@ -1,4 +1,4 @@
-"""Which tool makes a project's version number of its checkout, and how that tool is configured."""
+"""Find the tool that takes a project's version number from git tags, and its options."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from packaging.utils import canonicalize_name
 
 from pytest_pyimages.project.files import ProjectFiles, Table, distribution_names, lines, table, texts
-from pytest_pyimages.project.scm.versions import understands
+from pytest_pyimages.project.scm.versions import is_exact
 
-SETUPTOOLS_SCM = frozenset({"setuptools-scm", "hatch-vcs", "flit-scm"})  # the others ask it
+SETUPTOOLS_SCM = frozenset({"setuptools-scm", "hatch-vcs", "flit-scm"})  # the others run it
 _DUNAMAI = frozenset({"poetry-dynamic-versioning", "uv-dynamic-versioning"})
-# What tells each tool the number, from its documentation. Versioneer cannot be told.
+# The variable that sets each tool's number, from its documentation; versioningit, setuptools-git-versioning and
+# versioneer have none.
 _VARIABLES = {
     **dict.fromkeys(SETUPTOOLS_SCM, "SETUPTOOLS_SCM_PRETEND_VERSION"),
     "pdm-backend": "PDM_BUILD_SCM_VERSION",
@@ -22,24 +23,18 @@ _VARIABLES = {
     "poetry-dynamic-versioning": "POETRY_DYNAMIC_VERSIONING_BYPASS",
     "uv-dynamic-versioning": "UV_DYNAMIC_VERSIONING_BYPASS",
 }
-_PKG_INFO = frozenset({"versioningit", "setuptools-git-versioning"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """A tool that makes a version number, and what the project says to it."""
+    """A tool that computes a version number, and its options in the project's files."""
 
     name: str  # of its distribution
     options: Table
-    is_certain: bool  # the options are all literals, and understood
-
-    @property
-    def reads_pkg_info(self) -> bool:
-        """Whether it takes the number from a PKG-INFO, where there is no git."""
-        return self.name in _PKG_INFO
+    is_certain: bool  # the options are all literals, and our formula is the tool's
 
     def variables(self, project: str) -> tuple[str, ...]:
-        """Return the variables that tell it the number, those for this project alone first.
+        """Return the variables that set its number, those for this project alone first.
 
         :param project: name of the project's distribution; empty if it is not known.
         """
@@ -53,27 +48,26 @@ class Tool:
         return (*dict.fromkeys(f"{general}_FOR_{spelling}" for spelling in spellings), general)
 
     @property
+    def hint(self) -> str:
+        """What the user can do where neither our formula nor git in the container gives the number."""
+        variable = _VARIABLES.get(self.name)
+        return "add git to py_images_apt" + (f", or set {variable} by py_images_env" if variable else "")
+
+    @property
     def match(self) -> tuple[str, ...]:
-        """The arguments that make ``git describe`` see the tags that the tool sees."""
+        """The arguments that make ``git describe`` consider the tags that the tool considers."""
         if self.name in SETUPTOOLS_SCM:
             return tuple(_setuptools_scm_match(self.options))
         if self.name in _DUNAMAI:
             return tuple(_dunamai_match(self.options))
-        if self.name == "versioningit":
-            vcs = table(self.options, "vcs")
-            return tuple(f"--{key}={glob}" for key in ("match", "exclude") for glob in texts(vcs.get(key)))
-        globs = {
-            "pdm-backend": (str(self.options.get("tag_filter") or "*.*"),),
-            "pbr": ("[0-9]*", "[vV][0-9]*"),
-            "versioneer": (str(self.options.get("tag_prefix", "")).strip("'\"") + "*",),
-        }.get(self.name, ("*",))
-        return tuple(f"--match={glob}" for glob in globs)
+        globs = {"pdm-backend": (str(self.options.get("tag_filter") or "*.*"),), "pbr": ("[0-9]*", "[vV][0-9]*")}
+        return tuple(f"--match={glob}" for glob in globs.get(self.name, ("*",)))
 
 
 def _setuptools_scm_match(options: Table) -> Iterator[str]:
     command = table(options, "scm", "git").get("describe_command") or options.get("git_describe_command")
     if command:
-        yield from _selecting(command)
+        yield from _selecting_arguments(command)
     else:
         tags = table(options, "tag")
         yield f"--match={tags.get('prefix', '')}" + ("*[0-9]*.*[0-9]*" if tags.get("strict") else "*[0-9]*")
@@ -90,8 +84,8 @@ def _dunamai_match(options: Table) -> Iterator[str]:
         yield f"--match={prefix}[0-9]*"
 
 
-def versioning_tool(files: ProjectFiles) -> Tool | None:
-    """Return the tool that makes the project's version number of its checkout; None if no known one does."""
+def find_tool(files: ProjectFiles) -> Tool | None:
+    """Return the tool that takes the project's version number from git tags; None if no known tool does."""
     if "version" in table(files.pyproject, "project"):
         return None
     return next(_tools(files), None)
@@ -100,7 +94,7 @@ def versioning_tool(files: ProjectFiles) -> Tool | None:
 def _tools(files: ProjectFiles) -> Iterator[Tool]:
     backend = files.backend.partition(".")[0]
     if backend == "hatchling":
-        yield from _of_hatch(files)
+        yield from _hatch_tools(files)
     elif backend == "pdm":
         options = table(files.tool, "pdm", "version")
         if options.get("source") == "scm":
@@ -116,10 +110,10 @@ def _tools(files: ProjectFiles) -> Iterator[Tool]:
         if str(provider).endswith("setuptools_scm"):
             yield _tool("setuptools-scm", _scm_table(files))
     else:
-        yield from _of_setuptools(files, backend)
+        yield from _setuptools_tools(files, backend)
 
 
-def _of_hatch(files: ProjectFiles) -> Iterator[Tool]:
+def _hatch_tools(files: ProjectFiles) -> Iterator[Tool]:
     version = table(files.hatch, "version")
     source = version.get("source")
     if source == "vcs":
@@ -132,7 +126,7 @@ def _of_hatch(files: ProjectFiles) -> Iterator[Tool]:
         yield _tool(str(source), table(files.tool, str(source)))
 
 
-def _of_setuptools(files: ProjectFiles, backend: str) -> Iterator[Tool]:
+def _setuptools_tools(files: ProjectFiles, backend: str) -> Iterator[Tool]:
     script = files.setup_script
     keywords = script.keywords if script is not None else frozenset[str]()
     metadata = files.setup_cfg.get("metadata", {})
@@ -159,12 +153,12 @@ def _of_setuptools(files: ProjectFiles, backend: str) -> Iterator[Tool]:
 
 
 def _scm_table(files: ProjectFiles) -> Table:
-    """Return setuptools-scm's options, which stand under one of two names since version 10."""
+    """Return setuptools-scm's options, which have one of two names since version 10."""
     return table(files.tool, "setuptools_scm") or table(files.tool, "vcs-versioning")
 
 
 def _tool(name: str, options: Table, *, is_complete: bool = True) -> Tool:
-    return Tool(name=name, options=options, is_certain=is_complete and understands(name, options))
+    return Tool(name=name, options=options, is_certain=is_complete and is_exact(name, options))
 
 
 def _build_requirements(files: ProjectFiles) -> Iterator[str]:
@@ -174,8 +168,8 @@ def _build_requirements(files: ProjectFiles) -> Iterator[str]:
         yield from files.setup_script.texts("setup_requires")
 
 
-def _selecting(command: object) -> Iterator[str]:
-    """Yield those arguments of a configured ``git describe`` that say which tags count: nothing else is run."""
+def _selecting_arguments(command: object) -> Iterator[str]:
+    """Yield the arguments of a configured ``git describe`` that select tags: nothing else of it is run."""
     try:
         words = shlex.split(command) if isinstance(command, str) else list(texts(command))
     except ValueError:  # a quotation without its end

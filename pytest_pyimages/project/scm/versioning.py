@@ -1,8 +1,8 @@
-"""Versions that come from git tags: told to the build by this host, since slim images have no git.
+"""Versions that come from git tags: computed on the host and set for the build, since slim images have no git.
 
-The tools that number a project by its checkout all have a way to be told the number instead: a variable of the
-environment, or the PKG-INFO that a source distribution has. What they would say here is worked out from what git says
-on this host. In a full image with git a tool may ask for itself, where its configuration is not understood.
+The most used tools can be given the number by a variable of the environment; what they would compute is worked out from
+the host's ``git describe``. All others, and those with rarely used options, run git in the container, if the image has
+it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pytest_pyimages.project.files import ProjectFiles
-from pytest_pyimages.project.scm.tools import SETUPTOOLS_SCM, Tool, versioning_tool
-
-if TYPE_CHECKING:
-    from pytest_pyimages.project.scm.versions import Described
+from pytest_pyimages.project.scm.tools import SETUPTOOLS_SCM, Tool, find_tool
+from pytest_pyimages.project.scm.versions import FORMULAS, Checkout
 
 GIT_SECONDS = 30
 REPOSITORY_VARIABLES = frozenset(
@@ -38,7 +35,7 @@ class Versioning:
 
     tool: Tool
     folder: Path  # in the checkout
-    variables: tuple[str, ...]  # any of these tells the tool the number
+    variables: tuple[str, ...]  # any of these sets the number
 
     def last_tag(self, environ: Mapping[str, str] = os.environ) -> str:
         """Return the tag that the number starts from; or the number, if the user has set it in a variable.
@@ -49,37 +46,31 @@ class Versioning:
         return given or _git(self.folder, "describe", "--tags", "--abbrev=0", *self.tool.match, environ=environ) or ""
 
     def version(self, environ: Mapping[str, str] = os.environ, *, today: date | None = None) -> str | None:
-        """Return the number that the tool gives the checkout as it is now; None if that cannot be told here."""
+        """Return the number that the tool gives the checkout as it is now; None if only the tool can tell."""
         given = self._given(environ)
         if given:
             return given
-        from pytest_pyimages.project.scm.versions import SCHEMES  # only a build asks
-
-        scheme = SCHEMES.get(self.tool.name)
-        state = None if scheme is None else self._describe(environ, today or datetime.now(timezone.utc).date())
-        return None if scheme is None or state is None else scheme(state, self.tool.options)
+        formula = FORMULAS.get(self.tool.name)
+        checkout = formula and self._describe(environ, today or datetime.now(timezone.utc).date())
+        return formula(checkout, self.tool.options) if formula and checkout else None
 
     def _given(self, environ: Mapping[str, str]) -> str:
         return next((environ[name] for name in self.variables if environ.get(name)), "")
 
-    def _describe(self, environ: Mapping[str, str], today: date) -> Described | None:
+    def _describe(self, environ: Mapping[str, str], today: date) -> Checkout | None:
         def git(*arguments: str) -> str | None:
             return _git(self.folder, *arguments, environ=environ)
 
-        branch = git("rev-parse", "--abbrev-ref", "HEAD") or ""
         text = git("describe", "--dirty", "--tags", "--long", "--abbrev=40", *self.tool.match)
         found = re.fullmatch(r"(.+)-(\d+)-g([0-9a-f]+)(-dirty)?", text or "")
         if found is not None:
-            tag, distance, node, is_dirty = found[1], int(found[2]), found[3], bool(found[4])
-        else:
-            all_commits = git("rev-list", "--count", "HEAD")
-            if not all_commits:
-                return None
-            tag, distance, node = "", int(all_commits), git("rev-parse", "HEAD") or ""
-            is_dirty = bool(git("status", "--porcelain", "--untracked-files=no"))
-        from pytest_pyimages.project.scm.versions import Described  # likewise
-
-        return Described(tag=tag, distance=distance, node=node, is_dirty=is_dirty, branch=branch, today=today)
+            return Checkout(tag=found[1], distance=int(found[2]), node=found[3], is_dirty=bool(found[4]), today=today)
+        all_commits = git("rev-list", "--count", "HEAD")
+        if not all_commits:
+            return None
+        is_dirty = bool(git("status", "--porcelain", "--untracked-files=no"))
+        node = git("rev-parse", "HEAD") or ""
+        return Checkout(tag="", distance=int(all_commits), node=node, is_dirty=is_dirty, today=today)
 
 
 def find_versioning(files: ProjectFiles, name: str) -> Versioning | None:
@@ -87,20 +78,20 @@ def find_versioning(files: ProjectFiles, name: str) -> Versioning | None:
 
     :param name: of the distribution; empty if it is not known.
     """
-    tool = versioning_tool(files)
+    tool = find_tool(files)
     if tool is None:
         return None
-    folder, above = files.root, tool.name != "versioneer"
+    folder, searches_above = files.root, True
     if tool.name in SETUPTOOLS_SCM:
         folder = Path(os.path.normpath(folder / str(tool.options.get("root", "."))))
-        above = bool(tool.options.get("search_parent_directories"))
-    if not any((candidate / ".git").exists() for candidate in (folder, *(folder.parents if above else ()))):
+        searches_above = bool(tool.options.get("search_parent_directories"))
+    if not any((candidate / ".git").exists() for candidate in (folder, *(folder.parents if searches_above else ()))):
         return None
     return Versioning(tool=tool, folder=folder, variables=tool.variables(name))
 
 
 def _git(folder: Path, *arguments: str, environ: Mapping[str, str]) -> str | None:
-    """Return what a git command says; None if it fails, or there is no git."""
+    """Return the output of a git command; None if it fails, or there is no git."""
     # The variables of a hook that runs the tests name a repository and its index, whatever the folder.
     kept = {name: value for name, value in environ.items() if name not in REPOSITORY_VARIABLES}
     try:

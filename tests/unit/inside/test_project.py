@@ -52,7 +52,7 @@ def test_new_and_changed_files_are_kept(root: Path, made: Any, tmp_path: Path) -
 @pytest.mark.parametrize(
     "path",
     [
-        *("build/lib/shop/_x.so", "dist/shop.whl", "shop/__pycache__/a.pyc", "shop.egg-info/PKG-INFO", "PKG-INFO"),
+        *("build/lib/shop/_x.so", "dist/shop.whl", "shop/__pycache__/a.pyc", "shop.egg-info/PKG-INFO"),
         *(".git/index", ".mesonpy-x/y", "target/debug/x", "src/x.o", ".tox/a/b.py", "environment/lib/x.py"),
     ],
 )
@@ -124,7 +124,7 @@ def test_a_tree_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pyte
 
 
 def job(**changes: object) -> dict[str, Any]:
-    version = {"variables": {"SHOP_VERSION": "1.5"}, "pkg_info": "", "is_certain": True}
+    version = {"variables": {"SHOP_VERSION": "1.5"}, "is_certain": True, "note": ""}
     return {"name": "container", "root": "/project", "distribution": "shop", "version": version, **changes}
 
 
@@ -134,6 +134,15 @@ def environment(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> 
     for name in ("home", "cache"):
         (tmp_path / name).mkdir()
     return {"HOME": str(tmp_path / "home"), "UV_CACHE_DIR": str(tmp_path / "cache" / "uv"), "PATH": os.environ["PATH"]}
+
+
+def make_checkout(environment: dict[str, str], root: Path, *, is_checkout: bool) -> None:
+    if is_checkout:
+        git = ("git", "-c", "user.name=shop", "-c", "user.email=shop@example.org")
+        subprocess.run([*git, "init", "-q"], check=True)
+        subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "one"], check=True)
+    else:
+        environment["GIT_CEILING_DIRECTORIES"] = str(root.parent)
 
 
 def build_variables(environment: Mapping[str, str]) -> Any:
@@ -170,22 +179,21 @@ def test_where_the_project_s_name_is_not_known_all_builds_are_told(environment: 
     assert "UV_CONFIG_FILE" not in environment
 
 
-def test_a_tool_may_be_told_by_metadata(environment: dict[str, str], root: Path) -> None:
-    version = {"variables": {}, "pkg_info": "Version: 1.5\n", "is_certain": True}
-    INSTALLER.prepare_build(job(version=version), environment)
-    assert (root / "PKG-INFO").read_text() == "Version: 1.5\n"
+@pytest.mark.parametrize("is_checkout", [True, False])
+def test_a_version_that_only_git_knows_is_noted_where_there_is_no_git(
+    environment: dict[str, str], root: Path, is_checkout: bool
+) -> None:
+    make_checkout(environment, root, is_checkout=is_checkout)
+    version = {"variables": {}, "is_certain": False, "note": "add git to py_images_apt"}
+    note = INSTALLER.prepare_build(job(version=version), environment)
+    assert note == ("" if is_checkout else "add git to py_images_apt")
 
 
 @pytest.mark.parametrize("is_checkout", [True, False])
 def test_git_s_own_word_goes_before_what_is_not_certain(
     environment: dict[str, str], root: Path, is_checkout: bool
 ) -> None:
-    if is_checkout:
-        git = ("git", "-c", "user.name=shop", "-c", "user.email=shop@example.org")
-        subprocess.run([*git, "init", "-q"], check=True)
-        subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "one"], check=True)
-    else:
-        environment["GIT_CEILING_DIRECTORIES"] = str(root.parent)
+    make_checkout(environment, root, is_checkout=is_checkout)
     INSTALLER.prepare_build(job(version={**job()["version"], "is_certain": False}), environment)
     assert ("SHOP_VERSION" in build_variables(environment)["shop"]) is not is_checkout
     assert "directory = *" in (Path(environment["HOME"]) / ".gitconfig").read_text()

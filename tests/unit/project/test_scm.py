@@ -131,22 +131,6 @@ PBR = "import setuptools\nsetuptools.setup(setup_requires=['pbr'], pbr=True)\n"
             f"1.2.4.dev2+{NODE}",
             id="poetry-dynamic-versioning",
         ),
-        pytest.param(
-            {"pyproject.toml": VERSIONINGIT},
-            "v1.2.3",
-            "1.2.3",
-            f"1.2.3.post2+g{NODE}",
-            f"1.2.3.post2+g{NODE}.d20261123",
-            id="versioningit",
-        ),
-        pytest.param(
-            {"pyproject.toml": GIT_VERSIONING},
-            "1.2.3",
-            "1.2.3",
-            f"1.2.3.post2+git.{NODE}",
-            f"1.2.3.post2+git.{NODE}.dirty",
-            id="setuptools-git-versioning",
-        ),
     ],
 )
 def test_numbers_of_the_tools(
@@ -162,11 +146,53 @@ def test_numbers_of_the_tools(
 
 
 @pytest.mark.parametrize(
+    ("files", "hint"),
+    [
+        pytest.param({"pyproject.toml": VERSIONINGIT}, "add git to py_images_apt", id="versioningit"),
+        pytest.param({"pyproject.toml": GIT_VERSIONING}, "add git to py_images_apt", id="setuptools-git-versioning"),
+        pytest.param(
+            {"pyproject.toml": PDM + 'version_format = "shop:version"\n'},
+            "add git to py_images_apt, or set PDM_BUILD_SCM_VERSION by py_images_env",
+            id="pdm-backend-with-a-function",
+        ),
+    ],
+)
+def test_other_numbers_are_left_to_the_tool_in_the_container(tmp_path: Path, files: dict[str, str], hint: str) -> None:
+    checkout = Checkout(tmp_path, files)
+    checkout.git("tag", "v1.2.3")
+    assert checkout.version() is None
+    versioning = checkout.versioning()
+    assert versioning.tool.hint == hint
+    assert versioning.last_tag(ENVIRON) == "v1.2.3"
+
+
+@pytest.mark.parametrize(
+    ("options", "tag", "exact", "later"),
+    [
+        pytest.param("", "v1.2rc1", "1.2rc1", f"1.2rc1.post2.dev0+{NODE}", id="pre-release"),
+        pytest.param("bump = true", "v1.2rc1", "1.2rc1", f"1.2rc2.dev2+{NODE}", id="bump"),
+        pytest.param("bump = {enable = true}", "v1!1.2", "1!1.2", f"1!1.3.dev2+{NODE}", id="epoch"),
+        pytest.param("bump = {enable = true, index = 0}", "v1.2", None, None, id="another-place"),
+        pytest.param("metadata = false", "v1.2", "1.2", "1.2.post2.dev0", id="no-metadata"),
+        pytest.param('pattern = "default-unprefixed"', "1.2-beta.3", "1.2b3", f"1.2b3.post2.dev0+{NODE}", id="pattern"),
+        pytest.param('pattern = "^rel-(?P<base>.+)$"', "rel-1.2", "1.2", f"1.2.post2.dev0+{NODE}", id="own-pattern"),
+        pytest.param("", "v1.2.post1", "1.2.post1", None, id="post-release"),
+        pytest.param('style = "semver"', "v1.2", None, None, id="style"),
+    ],
+)
+def test_options_of_dunamai(tmp_path: Path, options: str, tag: str, exact: str | None, later: str | None) -> None:
+    checkout = Checkout(tmp_path, {"pyproject.toml": f"{UV}[tool.uv-dynamic-versioning]\n{options}\n"})
+    checkout.git("tag", tag)
+    assert checkout.version() == exact
+    checkout.commit(2)
+    assert checkout.version() == later
+
+
+@pytest.mark.parametrize(
     ("options", "tag", "version"),
     [
         pytest.param('version_scheme = "no-guess-dev"', "1.2", f"1.2.post1.dev2+g{NODE}", id="no-guess-dev"),
         pytest.param('version_scheme = "post-release"', "1.2", f"1.2.post2+g{NODE}", id="post-release"),
-        pytest.param('version_scheme = "release-branch-semver"', "1.2.3", f"1.3.0.dev2+g{NODE}", id="semver"),
         pytest.param('local_scheme = "no-local-version"', "1.2", "1.3.dev2", id="no-local-version"),
         pytest.param('local_scheme = "dirty-tag"', "1.2", "1.3.dev2", id="dirty-tag"),
         pytest.param('tag_regex = "^rel-(?P<version>.+)$"', "rel-3.4", f"3.5.dev2+g{NODE}", id="tag_regex"),
@@ -205,6 +231,7 @@ def test_what_is_configured_is_not_run(tmp_path: Path) -> None:
     [
         pytest.param({"pyproject.toml": setuptools()}, True, id="defaults"),
         pytest.param({"pyproject.toml": setuptools('version_scheme = "calver-by-date"')}, False, id="other scheme"),
+        pytest.param({"pyproject.toml": setuptools('version_scheme = "release-branch-semver"')}, False, id="semver"),
         pytest.param({"pyproject.toml": setuptools('parse = "shop:parse"')}, False, id="own parser"),
         pytest.param(
             {"setup.py": "from setuptools import setup\nsetup(use_scm_version={'local_scheme': 'dirty-tag'})"},
