@@ -27,7 +27,3 @@ def test_every_ini_key_is_in_the_table(key: str) -> None:
 @pytest.mark.parametrize("option", ["--fixtures", "--markers"])
 def test_what_it_says_is_refused_is(option: str) -> None:
     assert option in REFUSED
-
-
-def test_it_can_be_read_in_one_go() -> None:
-    assert len(README.splitlines()) <= 150
