@@ -1,0 +1,77 @@
+"""Links in the documentation lead somewhere, and the modules and functions that it names exist."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import pytest_pyimages
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = Path(pytest_pyimages.__file__).parent
+README = ROOT / "README.md"
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").glob("*/README.md")])
+HOW_IT_WORKS = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
+MODULES = sorted(set(re.findall(r"`([\w/]+\.py)(?::[\w.]+)?`", HOW_IT_WORKS)))
+NAMES = sorted(set(re.findall(r"`([\w/]+\.py):([\w.]+)`", HOW_IT_WORKS)))
+
+
+def links_of(page: Path) -> list[tuple[Path, str]]:
+    """Return the files that a page links to, and the headings in them."""
+    targets = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    local = [target.partition("#") for target in targets if "://" not in target]
+    return [((page.parent / path).resolve() if path else page, anchor) for path, _, anchor in local]
+
+
+def anchors_of(page: Path) -> list[str]:
+    """Return the anchors that GitHub gives to a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return [re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings]
+
+
+def names_in(module: ast.Module) -> Iterator[str]:
+    """Yield the names of a module's functions and classes, and of its classes' methods: ``Job``, ``Job.encode``."""
+    for node in module.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            yield node.name
+        if isinstance(node, ast.ClassDef):
+            yield from (f"{node.name}.{item.name}" for item in node.body if isinstance(item, ast.FunctionDef))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    for target, anchor in links_of(page):
+        assert target.exists(), target
+        assert not anchor or anchor in anchors_of(target), f"{target}#{anchor}"
+
+
+def test_readme_links_to_every_page() -> None:
+    assert {page for page in PAGES if page != README} <= {target for target, _ in links_of(README)}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_exist(module: str) -> None:
+    assert (PACKAGE / module).is_file()
+
+
+@pytest.mark.parametrize(("module", "name"), NAMES, ids=lambda value: value)
+def test_functions_and_classes_exist(module: str, name: str) -> None:
+    assert name in names_in(ast.parse((PACKAGE / module).read_text(encoding="utf-8")))
+
+
+def test_how_it_works_follows_what_the_example_has() -> None:
+    """One image, one requirement and one test event, each through several modules."""
+    sections = re.split(r"^## ", HOW_IT_WORKS, flags=re.MULTILINE)[1:]
+    followed = {section.splitlines()[0]: set(re.findall(r"`([\w/]+\.py)", section)) for section in sections}
+    titles = [re.fullmatch(r"One (.+): `(.+)`", title) for title in followed]
+    image, requirement, event = (title.group(2) for title in titles if title is not None)
+    shop = ROOT / "examples" / "shop"
+    file, _, test = event.partition("::")
+    assert f"--py-images=3.12,{image}`" in HOW_IT_WORKS.replace("\n", " ")
+    assert f'"{requirement}"' in (shop / "pyproject.toml").read_text(encoding="utf-8")
+    assert f"def {test}(" in (shop / file).read_text(encoding="utf-8")
+    assert min(len(modules) for modules in followed.values()) >= 8
