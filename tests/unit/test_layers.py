@@ -81,10 +81,7 @@ MODULES = modules()
 
 def imports_of(importer: str) -> Iterator[Import]:
     """Yield everything that a module imports anywhere."""
-    tree = ast.parse(MODULES[importer].read_text(encoding="utf-8"))
-    late = {id(node) for each in ast.walk(tree) if _is_late(each) for node in ast.walk(each)}
-    for node in ast.walk(tree):
-        at_load = id(node) not in late
+    for node, at_load in _statements(ast.parse(MODULES[importer].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield Import(importer=importer, module=alias.name, name="", at_load=at_load, line=node.lineno)
@@ -96,10 +93,19 @@ def imports_of(importer: str) -> Iterator[Import]:
                 yield Import(importer=importer, module=module, name=alias.name, at_load=at_load, line=node.lineno)
 
 
+def _statements(node: ast.AST, *, at_load: bool = True) -> Iterator[tuple[ast.stmt, bool]]:
+    """Yield all statements below a node, each with whether it is executed when the module is loaded."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt):
+            yield child, at_load
+        if not isinstance(child, ast.expr):  # no expression holds a statement
+            yield from _statements(child, at_load=at_load and not _is_late(child))
+
+
 def _is_late(node: ast.AST) -> bool:
     if isinstance(node, ast.If):
         return ast.unparse(node.test) == "TYPE_CHECKING"
-    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
 
 
 IMPORTS = tuple(found for name in MODULES for found in imports_of(name))

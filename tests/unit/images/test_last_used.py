@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import statistics
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -48,17 +46,6 @@ def test_the_next_use_takes_the_place_of_the_last(tmp_path: Path) -> None:
     use = used.uses([IMAGE])[IMAGE][MINE]
     assert (use.rootdir, use.seconds > time.time() - 100) == (Path("/src/new place"), True)
     assert len(list((tmp_path / "used").iterdir())) == 1
-
-
-def test_another_process_reads_the_same(tmp_path: Path) -> None:
-    LastUsed(tmp_path).touch(IMAGE, MINE, Path("/src/mine"))
-    age(tmp_path, IMAGE, 86400)
-    code = (
-        "import sys; from pathlib import Path; from pytest_pyimages.images.last_used import LastUsed\n"
-        "print(LastUsed(Path(sys.argv[1])).uses([sys.argv[2]])[sys.argv[2]][sys.argv[3]].seconds)"
-    )
-    done = subprocess.run([sys.executable, "-c", code, tmp_path, IMAGE, MINE], capture_output=True, text=True)
-    assert float(done.stdout) == LastUsed(tmp_path).uses([IMAGE])[IMAGE][MINE].seconds
 
 
 def test_what_cannot_be_written_is_no_error(tmp_path: Path) -> None:

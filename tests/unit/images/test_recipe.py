@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -123,25 +122,6 @@ def test_what_rebuilds_a_compiled_project(root: Path, path: str, rebuilds: bool,
     (root / path).write_text("two")
     assert (content_of(project) != before[0]) is rebuilds
     assert (content_of(project, with_tests=True) != before[1]) is with_pyargs
-
-
-def test_a_tag_rebuilds_where_the_version_comes_from_git_and_a_commit_does_not(root: Path) -> None:
-    def git(*arguments: str) -> None:
-        identity = ("-c", "user.name=shop", "-c", "user.email=shop@example.org")
-        subprocess.run(["git", *identity, *arguments], cwd=root, check=True, capture_output=True)
-
-    git("init", "-q")
-    git("commit", "-q", "--allow-empty", "-m", "one")
-    git("tag", "v1.0")
-    static = recipe(root)
-    replace('version = "1.0"', 'dynamic = ["version"]')(root)
-    replace('["setuptools"]', '["setuptools", "setuptools-scm"]')(root)
-    before = recipe(root)
-    git("commit", "-q", "--allow-empty", "-m", "two")
-    assert recipe(root).digest(base()) == before.digest(base())
-    git("tag", "v1.1")
-    assert recipe(root).digest(base()) != before.digest(base())
-    assert not any(name == "git describe" for name, _ in static.content)
 
 
 def test_projects_without_a_package_share_images_wherever_they_lie(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -136,15 +135,6 @@ def environment(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return {"HOME": str(tmp_path / "home"), "UV_CACHE_DIR": str(tmp_path / "cache" / "uv"), "PATH": os.environ["PATH"]}
 
 
-def make_checkout(environment: dict[str, str], root: Path, *, is_checkout: bool) -> None:
-    if is_checkout:
-        git = ("git", "-c", "user.name=shop", "-c", "user.email=shop@example.org")
-        subprocess.run([*git, "init", "-q"], check=True)
-        subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "one"], check=True)
-    else:
-        environment["GIT_CEILING_DIRECTORIES"] = str(root.parent)
-
-
 def build_variables(environment: Mapping[str, str]) -> Any:
     if sys.version_info >= (3, 11):
         import tomllib
@@ -177,23 +167,3 @@ def test_where_the_project_s_name_is_not_known_all_builds_are_told(environment: 
     nameless["turn"].close()
     assert environment["SHOP_VERSION"] == "1.5"
     assert "UV_CONFIG_FILE" not in environment
-
-
-@pytest.mark.parametrize("is_checkout", [True, False])
-def test_a_version_that_only_git_knows_is_noted_where_there_is_no_git(
-    environment: dict[str, str], root: Path, is_checkout: bool
-) -> None:
-    make_checkout(environment, root, is_checkout=is_checkout)
-    version = {"variables": {}, "is_certain": False, "note": "add git to py_images_apt"}
-    note = INSTALLER.prepare_build(job(version=version), environment)
-    assert note == ("" if is_checkout else "add git to py_images_apt")
-
-
-@pytest.mark.parametrize("is_checkout", [True, False])
-def test_git_s_own_word_goes_before_what_is_not_certain(
-    environment: dict[str, str], root: Path, is_checkout: bool
-) -> None:
-    make_checkout(environment, root, is_checkout=is_checkout)
-    INSTALLER.prepare_build(job(version={**job()["version"], "is_certain": False}), environment)
-    assert ("SHOP_VERSION" in build_variables(environment)["shop"]) is not is_checkout
-    assert "directory = *" in (Path(environment["HOME"]) / ".gitconfig").read_text()

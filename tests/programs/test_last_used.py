@@ -1,0 +1,26 @@
+"""The last use of an image, as another process reads it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from pytest_pyimages.images.last_used import LastUsed
+
+IMAGE, PROJECT = "sha256:" + "a" * 64, "0123456789abcdef"
+READ = """
+import sys; from pathlib import Path; from pytest_pyimages.images.last_used import LastUsed
+print(LastUsed(Path(sys.argv[1])).uses([sys.argv[2]])[sys.argv[2]][sys.argv[3]].seconds)
+"""
+
+
+def test_another_process_reads_the_same(tmp_path: Path) -> None:
+    LastUsed(tmp_path).touch(IMAGE, PROJECT, Path("/src/mine"))
+    (written,) = (tmp_path / "used").iterdir()
+    yesterday = int(time.time()) - 86400
+    os.utime(written, (yesterday, yesterday))
+    done = subprocess.run([sys.executable, "-c", READ, tmp_path, IMAGE, PROJECT], capture_output=True, text=True)
+    assert float(done.stdout) == yesterday
