@@ -31,7 +31,7 @@ DECLARED = {
 }
 PACKAGE = Path(pytest_pyimages.__file__).parent
 # Run by the image's Python: what is imported there is the suite's, not the host's.
-IN_CONTAINERS = re.compile(r"inside/|runs/(worker|coverage_worker|attendant|shard_plugin)|images/installer")
+IN_CONTAINERS = "inside"
 OTHER_NAMES = {"_pytest": "pytest", "xdist": "pytest-xdist"}
 STANDARD = {*sys.stdlib_module_names, "tomllib"}
 
@@ -49,7 +49,7 @@ def imports_of(module: Path) -> set[str]:
 
 def host_modules() -> list[Path]:
     """Return the modules that the host's Python runs."""
-    return [path for path in PACKAGE.rglob("*.py") if not IN_CONTAINERS.match(path.relative_to(PACKAGE).as_posix())]
+    return [path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).parts[0] != IN_CONTAINERS]
 
 
 def test_imports_are_declared_dependencies() -> None:
@@ -90,3 +90,12 @@ def loaded_modules() -> list[Any]:
 @pytest.mark.parametrize("name", ["Homepage", "Documentation", "Changelog", "Issues"])
 def test_the_package_index_links_to_the_project(name: str) -> None:
     assert PROJECT["urls"][name].startswith("https://github.com/")
+
+
+def test_pre_commit_has_the_versions_of_tox() -> None:
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    pins = {Requirement(pin) for pin in re.findall(r"(?:ruff|codespell)==[\w.]+", hooks)}
+    ranges = re.findall(r"(?:ruff|codespell)~=[\w.]+", (ROOT / "tox.ini").read_text(encoding="utf-8"))
+    allowed = {requirement.name: requirement.specifier for requirement in map(Requirement, ranges)}
+    assert {pin.name for pin in pins} == set(allowed) == {"codespell", "ruff"}
+    assert all(next(iter(pin.specifier)).version in allowed[pin.name] for pin in pins)
