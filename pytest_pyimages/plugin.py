@@ -149,13 +149,10 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         settings = Settings.from_config(config, invocation)
         connecting = connect(config, settings)
-        from pytest_pyimages.session import ImagesSession
+        from pytest_pyimages.session import ImagesSession, plan_session
 
-        session = ImagesSession(config, settings, connecting, config.stash.get(TERMINAL, None))
+        plan = plan_session(config, settings)
+        session = ImagesSession(config, settings, plan, connecting, config.stash.get(TERMINAL, None))
     except PyimagesError as error:
         raise pytest.UsageError(str(error)) from None
-    config.pluginmanager.register(session, "pyimages-session")
-    if config.getoption("xmlpath", None):
-        from pytest_pyimages.results import JunitSuites
-
-        config.pluginmanager.register(JunitSuites(config, session.results), "pyimages-junit")
+    session.register()

@@ -1,4 +1,4 @@
-"""``pytest --py-images=3.12 --pdb``: the suite of one image, on the terminal of this host."""
+"""Run the tests of one image on the host's terminal: ``pytest --py-images=3.12 --pdb``."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from pytest_pyimages.cli.project import Place
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host import OWN_OPTIONS, REPORTERS, Invocation, Settings, debugs
 from pytest_pyimages.runs import HostTerminal
-from pytest_pyimages.session import Durations, Memory, connect, planned
+from pytest_pyimages.session import Durations, LastFailed, connect, plan_session
 
 
 def attend_suite(config: pytest.Config, invocation: Invocation, terminal: HostTerminal) -> int | None:
-    """Run the suite as pytest alone would inside; return its exit status, or None if it does not need the terminal.
+    """Run pytest on the terminal; return its exit status, or None if the terminal is not needed.
 
-    :raises ConfigurationError: if a debugger is asked for, and not a single image.
+    :raises ConfigurationError: if a debugger is requested for several images.
     :raises PyimagesError: if the image cannot be built or started.
     """
     settings = Settings.from_config(config, invocation)
     debugger = debugs(invocation.all_args, OWN_OPTIONS)
-    plans = planned(config, settings).plans
+    plans = plan_session(config, settings).plans
     files = [name for name, value in _files(config, settings) if value]
     if not debugger and (len(plans) != 1 or files):
-        return None  # -s: what is printed is shown as it comes, and nothing is typed
+        return None  # -s: the output is replayed live; no input is needed
     if len(plans) != 1:
         labels = ", ".join(plan.tag.label for plan in plans)
         raise ConfigurationError(
-            f"{debugger}: one image at a time can have the terminal, and these are several: {labels}",
-            f"name one: --py-images={plans[0].tag.label}",
+            f"{debugger}: only one image at a time can use the terminal, not {labels}",
+            f"select one: --py-images={plans[0].tag.label}",
         )
     if files:
-        sys.stderr.write(f"py-images: {', '.join(files)} is not written with {debugger}\n")
+        sys.stderr.write(f"py-images: {', '.join(files)} is ignored with {debugger}\n")
     place = Place(config=config, settings=settings, connecting=connect(config, settings))
-    memory, durations = _kept(config, invocation)
-    status = run_in_image(place, (), terminal, memory=memory, shard=durations.shard(settings))
+    last_failed, durations = _open_caches(config, invocation)
+    status = run_in_image(place, (), terminal, last_failed=last_failed, shard=durations.shard(settings))
     return 0 if plans[0].tag.allowed_to_fail and status == pytest.ExitCode.TESTS_FAILED else status
 
 
-def _kept(config: pytest.Config, invocation: Invocation) -> tuple[Memory | None, Durations]:
-    """Return what is remembered, before pytest would make its cache; a run on a terminal adds nothing to it."""
+def _open_caches(config: pytest.Config, invocation: Invocation) -> tuple[LastFailed | None, Durations]:
+    """Open the caches, before pytest creates its own; a run on the terminal only reads them."""
     if not config.pluginmanager.hasplugin("cacheprovider"):
         return None, Durations(None, invocation)
     cache = pytest.Cache.for_config(config, _ispytest=True)
-    return Memory(cache, invocation), Durations(cache, invocation)
+    return LastFailed(cache, invocation), Durations(cache, invocation)
 
 
 def _files(config: pytest.Config, settings: Settings) -> tuple[tuple[str, object], ...]:

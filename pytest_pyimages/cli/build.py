@@ -1,46 +1,22 @@
-"""``pyimages build``: environment images without a run."""
+"""``pyimages build``: build environment images without running the tests."""
 
 from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from dataclasses import dataclass
+from contextlib import closing
 
 import pytest
 
-from pytest_pyimages.cli.project import Place, at_project, pytest_arguments
-from pytest_pyimages.cli.run_tests import NO_IMAGES, SPEC_HELP
+from pytest_pyimages.cli.builds import Build, build_images, connect_engine
+from pytest_pyimages.cli.project import SPEC_HELP, Place, pytest_arguments, run_at_project
 from pytest_pyimages.cli.table import table_lines
-from pytest_pyimages.containers import Source
-from pytest_pyimages.errors import BuildError, PyimagesError
-from pytest_pyimages.host import wants_images
-from pytest_pyimages.images import BuiltImage
-from pytest_pyimages.matrix import ImageTag
-from pytest_pyimages.project import find_source_root
-from pytest_pyimages.session import Built, Ended, Interruptions, Planned, Said, Schedule, planned
+from pytest_pyimages.session import Schedule
 
-SUMMARY = "build the project's environment images, without a run"
+SUMMARY = "build the project's environment images without running the tests"
 DESCRIPTION = """\
-Build the environment images that a run would build, and run nothing; those that exist are left as they are.
-Ends with 1 if an image could not be built that is not allowed to fail."""
-
-
-@dataclass(slots=True)
-class _Row:
-    tag: ImageTag
-    image: BuiltImage | None = None
-    error: PyimagesError | None = None
-
-    @property
-    def failed(self) -> bool:
-        return self.image is None or self.error is not None
-
-    def cells(self) -> tuple[str, ...]:
-        remark = "allowed to fail" if self.failed and self.tag.allowed_to_fail else ""
-        if self.image is None or self.error is not None:
-            return self.tag.label, "", "failed", "", remark
-        built = "cached" if self.image.cached else "built"
-        return self.tag.label, self.image.python, built, f"{self.image.build_seconds:.1f}s", remark
+Build the environment images that a run would build. Images that exist already are left as they are.
+Exits with 1 if an image that is not allowed to fail could not be built."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -48,57 +24,35 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    return at_project(pytest_arguments(arguments, arguments.spec), _build)
+    return run_at_project(pytest_arguments(arguments, arguments.spec), _build)
 
 
 def _build(place: Place) -> int:
-    """Build all images; return 1 if one failed that is not allowed to."""
-    invocation = place.settings.invocation
-    if not wants_images(invocation):
-        raise NO_IMAGES
-    asked = planned(place.config, place.settings)
-    engine = place.engine()
-    interruptions = Interruptions()
-    root = find_source_root(asked.project, invocation.rootdir, invocation.cwd)
-    source = Source(root, None if place.settings.source == "auto" else place.settings.source)
-    interruptions.install()
-    schedule = Schedule(engine, place.settings, source, build_only=True)
-    try:
-        rows = _follow(schedule, asked)
-    finally:
-        schedule.close()
-        engine.close()
-        interruptions.restore()
-    for line in table_lines(("image", "python", "build", "time", ""), [row.cells() for row in rows], right=("time",)):
+    plan = place.plan()
+    labels = [image.tag.label for image in plan.plans]
+    with connect_engine(place) as engine:
+        schedule = Schedule(engine, place.settings, plan.source, build_only=True)
+        with closing(schedule):
+            builds = [_report_failure(build) for build in build_images(schedule, plan)]
+    builds.sort(key=lambda build: labels.index(build.tag.label))
+    for line in table_lines(("image", "python", "build", "time", ""), map(_row, builds), right=("time",)):
         sys.stdout.write(f"{line}\n")
-    notes = [*(note for plan in asked.plans for note in plan.project.notes), *schedule.notes]
-    for note in dict.fromkeys(notes):
-        _tell(f"note: {note}")
-    failed = any(row.failed and not row.tag.allowed_to_fail for row in rows)
+    for note in dict.fromkeys((*plan.notes, *schedule.notes)):
+        sys.stderr.write(f"note: {note}\n")
+    failed = any(build.failed and not build.tag.allowed_to_fail for build in builds)
     return int(pytest.ExitCode.TESTS_FAILED if failed else pytest.ExitCode.OK)
 
 
-def _follow(schedule: Schedule, asked: Planned) -> list[_Row]:
-    """Tell what happens as it happens; return when all images are there or have failed."""
-    rows = {plan.tag.label: _Row(tag=plan.tag) for plan in asked.plans}
-    waiting = set(rows)
-    schedule.start(asked.plans)
-    while waiting:
-        message = schedule.messages.get()
-        row = rows[message.label]
-        if isinstance(message, Said):
-            _tell(f"{message.label}: {message.text}")
-        elif isinstance(message, Built):
-            row.image = message.image
-        elif isinstance(message, Ended):
-            waiting.discard(message.label)
-            row.error = message.error
-            if row.error is not None:
-                _tell(f"ERROR: {message.label}: {row.error}")
-                if isinstance(row.error, BuildError) and row.error.log:
-                    _tell(row.error.log)
-    return list(rows.values())
+def _report_failure(build: Build) -> Build:
+    if build.error is not None:
+        sys.stderr.write(f"ERROR: {build.tag.label}: {build.error}\n")
+        sys.stderr.write(f"{build.log}\n" if build.log else "")
+    return build
 
 
-def _tell(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+def _row(build: Build) -> tuple[str, ...]:
+    remark = "allowed to fail" if build.failed and build.tag.allowed_to_fail else ""
+    if build.image is None or build.failed:
+        return build.tag.label, "", "failed", "", remark
+    state = "cached" if build.image.cached else "built"
+    return build.tag.label, build.image.python, state, f"{build.image.build_seconds:.1f}s", remark

@@ -1,111 +1,88 @@
-"""One environment image, built if need be, and a command in it: what ``pyimages shell`` and ``pyimages run`` share."""
+"""Run a command in one environment image, built if needed: what ``pyimages shell``, ``run`` and ``--pdb`` share."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 
+from pytest_pyimages.cli.builds import build_images, connect_engine
 from pytest_pyimages.cli.project import Place
-from pytest_pyimages.cli.run_tests import NO_IMAGES
-from pytest_pyimages.containers import Lease, Source
-from pytest_pyimages.errors import BuildError, ConfigurationError, PyimagesError
-from pytest_pyimages.host import OWN_INI, OWN_OPTIONS, Invocation, wants_images
+from pytest_pyimages.containers import Lease
+from pytest_pyimages.engines import Engine
+from pytest_pyimages.errors import ConfigurationError, PyimagesError
+from pytest_pyimages.host import OWN_INI, OWN_OPTIONS, Invocation
 from pytest_pyimages.images import BuiltImage, ImagePlan
-from pytest_pyimages.project import find_source_root
 from pytest_pyimages.runs import Attended, HostTerminal, attend
-from pytest_pyimages.session import Built, Ended, Interruptions, Memory, Said, Schedule, planned
+from pytest_pyimages.session import LastFailed, Schedule, SessionPlan
 
 IMAGE_HELP = "the image, such as 3.14-slim (default: the ini key py_images, if it names one)"
 
 
-def run_in_image(  # noqa: PLR0913 - all that its container is told
+def run_in_image(  # noqa: PLR0913 - everything that its container is given
     place: Place,
     command: tuple[str, ...],
     terminal: HostTerminal | None,
     *,
     greet: bool = False,
-    memory: Memory | None = None,
+    last_failed: LastFailed | None = None,
     shard: Mapping[str, Any] | None = None,
 ) -> int:
-    """Run a command in the one image that is asked for, as its suite would be run; return its exit status.
+    """Run a command in the one requested image, as its tests would be run; return the command's exit status.
 
-    :param command: empty for pytest itself, with the arguments that it was called with here.
-    :param terminal: where it is shown and typed to; None for plain output and no input.
-    :param memory: what failed before, for pytest.
-    :param shard: which of the tests it is to run.
-    :param greet: whether to say where one is.
-    :raises PyimagesError: if it could not be started.
+    :param command: empty for pytest itself, with the arguments of this invocation.
+    :param terminal: where the command is shown and typed to; None for plain output and no input.
+    :param greet: whether to print which image this is.
+    :param last_failed: the last-failed cache for pytest.
+    :param shard: the part of the tests to run, see runs.shard.
+    :raises PyimagesError: if the command could not be started.
     """
-    settings = place.settings
-    invocation = settings.invocation
-    if not wants_images(invocation):
-        raise NO_IMAGES
-    asked = planned(place.config, settings)
-    if len(asked.plans) != 1:
-        labels = ", ".join(plan.tag.label for plan in asked.plans)
-        raise ConfigurationError(f"one image at a time has the terminal, and these are several: {labels}", "name one")
-    (plan,) = asked.plans
-    engine = place.engine()
-    source = Source(
-        find_source_root(asked.project, invocation.rootdir, invocation.cwd),
-        None if settings.source == "auto" else settings.source,
-    )
-    interruptions = Interruptions()
-    interruptions.install()
-    try:
-        image = _built(Schedule(engine, settings, source, build_only=True), plan)
+    plan, settings, invocation = place.plan(), place.settings, place.settings.invocation
+    if len(plan.plans) != 1:
+        labels = ", ".join(image.tag.label for image in plan.plans)
+        raise ConfigurationError(f"only one image at a time can use the terminal, not {labels}", "name one image")
+    (image_plan,) = plan.plans
+    with connect_engine(place) as engine:
+        image = _build_image(place, engine, plan)
         if greet:
-            text = f"{plan.tag.label}: Python {image.python} at {invocation.cwd} · what is changed here is thrown away"
+            text = f"{image_plan.tag.label}: Python {image.python} at {invocation.cwd} · changes are discarded"
             sys.stderr.write(f"{text}\n")
         job = Attended(
             image=image.id,
             python=image.executable,
             command=command,
-            pytest=None if command else {**_pytest(plan, image, invocation, memory), "shard": shard},
-            project=str(plan.project.root),
+            pytest=None
+            if command
+            else {**_describe_pytest(image_plan, image, invocation, last_failed), "shard": shard},
+            project=str(image_plan.project.root),
             cwd=str(invocation.cwd),
-            environment={**plan.environment, **settings.container_environment},
+            environment={**image_plan.environment, **settings.container_environment},
         )
         sys.stdout.flush()
         with Lease() as lease:
-            return attend(engine, lease, source, job, terminal)
-    finally:
-        engine.close()
-        interruptions.restore()
+            return attend(engine, lease, plan.source, job, terminal)
 
 
-def _pytest(plan: ImagePlan, image: BuiltImage, invocation: Invocation, memory: Memory | None) -> dict[str, Any]:
-    """Return what the worker is told of a pytest that has the terminal; as Run tells it of any other."""
+def _describe_pytest(
+    plan: ImagePlan, image: BuiltImage, invocation: Invocation, last_failed: LastFailed | None
+) -> dict[str, Any]:
+    """Return the worker's job for a pytest that uses the terminal, with the keys that Run sends for any other."""
     return {
         "args": list(plan.args),
         "program": f"{image.executable.rpartition('/')[0]}/pytest",
         "cwd_on_path": invocation.module,
-        "memory": None if memory is None else memory.given_to([plan.tag.label]).get(plan.tag.label),
+        "memory": None if last_failed is None else last_failed.cache_values([plan.tag.label]).get(plan.tag.label),
         "own_options": [list(option) for option in OWN_OPTIONS],
         "own_ini": list(OWN_INI),
         "host_plugins": sorted(invocation.host_plugins),
     }
 
 
-def _built(schedule: Schedule, plan: ImagePlan) -> BuiltImage:
-    image: BuiltImage | None = None
-    error: PyimagesError | None = None
-    try:
-        schedule.start([plan])
-        while True:
-            message = schedule.messages.get()
-            if isinstance(message, Said):
-                sys.stderr.write(f"{message.label}: {message.text}\n")
-            elif isinstance(message, Built):
-                image = message.image
-            elif isinstance(message, Ended):
-                error = message.error
-                break
-    finally:
-        schedule.close()
-    if isinstance(error, BuildError) and error.log:
-        sys.stderr.write(f"{error.log}\n")
-    if error is not None or image is None:
-        raise error or PyimagesError("the image was not built")
-    return image
+def _build_image(place: Place, engine: Engine, plan: SessionPlan) -> BuiltImage:
+    with closing(Schedule(engine, place.settings, plan.source, build_only=True)) as schedule:
+        (build,) = build_images(schedule, plan)
+    sys.stderr.write(f"{build.log}\n" if build.log else "")
+    if build.error is not None or build.image is None:
+        raise build.error or PyimagesError("the image was not built")
+    return build.image

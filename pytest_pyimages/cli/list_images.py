@@ -1,4 +1,4 @@
-"""``pyimages list``: the environment images that there are."""
+"""``pyimages list``: list environment images."""
 
 from __future__ import annotations
 
@@ -13,49 +13,49 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from pytest_pyimages.cli.project import Place, at_project, pytest_arguments
-from pytest_pyimages.cli.quantities import age_text, iso_time, size_text
-from pytest_pyimages.cli.stored import Stored, look
+from pytest_pyimages.cli.project import Place, pytest_arguments, run_at_project
+from pytest_pyimages.cli.quantities import format_age, format_size, format_time
+from pytest_pyimages.cli.stored import Stored, read_stored
 from pytest_pyimages.cli.table import table_lines
 from pytest_pyimages.images import STALE, Contents, ImagePlan, StoredImage, contents_of
 
 SUMMARY = "list the environment images that exist"
 DESCRIPTION = """\
-List this project's environment images, the last used first: what each is for, what is installed in it, whether a run
-would use it now. Below, what a run would install here now. No registry is asked."""
+List this project's environment images, most recently used first: what is installed in each, and whether a run would
+use it now. Then show what a run would install now. Registries are not contacted."""
 COLUMNS = ("image", "python", "project", "installs", "size", "last used", "state")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("-a", "--all", action="store_true", help="list the images of all projects")
-    parser.add_argument("--json", action="store_true", help="write everything as one JSON object")
+    parser.add_argument("--json", action="store_true", help="print everything as one JSON object")
 
 
 def run(arguments: Namespace) -> int:
-    return at_project(pytest_arguments(arguments), partial(_list, arguments=arguments))
+    return run_at_project(pytest_arguments(arguments), partial(_list, arguments=arguments))
 
 
 def _list(place: Place, *, arguments: Namespace) -> int:
     with closing(place.engine()) as engine:
-        stored = look(place, engine)
+        stored = read_stored(place, engine)
         images = stored.scope(everything=arguments.all)
         lines = [as_json(stored, images)] if arguments.json else as_text(stored, images, everything=arguments.all)
-        stored.tell_problems()
+        stored.report_problems()
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     return 0
 
 
 def as_text(stored: Stored, images: Sequence[StoredImage], *, everything: bool) -> list[str]:
-    """Return a table, and what is installed in full unless everything is listed."""
+    """Return a table; for one project also its installed packages in full."""
     now = time.time()
     if not images:
         whose = "any project" if everything else f"the project {stored.project.name} ({stored.project.root})"
-        lines = [f"there is no environment image of {whose}"]
+        lines = [f"no environment images of {whose}"]
     else:
         lines = table_lines(COLUMNS, (_row(stored, image, now) for image in images), right=("size",))
         count = f"{len(images)} images" if len(images) > 1 else "1 image"
-        lines += ["", f"{count}, {size_text(stored.storage.on_disk(images))} on disk beside the base images"]
-    return lines if everything else [*lines, *_installed(images), *_chosen_now(stored)]
+        lines += ["", f"{count}, {format_size(stored.storage.on_disk(images))} on disk in addition to the base images"]
+    return lines if everything else [*lines, *_installed_groups(images), *_current_groups(stored)]
 
 
 def _row(stored: Stored, image: StoredImage, now: float) -> tuple[str, ...]:
@@ -64,20 +64,20 @@ def _row(stored: Stored, image: StoredImage, now: float) -> tuple[str, ...]:
         image.python,
         image.project,
         image.contents.origin or ("pytest" if image.contents.steps else "?"),
-        size_text(image.info.size),
-        age_text(now - image.last_used),
+        format_size(image.info.size),
+        format_age(now - image.last_used),
         stored.states.of(image),
     )
 
 
-def _installed(images: Iterable[StoredImage]) -> list[str]:
-    """Return what is in the images, in full: once for each group that got the same."""
+def _installed_groups(images: Iterable[StoredImage]) -> list[str]:
+    """Return the installed packages in full, once for each group of images that has the same."""
     return _groups("", ((image.tag.label, image.contents) for image in images if image.contents.steps))
 
 
-def _chosen_now(stored: Stored) -> list[str]:
-    """Return what a run would install here, in the same form."""
-    plans = stored.wanted_now()
+def _current_groups(stored: Stored) -> list[str]:
+    """Return the packages that a run would install now, in the same form."""
+    plans = stored.current_plans()
     if not plans:
         return ["", f"a run here installs: {stored.project.origin or 'pytest'}"]
     return _groups("a run here installs for ", ((plan.tag.label, contents_of(plan)) for plan in plans))
@@ -92,33 +92,33 @@ def _groups(words: str, installed: Iterable[tuple[str, Contents]]) -> list[str]:
         lines += ["", f"{words}{', '.join(dict.fromkeys(labels))}: {contents.origin or 'pytest'}"]
         lines += (f"  pip install {shlex.join(step)}" for step in contents.steps)
         further = (
-            ("the project asks for", ", ".join(contents.dependencies)),
+            ("the project requires", ", ".join(contents.dependencies)),
             ("versions", contents.versions),
             ("system packages", " ".join(contents.apt)),
             ("set-up commands", contents.setup),
-            ("on top of", contents.dockerfile),
+            ("based on", contents.dockerfile),
         )
-        lines += (f"  {what}: {said}" for what, said in further if said)
+        lines += (f"  {name}: {value}" for name, value in further if value)
     return lines
 
 
 def as_json(stored: Stored, images: Iterable[StoredImage]) -> str:
-    """Return everything for a program: sizes in bytes, times in UTC."""
+    """Return everything as JSON: sizes in bytes, times in UTC (RFC 3339)."""
     project = stored.project
     document = {
         "engine": stored.engine.info.endpoint,
         "project": {"name": project.name, "root": str(project.root)},
-        "wanted": [_wanted(plan) for plan in stored.wanted_now()],
-        "images": [_as_object(stored, image) for image in images],
+        "wanted": [_plan_object(plan) for plan in stored.current_plans()],
+        "images": [_image_object(stored, image) for image in images],
     }
     return json.dumps(document, indent=2)
 
 
-def _wanted(plan: ImagePlan) -> dict[str, Any]:
+def _plan_object(plan: ImagePlan) -> dict[str, Any]:
     return {"image": plan.tag.label, "reference": plan.tag.reference, "installs": asdict(contents_of(plan))}
 
 
-def _as_object(stored: Stored, image: StoredImage) -> dict[str, Any]:
+def _image_object(stored: Stored, image: StoredImage) -> dict[str, Any]:
     state = stored.states.of(image)
     return {
         "image": image.tag.label,
@@ -132,8 +132,8 @@ def _as_object(stored: Stored, image: StoredImage) -> dict[str, Any]:
         "installs": asdict(image.contents),
         "size": image.info.size,
         "freed_by_removal": stored.storage.freed_by([image]),
-        "created": iso_time(image.info.created),
-        "last_used": iso_time(image.last_used),
+        "created": format_time(image.info.created),
+        "last_used": format_time(image.last_used),
         "state": state,
         "stale": state in STALE,
     }

@@ -1,4 +1,4 @@
-"""``pyimages lock``: pin images to what their references mean now."""
+"""``pyimages lock``: pin image references to their current digests."""
 
 from __future__ import annotations
 
@@ -8,19 +8,16 @@ from contextlib import closing
 
 import pytest
 
-from pytest_pyimages.cli.project import Place, at_project, pytest_arguments
-from pytest_pyimages.cli.run_tests import NO_IMAGES, SPEC_HELP
+from pytest_pyimages.cli.project import SPEC_HELP, Place, pytest_arguments, run_at_project
 from pytest_pyimages.engines import Engine, ImageInfo
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
-from pytest_pyimages.host import wants_images
 from pytest_pyimages.images import KEY, BaseImages, digest_of, read_image_lock, write_image_lock
 from pytest_pyimages.matrix import ImageTag
-from pytest_pyimages.session import planned
 
-SUMMARY = f"pin images to their digests, in the file that {KEY} names"
+SUMMARY = f"pin images to their digests in the file that {KEY} names"
 DESCRIPTION = f"""\
-Ask the registries which images the project's references mean now, pull them, and write their digests to the file that
-the ini key {KEY} names; a run then uses these very images. What the file has beside them is left as it is."""
+Resolve the project's image references, pull the images, and write their digests to the file that the ini key {KEY}
+names. Later runs use exactly these images. Other entries of the file are kept."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -28,23 +25,24 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    return at_project(pytest_arguments(arguments, arguments.spec), _lock)
+    return run_at_project(pytest_arguments(arguments, arguments.spec), _lock)
 
 
 def _lock(place: Place) -> int:
-    """Write the file; return 1 if an image could not be had, which then keeps its former pin."""
-    if not wants_images(place.settings.invocation):
-        raise NO_IMAGES
+    """Write the file; return 1 if an image could not be pulled, whose pin is then kept."""
+    plan = place.plan()
     path = place.settings.lock_file
     if path is None:
-        raise ConfigurationError(f"no {KEY} in pytest's configuration", f"name a file, such as {KEY} = images.lock")
-    tags = [plan.tag for plan in planned(place.config, place.settings).plans]
+        raise ConfigurationError(
+            f"no {KEY} in pytest's configuration", f"set it to a file, such as {KEY} = images.lock"
+        )
+    tags = [image.tag for image in plan.plans]
     pins = dict(read_image_lock(path).pins) if path.exists() else {}
     failed = False
     with closing(place.engine()) as engine:
         for tag in tags:
             try:
-                image = _asked(engine, tag)
+                image = _resolve(engine, tag)
             except PyimagesError as error:
                 sys.stderr.write(f"ERROR: {tag.label}: {error}\n")
                 failed = True
@@ -58,15 +56,17 @@ def _lock(place: Place) -> int:
     return int(pytest.ExitCode.TESTS_FAILED if failed else pytest.ExitCode.OK)
 
 
-def _asked(engine: Engine, tag: ImageTag) -> ImageInfo:
-    """Return what the registry has now; what comes from no registry, as it is here."""
+def _resolve(engine: Engine, tag: ImageTag) -> ImageInfo:
+    """Pull an image; return the local one if it does not come from a registry."""
     present = engine.find_image(tag.reference)
     if present is not None and not present.digests:
-        sys.stderr.write(f"note: {tag.reference} comes from no registry; its id is pinned, which no other host has\n")
+        sys.stderr.write(
+            f"note: {tag.reference} is not from a registry: pinned by its id, which exists on this engine only\n"
+        )
         return present
-    bases = BaseImages(engine, say=_tell, progress=lambda *_: None)
+    bases = BaseImages(engine, say=_report, progress=lambda *_: None)
     return bases.pulled(tag, tag.reference)
 
 
-def _tell(label: str, text: str) -> None:
+def _report(label: str, text: str) -> None:
     sys.stderr.write(f"{label}: {text}\n")

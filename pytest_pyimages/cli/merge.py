@@ -1,4 +1,4 @@
-"""``pyimages merge``: the JSON reports of several jobs as one, whose exit status is that of all."""
+"""``pyimages merge``: merge the JSON reports of several jobs into one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pyimages.cli.project import invocation_at, on_terminal
+from pytest_pyimages.cli.project import read_invocation, run_with_terminal
 from pytest_pyimages.host import report_file, tells_github
 from pytest_pyimages.results import (
     make_document,
@@ -20,31 +20,36 @@ from pytest_pyimages.results import (
 )
 from pytest_pyimages.session import Durations
 
-SUMMARY = "make one report of those of several jobs"
+SUMMARY = "merge the reports of several jobs"
 DESCRIPTION = """\
-Put the JSON reports of several jobs together: of different images, of --py-images-shard's parts, or of other parts
-of a suite. Print what a run prints at its end, and write it to files. The exit status is the worst of all jobs; 1 if a
-shard, or a test of one, is missing. Of times of the same image the longest counts."""
+Merge the JSON reports of several jobs: of different images, of the parts of --py-images-shard, or of other parts of
+the tests. Print the summary of the merged run and write it to files. The exit status is the worst of all jobs, and 1 if
+a shard or one of its tests is missing. If an image occurs twice, the longer time counts."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("files", metavar="FILE", nargs="+", help="what --py-images-report=FILE.json has written")
+    parser.add_argument("files", metavar="FILE", nargs="+", help="a report written by --py-images-report=FILE.json")
     parser.add_argument(
-        "-o", dest="reports", metavar="OUT", action="append", default=[], help="a .json, .html or .md; may be repeated"
+        "-o",
+        dest="reports",
+        metavar="OUT",
+        action="append",
+        default=[],
+        help="write the merged report to this .json, .html or .md file; may be repeated",
     )
     parser.add_argument(
         "--keep-durations",
         action="store_true",
-        help="record how long tests took in pytest's cache of the project here: shards are made by that",
+        help="record the durations of tests in this project's pytest cache; shards are balanced by them",
     )
     parser.add_argument("--github", metavar="WHEN", default="auto", help="as --py-images-github: auto or no")
 
 
 def run(arguments: Namespace) -> int:
-    """Read the files, and say and write what they are together."""
+    """Read the files, write the merged report, and print its summary."""
     reports = [report_file("-o", name, Path.cwd()) for name in arguments.reports]
     github = tells_github("--github", arguments.github)
-    invocation = invocation_at(())
+    invocation = read_invocation(())
     whole = merge_reports([read_report(Path(name)) for name in arguments.files])
     document = make_document(whole.results, exit_status=whole.exit_status, started=whole.started, ended=whole.ended)
     problems = [text.replace("--py-images-report", "-o", 1) for text in write_reports(reports, document)]
@@ -52,7 +57,7 @@ def run(arguments: Namespace) -> int:
     def show(terminal: pytest.TerminalReporter) -> int:
         if arguments.keep_durations:
             cache = pytest.Cache.for_config(terminal.config, _ispytest=True)
-            Durations(cache, invocation).keep(whole.results.values())
+            Durations(cache, invocation).save(whole.results.values())
         if github:
             from pytest_pyimages.results import report_to_github
 
@@ -64,4 +69,4 @@ def run(arguments: Namespace) -> int:
         write_failed(terminal, whole.results)
         return whole.exit_status or (int(pytest.ExitCode.TESTS_FAILED) if problems else 0)
 
-    return on_terminal(invocation, show)
+    return run_with_terminal(invocation, show)

@@ -1,4 +1,4 @@
-"""``pyimages``: what there is to do beside a run. Each command is a module of ``pytest_pyimages.cli``."""
+"""The ``pyimages`` command line: parse it and run one command."""
 
 from __future__ import annotations
 
@@ -21,16 +21,19 @@ PROGRAM = "pyimages"
 
 
 class Command(Protocol):
-    """What the module of a command has."""
+    """The interface of a command's module."""
 
     SUMMARY: str  # one line, for the list of commands
-    DESCRIPTION: str  # a few, for its own help
+    DESCRIPTION: str  # several lines, for the command's own help
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Add arguments and options; ``--engine`` and pytest's arguments after ``--`` are there already."""
+        """Add arguments and options; ``--engine`` and pytest's arguments after ``--`` are added by the program."""
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Do it; return pytest's own numbers, raise PyimagesError for what people are to be told."""
+        """Run the command; return a pytest exit code.
+
+        :raises PyimagesError: shown to the user.
+        """
 
 
 COMMANDS: Mapping[str, Command] = {
@@ -44,44 +47,44 @@ COMMANDS: Mapping[str, Command] = {
     "merge": merge,
 }
 
-FILES_ONLY = ("merge",)  # of the commands, what has no engine and no pytest
+FILES_ONLY = ("merge",)  # commands that use neither an engine nor pytest
 
-# What stands after ``--``.
-BEHIND_DASHES = {
+# The arguments after ``--``.
+AFTER_DASHES = {
     "run": ("command", "after --: the command and its own arguments"),
     "pytest": (
         "arguments of pytest",
         (
-            "after --, such as -c FILE, --rootdir=FOLDER, -o KEY=VALUE or an option of this plugin: they decide what"
-            " the project's configuration is, as in a run"
+            "after --, such as -c FILE, --rootdir=FOLDER, -o KEY=VALUE or an option of this plugin; they select the"
+            " project's configuration as they do in a run"
         ),
     ),
 }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit status, pytest's own numbers."""
+    """Run one command; return a pytest exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    _replace_what_cannot_be_encoded()
+    _escape_unencodable()
     try:
         status = _main(words)
-        sys.stdout.flush()  # here, where a reader that has gone is caught
+        sys.stdout.flush()  # here, so that a closed pipe is caught below
     except PyimagesError as error:
-        sys.stderr.write(f"ERROR: {_line(error)}\n")
+        sys.stderr.write(f"ERROR: {_format_error(error)}\n")
         failed = not isinstance(error, ConfigurationError)
         return int(pytest.ExitCode.TESTS_FAILED if failed else pytest.ExitCode.USAGE_ERROR)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return int(pytest.ExitCode.INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read the output has gone; nothing is to be written when Python ends (docs: "Note on SIGPIPE").
+        # The reader has closed the pipe; Python must not flush at exit (docs: "Note on SIGPIPE").
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(pytest.ExitCode.TESTS_FAILED)
     return status
 
 
 def _main(words: list[str]) -> int:
-    own, pytest_arguments = _split(words)
+    own, pytest_arguments = _split_at_dashes(words)
     parser = _parser()
     if not own:
         parser.print_help(sys.stderr)
@@ -93,13 +96,13 @@ def _main(words: list[str]) -> int:
         return int(ended.code or 0)
     command = COMMANDS[arguments.command]
     if unknown or (pytest_arguments and arguments.command in FILES_ONLY):
-        raise _unknown(arguments, (*unknown, "--")[0])
+        raise _unknown_argument(arguments, (*unknown, "--")[0])
     arguments.pytest_arguments = pytest_arguments
     return command.run(arguments)
 
 
 class _Parser(argparse.ArgumentParser):
-    """Raises what is wrong, in one line, instead of printing the usage and leaving."""
+    """Raises ConfigurationError with one line instead of printing the usage and exiting."""
 
     def error(self, message: str) -> NoReturn:
         raise ConfigurationError(f"{self.prog}: {message}", f"see {self.prog} --help")
@@ -113,8 +116,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog=PROGRAM,
         allow_abbrev=False,
-        description="Environment images of Pythons for a project's tests: what there is to do beside a run.",
-        epilog="The project is that of the current folder. Exit status: 0 done, 1 something failed, 4 wrong usage.",
+        description="Build, inspect and clean up the images that pytest-pyimages uses.",
+        epilog="Commands work on the project in the current folder. Exit status: 0 success, 1 failure, 4 usage error.",
     )
     version = f"pytest-pyimages {pytest_pyimages.__version__}"
     parser.add_argument("--version", action="version", version=version)
@@ -130,13 +133,13 @@ def _parser() -> argparse.ArgumentParser:
         command.add_arguments(one)
         if name not in FILES_ONLY:
             add_engine_argument(one)
-            one.add_argument_group(*BEHIND_DASHES["run" if name == "run" else "pytest"])
+            one.add_argument_group(*AFTER_DASHES["run" if name == "run" else "pytest"])
         one.set_defaults(options=one.options)
     return parser
 
 
-def _split(words: list[str]) -> tuple[list[str], list[str]]:
-    """Return our own words, and pytest's: what stands behind ``--``."""
+def _split_at_dashes(words: list[str]) -> tuple[list[str], list[str]]:
+    """Split the command line into the program's own arguments and those of pytest, after ``--``."""
     end = words.index("--") if "--" in words else len(words)
     return words[:end], words[end + 1 :]
 
@@ -145,28 +148,28 @@ def _check_command(words: Sequence[str]) -> None:
     name = next((word for word in words if not word.startswith("-")), None)
     if name is not None and name not in COMMANDS:
         near = difflib.get_close_matches(name, COMMANDS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(COMMANDS)}"
+        hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(COMMANDS)}"
         raise ConfigurationError(f'{PROGRAM}: unknown command "{name}"', hint)
 
 
-def _unknown(arguments: argparse.Namespace, word: str) -> ConfigurationError:
+def _unknown_argument(arguments: argparse.Namespace, word: str) -> ConfigurationError:
     command = f"{PROGRAM} {arguments.command}"
     if not word.startswith("-"):
-        hint = "write several images as one: 3.12,3.13" if "spec" in arguments else f"see {command} --help"
-        return ConfigurationError(f'{command}: one argument too many: "{word}"', hint)
+        hint = "separate images with commas: 3.12,3.13" if "spec" in arguments else f"see {command} --help"
+        return ConfigurationError(f'{command}: unexpected argument "{word}"', hint)
     near = difflib.get_close_matches(word.partition("=")[0], arguments.options, n=1)
-    behind = f"see {command} --help" if arguments.command in FILES_ONLY else "an option of pytest stands behind --"
-    hint = f"did you mean {near[0]}?" if near else behind
+    fallback = f"see {command} --help" if arguments.command in FILES_ONLY else "options of pytest go after --"
+    hint = f"did you mean {near[0]}?" if near else fallback
     return ConfigurationError(f'{command}: unknown option "{word}"', hint)
 
 
-def _line(error: PyimagesError) -> str:
-    """Return an error in the words of this command, whose options have other names than pytest's."""
+def _format_error(error: PyimagesError) -> str:
+    """Format an error with the names that this program's options have."""
     return str(error).removeprefix("--py-images: ").replace("--py-images-engine", "--engine")
 
 
-def _replace_what_cannot_be_encoded() -> None:
-    """Let a name with characters that the output's encoding lacks be shown without them."""
+def _escape_unencodable() -> None:
+    """Escape characters that the output's encoding lacks."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""The project in the current folder, as pytest would see it, for a command that runs no tests."""
+"""Find the project in the current folder as pytest would, for a command that runs no tests."""
 
 from __future__ import annotations
 
@@ -15,52 +15,71 @@ import pytest
 
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
-from pytest_pyimages.host import INSIDE, OWN_OPTIONS, Invocation, Settings, invocation_from, options
-from pytest_pyimages.session import connect
+from pytest_pyimages.host import INSIDE, OWN_OPTIONS, Invocation, Settings, invocation_from, options, wants_images
+from pytest_pyimages.session import SessionPlan, connect, plan_session
+
+SPEC_HELP = "the images, such as 3.12,3.14-slim (default: the ini key py_images)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a command works: a project, and the engine that is being looked for."""
+    """The project that a command works on, and the engine that is being connected to."""
 
-    config: pytest.Config  # of a pytest that has loaded the host's plugins and knows nothing of the project
+    config: pytest.Config  # of a pytest with the host's plugins and without the project's configuration
     settings: Settings
     connecting: Future[Engine]
 
     def engine(self) -> Engine:
-        """Return the engine; raise ConfigurationError if there is none."""
+        """Return the connected engine.
+
+        :raises ConfigurationError: if no engine answers.
+        """
         try:
             return self.connecting.result()
         except EngineError as error:
             raise ConfigurationError(error.message, error.hint) from error
+
+    def plan(self) -> SessionPlan:
+        """Plan the requested images.
+
+        :raises ConfigurationError: if none are requested, or what is requested makes no sense.
+        """
+        check_images_named(self.settings.invocation)
+        return plan_session(self.config, self.settings)
+
+
+def check_images_named(invocation: Invocation) -> None:
+    """Raise ConfigurationError unless the command line or the configuration names images."""
+    if not wants_images(invocation):
+        raise ConfigurationError("no images given", "add a SPEC such as 3.12,3.14-slim, or set py_images")
 
 
 Work = Callable[[Place], int]
 
 
 def add_engine_argument(parser: ArgumentParser) -> None:
-    """Add ``--engine``, which means what ``--py-images-engine`` means to pytest."""
+    """Add ``--engine``, which is ``--py-images-engine`` for this command."""
     parser.add_argument("--engine", metavar="URL", help="the container engine, such as unix:///run/podman/podman.sock")
 
 
 def pytest_arguments(arguments: Namespace, spec: str | None = None) -> list[str]:
-    """Return what pytest would be called with for the same."""
+    """Return the arguments of pytest that are equivalent to those of a command."""
     engine = [f"--py-images-engine={arguments.engine}"] if arguments.engine else []
     images = [f"--py-images={spec}"] if spec is not None else []
     return [*engine, *images, *arguments.pytest_arguments]
 
 
-def at_project(args: Sequence[str], work: Work) -> int:
-    """Do the work in the place that these arguments of pytest mean; return its exit status.
+def run_at_project(args: Sequence[str], work: Work) -> int:
+    """Call ``work`` with the project that these arguments of pytest select; return its exit status.
 
-    pytest itself is started for it, and ends before it would look for tests: plugins of the host may choose the engine
-    and change recipes.
+    pytest is started for it and ends before collection, since plugins of the host may choose the engine and change
+    recipes.
     """
     if os.environ.get(INSIDE):
-        raise ConfigurationError("there is no pyimages inside of an image", "call it on the host")
-    invocation = invocation_at(args)
+        raise ConfigurationError("pyimages cannot be used in a container", "run it on the host")
+    invocation = read_invocation(args)
     command = _Command(work, invocation)
-    # These reach pytest as they are where no images are asked for; else the plugin puts in what is the host's business.
+    # Without images pytest gets these as they are; otherwise the plugin adds what the host handles.
     own = [token for option in options(args, OWN_OPTIONS) if option.name in _OWN for token in option.tokens]
     status = run_pytest(invocation, [*own, "--noconftest"], plugins=[command])
     if command.error is not None:
@@ -71,8 +90,11 @@ def at_project(args: Sequence[str], work: Work) -> int:
 _OWN = frozenset(name for name, _ in OWN_OPTIONS)
 
 
-def invocation_at(args: Sequence[str]) -> Invocation:
-    """Return how pytest would be called in the current folder; raise ConfigurationError where it could not be."""
+def read_invocation(args: Sequence[str]) -> Invocation:
+    """Read how pytest would be invoked in the current folder.
+
+    :raises ConfigurationError: if pytest would refuse the invocation.
+    """
     try:
         return invocation_from(args, Path.cwd())
     except (pytest.UsageError, FileNotFoundError) as error:  # pytest 8.0 opens an ini file that does not exist
@@ -80,10 +102,10 @@ def invocation_at(args: Sequence[str]) -> Invocation:
 
 
 def run_pytest(invocation: Invocation, args: Sequence[str], plugins: Sequence[object] = ()) -> int:
-    """Run pytest on a project whose configuration only this plugin is shown; return its exit status."""
+    """Run pytest without the project's configuration, which only this plugin gets; return its exit status."""
 
     class Preset:
-        """Hands the project's configuration to the plugin; pytest itself is given none."""
+        """Hand the project's configuration to the plugin."""
 
         @staticmethod
         @pytest.hookimpl(tryfirst=True)
@@ -91,7 +113,7 @@ def run_pytest(invocation: Invocation, args: Sequence[str], plugins: Sequence[ob
             config = pluginmanager.get_plugin("pytestconfig")
             config.pyimages_invocation = invocation  # type: ignore[union-attr]  # registered before any plugin
 
-    with _without("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
+    with _hide_variables("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
         return int(
             pytest.main(
                 [
@@ -105,14 +127,14 @@ def run_pytest(invocation: Invocation, args: Sequence[str], plugins: Sequence[ob
         )
 
 
-def on_terminal(invocation: Invocation, work: Callable[[pytest.TerminalReporter], int]) -> int:
-    """Do work that writes as pytest does, with colours where it would have some; return its exit status.
+def run_with_terminal(invocation: Invocation, work: Callable[[pytest.TerminalReporter], int]) -> int:
+    """Call ``work`` with pytest's terminal reporter; return its exit status.
 
-    :param invocation: says where the reporter's pytest has its cache.
+    :param invocation: its ``cache_dir`` is used.
     """
 
     class Work:
-        """Takes the place of pytest's own work."""
+        """Replace pytest's main loop."""
 
         @staticmethod
         @pytest.hookimpl(tryfirst=True)
@@ -121,13 +143,13 @@ def on_terminal(invocation: Invocation, work: Callable[[pytest.TerminalReporter]
 
     cache = [f"-ocache_dir={invocation.ini['cache_dir']}"] if invocation.ini.get("cache_dir") else []
     arguments = ["-c", os.devnull, f"--rootdir={invocation.rootdir}", "--noconftest", "-p", "no:pyimages", *cache]
-    with _without("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
+    with _hide_variables("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
         return int(pytest.main(arguments, plugins=[Work()]))
 
 
 @contextlib.contextmanager
-def _without(*names: str) -> Iterator[None]:
-    """Hide variables from pytest: containers get these, from the invocation; here they could name plugins that lack."""
+def _hide_variables(*names: str) -> Iterator[None]:
+    """Hide environment variables: containers get them from the invocation; the host may lack the plugins they name."""
     kept = {name: os.environ.pop(name) for name in names if name in os.environ}
     try:
         yield
@@ -136,7 +158,7 @@ def _without(*names: str) -> Iterator[None]:
 
 
 class _Command:
-    """Takes the place of pytest's own work, when all plugins are there."""
+    """Replace pytest's main loop once all plugins are loaded."""
 
     def __init__(self, work: Work, invocation: Invocation) -> None:
         self.error: PyimagesError | None = None

@@ -13,9 +13,9 @@ from typing import TypeVar
 
 import pytest
 
-from pytest_pyimages.cli.project import Place, at_project, pytest_arguments
-from pytest_pyimages.cli.quantities import age_text, parse_age, parse_size, size_text
-from pytest_pyimages.cli.stored import Stored, look
+from pytest_pyimages.cli.project import Place, pytest_arguments, run_at_project
+from pytest_pyimages.cli.quantities import format_age, format_size, parse_age, parse_size
+from pytest_pyimages.cli.stored import Stored, read_stored
 from pytest_pyimages.cli.table import table_lines
 from pytest_pyimages.containers import Lease
 from pytest_pyimages.engines import Engine
@@ -26,38 +26,44 @@ from pytest_pyimages.images import CACHE_VOLUME, STALE, Limits, StoredImage, cho
 T = TypeVar("T")
 SUMMARY = "remove environment images"
 DESCRIPTION = """\
-Remove this project's environment images; several conditions narrow each other. They are built again when a run needs
-them. Images in use stay, and nothing is touched that is not of this plugin. What sessions that died left behind, their
-containers and volumes, is removed in any case."""
+Remove this project's environment images; conditions are combined with AND. A later run builds them again if needed.
+Images in use and images of others are kept. Containers and volumes leaked by killed sessions are always removed."""
 
 COLUMNS = ("", "image", "python", "project", "size", "last used", "")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("-a", "--all", action="store_true", help="the images of all projects")
-    parser.add_argument("--older-than", metavar="AGE", help="only what was not used for so long: 30d, 12h, 2w")
-    parser.add_argument("--stale", action="store_true", help="only what no run would use any more, as `list` shows it")
+    parser.add_argument("-a", "--all", action="store_true", help="remove the images of all projects")
+    parser.add_argument("--older-than", metavar="AGE", help="only images not used for this long: 30d, 12h, 2w")
     parser.add_argument(
-        "--keep-storage", metavar="SIZE", help="the least recently used, until the rest takes no more: 10GB"
+        "--stale", action="store_true", help="only images that no run would use now, as shown by `list`"
     )
-    parser.add_argument("--cache", action="store_true", help="also the volume of downloads that all builds share")
-    parser.add_argument("-n", "--dry-run", action="store_true", help="show what would be removed, and remove nothing")
+    parser.add_argument(
+        "--keep-storage", metavar="SIZE", help="remove the least recently used until the rest takes at most SIZE: 10GB"
+    )
+    parser.add_argument(
+        "--cache", action="store_true", help="also remove the download cache, a volume shared by all builds"
+    )
+    parser.add_argument("-n", "--dry-run", action="store_true", help="only show what would be removed")
 
 
 def run(arguments: Namespace) -> int:
     limits = _limits(arguments)
-    return at_project(pytest_arguments(arguments), partial(_prune, arguments=arguments, limits=limits))
+    return run_at_project(pytest_arguments(arguments), partial(_prune, arguments=arguments, limits=limits))
 
 
 def _limits(arguments: Namespace) -> Limits:
-    """Return the conditions, without that of ``--stale``; raise ConfigurationError for what is no age or size."""
+    """Parse the conditions, without ``--stale``.
+
+    :raises ConfigurationError: for an invalid age or size.
+    """
     return Limits(
-        unused=_parsed("--older-than", arguments.older_than, parse_age) or 0.0,
-        storage=_parsed("--keep-storage", arguments.keep_storage, parse_size),
+        unused=_parse("--older-than", arguments.older_than, parse_age) or 0.0,
+        storage=_parse("--keep-storage", arguments.keep_storage, parse_size),
     )
 
 
-def _parsed(option: str, text: str | None, parse: Callable[[str], T]) -> T | None:
+def _parse(option: str, text: str | None, parse: Callable[[str], T]) -> T | None:
     try:
         return None if text is None else parse(text)
     except ConfigurationError as error:
@@ -69,7 +75,7 @@ def _prune(place: Place, *, arguments: Namespace, limits: Limits) -> int:
     with closing(place.engine()) as engine, Lease() as lease:
         dead = lease.find_abandoned(engine)
         problems = () if dry_run else lease.sweep(engine)
-        stored = look(place, engine)
+        stored = read_stored(place, engine)
         if arguments.stale:
             limits = replace(limits, is_stale=lambda image: stored.states.of(image) in STALE)
         blocked = in_use(engine, without={entry.id for entry in dead})
@@ -84,14 +90,14 @@ def _prune(place: Place, *, arguments: Namespace, limits: Limits) -> int:
         cache = _Cache.find(engine) if arguments.cache else None
         if cache is not None and not dry_run:
             cache = cache.removed(engine)
-        stored.tell_problems()
+        stored.report_problems()
     removed = [image for image in choice.removed if image.id not in failed]
     verb = "would remove" if dry_run else "removed"
     rows = [_row(verb, image, ", ".join(f"stays as {name}" for name in image.other_names)) for image in removed]
     kept = {**choice.kept, **failed}
     rows += [_row("kept", image, kept[image.id]) for image in scope if image.id in kept]
     lines = table_lines(COLUMNS, rows, right=("size",)) if rows else []
-    lines += [f" {verb}  {entry.kind} {entry.name}, left by a session that died" for entry in dead]
+    lines += [f" {verb}  {entry.kind} {entry.name}, leaked by a killed session" for entry in dead]
     freed = stored.storage.freed_by(removed)
     if cache is not None:
         lines.append(f" {'kept' if cache.problem else verb}  {cache}")
@@ -103,16 +109,16 @@ def _prune(place: Place, *, arguments: Namespace, limits: Limits) -> int:
 
 
 def _total(freed: int, *, dry_run: bool) -> str:
-    return f"{size_text(freed)} would be freed; nothing was removed" if dry_run else f"{size_text(freed)} freed"
+    return f"would free {format_size(freed)}; nothing removed" if dry_run else f"freed {format_size(freed)}"
 
 
 def _row(verb: str, image: StoredImage, remark: str) -> tuple[str, ...]:
-    age = age_text(time.time() - image.last_used)
-    return verb, image.tag.label or "?", image.python, image.project, size_text(image.info.size), age, remark
+    age = format_age(time.time() - image.last_used)
+    return verb, image.tag.label or "?", image.python, image.project, format_size(image.info.size), age, remark
 
 
 def _other_use(stored: Stored, image: StoredImage) -> str:
-    """Return which other project uses an image of this one; empty if none does."""
+    """Return which other project uses an image; empty if none does."""
     others = [use.rootdir for identity, use in image.uses.items() if identity != stored.identity]
     present = [rootdir for rootdir in others if rootdir.is_dir()]
     if present:
@@ -123,10 +129,10 @@ def _other_use(stored: Stored, image: StoredImage) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cache:
-    """The volume of downloads."""
+    """The volume with the download cache."""
 
     size: int  # bytes
-    problem: str = ""  # why it stays
+    problem: str = ""  # why it could not be removed
 
     @classmethod
     def find(cls, engine: Engine) -> _Cache | None:
@@ -142,5 +148,5 @@ class _Cache:
         return self
 
     def __str__(self) -> str:
-        what = f"volume {CACHE_VOLUME}, what all builds keep, {size_text(self.size)}"
-        return f"{what} ({self.problem})" if self.problem else what
+        text = f"volume {CACHE_VOLUME}, the download cache, {format_size(self.size)}"
+        return f"{text} ({self.problem})" if self.problem else text

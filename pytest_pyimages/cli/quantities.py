@@ -1,4 +1,4 @@
-"""Ages and sizes, as people write and read them."""
+"""Parse and format ages and sizes."""
 
 from __future__ import annotations
 
@@ -15,31 +15,37 @@ _AGES = (("days", 24 * 3600), ("hours", 3600), ("min", 60))
 
 
 def parse_age(text: str) -> float:
-    """Return seconds: ``30d``, ``12h``, ``1d12h``; raise ConfigurationError for anything else."""
+    """Parse an age such as ``30d``, ``12h`` or ``1d12h``; return seconds.
+
+    :raises ConfigurationError: if it is invalid.
+    """
     parts = re.fullmatch(r"\s*((?:\d+(?:\.\d+)?[smhdw])+)\s*", text.lower())
     if parts is None:
-        raise ConfigurationError(f'"{text}" is not an age', "write 30d, 12h or 2w")
+        raise ConfigurationError(f'invalid age "{text}"', "examples: 30d, 12h, 2w")
     return sum(float(number) * SECONDS[unit] for number, unit in re.findall(r"([\d.]+)([smhdw])", parts[1]))
 
 
 def parse_size(text: str) -> int:
-    """Return bytes: ``10GB``, ``500M``, ``1.5GiB``; raise ConfigurationError for anything else."""
+    """Parse a size such as ``10GB``, ``500M`` or ``1.5GiB``; return bytes.
+
+    :raises ConfigurationError: if it is invalid.
+    """
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\s*", text.lower())
     if found is None:
-        raise ConfigurationError(f'"{text}" is not a size', "write 10GB, 500MB or 1.5GiB")
+        raise ConfigurationError(f'invalid size "{text}"', "examples: 10GB, 500MB, 1.5GiB")
     return int(float(found[1]) * BYTES[found[2] or ""])
 
 
-def size_text(size: int) -> str:
-    """Return a size in the largest unit in which it is one or more: ``312 MB``."""
+def format_size(size: int) -> str:
+    """Format bytes in the largest unit of which there is at least one: ``312 MB``."""
     for name, unit in _NAMES:
         if size >= 0.9995 * unit:
             return f"{size / unit:.1f} {name}" if size < 10 * unit else f"{size / unit:.0f} {name}"
     return f"{size} B"
 
 
-def age_text(seconds: float) -> str:
-    """Return how long ago something was: ``40 days ago``."""
+def format_age(seconds: float) -> str:
+    """Format seconds: ``40 days ago``."""
     for name, unit in _AGES:
         count = int(max(seconds, 0.0) // unit)
         if count:
@@ -47,6 +53,6 @@ def age_text(seconds: float) -> str:
     return "just now"
 
 
-def iso_time(seconds: float) -> str:
-    """Return a time in UTC (RFC 3339)."""
+def format_time(seconds: float) -> str:
+    """Format a POSIX timestamp in UTC (RFC 3339)."""
     return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""What ``list`` and ``prune`` look at: the images of ours that the engine has, and what the project here wants."""
+"""Read the engine's environment images and the current project's plans, for ``list`` and ``prune``."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from pytest_pyimages.host import invocation_from, wants_images
 from pytest_pyimages.images import ImagePlan, LastUsed, Recipe, States, Storage, StoredImage, identity_of, read_storage
 from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.project import Project, find_project
-from pytest_pyimages.session import parse_settings_matrix, plans_of
+from pytest_pyimages.session import parse_requested_images, plan_images
 
 
 @dataclass(slots=True)
 class Plans:
-    """What projects want for an image, each asked once; ``problems`` are those whose files make no sense."""
+    """Cache of the plans of projects; ``problems`` are those of projects whose files cannot be read."""
 
     place: Place
     problems: dict[Path, str] = field(default_factory=dict)
     _known: dict[tuple[Path, ImageTag, tuple[str, ...]], ImagePlan | None] = field(default_factory=dict)
 
-    def of(self, rootdir: Path, tag: ImageTag, options: tuple[str, ...] = ()) -> ImagePlan | None:
-        """Return what a run in a project would build; None where it would build nothing, or cannot be told.
+    def get(self, rootdir: Path, tag: ImageTag, options: tuple[str, ...] = ()) -> ImagePlan | None:
+        """Return what a run in a project would build; None if nothing, or if the project cannot be read.
 
-        :param options: of pytest's, that are typed in such a run.
+        :param options: options of pytest on that run's command line.
         """
         key = rootdir, tag, options
         if key not in self._known:
@@ -41,7 +41,7 @@ class Plans:
         here = self.place.settings.invocation
         try:
             invocation = here if rootdir == here.rootdir else invocation_from([f"--rootdir={rootdir}"], rootdir)
-            return plans_of((tag,), self.place.config, invocation, options)[0]
+            return plan_images((tag,), self.place.config, invocation, options)[0]
         except (ConfigurationError, pytest.UsageError) as error:
             self.problems[rootdir] = str(error)
             return None
@@ -49,7 +49,7 @@ class Plans:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """All of it, at one moment."""
+    """Snapshot of the stored images and of the current project's plans."""
 
     engine: Engine
     project: Project
@@ -63,25 +63,25 @@ class Stored:
         """Return the images of this project, or those of all."""
         return tuple(image for image in self.storage.images if everything or image.is_of(self.identity))
 
-    def wanted_now(self) -> tuple[ImagePlan, ...]:
-        """Return the plans for the images that the project's configuration names, or else for those that it has."""
+    def current_plans(self) -> tuple[ImagePlan, ...]:
+        """Return the plans for the configured images; without configured images, for those that are stored."""
         settings = self.plans.place.settings
         if wants_images(settings.invocation):
-            tags = parse_settings_matrix(settings, self.project)
+            tags = parse_requested_images(settings, self.project)
         else:
             mine = self.scope(everything=False)
             tags = tuple(dict.fromkeys(image.tag for image in mine if image.tag.reference))
-        plans = (self.plans.of(settings.invocation.rootdir, tag) for tag in tags)
+        plans = (self.plans.get(settings.invocation.rootdir, tag) for tag in tags)
         return tuple(plan for plan in plans if plan is not None)
 
-    def tell_problems(self) -> None:
-        """Say of which projects nothing is known."""
+    def report_problems(self) -> None:
+        """Print which projects could not be read."""
         for rootdir, problem in self.plans.problems.items():
             sys.stderr.write(f"note: {rootdir}: {problem}\n")
 
 
-def look(place: Place, engine: Engine) -> Stored:
-    """Return what there is. Nobody but the engine is asked."""
+def read_stored(place: Place, engine: Engine) -> Stored:
+    """Take a snapshot; registries are not contacted."""
     invocation = place.settings.invocation
     project = find_project(invocation.rootdir, ini=invocation.ini)
     identity = identity_of(project)
@@ -89,7 +89,7 @@ def look(place: Place, engine: Engine) -> Stored:
     plans = Plans(place)
 
     def recipe(rootdir: Path, image: StoredImage) -> Recipe | None:
-        plan = plans.of(rootdir, image.tag, image.options)
+        plan = plans.get(rootdir, image.tag, image.options)
         return plan.recipe if plan is not None else None
 
     return Stored(

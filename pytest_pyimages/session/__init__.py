@@ -10,26 +10,26 @@ if TYPE_CHECKING:
     from pytest_pyimages.session.connection import connect
     from pytest_pyimages.session.controller import ImagesSession
     from pytest_pyimages.session.durations import Durations
-    from pytest_pyimages.session.last_failed import Memory
-    from pytest_pyimages.session.messages import Built, Ended, Said
-    from pytest_pyimages.session.planning import Planned, parse_settings_matrix, planned, plans_of
+    from pytest_pyimages.session.last_failed import LastFailed
+    from pytest_pyimages.session.messages import ImageBuilt, ImageEnded, StageChanged
+    from pytest_pyimages.session.planning import SessionPlan, parse_requested_images, plan_images, plan_session
     from pytest_pyimages.session.schedule import Schedule
-    from pytest_pyimages.session.signals import Interruptions
+    from pytest_pyimages.session.signals import InterruptHandler
 
 __all__ = [
-    "Built",
     "Durations",
-    "Ended",
+    "ImageBuilt",
+    "ImageEnded",
     "ImagesSession",
-    "Interruptions",
-    "Memory",
-    "Planned",
-    "Said",
+    "InterruptHandler",
+    "LastFailed",
     "Schedule",
+    "SessionPlan",
+    "StageChanged",
     "connect",
-    "parse_settings_matrix",
-    "planned",
-    "plans_of",
+    "parse_requested_images",
+    "plan_images",
+    "plan_session",
 ]
 __getattr__ = lazy_names(
     __name__,
@@ -37,10 +37,10 @@ __getattr__ = lazy_names(
         "connection": "connect",
         "controller": "ImagesSession",
         "durations": "Durations",
-        "last_failed": "Memory",
-        "messages": "Built Ended Said",
-        "planning": "Planned parse_settings_matrix planned plans_of",
+        "last_failed": "LastFailed",
+        "messages": "ImageBuilt ImageEnded StageChanged",
+        "planning": "SessionPlan parse_requested_images plan_session plan_images",
         "schedule": "Schedule",
-        "signals": "Interruptions",
+        "signals": "InterruptHandler",
     },
 )

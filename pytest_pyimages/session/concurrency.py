@@ -1,73 +1,109 @@
-"""How much of a session is done at once: builds, suites, and processes that run tests in them."""
+"""Limit how much of a session runs at once: builds, test runs, and the xdist workers in them."""
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from pytest_pyimages.host import OWN_OPTIONS, Settings, containers_at_once, with_share, workers_of
 from pytest_pyimages.images import ImagePlan
-from pytest_pyimages.session.turns import Turns
 
-LEAST_AT_ONCE = 2  # containers, whatever the engine has: while one starts or ends, there is work for another
+LEAST_AT_ONCE = 2  # containers, however few CPUs the engine has: one can work while another starts or ends
+
+
+class Slots:
+    """A semaphore whose places are numbered from 0."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._free = set(range(count))
+        self._changed = threading.Condition()
+
+    @property
+    def are_full(self) -> bool:
+        """Whether the next ``acquire`` would wait, if called now."""
+        return not self._free
+
+    @contextmanager
+    def acquire(self, preferred: int = 0) -> Iterator[int]:
+        """Wait for a free slot and hold it; yield its number.
+
+        :param preferred: the slot to take if it is free, modulo the number of slots.
+        """
+        with self._changed:
+            while not self._free:
+                self._changed.wait()
+            slot = preferred % self.count
+            if slot not in self._free:
+                slot = min(self._free)
+            self._free.remove(slot)
+        try:
+            yield slot
+        finally:
+            with self._changed:
+                self._free.add(slot)
+                self._changed.notify()
 
 
 class Concurrency:
-    """Turns of builds and of suites, as many at once as the engine has processors.
+    """Slots for builds and for test runs, by default as many of each as the engine has CPUs.
 
-    More at once take longer in all: installing is bound by processors, compiling bytecode most of all. A number of
-    containers that the user names holds for builds and suites together.
+    More at once take longer in all: installing is limited by the CPU, mostly by compiling bytecode. A number of
+    containers that the user sets is the limit of builds and test runs together.
 
-    :param processors: asks the engine; called only where something depends on it.
-    :raises ConfigurationError: for arguments of an image that say no number of workers.
+    :param processors: asks the engine; called only if something depends on the answer.
+    :raises ConfigurationError: for an invalid number of xdist workers among an image's arguments.
     """
 
     def __init__(self, settings: Settings, plans: Sequence[ImagePlan], processors: Callable[[], int]) -> None:
-        first = settings.invocation.typed_first
-        self._asked = {
-            plan.tag.label: workers_of((*first, *plan.args), OWN_OPTIONS, environ=os.environ) for plan in plans
+        configured = settings.invocation.typed_first
+        self._workers = {
+            plan.tag.label: workers_of((*configured, *plan.args), OWN_OPTIONS, environ=os.environ) for plan in plans
         }
-        asked = settings.workers
-        is_auto = any(one is not None and one.number is None for one in (asked, *self._asked.values()))
+        is_auto = any(
+            workers is not None and workers.number is None for workers in (settings.workers, *self._workers.values())
+        )
         self._processors = LEAST_AT_ONCE
         if is_auto or len(plans) > LEAST_AT_ONCE:
             self._processors = processors() or os.cpu_count() or 1
-        self.workers = asked.total(self._processors) if asked is not None else 0  # of all suites; 0 without -n
+        # xdist workers of all test runs; 0 without -n
+        self.workers = settings.workers.total(self._processors) if settings.workers is not None else 0
         jobs = settings.jobs or max(self._processors, LEAST_AT_ONCE)
-        self._builds = Turns(min(jobs, max(self._processors, LEAST_AT_ONCE)))
-        self._suites = Turns(containers_at_once(len(plans), jobs=jobs, workers=self.workers))
-        self._containers = Turns(jobs if settings.jobs else 2 * jobs)
+        self._builds = Slots(min(jobs, max(self._processors, LEAST_AT_ONCE)))
+        self._suites = Slots(containers_at_once(len(plans), jobs=jobs, workers=self.workers))
+        self._containers = Slots(jobs if settings.jobs else 2 * jobs)
 
     @property
     def suites(self) -> int:
-        """How many run at once."""
-        return self._suites.places
+        """The number of test runs at once."""
+        return self._suites.count
 
     @property
     def suites_are_full(self) -> bool:
-        """Whether one more would have to wait."""
-        return self._suites.are_taken
+        """Whether another test run would have to wait."""
+        return self._suites.are_full
 
     @contextmanager
     def build(self) -> Iterator[None]:
-        """Wait until one more image may be built, and build it."""
-        with self._builds.turn(), self._containers.turn():
+        """Wait until another image may be built, and hold its slot."""
+        with self._builds.acquire(), self._containers.acquire():
             yield
 
     @contextmanager
     def suite(self, number: int) -> Iterator[int]:
-        """Wait until one more suite may run, and run it; yield its place among those that do.
+        """Wait until another test run may start, and hold its slot; yield the slot's number.
 
-        :param number: of its image, which has the place of that number where it can.
+        :param number: the image's number, whose slot is preferred.
         """
-        with self._suites.turn(number) as place, self._containers.turn():
-            yield place
+        with self._suites.acquire(number) as slot, self._containers.acquire():
+            yield slot
 
-    def arguments(self, plan: ImagePlan, place: int) -> tuple[str, ...]:
-        """Return pytest's arguments for an image, with its share of the workers."""
-        asked = self._asked[plan.tag.label]
-        if asked is None:
+    def arguments(self, plan: ImagePlan, slot: int) -> tuple[str, ...]:
+        """Return pytest's arguments for an image, with its share of the xdist workers."""
+        workers = self._workers[plan.tag.label]
+        if workers is None:
             return plan.args
-        total = asked.total(self._processors)
-        return with_share(plan.args, OWN_OPTIONS, workers=total, places=self.suites, place=place)
+        total = workers.total(self._processors)
+        return with_share(plan.args, OWN_OPTIONS, workers=total, places=self.suites, place=slot)

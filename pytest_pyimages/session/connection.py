@@ -1,4 +1,4 @@
-"""The engine, looked for while there is other work: importing docker-py alone takes a while."""
+"""Connect to the engine in a thread, while there is other work: importing docker-py alone takes 0.2 s."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def connect(config: pytest.Config, settings: Settings) -> Future[Engine]:
-    """Begin to look for the engine that a plugin of the host or the environment names."""
-    from concurrent.futures import Future  # late, as this is loaded by every pytest
+    """Start to connect to the engine that a plugin of the host provides, or else the settings name."""
+    from concurrent.futures import Future  # late: every pytest loads this module
     from threading import Thread
 
     future: Future[Engine] = Future()
 
-    def look() -> None:
+    def find_engine() -> None:
         try:
             engine = config.hook.pytest_pyimages_engine(settings=settings)
             if engine is None:
@@ -28,8 +28,8 @@ def connect(config: pytest.Config, settings: Settings) -> Future[Engine]:
 
                 engine = connect_docker(settings.engine)
             future.set_result(engine)
-        except BaseException as error:  # noqa: BLE001 - handed to whoever asks for the result
+        except BaseException as error:  # noqa: BLE001 - raised by future.result()
             future.set_exception(error)
 
-    Thread(target=look, name="pyimages-connect", daemon=True).start()
+    Thread(target=find_engine, name="pyimages-connect", daemon=True).start()
     return future

@@ -1,4 +1,4 @@
-"""The controller: takes pytest's collection and run loop over, and replays there what the containers report."""
+"""The controller: replaces pytest's collection and run loop, and replays the events of the containers."""
 
 from __future__ import annotations
 
@@ -13,27 +13,35 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_pyimages.containers import Source, is_empty
+from pytest_pyimages.containers import is_empty
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
 from pytest_pyimages.host import OWN_OPTIONS, Settings, losses, options, other_images, selects_tests
 from pytest_pyimages.matrix import ImageTag
-from pytest_pyimages.project import find_source_root
 from pytest_pyimages.results import STATUS, ImageResult, Shard, exit_status
 from pytest_pyimages.session.durations import Durations
-from pytest_pyimages.session.ending import SessionEnding, verbosity_of
-from pytest_pyimages.session.last_failed import Memory, forget_last_failed
-from pytest_pyimages.session.messages import Batch, Built, Message, Printed, Progressed, Said
-from pytest_pyimages.session.planning import planned
+from pytest_pyimages.session.ending import SessionEnding, get_verbosity
+from pytest_pyimages.session.header import format_images, format_origins, format_workers
+from pytest_pyimages.session.last_failed import LastFailed, unregister_host_cache_plugins
+from pytest_pyimages.session.messages import (
+    EventsReceived,
+    ImageBuilt,
+    Message,
+    OutputReceived,
+    Progressed,
+    StageChanged,
+)
+from pytest_pyimages.session.planning import SessionPlan
 from pytest_pyimages.session.schedule import Schedule
-from pytest_pyimages.session.seed import remember_seed, shared_seed
-from pytest_pyimages.session.signals import Interruptions
+from pytest_pyimages.session.seed import choose_seed, save_seed
+from pytest_pyimages.session.signals import InterruptHandler
 
 if TYPE_CHECKING:
     from pytest_pyimages.results import DebuggerTerminal, Judge, Replay, Stages
     from pytest_pyimages.runs import HostTerminal
+    from pytest_pyimages.session.coverage import MatrixCoverage
 
-# What pytest says of the host's own session stands: the images have no part in it.
+# Exit statuses of the host's own session, which the images do not change.
 _OURS = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
 
 
@@ -41,71 +49,69 @@ OTHER_ANNOTATIONS = "annotate_errors"  # what pytest-github-actions-annotate-fai
 
 
 class ImagesSession:
-    """The plugin object that takes pytest's collection and run loop over when images are asked for."""
+    """The plugin that runs a session over images."""
 
     def __init__(
         self,
         config: pytest.Config,
         settings: Settings,
+        plan: SessionPlan,
         connecting: Future[Engine],
         terminal: HostTerminal | None = None,
     ) -> None:
-        """Prepare; nothing is started yet.
+        """Prepare a session; ``register`` makes pytest use it.
 
-        :param terminal: where a debugger of a single image may be shown and typed to.
+        :param terminal: for a debugger in the container, if there is a single image.
+        :raises ConfigurationError: for a baseline that is not one of the images.
         """
         self._config = config
         self._settings = settings
+        self._plan = plan
         self._connecting = connecting
-        invocation = settings.invocation
-        asked = planned(config, settings)
-        self.project, self._skipped, self._unselected = asked.project, asked.skipped, asked.unselected
-        self._memory = Memory(getattr(config, "cache", None), invocation)
-        self._durations = Durations(getattr(config, "cache", None), invocation)
-        self._idle = self._memory.without_work({plan.tag.label: plan.args for plan in asked.plans})
-        self.plans = tuple(plan for plan in asked.plans if plan.tag.label not in self._idle)
-        forget_last_failed(config)
-        if settings.fail_fast == "session":
-            config.option.maxfail = 1
-        self.matrix = tuple(plan.tag for plan in self.plans)
+        cache, invocation = getattr(config, "cache", None), settings.invocation
+        self._last_failed = LastFailed(cache, invocation)
+        self._durations = Durations(cache, invocation)
+        self._idle = self._last_failed.find_idle_images({image.tag.label: image.args for image in plan.plans})
+        self.plans = tuple(image for image in plan.plans if image.tag.label not in self._idle)
+        self.results = {image.tag.label: _start_result(image.tag, settings.shard) for image in self.plans}
         self._terminal = terminal if len(self.plans) == 1 and os.name == "posix" else None
-        root = find_source_root(self.project, invocation.rootdir, invocation.cwd)
-        self.source = Source(root, None if settings.source == "auto" else settings.source)
-        self.results = {tag.label: self._not_yet(tag) for tag in self.matrix}
         self._coverage: MatrixCoverage | None = None
-        if settings.measures_coverage and not settings.collect_only:
-            from pytest_pyimages.session.coverage import MatrixCoverage  # few runs measure
-
-            self._coverage = MatrixCoverage(config, settings, self.results, lambda: self._schedule)
-        self._ending = SessionEnding(config, settings, self.results, left_out=(*asked.skipped, *asked.unselected))
-        self._ending.notes += list(dict.fromkeys(note for plan in self.plans for note in plan.project.notes))
+        self._ending = SessionEnding(config, settings, self.results, left_out=(*plan.skipped, *plan.unselected))
+        self._ending.notes += dict.fromkeys(note for image in self.plans for note in image.project.notes)
         configured = [option.name for option in options(invocation.typed_first, OWN_OPTIONS)]
         self._ending.notes += losses(configured, invocation.host_options)
         self._engine: Engine | None = None
         self._schedule: Schedule | None = None
-        self._interruptions = Interruptions()
-        config.add_cleanup(self._interruptions.restore)  # the last thing: cleanups run in reverse
-        config.add_cleanup(self.close)
+        self._interrupts = InterruptHandler()
 
-    def _not_yet(self, tag: ImageTag) -> ImageResult:
-        asked = self._settings.shard
-        return ImageResult(
-            label=tag.label,
-            reference=tag.reference,
-            allowed_to_fail=tag.allowed_to_fail,
-            shard=None if asked is None else Shard(index=asked[0], of=asked[1]),
-        )
+    def register(self) -> None:
+        """Register this plugin and those that belong to it; nothing is started yet."""
+        config, settings = self._config, self._settings
+        unregister_host_cache_plugins(config)
+        if settings.fail_fast == "session":
+            config.option.maxfail = 1
+        if settings.measures_coverage and not settings.collect_only:
+            from pytest_pyimages.session.coverage import MatrixCoverage  # few runs measure coverage
+
+            self._coverage = MatrixCoverage(config, settings, self.results, lambda: self._schedule)
+        config.add_cleanup(self._interrupts.restore)  # the last thing: cleanups run in reverse
+        config.add_cleanup(self.close)
+        config.pluginmanager.register(self, "pyimages-session")
+        if config.getoption("xmlpath", None):
+            from pytest_pyimages.results import JunitSuites
+
+            config.pluginmanager.register(JunitSuites(config, self.results), "pyimages-junit")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
-        """Connect and set everything going before the header is drawn."""
-        if is_empty(self.source.root):
-            pytest.exit(f"no tests: there is no file in {self.source.root}", int(pytest.ExitCode.NO_TESTS_COLLECTED))
+        """Connect to the engine and start the containers before pytest prints its header."""
+        if is_empty(self._plan.source.root):
+            pytest.exit(f"no tests: {self._plan.source.root} is empty", int(pytest.ExitCode.NO_TESTS_COLLECTED))
         if not self.plans:
-            pytest.exit("nothing to run again: no image is known to fail", int(pytest.ExitCode.NO_TESTS_COLLECTED))
+            pytest.exit("nothing to run again: no image has recorded failures", int(pytest.ExitCode.NO_TESTS_COLLECTED))
         if self._settings.github and self._config.pluginmanager.hasplugin(OTHER_ANNOTATIONS):
-            self._config.pluginmanager.unregister(name=OTHER_ANNOTATIONS)  # a failure is told once, with its image
-        self._interruptions.install()
+            self._config.pluginmanager.unregister(name=OTHER_ANNOTATIONS)  # each failure is annotated once
+        self._interrupts.install()
         try:
             self._engine = self._connecting.result()
         except ConfigurationError as error:
@@ -113,61 +119,47 @@ class ImagesSession:
         except EngineError as error:
             raise pytest.UsageError(f"--py-images: {error}") from None
         try:
-            memory = self._memory.given_to([tag.label for tag in self.matrix])
+            memory = self._last_failed.cache_values(list(self.results))
             kind = None if self._terminal is None else self._terminal.kind
-            seed = shared_seed(self._config, self._settings.invocation)
+            seed = choose_seed(self._config, self._settings.invocation)
             settings = replace(self._settings, seed=seed, terminal=kind)
             shard = self._durations.shard(self._settings)
-            self._schedule = Schedule(self._engine, settings, self.source, memory=memory, shard=shard)
+            self._schedule = Schedule(self._engine, settings, self._plan.source, memory=memory, shard=shard)
             self._schedule.start(self.plans)
         except PyimagesError as error:
             raise pytest.UsageError(str(error)) from None
 
     def pytest_report_header(self) -> list[str]:
-        labels = ", ".join(tag.label + ("?" if tag.allowed_to_fail else "") for tag in self.matrix)
+        left_out = {
+            **dict.fromkeys(self._plan.skipped, "skipped by the project's overrides"),
+            **dict.fromkeys(self._plan.unselected, "nothing selected"),
+            **self._idle,
+        }
+        images = format_images(self.plans, left_out)
+        shard = " · shard {}/{}".format(*self._settings.shard) if self._settings.shard is not None else ""
         engine = str(self._engine.info) if self._engine is not None else "no engine"
-        labels += "".join(f" ({label}: skipped by the project's overrides)" for label in self._skipped)
-        labels += "".join(f" ({label}: nothing selected)" for label in self._unselected)
-        labels += "".join(f" ({label}: {reason})" for label, reason in self._idle.items())
-        if self._settings.shard is not None:
-            labels += " · shard {}/{}".format(*self._settings.shard)
+        concurrency = None if self._schedule is None or self._settings.collect_only else self._schedule.concurrency
+        source = self._plan.source.mode
         return [
-            f"py-images: {labels} · {engine} · source: {self.source.mode}{self._workers()}",
-            *self._origins(),
+            f"py-images: {images}{shard} · {engine} · source: {source}{format_workers(concurrency)}",
+            *format_origins(self.plans),
         ]
-
-    def _workers(self) -> str:
-        """Return what -n comes to."""
-        at_once = self._schedule.concurrency if self._schedule is not None else None
-        if at_once is None or not at_once.workers or self._settings.collect_only:
-            return ""
-        workers = "1 worker" if at_once.workers == 1 else f"{at_once.workers} workers"
-        return f" · {workers} in " + ("1 container" if at_once.suites == 1 else f"{at_once.suites} containers at once")
-
-    def _origins(self) -> list[str]:
-        """Return a line for each group of images that get the same installed."""
-        groups: dict[str, list[str]] = {}
-        for plan in self.plans:
-            groups.setdefault(plan.project.origin or "pytest", []).append(plan.tag.label)
-        if len(groups) == 1:
-            return [f"installs: {origin}" for origin in groups]
-        return [f"installs: {origin} ({', '.join(labels)})" for origin, labels in groups.items()]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> bool:
-        """Collect nothing here: the containers do."""
+        """Collect nothing on the host; the containers collect."""
         session.items = []
         return True
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Replay what the containers report until all have ended."""
-        if verbosity_of(self._config) >= 0:
-            # Needed at the end, with rich below it; imported while there is nothing to do but wait.
+        """Replay the events of the containers until all have ended."""
+        if get_verbosity(self._config) >= 0:
+            # Needed at the end; imported while there is nothing to do but wait.
             threading.Thread(target=import_module, args=("pytest_pyimages.results.output.terminal",)).start()
         schedule = self._schedule
-        if schedule is None:  # another plugin has ended pytest_sessionstart before it came to us
-            raise pytest.UsageError("--py-images: the session was never started")
+        if schedule is None:  # another plugin has ended pytest_sessionstart before this one
+            raise pytest.UsageError("--py-images: the session was not started")
         collect_only = self._settings.collect_only
         from pytest_pyimages.results import Replay
 
@@ -184,7 +176,7 @@ class ImagesSession:
         replay.debugger = self._debugger(schedule, shown)
         waiting = set(self.results)
         thresholds = gc.get_threshold()
-        # Reports are many, live to the end and hold no cycles: searching them over and over costs a fifth of the time.
+        # Reports are many, live to the end and hold no cycles; collecting garbage more often costs a fifth of the time.
         gc.set_threshold(50_000, 50, 100)
         try:
             while waiting:
@@ -207,8 +199,8 @@ class ImagesSession:
         missing = MissingModules(
             {plan.tag.label: plan.project for plan in self.plans},
             IniFile(ini=invocation.ini, inipath=invocation.inipath, rootdir=invocation.rootdir),
-            source=self.source.root,
-            overridden=[plan.tag.label for plan in self.plans if plan.project.install != self.project.install],
+            source=self._plan.source.root,
+            overridden=[plan.tag.label for plan in self.plans if plan.project.install != self._plan.project.install],
         )
         rootdir = str(self._config.rootpath)
         return Judge(missing, labels=labels, other_images=other_images(invocation, labels), rootdir=rootdir)
@@ -217,7 +209,7 @@ class ImagesSession:
         from pytest_pyimages.results import make_stages
 
         terminal = self._config.pluginmanager.getplugin("terminalreporter")
-        return make_stages(terminal, self.results, verbosity=verbosity_of(self._config), environ=os.environ)
+        return make_stages(terminal, self.results, verbosity=get_verbosity(self._config), environ=os.environ)
 
     def _debugger(self, schedule: Schedule, shown: Stages) -> DebuggerTerminal | None:
         if self._terminal is None:
@@ -225,7 +217,7 @@ class ImagesSession:
         from pytest_pyimages.results import DebuggerTerminal
 
         reporter = self._config.pluginmanager.getplugin("terminalreporter")
-        label = self.matrix[0].label
+        label = self.plans[0].tag.label
         return DebuggerTerminal(self._terminal, lambda line: schedule.send(label, line), reporter=reporter, shown=shown)
 
     @pytest.hookimpl(tryfirst=True)
@@ -235,25 +227,25 @@ class ImagesSession:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Fold the images' exit statuses, unless the session was interrupted here; write the report in any case."""
+        """Combine the images' exit statuses unless the host's session was interrupted; write the reports."""
         self.close()
         if session.exitstatus not in _OURS:
             session.exitstatus = exit_status(self.results)
             if session.testsfailed and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self._schedule is not None:
-            self._memory.keep(self.results, collect_only=self._settings.collect_only)
-            remember_seed(self._config, self.results.values())
+            self._last_failed.save(self.results, collect_only=self._settings.collect_only)
+            save_seed(self._config, self.results.values())
             if self._settings.shard is None:
-                self._durations.keep(self.results.values())
+                self._durations.save(self.results.values())
         if self._settings.wants_details and not self._ending.write_files(int(session.exitstatus)):
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
     @pytest.hookimpl
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         notes = list(self._schedule.notes) if self._schedule is not None else []
-        if self.source.reason:
-            notes.append(f"source: copy ({self.source.reason})")
+        if self._plan.source.reason:
+            notes.append(f"source: copy ({self._plan.source.reason})")
         self._ending.write(terminalreporter, notes)
 
     @staticmethod
@@ -267,19 +259,19 @@ class ImagesSession:
 
     def _handle(self, message: Message, replay: Replay, shown: Stages, waiting: set[str]) -> None:
         result = self.results[message.label]
-        if isinstance(message, Batch):
+        if isinstance(message, EventsReceived):
             replay.events(message.label, message.events)
-        elif isinstance(message, Said):
+        elif isinstance(message, StageChanged):
             shown.say(message.label, message.text)
         elif isinstance(message, Progressed):
             shown.detail(message.label, message.text)
-        elif isinstance(message, Printed):
+        elif isinstance(message, OutputReceived):
             replay.printed(message.label, message.data)
-        elif isinstance(message, Built):
+        elif isinstance(message, ImageBuilt):
             result.digest, result.python = message.image.digest, message.image.python
             result.cached, result.build_seconds = message.image.cached, message.image.build_seconds
             shown.runs(message.label)
-            image = next(tag for tag in self.matrix if tag.label == message.label)
+            image = next(plan.tag for plan in self.plans if plan.tag.label == message.label)
             self._config.hook.pytest_pyimages_image_ready(image=image, built=message.image)
         else:
             waiting.discard(message.label)
@@ -300,3 +292,12 @@ class ImagesSession:
             self._schedule.close()
         if self._engine is not None:
             self._engine.close()
+
+
+def _start_result(tag: ImageTag, shard: tuple[int, int] | None) -> ImageResult:
+    return ImageResult(
+        label=tag.label,
+        reference=tag.reference,
+        allowed_to_fail=tag.allowed_to_fail,
+        shard=None if shard is None else Shard(index=shard[0], of=shard[1]),
+    )

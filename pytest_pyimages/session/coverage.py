@@ -1,7 +1,7 @@
-"""Coverage over the matrix: pytest-cov measures in every container, and one more makes one report of it all.
+"""Coverage over the matrix: pytest-cov measures in every container, and one more container makes the combined report.
 
-The host may have neither coverage nor a Python that reads the suite's syntax, and what was measured comes from
-containers that nobody vouches for. So the data are only passed on here: pytest-cov of the newest Python combines them.
+The host may lack coverage, or a Python that parses the project's syntax, and data from containers is not trusted. So
+the host only passes the data on: pytest-cov of the newest Python combines them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pytest_pyimages.host import OWN_OPTIONS, Invocation, Settings, options
 from pytest_pyimages.results import CoverageReport, Destinations, ImageResult, format_missing_coverage
 from pytest_pyimages.runs import NOTHING, CoverageFiles, CoverageJob, RunEnd
 from pytest_pyimages.runs.events import CoveragePart, Measured
-from pytest_pyimages.session.messages import REPORT, Batch, Ended
+from pytest_pyimages.session.messages import REPORT, EventsReceived, ImageEnded
 from pytest_pyimages.session.schedule import Schedule
 from pytest_pyimages.text import clean
 
@@ -91,7 +91,7 @@ class MatrixCoverage:
             return
         data = {label: self._files.data[label] for label in self._results if label in self._files.data}
         invocation = self._settings.invocation
-        destinations = Destinations([invocation.rootdir, invocation.cwd], named_destinations(invocation))
+        destinations = Destinations([invocation.rootdir, invocation.cwd], read_report_paths(invocation))
         report = self._report = CoverageReport(list(data), destinations)
         self._reporter = max(data, key=lambda label: _version(self._results[label].python))
         job = CoverageJob(data=data, failures=session.testsfailed, contexts=self._settings.coverage_contexts)
@@ -118,9 +118,9 @@ class MatrixCoverage:
                 continue
             if message.label != REPORT:
                 continue
-            if isinstance(message, Batch):
+            if isinstance(message, EventsReceived):
                 report.take(message.events)
-            elif isinstance(message, Ended):
+            elif isinstance(message, ImageEnded):
                 report.files.end()
                 return str(message.error) if message.error is not None else _problem_of(message.end)
 
@@ -155,8 +155,8 @@ class MatrixCoverage:
             }
 
 
-def named_destinations(invocation: Invocation) -> list[Path]:
-    """Return the places that options name for reports."""
+def read_report_paths(invocation: Invocation) -> list[Path]:
+    """Return the paths of reports among the options."""
     typed = [option.value for option in options(invocation.all_args, OWN_OPTIONS) if option.name == "--cov-report"]
     return [invocation.cwd / value.partition(":")[2] for value in typed if value and value.partition(":")[2]]
 

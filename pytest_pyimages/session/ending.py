@@ -1,4 +1,4 @@
-"""What a session writes once all images have ended: files, and the section of the images on the terminal."""
+"""Write report files and the terminal summary once all images have ended."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pytest_pyimages.host import Settings
 from pytest_pyimages.results import ImageResult
 
 
-def verbosity_of(config: pytest.Config) -> int:
-    """Return how much is to be said; 0 without pytest's terminal plugin, whose option it is."""
+def get_verbosity(config: pytest.Config) -> int:
+    """Return pytest's verbosity; 0 without its terminal plugin, which defines the option."""
     return int(config.getoption("verbose", 0))  # get_verbosity of pytest 8 fails there
 
 
 class SessionEnding:
-    """Knows what people should know at the end.
+    """Collects notes during a session and writes its reports and its summary.
 
-    :param left_out: labels of images that were asked for, and are no part of the session.
-    :raises ConfigurationError: for a baseline that is none of the images.
+    :param left_out: labels of requested images that are not part of the session.
+    :raises ConfigurationError: if the baseline is not one of the images.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class SessionEnding:
         self._annotations: tuple[str, ...] = ()  # for GitHub
 
     def write_files(self, exit_status: int) -> bool:
-        """Write the report files; return whether all could be written. What is wrong with one becomes a note."""
+        """Write the report files; return whether all could be written. A problem becomes a note."""
         from pytest_pyimages.results import make_document, write_reports
 
         document = make_document(self._results, exit_status=exit_status, started=self._started, ended=time.time())
@@ -54,7 +54,7 @@ class SessionEnding:
         return not problems
 
     def write(self, terminal: pytest.TerminalReporter, further_notes: Sequence[str]) -> None:
-        """Write the section of the images, as short as -q wants it."""
+        """Write the summary section, shorter with -q."""
         for line in self._annotations:
             terminal.write_line(line)
         if any(result.summary for result in self._results.values()):
@@ -62,7 +62,7 @@ class SessionEnding:
 
             write_summaries(terminal, self._results.values())
         notes = [*self.notes, *further_notes]
-        verbosity, collect_only = verbosity_of(self._config), self._settings.collect_only
+        verbosity, collect_only = get_verbosity(self._config), self._settings.collect_only
         if verbosity < 0 and not notes and not any(result.failed for result in self._results.values()):
             if verbosity == -1 and not collect_only:
                 from pytest_pyimages.results import summarize_images
@@ -70,16 +70,16 @@ class SessionEnding:
                 terminal.write_line(f"py-images: {summarize_images(list(self._results.values()))}")
             return
         from pytest_pyimages.results import write_summary
-        from pytest_pyimages.session.rerun import commands_again
+        from pytest_pyimages.session.rerun import rerun_commands
 
-        remembers = getattr(self._config, "cache", None) is not None
+        has_cache = getattr(self._config, "cache", None) is not None
         again = (
-            () if verbosity < 0 or collect_only else commands_again(self._settings, self._results, remembers=remembers)
+            () if verbosity < 0 or collect_only else rerun_commands(self._settings, self._results, has_cache=has_cache)
         )
-        worse = () if collect_only else tuple(self._worse(is_quiet=verbosity < 0))
+        worse = () if collect_only else tuple(self._regressions(is_quiet=verbosity < 0))
         write_summary(terminal, self._results, collect_only=collect_only, notes=notes, worse=worse, again=again)
 
-    def _worse(self, *, is_quiet: bool) -> Iterator[str]:
+    def _regressions(self, *, is_quiet: bool) -> Iterator[str]:
         from pytest_pyimages.results import format_new_warnings, format_regressions
 
         if self._baseline:
@@ -89,15 +89,15 @@ class SessionEnding:
 
 
 def _baseline(settings: Settings, labels: Sequence[str], *, left_out: Sequence[str]) -> str:
-    """Return the label of the image that the others are measured by; empty where that has nothing to do.
+    """Return the label of the baseline image; empty without one, or if a configured one is not part of this run.
 
-    :raises ConfigurationError: if it is none of the images, unless a project says so once for all its runs.
+    :raises ConfigurationError: if the baseline of the command line is not one of the images.
     """
     named = settings.baseline
     if named in labels:
         return named
     if settings.baseline_is_typed and named not in left_out:
         near = difflib.get_close_matches(named, labels, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(labels)}"
-        raise ConfigurationError(f'--py-images-baseline: "{named}" is none of the images', hint)
+        hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(labels)}"
+        raise ConfigurationError(f'--py-images-baseline: "{named}" is not one of the images', hint)
     return ""

@@ -1,8 +1,8 @@
-"""What failed on each image, kept in the host's pytest cache: ``--lf`` and its relatives work per test and image.
+"""The last-failed cache of each image, so that ``--lf``, ``--ff``, ``--nf`` and ``--sw`` work per test and image.
 
-pytest inside selects and remembers with its own code, but its cache goes with the container. So each container is given
-what is its own before pytest starts, and says at the end what is to be kept. The host's ``cache/lastfailed`` is that of
-runs without images: neither sees the other's.
+pytest in the container selects with its own code, but its cache is removed with the container. So each container gets
+its own values before pytest starts, and sends at the end what is to be saved in the host's pytest cache. The host's
+``cache/lastfailed`` belongs to runs without images and is left alone.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import pytest
 from pytest_pyimages.host import OWN_OPTIONS, POSITION, Invocation, options, pieces
 from pytest_pyimages.results import NOT_RUN, ImageResult
 
-LASTFAILED = "pyimages/lastfailed"  # {label: {node id: true}}; without images of which nobody knows
-NODEIDS = "pyimages/nodeids"  # [[label, ...], [node id, ...]] for each group of images that know the same tests
-STEPWISE = "pyimages/stepwise"  # {label: what pytest inside keeps}
+LASTFAILED = "pyimages/lastfailed"  # {label: {node id: true}}; without images whose failures are unknown
+NODEIDS = "pyimages/nodeids"  # [[label, ...], [node id, ...]] for each group of images with the same tests
+STEPWISE = "pyimages/stepwise"  # {label: the value of pytest in the container}
 
 _FAILED = ("failed", "error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What the arguments want of the memory."""
+class CacheOptions:
+    """The options of pytest's cacheprovider among the arguments."""
 
     last_failed: bool  # --lf
     none_without: bool  # --lfnf=none
@@ -34,7 +34,7 @@ class Asked:
     clear: bool
 
     @classmethod
-    def of(cls, args: Sequence[str]) -> Asked:
+    def parse(cls, args: Sequence[str]) -> CacheOptions:
         found = {option.name: option.value for option in options(args, OWN_OPTIONS)}
         without = [option.value for option in options(args, OWN_OPTIONS) if option.name in _NO_FAILURES]
         return cls(
@@ -48,44 +48,44 @@ class Asked:
 _NO_FAILURES = ("--lfnf", "--last-failed-no-failures")
 
 
-class Memory:
-    """What the host's cache has of every image; read once, written once at the end of a session.
+class LastFailed:
+    """The cached values of all images; read once, saved once at the end of a session.
 
-    :param cache: the host's; None without pytest's cacheprovider, which then is not there inside either.
+    :param cache: the host's; None without pytest's cacheprovider, which then is missing in the containers too.
     """
 
     def __init__(self, cache: pytest.Cache | None, invocation: Invocation) -> None:
         self._cache = cache
-        self._asked = Asked.of(invocation.all_args)
+        self._options = CacheOptions.parse(invocation.all_args)
         self._invocation = invocation
-        forget = cache is None or self._asked.clear
-        failed = {} if forget else _by_label(self._get(LASTFAILED))
+        forget = cache is None or self._options.clear
+        failed = {} if forget else _as_dict(self._get(LASTFAILED))
         self._failed = {label: dict.fromkeys(ids, True) for label, ids in failed.items() if isinstance(ids, dict)}
-        self._stepwise = {} if forget else _by_label(self._get(STEPWISE))
+        self._stepwise = {} if forget else _as_dict(self._get(STEPWISE))
 
     def _get(self, key: str) -> Any:
         return None if self._cache is None else self._cache.get(key, None)
 
-    def without_work(self, arguments: Mapping[str, Sequence[str]]) -> dict[str, str]:
-        """Return the images that ``--lf`` need not start, and why; none if nothing is known to have failed.
+    def find_idle_images(self, arguments: Mapping[str, Sequence[str]]) -> dict[str, str]:
+        """Return the images that ``--lf`` does not need to start, and why; none if no failure is known.
 
-        :param arguments: of each image that is selected, by label.
+        :param arguments: of each selected image, by label.
         """
-        if not self._asked.last_failed or self._cache is None:
+        if not self._options.last_failed or self._cache is None:
             return {}
-        failing = {label for label, words in arguments.items() if any(self._failing_among(label, words))}
-        if not failing and not self._asked.none_without:
+        failing = {label for label, words in arguments.items() if any(self._find_failed(label, words))}
+        if not failing and not self._options.none_without:
             return {}
         found = {}
         for label in arguments:
-            if label not in self._failed and self._asked.none_without:
-                found[label] = "no failure is remembered"
+            if label not in self._failed and self._options.none_without:
+                found[label] = "no failures recorded"
             elif label in self._failed and label not in failing:
                 found[label] = "nothing failed"
         return found
 
-    def _failing_among(self, label: str, arguments: Sequence[str]) -> Iterator[str]:
-        """Yield what failed on an image, as far as the paths and node ids among its arguments reach."""
+    def _find_failed(self, label: str, arguments: Sequence[str]) -> Iterator[str]:
+        """Yield the failed node ids of an image that the paths and node ids among its arguments select."""
         invocation = self._invocation
         wanted = []
         for piece in pieces(arguments, OWN_OPTIONS):
@@ -94,35 +94,35 @@ class Memory:
                 wanted.append((invocation.cwd / path, names))
         for nodeid in self._failed.get(label, ()):
             path, _, names = nodeid.partition("::")
-            if not wanted or any(_reaches(*each, invocation.rootdir / path, names) for each in wanted):
+            if not wanted or any(_selects(*each, invocation.rootdir / path, names) for each in wanted):
                 yield nodeid
 
-    def given_to(self, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Return the values of each image's own cache, by their names in ``v/cache``."""
+    def cache_values(self, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return the values for each container's cache, by their names in ``v/cache``."""
         if self._cache is None:
             return {}
-        known = _nodeids(self._get(NODEIDS)) if self._asked.new_first and not self._asked.clear else {}
+        known = _ungroup(self._get(NODEIDS)) if self._options.new_first and not self._options.clear else {}
         given = {}
         for label in labels:
             given[label] = {"lastfailed": self._failed.get(label, {}), "stepwise": self._stepwise.get(label)}
-            if self._asked.new_first:  # nobody else reads so many
+            if self._options.new_first:  # large, and unused otherwise
                 given[label]["nodeids"] = sorted(known.get(label, ()))
         return given
 
-    def keep(self, results: Mapping[str, ImageResult], *, collect_only: bool) -> None:
-        """Write down what the images' runs were; of an image without a word at its end, what was reported."""
+    def save(self, results: Mapping[str, ImageResult], *, collect_only: bool) -> None:
+        """Save what the containers sent; for a container that sent nothing, what its tests reported."""
         cache = self._cache
         if cache is None:
             return
-        known = {} if self._asked.clear else _nodeids(self._get(NODEIDS))
+        known = {} if self._options.clear else _ungroup(self._get(NODEIDS))
         nodeids = dict(known)
         for label, result in results.items():
             kept = result.kept
-            failed = self._reported(result) if kept is None else dict.fromkeys(sorted(kept.failed), True)
+            failed = self._merge_reported(result) if kept is None else dict.fromkeys(sorted(kept.failed), True)
             was_tested = not result.problem and (not collect_only or label in self._failed)
             if failed or was_tested:
                 self._failed[label] = failed
-            else:  # nobody knows what would have failed
+            else:  # unknown
                 self._failed.pop(label, None)
             if kept is not None and kept.stepwise is not None:
                 self._stepwise[label] = kept.stepwise
@@ -130,13 +130,13 @@ class Memory:
             if not collect_only and not ran <= nodeids.get(label, set()):
                 nodeids[label] = nodeids.get(label, set()) | ran
         cache.set(LASTFAILED, self._failed)
-        if self._stepwise or self._asked.clear:
+        if self._stepwise or self._options.clear:
             cache.set(STEPWISE, self._stepwise)
-        if nodeids != known or self._asked.clear:
-            cache.set(NODEIDS, _groups(nodeids))
+        if nodeids != known or self._options.clear:
+            cache.set(NODEIDS, _group(nodeids))
 
-    def _reported(self, result: ImageResult) -> dict[str, bool]:
-        """Return what is known to fail on an image, as pytest would: what was not run stays as it is."""
+    def _merge_reported(self, result: ImageResult) -> dict[str, bool]:
+        """Return the failures of an image as pytest would: tests that were not run keep their state."""
         failed = dict(self._failed.get(result.label, {}))
         for nodeid in list(failed):
             if any(tested.startswith(f"{nodeid}::") for tested in result.outcomes):
@@ -149,26 +149,26 @@ class Memory:
         return failed
 
 
-def forget_last_failed(config: pytest.Config) -> None:
-    """Keep the host's pytest from remembering the ids of images as its own."""
+def unregister_host_cache_plugins(config: pytest.Config) -> None:
+    """Keep the host's pytest from saving the node ids of images as its own."""
     for name in ("lfplugin", "nfplugin"):
         if config.pluginmanager.hasplugin(name):
             config.pluginmanager.unregister(name=name)
 
 
-def _reaches(wanted: Path, names: str, path: Path, failed: str) -> bool:
-    """Whether a path and the names behind it select what failed: a test, or a file that could not be collected."""
+def _selects(wanted: Path, names: str, path: Path, failed: str) -> bool:
+    """Return whether a path and the names after it select a failed test or a file with a collection error."""
     if names and failed:
         return path == wanted and (failed == names or failed.startswith((f"{names}::", f"{names}[")))
     return path.is_relative_to(wanted)
 
 
-def _by_label(value: Any) -> dict[str, Any]:
-    """Return what a cache file has; it is a file that anybody may have edited."""
+def _as_dict(value: Any) -> dict[str, Any]:
+    """Return a cached value as a dict; the file may have been edited."""
     return dict(value) if isinstance(value, dict) else {}
 
 
-def _nodeids(groups: Any) -> dict[str, set[str]]:
+def _ungroup(groups: Any) -> dict[str, set[str]]:
     found = {}
     for group in groups if isinstance(groups, list) else ():
         if isinstance(group, list) and len(group) == 2 and all(isinstance(part, list) for part in group):
@@ -177,7 +177,7 @@ def _nodeids(groups: Any) -> dict[str, set[str]]:
     return found
 
 
-def _groups(nodeids: Mapping[str, Collection[str]]) -> list[list[list[str]]]:
+def _group(nodeids: Mapping[str, Collection[str]]) -> list[list[list[str]]]:
     groups: dict[frozenset[str], list[str]] = {}
     for label, known in nodeids.items():
         groups.setdefault(frozenset(known), []).append(label)

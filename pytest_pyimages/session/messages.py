@@ -1,4 +1,4 @@
-"""What the threads of a session say in its queue."""
+"""Messages that the threads of a session put into its queue."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pytest_pyimages.images import BuiltImage
 from pytest_pyimages.runs import RunEnd
 from pytest_pyimages.runs.events import Event
 
-REPORT = ""  # the label of what is said of the report of coverage
+REPORT = ""  # the label of messages about the coverage report
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """A stage of an image, in words."""
+class StageChanged:
+    """An image has reached another stage, such as "installing"."""
 
     label: str
     text: str
@@ -24,56 +24,63 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Progressed:
-    """How far an image's stage has come, in words."""
+    """The current stage of an image has progressed; an empty text clears the last one."""
 
     label: str
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class ImageBuilt:
+    """An environment image is ready, built or found."""
+
     label: str
     image: BuiltImage
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class EventsReceived:
+    """A container has sent events, in their order."""
+
     label: str
     events: Sequence[Event]
 
 
 @dataclass(frozen=True, slots=True)
-class Printed:
-    """What a suite printed while nothing captures its output (-s)."""
+class OutputReceived:
+    """A test run has printed something that pytest does not capture (``-s``)."""
 
     label: str
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """An image is done, one way or the other."""
+class ImageEnded:
+    """The work on an image has ended; the last message about it."""
 
     label: str
-    end: RunEnd | None
+    end: RunEnd | None  # None without a test run
     error: PyimagesError | None
     run_seconds: float
 
 
-Message = Said | Progressed | Built | Batch | Printed | Ended
+Message = StageChanged | Progressed | ImageBuilt | EventsReceived | OutputReceived | ImageEnded
 
 
-class Ending:
-    """Says once that one thread's work has ended."""
+class EndReporter:
+    """Report once that the work on an image has ended; measure how long the test run took.
+
+    :param notes: receives errors that come after the report, such as those of the clean-up.
+    """
 
     def __init__(self, label: str, put: Callable[[Message], None], notes: list[str]) -> None:
         self.began = time.monotonic()
         self._label, self._put, self._notes = label, put, notes
-        self._told = False
+        self._is_reported = False
 
     def __call__(self, end: RunEnd | None, error: PyimagesError | None) -> None:
-        if self._told:  # only removing the container failed
+        if self._is_reported:  # only removing the container failed
             self._notes.append(f"{self._label or 'coverage'}: {error}; the next session cleans up")
             return
-        self._told = True
-        self._put(Ended(self._label, end, error, time.monotonic() - self.began))
+        self._is_reported = True
+        self._put(ImageEnded(self._label, end, error, time.monotonic() - self.began))

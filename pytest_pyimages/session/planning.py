@@ -1,4 +1,4 @@
-"""From settings to the plans of the images that they ask for; plugins of the host have their say."""
+"""Turn settings into a session plan: which images to build and run, and with which arguments."""
 
 from __future__ import annotations
 
@@ -8,53 +8,69 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from pytest_pyimages.containers import Source
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host import OWN_INI, OWN_OPTIONS, Invocation, Settings, image_arguments, options, with_options
 from pytest_pyimages.images import ImagePlan, image_plans
 from pytest_pyimages.matrix import ImageTag, ProjectPythons, parse_matrix
-from pytest_pyimages.project import Configuration, Project, find_project, ini_words
+from pytest_pyimages.project import Configuration, Project, find_project, find_source_root, ini_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """What a session is to do."""
+class SessionPlan:
+    """The images of a session and the source that their containers see, before anything is started."""
 
     project: Project
+    source: Source
     plans: tuple[ImagePlan, ...]
-    skipped: tuple[str, ...]  # labels that were asked for, and that the project's overrides skip
+    skipped: tuple[str, ...]  # labels of requested images that the project's overrides skip
     unselected: tuple[str, ...]  # labels of images that no node id or -k expression selects
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The notes of all plans on what is installed, each once."""
+        return tuple(dict.fromkeys(note for plan in self.plans for note in plan.project.notes))
 
-def planned(config: pytest.Config, settings: Settings) -> Planned:
-    """Return what the settings ask for; raise ConfigurationError for what makes no sense."""
+
+def plan_session(config: pytest.Config, settings: Settings) -> SessionPlan:
+    """Plan a session over the requested images; every command and every run starts here.
+
+    :raises ConfigurationError: for settings or project files that make no sense, or if no image is left.
+    """
     invocation = settings.invocation
-    project = find_project(invocation.rootdir, ini=invocation.ini, options=_typed_options(invocation))
-    asked = parse_settings_matrix(settings, project)
-    plans = plans_of(asked, config, invocation)
-    labels = [tag.label for tag in asked]
-    left = {plan.tag.label for plan in plans}
+    project = find_project(invocation.rootdir, ini=invocation.ini, options=_option_names(invocation))
+    tags = parse_requested_images(settings, project)
+    plans = plan_images(tags, config, invocation)
+    labels = [tag.label for tag in tags]
+    planned = {plan.tag.label for plan in plans}
     arguments = image_arguments(invocation, labels)
-    first_ends = ("--maxfail=1",) if settings.fail_fast else ()
+    fail_fast = ("--maxfail=1",) if settings.fail_fast else ()
     selected = tuple(
-        replace(plan, args=(*with_options(arguments[plan.tag.label], first_ends), *plan.args))
+        replace(plan, args=(*with_options(arguments[plan.tag.label], fail_fast), *plan.args))
         for plan in plans
         if plan.tag.label in arguments
     )
     if not selected:
-        named = ", ".join(labels)
         raise ConfigurationError(
-            f"--py-images: the node ids or -k select none of the images {named}", "name one of them"
+            f"--py-images: the node ids or -k select none of the images {', '.join(labels)}", "select one of them"
         )
-    return Planned(
+    return SessionPlan(
         project=project,
+        source=Source(
+            find_source_root(project, invocation.rootdir, invocation.cwd),
+            None if settings.source == "auto" else settings.source,
+        ),
         plans=selected,
-        skipped=tuple(label for label in labels if label not in left),
-        unselected=tuple(label for label in labels if label in left and label not in arguments),
+        skipped=tuple(label for label in labels if label not in planned),
+        unselected=tuple(label for label in labels if label in planned and label not in arguments),
     )
 
 
-def parse_settings_matrix(settings: Settings, project: Project) -> tuple[ImageTag, ...]:
-    """Return the images that the user asked for; raise ConfigurationError for what is not one."""
+def parse_requested_images(settings: Settings, project: Project) -> tuple[ImageTag, ...]:
+    """Parse the image specifications of the settings.
+
+    :raises ConfigurationError: naming the option or ini key that an invalid entry comes from.
+    """
     pythons = ProjectPythons(requires_python=project.requires_python, classifiers=project.classifiers)
     try:
         return parse_matrix(settings.specs, registry=settings.registry, project=pythons)
@@ -67,14 +83,14 @@ def parse_settings_matrix(settings: Settings, project: Project) -> tuple[ImageTa
         raise ConfigurationError(f"{origin}{colon}{rest}", error.hint) from error
 
 
-def plans_of(
+def plan_images(
     tags: Iterable[ImageTag], config: pytest.Config, invocation: Invocation, options: Sequence[str] = ()
 ) -> tuple[ImagePlan, ...]:
-    """Return the plans of these images, without those that the project's overrides skip.
+    """Plan each image, without those that the project's overrides skip.
 
-    :param config: whose plugins may change a recipe.
-    :param options: further ones of pytest whose plugins the images are to have.
-    :raises ConfigurationError: if no image is left, or for files of the project that make no sense.
+    :param config: its plugins may change a recipe.
+    :param options: further options of pytest whose plugins the images are to contain.
+    :raises ConfigurationError: if no image is left, or for project files that make no sense.
     """
     plans = image_plans(
         tags,
@@ -83,18 +99,17 @@ def plans_of(
         rootdir=invocation.rootdir,
         environ=os.environ,
         args=invocation.all_args,
-        options=(*_typed_options(invocation), *options),
+        options=(*_option_names(invocation), *options),
     )
-    return tuple(_as_hooks_want(plan, config) for plan in plans)
+    return tuple(_apply_recipe_hook(plan, config) for plan in plans)
 
 
-def _typed_options(invocation: Invocation) -> tuple[str, ...]:
-    """Return what is typed or in PYTEST_ADDOPTS; ``addopts`` is read with the rest of the configuration."""
+def _option_names(invocation: Invocation) -> tuple[str, ...]:
+    """Return the options of the command line and PYTEST_ADDOPTS; ``addopts`` is read with the ini file."""
     args = invocation.all_args[len(ini_words(invocation.ini, "addopts")) :]
-    found = options(args, OWN_OPTIONS)
-    return tuple(f"-p{option.value}" if option.name == "-p" else option.name for option in found)
+    return tuple(f"-p{option.value}" if option.name == "-p" else option.name for option in options(args, OWN_OPTIONS))
 
 
-def _as_hooks_want(plan: ImagePlan, config: pytest.Config) -> ImagePlan:
-    changed = config.hook.pytest_pyimages_recipe(recipe=plan.recipe, image=plan.tag, project=plan.project)
-    return plan if changed is None else replace(plan, recipe=changed)
+def _apply_recipe_hook(plan: ImagePlan, config: pytest.Config) -> ImagePlan:
+    recipe = config.hook.pytest_pyimages_recipe(recipe=plan.recipe, image=plan.tag, project=plan.project)
+    return plan if recipe is None else replace(plan, recipe=recipe)

@@ -1,4 +1,4 @@
-"""The command that runs what failed on one image once more."""
+"""Offer the command that runs the failed tests of one image again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_pyimages.host import END, OWN_OPTIONS, Settings, pieces
 from pytest_pyimages.matrix import parse_matrix
 from pytest_pyimages.results import ImageResult
 
-# What of the command line is not for a second look at one image.
+# Options that a rerun of one image does without.
 _LEFT_OUT = frozenset(
     "--py-images --py-images-report --py-images-baseline --py-images-fail-fast --py-images-jobs --junitxml --junit-xml"
     " --lf --last-failed --ff --failed-first --nf --new-first --sw --stepwise -x --exitfirst --maxfail".split()
@@ -20,12 +20,12 @@ _SEED = "--randomly-seed"
 SHARD = "--py-images-shard"
 
 
-def commands_again(
-    settings: Settings, results: Mapping[str, ImageResult], *, remembers: bool
+def rerun_commands(
+    settings: Settings, results: Mapping[str, ImageResult], *, has_cache: bool
 ) -> Iterator[tuple[str, str]]:
-    """Yield the label and the command of each image that failed, was not tested, or may fail and did.
+    """Yield the label and the rerun command of each image that failed or could not be tested.
 
-    :param remembers: whether pytest's cache knows what failed; without it there is no ``--lf`` either.
+    :param has_cache: whether ``--lf`` can be used.
     """
     invocation = settings.invocation
     typed = pieces(invocation.args, OWN_OPTIONS)
@@ -39,9 +39,9 @@ def commands_again(
         failed = {"failed", "error"} & set(result.outcomes.values())
         spec = _spec(result, settings.registry)
         start = ["pyimages", "test", spec, "--"] if invocation.command else [*program, f"--py-images={spec}"]
-        last_failed = ["--lf"] if failed and remembers else []
+        last_failed = ["--lf"] if failed and has_cache else []
         own = [] if result.seed is None else [f"{_SEED}={result.seed}"]
-        # A shard of what failed would not be all of it, and one seed is enough.
+        # A shard of the failed tests would omit some; the seed is given once.
         without = {*([SHARD] if last_failed else []), *([_SEED] if own else [])}
         words = [word for piece in options if piece.name not in without for word in piece.tokens]
         yield result.label, shlex.join([*start, *last_failed, *own, *invocation.host_args, *words, *positions])
@@ -52,9 +52,9 @@ def _is_left_out(option: str) -> bool:
 
 
 def _spec(result: ImageResult, registry: str) -> str:
-    """Return what names this image alone, with the same label where that is possible."""
+    """Return a specification of this image alone, with the same label if possible."""
     try:
         (named,) = parse_matrix([result.label], registry=registry)
-    except (ConfigurationError, ValueError):  # no entry of its own, or several
+    except (ConfigurationError, ValueError):  # not one entry
         return result.reference
     return result.label if named.reference == result.reference else result.reference

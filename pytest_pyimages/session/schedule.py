@@ -1,4 +1,4 @@
-"""The threads of a session: each builds and runs one image, and says what happens in a queue that one thread reads."""
+"""The threads of a session: each builds and runs one image and puts messages into a queue."""
 
 from __future__ import annotations
 
@@ -20,13 +20,22 @@ from pytest_pyimages.host import OWN_INI, OWN_OPTIONS, Settings
 from pytest_pyimages.images import BaseImages, Builder, BuiltImage, ImagePlan, LastUsed, identity_of
 from pytest_pyimages.runs import CoverageJob, Run, RunEnd, RunSpec
 from pytest_pyimages.session.concurrency import Concurrency
-from pytest_pyimages.session.messages import REPORT, Batch, Built, Ending, Message, Printed, Progressed, Said
+from pytest_pyimages.session.messages import (
+    REPORT,
+    EndReporter,
+    EventsReceived,
+    ImageBuilt,
+    Message,
+    OutputReceived,
+    Progressed,
+    StageChanged,
+)
 
 if TYPE_CHECKING:
     from pytest_pyimages.images import ImageLock
     from pytest_pyimages.indexes import HostNetwork
 
-QUEUE_BATCHES = 256  # per session; a full queue holds the containers back
+QUEUE_BATCHES = 256  # per session; a full queue blocks the containers
 CLEANUP_SECONDS = 5.0
 
 
@@ -51,13 +60,13 @@ def _image_lock(path: Path | None) -> ImageLock | None:
 
 
 class Schedule:
-    """Builds and runs all images, each in a thread of its own that waits for its turns.
+    """Build and run all images, each in a thread that waits for a free slot.
 
-    ``messages`` is to be read by one thread, until every image has said ``Ended``.
+    One thread reads ``messages`` until every image has sent ``ImageEnded``.
 
-    :param build_only: whether no suite is to be run.
-    :param memory: what pytest's cache inside is to have, by label.
-    :param shard: which of the tests are to be run, see runs.shard.
+    :param build_only: do not run tests.
+    :param memory: values for pytest's cache in the containers, by label.
+    :param shard: the part of the tests to run, see runs.shard.
     """
 
     def __init__(  # noqa: PLR0913 - all that its containers are told
@@ -71,7 +80,7 @@ class Schedule:
         shard: Mapping[str, Any] | None = None,
     ) -> None:
         self.messages: queue.Queue[Message] = queue.Queue(QUEUE_BATCHES)
-        self.notes: list[str] = []  # what people should know at the end
+        self.notes: list[str] = []  # printed at the end
         self.concurrency: Concurrency | None = None  # None until ``start``
         self._engine = engine
         self._settings = settings
@@ -87,14 +96,14 @@ class Schedule:
         self._closing = False
         self._last_used = LastUsed(state_directory())
         self._built: list[str] = []  # ids of new images
-        lock = _image_lock(settings.lock_file)  # may be refused: before anything has to be given back
+        lock = _image_lock(settings.lock_file)  # may raise: before anything is acquired
         self._cleanup = ExitStack()
         self._lease = self._cleanup.enter_context(Lease())
         self._bases = BaseImages(
             engine,
             policy=settings.pull,
             lock=lock,
-            say=lambda label, text: self._put(Said(label, text)),
+            say=lambda label, text: self._put(StageChanged(label, text)),
             progress=lambda label, text: self._put(Progressed(label, text)),
         )
         self._builder = Builder(
@@ -103,13 +112,16 @@ class Schedule:
             lease=self._lease,
             source=source,
             network=_network,
-            say=lambda label, text: self._put(Said(label, text)),
+            say=lambda label, text: self._put(StageChanged(label, text)),
             progress=lambda label, text: self._put(Progressed(label, text)),
             note=self._note,
         )
 
     def send(self, label: str, line: bytes) -> None:
-        """Tell the worker of an image something; raise EngineError if it is not there."""
+        """Send a line to the worker of an image.
+
+        :raises EngineError: if the container has ended.
+        """
         with self._lock:
             run = self._runs.get(label)
         if run is None:
@@ -122,16 +134,15 @@ class Schedule:
                 self.notes.append(text)
 
     def start(self, plans: Sequence[ImagePlan]) -> None:
-        """Set everything going, and remove meanwhile what dead sessions left behind.
+        """Start the threads, and one that removes what killed sessions leaked.
 
-        :raises ConfigurationError: before anything is started, if images are not those of the lock file, or an image's
-            arguments make no sense.
-        :raises EngineError: likewise, if the engine is asked for its processors and has gone.
+        :raises ConfigurationError: before anything is started, if an image is not pinned or its arguments are invalid.
+        :raises EngineError: likewise, if the engine does not answer.
         """
         self._bases.check(plan.tag for plan in plans)
         self.concurrency = concurrency = Concurrency(self._settings, plans, self._engine.processors)
         for number, plan in enumerate(plans):
-            # Daemons: an engine that answers nobody must not keep the process from ending.
+            # Daemons: an engine that does not answer must not keep the process from ending.
             name = f"pyimages-{plan.tag.label}"
             self._threads.append(
                 threading.Thread(target=self._image, args=(plan, number, concurrency), name=name, daemon=True)
@@ -141,7 +152,7 @@ class Schedule:
             thread.start()
 
     def close(self) -> None:
-        """Stop what still runs and wait until nothing is left. May be called more than once."""
+        """Stop all containers and wait until they are removed. May be called more than once."""
         with self._lock:
             self._closing = True
             runs = list(self._runs.values())
@@ -155,7 +166,7 @@ class Schedule:
         late += self._builder.join(deadline)
         self._threads.clear()
         if late:
-            # Their containers carry our labels, and the lock of this session is given up: the next one removes them.
+            # Their containers are labelled, and the lock of this session is released: the next session removes them.
             self.notes.append(f"the engine did not answer in time to {', '.join(late)}; the next session cleans up")
         elif self._built:
             built, self._built = tuple(self._built), []
@@ -165,14 +176,14 @@ class Schedule:
         self._cleanup.close()
 
     def _prune(self, built: Sequence[str]) -> None:
-        """Remove what newly built images take the place of, if it is long unused."""
+        """Remove images that were superseded by new ones and not used for long."""
         from pytest_pyimages.images import prune_superseded
 
         for image in built:
             try:
                 removed = prune_superseded(self._engine, self._last_used, image)
             except EngineError as error:
-                removed = f"former images were not looked for ({error.message})"
+                removed = f"superseded images were not checked ({error.message})"
             if removed:
                 self._note(removed)
 
@@ -180,12 +191,12 @@ class Schedule:
         try:
             self.notes += self._lease.sweep(self._engine)
         except EngineError as error:
-            self.notes.append(f"what earlier sessions may have left was not looked for ({error.message})")
+            self.notes.append(f"leaked containers and volumes were not checked ({error.message})")
 
     def _image(self, plan: ImagePlan, number: int, concurrency: Concurrency) -> None:
         """Build and run one image."""
 
-        def build_and_run(ended: Ending) -> None:
+        def build_and_run(ended: EndReporter) -> None:
             if self._closing:
                 return
             with concurrency.build():
@@ -195,7 +206,7 @@ class Schedule:
                 return
             waits = concurrency.suites_are_full
             if waits:
-                self._put(Progressed(plan.tag.label, "waits for its turn"))
+                self._put(Progressed(plan.tag.label, "waiting for a free slot"))
             with concurrency.suite(number) as place:
                 if waits:
                     self._put(Progressed(plan.tag.label, ""))
@@ -205,18 +216,18 @@ class Schedule:
 
         self._until_ended(plan.tag.label, build_and_run)
 
-    def _until_ended(self, label: str, work: Callable[[Ending], None]) -> None:
-        """Do the work of one thread; whatever happens, say once that it has ended."""
-        ended = Ending(label, self._put, self.notes)
+    def _until_ended(self, label: str, work: Callable[[EndReporter], None]) -> None:
+        """Do the work of one thread; report its end exactly once, whatever happens."""
+        ended = EndReporter(label, self._put, self.notes)
         try:
             work(ended)
         except PyimagesError as error:
             ended(None, error)
-        except Exception as error:  # noqa: BLE001 - ours; it must not leave the session waiting
+        except Exception as error:  # noqa: BLE001 - a bug of ours must not leave the session waiting
             sys.excepthook(type(error), error, error.__traceback__)
             ended(None, PyimagesError(f"internal error: {type(error).__name__}: {error}"))
 
-    def _run_somehow(self, plan: ImagePlan, image: BuiltImage, ended: Ending) -> None:
+    def _run_somehow(self, plan: ImagePlan, image: BuiltImage, ended: EndReporter) -> None:
         label = plan.tag.label
         try:
             missing = self._run(label, self._spec(plan, image), ended)
@@ -232,12 +243,12 @@ class Schedule:
         image = self._builder.ensure(plan)
         self._last_used.touch(image.id, identity_of(plan.project), self._settings.invocation.rootdir)
         self._images[plan.tag.label] = plan, image
-        self._put(Built(plan.tag.label, image))
+        self._put(ImageBuilt(plan.tag.label, image))
         if not image.cached:
             self._built.append(image.id)
         return image
 
-    def _run(self, label: str, spec: RunSpec, ended: Ending) -> str:
+    def _run(self, label: str, spec: RunSpec, ended: EndReporter) -> str:
         """Run one container; return why the source was not there, if so: then nothing was run."""
         missing = ""
 
@@ -253,8 +264,8 @@ class Schedule:
                 return ""
             self._runs[label] = run
         try:
-            printed = (lambda data: self._put(Printed(label, data))) if self._settings.live_output else None
-            run.execute(lambda events: self._put(Batch(label, events)), done, printed)
+            printed = (lambda data: self._put(OutputReceived(label, data))) if self._settings.live_output else None
+            run.execute(lambda events: self._put(EventsReceived(label, events)), done, printed)
             return missing
         finally:
             with self._lock:
@@ -270,7 +281,7 @@ class Schedule:
         environment = {**spec.environment, "COLUMNS": str(columns)}
         spec = replace(spec, memory=None, shard=None, terminal=None, report=job, environment=environment)
 
-        def report(ended: Ending) -> None:
+        def report(ended: EndReporter) -> None:
             missing = self._run(REPORT, spec, ended)
             if missing:
                 raise PyimagesError(f"the source is not visible inside: {missing}")

@@ -1,4 +1,4 @@
-"""Signals as a session over containers wants them: the first interrupts, the next ones wait for the cleaning up."""
+"""Handle signals during a session: the first one interrupts, later ones wait for the clean-up."""
 
 from __future__ import annotations
 
@@ -7,37 +7,44 @@ import threading
 import time
 from types import FrameType
 
-# pytest turns SIGINT into exit status 2 and dies of the others, with whatever it has created left behind (pytest#5243).
+# pytest turns SIGINT into exit status 2; any other signal would end it and leak its containers (pytest#5243).
 HANDLED = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-PATIENCE = 10.0  # seconds that cleaning up may take before another signal gets through
+CLEAN_UP_SECONDS = 10.0  # how long further signals are ignored after the first
 
 
-class Interruptions:
-    """Raises KeyboardInterrupt in the main thread for the first signal. ``restore`` puts back what was there before."""
+class InterruptHandler:
+    """Raise KeyboardInterrupt in the main thread for the first signal; a context manager."""
 
     def __init__(self) -> None:
-        self._before: dict[int, object] = {}
+        self._former: dict[int, object] = {}
         self._first: float | None = None
 
+    def __enter__(self) -> InterruptHandler:
+        self.install()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.restore()
+
     def install(self) -> None:
-        """Begin to handle them; a signal that this process ignores stays ignored."""
+        """Install the handlers; a signal that this process ignores stays ignored."""
         if threading.current_thread() is not threading.main_thread():
             return
         for number in HANDLED:
             if signal.getsignal(number) is not signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._handle)
+                self._former[number] = signal.signal(number, self._handle)
 
     def restore(self) -> None:
-        """Put the former handlers back."""
-        for number, handler in self._before.items():
+        """Restore the former handlers."""
+        for number, handler in self._former.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal returned
-        self._before.clear()
+        self._former.clear()
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
-        if self._first is not None and now - self._first < PATIENCE:
+        if self._first is not None and now - self._first < CLEAN_UP_SECONDS:
             return
         self._first = now
         if number == signal.SIGINT:
             raise KeyboardInterrupt
-        raise KeyboardInterrupt(signal.Signals(number).name)  # which pytest shows: nobody has pressed a key
+        raise KeyboardInterrupt(signal.Signals(number).name)  # pytest prints it: it was not Ctrl-C

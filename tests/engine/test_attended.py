@@ -194,7 +194,7 @@ def test_debugging(job: Job, terminals: list[Terminal], option: str) -> None:
     terminal = Terminal([*PYTEST, option, "--py-images-report=report.json" if option == "--pdb" else "-q"], job.folder)
     terminals.append(terminal)
     if option == "--pdb":
-        terminal.until(b"--py-images-report is not written with --pdb")
+        terminal.until(b"--py-images-report is ignored with --pdb")
     terminal.until(b"(Pdb) ")
     terminal.type(b"p answer + 1000\n")
     terminal.until(b"1041\r\n")
@@ -219,6 +219,6 @@ def test_debugging_what_failed(job: Job, terminals: list[Terminal]) -> None:
 def test_debugging_wants_a_single_image(job: Job, terminals: list[Terminal]) -> None:
     terminal = Terminal([*PYTEST, "--pdb", f"--py-images=3.12,{SLIM}"], job.folder)
     terminals.append(terminal)
-    terminal.until(b"these are several: 3.12, 3.14-slim")
-    terminal.until(b"name one: --py-images=3.12")
+    terminal.until(b"can use the terminal, not 3.12, 3.14-slim")
+    terminal.until(b"select one: --py-images=3.12")
     assert terminal.end() == 4

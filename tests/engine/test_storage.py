@@ -17,7 +17,7 @@ from uuid import uuid4
 import docker.errors
 import pytest
 
-from pytest_pyimages.cli.quantities import size_text
+from pytest_pyimages.cli.quantities import format_size
 from pytest_pyimages.containers.leases import state_directory
 from pytest_pyimages.engines.base import Mount
 from pytest_pyimages.engines.docker import DockerEngine, connect
@@ -129,7 +129,7 @@ def test_dry_run_age_and_use(shop: Shop, engine: DockerEngine, raw: Any) -> None
     dry = shop("prune", "--older-than", "30d", "--dry-run").stdout
     assert SLIM in dry
     assert f" {FULL} " not in dry
-    assert "nothing was removed" in dry
+    assert "nothing removed" in dry
     assert {image["image"] for image in shop.images} == set(images)
     # A container of somebody's own, with nothing of ours but the image.
     container = raw.create_container(images[SLIM]["id"], list(SLEEP), labels=SOMEBODY)["Id"]
@@ -160,7 +160,7 @@ def test_a_session_that_runs_keeps_its_image(shop: Shop, raw: Any) -> None:
             time.sleep(0.1)
         kept = shop("prune").stdout
         assert f"kept  {SLIM}" in kept
-        assert "left by a session that died" not in kept
+        assert "leaked by a killed session" not in kept
         raw.exec_start(raw.exec_create(containers[0]["Id"], ["touch", "/tmp/end"])["Id"])  # noqa: S108 - in a container
         session.communicate(timeout=60)
         assert session.returncode == 0
@@ -180,7 +180,7 @@ def test_what_is_not_ours_stays(shop: Shop, engine: DockerEngine, raw: Any) -> N
     try:
         said = shop("prune", "--dry-run").stdout
         assert f"stays as {name}:named" in said
-        assert "0 B would be freed" in said
+        assert "would free 0 B" in said
         shop("prune")
         assert names(raw, derived) == [f"{name}:derived"]
         assert names(raw, image["id"]) == [f"{name}:named"]
@@ -211,7 +211,7 @@ def test_layers_below_go_with_the_last_that_stands_on_them(shop: Shop, raw: Any)
     assert (names(raw, first["id"]), names(raw, second["id"])) == (None, None)
     freed = sum(layer["Size"] for layer in history)
     assert freed > 1_000_000
-    assert f"{size_text(freed)} freed" in said
+    assert f"freed {format_size(freed)}" in said
 
 
 def test_a_base_image_that_lost_its_name_stays(shop: Shop, engine: DockerEngine, raw: Any) -> None:
@@ -349,7 +349,7 @@ def test_a_container_of_a_session_that_died_goes(shop: Shop, engine: DockerEngin
         f"python:{SLIM}", list(SLEEP), labels={LABEL: "1", f"{LABEL}.session": "dead", f"{LABEL}.host": host}
     )["Id"]
     name = raw.inspect_container(container)["Name"].lstrip("/")
-    assert f"would remove  container {name}, left by a session that died" in shop("prune", "-n").stdout
+    assert f"would remove  container {name}, leaked by a killed session" in shop("prune", "-n").stdout
     assert raw.inspect_container(container)
     assert f"removed  container {name}" in shop("prune").stdout
     assert container not in [entry.id for entry in engine.leftovers(LABEL)]

@@ -29,9 +29,9 @@ BUILD, LIST, PRUNE = ["build", "3.12,3.14-slim"], ["list"], ["prune"]
 
 def test_a_project_without_images(pyimages: Steps) -> None:
     listed, everything, pruned, document = pyimages(LIST, ["list", "--all"], PRUNE, ["list", "--json"])
-    assert listed.out.startswith("there is no environment image of the project shop (/")
+    assert listed.out.startswith("no environment images of the project shop (/")
     assert "a run here installs: .[test] (pyproject.toml)\n" in listed.out
-    assert everything.out == "there is no environment image of any project\n"
+    assert everything.out == "no environment images of any project\n"
     assert pruned.out == "nothing to remove\n"
     assert json.loads(document.out)["images"] == []
     assert {done.status for done in (listed, everything, pruned, document)} == {0}
@@ -50,9 +50,9 @@ def test_list_shows_what_is_there_and_what_would_be(pytester: pytest.Pytester, p
     ]
     assert [row[-1] for row in changed.rows].count("current") == 1
     assert [row[-1] for row in changed.rows].count("requirements changed since") == 2
-    assert "\n  pip install pytest -e '.[test]'\n  the project asks for: idna\n" in changed.out
+    assert "\n  pip install pytest -e '.[test]'\n  the project requires: idna\n" in changed.out
     assert "a run here installs for 3.13: .[test] (pyproject.toml)" in asked.out
-    assert "3 images, 3.0 MB on disk beside the base images" in changed.out
+    assert "3 images, 3.0 MB on disk in addition to the base images" in changed.out
 
 
 def test_the_image_of_a_typed_option_is_current_until_the_project_changes(
@@ -131,10 +131,10 @@ engine.images_by_reference["mine:1"] = replace(engine.images_by_reference[ours],
     everything, dry, untouched, pruned, after, last, end = steps[4:]
     assert [row[2] for row in everything.rows] == [other, "shop", "shop"]
     assert [row[:4:3] for row in dry.rows] == [["would remove", other]]
-    assert dry.out.endswith("1.0 MB would be freed; nothing was removed\n")
+    assert dry.out.endswith("would free 1.0 MB; nothing removed\n")
     assert untouched.out.split() == ["mine", *["pytest-pyimages/environment"] * 3]
     assert [row[:4:3] for row in pruned.rows] == [["removed", other]]
-    assert pruned.out.endswith("\n1.0 MB freed\n")
+    assert pruned.out.endswith("\nfreed 1.0 MB\n")
     assert after.out.split() == ["mine", *["pytest-pyimages/environment"] * 2]
     assert [row[3] for row in last.rows] == ["shop", "shop"]
     assert end.out.split() == ["mine"]
@@ -229,12 +229,12 @@ def test_leftovers_and_the_cache(pyimages: Steps) -> None:
         *(["build", "3.12"], DEAD, ["prune", "-n", "--cache"], ["prune", "--older-than", "1d"]),
         *(["prune", "--older-than", "1d", "--cache"], "print(sorted(engine_of().volumes))"),
     )
-    assert "would remove  container forgotten, left by a session that died" in dry.out
-    assert "would remove  volume pytest-pyimages-cache, what all builds keep, 1.0 GB" in dry.out
+    assert "would remove  container forgotten, leaked by a killed session" in dry.out
+    assert "would remove  volume pytest-pyimages-cache, the download cache, 1.0 GB" in dry.out
     assert "removed  container forgotten" in plain.out
     assert "cache" not in plain.out
     assert "removed  volume pytest-pyimages-cache" in cache.out
-    assert cache.out.endswith("\n1.0 GB freed\n")
+    assert cache.out.endswith("\nfreed 1.0 GB\n")
     assert volumes.out == "[]\n"
 
 

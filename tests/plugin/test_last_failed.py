@@ -86,7 +86,7 @@ def test_no_memory_and_none_wanted(run_images: Run) -> None:
     run = run_images("--lf", "--lfnf=none", images=IMAGES)
     assert run.result.ret == 5
     assert not any(call.startswith("create") for call in run.calls)
-    run.result.stdout.fnmatch_lines(["*nothing to run again: no image is known to fail*"])
+    run.result.stdout.fnmatch_lines(["*nothing to run again: no image has recorded failures*"])
 
 
 def test_an_image_that_never_ran_runs_all(run_images: Run) -> None:

@@ -71,7 +71,7 @@ def without_times(text: str) -> str:
 def test_a_row_tells_that_others_run_first(pytester: pytest.Pytester, watch: Watch) -> None:
     pytester.makepyfile("import time\ndef test_a(): time.sleep(1)")
     run = watch("-n1", images="3.12,3.13", engine="FakeEngine()")
-    run.wait_for(r"^ 3.1[23]  starting · waits for its turn  \d+s$")
+    run.wait_for(r"^ 3.1[23]  starting · waiting for a free slot  \d+s$")
     assert run.end() == 0
 
 

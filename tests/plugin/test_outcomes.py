@@ -246,7 +246,7 @@ def test_baseline(pytester: pytest.Pytester, run_images: Run) -> None:
     )
     wrong = run_images("--py-images-baseline=3.1", images="3.12,3.13")
     assert wrong.result.ret == 4
-    assert 'ERROR: --py-images-baseline: "3.1" is none of the images (did you mean 3.1' in wrong.err.replace(
+    assert 'ERROR: --py-images-baseline: "3.1" is not one of the images (did you mean 3.1' in wrong.err.replace(
         "· d", "(d"
     )
     pytester.makeini("[pytest]\npy_images_baseline = 3.12\n")

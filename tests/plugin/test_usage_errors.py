@@ -115,7 +115,7 @@ def test_an_empty_folder(pytester: pytest.Pytester, run_images: Run, monkeypatch
     monkeypatch.setenv("PYIMAGES_FOLDER", "empty")
     run = run_images(images=None, command=(sys.executable, "-c", IN_FOLDER, "--py-images=3.12"))
     assert run.result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
-    assert f"no tests: there is no file in {pytester.path / 'empty'}" in run.out + run.err
+    assert f"no tests: {pytester.path / 'empty'} is empty" in run.out + run.err
     assert [call for call in run.calls if call != "close"] == []
 
 

@@ -1,10 +1,10 @@
-"""Ages and sizes, as people write and read them."""
+"""Parse and format ages and sizes."""
 
 from __future__ import annotations
 
 import pytest
 
-from pytest_pyimages.cli.quantities import age_text, iso_time, parse_age, parse_size, size_text
+from pytest_pyimages.cli.quantities import format_age, format_size, format_time, parse_age, parse_size
 from pytest_pyimages.cli.table import table_lines
 from pytest_pyimages.errors import ConfigurationError
 
@@ -13,13 +13,13 @@ from pytest_pyimages.errors import ConfigurationError
     ("text", "seconds"),
     [("90s", 90), ("15m", 900), ("12h", 43200), ("30d", 2592000), ("2w", 1209600), ("1d12h", 129600), ("1.5H ", 5400)],
 )
-def test_ages(text: str, seconds: float) -> None:
+def test_parse_age(text: str, seconds: float) -> None:
     assert parse_age(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "30", "d", "-3d", "3 days", "3y", "1.d", "3d!", "1e3s"])
-def test_what_is_no_age(text: str) -> None:
-    with pytest.raises(ConfigurationError, match="write 30d"):
+def test_invalid_ages(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="invalid age"):
         raise AssertionError(parse_age(text))
 
 
@@ -36,13 +36,13 @@ def test_what_is_no_age(text: str) -> None:
         ("2TB", 2 * 10**12),
     ],
 )
-def test_sizes(text: str, size: int) -> None:
+def test_parse_size(text: str, size: int) -> None:
     assert parse_size(text) == size
 
 
 @pytest.mark.parametrize("text", ["", "GB", "-1GB", "10 apples", "1,5GB", "1PB", "10GBB"])
-def test_what_is_no_size(text: str) -> None:
-    with pytest.raises(ConfigurationError, match="write 10GB"):
+def test_invalid_sizes(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="invalid size"):
         raise AssertionError(parse_size(text))
 
 
@@ -59,8 +59,8 @@ def test_what_is_no_size(text: str) -> None:
         (40_000_000_000, "40 GB"),
     ],
 )
-def test_sizes_for_people(size: int, text: str) -> None:
-    assert size_text(size) == text
+def test_format_size(size: int, text: str) -> None:
+    assert format_size(size) == text
 
 
 @pytest.mark.parametrize(
@@ -75,14 +75,14 @@ def test_sizes_for_people(size: int, text: str) -> None:
         (40 * 86400, "40 days ago"),
     ],
 )
-def test_ages_for_people(seconds: float, text: str) -> None:
-    assert age_text(seconds) == text
+def test_format_age(seconds: float, text: str) -> None:
+    assert format_age(seconds) == text
 
 
-def test_times_for_programs() -> None:
-    assert iso_time(0) == "1970-01-01T00:00:00Z"
+def test_format_time() -> None:
+    assert format_time(0) == "1970-01-01T00:00:00Z"
 
 
-def test_columns_are_as_wide_as_what_stands_in_them() -> None:
+def test_columns_are_as_wide_as_their_widest_cell() -> None:
     lines = table_lines(("name", "n", ""), [("日本", "1", ""), ("b\x1b[2J\nc", "100", "end")], right=("n",))
     assert lines == [" name       n", " 日本       1", " b [2J c  100  end"]

@@ -1,4 +1,4 @@
-"""What is remembered of each image, and which images have nothing to run again."""
+"""The last-failed cache of each image, and the images that ``--lf`` does not start."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from pytest_pyimages.results.outcome import NOT_RUN, ImageResult, Kept
-from pytest_pyimages.session.last_failed import LASTFAILED, NODEIDS, STEPWISE, Asked, Memory
+from pytest_pyimages.session.last_failed import LASTFAILED, NODEIDS, STEPWISE, CacheOptions, LastFailed
 from tests.unit.host.test_selection import invocation
 
 CWD = Path("/src/shop")
@@ -31,8 +31,8 @@ class Cache:
         self.written.append(key)
 
 
-def memory(cache: Cache | None, typed: str = "") -> Memory:
-    return Memory(cast("pytest.Cache", cache), invocation(typed, cwd=CWD))
+def memory(cache: Cache | None, typed: str = "") -> LastFailed:
+    return LastFailed(cast("pytest.Cache", cache), invocation(typed, cwd=CWD))
 
 
 def result(label: str = "3.14", *, problem: str = "", kept: Kept | None = None, **outcomes: str) -> ImageResult:
@@ -56,7 +56,7 @@ def kept(*failed: str, stepwise: object = None) -> Kept:
     ],
 )
 def test_what_the_arguments_want(typed: str, expected: tuple[bool, ...]) -> None:
-    asked = Asked.of(shlex.split(typed))
+    asked = CacheOptions.parse(shlex.split(typed))
     assert (asked.last_failed, asked.none_without, asked.new_first, asked.clear) == expected
 
 
@@ -80,7 +80,7 @@ def test_what_the_arguments_want(typed: str, expected: tuple[bool, ...]) -> None
 def test_images_without_work(words: str, reached: bool) -> None:
     """Where nothing that failed is among what is asked for, all images run all of it."""
     arguments = dict.fromkeys(("3.12", "3.14"), shlex.split(words))
-    found = memory(Cache(lastfailed=FAILED), "--lf").without_work(arguments)
+    found = memory(Cache(lastfailed=FAILED), "--lf").find_idle_images(arguments)
     assert found == ({"3.12": "nothing failed"} if reached else {})
 
 
@@ -91,26 +91,26 @@ def test_images_without_work(words: str, reached: bool) -> None:
         ("--lf", "3.12", {}),
         ("--lf --lfnf=none", "3.12", {"3.12": "nothing failed"}),
         ("--lf", "3.11 3.12 3.14", {"3.12": "nothing failed"}),
-        ("--lf --lfnf=none", "3.11 3.14", {"3.11": "no failure is remembered"}),
+        ("--lf --lfnf=none", "3.11 3.14", {"3.11": "no failures recorded"}),
         ("--lf --cache-clear", "3.12 3.14", {}),
         ("--ff", "3.12 3.14", {}),
     ],
 )
 def test_images_of_which_nothing_is_known(typed: str, labels: str, expected: dict[str, str]) -> None:
     arguments: dict[str, list[str]] = {label: [] for label in labels.split()}
-    assert memory(Cache(lastfailed=FAILED), typed).without_work(arguments) == expected
+    assert memory(Cache(lastfailed=FAILED), typed).find_idle_images(arguments) == expected
 
 
 def test_what_each_image_is_given() -> None:
     cache = Cache(
         lastfailed=FAILED, nodeids=[[["3.12", "3.13"], ["b", "a"]], "broken", [1, 2]], stepwise={"3.14": ["x"]}
     )
-    assert memory(cache, "--nf").given_to(["3.12", "3.14"]) == {
+    assert memory(cache, "--nf").cache_values(["3.12", "3.14"]) == {
         "3.12": {"lastfailed": {}, "stepwise": None, "nodeids": ["a", "b"]},
         "3.14": {"lastfailed": FAILED["3.14"], "stepwise": ["x"], "nodeids": []},
     }
-    assert memory(cache).given_to(["3.12"]) == {"3.12": {"lastfailed": {}, "stepwise": None}}
-    assert memory(None, "--lf").given_to(["3.12"]) == {}
+    assert memory(cache).cache_values(["3.12"]) == {"3.12": {"lastfailed": {}, "stepwise": None}}
+    assert memory(None, "--lf").cache_values(["3.12"]) == {}
 
 
 def test_what_is_kept() -> None:
@@ -119,14 +119,14 @@ def test_what_is_kept() -> None:
         "3.12": result("3.12", kept=kept(), a="passed", b="passed"),
         "3.14": result(kept=kept("t.py::b", stepwise={"last_failed": "t.py::b"}), a="passed", b="failed"),
     }
-    memory(cache).keep(results, collect_only=False)
+    memory(cache).save(results, collect_only=False)
     assert cache.values == {
         LASTFAILED: {"3.9": {"old": True}, "3.12": {}, "3.14": {"t.py::b": True}},
         STEPWISE: {"3.9": 1, "3.14": {"last_failed": "t.py::b"}},
         NODEIDS: [[["3.12", "3.14"], ["t.py::a", "t.py::b"]]],
     }
     cache.written.clear()
-    memory(cache).keep(results, collect_only=False)
+    memory(cache).save(results, collect_only=False)
     assert NODEIDS not in cache.written, "a long list that is the same is not written again"
 
 
@@ -136,33 +136,33 @@ def test_an_image_that_did_not_come_to_say() -> None:
     cache = Cache(lastfailed={"3.14": before})
     died = result(problem="worker died", a="passed", b=NOT_RUN, d="failed", e="error", f="xpassed")
     died.outcomes["u.py::test"] = "passed"
-    memory(cache).keep({"3.14": died}, collect_only=False)
+    memory(cache).save({"3.14": died}, collect_only=False)
     assert cache.values[LASTFAILED] == {"3.14": dict.fromkeys(("t.py::b", "t.py::c", "t.py::d", "t.py::e"), True)}
 
 
 @pytest.mark.parametrize(("before", "after"), [({}, {}), ({"a": True}, {"3.14": {"a": True}})])
 def test_an_image_that_was_not_tested(before: dict[str, bool], after: dict[str, Any]) -> None:
     cache = Cache(lastfailed={"3.14": before})
-    memory(cache).keep({"3.14": result(problem="not installable")}, collect_only=False)
+    memory(cache).save({"3.14": result(problem="not installable")}, collect_only=False)
     assert cache.values[LASTFAILED] == after
 
 
 def test_collecting_makes_no_test_known() -> None:
     cache = Cache()
-    memory(cache).keep({"3.14": result(kept=kept(), a="passed")}, collect_only=True)
+    memory(cache).save({"3.14": result(kept=kept(), a="passed")}, collect_only=True)
     assert cache.values == {LASTFAILED: {}}, "nor is an image that never ran known to have no failures"
     cache = Cache(lastfailed=FAILED)
-    memory(cache).keep({"3.12": result("3.12", kept=kept()), "3.14": result(kept=kept("u.py"))}, collect_only=True)
+    memory(cache).save({"3.12": result("3.12", kept=kept()), "3.14": result(kept=kept("u.py"))}, collect_only=True)
     assert cache.values == {LASTFAILED: {"3.12": {}, "3.14": {"u.py": True}}}
 
 
 def test_all_is_forgotten() -> None:
     cache = Cache(lastfailed=FAILED, nodeids=[[["3.9"], ["a"]]], stepwise={"3.9": 1})
-    memory(cache, "--cache-clear").keep({"3.12": result("3.12", kept=kept())}, collect_only=False)
+    memory(cache, "--cache-clear").save({"3.12": result("3.12", kept=kept())}, collect_only=False)
     assert cache.values == {LASTFAILED: {"3.12": {}}, NODEIDS: [], STEPWISE: {}}
 
 
 @pytest.mark.parametrize("value", [None, 1, [], "text", {"3.14": 1}, {"3.14": [{}]}])
 def test_a_file_that_somebody_edited(value: object) -> None:
-    given = memory(Cache(lastfailed=value, nodeids=value), "--lf --nf").given_to(["3.14"])
+    given = memory(Cache(lastfailed=value, nodeids=value), "--lf --nf").cache_values(["3.14"])
     assert given == {"3.14": {"lastfailed": {}, "stepwise": None, "nodeids": []}}

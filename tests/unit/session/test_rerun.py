@@ -12,7 +12,7 @@ import pytest
 
 from pytest_pyimages.host.settings import Invocation
 from pytest_pyimages.results.outcome import ImageResult
-from pytest_pyimages.session.rerun import commands_again
+from pytest_pyimages.session.rerun import rerun_commands
 
 
 def settings(typed: Sequence[str], *, registry: str = "", module: bool = False, command: bool = False) -> Any:
@@ -55,7 +55,7 @@ def image(label: str, reference: str, outcome: str = "failed", status: int | Non
 )
 def test_command(typed: str, expected: str) -> None:
     results = {"3.12": image("3.12", "python:3.12", "passed", 0), "3.14": image("3.14", "python:3.14")}
-    assert list(commands_again(settings(shlex.split(typed)), results, remembers=True)) == [("3.14", expected)]
+    assert list(rerun_commands(settings(shlex.split(typed)), results, has_cache=True)) == [("3.14", expected)]
 
 
 @pytest.mark.parametrize(
@@ -67,26 +67,26 @@ def test_command(typed: str, expected: str) -> None:
     ],
 )
 def test_which_image(label: str, reference: str, registry: str, spec: str) -> None:
-    found = commands_again(
-        settings([], registry=registry, module=True), {label: image(label, reference)}, remembers=True
+    found = rerun_commands(
+        settings([], registry=registry, module=True), {label: image(label, reference)}, has_cache=True
     )
     assert list(found) == [(label, f"python -m pytest --py-images={spec} --lf")]
 
 
 def test_an_image_that_was_not_tested_has_nothing_failed() -> None:
     made = ImageResult(label="3.14", reference="python:3.14", allowed_to_fail=False, problem="no such image")
-    assert list(commands_again(settings([]), {"3.14": made}, remembers=True)) == [("3.14", "pytest --py-images=3.14")]
+    assert list(rerun_commands(settings([]), {"3.14": made}, has_cache=True)) == [("3.14", "pytest --py-images=3.14")]
 
 
 def test_where_pytest_itself_refuses_to_start() -> None:
     called = settings(["--py-images=3.12,3.14", "-v", "--own=1"], command=True)
-    found = commands_again(called, {"3.14": image("3.14", "python:3.14")}, remembers=True)
+    found = rerun_commands(called, {"3.14": image("3.14", "python:3.14")}, has_cache=True)
     assert list(found) == [("3.14", "pyimages test 3.14 -- --lf -v --own=1")]
 
 
 def test_without_a_cache_there_is_no_lf() -> None:
     called = settings(["-p", "no:cacheprovider"])
-    found = commands_again(called, {"3.14": image("3.14", "python:3.14")}, remembers=False)
+    found = rerun_commands(called, {"3.14": image("3.14", "python:3.14")}, has_cache=False)
     assert list(found) == [("3.14", "pytest --py-images=3.14 -p no:cacheprovider")]
 
 
@@ -94,5 +94,5 @@ def test_an_image_without_a_failed_test_is_tested_again_in_its_shard() -> None:
     broken = image("3.14", "python:3.14", "passed", None)
     broken.problem = "worker died of SIGSEGV"
     typed = ["--py-images=3.14", "--py-images-shard", "1/3", "-v"]
-    (command,) = dict(commands_again(settings(typed), {"3.14": broken}, remembers=True)).values()
+    (command,) = dict(rerun_commands(settings(typed), {"3.14": broken}, has_cache=True)).values()
     assert command == "pytest --py-images=3.14 --py-images-shard 1/3 -v"

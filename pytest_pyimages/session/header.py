@@ -1,0 +1,34 @@
+"""Format the lines of pytest's report header."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pytest_pyimages.images import ImagePlan
+from pytest_pyimages.session.concurrency import Concurrency
+
+
+def format_images(plans: Sequence[ImagePlan], left_out: Mapping[str, str]) -> str:
+    """Return the images' names, and those that are left out with the reason."""
+    names = ", ".join(plan.tag.label + ("?" if plan.tag.allowed_to_fail else "") for plan in plans)
+    return names + "".join(f" ({label}: {reason})" for label, reason in left_out.items())
+
+
+def format_workers(concurrency: Concurrency | None) -> str:
+    """Return how many xdist workers run in how many containers; empty without ``-n``."""
+    if concurrency is None or not concurrency.workers:
+        return ""
+    workers = "1 worker" if concurrency.workers == 1 else f"{concurrency.workers} workers"
+    return f" · {workers} in " + (
+        "1 container" if concurrency.suites == 1 else f"{concurrency.suites} containers at once"
+    )
+
+
+def format_origins(plans: Sequence[ImagePlan]) -> list[str]:
+    """Return a line for each group of images that get the same requirements."""
+    groups: dict[str, list[str]] = {}
+    for plan in plans:
+        groups.setdefault(plan.project.origin or "pytest", []).append(plan.tag.label)
+    if len(groups) == 1:
+        return [f"installs: {origin}" for origin in groups]
+    return [f"installs: {origin} ({', '.join(labels)})" for origin, labels in groups.items()]
