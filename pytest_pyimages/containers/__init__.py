@@ -1,4 +1,4 @@
-"""One container's life, for everything that starts one: its source, its leases, its removal."""
+"""The lifecycle of a container: its source, its start and end, its removal, and the session's lease on it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,27 @@ from pytest_pyimages.facade import lazy_names
 
 if TYPE_CHECKING:
     from pytest_pyimages.containers.leases import Lease, state_directory
+    from pytest_pyimages.containers.process import (
+        ContainerProcess,
+        SourceNotVisibleError,
+        StoppedError,
+        run_with_source,
+    )
     from pytest_pyimages.containers.skipped_folders import BUILD_OUTPUT, NO_SOURCE, VERSION_CONTROL
-    from pytest_pyimages.containers.source import Source, Witness, is_empty, refused_mount, witnesses
+    from pytest_pyimages.containers.source import Source, Witness, is_empty, witnesses
 
 __all__ = [
     "BUILD_OUTPUT",
     "NO_SOURCE",
     "VERSION_CONTROL",
+    "ContainerProcess",
     "Lease",
     "Source",
+    "SourceNotVisibleError",
+    "StoppedError",
     "Witness",
     "is_empty",
-    "refused_mount",
+    "run_with_source",
     "state_directory",
     "witnesses",
 ]
@@ -27,7 +36,8 @@ __getattr__ = lazy_names(
     __name__,
     {
         "leases": "Lease state_directory",
+        "process": "ContainerProcess SourceNotVisibleError StoppedError run_with_source",
         "skipped_folders": "BUILD_OUTPUT NO_SOURCE VERSION_CONTROL",
-        "source": "Source Witness is_empty refused_mount witnesses",
+        "source": "Source Witness is_empty witnesses",
     },
 )

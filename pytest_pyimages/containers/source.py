@@ -1,9 +1,9 @@
-"""How the project's source gets into a container: at its own absolute path, and never to be written back.
+"""The project's source in a container: at its own absolute path, and never written back to the host.
 
-The default is an overlay volume of the ``local`` driver: the source is the lower layer, two volumes of the engine's own
-are the upper one, so the suite may write what it likes and the host's tree stays as it is. Where the engine refuses
-that, or does not see this host's files, the source is copied in instead. Whether it does see them is not guessed from
-an address: the worker compares the witness, some files' sizes and times, with what it finds.
+The default is an overlay volume of the ``local`` driver: the source is the lower layer, two volumes of the engine are
+the upper one, so the suite may write anywhere and the host's tree stays unchanged. Where the engine refuses that, or
+does not see this host's files, the source is copied into the container. Visibility is not guessed from the engine's
+address: the program in the container compares the witness, sizes and times of some files, with the files it finds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import stat
 import tarfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Literal
 from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.skipped_folders import NOT_COPIED
 from pytest_pyimages.engines import Engine, Mount
-from pytest_pyimages.errors import EngineError, PyimagesError
+from pytest_pyimages.errors import PyimagesError
 
 Mode = Literal["overlay", "copy"]
 
@@ -41,7 +41,7 @@ class Witness:
 
 
 def witnesses(root: Path) -> tuple[Witness, ...]:
-    """Return up to eight regular files of the folder that prove, inside, that it is really there."""
+    """Return up to eight regular files of the folder, by which a container can tell whether it sees the folder."""
     found: list[Witness] = []
     with os.scandir(root) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
@@ -52,7 +52,7 @@ def witnesses(root: Path) -> tuple[Witness, ...]:
 
 
 def is_empty(root: Path) -> bool:
-    """Whether there is no file in a folder, apart from what is never looked at."""
+    """Return whether a folder has no files, except in folders that are never copied."""
     for _, folders, files in os.walk(root):
         if files:
             return False
@@ -61,54 +61,48 @@ def is_empty(root: Path) -> bool:
 
 
 class Source:
-    """The project's tree, and the way it gets into containers.
+    """The project's tree, and how containers get it.
 
-    :param root: absolute path of the folder, the same outside and inside.
-    :param mode: the user's own choice; without one the overlay, and the copy where it does not work.
+    :param root: absolute path of the folder, the same on the host and in the container.
+    :param mode: the user's choice; None for the overlay, and the copy where that does not work.
     """
 
     def __init__(self, root: Path, mode: Mode | None = None) -> None:
         self.root = root
         self.mode: Mode = mode or ("copy" if any(mark in str(root) for mark in ',:\\"\n') else "overlay")
-        self.reason = ""  # why it is no longer the overlay
+        self.reason = ""  # why the source is copied
         self._chosen = mode is not None
         self._lock = threading.Lock()
 
-    def fall_back(self, reason: str) -> bool:
-        """Copy from now on; return False if that is what is being done already.
+    def fall_back(self, reason: str) -> None:
+        """Copy the source into containers from now on.
 
-        :raises PyimagesError: if the user has asked for the overlay.
+        :raises PyimagesError: if the user requires the overlay.
         """
         with self._lock:
             if self._chosen and self.mode == "overlay":
                 raise PyimagesError(f"--py-images-source=overlay does not work here: {reason}", "leave the option out")
-            changed = self.mode != "copy"
             self.mode, self.reason = "copy", self.reason or reason
-            return changed
 
     @contextmanager
-    def mounted(self, engine: Engine, lease: Lease) -> Iterator[tuple[tuple[Mount, ...], Callable[[str], None]]]:
-        """Yield the mounts to create a container with, and what to do with its id before it is started."""
+    def mount(self, engine: Engine, lease: Lease) -> Iterator[tuple[Mount, ...]]:
+        """Create the volumes of an overlay and yield its mount; yield none if the source is to be copied."""
         if self.mode == "copy":
-            yield (), lambda container: engine.upload(container, "/", tar_stream(self.root))
+            yield ()
             return
         with ExitStack() as stack:
 
-            def volume(options: dict[str, str]) -> tuple[str, str]:
+            def create_volume(options: dict[str, str]) -> tuple[str, str]:
                 name = lease.new_name()
                 stack.callback(engine.remove_volume, name)
                 return name, engine.create_volume(name, labels=lease.labels("source"), options=options)
 
-            # The engine's own folders: they exist, lie on one file system, and are removed with whatever is in them.
-            _, upper = volume({})
-            _, work = volume({})
+            # The engine's own folders: they exist, lie on one file system, and are removed with their content.
+            _, upper = create_volume({})
+            _, work = create_volume({})
             layers = f"lowerdir={self.root},upperdir={upper},workdir={work}"
-            name, _ = volume({"type": "overlay", "device": "overlay", "o": layers})
-            yield (Mount(kind="volume", source=name, target=str(self.root)),), _as_it_is
-
-
-def _as_it_is(container: str) -> None:
-    """Nothing is to be done to a container whose source is mounted."""
+            name, _ = create_volume({"type": "overlay", "device": "overlay", "o": layers})
+            yield (Mount(kind="volume", source=name, target=str(self.root)),)
 
 
 def tar_stream(root: Path, limit: int = COPY_LIMIT) -> Iterator[bytes]:
@@ -169,9 +163,3 @@ def _walk(root: Path) -> Iterator[Path]:
                 folders.remove(name)
                 yield here / name
         yield from (here / name for name in files)
-
-
-def refused_mount(error: EngineError) -> bool:
-    """Whether the engine could not start a container because of the overlay, rather than for any other reason."""
-    text = error.message.lower()
-    return any(word in text for word in ("overlay", "mount", "no such file or directory", "invalid argument"))

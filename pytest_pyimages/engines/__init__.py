@@ -1,4 +1,4 @@
-"""Container engines behind one protocol; only ``docker`` and what it alone imports know docker-py."""
+"""Container engines behind one protocol; only ``docker`` and the modules that it imports know docker-py."""
 
 from __future__ import annotations
 

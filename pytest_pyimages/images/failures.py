@@ -55,8 +55,6 @@ def make_build_error(plan: ImagePlan, installed: Installed, network: HostNetwork
     hint = ""
     if result.get("status") == 127 and "no Python found" in log:
         problem, hint = f"{plan.tag.reference} has no Python", "choose an image that has one"
-    elif "nosource" in result:
-        problem = f"the source is not visible in the container: {result['nosource']}"
     elif result.get("failed") == "setup":
         problem = f"py_images_setup: `{result.get('command')}` failed with status {result.get('status')}"
         problem = _join(problem, find_last_line(log))

@@ -6,12 +6,23 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_pyimages.containers import BUILD_OUTPUT, NO_SOURCE, Lease, Source, refused_mount, witnesses
+from pytest_pyimages.containers import (
+    BUILD_OUTPUT,
+    NO_SOURCE,
+    ContainerProcess,
+    Lease,
+    Source,
+    SourceNotVisibleError,
+    StoppedError,
+    run_with_source,
+    witnesses,
+)
 from pytest_pyimages.engines import STDOUT, ContainerSpec, Engine, Mount
 from pytest_pyimages.engines.labels import KIND_LABEL, LABEL
 from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound
@@ -23,6 +34,7 @@ from pytest_pyimages.indexes import MEMORY, HostNetwork, Redaction, WayIn, way_i
 CACHE_VOLUME = "pytest-pyimages-cache"
 CACHE_TARGET = "/var/cache/pyimages"
 LOG_BYTES = 256 * 1024
+STOPPED = "stopped while it was built"
 SAID = ("python", "executable", "extendable")  # of the installer's result, kept as labels
 
 # Reads the job's size, the job and the installer from standard input, so that neither shows in the container's command.
@@ -92,7 +104,7 @@ class InstallStep:
         self._note = note
         self._is_elsewhere = False  # the engine is not on this machine
         self._lock = threading.Lock()
-        self._containers: set[str] = set()
+        self._processes: set[ContainerProcess] = set()
         self._threads: list[threading.Thread] = []
         self.aborted = False
 
@@ -100,18 +112,18 @@ class InstallStep:
         """End all containers now, and start none; what was being installed is not kept."""
         with self._lock:
             self.aborted = True
-            containers = tuple(self._containers)
-        for container in containers:
-            self._engine.kill(container)
+            processes = tuple(self._processes)
+        for process in processes:
+            process.kill()
 
     def run(self, plan: ImagePlan, new: NewImage) -> Installed:
         """Install in a container of an image; commit it if that succeeded; remove the container meanwhile."""
+        return run_with_source(self._source, lambda: self._install(plan, new))
+
+    def _install(self, plan: ImagePlan, new: NewImage) -> Installed:
         installed = self._start(plan, new).result()
         if "elsewhere" in installed.result:
             self._is_elsewhere = True
-            installed = self._start(plan, new).result()
-        if "nosource" in installed.result:
-            self._source.fall_back(f"the engine does not see {installed.result['nosource']}")
             installed = self._start(plan, new).result()
         return installed
 
@@ -143,58 +155,59 @@ class InstallStep:
         return tuple(thread.name for thread in threads if thread.is_alive())
 
     def _live(self, plan: ImagePlan, new: NewImage, future: Future[Installed]) -> None:
-        """Set the future's result as soon as the image is there: what is removed then keeps nobody waiting."""
-        engine, lease = self._engine, self._lease
-        engine.create_volume(CACHE_VOLUME, labels={LABEL: "1", KIND_LABEL: "cache"}, options={})
+        """Set the future's result as soon as the image is there: nobody waits for what is removed then."""
+        self._engine.create_volume(CACHE_VOLUME, labels={LABEL: "1", KIND_LABEL: "cache"}, options={})
         way = self._way(plan)
-        with self._source.mounted(engine, lease) as (mounts, prepare):
-            name = lease.new_name()
-            spec = ContainerSpec(
-                name=name,
-                image=new.start,
-                command=("sh", "-c", FIND_PYTHON, "sh", BOOTSTRAP),
-                labels=lease.labels("build"),
-                user=new.user,
-                mounts=(
-                    *mounts,
-                    Mount(kind="volume", source=CACHE_VOLUME, target=CACHE_TARGET),
-                    Mount(kind="tmpfs", target=MEMORY),
-                    *way.mounts,
-                ),
-                network="host" if way.machine else "",
-            )
+        spec = ContainerSpec(
+            name=self._lease.new_name(),
+            image=new.start,
+            command=("sh", "-c", FIND_PYTHON, "sh", BOOTSTRAP),
+            labels=self._lease.labels("build"),
+            user=new.user,
+            mounts=(
+                Mount(kind="volume", source=CACHE_VOLUME, target=CACHE_TARGET),
+                Mount(kind="tmpfs", target=MEMORY),
+                *way.mounts,
+            ),
+            network="host" if way.machine else "",
+        )
+        with ExitStack() as stack:
+            process = stack.enter_context(self._tracked_process())
             try:
-                container = engine.create_container(spec)
+                container = stack.enter_context(process.create(spec))
             except ImageNotFound:
                 raise
-            except EngineError as error:
+            except (EngineError, SourceNotVisibleError) as error:
                 if way.machine or way.mounts:  # it may have no host network to give, or not see the folders
                     future.set_result(Installed(result={"elsewhere": error.message}, log=""))
                     return
                 raise
-            try:
-                self._track(container)
-                prepare(container)
-                watch = InstallLog(lambda words: self._progress(plan.tag.label, words))
-                installed = self._talk(container, self._job(plan, name, way, extends=new.extends), watch)
-                installed = installed.redacted(way.redaction)
-                if installed.succeeded and not self.aborted:
-                    said = {f"{LABEL}.{key}": str(installed.result[key]) for key in SAID}
-                    said[f"{LABEL}.lock"] = str(installed.result.get("lock", ""))  # see locks_fate
-                    engine.commit(container, reference=new.reference, labels={**new.labels, **said})
-                if installed.result.get("note"):
-                    self._note(f"{plan.tag.label}: {installed.result['note']}")
-                future.set_result(installed)
-            finally:
-                with self._lock:
-                    self._containers.discard(container)
-                engine.remove_container(container)
+            watch = InstallLog(lambda words: self._progress(plan.tag.label, words))
+            installed = self._talk(process, container, self._job(plan, spec.name, way, extends=new.extends), watch)
+            installed = installed.redacted(way.redaction)
+            if installed.succeeded and not self.aborted:
+                said = {f"{LABEL}.{key}": str(installed.result[key]) for key in SAID}
+                said[f"{LABEL}.lock"] = str(installed.result.get("lock", ""))  # see locks_fate
+                self._engine.commit(container, reference=new.reference, labels={**new.labels, **said})
+            if installed.result.get("note"):
+                self._note(f"{plan.tag.label}: {installed.result['note']}")
+            future.set_result(installed)
 
-    def _track(self, container: str) -> None:
+    @contextmanager
+    def _tracked_process(self) -> Iterator[ContainerProcess]:
+        """Yield a process that ``abort`` kills."""
+        process = ContainerProcess(self._engine, self._lease, self._source)
         with self._lock:
             if self.aborted:
-                raise BuildError("stopped while it was built")
-            self._containers.add(container)
+                raise BuildError(STOPPED)
+            self._processes.add(process)
+        try:
+            yield process
+        except StoppedError as error:
+            raise BuildError(STOPPED) from error
+        finally:
+            with self._lock:
+                self._processes.discard(process)
 
     def _way(self, plan: ImagePlan) -> WayIn:
         """Return how the build reaches what this host reaches; what it cannot reach is noted."""
@@ -230,16 +243,9 @@ class InstallStep:
         data = json.dumps(job).encode("ascii")
         return b"%d\n%s" % (len(data), data)
 
-    def _talk(self, container: str, job: bytes, watch: InstallLog) -> Installed:
-        stream = self._engine.attach(container)
+    def _talk(self, process: ContainerProcess, container: str, job: bytes, watch: InstallLog) -> Installed:
         output, log = bytearray(), bytearray()
-        try:
-            try:
-                self._engine.start(container)
-            except EngineError as error:
-                if self._source.mode == "overlay" and refused_mount(error):
-                    return Installed(result={"nosource": error.message}, log="")
-                raise
+        with process.start(container) as stream:
             stream.send(job)
             for channel, data in stream.frames():
                 if channel == STDOUT:
@@ -248,12 +254,13 @@ class InstallStep:
                     log += data
                     del log[:-LOG_BYTES]
                     watch.feed(data)
-        finally:
-            stream.close()
         if len(log) == LOG_BYTES:
             del log[: log.find(b"\n") + 1]  # a secret that is cut in two would not be found
         status = self._engine.wait(container)
-        return Installed(result=_result(bytes(output), status), log=log.decode("utf-8", "replace"))
+        result = _result(bytes(output), status)
+        if "nosource" in result:
+            raise SourceNotVisibleError.of_file(str(result["nosource"]))
+        return Installed(result=result, log=log.decode("utf-8", "replace"))
 
 
 def _version(plan: ImagePlan) -> Mapping[str, Any] | None:

@@ -1,4 +1,4 @@
-"""One container's life: the source inside it, the worker, the wire."""
+"""Runs in a container: the job that it gets, the wire that it reports on, its events and coverage data."""
 
 from __future__ import annotations
 

@@ -12,9 +12,16 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, BinaryIO
 
-from pytest_pyimages.containers import Lease, Source, refused_mount, witnesses
+from pytest_pyimages.containers import (
+    ContainerProcess,
+    Lease,
+    Source,
+    SourceNotVisibleError,
+    run_with_source,
+    witnesses,
+)
 from pytest_pyimages.engines import STDOUT, ContainerSpec, ContainerStream, Engine
-from pytest_pyimages.errors import EngineError, PyimagesError
+from pytest_pyimages.errors import PyimagesError
 from pytest_pyimages.runs.run import NO_GIT_OWNER_CHECK
 from pytest_pyimages.runs.terminal import HostTerminal
 
@@ -36,66 +43,37 @@ class Attended:
     environment: Mapping[str, str]
 
 
-class _SourceMissingError(Exception):
-    """The command was not run: the source is not what this host has."""
-
-
 def attend(engine: Engine, lease: Lease, source: Source, job: Attended, terminal: HostTerminal | None) -> int:
     """Run the command to its end, remove its container, and return its exit status.
 
     :param terminal: where it is shown and typed to; None for plain output and no input.
     :raises PyimagesError: if it could not be started.
     """
-    for _ in range(2):
-        try:
-            return _attend_once(engine, lease, source, job, terminal)
-        except _SourceMissingError as missing:
-            if not source.fall_back(str(missing)):
-                raise PyimagesError(f"the source is not visible inside: {missing}") from missing
-    raise PyimagesError("the source is not visible inside")
+    return run_with_source(source, lambda: _attend_once(engine, lease, source, job, terminal))
 
 
 def _attend_once(engine: Engine, lease: Lease, source: Source, job: Attended, terminal: HostTerminal | None) -> int:
     token = secrets.token_hex(8)
     attendant = files("pytest_pyimages.inside").joinpath("attendant.py").read_text("utf-8")
-    with source.mounted(engine, lease) as (mounts, prepare):
-        container = engine.create_container(
-            ContainerSpec(
-                name=lease.new_name(),
-                image=job.image,
-                command=(job.python, "-c", attendant),
-                labels=lease.labels("run"),
-                environment={**NO_GIT_OWNER_CHECK, **({"TERM": terminal.kind} if terminal else {})},
-                mounts=mounts,
-                terminal=terminal is not None,
-            )
-        )
-        try:
-            prepare(container)
-            engine.upload(container, FOLDER, _tar(_message(job, source, token, terminal=terminal is not None)))
-            stream = engine.attach(container, terminal=terminal is not None)
-            try:
-                _start(engine, container, source)
-                if terminal is None:
-                    _show(_checked(stream, token), sys.stdout.buffer, sys.stderr.buffer)
-                else:
-                    frames = _checked(stream, token)
-                    with terminal.attached(stream.send, lambda size: engine.resize(container, **size)):
-                        _show(frames, sys.stdout.buffer, sys.stdout.buffer)
-            finally:
-                stream.close()
-            return engine.wait(container)
-        finally:
-            engine.remove_container(container)
-
-
-def _start(engine: Engine, container: str, source: Source) -> None:
-    try:
-        engine.start(container)
-    except EngineError as error:
-        if source.mode == "overlay" and refused_mount(error):
-            raise _SourceMissingError(error.message) from error
-        raise
+    spec = ContainerSpec(
+        name=lease.new_name(),
+        image=job.image,
+        command=(job.python, "-c", attendant),
+        labels=lease.labels("run"),
+        environment={**NO_GIT_OWNER_CHECK, **({"TERM": terminal.kind} if terminal else {})},
+        terminal=terminal is not None,
+    )
+    process = ContainerProcess(engine, lease, source)
+    with process.create(spec) as container:
+        engine.upload(container, FOLDER, _tar(_message(job, source, token, terminal=terminal is not None)))
+        with process.start(container, terminal=terminal is not None) as stream:
+            frames = _checked(stream, token)
+            if terminal is None:
+                _show(frames, sys.stdout.buffer, sys.stderr.buffer)
+            else:
+                with terminal.attached(stream.send, lambda size: engine.resize(container, **size)):
+                    _show(frames, sys.stdout.buffer, sys.stdout.buffer)
+        return engine.wait(container)
 
 
 def _message(job: Attended, source: Source, token: str, *, terminal: bool) -> bytes:
@@ -135,7 +113,7 @@ def _checked(stream: ContainerStream, token: str) -> Iterator[tuple[int, bytes]]
     line, _, output = first.partition(b"\n")
     said = line.decode("utf-8", "replace").strip()
     if said.startswith(f"{token} missing "):
-        raise _SourceMissingError(f"{said.partition(' missing ')[2]} is not what this host has")
+        raise SourceNotVisibleError.of_file(said.partition(" missing ")[2])
     if said != f"{token} ready":
         told = b"".join([first, *(data for _, data in rest)]).decode("utf-8", "replace").strip()
         raise PyimagesError(f"the command was not started: {told or 'the container ended at once'}")

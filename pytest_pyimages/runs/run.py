@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import secrets
 import signal
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_pyimages.containers import Lease, Source, Witness, refused_mount
+from pytest_pyimages.containers import (
+    ContainerProcess,
+    Lease,
+    Source,
+    SourceNotVisibleError,
+    StoppedError,
+    Witness,
+    run_with_source,
+)
 from pytest_pyimages.engines import STDOUT, ContainerSpec, ContainerStream, Engine
 from pytest_pyimages.errors import EngineError
 from pytest_pyimages.runs.events import Beat, Debugger, End, Event, Exit, NoSource, Shown
@@ -73,7 +79,6 @@ class RunEnd:
     problem: str = ""  # why the run is not complete; empty if it is
     running: int = -1  # index of the test that was under way when the worker died
     stderr: str = ""  # the last of what the suite printed outside of pytest's capture
-    missing_source: str = ""  # the source was not what the host sees; nothing was run
 
 
 @dataclass(slots=True)
@@ -86,7 +91,7 @@ class _Progress:
 
 
 class Run:
-    """One container. ``execute`` belongs to one thread; ``stop`` and ``kill`` may come from any other."""
+    """One container. ``execute`` belongs to one thread; ``send``, ``stop`` and ``kill`` may come from any other."""
 
     def __init__(self, engine: Engine, lease: Lease, source: Source, spec: RunSpec) -> None:
         self._engine = engine
@@ -94,10 +99,7 @@ class Run:
         self._source = source
         self._spec = spec
         self._token = secrets.token_hex(4)
-        self._lock = threading.Lock()
-        self._container: str | None = None
-        self._stream: ContainerStream | None = None
-        self._stopping = False
+        self._process = ContainerProcess(engine, lease, source)
 
     def execute(
         self,
@@ -105,89 +107,53 @@ class Run:
         done: Callable[[RunEnd], None],
         printed: Callable[[bytes], None] | None = None,
     ) -> None:
-        """Run to the end, pass events on in order, say what became of it, then remove the container.
+        """Run to the end, emit events in order, report the outcome, then remove the container.
 
-        :param done: called once at the end, before anything is removed: nobody needs to wait for that.
-        :param printed: given what the suite prints outside of pytest's capture, as it comes.
-        :raises EngineError: where the engine fails before the worker could say anything.
+        :param done: called once at the end, before the removal: nobody needs to wait for that.
+        :param printed: called with what the suite prints outside of pytest's capture, as it comes.
+        :raises EngineError: if the engine fails before the worker could report anything.
+        :raises SourceNotVisibleError: if the source is not visible in the container; nothing was run.
         """
-        with self._source.mounted(self._engine, self._lease) as (mounts, prepare):
-            container = self._engine.create_container(
-                ContainerSpec(
-                    name=self._lease.new_name(),
-                    image=self._spec.image,
-                    command=(self._spec.python, WORKER),
-                    labels=self._lease.labels("run" if self._spec.report is None else "report"),
-                    environment=NO_GIT_OWNER_CHECK,
-                    working_dir="/",
-                    mounts=mounts,
-                )
-            )
+        run_with_source(self._source, lambda: self._run_container(emit, done, printed))
+
+    def _run_container(
+        self,
+        emit: Callable[[Sequence[Event]], None],
+        done: Callable[[RunEnd], None],
+        printed: Callable[[bytes], None] | None,
+    ) -> None:
+        spec = ContainerSpec(
+            name=self._lease.new_name(),
+            image=self._spec.image,
+            command=(self._spec.python, WORKER),
+            labels=self._lease.labels("run" if self._spec.report is None else "report"),
+            environment=NO_GIT_OWNER_CHECK,
+        )
+        progress = _Progress(debugger=None if self._spec.terminal is None else False)
+        with self._process.create(spec) as container:
             try:
-                prepare(container)
-                done(self._listen(container, emit, printed))
-            finally:
-                with self._lock:
-                    self._container = None
-                self._engine.remove_container(container)
+                with self._process.start(container) as stream:
+                    self._send_job(stream)
+                    problem = self._read(container, stream, progress, emit, printed)
+            except StoppedError as error:
+                done(RunEnd(status=None, problem=error.message))
+            else:
+                done(self._judge(container, progress, problem))
 
     def send(self, line: bytes) -> None:
-        """Tell the worker something; raise EngineError if it is not there."""
-        with self._lock:
-            stream = self._stream
-        if stream is None:
-            raise EngineError("the container takes no more input")
-        stream.send(line + b"\n")
+        """Send the worker a line; raise EngineError if it does not run."""
+        self._process.send(line + b"\n")
 
     def stop(self) -> None:
         """Ask the suite to stop, as Ctrl-C would; it has ``STOP_GRACE`` seconds before the container is killed."""
-        with self._lock:
-            self._stopping = True
-            if self._stream is None:
-                return
-            with contextlib.suppress(EngineError):  # it has ended by itself
-                self._stream.send(b"stop\n")
-            timer = threading.Timer(STOP_GRACE, self.kill)
-            timer.daemon = True
-            timer.start()
+        self._process.stop(b"stop\n", STOP_GRACE)
 
-    def kill(self) -> None:
-        """End the container now."""
-        with self._lock:
-            self._stopping = True
-            container, stream = self._container, self._stream
-        if container is not None:
-            self._engine.kill(container)
-        if stream is not None:
-            stream.close()
-
-    def _listen(
-        self, container: str, emit: Callable[[Sequence[Event]], None], printed: Callable[[bytes], None] | None
-    ) -> RunEnd:
-        stream = self._engine.attach(container)
-        progress = _Progress(debugger=None if self._spec.terminal is None else False)
-        try:
-            with self._lock:
-                if self._stopping:
-                    return RunEnd(status=None, problem="stopped before it began")
-                self._container, self._stream = container, stream
-            try:
-                self._engine.start(container)
-            except EngineError as error:
-                if self._source.mode == "overlay" and refused_mount(error):
-                    return RunEnd(status=None, missing_source=error.message)
-                raise
-            stream.send(self._message())
-            for path in self._spec.report.data.values() if self._spec.report is not None else ():
-                with path.open("rb") as file:
-                    while data := file.read(SENT_AT_ONCE):
-                        stream.send(data)
-            problem = self._read(stream, progress, emit, printed)
-        finally:
-            with self._lock:
-                self._stream = None
-            stream.close()
-        return self._judge(container, progress, problem)
+    def _send_job(self, stream: ContainerStream) -> None:
+        stream.send(self._message())
+        for path in self._spec.report.data.values() if self._spec.report is not None else ():
+            with path.open("rb") as file:
+                while data := file.read(SENT_AT_ONCE):
+                    stream.send(data)
 
     def _message(self) -> bytes:
         message: dict[str, Any] = {
@@ -214,6 +180,7 @@ class Run:
 
     def _read(
         self,
+        container: str,
         stream: ContainerStream,
         progress: _Progress,
         emit: Callable[[Sequence[Event]], None],
@@ -239,7 +206,7 @@ class Run:
             decoder.finish()
         except (WireError, EngineError) as error:
             stream.close()  # first: Engine 20.10 kills nothing whose output waits for a reader
-            self._engine.kill(self._container or "")
+            self._engine.kill(container)
             return error.message
         return ""
 
@@ -268,9 +235,7 @@ class Run:
         """Decide what the run is worth: the end of a stream proves nothing, nor does an exit status of 0."""
         stderr = progress.stderr.decode("utf-8", "replace")
         if progress.missing_source:
-            return RunEnd(
-                status=None, missing_source=f"{progress.missing_source} is not what this host has", stderr=stderr
-            )
+            raise SourceNotVisibleError.of_file(progress.missing_source)
         code = self._engine.wait(container)
         end, last = progress.end, progress.exit
         status = end.status if end is not None else None
@@ -296,7 +261,7 @@ class Run:
 
     def _lost(self, container: str, code: int) -> str:
         state = self._engine.inspect(container)
-        if code == 137 and not self._stopping:
+        if code == 137 and not self._process.is_stopped:
             return "exit status 137: the container was killed, " + (
                 "out of memory" if state.oom_killed else "from outside or for want of memory"
             )

@@ -162,10 +162,10 @@ def read_report_paths(invocation: Invocation) -> list[Path]:
 
 
 def _problem_of(end: RunEnd | None) -> str:
-    if end is None or (end.status == 0 and not end.problem and not end.missing_source):
+    if end is None or (end.status == 0 and not end.problem):
         return ""
     last = next((line for line in reversed(clean(end.stderr).splitlines()) if line.strip()), "")
-    return ": ".join(filter(None, (end.problem or end.missing_source, last)))
+    return ": ".join(filter(None, (end.problem, last)))
 
 
 def _version(text: str) -> Version:

@@ -18,7 +18,7 @@ from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
 from pytest_pyimages.host import OWN_INI, OWN_OPTIONS, Settings
 from pytest_pyimages.images import BaseImages, Builder, BuiltImage, ImagePlan, LastUsed, identity_of
-from pytest_pyimages.runs import CoverageJob, Run, RunEnd, RunSpec
+from pytest_pyimages.runs import CoverageJob, Run, RunSpec
 from pytest_pyimages.session.concurrency import Concurrency
 from pytest_pyimages.session.messages import (
     REPORT,
@@ -230,14 +230,9 @@ class Schedule:
     def _run_somehow(self, plan: ImagePlan, image: BuiltImage, ended: EndReporter) -> None:
         label = plan.tag.label
         try:
-            missing = self._run(label, self._spec(plan, image), ended)
+            self._run(label, self._spec(plan, image), ended)
         except ImageNotFound:  # somebody pruned it a moment ago
-            missing = self._run(label, self._spec(plan, self._ensure(plan)), ended)
-        if missing:
-            self._source.fall_back(missing)
-            missing = self._run(label, self._spec(plan, image), ended)
-        if missing:
-            raise PyimagesError(f"the source is not visible inside: {missing}")
+            self._run(label, self._spec(plan, self._ensure(plan)), ended)
 
     def _ensure(self, plan: ImagePlan) -> BuiltImage:
         image = self._builder.ensure(plan)
@@ -248,25 +243,16 @@ class Schedule:
             self._built.append(image.id)
         return image
 
-    def _run(self, label: str, spec: RunSpec, ended: EndReporter) -> str:
-        """Run one container; return why the source was not there, if so: then nothing was run."""
-        missing = ""
-
-        def done(end: RunEnd) -> None:
-            nonlocal missing
-            missing = end.missing_source
-            if not missing:
-                ended(end, None)
-
+    def _run(self, label: str, spec: RunSpec, ended: EndReporter) -> None:
+        """Run one container."""
         run = Run(self._engine, self._lease, self._source, spec)
         with self._lock:
             if self._closing:
-                return ""
+                return
             self._runs[label] = run
         try:
             printed = (lambda data: self._put(OutputReceived(label, data))) if self._settings.live_output else None
-            run.execute(lambda events: self._put(EventsReceived(label, events)), done, printed)
-            return missing
+            run.execute(lambda events: self._put(EventsReceived(label, events)), lambda end: ended(end, None), printed)
         finally:
             with self._lock:
                 del self._runs[label]
@@ -281,12 +267,7 @@ class Schedule:
         environment = {**spec.environment, "COLUMNS": str(columns)}
         spec = replace(spec, memory=None, shard=None, terminal=None, report=job, environment=environment)
 
-        def report(ended: EndReporter) -> None:
-            missing = self._run(REPORT, spec, ended)
-            if missing:
-                raise PyimagesError(f"the source is not visible inside: {missing}")
-
-        arguments = (REPORT, report)
+        arguments = (REPORT, lambda ended: self._run(REPORT, spec, ended))
         thread = threading.Thread(target=self._until_ended, args=arguments, name="pyimages-coverage", daemon=True)
         self._threads.append(thread)
         thread.start()

@@ -1,0 +1,150 @@
+"""The lifecycle of a container that runs one program on the project's source: create, start, talk, stop, remove."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TypeVar
+
+from pytest_pyimages.containers.leases import Lease
+from pytest_pyimages.containers.source import Source, tar_stream
+from pytest_pyimages.engines import ContainerSpec, ContainerStream, Engine
+from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
+
+T = TypeVar("T")
+_MOUNT_ERRORS = ("overlay", "mount", "no such file or directory", "invalid argument")
+
+
+class SourceNotVisibleError(PyimagesError):
+    """The container does not see the source as this host does; its program did not begin."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the source is not visible in the container: {reason}")
+        self.reason = reason
+
+    @classmethod
+    def of_file(cls, path: str) -> SourceNotVisibleError:
+        """Return the error for a file that the program in the container does not find as it is on the host."""
+        return cls(f"{path} is missing there, or another file")
+
+
+class StoppedError(PyimagesError):
+    """The process was stopped before its program began."""
+
+
+def run_with_source(source: Source, attempt: Callable[[], T]) -> T:
+    """Call ``attempt``; if its container does not see the source, copy the source from now on and call it once more.
+
+    :raises SourceNotVisibleError: if the copy is not visible either.
+    :raises PyimagesError: if the user requires the overlay.
+    """
+    if source.mode == "overlay":
+        try:
+            return attempt()
+        except SourceNotVisibleError as error:
+            source.fall_back(error.reason)
+    return attempt()
+
+
+class ContainerProcess:
+    """A container and its program. One thread creates, starts and reads; any other may send, stop and kill."""
+
+    def __init__(self, engine: Engine, lease: Lease, source: Source) -> None:
+        self.is_stopped = False
+        self._engine = engine
+        self._lease = lease
+        self._source = source
+        self._lock = threading.Lock()
+        self._container: str | None = None
+        self._stream: ContainerStream | None = None
+        self._is_mounted = False  # whether the source is the overlay rather than a copy
+
+    @contextlib.contextmanager
+    def create(self, spec: ContainerSpec) -> Iterator[str]:
+        """Create a container with the source mounted and yield its id; at the end remove it and its volumes.
+
+        :param spec: its mounts are in addition to the source's.
+        :raises SourceNotVisibleError: if the engine cannot create it because of the source's overlay.
+        """
+        with contextlib.ExitStack() as stack:
+            self._is_mounted = self._source.mode == "overlay"
+            with self._overlay_errors():
+                mounts = stack.enter_context(self._source.mount(self._engine, self._lease))
+                self._is_mounted = bool(mounts)  # another thread may have fallen back to the copy meanwhile
+                container = self._engine.create_container(replace(spec, mounts=(*mounts, *spec.mounts)))
+            try:
+                with self._lock:
+                    self._container = container
+                yield container
+            finally:
+                with self._lock:
+                    self._container = None
+                self._engine.remove_container(container)
+
+    @contextlib.contextmanager
+    def start(self, container: str, *, terminal: bool = False) -> Iterator[ContainerStream]:
+        """Attach to the created container, start it, and yield both directions of its standard streams.
+
+        Attaches before the start, so that no output is lost.
+
+        :raises StoppedError: if another thread has stopped the process already.
+        :raises SourceNotVisibleError: if the engine cannot start it because of the source's overlay.
+        """
+        if not self._is_mounted:
+            self._engine.upload(container, "/", tar_stream(self._source.root))
+        with contextlib.closing(self._engine.attach(container, terminal=terminal)) as stream:
+            with self._lock:
+                if self.is_stopped:
+                    raise StoppedError("stopped before it began")
+                self._stream = stream
+            try:
+                with self._overlay_errors():
+                    self._engine.start(container)
+                yield stream
+            finally:
+                with self._lock:
+                    self._stream = None
+
+    def send(self, data: bytes) -> None:
+        """Write to the program's standard input; raise EngineError if it does not run."""
+        with self._lock:
+            stream = self._stream
+        if stream is None:
+            raise EngineError("the container takes no more input")
+        stream.send(data)
+
+    def stop(self, message: bytes, grace: float) -> None:
+        """Send a message that asks the program to end, and kill it after so many seconds."""
+        with self._lock:
+            self.is_stopped = True
+            if self._stream is None:
+                return
+            with contextlib.suppress(EngineError):  # it has ended by itself
+                self._stream.send(message)
+            timer = threading.Timer(grace, self.kill)
+            timer.daemon = True
+            timer.start()
+
+    def kill(self) -> None:
+        """End the container now."""
+        with self._lock:
+            self.is_stopped = True
+            container, stream = self._container, self._stream
+        if container is not None:
+            self._engine.kill(container)
+        if stream is not None:
+            stream.close()
+
+    @contextlib.contextmanager
+    def _overlay_errors(self) -> Iterator[None]:
+        """Raise SourceNotVisibleError for an error of the engine that an overlay of the source explains."""
+        try:
+            yield
+        except ImageNotFound:
+            raise
+        except EngineError as error:
+            if self._is_mounted and any(word in error.message.lower() for word in _MOUNT_ERRORS):
+                raise SourceNotVisibleError(error.message) from error
+            raise

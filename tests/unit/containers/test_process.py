@@ -1,0 +1,258 @@
+"""The lifecycle of a container, with an engine that records its calls and fails where a test says."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_pyimages.containers.leases import Lease
+from pytest_pyimages.containers.process import ContainerProcess, SourceNotVisibleError, StoppedError, run_with_source
+from pytest_pyimages.containers.source import Source
+from pytest_pyimages.engines.base import STDOUT, ContainerSpec, Mount
+from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
+from tests.plugin.fake_engine import FakeEngine
+
+REFUSED = EngineError('error while mounting volume "/volumes/x": overlay: invalid argument')
+LIFECYCLE = ["volume", "volume", "volume", "create", "attach", "start", "close", "remove", *["remove volume"] * 3]
+
+
+class Stream:
+    """Records when it is closed, and what is sent."""
+
+    def __init__(self, calls: list[str]) -> None:
+        self.calls = calls
+        self.sent = b""
+
+    def frames(self) -> Iterator[tuple[int, bytes]]:
+        yield STDOUT, b"output"
+
+    def send(self, data: bytes) -> None:
+        self.sent += data
+
+    def close(self) -> None:
+        self.calls.append("close")
+
+
+class RecordingEngine(FakeEngine):
+    """Records the lifecycle; the call that a test names raises an error."""
+
+    def __init__(self, **errors: EngineError) -> None:
+        super().__init__()
+        self.lifecycle: list[str] = []
+        self.errors = errors
+        self.specs: list[ContainerSpec] = []
+        self.stream = Stream(self.lifecycle)
+        self.killed = threading.Event()
+
+    def record(self, call: str) -> None:
+        self.lifecycle.append(call)
+        if call in self.errors:
+            raise self.errors[call]
+
+    def create_container(self, spec: ContainerSpec) -> str:
+        self.specs.append(spec)
+        self.record("create")
+        return "container"
+
+    def attach(self, container: str, *, terminal: bool = False) -> Stream:  # type: ignore[override]
+        self.record("attach terminal" if terminal else "attach")
+        return self.stream
+
+    def start(self, container: str) -> None:
+        self.record("start")
+
+    def kill(self, container: str) -> None:
+        self.lifecycle.append("kill")
+        self.killed.set()
+
+    def upload(self, container: str, path: str, tar: Iterable[bytes]) -> None:
+        self.record(f"upload {path}")
+
+    def remove_container(self, container: str) -> None:
+        self.lifecycle.append("remove")
+
+    def create_volume(self, name: str, *, labels: object, options: object) -> str:
+        self.record("volume")
+        return "/volume"
+
+    def remove_volume(self, name: str) -> None:
+        self.lifecycle.append("remove volume")
+
+
+@pytest.fixture
+def lease(tmp_path: Path) -> Lease:
+    return Lease(tmp_path)
+
+
+def spec(*mounts: Mount) -> ContainerSpec:
+    return ContainerSpec(name="name", image="image", command=("true",), labels={}, mounts=mounts)
+
+
+def run_once(engine: RecordingEngine, lease: Lease, source: Source) -> list[tuple[int, bytes]]:
+    process = ContainerProcess(engine, lease, source)
+    with process.create(spec()) as container, process.start(container) as stream:
+        return list(stream.frames())
+
+
+def test_attaches_before_the_start_and_removes_in_the_opposite_order(lease: Lease) -> None:
+    engine = RecordingEngine()
+    assert run_once(engine, lease, Source(Path("/src"))) == [(STDOUT, b"output")]
+    assert engine.lifecycle == LIFECYCLE
+
+
+def test_mounts_the_source_before_other_volumes(lease: Lease) -> None:
+    engine = RecordingEngine()
+    process = ContainerProcess(engine, lease, Source(Path("/src")))
+    with process.create(spec(Mount(kind="tmpfs", target="/run"))):
+        assert [mount.target for mount in engine.specs[0].mounts] == ["/src", "/run"]
+
+
+def test_uploads_a_copied_source_before_the_start(tmp_path: Path, lease: Lease) -> None:
+    engine = RecordingEngine()
+    run_once(engine, lease, Source(tmp_path, "copy"))
+    assert engine.lifecycle == ["create", "upload /", "attach", "start", "close", "remove"]
+    assert engine.specs[0].mounts == ()
+
+
+def test_attaches_to_a_terminal(tmp_path: Path, lease: Lease) -> None:
+    engine = RecordingEngine()
+    process = ContainerProcess(engine, lease, Source(tmp_path, "copy"))
+    with process.create(spec()) as container, process.start(container, terminal=True):
+        assert "attach terminal" in engine.lifecycle
+
+
+@pytest.mark.parametrize("call", ["create", "attach", "start", "upload /"])
+def test_an_error_removes_what_was_created(tmp_path: Path, lease: Lease, call: str) -> None:
+    engine = RecordingEngine(**{call: EngineError("no space left on device")})
+    with pytest.raises(EngineError, match="no space left"):
+        run_once(engine, lease, Source(tmp_path, "copy"))
+    assert ("remove" in engine.lifecycle) == (call != "create")
+
+
+def test_an_error_of_the_user_removes_what_was_created(lease: Lease) -> None:
+    engine = RecordingEngine()
+    process = ContainerProcess(engine, lease, Source(Path("/src")))
+    with pytest.raises(RuntimeError), process.create(spec()) as container, process.start(container):
+        raise RuntimeError
+    assert engine.lifecycle == LIFECYCLE
+
+
+@pytest.mark.parametrize("call", ["volume", "create", "start"])
+def test_a_refused_overlay_is_replaced_by_a_copy(tmp_path: Path, lease: Lease, call: str) -> None:
+    engine = RecordingEngine(**{call: REFUSED})
+    source = Source(tmp_path)
+
+    def attempt() -> list[tuple[int, bytes]]:
+        if source.mode == "copy":
+            engine.errors.clear()
+        return run_once(engine, lease, source)
+
+    assert run_with_source(source, attempt) == [(STDOUT, b"output")]
+    assert (source.mode, source.reason) == ("copy", REFUSED.message)
+    created, removed = engine.lifecycle.count("volume"), engine.lifecycle.count("remove volume")
+    assert created == removed
+    assert engine.lifecycle[-6:] == ["create", "upload /", "attach", "start", "close", "remove"]
+
+
+def test_another_thread_s_fallback_does_not_hide_a_refused_overlay(tmp_path: Path, lease: Lease) -> None:
+    engine = RecordingEngine(start=REFUSED)
+    source = Source(tmp_path)
+    process = ContainerProcess(engine, lease, source)
+    with process.create(spec()) as container:
+        source.fall_back("seen by another thread")
+        with pytest.raises(SourceNotVisibleError), process.start(container):
+            pytest.fail("was started")
+
+
+@pytest.mark.parametrize("error", [EngineError("no space left on device"), ImageNotFound("no such image: overlay")])
+def test_other_errors_are_not_blamed_on_the_overlay(lease: Lease, error: EngineError) -> None:
+    engine, source = RecordingEngine(create=error), Source(Path("/src"))
+    with pytest.raises(type(error)) as caught:
+        run_with_source(source, lambda: run_once(engine, lease, source))
+    assert caught.value is error
+    assert source.mode == "overlay"
+
+
+def test_a_copy_that_is_not_visible_is_an_error_at_once() -> None:
+    attempts = []
+
+    def attempt() -> None:
+        attempts.append(1)
+        raise SourceNotVisibleError.of_file("/src/a.py")
+
+    with pytest.raises(SourceNotVisibleError, match=r"/src/a\.py"):
+        run_with_source(Source(Path("/src"), "copy"), attempt)
+    assert len(attempts) == 1
+
+
+def test_a_source_that_is_never_visible_is_tried_twice() -> None:
+    modes = []
+    source = Source(Path("/src"))
+
+    def attempt() -> None:
+        modes.append(source.mode)
+        raise SourceNotVisibleError.of_file("/src/a.py")
+
+    with pytest.raises(SourceNotVisibleError):
+        run_with_source(source, attempt)
+    assert modes == ["overlay", "copy"]
+
+
+def test_a_required_overlay_is_never_replaced(lease: Lease) -> None:
+    engine = RecordingEngine(start=REFUSED)
+    source = Source(Path("/src"), "overlay")
+    with pytest.raises(PyimagesError, match="--py-images-source=overlay does not work here"):
+        run_with_source(source, lambda: run_once(engine, lease, source))
+    assert source.mode == "overlay"
+
+
+def test_a_process_that_was_stopped_does_not_start(lease: Lease) -> None:
+    engine = RecordingEngine()
+    process = ContainerProcess(engine, lease, Source(Path("/src")))
+    process.stop(b"stop\n", grace=60)
+    with pytest.raises(StoppedError), process.create(spec()) as container, process.start(container):
+        pytest.fail("was started")
+    assert "start" not in engine.lifecycle
+    assert "remove" in engine.lifecycle
+
+
+def test_a_stop_sends_its_message_and_kills_after_the_grace_period(lease: Lease) -> None:
+    engine = RecordingEngine()
+    process = ContainerProcess(engine, lease, Source(Path("/src")))
+    with process.create(spec()) as container, process.start(container):
+        process.stop(b"stop\n", grace=0.01)
+        assert engine.stream.sent == b"stop\n"
+        assert engine.killed.wait(5)
+        assert process.is_stopped
+
+
+def test_a_kill_ends_the_container_before_it_closes_the_stream(lease: Lease) -> None:
+    engine = RecordingEngine()
+    process = ContainerProcess(engine, lease, Source(Path("/src")))
+    with process.create(spec()) as container, process.start(container):
+        process.kill()
+        assert engine.lifecycle[-2:] == ["kill", "close"]
+
+
+def test_a_kill_after_the_end_touches_nothing(lease: Lease) -> None:
+    engine = RecordingEngine()
+    process = ContainerProcess(engine, lease, Source(Path("/src")))
+    with process.create(spec()):
+        pass
+    process.kill()
+    assert "kill" not in engine.lifecycle
+
+
+def test_input_goes_to_a_running_program_only(lease: Lease) -> None:
+    engine = RecordingEngine()
+    process = ContainerProcess(engine, lease, Source(Path("/src")))
+    with pytest.raises(EngineError, match="takes no more input"):
+        process.send(b"early")
+    with process.create(spec()) as container, process.start(container):
+        process.send(b"typed")
+    with pytest.raises(EngineError, match="takes no more input"):
+        process.send(b"late")
+    assert engine.stream.sent == b"typed"
