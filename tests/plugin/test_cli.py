@@ -123,7 +123,7 @@ def test_the_installed_command_and_the_module_are_the_same() -> None:
 def test_there_is_no_pyimages_inside(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYIMAGES_INSIDE", "1")
     assert main(["list"]) == 4
-    assert capsys.readouterr().err == "ERROR: there is no pyimages inside of an image · call it on the host\n"
+    assert capsys.readouterr().err == "ERROR: pyimages cannot be used in a container · run it on the host\n"
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
