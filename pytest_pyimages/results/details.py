@@ -1,10 +1,10 @@
-"""What report files tell of a test that failed, in short."""
+"""Shorten the failure of a test for report files."""
 
 from __future__ import annotations
 
 import re
 
-from pytest_pyimages.results.outcome import Failure, ImageResult
+from pytest_pyimages.results.outcome import Failure
 from pytest_pyimages.runs.events import Report
 
 LONGEST_TEXT = 20_000  # characters of a traceback
@@ -12,12 +12,9 @@ LONGEST_SECTION = 4_000  # characters of captured output
 LONGEST_MESSAGE = 300
 
 
-def describe_failure(result: ImageResult, event: Report) -> None:
-    """Keep how a phase of a test failed, if it did."""
-    nodeid = event.nodeid
-    if event.outcome != "failed":
-        return
-    result.failures[nodeid] = Failure(
+def describe_failure(event: Report) -> Failure:
+    """Return the failure of one phase of a test."""
+    return Failure(
         phase=event.when,
         message=_message(event),
         text=shorten(restore_indent(event.longrepr.text), LONGEST_TEXT),
@@ -27,14 +24,14 @@ def describe_failure(result: ImageResult, event: Report) -> None:
 
 
 def restore_indent(text: str) -> str:
-    """Return a traceback with the indent of its first line, which pytest's text of it has lost."""
+    """Return a traceback with the indent of its first line, which pytest's own text lacks."""
     first, _, rest = text.partition("\n")
     is_source = re.match(r"(async )?def |class |@", first) and re.match(r"(?:(?: {4}.*)?\n)*>", rest)
     return f"    {text}" if is_source else text
 
 
 def shorten(text: str, limit: int) -> str:
-    """Return the text, or its two ends where it is too long."""
+    """Return the text, or its beginning and end if it is too long."""
     if len(text) <= limit:
         return text
     half = limit // 2
@@ -42,7 +39,7 @@ def shorten(text: str, limit: int) -> str:
 
 
 def _line(event: Report) -> int:
-    """Return where it failed if that is in the test's own file, else where the test begins."""
+    """Return the line of the failure if it is in the test's own file, else the first line of the test."""
     path, line, _ = event.location
     crash = event.longrepr.crash
     if crash is not None and crash[0].endswith(path):

@@ -1,4 +1,4 @@
-"""The distributions that modules come in, where their names differ: what to ask an index for when an import fails."""
+"""Map modules to the distributions that contain them, for hints about failed imports."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 from packaging.utils import canonicalize_name
 
-# Module and distribution, in pairs. The well-known ones; all others are looked for under their own name.
+# Pairs of a module and its distribution where the names differ; other distributions are named as their module.
 _PAIRS = """
     _cffi_backend cffi  _pytest pytest  _yaml PyYAML  attr attrs  barcode python-barcode  Bio biopython
     box python-box  bs4 beautifulsoup4  bson pymongo  can python-can  community python-louvain
@@ -33,7 +33,7 @@ _PAIRS = """
     Xlib python-xlib  xprocess pytest-xprocess  yaml PyYAML  zmq pyzmq
 """
 _DISTRIBUTIONS: dict[str, str] = dict(re.findall(r"(\S+) (\S+)", _PAIRS))
-# Packages that many distributions share, and how such a distribution is named after its part.
+# Namespace packages, and the distribution that contains a part of one.
 _SHARED = {
     "google.cloud": "google-cloud-{}",
     "backports": "backports.{}",
@@ -43,7 +43,7 @@ _SHARED = {
     "google": "",
     "azure": "",
 }
-# What left the standard library, since which 3.x, and where it is continued ("What's New in Python" 3.12 and 3.13).
+# Removed from the standard library in 3.x, and the distribution that continues it ("What's New in Python" 3.12, 3.13).
 _REMOVED = {
     "asynchat": (12, "pyasynchat"),
     "asyncore": (12, "pyasyncore"),
@@ -59,12 +59,12 @@ _REMOVED = {
     **dict.fromkeys(("crypt", "lib2to3", "msilib", "nis", "ossaudiodev", "spwd"), (13, "")),
 }
 
-# Modules that newer standard libraries have and the host's may lack ("What's New in Python" 3.11, 3.14 and 3.15).
+# Modules of newer standard libraries that the host's may lack ("What's New in Python" 3.11, 3.14 and 3.15).
 _ADDED = ("tomllib", "annotationlib", "compression", "profiling")
 
 
 def find_distribution(module: str) -> str:
-    """Return a requirement for the distribution that has a module; empty if that cannot be told from its name.
+    """Return a requirement for the distribution that contains a module; empty if the name does not identify one.
 
     :param module: with as many dots as are known: "google.protobuf.message".
     """
@@ -81,11 +81,11 @@ def find_distribution(module: str) -> str:
 
 
 def is_in_standard_library(module: str) -> bool:
-    """Whether a module is of the standard library, of this or of another Python."""
+    """Return whether a module is in the standard library of this or another Python."""
     return module.partition(".")[0] in {*sys.stdlib_module_names, *_REMOVED, *_ADDED}
 
 
 def get_removal_version(module: str) -> str:
-    """Return the Python from which on the standard library has no such module; empty for all others."""
+    """Return the first Python whose standard library lacks a module; empty for modules that were not removed."""
     removed = _REMOVED.get(module.partition(".")[0])
     return f"3.{removed[0]}" if removed else ""

@@ -1,4 +1,4 @@
-"""Modules that a suite could not import while pytest collected it, and what to do about each."""
+"""Find the modules that a suite could not import during collection, and a hint for each."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ _NESTED = ("src", "lib", "python")
 @dataclass(frozen=True, slots=True)
 class MissingModule:
     name: str  # what Python did not find
-    wanted: str  # what was to be imported, as far as the traceback shows it: "google.protobuf" for "google"
+    imported: str  # as far as the traceback shows it: "google.protobuf" where "google" is missing
 
 
 def parse_missing_module(text: str) -> MissingModule | None:
-    """Return the module that an error is about, in the words of pytest or Python; None for any other error."""
+    """Return the module that an error of pytest or Python reports as missing; None for any other error."""
     lines = text.splitlines()
     for place in range(len(lines) - 1, -1, -1):
         match = _MISSING.match(lines[place])
         if match:
             name = match["name"].rstrip(".")
-            return MissingModule(name, _wanted(lines[max(place - 3, 0) : place], name))
+            return MissingModule(name, _find_imported(lines[max(place - 3, 0) : place], name))
     return None
 
 
-def _wanted(before: Sequence[str], name: str) -> str:
+def _find_imported(before: Sequence[str], name: str) -> str:
     for line in reversed(before):
         match = _IMPORT.match(line)
         if match:
-            wanted = match["module"] or f"{match['package']}.{match['part']}"
-            return wanted if f"{wanted}.".startswith(f"{name}.") else name
+            imported = match["module"] or f"{match['package']}.{match['part']}"
+            return imported if f"{imported}.".startswith(f"{name}.") else name
     return name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IniFile:
-    """Where a suite's pytest configuration stands, and what it says."""
+    """The pytest configuration of a suite, and its file."""
 
     ini: Ini
     inipath: Path | None
@@ -58,7 +58,7 @@ class IniFile:
 
     @property
     def place(self) -> str:
-        """The file and section to write a key into, for people."""
+        """The file and section to add a key to."""
         if self.inipath is None:
             has_toml = (self.rootdir / "pyproject.toml").is_file()
             return "pyproject.toml [tool.pytest.ini_options]" if has_toml else "pytest.ini [pytest]"
@@ -68,15 +68,15 @@ class IniFile:
             return f"{name} [tool.pytest]" if native else f"{name} [tool.pytest.ini_options]"
         return f"{name} [tool:pytest]" if name.endswith(".cfg") else f"{name} [pytest]"
 
-    def assignment(self, key: str, values: Sequence[str]) -> str:
-        """Return a line that gives a key a list, in the syntax of the file."""
+    def format_assignment(self, key: str, values: Sequence[str]) -> str:
+        """Return a line that sets a key to a list, in the syntax of the file."""
         if self.place.partition(" ")[0].endswith(".toml"):
             return f"{key} = {format_toml_list(values)}"
         return f"{key} = {' '.join(_quoted(value) for value in values)}"
 
 
 def format_toml_list(values: Iterable[str]) -> str:
-    """Return a list of texts as TOML has it: one that JSON has, too."""
+    """Return a list of strings in TOML, whose syntax for it is that of JSON."""
     return json.dumps(list(values), ensure_ascii=False)
 
 
@@ -88,11 +88,11 @@ def _quoted(value: str) -> str:
 
 
 class MissingModules:
-    """What each image missed.
+    """Collects the missing modules of each image, and makes hints.
 
-    :param projects: what is installed in each image, by label.
-    :param source: the folder that containers see.
-    :param overridden: labels of images whose ``install`` stands in an override of their own.
+    :param projects: whose requirements are installed, by label.
+    :param source: the folder that is mounted into the containers.
+    :param overridden: labels of images whose ``install`` is set by an override.
     """
 
     def __init__(
@@ -104,40 +104,42 @@ class MissingModules:
         self._overridden = frozenset(overridden)
         self._found: dict[str, dict[str, MissingModule]] = {}
 
-    def look(self, label: str, error: str) -> None:
-        """Take the text of an error that kept pytest from collecting."""
+    def record_error(self, label: str, error: str) -> None:
+        """Record the module that a collection error reports as missing, if any."""
         missing = parse_missing_module(error)
         if missing is not None:
             self._found.setdefault(label, {}).setdefault(missing.name, missing)
 
     def make_hint(self, label: str, *, python: str) -> str:
-        """Return in one line what an image missed, and what to do about it; empty if nothing."""
+        """Return one line on the missing modules of an image, and how to add them; empty if there are none."""
         project = self._projects.get(label)
         found = self._found.get(label)
         if project is None or not found:
             return ""
         own, foreign = [], []
         for missing in found.values():
-            place = self._place(missing.name.partition(".")[0], project)
+            place = self._find_folder(missing.name.partition(".")[0], project)
             if place is None:
                 foreign.append(missing)
             else:
-                own.append(self._own(missing.name, place, project))
-        return "; ".join([*self._foreign(foreign, project, label, python=python), *own])
+                own.append(self._describe_own(missing.name, place, project))
+        return "; ".join([*self._describe_foreign(foreign, project, label, python=python), *own])
 
     def make_plugin_hint(self, label: str, options: Iterable[str]) -> str:
-        """Return in one line which plugins have these options of pytest, and what to do about it; empty if none."""
+        """Return one line on the plugins that have these options, and how to add them; empty if none is known."""
         project = self._projects.get(label)
         found = [plugin for plugin in map(plugin_of, options) if plugin]
         if project is None or not found:
             return ""
         plugins = tuple(dict.fromkeys(found))
-        setting = self._setting(label, (*project.install, *plugins))
-        them = "it" if len(plugins) == 1 else "them"
-        return f"the suite's requirements bring no {' or '.join(plugins)} · add {them} {setting}"
+        setting = self._format_setting(label, (*project.install, *plugins))
+        them, verb = ("it", "is") if len(plugins) == 1 else ("them", "are")
+        return f"{' and '.join(plugins)} {verb} not in the suite's requirements · add {them} {setting}"
 
-    def _foreign(self, missing: Sequence[MissingModule], project: Project, label: str, *, python: str) -> Iterator[str]:
-        """Yield what is missing and not the project's own; all that can be added in one."""
+    def _describe_foreign(
+        self, missing: Sequence[MissingModule], project: Project, label: str, *, python: str
+    ) -> Iterator[str]:
+        """Yield a hint for each module of other distributions; one for all that can be added together."""
         listed = {
             canonicalize_name(requirement.name)
             for requirement in map(parsed, (*project.requirements, *project.dependencies))
@@ -145,31 +147,32 @@ class MissingModules:
         }
         added: dict[str, str] = {}
         for module in missing:
-            requirement = find_distribution(module.wanted)
+            no_module = _no_module([module.name])
+            requirement = find_distribution(module.imported)
             name = requirement.partition("<")[0]
             if requirement and canonicalize_name(name) not in listed:
                 added[module.name] = requirement
             elif requirement:
-                yield f"{_no_module([module.name])} · {name} is installed, and does not have it here"
+                yield f"{no_module} · {name} is installed, but does not provide it on this image"
             elif is_in_standard_library(module.name):
                 since = get_removal_version(module.name)
-                reason = f"the standard library has none since Python {since}" if since else "it is not in this Python"
-                yield f"{_no_module([module.name])} · {reason}{f' ({python})' if python and not since else ''}"
+                reason = f"removed from the standard library in Python {since}" if since else "not in this Python"
+                yield f"{no_module} · {reason}{f' ({python})' if python and not since else ''}"
             else:
-                yield f"{_no_module([module.name])} · add the distribution that has it {self._setting(label)}"
+                yield f"{no_module} · add the distribution that provides it {self._format_setting(label)}"
         if added:
             them = "it" if len(added) == 1 else "them"
             values = (*project.install, *dict.fromkeys(added.values()))
-            yield f"{_no_module(list(added))} · add {them} {self._setting(label, values)}"
+            yield f"{_no_module(list(added))} · add {them} {self._format_setting(label, values)}"
 
-    def _setting(self, label: str, values: Sequence[str] = ()) -> str:
-        """Return where an image's requirements are set, and the line to write there."""
+    def _format_setting(self, label: str, values: Sequence[str] = ()) -> str:
+        """Return the file that sets an image's requirements, and the line to add."""
         if label in self._overridden:
             return f"in pyproject.toml [[tool.pyimages.overrides]]: install = {format_toml_list(values or ['...'])}"
-        line = self._ini_file.assignment("py_images_install", values or ["..."])
+        line = self._ini_file.format_assignment("py_images_install", values or ["..."])
         return f"in {self._ini_file.place}: {line}"
 
-    def _place(self, name: str, project: Project) -> Path | None:
+    def _find_folder(self, name: str, project: Project) -> Path | None:
         """Return the folder of the project that has a module or package of this name."""
         for root in dict.fromkeys((project.root, self._ini_file.rootdir)):
             below = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
@@ -182,24 +185,27 @@ class MissingModules:
                     return folder
         return None
 
-    def _own(self, name: str, place: Path, project: Project) -> str:
-        """Return what to say of a module whose outermost package lies in the project."""
+    def _describe_own(self, name: str, place: Path, project: Project) -> str:
+        """Return the hint for a module whose outermost package is in the project.
+
+        :param place: the folder that contains the package.
+        """
         path = place.joinpath(*name.split("."))
-        said = _no_module([name])
+        missing = _no_module([name])
         if "." in name and not path.is_dir() and not path.with_suffix(".py").is_file():
             folder = os.path.relpath(path.parent, project.root)
-            return f"{said} · {folder} has no such file: something has to make it first, such as py_images_setup"
+            return f"{missing} · {folder} has no such file; if it is generated, do so in py_images_setup"
         file = path if path.is_dir() else path.with_suffix(".py")
         if not file.resolve().is_relative_to(self._source.resolve()):
             link = os.path.relpath(file, project.root)
-            return f"{said} · {link} is a link to {file.resolve()}, and containers see {self._source} only"
+            return f"{missing} · {link} is a link to {file.resolve()}, but containers only see {self._source}"
         base = self._ini_file.rootdir if self._ini_file.inipath is None else self._ini_file.inipath.parent
         relative = Path(os.path.relpath(place, base)).as_posix()
         value = self._ini_file.ini.get("pythonpath", [])
         present = shlex.split(value) if isinstance(value, str) else list(value)
-        why = "the project's files declare no package" if project.kind == "none" else "no installed package has it"
-        line = self._ini_file.assignment("pythonpath", [*present, relative])
-        return f"{said}, which is in {_folder(relative)}: {why} · add it in {self._ini_file.place}: {line}"
+        why = "the project defines no package" if project.kind == "none" else "no installed package contains it"
+        line = self._ini_file.format_assignment("pythonpath", [*present, relative])
+        return f"{missing}, which is in {_folder(relative)}: {why} · add it in {self._ini_file.place}: {line}"
 
 
 def _no_module(names: Sequence[str]) -> str:
@@ -207,4 +213,4 @@ def _no_module(names: Sequence[str]) -> str:
 
 
 def _folder(relative: str) -> str:
-    return "the folder of the configuration" if relative == "." else relative
+    return "the folder of the configuration file" if relative == "." else relative

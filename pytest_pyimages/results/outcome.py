@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Literal
 
 import pytest
 
 COUNTED = ("passed", "failed", "skipped", "xfailed", "xpassed", "error")
-# The worse of two: a test that passed and whose teardown failed is one of each for pytest, and an error to compare.
-_SEVERITY = {name: rank for rank, name in enumerate(("passed", "skipped", "xfailed", "xpassed", "failed", "error"))}
 NOT_RUN = "not run"
 
 
@@ -48,52 +47,55 @@ class Shard:
     durations: str = ""  # of what was known of their durations
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageResult:
-    """One image's part of the session. Grows while its run lasts; read by the summary and the reports."""
+    """The result of one image; pytest_pyimages_run_finished gets it when the image has ended.
+
+    The mappings are read-only. Until the image has ended they are views of what replay has collected so far.
+    """
 
     label: str
     reference: str
     allowed_to_fail: bool
-    digest: str = ""
-    python: str = ""
+    digest: str = ""  # of the environment image
+    python: str = ""  # its version; empty if it is not known
     cached: bool = False
     build_seconds: float = 0.0
     run_seconds: float = 0.0
-    exit_status: int | None = None
+    exit_status: int | None = None  # of pytest in the container; None if it reported none
     problem: str = ""  # one line; empty if the image was tested to the end
-    detail: str = ""  # the last lines of a log, for a problem
-    stopped: str = ""  # what stopped the suite before its end, in pytest's words
-    advice: str = ""  # what is missing for the suite to be collected, and what to do about it; one line
+    stopped: str = ""  # why the suite stopped before its end, in pytest's words
+    hint: str = ""  # what is missing for the suite to be collected, and how to add it; one line
     collected: int = 0
     shard: Shard | None = None  # None if all tests were to be run
-    incomplete: bool = False  # put together of shards of which some are missing
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
-    not_tests: dict[str, int] = field(default_factory=dict)  # what of the counts is no test: files, the image
-    outcomes: dict[str, str] = field(default_factory=dict)  # node id -> outcome
-    warnings: dict[str, int] = field(default_factory=dict)  # "category: message" -> how often
-    durations: dict[str, float] = field(default_factory=dict)  # node id -> seconds of all phases
-    failures: dict[str, Failure] = field(default_factory=dict)  # node id -> the last failure; for report files only
-    seed: int | None = None  # of pytest-randomly, if the suite has that
-    summary: str = ""  # what its plugins and conftests wrote at the end
-    usage_error: bool = False  # pytest inside refused its arguments
-    kept: Kept | None = None  # None if pytest inside did not come to say
-    ended: bool = False  # False for an image that the session did not wait for
+    incomplete: bool = False  # merged from shards of which some are missing
+    counts: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
+    not_tests: Mapping[str, int] = field(default_factory=dict)  # of the counts: files and the image
+    outcomes: Mapping[str, str] = field(default_factory=dict)  # by node id
+    warnings: Mapping[str, int] = field(default_factory=dict)  # by "category: message": how often
+    durations: Mapping[str, float] = field(default_factory=dict)  # by node id: seconds of all phases
+    failures: Mapping[str, Failure] = field(default_factory=dict)  # by node id: the last one; only for report files
+    seed: int | None = None  # of pytest-randomly, if the suite has it
+    summary: str = ""  # what plugins and conftests of the suite wrote in pytest_terminal_summary
+    usage_error: bool = False  # pytest in the container refused its arguments
+    kept: Kept | None = None  # None if pytest in the container did not report it
+    ended: bool = False  # False if the session did not wait for the image
 
-    def count(self, nodeid: str, category: str) -> None:
-        """Add one report in pytest's own words; "" is a phase that pytest does not count."""
-        if not category:
-            return
-        self.counts[category] = self.counts.get(category, 0) + 1
-        if nodeid and category in _SEVERITY:
-            present = self.outcomes.get(nodeid)
-            if present is None or _SEVERITY[category] > _SEVERITY.get(present, -1):
-                self.outcomes[nodeid] = category
+    def __post_init__(self) -> None:
+        for name in ("counts", "not_tests", "outcomes", "warnings", "durations", "failures"):
+            mapping = getattr(self, name)
+            if not isinstance(mapping, MappingProxyType):
+                object.__setattr__(self, name, MappingProxyType(mapping))
 
-    def count_no_test(self, nodeid: str, category: str) -> None:
-        """Add one report of what is no test; every shard has the same."""
-        self.count(nodeid, category)
-        self.not_tests[category] = self.not_tests.get(category, 0) + 1
+    def add_problem(self, problem: str, *, incomplete: bool = False) -> ImageResult:
+        """Return this result with one more problem, which counts as an error."""
+        return replace(
+            self,
+            problem=" · ".join(filter(None, (self.problem, problem))),
+            incomplete=self.incomplete or incomplete,
+            counts={**self.counts, "error": self.counts.get("error", 0) + 1},
+            not_tests={**self.not_tests, "error": self.not_tests.get("error", 0) + 1},
+        )
 
     @property
     def is_partial(self) -> bool:

@@ -1,4 +1,4 @@
-"""From a worker's events to the reports that pytest on the host draws, counts and writes."""
+"""Make the reports that pytest on the host draws, counts and writes from a worker's events."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from _pytest.pathlib import bestrelpath
 
 from pytest_pyimages.runs.events import CollectReport, Item, LongRepr, Passed, Report, Warned
 
-STATUS = "pyimages_status"  # attribute of a report: pytest_report_teststatus inside the container
-SUBTEST = "pyimages_subtest"  # attribute of a report: it is a part of a test only
-PROPERTY = "py_image"  # user property: which image a report comes from
+STATUS = "pyimages_status"  # attribute of a report: what pytest_report_teststatus returned in the container
+SUBTEST = "pyimages_subtest"  # attribute of a report: whether it is of a subtest
+PROPERTY = "py_image"  # user property: the label of the image
 ALLOWED = "allowed to fail"
 
-# What the private decoder of pytest raises on a tree that another version of pytest made.
+# What pytest's private decoder raises for a tree of another version of pytest.
 _UNREADABLE = (KeyError, TypeError, AttributeError, ValueError, RuntimeError, AssertionError)
 
 
 def append_label(text: str, label: str) -> str:
-    """Return a node id or a test's name with the image behind it: ``tests/test_a.py::test_x[3.12]``."""
+    """Return a node id or a test's name followed by its image: ``tests/test_a.py::test_x[3.12]``."""
     return f"{text}[{label}]"
 
 
-class Told(TerminalRepr):
-    """A failure of which there is only a text; its cause in one line is what pytest's short summary shows."""
+class TextRepr(TerminalRepr):
+    """A failure as plain text; pytest's short summary shows its cause, one line."""
 
     def __init__(self, text: str, *, cause: str) -> None:
         self.text = text
@@ -48,8 +48,8 @@ class ReportMaker:
         self._allowed = allowed_to_fail
         self._property = (PROPERTY, label)
 
-    def passed(self, item: Item, event: Passed, *, call_only: bool) -> Iterator[pytest.TestReport]:
-        """Yield the three reports of a test that simply passed, or the one that everybody listens to."""
+    def make_passed(self, item: Item, event: Passed, *, call_only: bool) -> Iterator[pytest.TestReport]:
+        """Yield the reports of a test that passed: of its three phases, or only of the call."""
         nodeid = append_label(item.nodeid, self._label)
         location = (item.path, item.line, append_label(item.domain, self._label))
         properties = [self._property]
@@ -72,8 +72,8 @@ class ReportMaker:
             )
             start += duration
 
-    def report(self, event: Report) -> pytest.TestReport:
-        """Return the report of any other phase; a failure on an image that is allowed to fail fails nothing."""
+    def make_report(self, event: Report) -> pytest.TestReport:
+        """Return the report of any other phase."""
         path, line, domain = event.location
         report = pytest.TestReport(
             append_label(event.nodeid, self._label),
@@ -92,11 +92,11 @@ class ReportMaker:
             report.wasxfail = event.wasxfail
         setattr(report, STATUS, event.status)
         setattr(report, SUBTEST, event.subtest)
-        return self.allow(report)
+        return self._allow(report)
 
-    def crash(self, item: Item, problem: str, detail: str) -> pytest.TestReport:
+    def make_crash(self, item: Item, problem: str, detail: str) -> pytest.TestReport:
         """Return the report of the test during which the worker died."""
-        return self.allow(
+        return self._allow(
             pytest.TestReport(
                 append_label(item.nodeid, self._label),
                 (item.path, item.line, append_label(item.domain, self._label)),
@@ -109,21 +109,21 @@ class ReportMaker:
             )
         )
 
-    def collect(self, event: CollectReport) -> pytest.CollectReport:
+    def make_collect(self, event: CollectReport) -> pytest.CollectReport:
         """Return the report of a collector that failed or was skipped."""
         return pytest.CollectReport(
             append_label(event.nodeid, self._label), event.outcome, rebuild_longrepr(event.longrepr), [], event.sections
         )
 
-    def image_error(self, problem: str, detail: str) -> pytest.CollectReport:
-        """Return the error of an image that could not be tested, or not to the end."""
+    def make_image_error(self, problem: str, detail: str) -> pytest.CollectReport:
+        """Return the error of an image that could not be tested, or only in part."""
         text = f"{self._label}: {problem}" + (f"\n{detail}" if detail else "")
-        return pytest.CollectReport(f"[{self._label}]", "failed", Told(text, cause=problem), [])
+        return pytest.CollectReport(f"[{self._label}]", "failed", TextRepr(text, cause=problem), [])
 
-    def allow(self, report: pytest.TestReport) -> pytest.TestReport:
-        """Turn a failure into what fails nothing and is shown, where this image is allowed to fail."""
+    def _allow(self, report: pytest.TestReport) -> pytest.TestReport:
+        """Turn a failure into one that does not fail the session if the image is allowed to fail."""
         if self._allowed and report.outcome == "failed":
-            # The form of an expected failure: pytest, junit and the cache do not count it as one.
+            # An expected failure: pytest, junit and the cache do not count it as a failure.
             report.wasxfail = f"{self._label} is {ALLOWED}"
             report.outcome = "skipped"
             setattr(report, STATUS, (ALLOWED, "a", "ALLOWED"))
@@ -131,38 +131,38 @@ class ReportMaker:
 
 
 def rebuild_longrepr(longrepr: LongRepr) -> Any:
-    """Return what pytest draws: its own tree of entries where it can be read, a text where it cannot."""
+    """Return the failure as pytest draws it: from its own tree of entries, or as text if that cannot be read."""
     if longrepr.kind == "none":
         return None
     if longrepr.skip is not None:
         return longrepr.skip
     if longrepr.tree is not None:
-        # Experimental in pytest, and written by whichever version runs inside.
+        # Experimental in pytest; the tree comes from the version in the container.
         from _pytest.reports import _report_kwargs_from_json
 
         try:
             return _report_kwargs_from_json({"longrepr": longrepr.tree})["longrepr"]
         except _UNREADABLE:
-            pass  # the text says the same without colours
+            pass  # the text has the same without colours
     cause = longrepr.crash[2] if longrepr.crash is not None else _last_error(longrepr.text)
-    return Told(longrepr.text, cause=cause) if cause else longrepr.text
+    return TextRepr(longrepr.text, cause=cause) if cause else longrepr.text
 
 
 def _last_error(text: str) -> str:
-    """Return what a traceback ends with; pytest draws it behind an "E"."""
+    """Return the last line of a traceback that pytest marks with "E"."""
     found = [line[1:].strip() for line in text.splitlines() if line.startswith("E  ")]
     return found[-1] if found else ""
 
 
 def locate_warning(event: Warned, label: str, folder: Path) -> str:
-    """Return what stands over a warning in pytest's summary: the test, or the line of code; each with its image.
+    """Return the heading of a warning in pytest's summary: its test or its line of code, and the image.
 
-    :param folder: paths are relative to it.
+    :param folder: that paths are relative to.
     """
     return append_label(event.nodeid or f"{bestrelpath(folder, Path(event.path))}:{event.line}", label)
 
 
 def make_warning(event: Warned) -> warnings.WarningMessage:
-    """Return the warning as the host's pytest takes it; its class exists inside only, its name is what is shown."""
+    """Return the warning for the host's pytest; a class of the same name stands for the container's own."""
     category = type(event.category, (Warning,), {})
     return warnings.WarningMessage(category(event.text), category, event.path, event.line)

@@ -1,12 +1,14 @@
-"""What an image's run comes to when it has ended, and what its user can do about it."""
+"""Classify a finished run, and attach a hint to its problem."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from pytest_pyimages.results.missing_modules import MissingModules
+from pytest_pyimages.results.outcome import ImageResult
 from pytest_pyimages.results.problems import (
     describe_problem,
     describe_shard_problem,
@@ -18,12 +20,12 @@ from pytest_pyimages.runs import RunEnd
 
 
 class Judge:
-    """Tells complete runs from others, and puts what to do now behind what is wrong.
+    """Decides whether a run was complete, and why not.
 
-    :param missing: knows what modules and plugins the images lack.
+    :param missing: the modules and plugins that the images lack.
     :param labels: of all images.
-    :param other_images: what node ids of the command line seem to name, and is none of them.
-    :param rootdir: pytest's, which messages need not repeat.
+    :param other_images: suffixes of node ids on the command line that look like images and are not in the matrix.
+    :param rootdir: pytest's, which is removed from messages.
     """
 
     def __init__(
@@ -34,38 +36,40 @@ class Judge:
         self._other_images = other_images
         self._rootdir = rootdir
 
-    def look(self, label: str, error: str) -> None:
-        """Take the text of an error that kept pytest from collecting."""
-        self._missing.look(label, error)
+    def record_error(self, label: str, error: str) -> None:
+        """Record the text of a collection error."""
+        self._missing.record_error(label, error)
 
-    def judge(self, image: ImageRun, end: RunEnd, *, left: int) -> str:
-        """Set what became of an image's run, and what to do about it; return what to show below its problem.
+    def judge(self, run: ImageRun, end: RunEnd, *, left: int) -> tuple[ImageResult, str]:
+        """Return the result of a finished run, and details to show below its problem.
 
         :param left: how many tests xdist has not run.
         """
-        result, label = image.result, image.result.label
-        result.exit_status = end.status
-        result.stopped = image.interrupted
-        if is_stopped_by_maxfail(end.status, image.interrupted):
-            result.exit_status, result.stopped = int(pytest.ExitCode.TESTS_FAILED), ""
-        result.usage_error = end.status == pytest.ExitCode.USAGE_ERROR and not end.problem
-        result.problem, detail = describe_problem(
-            result, end, internal=image.internal, rootdir=self._rootdir, gave_up=image.gave_up, left=left
+        is_enough = is_stopped_by_maxfail(end.status, run.interrupted)
+        result = replace(
+            run.result,
+            exit_status=int(pytest.ExitCode.TESTS_FAILED) if is_enough else end.status,
+            stopped="" if is_enough else run.interrupted,
+            usage_error=end.status == pytest.ExitCode.USAGE_ERROR and not end.problem,
+        )
+        problem, detail = describe_problem(
+            run.counts, end, internal=run.internal, rootdir=self._rootdir, gave_up=run.gave_up, left=left
         )
         if result.shard is not None:
             if result.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED and result.found:
-                result.exit_status = int(pytest.ExitCode.OK)  # the other shards have them
-            result.problem = result.problem or describe_shard_problem(result)
-        if self._other_images and result.usage_error and "not found: " in result.problem:
-            others, ours = ", ".join(self._other_images), ", ".join(self._labels)
-            result.problem = f"{result.problem}, and {others} is none of the images: {ours}"
-        unknown = parse_unknown_options(result.problem)
-        if result.problem and not image.collected:  # a conftest, or a plugin that the configuration names
-            self._missing.look(label, detail)
+                result = replace(result, exit_status=int(pytest.ExitCode.OK))  # other shards have the tests
+            problem = problem or describe_shard_problem(result)
+        if self._other_images and result.usage_error and "not found: " in problem:
+            others, labels = ", ".join(self._other_images), ", ".join(self._labels)
+            verb = "is" if len(self._other_images) == 1 else "are"
+            problem = f"{problem}; {others} {verb} not in the matrix: choose from {labels}"
+        unknown = parse_unknown_options(problem)
+        if problem and not run.collected:  # a conftest, or a plugin that the configuration names
+            self._missing.record_error(run.label, detail)
         if unknown:
-            result.advice = self._missing.make_plugin_hint(label, unknown)
+            hint = self._missing.make_plugin_hint(run.label, unknown)
         else:
-            result.advice = self._missing.make_hint(label, python=result.python)
-        if result.problem and result.advice:
-            result.problem = f"{result.problem.removesuffix('.')}{' · ' if unknown else ': '}{result.advice}"
-        return detail
+            hint = self._missing.make_hint(run.label, python=result.python)
+        if problem and hint:
+            problem = f"{problem.removesuffix('.')}{' · ' if unknown else ': '}{hint}"
+        return replace(result, problem=problem, hint=hint), detail

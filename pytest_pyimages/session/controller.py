@@ -183,7 +183,7 @@ class ImagesSession:
                 self._handle(self._next(schedule, replay, shown), replay, shown, waiting)
                 self._check_stop(session)
             if not selects_tests(self._settings.invocation):
-                replay.miss_tests()
+                replay.fail_images_without_tests()
         finally:
             gc.set_threshold(*thresholds)
             try:
@@ -258,26 +258,23 @@ class ImagesSession:
                 replay.flush_late()
 
     def _handle(self, message: Message, replay: Replay, shown: Stages, waiting: set[str]) -> None:
-        result = self.results[message.label]
         if isinstance(message, EventsReceived):
-            replay.events(message.label, message.events)
+            replay.play(message.label, message.events)
         elif isinstance(message, StageChanged):
             shown.say(message.label, message.text)
         elif isinstance(message, Progressed):
             shown.detail(message.label, message.text)
         elif isinstance(message, OutputReceived):
-            replay.printed(message.label, message.data)
+            replay.show_output(message.label, message.data)
         elif isinstance(message, ImageBuilt):
-            result.digest, result.python = message.image.digest, message.image.python
-            result.cached, result.build_seconds = message.image.cached, message.image.build_seconds
+            replay.set_built(message.label, message.image)
             shown.runs(message.label)
             image = next(plan.tag for plan in self.plans if plan.tag.label == message.label)
             self._config.hook.pytest_pyimages_image_ready(image=image, built=message.image)
         else:
             waiting.discard(message.label)
-            result.run_seconds = message.run_seconds
-            replay.ended(message.label, message.end, message.error)
-            self._config.hook.pytest_pyimages_run_finished(result=result)
+            replay.end_run(message.label, message.end, message.error, run_seconds=message.run_seconds)
+            self._config.hook.pytest_pyimages_run_finished(result=self.results[message.label])
 
     @staticmethod
     def _check_stop(session: pytest.Session) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pyimages.results.outcome import Failure, ImageResult
+from pytest_pyimages.results.outcome import Failure
 from pytest_pyimages.results.output.html_report import render_html
 from pytest_pyimages.results.output.json_report import make_document
+from tests.support.results import make_result, make_run
 from tools.standins.browser import ensure_browser
 from tools.standins.state import StandinError
 
@@ -31,14 +32,7 @@ def browser() -> str:
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sixty tests on two images; each tenth fails on the newer one."""
     images = [
-        ImageResult(
-            label=label,
-            reference=f"python:{label}",
-            allowed_to_fail=False,
-            python=f"{label}.1",
-            ended=True,
-            exit_status=status,
-        )
+        make_run(label, python=f"{label}.1", ended=True, exit_status=status)
         for label, status in (("3.12", 0), ("3.14", 1))
     ]
     for number in range(60):
@@ -47,7 +41,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         images[1].count(nodeid, "skipped" if number == 7 else "passed" if number % 10 else "failed")
         if not number % 10:
             images[1].failures[nodeid] = Failure(phase="call", message="assert 0", text="E  assert 0")
-    document = make_document({image.label: image for image in images}, exit_status=1, started=1.8e9, ended=1.8e9 + 5)
+    document = make_document(
+        {image.label: image.result for image in images}, exit_status=1, started=1.8e9, ended=1.8e9 + 5
+    )
     path = tmp_path_factory.mktemp("page") / "report.html"
     path.write_text(render_html(document), encoding="utf-8")
     return path
@@ -110,10 +106,8 @@ def test_many_images_leave_room_for_the_ids(browser: str, tmp_path: Path, number
     """No id is folded to a column of letters: ten tests take little of the picture, whatever stands beside them."""
     results = {}
     for label in (f"registry.example/python:3.{minor}-slim" for minor in range(number)):
-        result = ImageResult(label=label, reference=label, allowed_to_fail=False, ended=True, exit_status=0)
-        for test in range(10):
-            result.count(f"tests/test_it.py::TestOfIt::test_some_behaviour[{test}]", "passed")
-        results[label] = result
+        outcomes = {f"tests/test_it.py::TestOfIt::test_some_behaviour[{test}]": "passed" for test in range(10)}
+        results[label] = make_result(label, outcomes, ended=True, exit_status=0)
     page = tmp_path / "report.html"
     page.write_text(
         render_html(make_document(results, exit_status=0, started=1.8e9, ended=1.8e9 + 5)), encoding="utf-8"

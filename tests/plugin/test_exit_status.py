@@ -130,7 +130,7 @@ def test_nothing_collected(pytester: pytest.Pytester, run_images: Run) -> None:
     make_suite(pytester, "nothing")
     run = run_images(images="3.12,3.13")
     assert run.result.ret == 1
-    assert run.images["3.13"]["problem"].startswith("nothing was collected, and 3.12 has 1 test · ")
+    assert run.images["3.13"]["problem"].startswith("no tests were collected, but 3.12 has 1 test · ")
     assert run_images(images="3.13").result.ret == 5
     assert run_images(images="3.12,3.13?").result.ret == 0
     assert run_images("-k", "test", images="3.12,3.13").result.ret == 0, "a selection may leave an image without tests"

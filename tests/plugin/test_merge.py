@@ -125,7 +125,7 @@ def test_a_shard_that_is_missing_is_an_error(run_images: Run, mark: str) -> None
     assert report["images"][0]["problem"].startswith("shard 2/3 is missing: ")
     result.stdout.fnmatch_lines(
         [
-            " 3.12  shard 2/3 is missing: 4 of 5 tests are here",
+            " 3.12  shard 2/3 is missing: found 4 of 5 tests",
             "ERROR [[]3.12[]] - shard 2/3 is missing: *",
             "=* 4 passed, 1 skipped, 1 error =*",
         ]
@@ -146,7 +146,7 @@ def test_shards_by_different_records_are_an_error(pytester: pytest.Pytester, run
             ["ERROR: * on 3.12 is in both 1.json and 2.json · all shards need the same tests *"]
         )
     else:
-        assert report["images"][0]["problem"].startswith("the shards were made by different recorded durations")
+        assert report["images"][0]["problem"].startswith("the shards were made with different recorded durations")
         assert result.ret == 1
 
 

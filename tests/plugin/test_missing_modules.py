@@ -63,8 +63,8 @@ def test_in_a_conftest(pytester: pytest.Pytester, run_images: Run) -> None:
     run.result.stdout.fnmatch_lines(
         [
             "*ImportError while loading conftest *",
-            f" 3.12  pytest inside: *: {told}",
-            "ERROR [[]3.12[]] - pytest inside: *",
+            f" 3.12  pytest in the container: *: {told}",
+            "ERROR [[]3.12[]] - pytest in the container: *",
         ]
     )
     assert run.images["3.12"]["problem"].endswith('py_images_install = ["--group test", "no-such-thing"]')

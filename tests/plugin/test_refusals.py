@@ -47,9 +47,9 @@ def test_an_option_of_a_plugin_that_is_not_installed(pytester: pytest.Pytester, 
     pytester.makepyfile(test_it="def test_a(): pass")
     run = run_images("--memray", "--memray-x=2", images=IMAGES)
     assert run.result.ret == pytest.ExitCode.USAGE_ERROR
-    bring = "the suite's requirements bring no pytest-memray"
+    lacking = "pytest-memray is not in the suite's requirements"
     setting = "add it in tox.ini [[]pytest[]]: py_images_install = pytest-memray"
-    run.result.stdout.fnmatch_lines([f" 3.12, 3.14-slim  unrecognized arguments: --memray * · {bring} · {setting}"])
+    run.result.stdout.fnmatch_lines([f" 3.12, 3.14-slim  unrecognized arguments: --memray * · {lacking} · {setting}"])
 
 
 def test_the_summary_line_of_a_collection_error(

@@ -139,7 +139,7 @@ def test_an_image_that_collects_nothing_is_an_error_in_every_shard(pytester: pyt
     for index in (1, 2):
         run = run_images(f"--py-images-shard={index}/2", images=IMAGES)
         assert (run.result.ret, run.images["3.12"]["outcome"]) == (1, "error")
-        assert run.images["3.12"]["problem"].startswith("nothing was collected, and 3.14-slim has 1 test ")
+        assert run.images["3.12"]["problem"].startswith("no tests were collected, but 3.14-slim has 1 test ")
         assert run.images["3.14-slim"]["outcome"] == "passed"
 
 

@@ -1,19 +1,19 @@
-"""Report files read back, the inverse of ``json_report``; a file may be anybody's, so its fields are checked."""
+"""Read JSON reports, the inverse of ``json_report``; a file may come from anywhere, so its fields are checked."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.results.outcome import Failure, ImageResult, Shard
+from pytest_pyimages.results.outcome import COUNTED, Failure, ImageResult, Shard
 from pytest_pyimages.results.output.json_report import SCHEMA
 from pytest_pyimages.text import clean, clean_line
 
@@ -48,21 +48,20 @@ def read_report(path: Path) -> JobReport:
             raise ConfigurationError(
                 f"{name} has schema {schema}, and this version reads {SCHEMA}", "use one version for all jobs"
             )
-        results = {result.label: result for result in map(_image, document.objects("images"))}
+        results = {result.label: result for result in map(_read_image, document.objects("images"))}
         if len(results) < len(document.list("images")):
-            raise _WrongError("images", "a label is there twice")
+            raise _WrongError("images", "a label is used twice")
+        tests = {label: _Tests() for label in results}
         known: set[str] = set()
         for test in document.objects("tests"):
-            _take_test(test, results, known)
-        for result in results.values():
-            result.collected = len(result.outcomes)
+            _read_test(test, tests, known)
         return JobReport(
             name=name,
             digest=hashlib.sha256(data).hexdigest(),
             started=document.number("started"),
             seconds=document.number("seconds"),
             exit_status=document.integer("exit_status"),
-            results=results,
+            results={label: tests[label].add_to(result) for label, result in results.items()},
         )
     except _WrongError as error:
         raise ConfigurationError(f"{name} is no JSON report of --py-images-report: {error}") from error
@@ -151,20 +150,43 @@ class _Fields:
         for place, value in enumerate(self.list(name)):
             yield _Fields(value, f"{self._where}.{name}[{place}]" if self._where else f"{name}[{place}]")
 
-    def names(self) -> Iterator[str]:
+    def names(self, allowed: Collection[str] | None = None) -> Iterator[str]:
         for name in self._values:
             if clean_line(name) != name:
                 raise _WrongError(self._where)
+            if allowed is not None and name not in allowed:
+                raise self.wrong(name)
             yield name
 
     def counts(self) -> dict[str, int]:
         return {name: self.integer(name) for name in self.names()}
 
 
-def _image(fields: _Fields) -> ImageResult:
+@dataclass(slots=True)
+class _Tests:
+    """The tests of one image, by node id."""
+
+    outcomes: dict[str, str] = field(default_factory=dict)
+    durations: dict[str, float] = field(default_factory=dict)
+    failures: dict[str, Failure] = field(default_factory=dict)
+
+    def add_to(self, result: ImageResult) -> ImageResult:
+        return replace(
+            result,
+            outcomes=self.outcomes,
+            durations=self.durations,
+            failures=self.failures,
+            collected=len(self.outcomes),
+        )
+
+
+def _read_image(fields: _Fields) -> ImageResult:
     label = fields.text("label")
     if not _LABEL.fullmatch(label):
         raise fields.wrong("label")
+    outcome = fields.text("outcome")
+    exit_status, problem = fields.optional_integer("exit_status"), fields.line("problem")
+    shard = fields.object("shard") if fields.has("shard") else None
     result = ImageResult(
         label=label,
         reference=fields.line("reference"),
@@ -174,23 +196,20 @@ def _image(fields: _Fields) -> ImageResult:
         cached=fields.flag("cached"),
         build_seconds=fields.number("build_seconds"),
         run_seconds=fields.number("run_seconds"),
-        exit_status=fields.optional_integer("exit_status"),
-        problem=fields.line("problem"),
+        exit_status=exit_status,
+        problem=problem,
+        counts={**dict.fromkeys(COUNTED, 0), **fields.object("counts").counts()},
+        shard=None if shard is None else _read_shard(shard),
+        not_tests={} if shard is None else shard.object("not_tests").counts(),
+        ended=outcome != "interrupted" or exit_status == pytest.ExitCode.INTERRUPTED,
+        usage_error=exit_status == pytest.ExitCode.USAGE_ERROR and bool(problem),
     )
-    result.counts.update(fields.object("counts").counts())
-    if fields.has("shard"):
-        shard = fields.object("shard")
-        result.shard = _shard(shard)
-        result.not_tests.update(shard.object("not_tests").counts())
-    outcome = fields.text("outcome")
-    result.ended = outcome != "interrupted" or result.exit_status == pytest.ExitCode.INTERRUPTED
-    result.usage_error = result.exit_status == pytest.ExitCode.USAGE_ERROR and bool(result.problem)
     if result.outcome != outcome:
         raise fields.wrong("outcome")
     return result
 
 
-def _shard(fields: _Fields) -> Shard:
+def _read_shard(fields: _Fields) -> Shard:
     shard = Shard(
         index=fields.integer("index"),
         of=fields.integer("of"),
@@ -204,30 +223,24 @@ def _shard(fields: _Fields) -> Shard:
     return shard
 
 
-def _take_test(fields: _Fields, results: Mapping[str, ImageResult], known: set[str]) -> None:
-    """Give a test's outcomes, seconds and failures to its images."""
-    nodeid = fields.text("nodeid")
-    if clean_line(nodeid) != nodeid or nodeid in known:
+def _read_test(fields: _Fields, tests: Mapping[str, _Tests], known: set[str]) -> None:
+    """Add a test's outcomes, seconds and failures to its images."""
+    nodeid = fields.line("nodeid")
+    if fields.text("nodeid") != nodeid or nodeid in known:
         raise fields.wrong("nodeid")
     known.add(nodeid)
     outcomes, seconds = fields.object("outcomes"), fields.object("seconds")
-    for label in outcomes.names():
-        _of(results, label, outcomes).outcomes[nodeid] = outcomes.line(label)
-    for label in seconds.names():
-        _of(results, label, seconds).durations[nodeid] = seconds.number(label)
+    for label in outcomes.names(tests):
+        tests[label].outcomes[nodeid] = outcomes.line(label)
+    for label in seconds.names(tests):
+        tests[label].durations[nodeid] = seconds.number(label)
     if fields.has("failures"):
         failures = fields.object("failures")
-        for label in failures.names():
-            _of(results, label, failures).failures[nodeid] = _failure(failures.object(label))
+        for label in failures.names(tests):
+            tests[label].failures[nodeid] = _read_failure(failures.object(label))
 
 
-def _of(results: Mapping[str, ImageResult], label: str, fields: _Fields) -> ImageResult:
-    if label not in results:
-        raise fields.wrong(label)
-    return results[label]
-
-
-def _failure(fields: _Fields) -> Failure:
+def _read_failure(fields: _Fields) -> Failure:
     sections = fields.list("sections")
     if not all(
         isinstance(part, list) and len(part) == 2 and all(isinstance(text, str) for text in part) for part in sections

@@ -70,7 +70,7 @@ def _image(result: ImageResult) -> dict[str, Any]:
         "allowed_to_fail": result.allowed_to_fail,
         "outcome": result.outcome,
         "exit_status": result.exit_status,
-        "counts": result.counts,
+        "counts": dict(result.counts),
         "cached": result.cached,
         "build_seconds": round(result.build_seconds, 3),
         "run_seconds": round(result.run_seconds, 3),
@@ -78,7 +78,7 @@ def _image(result: ImageResult) -> dict[str, Any]:
     }
     if result.shard is not None:
         # Counts of what is no test are the same in every shard.
-        image["shard"] = {**asdict(result.shard), "not_tests": result.not_tests}
+        image["shard"] = {**asdict(result.shard), "not_tests": dict(result.not_tests)}
     return image
 
 

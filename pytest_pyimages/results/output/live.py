@@ -71,9 +71,13 @@ class LiveStages(Stages):
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Prepare to draw.
+
+        :param results: by label; read again for each drawing.
+        """
         self._screen = Screen(terminal)
         self._clock = clock
-        self._rows = {label: Row(result=result, since=clock()) for label, result in results.items()}
+        self._rows = {label: Row(results=results, name=label, since=clock()) for label in results}
         self._painted = 0.0
         self._paused = False
         self._signs = choose_signs(self._screen.encoding)
@@ -139,12 +143,6 @@ def is_ci_log(environ: Mapping[str, str]) -> bool:
     return any(environ.get(name) for name in ("CI", "BUILD_NUMBER"))
 
 
-def of_bytes(done: int, total: int) -> str:
-    """Return how much of a download is done, in words; the total may be unknown (0)."""
-    unit, size = ("GB", 1e9) if max(done, total) >= 1e9 else ("MB", 1e6)
-    return f"{done / size:.1f}/{total / size:.1f} {unit}" if total else f"{done / size:.1f} {unit}"
-
-
 def format_seconds(seconds: float) -> str:
     """Return a duration without fractions, in words."""
     minutes, rest = divmod(int(seconds), 60)
@@ -173,17 +171,22 @@ def choose_signs(encoding: str) -> Signs:
 
 @dataclass(slots=True, kw_only=True)
 class Row:
-    """What is known of one image; ``result`` grows elsewhere."""
+    """One image and its present stage."""
 
-    result: ImageResult
+    results: Mapping[str, ImageResult]
+    name: str  # the image's label
     since: float  # when its stage began
     stage: str = "queued"
     detail: str = ""
     _done_at_end: int | None = None
 
     @property
+    def result(self) -> ImageResult:
+        return self.results[self.name]
+
+    @property
     def label(self) -> str:
-        return self.result.label + ("?" if self.result.allowed_to_fail else "")
+        return self.name + ("?" if self.result.allowed_to_fail else "")
 
     @property
     def tests(self) -> bool:

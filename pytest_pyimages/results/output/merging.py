@@ -1,19 +1,19 @@
-"""The reports of several jobs as one: what a session would say that had run all of it.
+"""Merge the reports of several jobs, as if one session had run all tests.
 
-Different images stand side by side. The same image in several files is one, whose tests are those of all: shards, or
-parts that somebody has chosen. What is missing of shards makes the image an error, whatever the rest is: a merge is
-green only if all tests have run.
+The same image in several files becomes one with the tests of all: shards, or parts that the user has selected. A
+missing shard is an error of its image, whatever the other shards are: a merge passes only if all tests have run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.results.outcome import ImageResult, Shard, exit_status, pick_worst_status
+from pytest_pyimages.results.outcome import COUNTED, Failure, ImageResult, Shard, exit_status, pick_worst_status
 from pytest_pyimages.results.output.json_reading import JobReport
 from pytest_pyimages.results.problems import describe_missing_tests
 
@@ -22,7 +22,7 @@ _SHOWN = 5  # missing shards that are named
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merged:
-    """What the jobs are together."""
+    """The merged jobs."""
 
     results: Mapping[str, ImageResult]
     exit_status: int
@@ -40,19 +40,23 @@ class _Part:
 
 
 def merge_reports(jobs: Sequence[JobReport]) -> Merged:
-    """Return one result of all jobs, of which there is at least one.
+    """Merge one or more jobs.
 
     :raises ConfigurationError: if a test is in several files, or a label means different images.
     """
     notes: list[str] = []
-    different = list(_different(jobs, notes))
+    different = list(_drop_duplicates(jobs, notes))
     parts: dict[str, list[_Part]] = {}
     for job in different:
         for label, result in job.results.items():
             parts.setdefault(label, []).append(_Part(job, result))
-    results = {label: _united(label, ones, notes) for label, ones in parts.items()}
-    incomplete = [label for label, ones in parts.items() if _add_problem(results[label], _missing(ones))]
-    _miss_tests(results, different)
+    results, incomplete = {}, False
+    for label, ones in parts.items():
+        results[label] = _unite(label, ones, notes)
+        missing = _describe_missing(ones)
+        if missing:
+            results[label], incomplete = results[label].add_problem(missing, incomplete=True), True
+    results = _fail_images_without_tests(results, different)
     statuses = [exit_status(results), *(job.exit_status for job in different if job.exit_status != _NO_TESTS)]
     if incomplete or (_fails(results) and pick_worst_status(statuses) == pytest.ExitCode.OK):
         statuses.append(int(pytest.ExitCode.TESTS_FAILED))
@@ -68,13 +72,13 @@ def merge_reports(jobs: Sequence[JobReport]) -> Merged:
 _NO_TESTS = int(pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
-def _different(jobs: Sequence[JobReport], notes: list[str]) -> Iterator[JobReport]:
+def _drop_duplicates(jobs: Sequence[JobReport], notes: list[str]) -> Iterator[JobReport]:
     seen: dict[str, str] = {}
     for job in jobs:
         if job.digest in seen:
             first = seen[job.digest]
-            told = "was named twice" if job.name == first else f"has the same content as {first}"
-            notes.append(f"{job.name} {told}, and is counted once")
+            reason = "was named twice" if job.name == first else f"has the same content as {first}"
+            notes.append(f"{job.name} {reason}; it is counted once")
         else:
             seen[job.digest] = job.name
             yield job
@@ -86,7 +90,7 @@ def _fails(results: Mapping[str, ImageResult]) -> bool:
     )
 
 
-def _united(label: str, parts: list[_Part], notes: list[str]) -> ImageResult:
+def _unite(label: str, parts: list[_Part], notes: list[str]) -> ImageResult:
     """Return one image of its parts, in the order of their shards."""
     parts.sort(key=lambda part: part.result.shard.index if part.result.shard is not None else 0)
     first = parts[0]
@@ -100,8 +104,8 @@ def _united(label: str, parts: list[_Part], notes: list[str]) -> ImageResult:
     if len(digests) > 1:
         notes.append(f"{label}: the jobs ran different images of this name ({', '.join(sorted(digests))})")
     results = [part.result for part in parts]
-    statuses = [result.exit_status for result in results]
-    united = ImageResult(
+    statuses = [result.exit_status for result in results if result.exit_status is not None]
+    return ImageResult(
         label=label,
         reference=first.result.reference,
         allowed_to_fail=all(result.allowed_to_fail for result in results),
@@ -110,19 +114,17 @@ def _united(label: str, parts: list[_Part], notes: list[str]) -> ImageResult:
         cached=all(result.cached for result in results),
         build_seconds=max(result.build_seconds for result in results),
         run_seconds=max(result.run_seconds for result in results),
-        exit_status=None
-        if None in statuses
-        else pick_worst_status(status for status in statuses if status is not None),
-        problem=" · ".join(_problems(results)),
+        exit_status=pick_worst_status(statuses) if len(statuses) == len(results) else None,
+        problem=" · ".join(_list_problems(results)),
         ended=all(result.ended for result in results),
         usage_error=all(result.usage_error for result in results),
+        **_unite_counts(results),
+        **_unite_tests(label, parts),
     )
-    _unite_tests(label, parts, united)
-    return united
 
 
-def _problems(results: Sequence[ImageResult]) -> Iterator[str]:
-    """Yield each problem of the parts once, and which shards have it, unless all have."""
+def _list_problems(results: Sequence[ImageResult]) -> Iterator[str]:
+    """Yield each problem of the parts once, with the shards that have it unless all do."""
     groups: dict[str, list[ImageResult]] = {}
     for result in results:
         groups.setdefault(result.problem, []).append(result)
@@ -132,58 +134,71 @@ def _problems(results: Sequence[ImageResult]) -> Iterator[str]:
             yield f"shard {', '.join(shards)}: {problem}" if shards and len(ones) < len(results) else problem
 
 
-def _unite_tests(label: str, parts: Sequence[_Part], united: ImageResult) -> None:
-    """Put together tests and counts; what is no test is in every shard, and is counted once."""
+class _Counts(TypedDict):
+    counts: dict[str, int]
+    not_tests: dict[str, int]
+
+
+def _unite_counts(results: Sequence[ImageResult]) -> _Counts:
+    """Add up the counts; those of what is no test are in every shard, and are added once."""
+    counts, not_tests = dict.fromkeys(COUNTED, 0), dict[str, int]()
+    for result in results:
+        for name, number in result.counts.items():
+            counts[name] = counts.get(name, 0) + number - min(result.not_tests.get(name, 0), number)
+        for name, number in result.not_tests.items():
+            not_tests[name] = max(number, not_tests.get(name, 0))
+    for name, number in not_tests.items():
+        counts[name] = counts.get(name, 0) + number
+    return {"counts": counts, "not_tests": not_tests}
+
+
+class _Tests(TypedDict):
+    outcomes: dict[str, str]
+    durations: dict[str, float]
+    failures: dict[str, Failure]
+    collected: int
+
+
+def _unite_tests(label: str, parts: Sequence[_Part]) -> _Tests:
+    """Return the tests of all parts.
+
+    :raises ConfigurationError: if two parts have the same test.
+    """
     owners: dict[str, _Part] = {}
+    outcomes, durations, failures = dict[str, str](), dict[str, float](), dict[str, Failure]()
     for part in parts:
         for nodeid in part.result.outcomes:
             owner = owners.setdefault(nodeid, part)
             if owner is not part and not (_is_collector(owner, nodeid) and _is_collector(part, nodeid)):
-                raise _twice(nodeid, label, owner, part)
-        united.outcomes.update(part.result.outcomes)
-        united.durations.update(part.result.durations)
-        united.failures.update(part.result.failures)
-        for name, number in part.result.counts.items():
-            own = number - min(part.result.not_tests.get(name, 0), number)
-            united.counts[name] = united.counts.get(name, 0) + own
-        for name, number in part.result.not_tests.items():
-            united.not_tests[name] = max(number, united.not_tests.get(name, 0))
-    for name, number in united.not_tests.items():
-        united.counts[name] = united.counts.get(name, 0) + number
-    united.collected = len(united.outcomes)
+                raise _make_duplicate_error(nodeid, label, owner, part)
+        outcomes.update(part.result.outcomes)
+        durations.update(part.result.durations)
+        failures.update(part.result.failures)
+    return {"outcomes": outcomes, "durations": durations, "failures": failures, "collected": len(outcomes)}
 
 
 def _is_collector(part: _Part, nodeid: str) -> bool:
-    """Whether this is a file or class that could not be collected: no test, and so in every shard."""
+    """Return whether a node id is a file or class that could not be collected, which every shard reports."""
     result = part.result
     return result.shard is not None and result.outcomes[nodeid] == "error" and nodeid not in result.durations
 
 
-def _twice(nodeid: str, label: str, one: _Part, other: _Part) -> ConfigurationError:
-    hint = "name the files of one run only"
+def _make_duplicate_error(nodeid: str, label: str, one: _Part, other: _Part) -> ConfigurationError:
+    hint = "merge the files of a single run"
     first, second = one.result.shard, other.result.shard
     if first is not None and second is not None and first.index != second.index:
-        hint = "all shards need the same tests and the same recorded durations, or none"
+        hint = "all shards must have the same tests, and the same recorded durations or none"
     return ConfigurationError(f"{nodeid} on {label} is in both {one.job.name} and {other.job.name}", hint)
 
 
-def _add_problem(result: ImageResult, problem: str) -> bool:
-    """Make an image an error, or more of one; return whether there is a problem at all."""
-    if problem:
-        result.problem = " · ".join(told for told in (result.problem, problem) if told)
-        result.incomplete = True
-        result.count("", "error")
-    return bool(problem)
-
-
-def _missing(parts: Sequence[_Part]) -> str:
-    """Return what is missing of an image's tests; empty if nothing is, or it has no shards."""
+def _describe_missing(parts: Sequence[_Part]) -> str:
+    """Return one line on the missing tests of an image; empty if none are missing or it has no shards."""
     shards = [part.result.shard for part in parts if part.result.shard is not None]
     if not shards:
         return ""
     numbers = sorted({shard.of for shard in shards})
     if len(numbers) > 1:
-        return f"shards of {' and of '.join(map(str, numbers))} are not of one run"
+        return f"shards of {' and of '.join(map(str, numbers))} are from different runs"
     of = numbers[0]
     there = {shard.index for shard in shards}
     known = [shard for shard in shards if shard.collected is not None]
@@ -193,21 +208,21 @@ def _missing(parts: Sequence[_Part]) -> str:
         names = [f"{index}/{of}" for index in range(1, of + 1) if index not in there]
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         verb = "is" if len(names) == 1 else "are"
-        return f"shard {', '.join(names[:_SHOWN])}{more} {verb} missing: {tests} of {collected} tests are here"
-    return _incomplete(parts, known, collected=collected, tests=tests)
+        return f"shard {', '.join(names[:_SHOWN])}{more} {verb} missing: found {tests} of {collected} tests"
+    return _describe_incomplete(parts, known, collected=collected, tests=tests)
 
 
-def _incomplete(parts: Sequence[_Part], known: Sequence[Shard], *, collected: int, tests: int) -> str:
-    """Return what is wrong with shards that are all there."""
+def _describe_incomplete(parts: Sequence[_Part], known: Sequence[Shard], *, collected: int, tests: int) -> str:
+    """Return the problem of shards none of which is missing; empty if they are complete."""
     if len({(shard.collected, shard.digest) for shard in known}) > 1:
         numbers = sorted({shard.collected or 0 for shard in known})
-        told = f"{' and '.join(map(str, numbers))} tests" if len(numbers) > 1 else f"{collected} tests, not the same"
-        return f"the shards were not made of the same tests ({told})"
+        tests_in_words = f"{' and '.join(map(str, numbers))} tests" if len(numbers) > 1 else f"{collected} tests each"
+        return f"the shards were made from different tests ({tests_in_words})"
     if len({shard.durations for shard in known}) > 1:
-        return "the shards were made by different recorded durations: give all jobs the same pytest cache, or none"
+        return "the shards were made with different recorded durations: use the same pytest cache in all jobs, or none"
     for part in parts:
         shard = part.result.shard
-        if shard is not None and shard.collected is None:  # its own problem says why, if it came so far
+        if shard is not None and shard.collected is None:  # its own problem is the reason, if it has one
             return "" if part.result.problem else f"shard {shard.index}/{shard.of} never collected its tests"
     with_result = sum(
         not _is_collector(part, nodeid)
@@ -219,11 +234,13 @@ def _incomplete(parts: Sequence[_Part], known: Sequence[Shard], *, collected: in
     return f"{lacking} of {collected} tests {'has' if lacking == 1 else 'have'} no result" if lacking > 0 else ""
 
 
-def _miss_tests(results: Mapping[str, ImageResult], jobs: Sequence[JobReport]) -> None:
-    """Make an error of an image without tests where others have some, if its own job was red for that."""
-    most = max(results.values(), key=lambda result: result.found)
-    red = {label for job in jobs if job.exit_status == _NO_TESTS for label in job.results}
-    for label, result in results.items():
-        if label in red and result.exit_status == _NO_TESTS and not result.problem and most.found:
-            result.problem = describe_missing_tests(result, most)
-            result.count("", "error")
+def _fail_images_without_tests(results: Mapping[str, ImageResult], jobs: Sequence[JobReport]) -> dict[str, ImageResult]:
+    """Add an error to images without tests if others have some, and their own job failed for that reason."""
+    largest = max(results.values(), key=lambda result: result.found)
+    failed = {label for job in jobs if job.exit_status == _NO_TESTS for label in job.results}
+    return {
+        label: result.add_problem(describe_missing_tests(result, largest))
+        if label in failed and result.exit_status == _NO_TESTS and not result.problem and largest.found
+        else result
+        for label, result in results.items()
+    }

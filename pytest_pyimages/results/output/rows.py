@@ -56,7 +56,7 @@ def remark(result: ImageResult) -> str:
             remarks.append("allowed to fail")
         elif result.outcomes and result.shard is None:  # what the other shards say, nobody knows here
             remarks.append("passes although it may fail: the ? can go")
-    if result.problem or result.advice or result.stopped:
+    if result.problem or result.hint or result.stopped:
         remarks.append("see below")
     elif result.exit_status is not None and result.exit_status > pytest.ExitCode.NO_TESTS_COLLECTED:
         remarks.append(f"exit status {result.exit_status}")

@@ -120,8 +120,8 @@ def _said(results: Sequence[ImageResult]) -> dict[str, list[ImageResult]]:
     """Return what is to be told of images in a line each; of those of which the same is told, once."""
     said: dict[str, list[ImageResult]] = {}
     for result in results:
-        # The advice is part of a problem.
-        for told in (result.problem,) if result.problem else (result.stopped, result.advice):
+        # A problem includes the hint.
+        for told in (result.problem,) if result.problem else (result.stopped, result.hint):
             if told:
                 said.setdefault(told, []).append(result)
     return said

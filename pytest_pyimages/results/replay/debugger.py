@@ -1,4 +1,4 @@
-"""The host's terminal, as long as a debugger in the one container that runs has it."""
+"""Connect the host's terminal to a debugger in the container."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pytest_pyimages.runs.events import Debugger, Shown
 
 
 class DebuggerTerminal:
-    """Gives the terminal away and takes it back; only used on the main thread.
+    """Attaches and detaches the terminal; only used on the main thread.
 
-    :param send: tells the worker something; raises EngineError once it has gone.
+    :param send: sends a line to the worker; raises EngineError once that has ended.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class DebuggerTerminal:
         self._attached = contextlib.ExitStack()
 
     def take(self, event: Debugger | Shown) -> None:
-        """Show what a debugger writes; begin or end to pass on what is typed."""
+        """Write the debugger's output; begin or end to forward keys."""
         if isinstance(event, Shown):
             self._terminal.show(event.data)
         elif event.on:
@@ -52,18 +52,18 @@ class DebuggerTerminal:
         if self._reporter is not None:
             self._reporter.flush()
         self._attached.enter_context(self._terminal.attached(self._type, self._resize))
-        self._tell(b"attached")
+        self._send_if_running(b"attached")
 
     def close(self) -> None:
-        """Have the terminal as it was. May be called more than once."""
+        """Restore the terminal. May be called more than once."""
         self._attached.close()
 
     def _type(self, keys: bytes) -> None:
         self._send(b"typed " + binascii.b2a_base64(keys, newline=False))
 
     def _resize(self, size: Size) -> None:
-        self._tell(b"size %d %d" % (size["rows"], size["columns"]))
+        self._send_if_running(b"size %d %d" % (size["rows"], size["columns"]))
 
-    def _tell(self, line: bytes) -> None:
-        with contextlib.suppress(EngineError):  # the container has ended, which is told elsewhere
+    def _send_if_running(self, line: bytes) -> None:
+        with contextlib.suppress(EngineError):  # the end of the container is reported elsewhere
             self._send(line)

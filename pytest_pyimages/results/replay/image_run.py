@@ -1,9 +1,11 @@
-"""What is known of one image while its run lasts."""
+"""What replay collects of one image while it runs."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pytest_pyimages.results import outcome
-from pytest_pyimages.results.outcome import ImageResult
+from pytest_pyimages.results.outcome import Failure, ImageResult
 from pytest_pyimages.results.replay.interleaved import Interleaved
 from pytest_pyimages.results.reports import ReportMaker
 from pytest_pyimages.runs.events import (
@@ -11,22 +13,49 @@ from pytest_pyimages.runs.events import (
     Event,
     Failing,
     GaveUp,
+    Hello,
     Internal,
     Interrupted,
     Item,
     Kept,
     Passed,
     Report,
+    Seeded,
     Summary,
+    Warned,
 )
+
+LONGEST_WARNING = 300  # characters
+MOST_WARNINGS = 1000  # different ones of an image that are kept for comparing
+# A test that passed and whose teardown failed has one outcome of each for pytest; the worse one is compared.
+_SEVERITY = {name: rank for rank, name in enumerate(("passed", "skipped", "xfailed", "xpassed", "failed", "error"))}
 
 
 class ImageRun:
-    """Grows with the events of one container; ``Replay`` plays what there is to show."""
+    """Accumulates the events of one container; ``result`` is the value that everybody else reads.
 
-    def __init__(self, result: ImageResult) -> None:
-        self.result = result
-        self.maker = ReportMaker(result.label, allowed_to_fail=result.allowed_to_fail)
+    :param results: the session's, by label; ``result`` is this image's entry.
+    """
+
+    def __init__(self, results: dict[str, ImageResult], label: str) -> None:
+        self._results = results
+        self.label = label
+        self.counts = dict(self.result.counts)
+        self.not_tests: dict[str, int] = {}
+        self.outcomes: dict[str, str] = {}
+        self.warnings: dict[str, int] = {}
+        self.durations: dict[str, float] = {}
+        self.failures: dict[str, Failure] = {}
+        self.result = replace(
+            self.result,
+            counts=self.counts,
+            not_tests=self.not_tests,
+            outcomes=self.outcomes,
+            warnings=self.warnings,
+            durations=self.durations,
+            failures=self.failures,
+        )
+        self.maker = ReportMaker(label, allowed_to_fail=self.result.allowed_to_fail)
         self.items: list[Item] = []
         self.reported: set[str] = set()
         self.started = ""  # node id of the test whose logstart was called
@@ -35,26 +64,68 @@ class ImageRun:
         self.held_since = 0.0
         self.collected = False
         self.unfinished = ""  # line that the suite has printed the start of
-        self.failing: list[str] = []  # what pytest inside keeps as failing
-        self.internal = ""
-        self.interrupted = ""
+        self.failing: list[str] = []  # what pytest in the container keeps as failing
+        self.internal = ""  # its INTERNALERROR
+        self.interrupted = ""  # why it stopped
         self.gave_up = ""  # why xdist did
         self.interleaved: Interleaved | None = None  # where several tests run at once
 
-    def told(self, event: Event) -> None:
-        """Keep what is of use at the end."""
+    @property
+    def result(self) -> ImageResult:
+        """The image's result so far."""
+        return self._results[self.label]
+
+    @result.setter
+    def result(self, result: ImageResult) -> None:
+        self._results[self.label] = result
+
+    def count(self, nodeid: str, category: str) -> None:
+        """Count one report in pytest's own words; "" is a phase that pytest does not count."""
+        if not category:
+            return
+        self.counts[category] = self.counts.get(category, 0) + 1
+        if nodeid and category in _SEVERITY:
+            present = self.outcomes.get(nodeid)
+            if present is None or _SEVERITY[category] > _SEVERITY.get(present, -1):
+                self.outcomes[nodeid] = category
+
+    def count_no_test(self, nodeid: str, category: str) -> None:
+        """Count a report of a file or of the image; every shard has the same."""
+        self.count(nodeid, category)
+        self.not_tests[category] = self.not_tests.get(category, 0) + 1
+
+    def list_missing(self) -> list[str]:
+        """Return the node ids of the tests that were not reported."""
+        return [item.nodeid for item in self.items if item.nodeid not in self.reported]
+
+    def record(self, event: Event) -> None:
+        """Keep what an event adds to the result or to the verdict."""
         if isinstance(event, Failing):
             self.failing += event.nodeids
-        elif isinstance(event, Kept):
-            self.result.kept = outcome.Kept(failed=tuple(self.failing), stepwise=event.stepwise)
-        elif isinstance(event, Summary):
-            self.result.summary = event.text
+        elif isinstance(event, Warned):
+            warning = f"{event.category}: {' '.join(event.text.split())}"[:LONGEST_WARNING]
+            if warning in self.warnings or len(self.warnings) < MOST_WARNINGS:
+                self.warnings[warning] = self.warnings.get(warning, 0) + 1
         elif isinstance(event, Internal):
             self.internal = event.text
         elif isinstance(event, Interrupted):
             self.interrupted = event.text
         elif isinstance(event, GaveUp):
             self.gave_up = event.text
-        elif isinstance(event, Divided) and self.result.shard is not None:
-            index, of = self.result.shard.index, self.result.shard.of
-            self.result.shard = outcome.Shard(index=index, of=of, **event._asdict())
+        else:
+            self._update_result(event)
+
+    def _update_result(self, event: Event) -> None:
+        result = self.result
+        if isinstance(event, Kept):
+            result = replace(result, kept=outcome.Kept(failed=tuple(self.failing), stepwise=event.stepwise))
+        elif isinstance(event, Hello):
+            result = replace(result, python=event.python)
+        elif isinstance(event, Seeded):
+            result = replace(result, seed=event.seed)
+        elif isinstance(event, Summary):
+            result = replace(result, summary=event.text)
+        elif isinstance(event, Divided) and result.shard is not None:
+            shard = outcome.Shard(index=result.shard.index, of=result.shard.of, **event._asdict())
+            result = replace(result, shard=shard)
+        self.result = result

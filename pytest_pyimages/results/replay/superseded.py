@@ -1,29 +1,29 @@
-"""Subtests of an attempt that is made again: pytest-rerunfailures takes them back, so the host does."""
+"""Remove the subtests of an attempt that is repeated: pytest-rerunfailures does so in its own process."""
 
 from __future__ import annotations
 
 import pytest
 
-from pytest_pyimages.results.outcome import ImageResult
+from pytest_pyimages.results.replay.image_run import ImageRun
 from pytest_pyimages.results.reports import ALLOWED, SUBTEST, append_label
 
-# Where the terminal has what pytest-rerunfailures takes out of its statistics, and as what an image counts it.
-_TAKEN_BACK = (("failed", "failed"), (ALLOWED, "failed"), ("subtests passed", "subtests passed"))
+# The reporter's statistics from which pytest-rerunfailures removes them, and the category that an image counts.
+_REMOVED = (("failed", "failed"), (ALLOWED, "failed"), ("subtests passed", "subtests passed"))
 
 
-def remove_subtests(session: pytest.Session, result: ImageResult, nodeid: str) -> None:
-    """Forget how the subtests of a test have come out so far."""
+def remove_subtests(session: pytest.Session, run: ImageRun, nodeid: str) -> None:
+    """Forget the outcomes of a test's subtests so far."""
     terminal = session.config.pluginmanager.getplugin("terminalreporter")
     if terminal is None:
         return
-    shown = append_label(nodeid, result.label)
-    for category, counted in _TAKEN_BACK:
+    labelled = append_label(nodeid, run.label)
+    for category, counted in _REMOVED:
         reports = terminal.stats.get(category, [])
-        left = [report for report in reports if not (getattr(report, SUBTEST, False) and report.nodeid == shown)]
+        left = [report for report in reports if not (getattr(report, SUBTEST, False) and report.nodeid == labelled)]
         number = len(reports) - len(left)
         if not number:
             continue
-        result.counts[counted] -= number
+        run.counts[counted] -= number
         if left:
             terminal.stats[category] = left
         else:
@@ -31,5 +31,5 @@ def remove_subtests(session: pytest.Session, result: ImageResult, nodeid: str) -
         if category == "failed":
             session.testsfailed -= number
         if counted == "failed":
-            result.outcomes.pop(nodeid, None)
-            result.failures.pop(nodeid, None)
+            run.outcomes.pop(nodeid, None)
+            run.failures.pop(nodeid, None)

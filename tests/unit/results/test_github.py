@@ -8,22 +8,20 @@ from typing import Any
 import pytest
 
 from pytest_pyimages.errors import PyimagesError
-from pytest_pyimages.results.outcome import Failure, ImageResult
+from pytest_pyimages.results.outcome import Failure
 from pytest_pyimages.results.output.github import SUMMARY_BYTES, make_workflow_commands, write_summary_file
 from pytest_pyimages.results.output.json_report import make_document
+from tests.support.results import make_run
 
 
 def document(failures: int = 1) -> dict[str, Any]:
-    images = {
-        label: ImageResult(label=label, reference=f"python:{label}", allowed_to_fail=label == "3.15", ended=True)
-        for label in ("3.12", "3.15")
-    }
+    images = {label: make_run(label, allowed_to_fail=label == "3.15", ended=True) for label in ("3.12", "3.15")}
     for image in images.values():
         for number in range(failures):
             nodeid = f"tests/test_a.py::test_{number}[a,b:c]"
             image.count(nodeid, "failed")
             image.failures[nodeid] = Failure(phase="call", message="50% of\nit", text="", line=7)
-    return make_document(images, exit_status=1, started=0, ended=1)
+    return make_document({label: run.result for label, run in images.items()}, exit_status=1, started=0, ended=1)
 
 
 def lines(found: dict[str, Any], **environ: str) -> list[str]:

@@ -25,7 +25,7 @@ def phase(nodeid: str, when: str) -> Report:
 def test_phases_come_together_at_the_last_one() -> None:
     interleaved = Interleaved()
     sent = [("a", "setup"), ("b", "setup"), ("a", "call"), ("b", "teardown"), ("a", "teardown")]
-    shown = [each for nodeid, when in sent for each in interleaved.whole(phase(nodeid, when))]
+    shown = [each for nodeid, when in sent for each in interleaved.add_phase(phase(nodeid, when))]
     assert [(each.nodeid, each.when) for each in shown] == [
         ("b", "setup"),
         ("b", "teardown"),
@@ -33,18 +33,22 @@ def test_phases_come_together_at_the_last_one() -> None:
         ("a", "call"),
         ("a", "teardown"),
     ]
-    assert list(interleaved.rest()) == []
+    assert list(interleaved.take_unfinished()) == []
 
 
 def test_a_crash_is_the_end_of_a_test_and_belongs_to_its_call() -> None:
     interleaved = Interleaved()
-    assert list(interleaved.whole(phase("a", "setup"))) == []
-    assert [each.when for each in interleaved.whole(phase("a", "???"))] == ["setup", "call"]
+    assert list(interleaved.add_phase(phase("a", "setup"))) == []
+    assert [each.when for each in interleaved.add_phase(phase("a", "???"))] == ["setup", "call"]
 
 
 def test_what_has_no_end_comes_at_the_end() -> None:
     interleaved = Interleaved()
     for nodeid, when in (("a", "setup"), ("b", "setup"), ("a", "call")):
-        assert list(interleaved.whole(phase(nodeid, when))) == []
-    assert [(each.nodeid, each.when) for each in interleaved.rest()] == [("a", "setup"), ("a", "call"), ("b", "setup")]
-    assert list(interleaved.rest()) == []
+        assert list(interleaved.add_phase(phase(nodeid, when))) == []
+    assert [(each.nodeid, each.when) for each in interleaved.take_unfinished()] == [
+        ("a", "setup"),
+        ("a", "call"),
+        ("b", "setup"),
+    ]
+    assert list(interleaved.take_unfinished()) == []

@@ -7,7 +7,7 @@ import random
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, cast
 
@@ -27,6 +27,7 @@ from pytest_pyimages.results.output.live import (
     make_stages,
 )
 from pytest_pyimages.results.output.screen import Screen
+from tests.support.results import make_result, make_run
 
 COLUMNS, LINES = 40, 12
 
@@ -241,17 +242,21 @@ def test_a_window_made_smaller_keeps_the_text(tty: Tty, screen: Screen, monkeypa
 
 def image(label: str, collected: int = 0, *, allowed: bool = False, **counts: int) -> Row:
     """Return the row of an image whose tests have come out as counted so far."""
-    result = ImageResult(label=label, reference=f"python:{label}", allowed_to_fail=allowed, collected=collected)
+    run = make_run(label, allowed_to_fail=allowed, collected=collected)
     numbers = count()
     for category, number in counts.items():
         for _ in range(number):
-            result.count(f"test_{next(numbers)}", category)
-    return Row(result=result, since=0.0, stage="starting")
+            run.count(f"test_{next(numbers)}", category)
+    return row_of(run.result)
+
+
+def row_of(result: ImageResult) -> Row:
+    return Row(results={result.label: result}, name=result.label, since=0.0, stage="starting")
 
 
 def ended(row: Row, *, problem: str = "", stopped: str = "") -> Row:
-    row.result.ended, row.result.problem, row.result.stopped, row.result.run_seconds = True, problem, stopped, 6.14
-    return row
+    result = replace(row.result, ended=True, problem=problem, stopped=stopped, run_seconds=6.14)
+    return replace(row, results={row.name: result})
 
 
 def drawn(*rows: Row, columns: int = 80, lines: int = 20, encoding: str = "utf-8") -> list[str]:
@@ -328,9 +333,8 @@ def test_rows(row: Row, line: str) -> None:
 
 
 def test_tests_that_were_never_run_do_not_fill_the_bar() -> None:
-    row = ended(image("3.12", 4, passed=1))
-    row.result.outcomes |= dict.fromkeys(("test_x", "test_y", "test_z"), NOT_RUN)
-    assert "1/4" in drawn(row)[0]
+    result = make_result("3.12", {"a": "passed", "x": NOT_RUN, "y": NOT_RUN, "z": NOT_RUN}, collected=4)
+    assert "1/4" in drawn(ended(row_of(result)))[0]
 
 
 @pytest.mark.parametrize("columns", [20, 40, 41, 47, 52, 60, 80, 200])
@@ -387,12 +391,13 @@ class Clock:
 
 def live(tty: Tty, *rows: Row) -> tuple[LiveStages, Clock]:
     clock = Clock()
-    return LiveStages(Reporter.on(tty), {row.result.label: row.result for row in rows}, clock=clock), clock
+    return LiveStages(Reporter.on(tty), {row.name: row.result for row in rows}, clock=clock), clock
 
 
 def test_an_image_from_its_queue_to_its_end(tty: Tty) -> None:
-    row = image("3.12")
-    shown, clock = live(tty, row)
+    results = {"3.12": make_result()}
+    clock = Clock()
+    shown = LiveStages(Reporter.on(tty), results, clock=clock)
     seen = []
 
     def look(seconds: float) -> None:
@@ -410,10 +415,9 @@ def test_an_image_from_its_queue_to_its_end(tty: Tty) -> None:
     look(1)
     shown.runs("3.12")
     look(1)
-    row.result.collected = 2
-    row.result.count("test_a", "passed")
+    results["3.12"] = make_result("3.12", {"test_a": "passed"}, collected=2)
     look(1)
-    row.result.ended, row.result.run_seconds = True, 2.5
+    results["3.12"] = replace(results["3.12"], ended=True, run_seconds=2.5)
     look(1)
     shown.close()
     assert seen == [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,28 @@ from pytest_pyimages.results.outcome import Failure, ImageResult, Shard, exit_st
 from pytest_pyimages.results.output.json_reading import JobReport, read_report
 from pytest_pyimages.results.output.json_report import make_document
 from pytest_pyimages.results.output.merging import Merged, merge_reports
+from pytest_pyimages.results.replay.image_run import ImageRun
+from tests.support.results import make_run
 
 DIGEST, DURATIONS = "d" * 64, "e" * 64
 Outcomes = dict[str, str]
 
 
+def begin(label: str = "3.12", shard: Shard | None = None) -> ImageRun:
+    """Return an image without tests."""
+    fields = {"digest": f"sha256:{label}", "python": f"{label}.1", "cached": True, "run_seconds": 2.5}
+    return make_run(label, ended=True, shard=shard, **fields)
+
+
 def image(label: str = "3.12", *, shard: Shard | None = None, **outcomes: str) -> ImageResult:
     """Return an image whose tests are those of a file ``t.py``."""
-    made = ImageResult(label=label, reference=f"python:{label}", allowed_to_fail=False, ended=True, shard=shard)
-    made.digest, made.python, made.cached, made.run_seconds = f"sha256:{label}", f"{label}.1", True, 2.5
+    made = begin(label, shard)
     for name, outcome in outcomes.items():
         made.count(f"t.py::{name}", outcome)
         made.durations[f"t.py::{name}"] = 0.25
         if outcome == "failed":
             made.failures[f"t.py::{name}"] = Failure(phase="call", message="why", text="E   why", line=3)
-    made.exit_status = 1 if made.counts["failed"] else 0 if outcomes or shard else 5
-    return made
+    return replace(made.result, exit_status=1 if made.counts["failed"] else 0 if outcomes or shard else 5)
 
 
 def shard(index: int, of: int = 3, tests: int = 2, *, collected: int = 6, **other: str) -> Shard:
@@ -76,18 +83,24 @@ def test_what_was_read_is_what_was_written(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     images = []
     for label in ("3.12", "3.14-slim", "3.15-rc")[: chance.randint(1, 3)]:
-        one = image(label)
+        one = begin(label)
         for number in range(9):
             one.count(f"t.py::{number}", chance.choice(["passed", "failed", "skipped", "error", "odd"]))
-        one.allowed_to_fail = chance.random() < 0.3
-        one.problem = chance.choice(["", "worker died of SIGSEGV in t.py::test_1"])
-        one.ended = bool(one.problem) or chance.random() < 0.7
-        one.exit_status = chance.choice([0, 1, 2, 3, 4, 5, 42]) if one.ended else None
+        allowed, problem = chance.random() < 0.3, chance.choice(["", "worker died of SIGSEGV in t.py::test_1"])
+        ended = bool(problem) or chance.random() < 0.7
         one.outcomes["t.py::0"] = "not run"
         one.durations["t.py::0"] = 0.25
         one.failures["t.py::0"] = Failure(phase="setup", message="why", text="E   why", sections=(("out", "a\tb"),))
-        one.shard = chance.choice([None, shard(2), Shard(index=1, of=1)])
-        images.append(one)
+        images.append(
+            replace(
+                one.result,
+                allowed_to_fail=allowed,
+                problem=problem,
+                ended=ended,
+                exit_status=chance.choice([0, 1, 2, 3, 4, 5, 42]) if ended else None,
+                shard=chance.choice([None, shard(2), Shard(index=1, of=1)]),
+            )
+        )
     written = document(*images)
     results = jobs(tmp_path, written)[0].results
     assert make_document(results, exit_status=written["exit_status"], started=100.0, ended=105.0) == written
@@ -106,8 +119,7 @@ def test_shards_are_one_image(tmp_path: Path) -> None:
     parts[2]["images"][0]["run_seconds"] = 7.0
     whole = of(tmp_path, *reversed(parts))
     expected = image(a="passed", b="skipped", c="failed", d="passed", e="passed", f="xfailed")
-    expected.run_seconds = 7.0
-    assert as_one(whole) == document(expected)
+    assert as_one(whole) == document(replace(expected, run_seconds=7.0))
     assert whole.results["3.12"].shard is None
 
 
@@ -115,12 +127,11 @@ def test_what_is_no_test_counts_once(tmp_path: Path) -> None:
     """Files that are skipped, or cannot be collected, are so in every shard."""
     found = []
     for index in (1, 2):
-        one = image(shard=shard(index, 2, tests=1, collected=2))
+        one = begin(shard=shard(index, 2, tests=1, collected=2))
         one.count(f"t.py::{index}", "passed")
         one.count_no_test("", "skipped")
         one.count_no_test("broken.py", "error")
-        one.exit_status = 1
-        found.append(document(one))
+        found.append(document(replace(one.result, exit_status=1)))
     whole = of(tmp_path, *found)
     counts = whole.results["3.12"].counts
     assert (counts["passed"], counts["skipped"], counts["error"]) == (2, 1, 1)
@@ -154,12 +165,12 @@ def test_a_result_that_is_not_in_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("documents", "problem"),
     [
-        (without(1), "shard 2/3 is missing: 4 of 6 tests are here"),
-        (without(0)[1:], "shard 1/3, 2/3 are missing: 2 of 6 tests are here"),
-        (changed(1, of=4), "shards of 3 and of 4 are not of one run"),
-        (changed(1, collected=7), "the shards were not made of the same tests (6 and 7 tests)"),
-        (changed(1, digest="f" * 64), "the shards were not made of the same tests (6 tests, not the same)"),
-        (changed(1, durations="f" * 64), "the shards were made by different recorded durations: give all jobs the *"),
+        (without(1), "shard 2/3 is missing: found 4 of 6 tests"),
+        (without(0)[1:], "shard 1/3, 2/3 are missing: found 2 of 6 tests"),
+        (changed(1, of=4), "shards of 3 and of 4 are from different runs"),
+        (changed(1, collected=7), "the shards were made from different tests (6 and 7 tests)"),
+        (changed(1, digest="f" * 64), "the shards were made from different tests (6 tests each)"),
+        (changed(1, durations="f" * 64), "the shards were made with different recorded durations: use the *"),
         (changed(0, tests=1), "1 of 6 tests has no result"),
         (changed(2, collected=None, digest=""), "shard 3/3 never collected its tests"),
     ],
@@ -183,12 +194,11 @@ def test_what_is_missing_is_never_green(
 
 def test_missing_shards_are_not_all_named(tmp_path: Path) -> None:
     problem = of(tmp_path, document(image(shard=shard(7, 9), a="passed"))).results["3.12"].problem
-    assert problem == "shard 1/9, 2/9, 3/9, 4/9, 5/9 and 3 more are missing: 2 of 6 tests are here"
+    assert problem == "shard 1/9, 2/9, 3/9, 4/9, 5/9 and 3 more are missing: found 2 of 6 tests"
 
 
 def test_a_shard_that_was_not_tested_to_its_end(tmp_path: Path) -> None:
-    two = image(shard=Shard(index=2, of=3))
-    two.problem, two.exit_status = "not installable: no compiler", None
+    two = replace(image(shard=Shard(index=2, of=3)), problem="not installable: no compiler", exit_status=None)
     whole = of(tmp_path, *shards(two=two))
     assert (whole.exit_status, whole.results["3.12"].problem) == (1, "shard 2/3: not installable: no compiler")
     assert whole.results["3.12"].exit_status is None
@@ -198,8 +208,7 @@ def test_what_is_wrong_everywhere_is_told_once(tmp_path: Path) -> None:
     found = []
     for index in (1, 2):
         one = image(shard=Shard(index=index, of=2))
-        one.problem, one.exit_status = "no such tag", None
-        found.append(document(one))
+        found.append(document(replace(one, problem="no such tag", exit_status=None)))
     assert of(tmp_path, *found).results["3.12"].problem == "no such tag"
 
 
@@ -208,8 +217,8 @@ def test_a_test_in_two_files_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         of(tmp_path, one, two)
     told = f"t.py::b on 3.12 is in both {tmp_path}/1.json and {tmp_path}/2.json"
-    assert str(caught.value) == f"{told} · name the files of one run only"
-    with pytest.raises(ConfigurationError, match="all shards need the same tests and the same recorded durations"):
+    assert str(caught.value) == f"{told} · merge the files of a single run"
+    with pytest.raises(ConfigurationError, match="all shards must have the same tests, and the same "):
         of(tmp_path, document(image(shard=shard(1), a="passed")), document(image(shard=shard(2), a="passed")))
 
 
@@ -221,10 +230,10 @@ def test_parts_that_somebody_has_chosen_are_one_image(tmp_path: Path) -> None:
 def test_the_same_file_twice_counts_once(tmp_path: Path) -> None:
     one = document(image(a="passed"))
     whole = of(tmp_path, one, one)
-    assert whole.notes == (f"{tmp_path}/2.json has the same content as {tmp_path}/1.json, and is counted once",)
+    assert whole.notes == (f"{tmp_path}/2.json has the same content as {tmp_path}/1.json; it is counted once",)
     assert whole.results["3.12"].counts["passed"] == 1
     (job,) = jobs(tmp_path, one)
-    assert merge_reports([job, job]).notes == (f"{tmp_path}/1.json was named twice, and is counted once",)
+    assert merge_reports([job, job]).notes == (f"{tmp_path}/1.json was named twice; it is counted once",)
 
 
 def test_a_label_of_two_images(tmp_path: Path) -> None:
@@ -246,26 +255,23 @@ def test_the_worst_exit_status_of_the_jobs(tmp_path: Path, statuses: tuple[int, 
     found = []
     for number, status in enumerate(statuses):
         one = image(f"3.{number}") if status == 5 else image(f"3.{number}", a="passed")
-        one.exit_status = 5 if status == 5 else 0
-        found.append(document(one, status=status))
+        found.append(document(replace(one, exit_status=5 if status == 5 else 0), status=status))
     assert of(tmp_path, *found).exit_status == expected
 
 
 def test_an_image_alone_without_tests_is_red_where_others_have_some(tmp_path: Path) -> None:
     """Its own job was; in a job with others somebody has selected tests of those."""
     whole = of(tmp_path, document(image()), document(image("3.14", a="passed")))
-    assert whole.results["3.12"].problem.startswith("nothing was collected, and 3.14 has 1 test ")
+    assert whole.results["3.12"].problem.startswith("no tests were collected, but 3.14 has 1 test ")
     assert whole.exit_status == 1
     chosen = of(tmp_path, document(image(), image("3.13", b="passed")), document(image("3.14", a="passed")))
     assert (chosen.results["3.12"].problem, chosen.exit_status) == ("", 0)
 
 
 def test_failures_are_red_whatever_a_job_said(tmp_path: Path) -> None:
-    one = image(a="failed")
-    one.exit_status = 0
+    one = replace(image(a="failed"), exit_status=0)
     assert of(tmp_path, document(one, status=0)).exit_status == 1
-    allowed = image(a="failed")
-    allowed.allowed_to_fail = True
+    allowed = replace(image(a="failed"), allowed_to_fail=True)
     assert of(tmp_path, document(allowed)).exit_status == 0
 
 
@@ -305,7 +311,7 @@ def of_test(**fields: Any) -> bytes:
         (broken(images=[]), "report: tests[0].outcomes.3.12: wrong"),
         (broken(images={}), "report: images: wrong"),
         (broken(images=[1]), "report: images[0]: wrong"),
-        (broken(images=document(image())["images"] * 2), "report: images: a label is there twice"),
+        (broken(images=document(image())["images"] * 2), "report: images: a label is used twice"),
         (broken(tests=document(image(a="passed"))["tests"] * 2), "report: tests[1].nodeid: wrong"),
         (of_image(label="3.12\x1b[2J"), "report: images[0].label: wrong"),
         (of_image(label=""), "report: images[0].label: wrong"),

@@ -108,8 +108,8 @@ def make_hint(
     labels = ["3.14"] if overridden else []
     missing = MissingModules({"3.14": find_project(root, ini=dict(ini))}, ini_file, source=root, overridden=labels)
     for name in names:
-        missing.look("3.14", collection_error(name))
-        missing.look("3.14", "E   ValueError: something else")
+        missing.record_error("3.14", collection_error(name))
+        missing.record_error("3.14", "E   ValueError: something else")
     return missing.make_hint("3.14", python=python)
 
 
@@ -142,25 +142,25 @@ EXTRA = setuptools_project('[project.optional-dependencies]\ntest = ["pytest"]')
         pytest.param(
             {"pyproject.toml": ""},
             ["google"],
-            f'no module named "google" · add the distribution that has it in {TOML}: py_images_install = ["..."]',
+            f'no module named "google" · add the distribution that provides it in {TOML}: py_images_install = ["..."]',
             id="a name that tells nothing",
         ),
         pytest.param(
             {"pyproject.toml": ""},
             ["imp"],
-            'no module named "imp" · the standard library has none since Python 3.12',
+            'no module named "imp" · removed from the standard library in Python 3.12',
             id="removed from the standard library",
         ),
         pytest.param(
             {"pyproject.toml": ""},
             ["tkinter"],
-            'no module named "tkinter" · it is not in this Python (3.14.0)',
+            'no module named "tkinter" · not in this Python (3.14.0)',
             id="left out of this Python",
         ),
         pytest.param(
             {"requirements.txt": "pytest\n", "pyproject.toml": setuptools_project(dependencies='["requests"]')},
             ["requests.nothing"],
-            'no module named "requests.nothing" · requests is installed, and does not have it here',
+            'no module named "requests.nothing" · requests is installed, but does not provide it on this image',
             id="a part of something that is installed",
         ),
         pytest.param(
@@ -232,7 +232,7 @@ def test_the_line_of_an_ini_file_means_what_is_chosen(tmp_path: Path, install: l
     }
     write_tree(tmp_path, files)
     project = find_project(tmp_path, ini={"py_images_install": install})
-    line = IniFile(ini={}, inipath=tmp_path / "pytest.ini", rootdir=tmp_path).assignment("key", project.install)
+    line = IniFile(ini={}, inipath=tmp_path / "pytest.ini", rootdir=tmp_path).format_assignment("key", project.install)
     again = find_project(tmp_path, ini={"py_images_install": line.removeprefix("key = ")})
     assert install_entries({"py_images_install": install}) == project.install
     assert again.requirements == project.requirements
@@ -247,35 +247,34 @@ def test_the_line_of_an_ini_file_means_what_is_chosen(tmp_path: Path, install: l
         pytest.param(
             {"src/shop/__init__.py": "", "pyproject.toml": ""},
             "shop",
-            'no module named "shop", which is in src: the project\'s files declare no package'
+            'no module named "shop", which is in src: the project defines no package'
             f' · add it in {TOML}: pythonpath = ["src"]',
             id="not installed",
         ),
         pytest.param(
             {"tests/support.py": "", "shop/__init__.py": "", "pyproject.toml": setuptools_project()},
             "support",
-            'no module named "support", which is in tests: no installed package has it'
+            'no module named "support", which is in tests: no installed package contains it'
             f' · add it in {TOML}: pythonpath = ["tests"]',
             id="beside the package",
         ),
         pytest.param(
             {"tools/one.py": "", "pyproject.toml": ""},
             "tools.one",
-            'no module named "tools.one", which is in the folder of the configuration: the project\'s files declare no'
+            'no module named "tools.one", which is in the folder of the configuration file: the project defines no'
             f' package · add it in {TOML}: pythonpath = ["."]',
             id="a package without __init__.py",
         ),
         pytest.param(
             {"src/shop/__init__.py": "", "pyproject.toml": setuptools_project()},
             "shop._version",
-            'no module named "shop._version" · src/shop has no such file: something has to make it first, such as'
-            " py_images_setup",
+            'no module named "shop._version" · src/shop has no such file; if it is generated, do so in py_images_setup',
             id="made by a build",
         ),
         pytest.param(
             {"services/web/src/shop.py": "", "services/src/other.py": "", "pyproject.toml": ""},
             "other",
-            'no module named "other", which is in services/src: the project\'s files declare no package'
+            'no module named "other", which is in services/src: the project defines no package'
             f' · add it in {TOML}: pythonpath = ["services/src"]',
             id="further down",
         ),
@@ -300,7 +299,7 @@ def test_a_link_to_where_containers_do_not_see(tmp_path: Path) -> None:
     project = tmp_path / "project"
     (project / "shared.py").symlink_to("../shared.py")
     assert make_hint(project, "shared") == (
-        f'no module named "shared" · shared.py is a link to {tmp_path}/shared.py, and containers see {project} only'
+        f'no module named "shared" · shared.py is a link to {tmp_path}/shared.py, but containers only see {project}'
     )
 
 
@@ -310,6 +309,6 @@ def test_nothing_is_said_of_images_that_missed_nothing(tmp_path: Path) -> None:
         IniFile(ini={}, inipath=None, rootdir=tmp_path),
         source=tmp_path,
     )
-    missing.look("3.14", collection_error("requests"))
+    missing.record_error("3.14", collection_error("requests"))
     assert missing.make_hint("3.12", python="") == ""
     assert missing.make_hint("3.14", python="") == ""

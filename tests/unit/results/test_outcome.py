@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_pyimages.results.comparison import (
@@ -12,22 +14,15 @@ from pytest_pyimages.results.comparison import (
     group_by_pattern,
     make_columns,
 )
-from pytest_pyimages.results.outcome import (
-    NOT_RUN,
-    ImageResult,
-    exit_status,
-)
+from pytest_pyimages.results.outcome import NOT_RUN, ImageResult, exit_status
+from tests.support.results import make_result, make_run
 
 
 def result(
     label: str, status: int | None = 0, *, allowed: bool = False, problem: str = "", **outcomes: str
 ) -> ImageResult:
-    made = ImageResult(label=label, reference=f"python:{label}", allowed_to_fail=allowed, problem=problem)
-    made.exit_status = status
-    made.ended = True
-    for name, outcome in outcomes.items():
-        made.count(name, outcome)
-    return made
+    fields = {"allowed_to_fail": allowed, "problem": problem, "exit_status": status, "ended": True}
+    return make_result(label, outcomes, python=f"{label}.1", **fields)
 
 
 def folded(*results: ImageResult) -> int:
@@ -77,7 +72,7 @@ def test_nothing_collected_anywhere_is_no_success_where_all_may_fail() -> None:
 
 
 def test_worst_outcome_of_a_test_is_compared() -> None:
-    one = result("3.12")
+    one = make_run()
     one.count("a", "passed")
     one.count("a", "error")
     one.count("a", "")
@@ -92,8 +87,6 @@ def test_differences_are_grouped_by_pattern() -> None:
         "3.14": result("3.14", a="passed", b="failed", c="passed", d="failed", e="passed"),
         "3.99": result("3.99", None, problem="no such image"),
     }
-    for label, one in results.items():
-        one.python = f"{label}.1"
     found = find_differences(results)
     columns = make_columns(results)
     assert [column.label for column in columns] == ["3.12", "3.13", "3.14"]
@@ -150,14 +143,14 @@ def test_nothing_differs_when_all_agree() -> None:
 
 
 def test_an_image_that_was_stopped_before_its_first_test_has_no_column() -> None:
-    stopped = result("3.14", None, a="passed", b="passed")
-    stopped.outcomes.update(dict.fromkeys("ab", NOT_RUN))
-    stopped.ended = False
-    images = {one.label: one for one in (result("3.12", a="failed", b="passed"), stopped)}
+    run = make_run("3.14")
+    run.outcomes.update(dict.fromkeys("ab", NOT_RUN))
+    images = {"3.12": result("3.12", a="failed", b="passed"), "3.14": run.result}
     assert [column.label for column in make_columns(images)] == ["3.12"]
-    stopped.outcomes["a"] = "passed"
+    run.outcomes["a"] = "passed"
     assert [column.label for column in make_columns(images)] == ["3.12", "3.14"]
     assert [difference.nodeid for difference in find_differences(images)] == ["a"], "what it did not come to is none"
-    assert stopped.not_run == 1
-    stopped.outcomes["a"], stopped.ended, stopped.problem = NOT_RUN, True, "worker died"
+    assert run.result.not_run == 1
+    run.outcomes["a"] = NOT_RUN
+    images["3.14"] = replace(run.result, ended=True, problem="worker died")
     assert len(make_columns(images)) == 2, "it died: that is another matter"

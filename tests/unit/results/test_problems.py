@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_pyimages.results.outcome import ImageResult
 from pytest_pyimages.results.problems import describe_problem, describe_usage_error, parse_unknown_options
 from pytest_pyimages.runs.run import RunEnd
 
@@ -32,24 +31,24 @@ CONFTEST = "ImportError while loading conftest '/src/t/conftest.py'.\nt/conftest
         ),
         pytest.param(
             f"{CONFTEST}E   UserWarning: it is old.\nE   Refrain from it\n",
-            "pytest inside: ImportError while loading conftest 't/conftest.py': UserWarning: it is old.",
+            "pytest in the container: ImportError while loading conftest 't/conftest.py': UserWarning: it is old.",
             True,
             id="conftest",
         ),
         pytest.param(
             f'{CONFTEST}E     File "/src/t/conftest.py", line 1\nE       a b\nE   SyntaxError: invalid syntax\n',
-            "pytest inside: ImportError while loading conftest 't/conftest.py': SyntaxError: invalid syntax",
+            "pytest in the container: ImportError while loading conftest 't/conftest.py': SyntaxError: invalid syntax",
             True,
             id="syntax of a conftest",
         ),
         pytest.param(
             f"{CONFTEST}E   ModuleNotFoundError: No module named 'six'\n",
-            "pytest inside: ImportError while loading conftest 't/conftest.py'.",
+            "pytest in the container: ImportError while loading conftest 't/conftest.py'.",
             True,
             id="module that a conftest misses",
         ),
-        pytest.param("ERROR: it is wrong\nand more", "pytest inside: it is wrong", True, id="of a plugin"),
-        pytest.param("", "pytest inside: usage error", False, id="nothing"),
+        pytest.param("ERROR: it is wrong\nand more", "pytest in the container: it is wrong", True, id="of a plugin"),
+        pytest.param("", "pytest in the container: usage error", False, id="nothing"),
     ],
 )
 def test_usage_problem(stderr: str, problem: str, shows_more: bool) -> None:
@@ -75,13 +74,12 @@ def test_unknown_options(problem: str, expected: tuple[str, ...]) -> None:
     [
         (1, "xdist: maximum crashed workers reached: 4", 0, "xdist: maximum crashed workers reached: 4"),
         (0, "xdist: maximum crashed workers reached: 4", 3, "xdist: maximum crashed workers reached: 4"),
-        (0, "", 3, "pytest inside ended with exit status 0 although not all tests were run"),
+        (0, "", 3, "pytest in the container exited with status 0, but not all tests were run"),
         (0, "", 0, ""),
         (5, "", 0, ""),
     ],
 )
 def test_what_xdist_has_not_run(status: int, gave_up: str, left: int, expected: str) -> None:
-    result = ImageResult(label="3.12", reference="python:3.12", allowed_to_fail=False)
-    result.counts["failed"] = 1
-    problem, _ = describe_problem(result, RunEnd(status=status), internal="", rootdir="/", gave_up=gave_up, left=left)
+    counts = {"failed": 1, "error": 0}
+    problem, _ = describe_problem(counts, RunEnd(status=status), internal="", rootdir="/", gave_up=gave_up, left=left)
     assert problem == expected

@@ -6,15 +6,16 @@ import pytest
 
 from pytest_pyimages.results.outcome import ImageResult
 from pytest_pyimages.results.regressions import format_new_warnings, format_regressions
+from tests.support.results import make_result, make_run
 
 
 def image(label: str, python: str = "", warnings: tuple[str, ...] = (), **tests: tuple[str, float]) -> ImageResult:
-    made = ImageResult(label=label, reference=f"python:{label}", allowed_to_fail=False, python=python or f"{label}.1")
-    made.warnings = dict.fromkeys(warnings, 1)
+    made = make_run(label, python=python or f"{label}.1")
+    made.warnings.update(dict.fromkeys(warnings, 1))
     for name, (outcome, seconds) in tests.items():
         made.count(name, outcome)
         made.durations[name] = seconds
-    return made
+    return made.result
 
 
 def as_results(*images: ImageResult) -> dict[str, ImageResult]:
@@ -47,11 +48,11 @@ def test_nothing_is_worse() -> None:
     assert list(format_regressions(same, "3.12")) == ["nothing is worse than on 3.12"]
 
 
+COMPARED = (("3.12", "passed"), ("3.14", "failed"))
+
+
 def test_many_are_counted() -> None:
-    base, new = image("3.12"), image("3.14")
-    for number in range(15):
-        base.count(f"t{number}", "passed")
-        new.count(f"t{number}", "failed")
+    base, new = (make_result(label, {f"t{number}": outcome for number in range(15)}) for label, outcome in COMPARED)
     lines = list(format_regressions(as_results(base, new), "3.12"))
     assert (len(lines), lines[0], lines[-1]) == (12, "3.14 against 3.12: 15 newly failing", "  … and 5 more")
 

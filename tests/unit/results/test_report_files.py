@@ -14,19 +14,19 @@ from typing import Any
 import jsonschema
 import pytest
 
-from pytest_pyimages.results.outcome import Failure, ImageResult
+from pytest_pyimages.results.outcome import Failure
 from pytest_pyimages.results.output.html_report import render_html
 from pytest_pyimages.results.output.json_report import make_document, render_json
 from pytest_pyimages.results.output.markdown_report import render_markdown
 from pytest_pyimages.results.output.report_files import write_reports
+from tests.support.results import make_result, make_run
 
 HOSTILE = "</script><img src=x onerror=alert(1)>|`*[a](b) \u2028\u202e<!--DATA-->"
 
 
 def document() -> dict[str, Any]:
-    old = ImageResult(label="3.12", reference="python:3.12", allowed_to_fail=False, ended=True, exit_status=0)
-    new = ImageResult(label="3.14", reference="python:3.14", allowed_to_fail=True, ended=True, exit_status=1)
-    new.problem = HOSTILE
+    old = make_run("3.12", ended=True, exit_status=0)
+    new = make_run("3.14", allowed_to_fail=True, ended=True, exit_status=1, problem=HOSTILE)
     for image, outcome in ((old, "passed"), (new, "failed")):
         image.count("test_a.py::test_same", "passed")
         image.count(f"test_a.py::test_x[{HOSTILE}]", outcome)
@@ -34,7 +34,9 @@ def document() -> dict[str, Any]:
     new.failures[f"test_a.py::test_x[{HOSTILE}]"] = Failure(
         phase="call", message=HOSTILE, text=f"E   {HOSTILE}", sections=(("stdout", HOSTILE),)
     )
-    return make_document({"3.12": old, "3.14": new}, exit_status=1, started=1_800_000_000.0, ended=1_800_000_002.5)
+    return make_document(
+        {"3.12": old.result, "3.14": new.result}, exit_status=1, started=1_800_000_000.0, ended=1_800_000_002.5
+    )
 
 
 def schema() -> Mapping[str, Any]:
@@ -98,8 +100,7 @@ def test_markdown() -> None:
 
 
 def test_all_agree_in_markdown() -> None:
-    image = ImageResult(label="3.12", reference="python:3.12", allowed_to_fail=False, ended=True, exit_status=0)
-    image.count("test_a", "passed")
+    image = make_result("3.12", {"test_a": "passed"}, ended=True, exit_status=0)
     found = make_document({"3.12": image, "3.13": image}, exit_status=0, started=0, ended=1)
     found["images"][1]["label"] = "3.13"
     assert "All 1 tests agree on 2 images." in render_markdown(found)

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from pytest_pyimages.results.outcome import NOT_RUN, ImageResult, Shard
 from pytest_pyimages.results.output.rows import format_image_lines, remark, summarize_images
 from pytest_pyimages.results.output.terminal import append_cause, image_table, write_summary
+from tests.support.results import make_result
 
 LABELS = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.14-slim", "3.15-rc")
 LONG = "tests/test_representation.py::test_repr_is_stable_across_versions"
 
 
 def result(label: str, *, allowed: bool = False, **outcomes: str) -> ImageResult:
-    made = ImageResult(label=label, reference=f"python:{label}", allowed_to_fail=allowed, python="3.14.4", ended=True)
-    made.exit_status = int("failed" in outcomes.values())
-    for name, outcome in outcomes.items():
-        made.count({"long": LONG}.get(name, name), outcome)
-    return made
+    by_nodeid = {{"long": LONG}.get(name, name): outcome for name, outcome in outcomes.items()}
+    status = int("failed" in outcomes.values())
+    return make_result(label, by_nodeid, allowed_to_fail=allowed, python="3.14.4", ended=True, exit_status=status)
 
 
 def summary(results: Sequence[ImageResult], width: int, *options: str) -> list[str]:
@@ -84,14 +84,13 @@ def test_a_long_remark_needs_no_room() -> None:
 
 
 def test_an_image_whose_tests_were_only_collected_has_passed_nothing() -> None:
-    image = result("3.15-rc", allowed=True)
-    image.collected = 9
+    image = replace(result("3.15-rc", allowed=True), collected=9)
     assert remark(image) == ""
 
 
 def test_a_shard_that_passes_says_nothing_of_its_image() -> None:
-    image = result("3.15-rc", t="passed", allowed=True)
-    image.shard = Shard(index=1, of=3, collected=9, tests=1)
+    shard = Shard(index=1, of=3, collected=9, tests=1)
+    image = replace(result("3.15-rc", t="passed", allowed=True), shard=shard)
     assert remark(image) == "shard 1/3: 1 of 9 tests"
 
 
@@ -104,9 +103,8 @@ def test_a_short_id_needs_little_room() -> None:
 def test_a_long_id_stays_in_one_piece() -> None:
     """An id is there to be copied; the columns stand below it."""
     name = "tests/test_x.py::test_x[" + "x" * 200 + " y-z]"
-    images = [result("3.12", t="passed"), result("3.13", t="failed"), result("3.14-slim", t="failed")]
-    for image, outcome in zip(images, ("passed", "failed", "skipped"), strict=True):
-        image.count(name, outcome)
+    others = {"3.12": ("passed", "passed"), "3.13": ("failed", "failed"), "3.14-slim": ("failed", "skipped")}
+    images = [make_result(label, {"t": short, name: long}, ended=True) for label, (short, long) in others.items()]
     lines = summary(images, 80)
     place = lines.index(f"   {name}")
     head = next(line for line in lines if line.startswith(" differs"))
@@ -121,10 +119,10 @@ def test_a_long_id_stays_in_one_piece() -> None:
 @pytest.mark.parametrize("width", [50, 150])
 def test_many_differences_are_cut_and_v_shows_all(width: int) -> None:
     names = [f"tests/test_many.py::test_{number:03}" for number in range(200)]
-    images = [result("3.12"), result("3.13")]
-    for name in names:
-        images[0].count(name, "passed")
-        images[1].count(name, "failed")
+    images = [
+        make_result(label, dict.fromkeys(names, outcome), ended=True)
+        for label, outcome in (("3.12", "passed"), ("3.13", "failed"))
+    ]
     lines = summary(images, width)
     assert [name for name in names if any(name in line for line in lines)] == names[:20]
     assert "   … and 180 more; -v shows all" in lines
@@ -180,21 +178,18 @@ def test_all_in_one_line(results: list[ImageResult], expected: str) -> None:
 
 @pytest.mark.parametrize(("problem", "expected"), [("", "interrupted · 2 not run"), ("worker died", "see below")])
 def test_what_was_not_run_is_told_once(problem: str, expected: str) -> None:
-    image = result("3.12", a="passed")
-    image.outcomes.update(dict.fromkeys("bc", NOT_RUN))
-    image.exit_status, image.ended, image.problem = None, bool(problem), problem
+    outcomes = {"a": "passed", "b": NOT_RUN, "c": NOT_RUN}
+    image = make_result("3.12", outcomes, ended=bool(problem), problem=problem)
     assert remark(image) == expected
 
 
 def test_what_was_only_collected() -> None:
-    image = result("3.12", t_file="error")
-    image.collected = 7
+    image = replace(result("3.12", t_file="error"), collected=7)
     lines = list(format_image_lines([image], collect_only=True))
     assert lines[0] == "3.12 (3.14.4): 7 collected, 1 error"
     assert [column.header for column in image_table([image], collect_only=True).columns][2:4] == ["tests", "error"]
 
 
 def test_what_collected_nothing_does_not_pass() -> None:
-    nothing = result("3.15-rc", allowed=True)
-    nothing.exit_status = int(pytest.ExitCode.NO_TESTS_COLLECTED)
+    nothing = replace(result("3.15-rc", allowed=True), exit_status=int(pytest.ExitCode.NO_TESTS_COLLECTED))
     assert remark(nothing) == "nothing collected"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,9 +37,15 @@ def memory(cache: Cache | None, typed: str = "") -> LastFailed:
 
 
 def result(label: str = "3.14", *, problem: str = "", kept: Kept | None = None, **outcomes: str) -> ImageResult:
-    found = ImageResult(label=label, reference=f"python:{label}", allowed_to_fail=False, problem=problem, kept=kept)
-    found.outcomes.update({f"t.py::{name}": outcome for name, outcome in outcomes.items()})
-    return found
+    by_nodeid = {f"t.py::{name}": outcome for name, outcome in outcomes.items()}
+    return ImageResult(
+        label=label,
+        reference=f"python:{label}",
+        allowed_to_fail=False,
+        problem=problem,
+        kept=kept,
+        outcomes=by_nodeid,
+    )
 
 
 def kept(*failed: str, stepwise: object = None) -> Kept:
@@ -135,7 +142,7 @@ def test_an_image_that_did_not_come_to_say() -> None:
     before = {"t.py::a": True, "t.py::b": True, "t.py::c": True, "u.py": True}
     cache = Cache(lastfailed={"3.14": before})
     died = result(problem="worker died", a="passed", b=NOT_RUN, d="failed", e="error", f="xpassed")
-    died.outcomes["u.py::test"] = "passed"
+    died = replace(died, outcomes={**died.outcomes, "u.py::test": "passed"})
     memory(cache).save({"3.14": died}, collect_only=False)
     assert cache.values[LASTFAILED] == {"3.14": dict.fromkeys(("t.py::b", "t.py::c", "t.py::d", "t.py::e"), True)}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from pytest_pyimages.host.settings import Invocation
 from pytest_pyimages.results.outcome import ImageResult
 from pytest_pyimages.session.rerun import rerun_commands
+from tests.support.results import make_result
 
 
 def settings(typed: Sequence[str], *, registry: str = "", module: bool = False, command: bool = False) -> Any:
@@ -32,9 +34,8 @@ def settings(typed: Sequence[str], *, registry: str = "", module: bool = False, 
 
 
 def image(label: str, reference: str, outcome: str = "failed", status: int | None = 1) -> ImageResult:
-    made = ImageResult(label=label, reference=reference, allowed_to_fail=False, ended=True, exit_status=status)
-    made.count("test_a.py::test_x", outcome)
-    return made
+    outcomes = {"test_a.py::test_x": outcome}
+    return make_result(label, outcomes, reference=reference, ended=True, exit_status=status)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,7 @@ def test_which_image(label: str, reference: str, registry: str, spec: str) -> No
 
 
 def test_an_image_that_was_not_tested_has_nothing_failed() -> None:
-    made = ImageResult(label="3.14", reference="python:3.14", allowed_to_fail=False, problem="no such image")
+    made = make_result("3.14", problem="no such image")
     assert list(rerun_commands(settings([]), {"3.14": made}, has_cache=True)) == [("3.14", "pytest --py-images=3.14")]
 
 
@@ -91,8 +92,7 @@ def test_without_a_cache_there_is_no_lf() -> None:
 
 
 def test_an_image_without_a_failed_test_is_tested_again_in_its_shard() -> None:
-    broken = image("3.14", "python:3.14", "passed", None)
-    broken.problem = "worker died of SIGSEGV"
+    broken = replace(image("3.14", "python:3.14", "passed", None), problem="worker died of SIGSEGV")
     typed = ["--py-images=3.14", "--py-images-shard", "1/3", "-v"]
     (command,) = dict(rerun_commands(settings(typed), {"3.14": broken}, has_cache=True)).values()
     assert command == "pytest --py-images=3.14 --py-images-shard 1/3 -v"

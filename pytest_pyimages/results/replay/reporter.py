@@ -1,0 +1,86 @@
+"""Adjust pytest's terminal reporter to tests that run in containers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import pytest
+
+from pytest_pyimages.results.replay.image_run import ImageRun
+from pytest_pyimages.results.reports import ALLOWED, append_label
+from pytest_pyimages.runs.events import Item
+from pytest_pyimages.text import clean
+
+_LINE_OPEN = -2  # what pytest sets ``currentfspath`` to where the next text has to begin a new line
+
+
+class ReporterAdapter:
+    """Writes through the reporter what it cannot know itself; does nothing without one (``-p no:terminal``)."""
+
+    def __init__(self, config: pytest.Config, *, has_several_images: bool) -> None:
+        self.terminal: pytest.TerminalReporter | None = config.pluginmanager.getplugin("terminalreporter")
+        self._config = config
+        self._has_several_images = has_several_images
+        if self.terminal is not None:
+            # On a terminal, a collection that fails writes "collecting ..." over the line that the cursor is on.
+            self.terminal.report_collect = lambda *_: None
+
+    def show_output(self, run: ImageRun, data: bytes) -> None:
+        """Write what a suite printed; with several images, each complete line begins with its image."""
+        if self.terminal is None:
+            return
+        if self._config.getini("console_output_style") != "progress-even-when-capture-no":
+            self.terminal._show_progress_info = False  # noqa: SLF001 - as pytest sets it with -s
+        text = run.unfinished + clean(data.decode("utf-8", "replace"))
+        if not self._has_several_images:
+            self.terminal.write(text)
+            return
+        *lines, run.unfinished = text.split("\n")
+        for line in lines:
+            self.terminal.write_ensure_prefix(f"[{run.label}] {line}")
+            self.terminal.currentfspath = _LINE_OPEN
+
+    def show_seed(self, seed: int) -> None:
+        """Write the seed that all images use, as the header does where the host has pytest-randomly."""
+        terminal = self.terminal
+        is_in_header = getattr(self._config.option, "randomly_seed", None) == seed
+        if terminal is not None and not is_in_header and terminal.showheader and not terminal.no_header:
+            terminal.write_line(f"Using --randomly-seed={seed}")
+
+    def set_expected(self, tests: int, *, deselected: int) -> None:
+        """Set the number of tests that progress is measured by."""
+        if self.terminal is None:
+            return
+        self.terminal._numcollected = tests  # noqa: SLF001 - no hook sets it
+        if hasattr(self.terminal, "tests_count"):  # pytest-sugar has a number of its own
+            self.terminal.tests_count = tests
+        if deselected:  # the items exist in the container only; only their number is shown
+            self.terminal.stats.setdefault("deselected", []).extend([None] * deselected)
+
+    def list_tests(self, label: str, items: Iterable[Item]) -> None:
+        """Write the node ids of an image (``--collect-only``); with -qq a number for each file."""
+        if self.terminal is None:
+            return
+        if self._config.get_verbosity() < -1:
+            counts = Counter(item.nodeid.partition("::")[0] for item in items)
+            lines = [f"{append_label(path, label)}: {count}" for path, count in counts.items()]
+        else:
+            lines = [append_label(item.nodeid, label) for item in items]
+        for line in lines:
+            self.terminal.write_line(line)
+
+    def mix_files(self) -> None:
+        """Write the dots of all files on one line, as with xdist."""
+        if self.terminal is not None:
+            self.terminal.showfspath = False
+
+    def end_phase(self) -> None:
+        """Mark the line of a test that was just reported as one that other text must not continue, as with xdist."""
+        if self.terminal is not None and not self.terminal.showfspath and not self.terminal.verbosity:
+            self.terminal.currentfspath = _LINE_OPEN
+
+    def add_allowed(self, report: pytest.CollectReport) -> None:
+        """Add an error that fails nothing to the statistics; pytest's own collect errors fail the session."""
+        if self.terminal is not None:
+            self.terminal.stats.setdefault(ALLOWED, []).append(report)
