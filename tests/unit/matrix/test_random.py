@@ -30,13 +30,13 @@ SPECIFIERS = (
 
 def texts_of_pieces(seed: int) -> list[str]:
     chance = random.Random(seed)
-    return ["".join(chance.choices(PIECES, k=chance.randint(1, 9))) for _ in range(1500)]
+    return ["".join(chance.choices(PIECES, k=chance.randint(1, 9))) for _ in range(400)]
 
 
 def texts_of_characters(seed: int) -> list[str]:
     chance = random.Random(seed)
     any_character = [*string.printable, *(chr(chance.randrange(sys.maxunicode)) for _ in range(200))]
-    return ["".join(chance.choices(any_character, k=chance.randint(0, 40))) for _ in range(500)]
+    return ["".join(chance.choices(any_character, k=chance.randint(0, 40))) for _ in range(120)]
 
 
 def slips(seed: int) -> list[str]:
@@ -52,7 +52,7 @@ def slips(seed: int) -> list[str]:
         "auto?",
     ]
     found = []
-    for _ in range(1000):
+    for _ in range(400):
         text = chance.choice(right)
         position = chance.randrange(len(text))
         found.append(text[:position] + chance.choice(["", *string.printable]) + text[position + chance.randint(0, 1) :])
@@ -68,6 +68,11 @@ def attempt(
         return error
 
 
+def suggestions(error: ConfigurationError) -> list[str]:
+    found = re.search(r' \(did you mean "?([^ ]+?)"?(?: or "?([^ ]+?)"?)?\?\)$', error.message)
+    return [suggestion for suggestion in found.groups() if suggestion] if found else []
+
+
 def check(text: str) -> bool:
     """Whether the text was taken; asserts what holds in both cases."""
     tags = attempt(text)
@@ -75,8 +80,7 @@ def check(text: str) -> bool:
         assert str(tags).startswith("--py-images: ")
         assert str(tags).replace("…", "").replace("·", "").isascii()
         assert str(tags).isprintable()
-        found = re.search(r' \(did you mean "?([^ ]+?)"?(?: or "?([^ ]+?)"?)?\?\)$', tags.message)
-        for suggestion in filter(None, found.groups() if found else ()):
+        for suggestion in suggestions(tags):
             assert parse_matrix([suggestion])
         return False
     assert tags
@@ -95,6 +99,12 @@ def test_any_text_is_taken_or_refused(texts: Callable[[int], list[str]], seed: i
     assert not all(taken)
     if texts is not texts_of_characters:
         assert any(taken)
+
+
+def test_many_slips_have_a_suggestion() -> None:
+    """Else there would be none to parse above."""
+    refused = [tags for tags in map(attempt, slips(0)) if isinstance(tags, ConfigurationError)]
+    assert sum(bool(suggestions(error)) for error in refused) > len(refused) / 3
 
 
 @pytest.mark.parametrize("text", texts_of_pieces(10)[:200], ids=lambda text: repr(text)[:30])
@@ -118,7 +128,7 @@ def test_any_project_is_taken_or_refused() -> None:
 
 
 def test_nearest_tags_takes_any_text() -> None:
-    for text in [*texts_of_pieces(20)[:300], *texts_of_characters(20)[:300], "3" * 10_000, "x" * 10_000]:
+    for text in [*texts_of_pieces(20)[:60], *texts_of_characters(20)[:60], "3" * 10_000, "x" * 10_000]:
         assert 2 == len(nearest_tags(text))
         assert text not in nearest_tags(text)
 
