@@ -24,7 +24,13 @@ def links_of(page: Path) -> list[tuple[Path, str]]:
     """Return the files that a page links to, and the headings in them."""
     targets = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
     local = [target.partition("#") for target in targets if "://" not in target]
-    return [((page.parent / path).resolve() if path else page, anchor) for path, _, anchor in local]
+    return [(_installed((page.parent / path).resolve()) if path else page, anchor) for path, _, anchor in local]
+
+
+def _installed(path: Path) -> Path:
+    """Return the installed file of a file of the package, whose source need not be next to the tests."""
+    source = ROOT / PACKAGE.name
+    return PACKAGE / path.relative_to(source) if path.is_relative_to(source) else path
 
 
 def anchors_of(page: Path) -> list[str]:
