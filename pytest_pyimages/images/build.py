@@ -117,10 +117,10 @@ class Builder:
             image, cached = self._build_once(plan, base, reference)
         python = image.labels.get(PYTHON_LABEL, "")
         if plan.recipe.lock is not None:
-            from pytest_pyimages.project import fate_note
+            from pytest_pyimages.project import describe_fate
 
             fate = image.labels.get(f"{LABEL}.lock", "")
-            note = fate_note(plan.recipe.lock, fate, label=plan.tag.label, python=python)
+            note = describe_fate(plan.recipe.lock, fate, label=plan.tag.label, python=python)
             if note:
                 self._note(note)
         return BuiltImage(

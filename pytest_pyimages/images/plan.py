@@ -42,7 +42,7 @@ def image_plans(  # noqa: PLR0913 - each from somewhere else
     projects: dict[tuple[tuple[str, ...] | None, tuple[str, ...]], tuple[Project, Content]] = {}
     plans = []
     for tag in matrix:
-        configured = configuration.of(tag.label)
+        configured = configuration.for_image(tag.label)
         if configured.skip:
             continue
         key = configured.install, configured.args

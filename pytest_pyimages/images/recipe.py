@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_pyimages.engines import ImageInfo
-from pytest_pyimages.project import ImageConfiguration, Project, build_sources
+from pytest_pyimages.project import ImageConfiguration, Project, list_build_sources
 
 if TYPE_CHECKING:
     from pytest_pyimages.images.dockerfile import Dockerfile
@@ -126,7 +126,7 @@ def content_of(project: Project, *, with_tests: bool = False) -> Content:
     """
     files: Iterable[Path] = project.fingerprint_files
     if project.kind == "wheel":
-        files = {*project.fingerprint_files, *build_sources(project, with_tests=with_tests)}
+        files = {*project.fingerprint_files, *list_build_sources(project, with_tests=with_tests)}
     found = [(_name(path, project.root), _fingerprint(path)) for path in files]
     if project.versioning is not None:  # a new tag makes new metadata; commits and edits do not
         found.append(("git describe", project.versioning.last_tag()))

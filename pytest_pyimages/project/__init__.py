@@ -1,4 +1,4 @@
-"""What a project's own files say about installing it and running its tests."""
+"""How to install a project and its test requirements, read from its own files."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from pytest_pyimages.facade import lazy_names
 
 if TYPE_CHECKING:
     from pytest_pyimages.project.configuration import Configuration, ImageConfiguration
-    from pytest_pyimages.project.files import parsed, read_toml, table
-    from pytest_pyimages.project.lockfiles.fate import fate_note
-    from pytest_pyimages.project.lockfiles.locks import Lock
-    from pytest_pyimages.project.plugins import Ini, defines_option, ini_words, plugin_of
-    from pytest_pyimages.project.project import Project, build_sources, find_project
-    from pytest_pyimages.project.source_root import find_source_root
+    from pytest_pyimages.project.files import get_table, read_toml
+    from pytest_pyimages.project.lockfiles.locks import Lock, describe_fate
+    from pytest_pyimages.project.plugins import Ini, defines_option, find_plugin, split_ini_value
+    from pytest_pyimages.project.project import Project, find_project, find_source_root, list_build_sources
+    from pytest_pyimages.project.requirements import parse_requirement
 
 __all__ = [
     "Configuration",
@@ -21,26 +20,25 @@ __all__ = [
     "Ini",
     "Lock",
     "Project",
-    "build_sources",
     "defines_option",
-    "fate_note",
+    "describe_fate",
+    "find_plugin",
     "find_project",
     "find_source_root",
-    "ini_words",
-    "parsed",
-    "plugin_of",
+    "get_table",
+    "list_build_sources",
+    "parse_requirement",
     "read_toml",
-    "table",
+    "split_ini_value",
 ]
 __getattr__ = lazy_names(
     __name__,
     {
         "configuration": "Configuration ImageConfiguration",
-        "files": "parsed read_toml table",
-        "lockfiles.fate": "fate_note",
-        "lockfiles.locks": "Lock",
-        "plugins": "Ini defines_option ini_words plugin_of",
-        "project": "Project build_sources find_project",
-        "source_root": "find_source_root",
+        "files": "get_table read_toml",
+        "lockfiles.locks": "Lock describe_fate",
+        "plugins": "Ini defines_option find_plugin split_ini_value",
+        "project": "Project find_project find_source_root list_build_sources",
+        "requirements": "parse_requirement",
     },
 )

@@ -1,24 +1,34 @@
-"""What the user says of the images beyond their names: ini keys for all of them, and overrides for some."""
+"""Read what the user configures for images: ini keys for all of them, overrides for some, and py_images_install."""
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.project.files import Table, lines, read_toml, table
+from pytest_pyimages.project.files import ProjectFiles, Table, expand_group, get_table, read_toml, split_lines
+from pytest_pyimages.project.metadata import Metadata
 from pytest_pyimages.project.plugins import Ini
+from pytest_pyimages.project.requirements import RequirementSource, find_own_extras, parse_requirement
+from pytest_pyimages.text import suggest
 
 PREFIX = "py_images"
 TABLE = "[[tool.pyimages.overrides]]"
+_INSTALL = "py_images_install"
+_INSTALL_FORMS = (
+    "write .[extra], --group NAME, -r FILE or a requirement such as pytest-mock>=3; anything else goes into a -r FILE"
+)
+_INSTALL_OPTIONS = {"-r": "-r", "--requirement": "-r", "-e": "-e", "--editable": "-e", "--group": "--group"}
 LIST_KEYS = ("install", "setup", "apt", "args")
 OVERRIDE_KEYS = ("select", *LIST_KEYS, "env", "dockerfile", "allow-failure", "skip")
-_MEANT = re.compile(r"(pytest[-_]?)?py[-_]?images?", re.IGNORECASE)  # names of the table that nobody else has
+_LIKELY_TYPO = re.compile(r"(pytest[-_]?)?py[-_]?images?", re.IGNORECASE)  # likely typos of the table's name
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Debian Policy 5.6.1 for names, with apt's ":architecture" and "=version"; apk's names are among them but for "_".
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*(:[a-z0-9-]+)?([=<>~]+[A-Za-z0-9.+:~_-]+)?")
@@ -26,19 +36,19 @@ _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*(:[a-z0-9-]+)?([=<>~]+[A-Za-z
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageConfiguration:
-    """What is configured for one image."""
+    """The configuration of one image."""
 
-    install: tuple[str, ...] | None = None  # arguments of pip, instead of what is found; None: what is found
+    install: tuple[str, ...] | None = None  # arguments of pip, instead of the discovered requirements
     setup: tuple[str, ...] = ()  # shell commands, run in the project's folder before anything is installed
     apt: tuple[str, ...] = ()  # system packages, of Debian or of Alpine
-    env: Mapping[str, str | None] = field(default_factory=dict)  # None: the host's value, which nothing else keeps
+    env: Mapping[str, str | None] = field(default_factory=dict)  # None: the host's value, which is stored nowhere
     dockerfile: Path | None = None
     args: tuple[str, ...] = ()  # further arguments for pytest
-    allow_failure: bool | None = None  # None: as the matrix says
+    allow_failure: bool | None = None  # None: as in the matrix
     skip: bool = False
 
     def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """Return the variables with their values; those that the host is to give and does not have are left out."""
+        """Return the variables with their values, without those of the host that the host does not have."""
         found = {name: environ.get(name) if value is None else value for name, value in self.env.items()}
         return {name: value for name, value in found.items() if value is not None}
 
@@ -49,22 +59,22 @@ class Configuration:
     :param ini: the suite's pytest configuration.
     :param rootdir: pytest's; its pyproject.toml holds the overrides, and relative paths start there.
     :param known: all ini keys that this plugin has.
-    :raises ConfigurationError: for a key that is not known, or a value that makes no sense.
+    :raises ConfigurationError: for an unknown key or an invalid value.
     """
 
     def __init__(self, ini: Ini, rootdir: Path, *, known: Iterable[str]) -> None:
         self._rootdir = rootdir
         _check_keys([key for key in ini if key.startswith(PREFIX)], tuple(known), where="pytest's configuration")
         self._common = ImageConfiguration(
-            setup=_listed(ini, "setup"),
-            apt=_packages(_listed(ini, "apt"), "py_images_apt"),
-            env=_variables(_listed(ini, "env"), "py_images_env"),
-            dockerfile=self._dockerfile(_listed(ini, "dockerfile"), "py_images_dockerfile"),
+            setup=_read_list(ini, "setup"),
+            apt=_check_packages(_read_list(ini, "apt"), "py_images_apt"),
+            env=_read_variables(_read_list(ini, "env"), "py_images_env"),
+            dockerfile=self._check_dockerfile(_read_list(ini, "dockerfile"), "py_images_dockerfile"),
         )
         self._overrides = tuple(self._read_overrides())
 
-    def of(self, label: str) -> ImageConfiguration:
-        """Return what holds for this image: of several overrides the last wins, key by key, variable by variable."""
+    def for_image(self, label: str) -> ImageConfiguration:
+        """Return an image's configuration: of several overrides the last wins, key by key, variable by variable."""
         found = self._common
         for selectors, changes in self._overrides:
             if any(fnmatchcase(label, selector) for selector in selectors):
@@ -74,43 +84,45 @@ class Configuration:
 
     def _read_overrides(self) -> Iterable[tuple[tuple[str, ...], dict[str, Any]]]:
         path = self._rootdir / "pyproject.toml"
-        tools = table(read_toml(path), "tool")
+        tools = get_table(read_toml(path), "tool")
         for name in tools:
-            if name != "pyimages" and _MEANT.fullmatch(name):
-                raise ConfigurationError(f"{path.name}: nobody reads [tool.{name}]", "write [tool.pyimages]")
-        ours = table(tools, "pyimages")
+            if name != "pyimages" and _LIKELY_TYPO.fullmatch(name):
+                raise ConfigurationError(f"{path.name}: unknown table [tool.{name}]", "write [tool.pyimages]")
+        ours = get_table(tools, "pyimages")
         for key in ours:
             if key.startswith(PREFIX):
                 raise ConfigurationError(
                     f'{path.name} [tool.pyimages]: unknown key "{key}"',
-                    "it is one of pytest's configuration: [tool.pytest.ini_options] in pyproject.toml",
+                    "move it to pytest's configuration: [tool.pytest.ini_options] in pyproject.toml",
                 )
         _check_keys(ours, ("overrides",), where=f"{path.name} [tool.pyimages]")
         entries = ours.get("overrides", [])
         if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
             raise ConfigurationError(f"{path.name}: tool.pyimages.overrides is not a list of tables", f"write {TABLE}")
-        for place, entry in enumerate(entries, start=1):
-            yield self._override(entry, f"{path.name} {TABLE} number {place}")
+        for number, entry in enumerate(entries, start=1):
+            yield self._read_override(entry, f"{path.name} {TABLE} number {number}")
 
-    def _override(self, entry: Table, where: str) -> tuple[tuple[str, ...], dict[str, Any]]:
+    def _read_override(self, entry: Table, where: str) -> tuple[tuple[str, ...], dict[str, Any]]:
         _check_keys(entry, OVERRIDE_KEYS, where=where)
-        selectors = _texts(entry.get("select"), f"{where}: select")
+        selectors = _read_strings(entry.get("select"), f"{where}: select")
         if not selectors:
-            raise ConfigurationError(f"{where} has no select", 'name the images that it is for: select = "3.15*"')
-        changes: dict[str, Any] = {key: _texts(entry[key], f"{where}: {key}") for key in LIST_KEYS if key in entry}
+            raise ConfigurationError(f"{where} has no select", 'name the images that it applies to: select = "3.15*"')
+        changes: dict[str, Any] = {
+            key: _read_strings(entry[key], f"{where}: {key}") for key in LIST_KEYS if key in entry
+        }
         if "apt" in changes:
-            changes["apt"] = _packages(_texts(entry["apt"], where), f"{where}: apt")
+            changes["apt"] = _check_packages(_read_strings(entry["apt"], where), f"{where}: apt")
         for word in changes.get("args", ()):
             if word == "--cov" or word.startswith("--cov="):  # one report is made of all images, and options say how
                 raise ConfigurationError(
-                    f"{where}: args has {word}, and coverage is measured on all images or on none",
-                    "put it into addopts, and --no-cov into the args of images to be left out",
+                    f"{where}: args has {word}, but coverage is measured on all images or none",
+                    "move it to addopts, and add --no-cov to the args of images to leave out",
                 )
         if "env" in entry:
-            changes["env"] = _variables(entry["env"], f"{where}: env")
+            changes["env"] = _read_variables(entry["env"], f"{where}: env")
         if "dockerfile" in entry:
-            texts = _texts(entry["dockerfile"], f"{where}: dockerfile")
-            changes["dockerfile"] = self._dockerfile(texts, f"{where}: dockerfile")
+            paths = _read_strings(entry["dockerfile"], f"{where}: dockerfile")
+            changes["dockerfile"] = self._check_dockerfile(paths, f"{where}: dockerfile")
         for key in ("allow-failure", "skip"):
             if key in entry:
                 if not isinstance(entry[key], bool):
@@ -118,57 +130,144 @@ class Configuration:
                 changes[key.replace("-", "_")] = entry[key]
         return selectors, changes
 
-    def _dockerfile(self, texts: tuple[str, ...], where: str) -> Path | None:
-        if not texts:
+    def _check_dockerfile(self, paths: tuple[str, ...], where: str) -> Path | None:
+        if not paths:
             return None
-        path = self._rootdir / texts[0]
-        if len(texts) > 1 or not path.is_file():
-            raise ConfigurationError(f"{where}: there is no file {path}", "name one, relative to the rootdir")
+        path = self._rootdir / paths[0]
+        if len(paths) > 1 or not path.is_file():
+            raise ConfigurationError(f"{where}: {path} does not exist", "name one file, relative to the rootdir")
         return path
 
 
 def _check_keys(found: Iterable[str], known: tuple[str, ...], *, where: str) -> None:
     for key in found:
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(known)}"
-            raise ConfigurationError(f'{where}: unknown key "{key}"', hint)
+            raise ConfigurationError(f'{where}: unknown key "{key}"', suggest(key, known))
 
 
-def _listed(ini: Ini, key: str) -> tuple[str, ...]:
-    return _texts(ini.get(f"{PREFIX}_{key}"), f"{PREFIX}_{key}")
+def _read_list(ini: Ini, key: str) -> tuple[str, ...]:
+    return _read_strings(ini.get(f"{PREFIX}_{key}"), f"{PREFIX}_{key}")
 
 
-def _texts(value: object, where: str) -> tuple[str, ...]:
-    """Return the lines of a text, or the texts of a list."""
+def _read_strings(value: object, where: str) -> tuple[str, ...]:
+    """Return the lines of a string, or the strings of a list."""
     if value is None:
         return ()
     if isinstance(value, str):
-        return lines(value)
+        return split_lines(value)
     if isinstance(value, list | tuple) and all(isinstance(entry, str) for entry in value):
         return tuple(entry.strip() for entry in value if entry.strip())
-    raise ConfigurationError(f"{where}: {value!r} is neither a text nor a list of texts", "quote each one")
+    raise ConfigurationError(f"{where}: {value!r} must be a string or a list of strings", "quote each one")
 
 
-def _packages(entries: tuple[str, ...], where: str) -> tuple[str, ...]:
+def _check_packages(entries: tuple[str, ...], where: str) -> tuple[str, ...]:
     names = tuple(name for entry in entries for name in re.split(r"[,\s]+", entry) if name)
     for name in names:
         if not _PACKAGE.fullmatch(name):
-            raise ConfigurationError(f'{where}: "{name}" is not the name of a package', "for example libpq-dev")
+            raise ConfigurationError(f'{where}: invalid package name "{name}"', "write a name such as libpq-dev")
     return names
 
 
-def _variables(value: object, where: str) -> dict[str, str | None]:
+def _read_variables(value: object, where: str) -> dict[str, str | None]:
     if isinstance(value, Mapping):
         pairs: list[tuple[str, object]] = list(value.items())
     else:
         pairs = []
-        for text in _texts(value, where):
+        for text in _read_strings(value, where):
             name, equals, rest = text.partition("=")
             pairs.append((name.strip(), rest.strip() if equals else None))
     for name, given in pairs:
         if not _VARIABLE.fullmatch(name):
-            raise ConfigurationError(f'{where}: "{name}" is not the name of a variable', "write NAME=VALUE, or NAME")
+            raise ConfigurationError(f'{where}: invalid variable name "{name}"', "write NAME=VALUE, or NAME")
         if given is not None and not isinstance(given, str):
-            raise ConfigurationError(f"{where}: {name} is {given!r}, not a text", f'quote it: {name} = "{given}"')
+            raise ConfigurationError(f"{where}: {name} is {given!r}, not a string", f'quote it: {name} = "{given}"')
     return {name: None if given is None else str(given) for name, given in pairs}
+
+
+def read_install_source(ini: Ini, files: ProjectFiles, metadata: Metadata) -> RequirementSource | None:
+    """Return the requirements of py_images_install, which replace all discovery; None if the key is not set.
+
+    :raises ConfigurationError: for an invalid argument, or a file, group or extra that does not exist.
+    """
+    if _INSTALL not in ini:
+        return None
+    entries = read_install_entries(ini)
+    extras: list[str] = []
+    groups: list[str] = []
+    requirements: list[str] = []
+    paths: list[Path] = []
+    for option, value in (pair for entry in entries for pair in _split_entry(entry)):
+        own = find_own_extras(value, root=files.root.resolve(), name=canonicalize_name(metadata.name))
+        if option == "-r":
+            paths.append(files.root / value)
+            if not paths[-1].is_file():
+                hint = f"fix the path; it is relative to {files.root}"
+                raise ConfigurationError(f"{_INSTALL}: {paths[-1]} does not exist", hint)
+        elif option == "--group":  # [PATH:]NAME, as pip takes it
+            folder, colon, name = value.rpartition(":")
+            path = files.root / folder if colon else files.root / "pyproject.toml"
+            groups.append(value)
+            requirements += expand_group(read_toml(path), name, path=path)
+        elif own is not None:
+            extras += _check_extras(own, metadata)
+        elif option == "-e" or parse_requirement(value) is None:
+            raise ConfigurationError(f'{_INSTALL}: invalid entry "{_redact(value)}"', _INSTALL_FORMS)
+        else:
+            requirements.append(value)
+    return RequirementSource(
+        origin=f"{_redact(', '.join(entries)) or 'nothing'} ({_INSTALL})",
+        extras=tuple(dict.fromkeys(extras)),
+        groups=tuple(dict.fromkeys(groups)),
+        requirements=tuple(dict.fromkeys(requirements)),
+        requirement_files=tuple(dict.fromkeys(paths)),
+    )
+
+
+def read_install_entries(ini: Ini) -> tuple[str, ...]:
+    """Return the entries of py_images_install; an option and its value may be two entries of a list."""
+    words = iter(_read_strings(ini[_INSTALL], _INSTALL))
+    entries = []
+    for word in words:
+        value = next(words, "") if word in _INSTALL_OPTIONS else ""
+        entries.append(f"{word} {shlex.quote(value) if ' ' in value else value}".rstrip())
+    return tuple(entries)
+
+
+def _split_entry(entry: str) -> Iterator[tuple[str, str]]:
+    """Yield option (or nothing) and value of each argument in an entry."""
+    if parse_requirement(entry) is not None:  # markers have spaces and quotes
+        yield "", entry
+        return
+    try:
+        words = iter(shlex.split(entry))
+    except ValueError as error:
+        raise ConfigurationError(f"{_INSTALL}: {_redact(entry)}: {error}", "close the quotation") from error
+    for word in words:
+        option, equals, value = word.partition("=")
+        if not word.startswith("-"):
+            yield "", word
+            continue
+        if word[:2] in {"-r", "-e"}:
+            option, value = word[:2], word[2:].lstrip("=")
+        elif option not in _INSTALL_OPTIONS:
+            raise ConfigurationError(f'{_INSTALL}: invalid entry "{_redact(word)}"', _INSTALL_FORMS)
+        if not value and not (equals and len(option) > 2):
+            value = next(words, "")
+            if not value:
+                raise ConfigurationError(f"{_INSTALL}: {word} has no value", _INSTALL_FORMS)
+        yield _INSTALL_OPTIONS[option], value
+
+
+def _check_extras(extras: Sequence[str], metadata: Metadata) -> Sequence[str]:
+    known = {canonicalize_name(extra) for extra in metadata.extras or {}}
+    for extra in extras:
+        if metadata.extras is not None and canonicalize_name(extra) not in known:
+            hint = suggest(canonicalize_name(extra), metadata.extras, otherwise="" if known else "add it")
+            raise ConfigurationError(f'{_INSTALL}: the project has no extra "{extra}"', hint)
+    return extras
+
+
+def _redact(text: str) -> str:
+    from pytest_pyimages.indexes import Redaction
+
+    return Redaction().redacted(text)

@@ -1,4 +1,4 @@
-"""The files in which a project says what it is and what it needs: read, and not yet judged."""
+"""Read the files that configure a project's build; nothing is judged here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Any
 
 from packaging.dependency_groups import CyclicDependencyGroup, resolve_dependency_groups
 from packaging.errors import ExceptionGroup
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from pytest_pyimages.errors import ConfigurationError
@@ -26,38 +25,39 @@ else:
 
 Table = Mapping[str, Any]
 Sections = Mapping[str, Mapping[str, str]]
+_NO_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectFiles:
-    """What the build configuration of one project says; empty for files that are not there."""
+    """The build configuration of one project; empty for files that do not exist."""
 
     root: Path
     pyproject: Table
-    hatch: Table  # hatch.toml, which stands for [tool.hatch]
+    hatch: Table  # hatch.toml, which replaces [tool.hatch]
     setup_cfg: Sections
     setup_script: SetupScript | None
 
     @property
     def tool(self) -> Table:
         """The tables of tools in pyproject.toml."""
-        return table(self.pyproject, "tool")
+        return get_table(self.pyproject, "tool")
 
     @property
     def backend(self) -> str:
         """The module that builds the project, without its attribute; empty if none is named."""
-        return str(table(self.pyproject, "build-system").get("build-backend", "")).partition(":")[0]
+        return str(get_table(self.pyproject, "build-system").get("build-backend", "")).partition(":")[0]
 
     @property
     def uses_setuptools(self) -> bool:
-        """Whether setup.py and setup.cfg have a say.
+        """Whether the build reads setup.py and setup.cfg.
 
         setuptools builds what names no backend (PEP 517); a backend in the project's own tree mostly wraps it.
         """
         return (
             self.backend == ""
             or self.backend.partition(".")[0] in {"setuptools", "skbuild", "pbr"}
-            or "backend-path" in table(self.pyproject, "build-system")
+            or "backend-path" in get_table(self.pyproject, "build-system")
         )
 
     @property
@@ -67,9 +67,12 @@ class ProjectFiles:
 
     @property
     def declared_name(self) -> str:
-        """The distribution's normalised name where installers can tell it without a build; else empty."""
-        tables = table(self.pyproject, "project"), table(self.tool, "poetry"), self.setup_cfg.get("metadata", {})
-        return next((canonicalize_name(found["name"]) for found in tables if isinstance(found.get("name"), str)), "")
+        """The distribution's normalised name where installers can read it without a build; else empty."""
+        setup_cfg = self.setup_cfg.get("metadata", {})
+        for found in (get_table(self.pyproject, "project"), get_table(self.tool, "poetry"), setup_cfg):
+            if isinstance(found.get("name"), str):
+                return canonicalize_name(found["name"])
+        return ""
 
     @property
     def main_file(self) -> str:
@@ -78,9 +81,13 @@ class ProjectFiles:
             return "pyproject.toml"
         return "setup.cfg" if self.setup_script is None else "setup.py"
 
+    def expand_group(self, name: str) -> tuple[str, ...]:
+        """Return the PEP 508 strings of a dependency group of pyproject.toml."""
+        return expand_group(self.pyproject, name, path=self.root / "pyproject.toml")
+
 
 def read_project_files(root: Path) -> ProjectFiles:
-    """Read what stands in the project's folder.
+    """Read the build configuration in a project's folder.
 
     :raises ConfigurationError: for a file that cannot be read.
     """
@@ -88,7 +95,7 @@ def read_project_files(root: Path) -> ProjectFiles:
     return ProjectFiles(
         root=root,
         pyproject=pyproject,
-        hatch=read_toml(root / "hatch.toml") or table(pyproject, "tool", "hatch"),
+        hatch=read_toml(root / "hatch.toml") or get_table(pyproject, "tool", "hatch"),
         setup_cfg=read_ini(root / "setup.cfg"),
         setup_script=read_setup_script(root / "setup.py"),
     )
@@ -96,34 +103,34 @@ def read_project_files(root: Path) -> ProjectFiles:
 
 def declares_project(pyproject: Table) -> bool:
     """Whether a pyproject.toml is a project's, and not only a place for the settings of tools."""
-    return "project" in pyproject or "build-system" in pyproject or bool(table(pyproject, "tool", "poetry"))
+    return "project" in pyproject or "build-system" in pyproject or bool(get_table(pyproject, "tool", "poetry"))
 
 
 def read_toml(path: Path, *, without: re.Pattern[str] | None = None) -> Table:
-    """Return the document; empty if there is no such file.
+    """Return the document; empty if the file does not exist.
 
-    :param without: what is taken out of its text first: a large part of a large file may be of no interest.
+    :param without: text to remove first: a large part of a large file may be of no interest.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
         document: Table = tomllib.loads(without.sub("", text) if without else text)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+    except _NO_FILE:
         return {}
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise make_read_error(path, error) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is not valid TOML: {error}", "correct it") from error
+        raise ConfigurationError(f"{path} is not valid TOML: {error}", "fix it") from error
     return document
 
 
 def read_ini(path: Path) -> Sections:
-    """Return section, key and value of an ini file; empty if there is none."""
+    """Return section, key and value of an ini file; empty if the file does not exist."""
     try:
         return parse_ini(path.read_bytes().decode("utf-8-sig"), path)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+    except _NO_FILE:
         return {}
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise make_read_error(path, error) from error
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path} is not UTF-8: {error}", "save it as UTF-8") from error
 
@@ -138,17 +145,16 @@ def parse_ini(text: str, path: Path) -> Sections:
     try:
         parser.read_string(text)
     except configparser.Error as error:
-        found = " ".join(str(error).split())
-        raise ConfigurationError(f"{path} is not a valid ini file: {found}", "correct it") from error
+        raise ConfigurationError(f"{path} is not a valid ini file: {one_line(error)}", "fix it") from error
     return {name: dict(parser.items(name)) for name in parser.sections()}
 
 
-def unreadable(path: Path, error: OSError) -> ConfigurationError:
-    """Return the error for a file that the operating system does not give."""
+def make_read_error(path: Path, error: OSError) -> ConfigurationError:
+    """Return the error for a file that the operating system refuses to read."""
     return ConfigurationError(f"{path} cannot be read: {error.strerror or error}", "make it readable")
 
 
-def table(document: Table, *keys: str) -> Table:
+def get_table(document: Table, *keys: str) -> Table:
     """Return the table below these keys; empty if there is none, or something else."""
     found: object = document
     for key in keys:
@@ -156,8 +162,8 @@ def table(document: Table, *keys: str) -> Table:
     return found if isinstance(found, Mapping) else {}
 
 
-def texts(value: object) -> tuple[str, ...]:
-    """Return the texts in a list, or the one text; nothing else."""
+def get_strings(value: object) -> tuple[str, ...]:
+    """Return the strings of a list, or the one string; other values are skipped."""
     if isinstance(value, str):
         return (value,)
     if isinstance(value, Iterable) and not isinstance(value, Mapping):
@@ -165,33 +171,19 @@ def texts(value: object) -> tuple[str, ...]:
     return ()
 
 
-def lines(value: str) -> tuple[str, ...]:
-    """Return the lines of a value in an ini file, without comments and empty ones."""
+def split_lines(value: str) -> tuple[str, ...]:
+    """Return the lines of a value in an ini file, without comments and empty lines."""
     cut = (f" {line}".split(" #", 1)[0].strip() for line in value.splitlines())
     return tuple(line for line in cut if line)
 
 
-def parsed(requirement: str) -> Requirement | None:
-    """Return the requirement, or None for what is no PEP 508 string."""
-    try:
-        return Requirement(requirement)
-    except InvalidRequirement:
-        return None
-
-
-def distribution_names(requirements: Iterable[str]) -> frozenset[str]:
-    """Return the normalised names in PEP 508 strings."""
-    found = (parsed(requirement) for requirement in requirements)
-    return frozenset(canonicalize_name(requirement.name) for requirement in found if requirement is not None)
-
-
-def expand_group(groups: Table, name: str, *, path: Path) -> tuple[str, ...]:
+def expand_group(pyproject: Table, name: str, *, path: Path) -> tuple[str, ...]:
     """Return the PEP 508 strings of a dependency group and of the groups that it includes (PEP 735).
 
-    :param groups: the table [dependency-groups].
-    :param path: the file that holds it.
+    :param path: the pyproject.toml.
     :raises ConfigurationError: for a group that does not exist, includes itself, or is malformed.
     """
+    groups = get_table(pyproject, "dependency-groups")
     try:
         return tuple(dict.fromkeys(resolve_dependency_groups(groups, name)))
     except ExceptionGroup as errors:

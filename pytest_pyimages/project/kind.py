@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from pytest_pyimages.containers import BUILD_OUTPUT, NO_SOURCE
-from pytest_pyimages.project.files import ProjectFiles, Table, table, texts
+from pytest_pyimages.project.files import ProjectFiles, Table, get_strings, get_table
 
 Kind = Literal["editable", "wheel", "none"]
 
@@ -46,7 +46,7 @@ _NO_PACKAGES = frozenset(
 )
 
 
-def build_kind(files: ProjectFiles) -> Kind:
+def decide_kind(files: ProjectFiles) -> Kind:
     """Return how the project gets installed: editable, as a wheel since something is compiled, or not at all."""
     if not files.is_packaged or _declines_packaging(files):
         return "none"
@@ -56,16 +56,16 @@ def build_kind(files: ProjectFiles) -> Kind:
 def _declines_packaging(files: ProjectFiles) -> bool:
     """Whether the project's tool was told that it is an application, and no package."""
     tool = files.tool
-    if table(tool, "poetry").get("package-mode") is False or table(tool, "pdm").get("distribution") is False:
+    if get_table(tool, "poetry").get("package-mode") is False or get_table(tool, "pdm").get("distribution") is False:
         return True
-    package = table(tool, "uv").get("package")
+    package = get_table(tool, "uv").get("package")
     if package is not None:
         return package is False
     if "build-system" in files.pyproject or files.setup_script is not None:
         return False
     if not (files.root / "pyproject.toml").is_file():
         return True  # installers want one of the two files
-    return not (table(tool, "setuptools") or "options" in files.setup_cfg or _finds_packages(files.root))
+    return not (get_table(tool, "setuptools") or "options" in files.setup_cfg or _finds_packages(files.root))
 
 
 def _finds_packages(root: Path) -> bool:
@@ -83,27 +83,27 @@ def _compiles(files: ProjectFiles) -> bool:
     if backend == "hatchling":
         return _hatch_compiles(files)
     if backend in {"poetry", "poetry_dynamic_versioning"}:
-        return any(_script_compiles(files.root / script) for script in _poetry_scripts(files))
+        return any(_script_compiles(files.root / script) for script in _list_poetry_scripts(files))
     if backend == "pdm":
-        build = table(files.tool, "pdm", "build")
+        build = get_table(files.tool, "pdm", "build")
         return build.get("is-purelib") is False or bool(build.get("run-setuptools"))
     # A backend in the project's own tree mostly wraps setuptools in order to do more than that.
-    wraps = "backend-path" in table(files.pyproject, "build-system")
+    wraps = "backend-path" in get_table(files.pyproject, "build-system")
     is_known = backend in _COPYING_BACKENDS or (files.uses_setuptools and not wraps)
     return not is_known and _holds_compiled_sources(files.root)
 
 
 def _setuptools_compiles(files: ProjectFiles) -> bool:
-    if table(files.tool, "setuptools").get("ext-modules") or table(files.tool, "setuptools-rust"):
+    if get_table(files.tool, "setuptools").get("ext-modules") or get_table(files.tool, "setuptools-rust"):
         return True
     return files.setup_script is not None and files.setup_script.compiles
 
 
 def _hatch_compiles(files: ProjectFiles) -> bool:
-    build = table(files.hatch, "build")
-    for hooks in (table(build, "hooks"), table(build, "targets", "wheel", "hooks")):
+    build = get_table(files.hatch, "build")
+    for hooks in (get_table(build, "hooks"), get_table(build, "targets", "wheel", "hooks")):
         for name in hooks:
-            hook = table(hooks, name)
+            hook = get_table(hooks, name)
             if hook.get("enable-by-default") is False:
                 continue
             if name in _COMPILING_HOOKS:
@@ -113,9 +113,9 @@ def _hatch_compiles(files: ProjectFiles) -> bool:
     return False
 
 
-def _poetry_scripts(files: ProjectFiles) -> tuple[str, ...]:
-    build = table(files.tool, "poetry").get("build")
-    return texts(build.get("script") if isinstance(build, dict) else build)
+def _list_poetry_scripts(files: ProjectFiles) -> tuple[str, ...]:
+    build = get_table(files.tool, "poetry").get("build")
+    return get_strings(build.get("script") if isinstance(build, dict) else build)
 
 
 def _script_compiles(path: Path) -> bool:
@@ -130,26 +130,26 @@ def _holds_compiled_sources(root: Path) -> bool:
     """Whether there is something to compile, for a build backend that is not known."""
     if any((root / name).is_file() for name in _BUILD_FILES):
         return True
-    return any(path.suffix in _COMPILED_FILES for path in source_files(root))
+    return any(path.suffix in _COMPILED_FILES for path in list_source_files(root))
 
 
-def build_scripts(files: ProjectFiles) -> tuple[Path, ...]:
+def list_build_scripts(files: ProjectFiles) -> tuple[Path, ...]:
     """Return the project's own programs that take part in its build."""
-    names = ["hatch_build.py", "pdm_build.py", *_poetry_scripts(files)]
-    build_system: Table = table(files.pyproject, "build-system")
+    names = ["hatch_build.py", "pdm_build.py", *_list_poetry_scripts(files)]
+    build_system: Table = get_table(files.pyproject, "build-system")
     module = files.backend.partition(".")[0]
-    names += (f"{folder}/{module}.py" for folder in texts(build_system.get("backend-path")))
+    names += (f"{folder}/{module}.py" for folder in get_strings(build_system.get("backend-path")))
     return tuple(files.root / name for name in names if (files.root / name).is_file())
 
 
-def source_files(root: Path, *, with_tests: bool = True) -> tuple[Path, ...]:
+def list_source_files(root: Path, *, with_tests: bool = True) -> tuple[Path, ...]:
     """Return the files below a project's folder that a build of it may read, sorted.
 
     Left out is what no build reads: tests and documentation beside the package, caches, environments, built files.
 
     :param with_tests: test modules inside of the package as well, which get installed with it.
     """
-    return tuple(sorted(path for path in _source_files(root) if with_tests or not _is_test(path, root)))
+    return tuple(sorted(path for path in _walk_sources(root) if with_tests or not _is_test(path, root)))
 
 
 def _is_test(path: Path, root: Path) -> bool:
@@ -158,7 +158,7 @@ def _is_test(path: Path, root: Path) -> bool:
     )
 
 
-def _source_files(root: Path) -> Iterator[Path]:
+def _walk_sources(root: Path) -> Iterator[Path]:
     for folder, folders, names in os.walk(root):
         here = Path(folder)
         is_top = here == root

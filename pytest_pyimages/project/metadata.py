@@ -11,9 +11,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.project.files import ProjectFiles, lines, parsed, table, texts
-from pytest_pyimages.project.poetry import poetry_requirements, specifiers
-from pytest_pyimages.project.requirements import logical_lines
+from pytest_pyimages.project.files import ProjectFiles, get_strings, get_table, split_lines
+from pytest_pyimages.project.poetry import convert_constraint, convert_dependencies
+from pytest_pyimages.project.requirements import join_lines, parse_requirement
 
 # pbr takes the dependencies from these ("Requirements" in its documentation).
 _PBR_FILES = ("requirements.txt", "requirements-py3.txt")
@@ -43,7 +43,7 @@ class Metadata:
                 continue
             seen.add(extra)
             for text in (self.extras or {})[known[extra]]:
-                requirement = parsed(text)
+                requirement = parse_requirement(text)
                 if requirement is not None and own and canonicalize_name(requirement.name) == own:
                     waiting += sorted(canonicalize_name(name) for name in requirement.extras)
                 else:
@@ -84,35 +84,37 @@ def _filled(first: Metadata, second: Metadata) -> Metadata:
 
 def _from_project(files: ProjectFiles) -> Metadata:
     """Read the [project] table (PEP 621): what it does not call dynamic is settled, by its absence, too."""
-    project = table(files.pyproject, "project")
+    project = get_table(files.pyproject, "project")
     if not project:
         return Metadata()
-    open_fields = set(texts(project.get("dynamic")))
+    open_fields = set(get_strings(project.get("dynamic")))
     if files.backend.startswith("poetry"):  # takes what is missing from its own table
         open_fields |= {"dependencies", "optional-dependencies"} - set(project)
-    extras = {name: texts(value) for name, value in table(project, "optional-dependencies").items()}
+    extras = {name: get_strings(value) for name, value in get_table(project, "optional-dependencies").items()}
     return Metadata(
         name=str(project.get("name", "")),
         requires_python=str(project.get("requires-python", "")),
-        classifiers=texts(project.get("classifiers")),
-        dependencies=None if "dependencies" in open_fields else texts(project.get("dependencies")),
+        classifiers=get_strings(project.get("classifiers")),
+        dependencies=None if "dependencies" in open_fields else get_strings(project.get("dependencies")),
         extras=None if "optional-dependencies" in open_fields and not extras else extras,
     )
 
 
 def _from_setuptools(files: ProjectFiles) -> Metadata:
     """Read [tool.setuptools.dynamic]: requirements that stand in files of their own."""
-    dynamic = table(files.tool, "setuptools", "dynamic")
-    optional = table(dynamic, "optional-dependencies")
-    extras = {name: texts(table(optional, name).get("file")) for name in optional}
-    return _from_files(files.root, texts(table(dynamic, "dependencies").get("file")), extras)
+    dynamic = get_table(files.tool, "setuptools", "dynamic")
+    optional = get_table(dynamic, "optional-dependencies")
+    extras = {name: get_strings(get_table(optional, name).get("file")) for name in optional}
+    return _from_files(files.root, get_strings(get_table(dynamic, "dependencies").get("file")), extras)
 
 
 def _from_hatch(files: ProjectFiles) -> Metadata:
     """Read what the plugin hatch-requirements-txt reads; the names are those of its documentation."""
-    hook = table(files.hatch, "metadata", "hooks", "requirements_txt")
-    optional = table(hook, "optional-dependencies")
-    return _from_files(files.root, texts(hook.get("files")), {name: texts(optional[name]) for name in optional})
+    hook = get_table(files.hatch, "metadata", "hooks", "requirements_txt")
+    optional = get_table(hook, "optional-dependencies")
+    return _from_files(
+        files.root, get_strings(hook.get("files")), {name: get_strings(optional[name]) for name in optional}
+    )
 
 
 def _from_files(root: Path, names: Iterable[str], extras: Mapping[str, Iterable[str]]) -> Metadata:
@@ -131,7 +133,7 @@ def _listed(root: Path, names: Iterable[str]) -> tuple[tuple[str, ...] | None, t
     if not paths or not all(path.is_file() for path in paths):
         return None, ()
     # Neither plugin takes options in these files, so each line is a requirement.
-    found = (line for path in paths for _, line in logical_lines(path.read_text(encoding="utf-8", errors="replace")))
+    found = (line for path in paths for _, line in join_lines(path.read_text(encoding="utf-8", errors="replace")))
     return tuple(found), paths
 
 
@@ -185,7 +187,7 @@ def _extras(value: object) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for key, entry in value.items() if isinstance(value, Mapping) else ():
         name, _, marker = str(key).partition(":")
-        requirements = tuple(entry.splitlines()) if isinstance(entry, str) else texts(entry)
+        requirements = tuple(entry.splitlines()) if isinstance(entry, str) else get_strings(entry)
         requirements = tuple(text.strip() for text in requirements if text.strip())
         if marker:
             requirements = tuple(_marked(text, marker) for text in requirements)
@@ -206,46 +208,48 @@ def _cfg_list(value: str) -> tuple[str, ...]:
     """Return a list in setup.cfg: a line each, or separated by semicolons on a single line."""
     if value.startswith("file:"):
         return ()
-    return lines(value if "\n" in value else value.replace(";", "\n"))
+    return split_lines(value if "\n" in value else value.replace(";", "\n"))
 
 
 def _from_poetry(files: ProjectFiles) -> Metadata:
-    poetry = table(files.tool, "poetry")
+    poetry = get_table(files.tool, "poetry")
     if not poetry:
         return Metadata()
-    dependencies = table(poetry, "dependencies")
+    dependencies = get_table(poetry, "dependencies")
     where = f"{files.root / 'pyproject.toml'} [tool.poetry.dependencies]"
     known = {canonicalize_name(name): spec for name, spec in dependencies.items()}
     extras = {}
-    for extra, names in table(poetry, "extras").items():
-        chosen = {name: known[canonicalize_name(name)] for name in texts(names) if canonicalize_name(name) in known}
-        extras[extra] = poetry_requirements(chosen, where=where, root=files.root, optional=True)
+    for extra, names in get_table(poetry, "extras").items():
+        chosen = {
+            name: known[canonicalize_name(name)] for name in get_strings(names) if canonicalize_name(name) in known
+        }
+        extras[extra] = convert_dependencies(chosen, where=where, root=files.root, optional=True)
     return Metadata(
         name=str(poetry.get("name", "")),
         requires_python=_poetry_python(dependencies.get("python"), where),
-        classifiers=texts(poetry.get("classifiers")),
-        dependencies=poetry_requirements(dependencies, where=where, root=files.root),
+        classifiers=get_strings(poetry.get("classifiers")),
+        dependencies=convert_dependencies(dependencies, where=where, root=files.root),
         extras=extras,
     )
 
 
 def _poetry_python(constraint: object, where: str) -> str:
     try:
-        return specifiers(constraint) if isinstance(constraint, str) else ""
+        return convert_constraint(constraint) if isinstance(constraint, str) else ""
     except (InvalidSpecifier, InvalidVersion) as error:
         raise ConfigurationError(f"{where}: python: {error}", "correct the constraint") from error
 
 
 def _from_flit(files: ProjectFiles) -> Metadata:
     """Read [tool.flit.metadata], which flit used before there was a [project] table."""
-    metadata = table(files.tool, "flit", "metadata")
+    metadata = get_table(files.tool, "flit", "metadata")
     if not metadata:
         return Metadata()
-    extras = {name: texts(value) for name, value in table(metadata, "requires-extra").items()}
+    extras = {name: get_strings(value) for name, value in get_table(metadata, "requires-extra").items()}
     return Metadata(
         name=str(metadata.get("dist-name", metadata.get("module", ""))),
         requires_python=str(metadata.get("requires-python", "")),
-        classifiers=texts(metadata.get("classifiers")),
-        dependencies=texts(metadata.get("requires")),
+        classifiers=get_strings(metadata.get("classifiers")),
+        dependencies=get_strings(metadata.get("requires")),
         extras=extras,
     )

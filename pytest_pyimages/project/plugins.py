@@ -13,7 +13,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.project.files import parsed
+from pytest_pyimages.project.requirements import parse_requirement
 
 Ini = Mapping[str, str | list[str]]
 
@@ -102,10 +102,10 @@ _MODULES = {
 _CONFTESTS = ("conftest.py", "tests/conftest.py", "test/conftest.py", "testing/conftest.py", "src/conftest.py")
 
 
-Demands = tuple[tuple[str, str], ...]  # requirement, and what demands it
+RequiredPlugins = tuple[tuple[str, str], ...]  # requirement, and what demands it
 
 
-def ini_demands(ini: Ini, *, root: Path, present: Iterable[str]) -> Demands:
+def find_ini_plugins(ini: Ini, *, root: Path, present: Iterable[str]) -> RequiredPlugins:
     """Return the requirements that the configuration demands and nothing brings yet, each with what demands it.
 
     :param ini: pytest's configuration.
@@ -113,26 +113,26 @@ def ini_demands(ini: Ini, *, root: Path, present: Iterable[str]) -> Demands:
     :param present: normalised names of the distributions that the environment gets anyway.
     :raises ConfigurationError: for required_plugins or addopts that cannot be read.
     """
-    options = ((requirement, "addopts") for requirement, _ in _from_options(ini_words(ini, "addopts"), root))
-    return _lacking((*_required_plugins(ini), *options, *_from_keys(ini)), present)
+    options = ((requirement, "addopts") for requirement, _ in _find_by_options(split_ini_value(ini, "addopts"), root))
+    return _drop_present((*_read_required_plugins(ini), *options, *_find_by_keys(ini)), present)
 
 
-def typed_demands(words: Sequence[str], *, root: Path, present: Iterable[str]) -> Demands:
+def find_option_plugins(words: Sequence[str], *, root: Path, present: Iterable[str]) -> RequiredPlugins:
     """Return the requirements that options demand which are typed, or in PYTEST_ADDOPTS, and nothing brings yet.
 
     In an order of their own: the same options in another one demand the same image.
 
     :param words: the options without their values, but -p.
-    :param root: as for ``ini_demands``, and ``present``, too.
+    :param root: as for ``find_ini_plugins``, and ``present``, too.
     """
-    return _lacking(sorted(_from_options(words, root), key=lambda demand: demand[0]), present)
+    return _drop_present(sorted(_find_by_options(words, root), key=lambda demand: demand[0]), present)
 
 
-def _lacking(demands: Iterable[tuple[str, str]], present: Iterable[str]) -> Demands:
+def _drop_present(demands: Iterable[tuple[str, str]], present: Iterable[str]) -> RequiredPlugins:
     have = set(present)
     found = []
     for requirement, reason in demands:
-        parts = parsed(requirement)
+        parts = parse_requirement(requirement)
         name = canonicalize_name(parts.name if parts else requirement)
         if name not in have:
             have.add(name)
@@ -140,18 +140,18 @@ def _lacking(demands: Iterable[tuple[str, str]], present: Iterable[str]) -> Dema
     return tuple(found)
 
 
-def _required_plugins(ini: Ini) -> Iterator[tuple[str, str]]:
-    for word in ini_words(ini, "required_plugins"):
-        if parsed(word) is None:
+def _read_required_plugins(ini: Ini) -> Iterator[tuple[str, str]]:
+    for word in split_ini_value(ini, "required_plugins"):
+        if parse_requirement(word) is None:
             raise ConfigurationError(
                 f'required_plugins: "{word}" is not a requirement', "write pytest-xdist>=3, no spaces"
             )
         yield word, "required_plugins"
 
 
-def _from_options(words: Sequence[str], root: Path) -> Iterator[tuple[str, str]]:
+def _find_by_options(words: Sequence[str], root: Path) -> Iterator[tuple[str, str]]:
     """Yield what options demand, each with the option."""
-    conftests = _conftests(root) if words else ""
+    conftests = _read_conftests(root) if words else ""
     for place, word in enumerate(words):
         if word.startswith("-p"):
             module = word[2:].lstrip("= ") or (words[place + 1] if place + 1 < len(words) else "")
@@ -162,23 +162,23 @@ def _from_options(words: Sequence[str], root: Path) -> Iterator[tuple[str, str]]
         if _is_quoted(option, conftests):
             continue
         for distribution, known in _PLUGINS.items():
-            if _is_among(option, known.partition("|")[0]):
+            if _matches(option, known.partition("|")[0]):
                 yield distribution, option
 
 
-def _from_keys(ini: Ini) -> Iterator[tuple[str, str]]:
+def _find_by_keys(ini: Ini) -> Iterator[tuple[str, str]]:
     for key in ini:
         for distribution, known in _PLUGINS.items():
-            if _is_among(key, known.partition("|")[2]):
+            if _matches(key, known.partition("|")[2]):
                 yield distribution, key
 
 
 def defines_option(folder: Path, option: str) -> bool:
     """Whether a conftest of a folder, where one is usual, seems to add an option of this name."""
-    return _is_quoted(option, _conftests(folder))
+    return _is_quoted(option, _read_conftests(folder))
 
 
-def _conftests(folder: Path) -> str:
+def _read_conftests(folder: Path) -> str:
     return "".join(_text(folder / name) for name in _CONFTESTS)
 
 
@@ -186,17 +186,17 @@ def _is_quoted(option: str, text: str) -> bool:
     return f'"{option}"' in text or f"'{option}'" in text
 
 
-def plugin_of(option: str) -> str:
+def find_plugin(option: str) -> str:
     """Return the distribution whose option of pytest this is; empty if it is not known."""
-    known = (name for name, patterns in _PLUGINS.items() if _is_among(option, patterns.partition("|")[0]))
+    known = (name for name, patterns in _PLUGINS.items() if _matches(option, patterns.partition("|")[0]))
     return next(known, "")
 
 
-def _is_among(word: str, patterns: str) -> bool:
+def _matches(word: str, patterns: str) -> bool:
     return any(re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), word) is not None for pattern in patterns.split())
 
 
-def ini_words(ini: Ini, key: str) -> list[str]:
+def split_ini_value(ini: Ini, key: str) -> list[str]:
     """Return the words of a value as pytest splits them: a list, or one text in the syntax of a shell."""
     value = ini.get(key, "")
     if not isinstance(value, str):

@@ -13,14 +13,14 @@ from packaging.specifiers import InvalidSpecifier, Specifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.project.files import Table, texts
+from pytest_pyimages.project.files import Table, get_strings
 
 _ALTERNATIVES = re.compile(r"\s*\|\|?\s*")
 _SPACE_AFTER_OPERATOR = re.compile(r"([<>=!~^]+)\s+")
 _SEPARATORS = re.compile(r"[,\s]+")
 
 
-def poetry_requirements(dependencies: Table, *, where: str, root: Path, optional: bool = False) -> tuple[str, ...]:
+def convert_dependencies(dependencies: Table, *, where: str, root: Path, optional: bool = False) -> tuple[str, ...]:
     """Return a Poetry or Pipenv table of dependencies as PEP 508 strings.
 
     :param where: file and table, for errors: ``pyproject.toml [tool.poetry.dependencies]``.
@@ -43,7 +43,7 @@ def poetry_requirements(dependencies: Table, *, where: str, root: Path, optional
     return tuple(found)
 
 
-def specifiers(constraint: str) -> str:
+def convert_constraint(constraint: str) -> str:
     """Return a constraint as a PEP 440 specifier set; for alternatives the smallest range that holds all of them.
 
     :raises InvalidSpecifier, InvalidVersion: where it is no constraint.
@@ -54,7 +54,7 @@ def specifiers(constraint: str) -> str:
     return ",".join(_single(constraint))
 
 
-def python_marker(constraint: str) -> str:
+def convert_python(constraint: str) -> str:
     """Return a constraint on Python as an environment marker; empty if it admits every version."""
     branches = []
     for text in _ALTERNATIVES.split(constraint.strip()):
@@ -72,12 +72,12 @@ def python_marker(constraint: str) -> str:
 
 
 def _requirement(name: str, spec: Table, root: Path) -> str:
-    extras = texts(spec.get("extras"))
+    extras = get_strings(spec.get("extras"))
     text = name + (f"[{','.join(extras)}]" if extras else "")
     address = _address(spec, root)
-    text += f" @ {address}" if address else specifiers(str(spec.get("version", "*")))
+    text += f" @ {address}" if address else convert_constraint(str(spec.get("version", "*")))
     markers = [
-        python_marker(str(spec.get("python", "*"))),
+        convert_python(str(spec.get("python", "*"))),
         f"sys_platform == '{spec['platform']}'" if "platform" in spec else "",
         str(spec.get("markers", "")),
     ]

@@ -1,4 +1,4 @@
-"""What a project's own files say about how to install it and its suite, with no configuration."""
+"""Describe how to install a project and its test requirements, from its own files."""
 
 from __future__ import annotations
 
@@ -9,34 +9,35 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from pytest_pyimages.project.discovery import discovered_needs
-from pytest_pyimages.project.files import (
-    ProjectFiles,
-    declares_project,
-    distribution_names,
-    expand_group,
-    parsed,
-    read_ini,
-    read_project_files,
-    read_toml,
-    table,
-)
-from pytest_pyimages.project.install_setting import configured_needs, install_entries
-from pytest_pyimages.project.kind import Kind, build_kind, build_scripts, source_files
-from pytest_pyimages.project.lockfiles.locks import Lock, Wanted, locked_versions
+from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.project.configuration import read_install_entries, read_install_source
+from pytest_pyimages.project.files import ProjectFiles, declares_project, read_ini, read_project_files, read_toml
+from pytest_pyimages.project.kind import Kind, decide_kind, list_build_scripts, list_source_files
+from pytest_pyimages.project.lockfiles.locks import Lock, Wanted, find_configured_lock
 from pytest_pyimages.project.metadata import Metadata, read_metadata
-from pytest_pyimages.project.plugins import Demands, ini_demands, typed_demands
-from pytest_pyimages.project.requirements import own_extras, read_requirements_file
+from pytest_pyimages.project.plugins import RequiredPlugins, find_ini_plugins, find_option_plugins
+from pytest_pyimages.project.requirements import (
+    RequirementSource,
+    find_distributions,
+    find_own_extras,
+    parse_requirement,
+    read_requirements_file,
+)
 from pytest_pyimages.project.scm.versioning import Versioning, find_versioning
-from pytest_pyimages.project.suite_needs import Needs
+from pytest_pyimages.project.sources import find_sources
 
 _TEST_FOLDERS = ("tests", "test", "testing")
 _BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "hatch.toml")
+# Even the home folder with one of these is a project: pytest and build tools are configured by them.
+_PROJECT_FILES = (
+    *("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt", "conftest.py"),
+    *("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "tox.ini"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """How to install a project and what its suite needs."""
+    """How to install a project and its test requirements."""
 
     root: Path  # the folder with the build configuration; the given folder if there is none
     name: str  # distribution name, or else the folder's
@@ -46,62 +47,59 @@ class Project:
     kind: Kind = "none"  # pure Python, something to compile, or no package
     versioning: Versioning | None = None  # None: the version does not come from git
     extras: tuple[str, ...] = ()  # of the project, to install with it; never with kind "none"
-    groups: tuple[str, ...] = ()  # dependency groups (PEP 735); what they hold is among the requirements
+    groups: tuple[str, ...] = ()  # dependency groups (PEP 735); their entries are among the requirements
     requirements: tuple[str, ...] = ()  # PEP 508, beside the project; with kind "none" its own dependencies, too
     requirement_files: tuple[Path, ...] = ()  # for -r, read with the root as working folder
-    brings_pytest: bool = False  # the requirements or these files ask for it in every environment
+    brings_pytest: bool = False  # pytest is required by name in every environment
     dependencies_known: bool = False
     dependencies: tuple[str, ...] = ()  # PEP 508: the project's own and those of the extras; empty if not known
-    lock: Lock | None = None  # versions to hold to, whatever is installed
-    typed: tuple[str, ...] = ()  # those of pytest's options that brought a requirement more, as they were given
-    origin: str = ""  # for people: ".[test] (pyproject.toml)"; empty: nothing was found
-    install: tuple[str, ...] = ()  # the same as py_images_install would have it, the project itself left out
-    notes: tuple[str, ...] = ()  # what people should know of its files
-    # Files whose content decides what gets installed. What tox.ini, Pipfile and groups ask for stands above already.
+    lock: Lock | None = None  # pinned versions
+    typed: tuple[str, ...] = ()  # command line options whose plugin was added to the requirements
+    origin: str = ""  # for messages: ".[test] (pyproject.toml)"; empty: nothing was found
+    install: tuple[str, ...] = ()  # the same as entries of py_images_install, without the project itself
+    notes: tuple[str, ...] = ()  # what the user should know about its files
+    # Files whose content decides what gets installed, unless the fields above hold it (tox.ini, Pipfile, groups).
     fingerprint_files: tuple[Path, ...] = ()
 
 
 def find_project(start: Path, *, ini: Mapping[str, str | list[str]] = {}, options: Sequence[str] = ()) -> Project:
-    """Return how to install the project that a folder belongs to, and what its suite needs.
+    """Return how to install the project that a folder belongs to, and its test requirements.
 
     :param start: pytest's rootdir.
     :param ini: the suite's pytest configuration.
-    :param options: pytest's that are typed, without their values; their plugins come in addition to all else.
+    :param options: pytest's options on the command line, without values; their plugins are added to the requirements.
     :raises ConfigurationError: for files that cannot be read or contradict themselves.
     """
-    files = read_project_files(project_root(start))
+    files = read_project_files(find_project_root(start))
     metadata = read_metadata(files)
-    name = metadata.name or files.root.name
-    kind = build_kind(files)
-    configured = configured_needs(ini, files, metadata)
-    needs = discovered_needs(files, metadata, is_installed=kind != "none") if configured is None else (configured,)
-    installation = _Installation(files, metadata, canonicalize_name(metadata.name), is_installed=kind != "none")
-    for one in needs:
-        installation.add(one)
-    origins = [one.origin for one in needs]
+    kind = decide_kind(files)
+    is_installed = kind != "none"
+    configured = read_install_source(ini, files, metadata)
+    sources = find_sources(files, metadata, is_installed=is_installed) if configured is None else (configured,)
+    installation = _Installation(files, metadata, canonicalize_name(metadata.name), is_installed=is_installed)
+    for source in sources:
+        installation.add(source)
+    origins = [source.origin for source in sources]
     if configured is None:
-        origins += _in_words(installation.add_demands(ini_demands, ini))
-    install = installation.entries(needs) if configured is None else install_entries(ini)
-    if installation.extras and not any(one.extras for one in needs):
+        origins += _describe(installation.add_plugins(find_ini_plugins, ini))
+    install = installation.list_entries() if configured is None else read_install_entries(ini)
+    if installation.extras and not any(source.extras for source in sources):
         origins.insert(0, f".[{','.join(installation.extras)}]")
-    if not origins and kind != "none":
+    if not origins and is_installed:
         origins = [f". ({files.main_file})"]
-    typed = installation.add_demands(typed_demands, options)
-    origins += _in_words(typed)
+    typed = installation.add_plugins(find_option_plugins, options)
     own = installation.own_dependencies()
-    lock, notes = locked_versions(files.root, installation.wanted(own), name=metadata.name, ini=ini)
-    if lock is not None:
-        origins.append(str(lock))
+    lock, notes = find_configured_lock(files.root, installation.wanted(own), name=metadata.name, ini=ini)
     return Project(
         root=files.root,
-        name=name,
+        name=metadata.name or files.root.name,
         distribution=files.declared_name,
         requires_python=metadata.requires_python,
         classifiers=metadata.classifiers,
         kind=kind,
-        versioning=find_versioning(files, metadata.name) if kind != "none" else None,
+        versioning=find_versioning(files, metadata.name) if is_installed else None,
         extras=tuple(installation.extras),
-        groups=tuple(dict.fromkeys(group for one in needs for group in one.groups)),
+        groups=tuple(dict.fromkeys(installation.groups)),
         requirements=tuple(dict.fromkeys(installation.requirements)),
         requirement_files=tuple(dict.fromkeys(installation.requirement_files)),
         brings_pytest=installation.brings_pytest,
@@ -109,14 +107,14 @@ def find_project(start: Path, *, ini: Mapping[str, str | list[str]] = {}, option
         dependencies=own or (),
         lock=lock,
         typed=tuple(option for _, option in typed),
-        origin=", ".join(origins),
+        origin=", ".join([*origins, *_describe(typed), *([str(lock)] if lock else [])]),
         install=install,
         notes=notes,
-        fingerprint_files=_fingerprint_files(files, metadata, installation),
+        fingerprint_files=installation.fingerprint_files(),
     )
 
 
-def project_root(start: Path) -> Path:
+def find_project_root(start: Path) -> Path:
     """Return the nearest folder, from the given one upwards, with a build configuration; the given one without any.
 
     The search ends with the checkout, and below the user's home folder: what lies above has nothing to do with it.
@@ -135,18 +133,6 @@ def project_root(start: Path) -> Path:
     return start
 
 
-def build_sources(project: Project, *, with_tests: bool = True) -> tuple[Path, ...]:
-    """Return the files whose change makes the project's wheel a new one, sorted; nothing for what is not built.
-
-    :param with_tests: test modules inside of the package as well.
-    """
-    return source_files(project.root, with_tests=with_tests) if project.kind == "wheel" else ()
-
-
-def _in_words(demands: Demands) -> list[str]:
-    return [f"{requirement} ({reason})" for requirement, reason in demands]
-
-
 def _is_project(folder: Path) -> bool:
     return (
         (folder / "setup.py").is_file()
@@ -155,30 +141,69 @@ def _is_project(folder: Path) -> bool:
     )
 
 
+def find_source_root(project: Project, rootdir: Path, cwd: Path) -> Path:
+    """Return the smallest folder that holds the project, pytest's rootdir and the working folder: containers get it.
+
+    A git checkout is taken whole, since version numbers and tests may come from above the project's own folder; but
+    never the user's home folder or anything above it.
+
+    :raises ConfigurationError: if it would be the whole file system, or the user's home folder.
+    """
+    common = Path(os.path.commonpath([project.root, rootdir, cwd]))
+    home = Path.home()
+    hint = "cd into the project's folder" + ("" if cwd == common else ", or name it with --rootdir")
+    if common == common.parent:
+        apart = "" if rootdir == common else f" ({rootdir} and {cwd} have nothing else in common)"
+        raise ConfigurationError(f"--py-images: containers would get {common}, the whole file system{apart}", hint)
+    if home.is_relative_to(common) and not any((common / name).is_file() for name in _PROJECT_FILES):
+        what = f"your home folder, {common}" if common == home else f"{common}, and your home folder in it"
+        raise ConfigurationError(f"--py-images: containers would see {what}", hint)
+    for candidate in (common, *common.parents):
+        if home.is_relative_to(candidate):
+            break
+        if (candidate / ".git").exists():
+            return candidate
+    return common
+
+
+def list_build_sources(project: Project, *, with_tests: bool = True) -> tuple[Path, ...]:
+    """Return the files whose change makes the project's wheel a new one, sorted; empty for what is not built.
+
+    :param with_tests: test modules inside of the package as well.
+    """
+    return list_source_files(project.root, with_tests=with_tests) if project.kind == "wheel" else ()
+
+
+def _describe(plugins: RequiredPlugins) -> list[str]:
+    return [f"{requirement} ({reason})" for requirement, reason in plugins]
+
+
 @dataclass(slots=True)
 class _Installation:
-    """What all needs together come to."""
+    """The sum of all sources."""
 
     files: ProjectFiles
     metadata: Metadata
     name: str  # normalised; empty if it has none
     is_installed: bool
     extras: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
     requirements: list[str] = field(default_factory=list)
     requirement_files: list[Path] = field(default_factory=list)
-    chains: list[Path] = field(default_factory=list)
+    _chains: list[Path] = field(default_factory=list)
     _in_files: list[str] = field(default_factory=list)
-    _is_plain: bool = True  # the requirements say it all
+    _is_plain: bool = True  # the requirements are complete
 
-    def add(self, needs: Needs) -> None:
-        self._add_extras(needs.extras)
-        for text in needs.requirements:
-            own = own_extras(text, root=self.files.root.resolve(), name=self.name)
+    def add(self, source: RequirementSource) -> None:
+        self.groups += source.groups
+        self._add_extras(source.extras)
+        for text in source.requirements:
+            own = find_own_extras(text, root=self.files.root.resolve(), name=self.name)
             if own is None:
                 self.requirements.append(text)
             else:
                 self._add_extras(own)
-        for path in needs.requirement_files:
+        for path in source.requirement_files:
             self._add_file(path)
 
     def _add_extras(self, extras: Iterable[str]) -> None:
@@ -191,7 +216,7 @@ class _Installation:
         content = read_requirements_file(path, root=self.files.root, name=self.name)
         if content.problem is not None:
             raise content.problem
-        self.chains += content.chain
+        self._chains += content.chain
         self._is_plain = self._is_plain and content.is_plain
         self._add_extras(content.own_extras)
         if self.is_installed and content.names_project and content.is_plain:
@@ -201,16 +226,16 @@ class _Installation:
             self.requirement_files.append(path)
             self._in_files += content.requirements
 
-    def add_demands(self, demanded: Callable[..., Demands], by: object) -> Demands:
-        """Add the plugins that options or keys of pytest demand; return them with what demands them."""
+    def add_plugins(self, find: Callable[..., RequiredPlugins], required_by: object) -> RequiredPlugins:
+        """Add the plugins that options or ini keys of pytest require; return them with what requires them."""
         own = (*(self.metadata.dependencies or ()), *self.metadata.with_extras(self.extras))
-        present = distribution_names((*self.requirements, *self._in_files, *own)) | {self.name}
-        demands = demanded(by, root=self.files.root, present=present)
-        self.requirements += (requirement for requirement, _ in demands)
-        return demands
+        present = find_distributions((*self.requirements, *self._in_files, *own)) | {self.name}
+        plugins = find(required_by, root=self.files.root, present=present)
+        self.requirements += (requirement for requirement, _ in plugins)
+        return plugins
 
     def own_dependencies(self) -> tuple[str, ...] | None:
-        """Return what the project itself brings in, with the extras; None if only a build can tell."""
+        """Return the project's own dependencies, with those of the extras; None if only a build can tell."""
         if not self.is_installed:
             return ()  # they are among the requirements
         known = {canonicalize_name(extra) for extra in self.metadata.extras or {}}
@@ -220,32 +245,27 @@ class _Installation:
 
     @property
     def brings_pytest(self) -> bool:
-        listed = (*self.requirements, *self._in_files)
-        found = [requirement for requirement in map(parsed, listed) if requirement is not None]
-        return any(one.marker is None and canonicalize_name(one.name) == "pytest" for one in found)
+        found = map(parse_requirement, (*self.requirements, *self._in_files))
+        return any(each and each.marker is None and canonicalize_name(each.name) == "pytest" for each in found)
 
     def wanted(self, own: tuple[str, ...] | None) -> Wanted:
-        """Return all that is to be installed by name, for a lock file to say in which version."""
+        """Return all requirements, for a lock file to pin."""
         requirements = (*self.requirements, *self._in_files, *(own or ()))
         return Wanted(requirements=requirements, is_complete=own is not None and self._is_plain)
 
-    def entries(self, needs: Iterable[Needs]) -> tuple[str, ...]:
-        """Return what was found as a user would write it, with the groups and files that it stands in."""
-        path = self.files.root / "pyproject.toml"
-        groups = dict.fromkeys(group for one in needs for group in one.groups)
-        tables = table(self.files.pyproject, "dependency-groups")
-        listed = {text for group in groups for text in expand_group(tables, group, path=path)}
+    def list_entries(self) -> tuple[str, ...]:
+        """Return the entries of py_images_install that request the same."""
+        listed = {text for group in dict.fromkeys(self.groups) for text in self.files.expand_group(group)}
         return (
             *([f".[{','.join(self.extras)}]"] if self.extras else []),
-            *(f"--group {group}" for group in groups),
+            *(f"--group {group}" for group in dict.fromkeys(self.groups)),
             *(f"-r {os.path.relpath(file, self.files.root)}" for file in dict.fromkeys(self.requirement_files)),
             *dict.fromkeys(text for text in self.requirements if text not in listed),
         )
 
-
-def _fingerprint_files(files: ProjectFiles, metadata: Metadata, installation: _Installation) -> tuple[Path, ...]:
-    found = list(installation.chains)
-    if installation.is_installed:
-        found += (files.root / name for name in _BUILD_FILES if (files.root / name).is_file())
-        found += (*metadata.files, *build_scripts(files))
-    return tuple(sorted(set(found)))
+    def fingerprint_files(self) -> tuple[Path, ...]:
+        found = list(self._chains)
+        if self.is_installed:
+            found += (self.files.root / name for name in _BUILD_FILES if (self.files.root / name).is_file())
+            found += (*self.metadata.files, *list_build_scripts(self.files))
+        return tuple(sorted(set(found)))

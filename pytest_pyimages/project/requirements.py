@@ -1,6 +1,6 @@
-"""Requirements files: what they hold, as far as it matters to say what an environment gets.
+"""Requirement strings (PEP 508), requirements files, and the places of a project that list requirements.
 
-The syntax is pip's ("Requirements File Format" in its documentation).
+The syntax of the files is pip's ("Requirements File Format" in its documentation).
 """
 
 from __future__ import annotations
@@ -8,62 +8,93 @@ from __future__ import annotations
 import codecs
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.project.files import parsed, unreadable
+from pytest_pyimages.project.files import make_read_error
+
+# Names of extras, groups, files and environments, the nearest to the tests first.
+_TEST_NAMES = tuple(
+    "test tests testing pytest test-suite testsuite test-requires tests-require test-require test-requirements "
+    "tests-requirements testing-requirements test-deps tests-deps test-dependencies test-extra test-extras testextra "
+    "test-all tests-all all-tests test-full full-test test-base test-core hatch-test unittest unittests "
+    "unit-test unit-tests unit-testing unit dev-test dev-tests test-dev".split()
+)
+# Those with these names may also hold linters and the like only.
+_DEVELOPMENT_NAMES = tuple(
+    "ci dev devel develop development developer dev-requires dev-requirements dev-deps dev-dependencies dev-extras "
+    "local default lint-test all".split()
+)
+_RANKS = {name: rank for rank, name in enumerate(_TEST_NAMES + _DEVELOPMENT_NAMES)}
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
-_REFERENCE = re.compile(r"(?:-r|--requirement(?=[\s=])|-c|--constraint(?=[\s=]))[\s=]*(?P<file>.*)")
-_EDITABLE = re.compile(r"(?:-e|--editable(?=[\s=]))[\s=]*(?P<address>.*)")
+_OPTION = re.compile(r"(?:-(?P<short>[rce])|--(?P<long>requirement|constraint|editable)(?=[\s=]))[\s=]*(?P<value>.*)")
 _LOCAL = re.compile(r"(?P<path>[^\[\]]+?)\s*(?:\[(?P<extras>[^\]]*)\])?")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequirementSource:
+    """A place of a project that lists requirements."""
+
+    origin: str  # for messages: ``group dev (pyproject.toml)``
+    rank: int = 0  # see rank_name
+    extras: tuple[str, ...] = ()  # of the project itself
+    groups: tuple[str, ...] = ()  # their entries are among the requirements
+    requirements: tuple[str, ...] = ()  # PEP 508
+    requirement_files: tuple[Path, ...] = ()
+
+    @property
+    def is_for_tests(self) -> bool:
+        """Whether it is named after tests, and not after development in general."""
+        return self.rank < len(_TEST_NAMES)
+
+
+def rank_name(name: str) -> int | None:
+    """Return the distance of a name from "test"; None for a name of neither tests nor development."""
+    return _RANKS.get(canonicalize_name(name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequirementsFile:
-    """What a requirements file asks for, with all files that it refers to."""
+    """A requirements file with all files that it refers to."""
 
     path: Path
     requirements: tuple[str, ...]  # PEP 508 strings, without those that mean the project itself
-    own_extras: tuple[str, ...]  # extras of the project itself that it asks for
-    names_project: bool  # it asks for the project itself: ``-e .``, ``.[test]``, or by name
-    is_plain: bool  # it holds nothing else, so the requirements say it all: no URL, constraint, hash or option
+    own_extras: tuple[str, ...]  # requested extras of the project itself
+    names_project: bool  # it requests the project itself: ``-e .``, ``.[test]``, or by name
+    is_plain: bool  # it holds nothing but requirements: no URL, constraint, hash or option
     chain: tuple[Path, ...]  # itself and every file below it
-    problem: ConfigurationError | None = None  # the first file that could not be read; what it asks for is missing
+    problem: ConfigurationError | None = None  # the first file that could not be read; its requirements are missing
 
 
-def read_requirements_file(path: Path, *, root: Path, name: str) -> RequirementsFile:
-    """Return what a requirements file and those it refers to ask for.
-
-    :param root: the project's folder; pip is run there, so relative paths of projects start there.
-    :param name: the project's own distribution name; empty if it has none.
-    """
-    reader = _Reader(root.resolve(), canonicalize_name(name))
-    reader.read(path, asked_by="")
-    return RequirementsFile(
-        path=path,
-        requirements=tuple(dict.fromkeys(reader.requirements)),
-        own_extras=tuple(dict.fromkeys(reader.own_extras)),
-        names_project=reader.names_project,
-        is_plain=reader.is_plain,
-        chain=tuple(reader.chain),
-        problem=reader.problem,
-    )
+def parse_requirement(text: str) -> Requirement | None:
+    """Return the requirement, or None if the text is not a PEP 508 string."""
+    try:
+        return Requirement(text)
+    except InvalidRequirement:
+        return None
 
 
-def own_extras(text: str, *, root: Path, name: str) -> tuple[str, ...] | None:
-    """Return the extras of the project that a pip argument asks for; None if it does not mean the project itself.
+def find_distributions(requirements: Iterable[str]) -> frozenset[str]:
+    """Return the normalised names in PEP 508 strings."""
+    found = map(parse_requirement, requirements)
+    return frozenset(canonicalize_name(requirement.name) for requirement in found if requirement is not None)
+
+
+def find_own_extras(text: str, *, root: Path, name: str) -> tuple[str, ...] | None:
+    """Return the extras of the project that a pip argument requests; None if it does not mean the project itself.
 
     :param text: a path such as ``.[test]``, a ``file:`` URL, or a PEP 508 string.
     :param root: the project's folder, resolved.
     :param name: the project's own distribution name, normalised; empty if it has none.
     """
-    requirement = parsed(text)
+    requirement = parse_requirement(text)
     if requirement is not None and requirement.url is None:
         return tuple(sorted(requirement.extras)) if canonicalize_name(requirement.name) == name else None
     address = re.split(r"\s;|#", text)[0]
@@ -76,7 +107,32 @@ def own_extras(text: str, *, root: Path, name: str) -> tuple[str, ...] | None:
     return tuple(extra.strip() for extra in (local["extras"] or "").split(",") if extra.strip())
 
 
-def logical_lines(text: str) -> Iterator[tuple[int, str]]:
+def split_option(line: str) -> tuple[str, str]:
+    """Return the option (``-r``, ``-c``, ``-e``, or empty) and the value of a line of a requirements file."""
+    found = _OPTION.fullmatch(line)
+    return (f"-{found['short'] or found['long'][0]}", found["value"]) if found else ("", line)
+
+
+def read_requirements_file(path: Path, *, root: Path, name: str) -> RequirementsFile:
+    """Read a requirements file and those that it refers to.
+
+    :param root: the project's folder; pip is run there, so relative paths of projects start there.
+    :param name: the project's own distribution name; empty if it has none.
+    """
+    reader = _Reader(root.resolve(), canonicalize_name(name))
+    reader.read(path, included_by="")
+    return RequirementsFile(
+        path=path,
+        requirements=tuple(dict.fromkeys(reader.requirements)),
+        own_extras=tuple(dict.fromkeys(reader.own_extras)),
+        names_project=reader.names_project,
+        is_plain=reader.is_plain,
+        chain=tuple(reader.chain),
+        problem=reader.problem,
+    )
+
+
+def join_lines(text: str) -> Iterator[tuple[int, str]]:
     """Yield each line with the number it starts at: continued lines joined, comments and empty lines left out."""
     pending, start = "", 0
     for number, line in enumerate(text.splitlines(), 1):
@@ -104,58 +160,57 @@ class _Reader:
     chain: list[Path] = field(default_factory=list)
     problem: ConfigurationError | None = None
 
-    def read(self, path: Path, *, asked_by: str, constrains: bool = False) -> None:
+    def read(self, path: Path, *, included_by: str, constrains: bool = False) -> None:
         if path in self.chain:  # a file that refers to itself in the end; pip reads it once, too
             return
         try:
-            text = _text(path, asked_by)
+            text = _read_text(path, included_by)
         except ConfigurationError as error:
             self.problem = self.problem or error
             return
         self.chain.append(path)
-        for number, line in logical_lines(text):
-            reference = _REFERENCE.fullmatch(line)
-            if reference is not None:
-                constraint = constrains or line.startswith(("-c", "--c"))
-                self._refer(reference["file"].strip("\"' "), path.parent, f"{path}:{number}", constrains=constraint)
+        for number, line in join_lines(text):
+            option, value = split_option(line)
+            if option in {"-r", "-c"}:
+                constraint = constrains or option == "-c"
+                self._include(value.strip("\"' "), path.parent, f"{path}:{number}", constrains=constraint)
             elif not constrains:
-                self._take(line)
+                self._add(option, value)
 
-    def _refer(self, file: str, folder: Path, asked_by: str, *, constrains: bool) -> None:
+    def _include(self, file: str, folder: Path, included_by: str, *, constrains: bool) -> None:
         if "://" in file or "${" in file:
             self.is_plain = False
             return
         self.is_plain = self.is_plain and not constrains
-        self.read(Path(os.path.normpath(folder / file)), asked_by=asked_by, constrains=constrains)
+        self.read(Path(os.path.normpath(folder / file)), included_by=included_by, constrains=constrains)
 
-    def _take(self, line: str) -> None:
-        editable = _EDITABLE.fullmatch(line)
-        if line.startswith("-") and editable is None:
+    def _add(self, option: str, value: str) -> None:
+        if not option and value.startswith("-"):
             self.is_plain = False
             return
-        content, *options = re.split(r"\s+--?(?=[a-z])", editable["address"] if editable else line)
-        extras = own_extras(content, root=self.root, name=self.name)
+        content, *options = re.split(r"\s+--?(?=[a-z])", value)
+        extras = find_own_extras(content, root=self.root, name=self.name)
         if extras is not None:
             self.names_project = True
             self.own_extras += extras
             return
-        is_requirement = editable is None and parsed(content) is not None
+        is_requirement = not option and parse_requirement(content) is not None
         self.is_plain = self.is_plain and is_requirement and not options
         if is_requirement:
             self.requirements.append(content)
 
 
-def _text(path: Path, asked_by: str) -> str:
+def _read_text(path: Path, included_by: str) -> str:
     try:
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        subject = f"{asked_by}: {path}" if asked_by else str(path)
+        subject = f"{included_by}: {path}" if included_by else str(path)
         hint = "add the file, or name in py_images_install what to install instead"
-        raise ConfigurationError(f"{subject} is not there", hint) from error
+        raise ConfigurationError(f"{subject} does not exist", hint) from error
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise make_read_error(path, error) from error
     for mark, encoding in _BOMS:
         if data.startswith(mark):
             return data[len(mark) :].decode(encoding, "replace")
-    # What is not UTF-8 stands in comments, if at all.
+    # What is not UTF-8 is in comments, if anywhere.
     return data.decode("utf-8", "replace")

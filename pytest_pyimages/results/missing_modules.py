@@ -12,7 +12,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from pytest_pyimages.project import Ini, Project, parsed, plugin_of, read_toml, table
+from pytest_pyimages.project import Ini, Project, find_plugin, get_table, parse_requirement, read_toml
 from pytest_pyimages.results.distributions import find_distribution, get_removal_version, is_in_standard_library
 
 # The last line of a traceback, as Python 3, Python 2 and pytest's own refusals have it; pytest puts an "E" before it.
@@ -64,7 +64,7 @@ class IniFile:
             return "pyproject.toml [tool.pytest.ini_options]" if has_toml else "pytest.ini [pytest]"
         name = self.inipath.name
         if name == "pyproject.toml":
-            native = bool(set(table(read_toml(self.inipath), "tool", "pytest")) - {"ini_options"})
+            native = bool(set(get_table(read_toml(self.inipath), "tool", "pytest")) - {"ini_options"})
             return f"{name} [tool.pytest]" if native else f"{name} [tool.pytest.ini_options]"
         return f"{name} [tool:pytest]" if name.endswith(".cfg") else f"{name} [pytest]"
 
@@ -128,7 +128,7 @@ class MissingModules:
     def make_plugin_hint(self, label: str, options: Iterable[str]) -> str:
         """Return one line on the plugins that have these options, and how to add them; empty if none is known."""
         project = self._projects.get(label)
-        found = [plugin for plugin in map(plugin_of, options) if plugin]
+        found = [plugin for plugin in map(find_plugin, options) if plugin]
         if project is None or not found:
             return ""
         plugins = tuple(dict.fromkeys(found))
@@ -142,7 +142,7 @@ class MissingModules:
         """Yield a hint for each module of other distributions; one for all that can be added together."""
         listed = {
             canonicalize_name(requirement.name)
-            for requirement in map(parsed, (*project.requirements, *project.dependencies))
+            for requirement in map(parse_requirement, (*project.requirements, *project.dependencies))
             if requirement is not None and requirement.marker is None
         }
         added: dict[str, str] = {}

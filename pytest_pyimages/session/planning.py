@@ -13,7 +13,7 @@ from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host import OWN_INI, OWN_OPTIONS, Invocation, Settings, image_arguments, options, with_options
 from pytest_pyimages.images import ImagePlan, image_plans
 from pytest_pyimages.matrix import ImageTag, ProjectPythons, parse_matrix
-from pytest_pyimages.project import Configuration, Project, find_project, find_source_root, ini_words
+from pytest_pyimages.project import Configuration, Project, find_project, find_source_root, split_ini_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,7 @@ def plan_images(
 
 def _option_names(invocation: Invocation) -> tuple[str, ...]:
     """Return the options of the command line and PYTEST_ADDOPTS; ``addopts`` is read with the ini file."""
-    args = invocation.all_args[len(ini_words(invocation.ini, "addopts")) :]
+    args = invocation.all_args[len(split_ini_value(invocation.ini, "addopts")) :]
     return tuple(f"-p{option.value}" if option.name == "-p" else option.name for option in options(args, OWN_OPTIONS))
 
 

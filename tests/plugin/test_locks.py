@@ -96,5 +96,5 @@ def test_a_broken_lock_is_a_usage_error(pytester: pytest.Pytester, run_images: R
     pytester.makepyfile("def test(): pass")
     done = run_images()
     assert done.result.ret == pytest.ExitCode.USAGE_ERROR
-    done.result.stderr.fnmatch_lines(["ERROR: *uv.lock is not valid TOML: *correct it"])
+    done.result.stderr.fnmatch_lines(["ERROR: *uv.lock is not valid TOML: *fix it"])
     assert not any(call.startswith("create") for call in done.calls)

@@ -19,8 +19,9 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.project.files import Table, parsed, read_toml, table, texts, unreadable
-from pytest_pyimages.project.poetry import python_marker, specifiers
+from pytest_pyimages.project.files import Table, get_strings, get_table, make_read_error, read_toml
+from pytest_pyimages.project.poetry import convert_constraint, convert_python
+from pytest_pyimages.project.requirements import parse_requirement
 from pytest_pyimages.text import one_line
 
 # Lines of a file's address and hash: nine tenths of a lock file, and of the time that it takes to read one.
@@ -83,19 +84,19 @@ def _read_uv(path: Path, document: Table) -> LockFile:
         return _unknown_version(path, version)
     packages = []
     for entry in _tables(document.get("package")):
-        nested = (*table(entry, "optional-dependencies").values(), entry.get("dependencies"))
+        nested = (*get_table(entry, "optional-dependencies").values(), entry.get("dependencies"))
         packages.append(
             LockedPackage(
                 name=_name(entry),
-                version=_text(entry, "version") if "registry" in table(entry, "source") else "",
-                markers=texts(entry.get("resolution-markers")),
+                version=_text(entry, "version") if "registry" in get_table(entry, "source") else "",
+                markers=get_strings(entry.get("resolution-markers")),
                 edges=tuple(Edge(_name(edge), _text(edge, "version")) for listed in nested for edge in _tables(listed)),
             )
         )
     return LockFile(
         path=path,
         requires_python=_text(document, "requires-python"),
-        environments=texts(document.get("supported-markers")),
+        environments=get_strings(document.get("supported-markers")),
         packages=tuple(packages),
     )
 
@@ -130,14 +131,14 @@ def _read_pylock(path: Path, document: Table) -> LockFile:
 
 
 def _read_poetry(path: Path, document: Table) -> LockFile:
-    metadata = table(document, "metadata")
+    metadata = get_table(document, "metadata")
     version = str(metadata.get("lock-version", ""))
     if version.partition(".")[0] not in {"1", "2"}:
         return _unknown_version(path, version)
     packages = []
     for entry in _tables(document.get("package")):
-        source = _text(table(entry, "source"), "type")
-        names = [*table(entry, "dependencies"), *_names(table(entry, "extras").values())]
+        source = _text(get_table(entry, "source"), "type")
+        names = [*get_table(entry, "dependencies"), *_names(get_table(entry, "extras").values())]
         packages.append(
             LockedPackage(
                 name=_name(entry),
@@ -157,20 +158,20 @@ def _poetry_markers(entry: Table) -> tuple[str, ...]:
     """Return the markers of a package: one text, or one per group, where a group without any has it always."""
     markers = entry.get("markers", entry.get("marker"))  # the latter up to lock version 1.0
     if isinstance(markers, Mapping):
-        found = [_text(markers, group) for group in texts(entry.get("groups")) or markers]
+        found = [_text(markers, group) for group in get_strings(entry.get("groups")) or markers]
         return tuple(dict.fromkeys(found)) if all(found) else ()
     return (markers,) if isinstance(markers, str) and markers else ()
 
 
 def _poetry_python(constraint: str) -> str:
     try:
-        return specifiers(constraint)
+        return convert_constraint(constraint)
     except (InvalidSpecifier, InvalidVersion):
         return ""
 
 
 def _read_pdm(path: Path, document: Table) -> LockFile:
-    metadata = table(document, "metadata")
+    metadata = get_table(document, "metadata")
     version = str(metadata.get("lock_version", ""))
     if version.partition(".")[0] != "4":
         return _unknown_version(path, version)
@@ -202,12 +203,12 @@ def _pdm_target(target: Table) -> str:
 
 
 def _read_pipfile(path: Path, document: Table) -> LockFile:
-    version = str(table(document, "_meta").get("pipfile-spec", ""))
+    version = str(get_table(document, "_meta").get("pipfile-spec", ""))
     if version != "6":
         return _unknown_version(path, version)
     packages = []
     for group in document:
-        for name, entry in table(document, group).items() if group != "_meta" else ():
+        for name, entry in get_table(document, group).items() if group != "_meta" else ():
             marker = _text(entry, "markers")
             version_text = _text(entry, "version")
             is_exact = version_text.startswith("==") and not _ELSEWHERE & set(entry)
@@ -218,7 +219,7 @@ def _read_pipfile(path: Path, document: Table) -> LockFile:
                     markers=(marker,) if marker else (),
                 )
             )
-    requires = table(document, "_meta", "requires")
+    requires = get_table(document, "_meta", "requires")
     python = _text(requires, "python_version") or _text(requires, "python_full_version")
     minor = ".".join(python.split(".")[:2])
     return LockFile(
@@ -233,9 +234,9 @@ def _read_json(path: Path) -> Table:
     try:
         document: Any = json.loads(path.read_bytes())
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise make_read_error(path, error) from error
     except ValueError as error:
-        raise ConfigurationError(f"{path} is not valid JSON: {error}", "correct it") from error
+        raise ConfigurationError(f"{path} is not valid JSON: {error}", "fix it") from error
     return document if isinstance(document, Mapping) else {}
 
 
@@ -256,7 +257,7 @@ def _name(entry: Table) -> NormalizedName:
 def _names(lists: Iterable[object]) -> Iterator[str]:
     """Yield the names in lists of requirements; in Poetry's, versions stand in parentheses, which PEP 508 allows."""
     for listed in lists:
-        for requirement in map(parsed, texts(listed)):
+        for requirement in map(parse_requirement, get_strings(listed)):
             if requirement is not None:
                 yield requirement.name
 
@@ -264,7 +265,7 @@ def _names(lists: Iterable[object]) -> Iterator[str]:
 def _python(specifier: str) -> str:
     """Return a requires-python as a marker; empty for what is none."""
     try:
-        return python_marker(specifier)
+        return convert_python(specifier)
     except (InvalidSpecifier, InvalidVersion):
         return ""
 

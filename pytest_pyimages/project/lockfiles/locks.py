@@ -19,8 +19,8 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.project.files import parsed, read_toml, table
-from pytest_pyimages.project.suite_needs import closeness
+from pytest_pyimages.project.files import get_table, read_toml
+from pytest_pyimages.project.requirements import parse_requirement, rank_name
 
 if TYPE_CHECKING:
     from pytest_pyimages.project.lockfiles.formats import LockedPackage, LockFile
@@ -70,7 +70,7 @@ class Wanted:
     is_complete: bool  # whether they are all, so that what nothing of them leads to can be left out
 
 
-def locked_versions(
+def find_configured_lock(
     root: Path, wanted: Wanted, *, name: str, ini: Mapping[str, str | list[str]]
 ) -> tuple[Lock | None, tuple[str, ...]]:
     """Return what ``find_lock`` does, as the ini key has it.
@@ -123,7 +123,7 @@ def _read(path: Path) -> LockFile:
 
 
 def _files(root: Path, own: str) -> Iterator[LockFile]:
-    named = [(closeness(path.name.split(".")[1]), path) for path in root.glob("pylock.*.toml")]
+    named = [(rank_name(path.name.split(".")[1]), path) for path in root.glob("pylock.*.toml")]
     for _, path in sorted((place, path) for place, path in named if place is not None):
         yield _read(path)
     for name in _NAMES:
@@ -139,7 +139,7 @@ def _workspace_lock(root: Path, own: str) -> Iterator[LockFile]:
     while not (folder / ".git").exists() and folder.parent not in {folder, Path.home()}:
         folder = folder.parent
         path = folder / "uv.lock"
-        if path.is_file() and "workspace" in table(read_toml(folder / "pyproject.toml"), "tool", "uv"):
+        if path.is_file() and "workspace" in get_table(read_toml(folder / "pyproject.toml"), "tool", "uv"):
             file = _read(path)
             if any(package.name == own for package in file.packages):
                 yield file
@@ -148,7 +148,7 @@ def _workspace_lock(root: Path, own: str) -> Iterator[LockFile]:
 
 def _by_name(requirements: Iterable[str], *, but: str) -> dict[NormalizedName, list[Requirement]]:
     found: dict[NormalizedName, list[Requirement]] = {}
-    for requirement in map(parsed, requirements):
+    for requirement in map(parse_requirement, requirements):
         if requirement is not None and canonicalize_name(requirement.name) != but:
             found.setdefault(canonicalize_name(requirement.name), []).append(requirement)
     return found
@@ -257,3 +257,24 @@ def _is_decidable(marker: str) -> bool:
     except InvalidMarker:
         return False
     return not _SELECTION.search(_QUOTED.sub("", marker))
+
+
+def describe_fate(lock: Lock | None, fate: str, *, label: str, python: str) -> str:
+    """Return what the user should know of a lock file that was not fully held to; empty if it was.
+
+    The installer reports it, and a label of the image keeps it, since each session shows it.
+
+    :param fate: "held"; "excluded", if the file is not for the image's Python; "partly", with the versions that are not
+        installable; "unmet", with the versions that conflicted before the file was left alone altogether.
+    """
+    word, *pins = fate.split() or ["held"]
+    if lock is None or word == "held":
+        return ""
+    if word == "excluded":
+        meant = f" ({lock.requires_python})" if lock.requires_python else ""
+        return f"{label}: {lock.origin} is not for Python {python}{meant}; versions were chosen without it"
+    named = ", ".join(pin.replace("==", " ") for pin in pins)
+    if word == "partly":
+        return f"{label}: not as in {lock.origin}, since it does not work here: {named}"
+    culprits = f" ({named})" if named else ""
+    return f"{label}: {lock.origin} does not work here{culprits}; versions were chosen without it"

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from packaging.utils import canonicalize_name
 
-from pytest_pyimages.project.files import ProjectFiles, Table, distribution_names, lines, table, texts
+from pytest_pyimages.project.files import ProjectFiles, Table, get_strings, get_table, split_lines
+from pytest_pyimages.project.requirements import find_distributions
 from pytest_pyimages.project.scm.versions import is_exact
 
 SETUPTOOLS_SCM = frozenset({"setuptools-scm", "hatch-vcs", "flit-scm"})  # the others run it
@@ -65,11 +66,11 @@ class Tool:
 
 
 def _setuptools_scm_match(options: Table) -> Iterator[str]:
-    command = table(options, "scm", "git").get("describe_command") or options.get("git_describe_command")
+    command = get_table(options, "scm", "git").get("describe_command") or options.get("git_describe_command")
     if command:
         yield from _selecting_arguments(command)
     else:
-        tags = table(options, "tag")
+        tags = get_table(options, "tag")
         yield f"--match={tags.get('prefix', '')}" + ("*[0-9]*.*[0-9]*" if tags.get("strict") else "*[0-9]*")
 
 
@@ -86,7 +87,7 @@ def _dunamai_match(options: Table) -> Iterator[str]:
 
 def find_tool(files: ProjectFiles) -> Tool | None:
     """Return the tool that takes the project's version number from git tags; None if no known tool does."""
-    if "version" in table(files.pyproject, "project"):
+    if "version" in get_table(files.pyproject, "project"):
         return None
     return next(_tools(files), None)
 
@@ -96,17 +97,17 @@ def _tools(files: ProjectFiles) -> Iterator[Tool]:
     if backend == "hatchling":
         yield from _hatch_tools(files)
     elif backend == "pdm":
-        options = table(files.tool, "pdm", "version")
+        options = get_table(files.tool, "pdm", "version")
         if options.get("source") == "scm":
             yield _tool("pdm-backend", options)
     elif backend == "poetry_dynamic_versioning":
-        options = table(files.tool, "poetry-dynamic-versioning")
+        options = get_table(files.tool, "poetry-dynamic-versioning")
         if options.get("enable"):
             yield _tool("poetry-dynamic-versioning", options)
     elif backend == "flit_scm":
         yield _tool("flit-scm", _scm_table(files))
     elif backend == "scikit_build_core":
-        provider = table(files.tool, "scikit-build", "metadata", "version").get("provider")
+        provider = get_table(files.tool, "scikit-build", "metadata", "version").get("provider")
         if str(provider).endswith("setuptools_scm"):
             yield _tool("setuptools-scm", _scm_table(files))
     else:
@@ -114,16 +115,16 @@ def _tools(files: ProjectFiles) -> Iterator[Tool]:
 
 
 def _hatch_tools(files: ProjectFiles) -> Iterator[Tool]:
-    version = table(files.hatch, "version")
+    version = get_table(files.hatch, "version")
     source = version.get("source")
     if source == "vcs":
-        options = dict(table(version, "raw-options"))
+        options = dict(get_table(version, "raw-options"))
         for key, option in (("tag-pattern", "tag_regex"), ("fallback-version", "fallback_version")):
             if version.get(key):
                 options[option] = version[key]
         yield _tool("hatch-vcs", options)
     elif source in {"uv-dynamic-versioning", "versioningit"}:
-        yield _tool(str(source), table(files.tool, str(source)))
+        yield _tool(str(source), get_table(files.tool, str(source)))
 
 
 def _setuptools_tools(files: ProjectFiles, backend: str) -> Iterator[Tool]:
@@ -139,22 +140,22 @@ def _setuptools_tools(files: ProjectFiles, backend: str) -> Iterator[Tool]:
             name = {"use_scm_version": "setuptools-scm"}.get(keyword, "setuptools-git-versioning")
             value = script.arguments.get(keyword)
             literal = value if isinstance(value, Mapping) else {}
-            options = {**(_scm_table(files) if name == "setuptools-scm" else table(files.tool, name)), **literal}
+            options = {**(_scm_table(files) if name == "setuptools-scm" else get_table(files.tool, name)), **literal}
             yield _tool(name, options, is_complete=keyword in script.complete)
-    required = distribution_names(_build_requirements(files))
+    required = find_distributions(_build_requirements(files))
     if "setuptools-scm" in required:
         yield _tool("setuptools-scm", _scm_table(files))
     for name in ("versioningit", "setuptools-git-versioning"):
-        configured = table(files.tool, name)
+        configured = get_table(files.tool, name)
         if name in required and configured and configured.get("enabled", True):
             yield _tool(name, configured)
-    if "versioneer" in files.setup_cfg or table(files.tool, "versioneer"):
-        yield _tool("versioneer", table(files.tool, "versioneer") or files.setup_cfg.get("versioneer", {}))
+    if "versioneer" in files.setup_cfg or get_table(files.tool, "versioneer"):
+        yield _tool("versioneer", get_table(files.tool, "versioneer") or files.setup_cfg.get("versioneer", {}))
 
 
 def _scm_table(files: ProjectFiles) -> Table:
     """Return setuptools-scm's options, which have one of two names since version 10."""
-    return table(files.tool, "setuptools_scm") or table(files.tool, "vcs-versioning")
+    return get_table(files.tool, "setuptools_scm") or get_table(files.tool, "vcs-versioning")
 
 
 def _tool(name: str, options: Table, *, is_complete: bool = True) -> Tool:
@@ -162,8 +163,8 @@ def _tool(name: str, options: Table, *, is_complete: bool = True) -> Tool:
 
 
 def _build_requirements(files: ProjectFiles) -> Iterator[str]:
-    yield from texts(table(files.pyproject, "build-system").get("requires"))
-    yield from lines(files.setup_cfg.get("options", {}).get("setup_requires", ""))
+    yield from get_strings(get_table(files.pyproject, "build-system").get("requires"))
+    yield from split_lines(files.setup_cfg.get("options", {}).get("setup_requires", ""))
     if files.setup_script is not None:
         yield from files.setup_script.texts("setup_requires")
 
@@ -171,7 +172,7 @@ def _build_requirements(files: ProjectFiles) -> Iterator[str]:
 def _selecting_arguments(command: object) -> Iterator[str]:
     """Yield the arguments of a configured ``git describe`` that select tags: nothing else of it is run."""
     try:
-        words = shlex.split(command) if isinstance(command, str) else list(texts(command))
+        words = shlex.split(command) if isinstance(command, str) else list(get_strings(command))
     except ValueError:  # a quotation without its end
         words = []
     if words[:2] != ["git", "describe"]:

@@ -12,7 +12,7 @@ from datetime import date
 
 from packaging.version import InvalidVersion, Version
 
-from pytest_pyimages.project.files import Table, table
+from pytest_pyimages.project.files import Table, get_table
 
 # "Configuration" in setuptools-scm's documentation; pdm-backend has the same.
 _TAG = r"^(?:[\w-]+-)?(?P<version>[vV]?\d+(?:\.\d+){0,2}[^\+]*)(?:\+.*)?$"
@@ -44,7 +44,7 @@ Formula = Callable[[Checkout, Table], str | None]
 
 def setuptools_scm(checkout: Checkout, options: Table) -> str | None:
     """Return setuptools-scm's number, which flit-scm and hatch-vcs have as well."""
-    tag = table(options, "tag")
+    tag = get_table(options, "tag")
     if checkout.tag:
         pattern = tag.get("regex") or options.get("tag_regex") or _TAG
         tagged = _match_version(checkout.tag.removeprefix(str(tag.get("prefix") or "")), str(pattern))
@@ -160,7 +160,7 @@ def is_exact(tool: str, options: Table) -> bool:
     """Whether the tool's number is surely what its formula returns here."""
     if FORMULAS.get(tool) is setuptools_scm:
         is_custom = any(key in options for key in ("parse", "version_cls", "normalize"))
-        is_scoped = bool(table(options, "scm", "git").get("distance_scope"))
+        is_scoped = bool(get_table(options, "scm", "git").get("distance_scope"))
         return (
             _scheme(options, "version_scheme", "guess-next-dev") in _PUBLIC_SCHEMES
             and _scheme(options, "local_scheme", "node-and-date") in _LOCAL_SCHEMES

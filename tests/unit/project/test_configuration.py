@@ -40,7 +40,7 @@ def configuration(root: Path, ini: Ini | None = None, overrides: str = "") -> Co
     ],
 )
 def test_keys_hold_for_every_image(tmp_path: Path, ini: Ini) -> None:
-    found = configuration(tmp_path, ini).of("3.12")
+    found = configuration(tmp_path, ini).for_image("3.12")
     assert found.setup == ("make version", "echo a")
     assert found.apt == ("libpq-dev", "git")
     assert found.environment({"TOKEN": "x", "OTHER": "y"}) == {"A": "1", "B": "two words", "TOKEN": "x"}
@@ -67,21 +67,21 @@ def test_overrides_hold_for_what_they_select_and_the_last_one_wins(tmp_path: Pat
         skip = true
         """,
     )
-    assert found.of("3.12").setup == ("make all",)
-    assert found.of("3.12").allow_failure is None
-    newest = found.of("3.14")
+    assert found.for_image("3.12").setup == ("make all",)
+    assert found.for_image("3.12").allow_failure is None
+    newest = found.for_image("3.14")
     assert (newest.setup, newest.install, newest.args) == (("make some",), (".[test]",), ("-k", "not slow"))
     assert (newest.env, newest.allow_failure, newest.skip) == ({"A": "1", "B": "2", "C": "2"}, True, False)
-    both = found.of("3.15-slim")
+    both = found.for_image("3.15-slim")
     assert (both.setup, both.apt, both.skip) == (("make some",), ("gcc",), True)
     assert both.env == {"A": "1", "B": "2", "C": "3"}
-    assert found.of("pypy:3.11").skip
+    assert found.for_image("pypy:3.11").skip
 
 
 def test_the_dockerfile_is_relative_to_the_rootdir(tmp_path: Path) -> None:
     (tmp_path / "ci").mkdir()
     (tmp_path / "ci" / "Dockerfile").write_text("")
-    assert configuration(tmp_path, {"py_images_dockerfile": "ci/Dockerfile"}).of("3.12").dockerfile == (
+    assert configuration(tmp_path, {"py_images_dockerfile": "ci/Dockerfile"}).for_image("3.12").dockerfile == (
         tmp_path / "ci" / "Dockerfile"
     )
 
@@ -100,8 +100,8 @@ def test_the_dockerfile_is_relative_to_the_rootdir(tmp_path: Path) -> None:
         ),
         pytest.param({}, "[tool.pyimages]\noverides = []", 'unknown key "overides".*mean overrides', id="table key"),
         pytest.param({}, "[tool.pyimages]\npy_images = 3", 'key "py_images" .*tool.pytest.ini_options', id="ini key"),
-        pytest.param({}, "[tool.pyimage]", r"nobody reads \[tool.pyimage\] .*\[tool.pyimages\]", id="table"),
-        pytest.param({}, "[[tool.pytest-pyimages.overrides]]", r"nobody reads \[tool.pytest-pyimages\]", id="name"),
+        pytest.param({}, "[tool.pyimage]", r"unknown table \[tool.pyimage\] .*\[tool.pyimages\]", id="table"),
+        pytest.param({}, "[[tool.pytest-pyimages.overrides]]", r"unknown table \[tool.pytest-pyimages\]", id="name"),
         pytest.param({}, "[tool.pyimages]\noverrides = 3", "not a list of tables", id="no tables"),
         pytest.param({}, "[[tool.pyimages.overrides]]\nskip = true", "number 1 has no select", id="no select"),
         pytest.param(
@@ -110,15 +110,15 @@ def test_the_dockerfile_is_relative_to_the_rootdir(tmp_path: Path) -> None:
         pytest.param(
             {},
             '[[tool.pyimages.overrides]]\nselect = "3"\nargs = ["-q", "--cov=shop"]',
-            "args has --cov=shop.*on all images or on none.*into addopts",
+            "args has --cov=shop.*on all images or none.*to addopts",
             id="coverage of one image",
         ),
-        pytest.param({"py_images_env": "A-B=1"}, "", '"A-B" is not the name of a variable', id="variable"),
+        pytest.param({"py_images_env": "A-B=1"}, "", 'invalid variable name "A-B"', id="variable"),
         pytest.param(
             {}, '[[tool.pyimages.overrides]]\nselect = "3"\nenv = {A = 1}', 'A is 1.*quote it: A = "1"', id="number"
         ),
-        pytest.param({"py_images_apt": "libpq-dev --purge"}, "", '"--purge" is not the name', id="package"),
-        pytest.param({"py_images_dockerfile": "Dockerfile.no"}, "", "there is no file.*Dockerfile.no", id="dockerfile"),
+        pytest.param({"py_images_apt": "libpq-dev --purge"}, "", 'invalid package name "--purge"', id="package"),
+        pytest.param({"py_images_dockerfile": "Dockerfile.no"}, "", "Dockerfile.no does not exist", id="dockerfile"),
     ],
 )
 def test_what_makes_no_sense_is_named(tmp_path: Path, ini: Ini, overrides: str, message: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.project.lockfiles.locks import Lock, Wanted, find_lock, locked_versions
+from pytest_pyimages.project.lockfiles.locks import Lock, Wanted, find_configured_lock, find_lock
 from tests.support.project_tree import write_tree
 
 INDEX = '{ registry = "https://index.example/simple" }'
@@ -286,7 +286,7 @@ def test_members_of_a_workspace_have_its_lock(tmp_path: Path) -> None:
 )
 def test_a_lock_may_be_required(tmp_path: Path, ini: dict[str, str | list[str]], is_required: bool) -> None:
     write_tree(tmp_path, {"uv.lock": uv_lock(uv_package("idna", "3.4"))})
-    lock, _ = locked_versions(tmp_path, Wanted(requirements=("idna",), is_complete=True), name="shop", ini=ini)
+    lock, _ = find_configured_lock(tmp_path, Wanted(requirements=("idna",), is_complete=True), name="shop", ini=ini)
     assert lock is not None
     assert lock.is_required is is_required
 
@@ -295,7 +295,10 @@ def test_a_lock_may_be_left_alone(tmp_path: Path) -> None:
     """Not even read: what is wrong with it does not matter."""
     write_tree(tmp_path, {"uv.lock": "<<<<<<<"})
     ini: dict[str, str | list[str]] = {"py_images_versions": "free"}
-    assert locked_versions(tmp_path, Wanted(requirements=("idna",), is_complete=True), name="", ini=ini) == (None, ())
+    assert find_configured_lock(tmp_path, Wanted(requirements=("idna",), is_complete=True), name="", ini=ini) == (
+        None,
+        (),
+    )
 
 
 @pytest.mark.parametrize(
@@ -310,7 +313,7 @@ def test_a_lock_may_be_left_alone(tmp_path: Path) -> None:
 def test_a_wrong_choice_is_refused(tmp_path: Path, value: str | list[str], message: str) -> None:
     wanted = Wanted(requirements=("idna",), is_complete=True)
     with pytest.raises(ConfigurationError, match=message):
-        locked_versions(tmp_path, wanted, name="", ini={"py_images_versions": value})
+        find_configured_lock(tmp_path, wanted, name="", ini={"py_images_versions": value})
 
 
 def test_people_see_which_file_it_is(tmp_path: Path) -> None:

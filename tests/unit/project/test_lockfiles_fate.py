@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_pyimages.project.lockfiles.fate import fate_note
-from pytest_pyimages.project.lockfiles.locks import Lock
+from pytest_pyimages.project.lockfiles.locks import Lock, describe_fate
 
 LOCK = Lock(origin="uv.lock", constraints=("idna==3.4",), requires_python=">=3.9")
 
@@ -28,5 +27,5 @@ LOCK = Lock(origin="uv.lock", constraints=("idna==3.4",), requires_python=">=3.9
     ],
 )
 def test_a_note_says_what_happened(fate: str, note: str) -> None:
-    assert fate_note(LOCK, fate, label="3.15-rc", python="3.15.0rc1") == note
-    assert fate_note(None, fate, label="3.15-rc", python="3.15.0rc1") == ""
+    assert describe_fate(LOCK, fate, label="3.15-rc", python="3.15.0rc1") == note
+    assert describe_fate(None, fate, label="3.15-rc", python="3.15.0rc1") == ""

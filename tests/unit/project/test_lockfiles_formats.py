@@ -312,7 +312,7 @@ def test_a_pylock_that_is_not_valid_is_left_alone_with_a_note(tmp_path: Path) ->
 )
 def test_broken_files_are_one_clear_line(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_bytes(text.encode("latin-1"))
-    with pytest.raises(ConfigurationError, match=f"{name} is not valid (TOML|JSON): .*correct it") as caught:
+    with pytest.raises(ConfigurationError, match=f"{name} is not valid (TOML|JSON): .*fix it") as caught:
         find_lock(tmp_path, Wanted(requirements=("idna",), is_complete=True), name="")
     assert "\n" not in str(caught.value)
 

@@ -8,7 +8,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import InvalidSpecifier
 from packaging.version import InvalidVersion
 
-from pytest_pyimages.project.poetry import poetry_requirements, python_marker, specifiers
+from pytest_pyimages.project.poetry import convert_constraint, convert_dependencies, convert_python
 
 
 @pytest.mark.parametrize(
@@ -47,13 +47,13 @@ from pytest_pyimages.project.poetry import poetry_requirements, python_marker, s
     ],
 )
 def test_constraints_become_specifiers(constraint: str, expected: str) -> None:
-    assert expected == specifiers(constraint)
+    assert expected == convert_constraint(constraint)
 
 
 @pytest.mark.parametrize("constraint", ["latest", "^x", "~", "1 2 x", ">", "^"])
 def test_what_is_no_constraint_is_refused(constraint: str) -> None:
     with pytest.raises((InvalidSpecifier, InvalidVersion)):
-        specifiers(constraint)
+        convert_constraint(constraint)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_what_is_no_constraint_is_refused(constraint: str) -> None:
     ],
 )
 def test_constraints_on_python_become_markers(constraint: str, admitted: list[str], refused: list[str]) -> None:
-    marker = Requirement(f"x ; {python_marker(constraint)}").marker
+    marker = Requirement(f"x ; {convert_python(constraint)}").marker
     assert marker is not None
     for version in admitted + refused:
         environment = {"python_version": version.rpartition(".")[0], "python_full_version": version}
@@ -104,7 +104,7 @@ def test_constraints_on_python_become_markers(constraint: str, admitted: list[st
     ],
 )
 def test_dependencies_become_requirements(name: str, spec: Any, expected: list[str]) -> None:
-    found = poetry_requirements({name: spec}, where="pyproject.toml", root=Path("/w/shop"))
+    found = convert_dependencies({name: spec}, where="pyproject.toml", root=Path("/w/shop"))
     assert expected == list(found)
     for text in found:
         Requirement(text)

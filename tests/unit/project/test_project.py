@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.project.project import Project, build_sources, find_project, project_root
+from pytest_pyimages.project.project import Project, find_project, find_project_root, list_build_sources
 from tests.support.project_tree import setuptools_project, write_tree
 
 
@@ -71,15 +71,15 @@ def test_the_root_is_the_nearest_folder_with_a_build_configuration(
     tmp_path: Path, files: dict[str, str], expected: str
 ) -> None:
     write_tree(tmp_path, {**files, "sub/tests/test_a.py": ""})
-    assert tmp_path / expected == project_root(tmp_path / "sub/tests")
+    assert tmp_path / expected == find_project_root(tmp_path / "sub/tests")
 
 
 def test_the_root_is_not_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stray setup.py in the home folder has nothing to do with a project below."""
     monkeypatch.setenv("HOME", str(tmp_path))
     write_tree(tmp_path, {"setup.py": "", "suite/test_a.py": ""})
-    assert tmp_path / "suite" == project_root(tmp_path / "suite")
-    assert tmp_path == project_root(tmp_path)
+    assert tmp_path / "suite" == find_project_root(tmp_path / "suite")
+    assert tmp_path == find_project_root(tmp_path)
 
 
 GROUP = {"pyproject.toml": "[dependency-groups]\ntest = ['hypothesis', {include-group = 'base'}]\nbase = ['pytest']"}
@@ -237,13 +237,13 @@ def test_the_sources_of_a_wheel_are_what_its_build_may_read(tmp_path: Path) -> N
     script = "from setuptools import setup, Extension\nsetup(ext_modules=[Extension('a', ['a.c'])])"
     write_tree(tmp_path, {"pyproject.toml": setuptools_project(), "setup.py": script})
     project = find_project(tmp_path)
-    assert sorted(read) == sorted(names(project, build_sources(project)))
-    assert build_sources(project) == tuple(sorted(build_sources(project)))
+    assert sorted(read) == sorted(names(project, list_build_sources(project)))
+    assert list_build_sources(project) == tuple(sorted(list_build_sources(project)))
 
 
 def test_only_a_wheel_is_built_again_for_its_sources(tmp_path: Path) -> None:
     project = find_project(write_tree(tmp_path, {"pyproject.toml": setuptools_project(), "shop.py": ""}))
-    assert ("editable", ()) == (project.kind, build_sources(project))
+    assert ("editable", ()) == (project.kind, list_build_sources(project))
 
 
 @pytest.mark.parametrize(
@@ -255,17 +255,17 @@ def test_only_a_wheel_is_built_again_for_its_sources(tmp_path: Path) -> None:
             "",
             id="toml",
         ),
-        pytest.param({"setup.cfg": "name = a\n"}, "setup.cfg is not a valid ini file", "correct", id="ini"),
-        pytest.param({"tox.ini": "[testenv]\n deps\n=x"}, "tox.ini is not a valid ini file", "correct", id="tox.ini"),
+        pytest.param({"setup.cfg": "name = a\n"}, "setup.cfg is not a valid ini file", "fix", id="ini"),
+        pytest.param({"tox.ini": "[testenv]\n deps\n=x"}, "tox.ini is not a valid ini file", "fix", id="tox.ini"),
         pytest.param(
             {"requirements-test.txt": "\n# more\n-r more.txt"},
-            "requirements-test.txt:3: ROOT/more.txt is not there",
+            "requirements-test.txt:3: ROOT/more.txt does not exist",
             "py_images_install",
             id="requirements",
         ),
         pytest.param(
             {"requirements/dev.txt": "pytest\n-c ../limits.txt"},
-            "requirements/dev.txt:2: ROOT/limits.txt is not there",
+            "requirements/dev.txt:2: ROOT/limits.txt does not exist",
             "add the file",
             id="constraints",
         ),

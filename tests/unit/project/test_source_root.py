@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.project.project import Project, find_project
-from pytest_pyimages.project.source_root import find_source_root
+from pytest_pyimages.project.project import Project, find_project, find_source_root
 
 
 @pytest.fixture

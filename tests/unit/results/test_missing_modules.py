@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pyimages.project.install_setting import install_entries
+from pytest_pyimages.project.configuration import read_install_entries
 from pytest_pyimages.project.project import Project, find_project
 from pytest_pyimages.results.missing_modules import IniFile, MissingModule, MissingModules, parse_missing_module
 from tests.support.project_tree import setuptools_project, write_tree
@@ -234,7 +234,7 @@ def test_the_line_of_an_ini_file_means_what_is_chosen(tmp_path: Path, install: l
     project = find_project(tmp_path, ini={"py_images_install": install})
     line = IniFile(ini={}, inipath=tmp_path / "pytest.ini", rootdir=tmp_path).format_assignment("key", project.install)
     again = find_project(tmp_path, ini={"py_images_install": line.removeprefix("key = ")})
-    assert install_entries({"py_images_install": install}) == project.install
+    assert read_install_entries({"py_images_install": install}) == project.install
     assert again.requirements == project.requirements
     assert (again.extras, again.groups, again.requirement_files) == (
         *(project.extras, project.groups, project.requirement_files),
