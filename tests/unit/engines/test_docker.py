@@ -125,6 +125,7 @@ def test_a_container_is_created_with_the_safe_defaults(scripted: ScriptedEngine,
 def test_a_kill_of_what_does_not_run_is_no_error(scripted: ScriptedEngine, engine: DockerEngine, status: int) -> None:
     scripted.answers["POST /containers/x/kill"] = answer(status, b"" if status == 204 else {"message": "not running"})
     engine.kill("x")
+    assert len(scripted.asked("POST /containers/x/kill")) == 1
 
 
 def test_a_wait_that_failed_is_no_exit_status(scripted: ScriptedEngine, engine: DockerEngine) -> None:

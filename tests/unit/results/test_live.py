@@ -218,7 +218,7 @@ def test_the_text_is_what_it_is_without_rows(seed: int, monkeypatch: pytest.Monk
     screen = Screen(Reporter.on(drawn))
     alone = TerminalWriter(plain)
     pieces = (".", "F", "\n", "test_a.py ", "x" * 39, "word " * 30, "\n\n", "=" * columns + "\n", "é━")
-    for number in range(200):
+    for number in range(80):
         text, red = rng.choice(pieces), rng.random() < 0.3
         screen._writer.write(text, red=red)
         alone.write(text, red=red)
