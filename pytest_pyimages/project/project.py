@@ -13,7 +13,7 @@ from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.project.configuration import read_install_entries, read_install_source
 from pytest_pyimages.project.files import ProjectFiles, declares_project, read_ini, read_project_files, read_toml
 from pytest_pyimages.project.kind import Kind, decide_kind, list_build_scripts, list_source_files
-from pytest_pyimages.project.lockfiles.locks import Lock, Wanted, find_configured_lock
+from pytest_pyimages.project.lockfiles.locks import Lock, RequirementsToPin, find_configured_lock
 from pytest_pyimages.project.metadata import Metadata, read_metadata
 from pytest_pyimages.project.plugins import RequiredPlugins, find_ini_plugins, find_option_plugins
 from pytest_pyimages.project.requirements import (
@@ -88,8 +88,8 @@ def find_project(start: Path, *, ini: Mapping[str, str | list[str]] = {}, option
     if not origins and is_installed:
         origins = [f". ({files.main_file})"]
     typed = installation.add_plugins(find_option_plugins, options)
-    own = installation.own_dependencies()
-    lock, notes = find_configured_lock(files.root, installation.wanted(own), name=metadata.name, ini=ini)
+    own = installation.list_own_dependencies()
+    lock, notes = find_configured_lock(files.root, installation.list_to_pin(own), name=metadata.name, ini=ini)
     return Project(
         root=files.root,
         name=metadata.name or files.root.name,
@@ -110,7 +110,7 @@ def find_project(start: Path, *, ini: Mapping[str, str | list[str]] = {}, option
         origin=", ".join([*origins, *_describe(typed), *([str(lock)] if lock else [])]),
         install=install,
         notes=notes,
-        fingerprint_files=installation.fingerprint_files(),
+        fingerprint_files=installation.list_fingerprint_files(),
     )
 
 
@@ -234,7 +234,7 @@ class _Installation:
         self.requirements += (requirement for requirement, _ in plugins)
         return plugins
 
-    def own_dependencies(self) -> tuple[str, ...] | None:
+    def list_own_dependencies(self) -> tuple[str, ...] | None:
         """Return the project's own dependencies, with those of the extras; None if only a build can tell."""
         if not self.is_installed:
             return ()  # they are among the requirements
@@ -248,10 +248,10 @@ class _Installation:
         found = map(parse_requirement, (*self.requirements, *self._in_files))
         return any(each and each.marker is None and canonicalize_name(each.name) == "pytest" for each in found)
 
-    def wanted(self, own: tuple[str, ...] | None) -> Wanted:
+    def list_to_pin(self, own: tuple[str, ...] | None) -> RequirementsToPin:
         """Return all requirements, for a lock file to pin."""
         requirements = (*self.requirements, *self._in_files, *(own or ()))
-        return Wanted(requirements=requirements, is_complete=own is not None and self._is_plain)
+        return RequirementsToPin(requirements=requirements, is_complete=own is not None and self._is_plain)
 
     def list_entries(self) -> tuple[str, ...]:
         """Return the entries of py_images_install that request the same."""
@@ -263,7 +263,7 @@ class _Installation:
             *dict.fromkeys(text for text in self.requirements if text not in listed),
         )
 
-    def fingerprint_files(self) -> tuple[Path, ...]:
+    def list_fingerprint_files(self) -> tuple[Path, ...]:
         found = list(self._chains)
         if self.is_installed:
             found += (self.files.root / name for name in _BUILD_FILES if (self.files.root / name).is_file())

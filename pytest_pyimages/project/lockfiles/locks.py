@@ -1,8 +1,7 @@
-"""The versions that a project's lock file gives, as constraints for an installer.
+"""Turn a project's lock file into constraints for an installer.
 
-What is to be installed is not a lock file's business here: the project's own requirements say that, or the user does.
-The lock file says in which versions, as ``pip install -c`` takes them. Whether it is for the Python of an image at all
-is decided inside of that image.
+The project's requirements or the user decide what is installed; the lock file decides in which versions, as
+``pip install -c`` takes them. Whether the file is for an image's Python is decided in the container.
 """
 
 from __future__ import annotations
@@ -26,30 +25,29 @@ if TYPE_CHECKING:
     from pytest_pyimages.project.lockfiles.formats import LockedPackage, LockFile
 
 KEY = "py_images_versions"
-CHOICES = ("", "locked", "free")
-# In the order of trust, after those named after tests: the standard's own, then that of the tool in use. Who moved from
-# one tool to another has moved in this direction.
+# In the order of trust, after those named after tests: the standard's own first, then in the order in which projects
+# tend to move from one tool to the next.
 _NAMES = ("pylock.toml", "uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock")
-_PYTEST = canonicalize_name("pytest")  # is installed in any case
+_PYTEST = canonicalize_name("pytest")  # always installed
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
-# What a marker in a constraint cannot ask: there, no extra and no group is being installed.
+# Not allowed in a constraint's marker: no extra and no group is installed there.
 _SELECTION = re.compile(r"\b(extras?|dependency_groups)\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
-    """Versions that an installer is to hold to, where they are for its Python."""
+    """Pinned versions for the Pythons that they are for."""
 
-    origin: str  # the file, for people: "uv.lock"
+    origin: str  # the file: "uv.lock"
     constraints: tuple[str, ...]  # lines of a constraints file, sorted: "numpy==2.2.6 ; python_version < '3.12'"
-    requires_python: str = ""  # a specifier set that the image's Python has to be in
-    environments: tuple[str, ...] = ()  # markers, one of which has to admit the image; any image, if there is none
+    requires_python: str = ""  # a specifier set for the image's Python
+    environments: tuple[str, ...] = ()  # markers, one of which must admit the image; any image, if there is none
     outdated: tuple[str, ...] = ()  # names left out, since the project's requirements exclude their locked versions
-    is_required: bool = False  # whether the installer is to fail where it cannot hold to it
+    is_required: bool = False  # whether the installer must fail if a pinned version is not installable
 
     @property
     def content(self) -> dict[str, object]:
-        """What an installer has to know of it, and all that decides what it installs."""
+        """The part that the installer gets, and that affects the installation."""
         return {
             "constraints": self.constraints,
             "requires_python": self.requires_python,
@@ -63,90 +61,89 @@ class Lock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What is to be installed beside the project itself."""
+class RequirementsToPin:
+    """The requirements to pin, beside the project itself."""
 
     requirements: tuple[str, ...]  # PEP 508; the project's own dependencies among them
-    is_complete: bool  # whether they are all, so that what nothing of them leads to can be left out
+    is_complete: bool  # whether there are no others, so that packages that they do not need can be left out
 
 
 def find_configured_lock(
-    root: Path, wanted: Wanted, *, name: str, ini: Mapping[str, str | list[str]]
+    root: Path, to_pin: RequirementsToPin, *, name: str, ini: Mapping[str, str | list[str]]
 ) -> tuple[Lock | None, tuple[str, ...]]:
-    """Return what ``find_lock`` does, as the ini key has it.
+    """Return the lock that the ini key py_images_versions selects, as ``find_lock`` does.
 
-    :raises ConfigurationError: also for a value that makes no sense, or a lock file that is required and not there.
+    :raises ConfigurationError: also for an invalid value, or if there is no lock file and the key requires one.
     """
     value: object = ini.get(KEY, "")  # a TOML file may hold anything
-    if value not in CHOICES:
-        raise ConfigurationError(f"{KEY}: {value!r} is neither locked nor free", "leave it out for whatever works")
+    if value not in ("", "locked", "free"):  # a list is not hashable
+        hint = "remove it to pin the versions that are installable"
+        raise ConfigurationError(f"{KEY}: {value!r} must be locked or free", hint)
     if value == "free":
         return None, ()
-    lock, notes = find_lock(root, wanted, name=name)
+    lock, notes = find_lock(root, to_pin, name=name)
     if value != "locked":
         return lock, notes
     if lock is None:
-        raise ConfigurationError(f"{KEY}: {root} has no lock file that holds what is installed", "; ".join(notes))
+        raise ConfigurationError(f"{KEY}: no lock file in {root} pins the requirements", "; ".join(notes))
     return replace(lock, is_required=True), notes
 
 
-def find_lock(root: Path, wanted: Wanted, *, name: str) -> tuple[Lock | None, tuple[str, ...]]:
-    """Return what a project's lock files say of what is wanted, and what people should know of them.
-
-    Of several, the one that holds most of what is asked for by name; of equal ones the most trusted.
+def find_lock(root: Path, to_pin: RequirementsToPin, *, name: str) -> tuple[Lock | None, tuple[str, ...]]:
+    """Return the lock file that pins most of the requirements, and notes for the user; of equal ones the most trusted.
 
     :param root: the project's folder.
     :param name: the project's own distribution name; empty if it has none.
     :raises ConfigurationError: for a lock file that cannot be read.
     """
     own = canonicalize_name(name)
-    requirements = _by_name(wanted.requirements, but=own)
-    asked = set(requirements) or {_PYTEST}
+    requirements = _group_by_name(to_pin.requirements, but=own)
+    names = set(requirements) or {_PYTEST}
     notes: list[str] = []
     best, most = None, 0
-    for file in _files(root, own):
+    for file in _read_files(root, own):
         if file.problem:
             notes.append(f"{file.path.name}: {file.problem}; versions are chosen without it")
-        covered = len(asked & {package.name for package in file.packages if package.version})
+        covered = len(names & {package.name for package in file.packages if package.version})
         if covered > most:
             best, most = file, covered
-        if covered == len(asked):
+        if covered == len(names):
             break
-    lock = None if best is None else _lock(best, requirements, own=own, is_complete=wanted.is_complete)
+    lock = None if best is None else _make_lock(best, requirements, own=own, is_complete=to_pin.is_complete)
     return lock, tuple(notes)
 
 
-def _read(path: Path) -> LockFile:
+def _read_lock_file(path: Path) -> LockFile:
     from pytest_pyimages.project.lockfiles.formats import read_lock_file  # few projects have one
 
     return read_lock_file(path)
 
 
-def _files(root: Path, own: str) -> Iterator[LockFile]:
+def _read_files(root: Path, own: str) -> Iterator[LockFile]:
     named = [(rank_name(path.name.split(".")[1]), path) for path in root.glob("pylock.*.toml")]
-    for _, path in sorted((place, path) for place, path in named if place is not None):
-        yield _read(path)
+    for _, path in sorted((rank, path) for rank, path in named if rank is not None):
+        yield _read_lock_file(path)
     for name in _NAMES:
         if (root / name).is_file():
-            yield _read(root / name)
+            yield _read_lock_file(root / name)
         elif name == "uv.lock":
-            yield from _workspace_lock(root, own)
+            yield from _read_workspace_lock(root, own)
 
 
-def _workspace_lock(root: Path, own: str) -> Iterator[LockFile]:
+def _read_workspace_lock(root: Path, own: str) -> Iterator[LockFile]:
     """Yield the lock of the uv workspace that a project is a member of: it lies with the workspace's own project."""
     folder = root
     while not (folder / ".git").exists() and folder.parent not in {folder, Path.home()}:
         folder = folder.parent
         path = folder / "uv.lock"
         if path.is_file() and "workspace" in get_table(read_toml(folder / "pyproject.toml"), "tool", "uv"):
-            file = _read(path)
+            file = _read_lock_file(path)
             if any(package.name == own for package in file.packages):
                 yield file
             return
 
 
-def _by_name(requirements: Iterable[str], *, but: str) -> dict[NormalizedName, list[Requirement]]:
+def _group_by_name(requirements: Iterable[str], *, but: str) -> dict[NormalizedName, list[Requirement]]:
     found: dict[NormalizedName, list[Requirement]] = {}
     for requirement in map(parse_requirement, requirements):
         if requirement is not None and canonicalize_name(requirement.name) != but:
@@ -154,7 +151,7 @@ def _by_name(requirements: Iterable[str], *, but: str) -> dict[NormalizedName, l
     return found
 
 
-def _lock(
+def _make_lock(
     file: LockFile, requirements: Mapping[NormalizedName, Sequence[Requirement]], *, own: str, is_complete: bool
 ) -> Lock:
     groups: dict[NormalizedName, list[LockedPackage]] = {}
@@ -167,17 +164,17 @@ def _lock(
     }
     everything = {name: admitted[name] or group for name, group in groups.items()}
     if is_complete and file.has_edges:
-        reached = _reached(everything, (_PYTEST, *requirements))
+        reached = _find_reached(everything, (_PYTEST, *requirements))
     else:
         reached = {package for group in everything.values() for package in group}
     lines: list[str] = []
     outdated: list[str] = []
     for name, group in everything.items():
-        asked = requirements.get(name, ())
+        requested = requirements.get(name, ())
         taken = [package for package in group if package in reached]
         if admitted[name]:
-            lines += _lines(taken, asked)
-        elif taken and not any(requirement.url for requirement in asked):
+            lines += _make_lines(taken, requested)
+        elif taken and not any(requirement.url for requirement in requested):
             outdated.append(name)
     return Lock(
         origin=file.path.name,
@@ -188,15 +185,14 @@ def _lock(
     )
 
 
-def _is_admitted(package: LockedPackage, asked: Sequence[Requirement]) -> bool:
-    """Whether what is asked for by name leaves room for a version; of requirements with markers, one has to."""
+def _is_admitted(package: LockedPackage, requested: Sequence[Requirement]) -> bool:
+    """Whether the requirements by this name admit a version; if all have markers, one has to."""
     if not package.version:
         return True
-    always = [requirement for requirement in asked if requirement.marker is None]
-    sometimes = [requirement for requirement in asked if requirement.marker is not None]
-    return all(_admits(requirement, package) for requirement in always) and (
-        bool(always) or not sometimes or any(_admits(requirement, package) for requirement in sometimes)
-    )
+    always = [requirement for requirement in requested if requirement.marker is None]
+    if always:
+        return all(_admits(requirement, package) for requirement in always)
+    return not requested or any(_admits(requirement, package) for requirement in requested)
 
 
 def _admits(requirement: Requirement, package: LockedPackage) -> bool:
@@ -206,10 +202,10 @@ def _admits(requirement: Requirement, package: LockedPackage) -> bool:
         return False
 
 
-def _reached(
+def _find_reached(
     groups: Mapping[NormalizedName, Sequence[LockedPackage]], names: Iterable[NormalizedName]
 ) -> set[LockedPackage]:
-    """Return what these names lead to. A newer version of anything else builds no image anew."""
+    """Return the packages that these names need. A newer version of any other builds no new image."""
     from pytest_pyimages.project.lockfiles.formats import Edge  # read anyway, if there is a package
 
     waiting = [Edge(name) for name in names]
@@ -223,35 +219,35 @@ def _reached(
     return seen
 
 
-def _lines(packages: Sequence[LockedPackage], asked: Sequence[Requirement]) -> Iterator[str]:
-    """Yield the constraints for one distribution; nothing where several versions cannot be told apart."""
+def _make_lines(packages: Sequence[LockedPackage], requested: Sequence[Requirement]) -> Iterator[str]:
+    """Yield the constraints for one distribution; none where markers do not separate its versions."""
     markers: dict[str, set[str]] = {}  # by version; an empty text: for every environment
     for package in packages:
-        version = _public(package.version)
-        markers.setdefault(version, set()).update(package.markers or _markers_asked(package, asked) or [""])
+        version = _strip_local(package.version)
+        markers.setdefault(version, set()).update(package.markers or _list_markers(package, requested) or [""])
     if len(markers) == 1:
         yield from (f"{packages[0].name}=={version}" for version in markers if version)
-    elif all(_is_decidable(marker) for found in markers.values() for marker in found):
+    elif all(_is_allowed(marker) for found in markers.values() for marker in found):
         for version, found in markers.items():
             if version:
                 marker = " or ".join(f"({one})" if len(found) > 1 else one for one in sorted(found))
                 yield f"{packages[0].name}=={version} ; {marker}"
 
 
-def _public(version: str) -> str:
-    """Return a version without its local label, which says where it was built: an index has it without."""
+def _strip_local(version: str) -> str:
+    """Return a version without its local label, which an index does not have."""
     try:
         return Version(version).public if version else ""
     except InvalidVersion:
         return ""
 
 
-def _markers_asked(package: LockedPackage, asked: Sequence[Requirement]) -> list[str]:
-    """Return when the project itself asks for a version: up to lock version 2.0, Poetry says it nowhere else."""
-    return [str(found.marker) for found in asked if found.marker is not None and _admits(found, package)]
+def _list_markers(package: LockedPackage, requested: Sequence[Requirement]) -> list[str]:
+    """Return the markers of the project's own requirements: up to lock version 2.0, Poetry has them nowhere else."""
+    return [str(found.marker) for found in requested if found.marker is not None and _admits(found, package)]
 
 
-def _is_decidable(marker: str) -> bool:
+def _is_allowed(marker: str) -> bool:
     try:
         Marker(marker)
     except InvalidMarker:

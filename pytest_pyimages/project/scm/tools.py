@@ -58,14 +58,14 @@ class Tool:
     def match(self) -> tuple[str, ...]:
         """The arguments that make ``git describe`` consider the tags that the tool considers."""
         if self.name in SETUPTOOLS_SCM:
-            return tuple(_setuptools_scm_match(self.options))
+            return tuple(_match_setuptools_scm(self.options))
         if self.name in _DUNAMAI:
-            return tuple(_dunamai_match(self.options))
+            return tuple(_match_dunamai(self.options))
         globs = {"pdm-backend": (str(self.options.get("tag_filter") or "*.*"),), "pbr": ("[0-9]*", "[vV][0-9]*")}
         return tuple(f"--match={glob}" for glob in globs.get(self.name, ("*",)))
 
 
-def _setuptools_scm_match(options: Table) -> Iterator[str]:
+def _match_setuptools_scm(options: Table) -> Iterator[str]:
     command = get_table(options, "scm", "git").get("describe_command") or options.get("git_describe_command")
     if command:
         yield from _selecting_arguments(command)
@@ -74,7 +74,7 @@ def _setuptools_scm_match(options: Table) -> Iterator[str]:
         yield f"--match={tags.get('prefix', '')}" + ("*[0-9]*.*[0-9]*" if tags.get("strict") else "*[0-9]*")
 
 
-def _dunamai_match(options: Table) -> Iterator[str]:
+def _match_dunamai(options: Table) -> Iterator[str]:
     pattern, prefix = str(options.get("pattern", "default")), str(options.get("pattern-prefix") or "")
     if "?P<base>" in pattern:  # what it begins with, as far as that is plain text
         found = re.match(r"\^?([\w/-]*)(?![?*+{|])", f"^{prefix}{pattern.removeprefix('^')}")
@@ -89,32 +89,32 @@ def find_tool(files: ProjectFiles) -> Tool | None:
     """Return the tool that takes the project's version number from git tags; None if no known tool does."""
     if "version" in get_table(files.pyproject, "project"):
         return None
-    return next(_tools(files), None)
+    return next(_find_tools(files), None)
 
 
-def _tools(files: ProjectFiles) -> Iterator[Tool]:
+def _find_tools(files: ProjectFiles) -> Iterator[Tool]:
     backend = files.backend.partition(".")[0]
     if backend == "hatchling":
-        yield from _hatch_tools(files)
+        yield from _find_hatch_tools(files)
     elif backend == "pdm":
         options = get_table(files.tool, "pdm", "version")
         if options.get("source") == "scm":
-            yield _tool("pdm-backend", options)
+            yield _make_tool("pdm-backend", options)
     elif backend == "poetry_dynamic_versioning":
         options = get_table(files.tool, "poetry-dynamic-versioning")
         if options.get("enable"):
-            yield _tool("poetry-dynamic-versioning", options)
+            yield _make_tool("poetry-dynamic-versioning", options)
     elif backend == "flit_scm":
-        yield _tool("flit-scm", _scm_table(files))
+        yield _make_tool("flit-scm", _get_scm_table(files))
     elif backend == "scikit_build_core":
         provider = get_table(files.tool, "scikit-build", "metadata", "version").get("provider")
         if str(provider).endswith("setuptools_scm"):
-            yield _tool("setuptools-scm", _scm_table(files))
+            yield _make_tool("setuptools-scm", _get_scm_table(files))
     else:
-        yield from _setuptools_tools(files, backend)
+        yield from _find_setuptools_tools(files, backend)
 
 
-def _hatch_tools(files: ProjectFiles) -> Iterator[Tool]:
+def _find_hatch_tools(files: ProjectFiles) -> Iterator[Tool]:
     version = get_table(files.hatch, "version")
     source = version.get("source")
     if source == "vcs":
@@ -122,47 +122,44 @@ def _hatch_tools(files: ProjectFiles) -> Iterator[Tool]:
         for key, option in (("tag-pattern", "tag_regex"), ("fallback-version", "fallback_version")):
             if version.get(key):
                 options[option] = version[key]
-        yield _tool("hatch-vcs", options)
+        yield _make_tool("hatch-vcs", options)
     elif source in {"uv-dynamic-versioning", "versioningit"}:
-        yield _tool(str(source), get_table(files.tool, str(source)))
+        yield _make_tool(str(source), get_table(files.tool, str(source)))
 
 
-def _setuptools_tools(files: ProjectFiles, backend: str) -> Iterator[Tool]:
+def _find_setuptools_tools(files: ProjectFiles, backend: str) -> Iterator[Tool]:
     script = files.setup_script
     keywords = script.keywords if script is not None else frozenset[str]()
     metadata = files.setup_cfg.get("metadata", {})
     if "pbr" in keywords or backend == "pbr":
-        yield _tool("pbr", metadata)
+        yield _make_tool("pbr", metadata)
     if "version" in metadata or (script is not None and script.text("version")):
         return
-    for keyword in ("use_scm_version", "setuptools_git_versioning"):
-        if script is not None and keyword in keywords:
-            name = {"use_scm_version": "setuptools-scm"}.get(keyword, "setuptools-git-versioning")
-            value = script.arguments.get(keyword)
-            literal = value if isinstance(value, Mapping) else {}
-            options = {**(_scm_table(files) if name == "setuptools-scm" else get_table(files.tool, name)), **literal}
-            yield _tool(name, options, is_complete=keyword in script.complete)
-    required = find_distributions(_build_requirements(files))
+    if script is not None and "use_scm_version" in keywords:
+        value = script.arguments.get("use_scm_version")
+        combined = {**_get_scm_table(files), **(value if isinstance(value, Mapping) else {})}
+        yield _make_tool("setuptools-scm", combined, is_complete="use_scm_version" in script.complete)
+    required = find_distributions(_list_build_requirements(files))
     if "setuptools-scm" in required:
-        yield _tool("setuptools-scm", _scm_table(files))
+        yield _make_tool("setuptools-scm", _get_scm_table(files))
     for name in ("versioningit", "setuptools-git-versioning"):
-        configured = get_table(files.tool, name)
-        if name in required and configured and configured.get("enabled", True):
-            yield _tool(name, configured)
+        options = get_table(files.tool, name)
+        if name.replace("-", "_") in keywords or (name in required and options and options.get("enabled", True)):
+            yield _make_tool(name, options)
     if "versioneer" in files.setup_cfg or get_table(files.tool, "versioneer"):
-        yield _tool("versioneer", get_table(files.tool, "versioneer") or files.setup_cfg.get("versioneer", {}))
+        yield _make_tool("versioneer", {})
 
 
-def _scm_table(files: ProjectFiles) -> Table:
+def _get_scm_table(files: ProjectFiles) -> Table:
     """Return setuptools-scm's options, which have one of two names since version 10."""
     return get_table(files.tool, "setuptools_scm") or get_table(files.tool, "vcs-versioning")
 
 
-def _tool(name: str, options: Table, *, is_complete: bool = True) -> Tool:
+def _make_tool(name: str, options: Table, *, is_complete: bool = True) -> Tool:
     return Tool(name=name, options=options, is_certain=is_complete and is_exact(name, options))
 
 
-def _build_requirements(files: ProjectFiles) -> Iterator[str]:
+def _list_build_requirements(files: ProjectFiles) -> Iterator[str]:
     yield from get_strings(get_table(files.pyproject, "build-system").get("requires"))
     yield from split_lines(files.setup_cfg.get("options", {}).get("setup_requires", ""))
     if files.setup_script is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.project.lockfiles.locks import Lock, Wanted, find_configured_lock, find_lock
+from pytest_pyimages.project.lockfiles.locks import Lock, RequirementsToPin, find_configured_lock, find_lock
 from tests.support.project_tree import write_tree
 
 INDEX = '{ registry = "https://index.example/simple" }'
@@ -22,7 +22,7 @@ def uv_lock(*packages: str, head: str = "") -> str:
 
 
 def found(root: Path, *requirements: str, is_complete: bool = True, name: str = "shop") -> Lock:
-    lock, notes = find_lock(root, Wanted(requirements=requirements, is_complete=is_complete), name=name)
+    lock, notes = find_lock(root, RequirementsToPin(requirements=requirements, is_complete=is_complete), name=name)
     assert notes == ()
     assert lock is not None
     return lock
@@ -249,8 +249,11 @@ def test_of_several_files_the_one_that_covers_more_is_taken(tmp_path: Path) -> N
 
 def test_a_file_that_holds_nothing_of_it_is_not_named(tmp_path: Path) -> None:
     write_tree(tmp_path, {"uv.lock": uv_lock(uv_package("idna", "3.4"))})
-    assert find_lock(tmp_path, Wanted(requirements=("attrs",), is_complete=True), name="") == (None, ())
-    assert find_lock(tmp_path / "none", Wanted(requirements=("attrs",), is_complete=True), name="") == (None, ())
+    assert find_lock(tmp_path, RequirementsToPin(requirements=("attrs",), is_complete=True), name="") == (None, ())
+    assert find_lock(tmp_path / "none", RequirementsToPin(requirements=("attrs",), is_complete=True), name="") == (
+        None,
+        (),
+    )
 
 
 def test_pytest_alone_is_held_too(tmp_path: Path) -> None:
@@ -270,7 +273,7 @@ def test_members_of_a_workspace_have_its_lock(tmp_path: Path) -> None:
         },
     )
     (tmp_path / ".git").mkdir()
-    wanted = Wanted(requirements=("idna",), is_complete=True)
+    wanted = RequirementsToPin(requirements=("idna",), is_complete=True)
     lock, _ = find_lock(tmp_path / "packages" / "member", wanted, name="Member")
     assert lock is not None
     assert lock.constraints == ("idna==3.4",)
@@ -286,7 +289,9 @@ def test_members_of_a_workspace_have_its_lock(tmp_path: Path) -> None:
 )
 def test_a_lock_may_be_required(tmp_path: Path, ini: dict[str, str | list[str]], is_required: bool) -> None:
     write_tree(tmp_path, {"uv.lock": uv_lock(uv_package("idna", "3.4"))})
-    lock, _ = find_configured_lock(tmp_path, Wanted(requirements=("idna",), is_complete=True), name="shop", ini=ini)
+    lock, _ = find_configured_lock(
+        tmp_path, RequirementsToPin(requirements=("idna",), is_complete=True), name="shop", ini=ini
+    )
     assert lock is not None
     assert lock.is_required is is_required
 
@@ -295,7 +300,9 @@ def test_a_lock_may_be_left_alone(tmp_path: Path) -> None:
     """Not even read: what is wrong with it does not matter."""
     write_tree(tmp_path, {"uv.lock": "<<<<<<<"})
     ini: dict[str, str | list[str]] = {"py_images_versions": "free"}
-    assert find_configured_lock(tmp_path, Wanted(requirements=("idna",), is_complete=True), name="", ini=ini) == (
+    assert find_configured_lock(
+        tmp_path, RequirementsToPin(requirements=("idna",), is_complete=True), name="", ini=ini
+    ) == (
         None,
         (),
     )
@@ -304,14 +311,14 @@ def test_a_lock_may_be_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("lokced", "py_images_versions: 'lokced' is neither locked nor free"),
-        (["locked"], r"py_images_versions: \['locked'\] is neither"),
-        ("locked", "py_images_versions: .* has no lock file that holds what is installed"),
+        ("lokced", "py_images_versions: 'lokced' must be locked or free"),
+        (["locked"], r"py_images_versions: \['locked'\] must be"),
+        ("locked", "py_images_versions: no lock file in .* pins the requirements"),
     ],
     ids=str,
 )
 def test_a_wrong_choice_is_refused(tmp_path: Path, value: str | list[str], message: str) -> None:
-    wanted = Wanted(requirements=("idna",), is_complete=True)
+    wanted = RequirementsToPin(requirements=("idna",), is_complete=True)
     with pytest.raises(ConfigurationError, match=message):
         find_configured_lock(tmp_path, wanted, name="", ini={"py_images_versions": value})
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.project.lockfiles.locks import Lock, Wanted, find_lock
+from pytest_pyimages.project.lockfiles.locks import Lock, RequirementsToPin, find_lock
 from tests.support.project_tree import write_tree
 
 PYLOCK = """
@@ -188,7 +188,7 @@ PIPFILE = """{
 
 def locked(root: Path, name: str, text: str, *requirements: str) -> Lock:
     write_tree(root, {name: text})
-    lock, notes = find_lock(root, Wanted(requirements=requirements, is_complete=True), name="shop")
+    lock, notes = find_lock(root, RequirementsToPin(requirements=requirements, is_complete=True), name="shop")
     assert notes == ()
     assert lock is not None
     assert lock.origin == name
@@ -289,14 +289,14 @@ def test_pipfile_for_any_python(tmp_path: Path) -> None:
 )
 def test_formats_of_the_future_are_not_guessed_at(tmp_path: Path, name: str, text: str, version: str) -> None:
     write_tree(tmp_path, {name: text})
-    lock, notes = find_lock(tmp_path, Wanted(requirements=("idna", "numpy"), is_complete=True), name="")
+    lock, notes = find_lock(tmp_path, RequirementsToPin(requirements=("idna", "numpy"), is_complete=True), name="")
     assert lock is None
     assert notes == (f"{name}: format version {version} is not known; versions are chosen without it",)
 
 
 def test_a_pylock_that_is_not_valid_is_left_alone_with_a_note(tmp_path: Path) -> None:
     write_tree(tmp_path, {"pylock.toml": PYLOCK.replace('created-by = "a tool"', "")})
-    lock, notes = find_lock(tmp_path, Wanted(requirements=("numpy",), is_complete=True), name="")
+    lock, notes = find_lock(tmp_path, RequirementsToPin(requirements=("numpy",), is_complete=True), name="")
     assert lock is None
     assert notes == ("pylock.toml: not valid (Missing required value in 'created-by'); versions are chosen without it",)
 
@@ -313,7 +313,7 @@ def test_a_pylock_that_is_not_valid_is_left_alone_with_a_note(tmp_path: Path) ->
 def test_broken_files_are_one_clear_line(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_bytes(text.encode("latin-1"))
     with pytest.raises(ConfigurationError, match=f"{name} is not valid (TOML|JSON): .*fix it") as caught:
-        find_lock(tmp_path, Wanted(requirements=("idna",), is_complete=True), name="")
+        find_lock(tmp_path, RequirementsToPin(requirements=("idna",), is_complete=True), name="")
     assert "\n" not in str(caught.value)
 
 
@@ -331,5 +331,5 @@ def test_broken_files_are_one_clear_line(tmp_path: Path, name: str, text: str) -
 )
 def test_odd_contents_give_no_constraints(tmp_path: Path, name: str, text: str) -> None:
     write_tree(tmp_path, {name: text})
-    lock, _ = find_lock(tmp_path, Wanted(requirements=("idna",), is_complete=True), name="")
+    lock, _ = find_lock(tmp_path, RequirementsToPin(requirements=("idna",), is_complete=True), name="")
     assert lock is None or lock.constraints == ()
