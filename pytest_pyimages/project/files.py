@@ -36,7 +36,7 @@ class ProjectFiles:
     pyproject: Table
     hatch: Table  # hatch.toml, which replaces [tool.hatch]
     setup_cfg: Sections
-    setup_script: SetupScript | None
+    setup_script: SetupScript
 
     @property
     def tool(self) -> Table:
@@ -63,7 +63,7 @@ class ProjectFiles:
     @property
     def is_packaged(self) -> bool:
         """Whether the files configure a build at all."""
-        return declares_project(self.pyproject) or self.setup_script is not None or "metadata" in self.setup_cfg
+        return declares_project(self.pyproject) or self.setup_script.is_present or "metadata" in self.setup_cfg
 
     @property
     def declared_name(self) -> str:
@@ -79,7 +79,7 @@ class ProjectFiles:
         """The name of the file that configures the build."""
         if declares_project(self.pyproject):
             return "pyproject.toml"
-        return "setup.cfg" if self.setup_script is None else "setup.py"
+        return "setup.py" if self.setup_script.is_present else "setup.cfg"
 
     def expand_group(self, name: str) -> tuple[str, ...]:
         """Return the PEP 508 strings of a dependency group of pyproject.toml."""

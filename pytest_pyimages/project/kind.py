@@ -1,4 +1,4 @@
-"""How a project gets installed, and which of its files make what is compiled."""
+"""Decide how a project is installed, and list the files that its build reads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SCRIPT_MARKS = tuple(
     "ext_modules Extension( cythonize pure_python infer_tag cffi cmake maturin cargo build_ext".split()
 )
 
-# Folders beside the package: build output, and what no build reads.
+# Folders beside the package: build output, and others that no build reads.
 _BESIDE_PACKAGE = BUILD_OUTPUT | frozenset(
     "htmlcov site tests test testing docs doc examples example benchmarks benchmark "
     "bench changelog.d changes news .github .ci .circleci typing-examples".split()
@@ -47,21 +47,21 @@ _NO_PACKAGES = frozenset(
 
 
 def decide_kind(files: ProjectFiles) -> Kind:
-    """Return how the project gets installed: editable, as a wheel since something is compiled, or not at all."""
+    """Return how to install the project: editable, as a wheel since something is compiled, or not at all."""
     if not files.is_packaged or _declines_packaging(files):
         return "none"
     return "wheel" if _compiles(files) else "editable"
 
 
 def _declines_packaging(files: ProjectFiles) -> bool:
-    """Whether the project's tool was told that it is an application, and no package."""
+    """Whether the project's tool is configured for an application that is not a package."""
     tool = files.tool
     if get_table(tool, "poetry").get("package-mode") is False or get_table(tool, "pdm").get("distribution") is False:
         return True
     package = get_table(tool, "uv").get("package")
     if package is not None:
         return package is False
-    if "build-system" in files.pyproject or files.setup_script is not None:
+    if "build-system" in files.pyproject or files.setup_script.is_present:
         return False
     if not (files.root / "pyproject.toml").is_file():
         return True  # installers want one of the two files
@@ -69,7 +69,7 @@ def _declines_packaging(files: ProjectFiles) -> bool:
 
 
 def _finds_packages(root: Path) -> bool:
-    """Whether setuptools finds by itself what to install, or refuses ("Package Discovery" in its documentation)."""
+    """Whether setuptools' automatic discovery succeeds ("Package Discovery" in its documentation)."""
     if (root / "src").is_dir():
         return True
     folders = [path.name for path in root.iterdir() if path.is_dir() and path.name.isidentifier()]
@@ -87,7 +87,7 @@ def _compiles(files: ProjectFiles) -> bool:
     if backend == "pdm":
         build = get_table(files.tool, "pdm", "build")
         return build.get("is-purelib") is False or bool(build.get("run-setuptools"))
-    # A backend in the project's own tree mostly wraps setuptools in order to do more than that.
+    # A backend in the project's own tree mostly wraps setuptools to do more.
     wraps = "backend-path" in get_table(files.pyproject, "build-system")
     is_known = backend in _COPYING_BACKENDS or (files.uses_setuptools and not wraps)
     return not is_known and _holds_compiled_sources(files.root)
@@ -96,7 +96,7 @@ def _compiles(files: ProjectFiles) -> bool:
 def _setuptools_compiles(files: ProjectFiles) -> bool:
     if get_table(files.tool, "setuptools").get("ext-modules") or get_table(files.tool, "setuptools-rust"):
         return True
-    return files.setup_script is not None and files.setup_script.compiles
+    return files.setup_script.compiles
 
 
 def _hatch_compiles(files: ProjectFiles) -> bool:
@@ -127,14 +127,14 @@ def _script_compiles(path: Path) -> bool:
 
 
 def _holds_compiled_sources(root: Path) -> bool:
-    """Whether there is something to compile, for a build backend that is not known."""
+    """Whether there is something to compile, for an unknown build backend."""
     if any((root / name).is_file() for name in _BUILD_FILES):
         return True
     return any(path.suffix in _COMPILED_FILES for path in list_source_files(root))
 
 
 def list_build_scripts(files: ProjectFiles) -> tuple[Path, ...]:
-    """Return the project's own programs that take part in its build."""
+    """Return the project's own scripts that take part in its build."""
     names = ["hatch_build.py", "pdm_build.py", *_list_poetry_scripts(files)]
     build_system: Table = get_table(files.pyproject, "build-system")
     module = files.backend.partition(".")[0]
@@ -145,9 +145,9 @@ def list_build_scripts(files: ProjectFiles) -> tuple[Path, ...]:
 def list_source_files(root: Path, *, with_tests: bool = True) -> tuple[Path, ...]:
     """Return the files below a project's folder that a build of it may read, sorted.
 
-    Left out is what no build reads: tests and documentation beside the package, caches, environments, built files.
+    Tests and documentation beside the package, caches, environments and build output are left out.
 
-    :param with_tests: test modules inside of the package as well, which get installed with it.
+    :param with_tests: include test modules inside of the package, which are installed with it.
     """
     return tuple(sorted(path for path in _walk_sources(root) if with_tests or not _is_test(path, root)))
 

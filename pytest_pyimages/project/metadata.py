@@ -1,4 +1,4 @@
-"""A project's metadata, as far as its files tell without building it."""
+"""Read a project's metadata from its files, without building it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.project.files import ProjectFiles, get_strings, get_table, split_lines
+from pytest_pyimages.project.files import ProjectFiles, Table, get_strings, get_table, split_lines
 from pytest_pyimages.project.poetry import convert_constraint, convert_dependencies
 from pytest_pyimages.project.requirements import join_lines, parse_requirement
 
@@ -22,18 +22,18 @@ Extras = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata:
-    """What the project's distribution will say of itself; fields of the core metadata specification."""
+    """Fields of the core metadata specification, as the distribution will have them."""
 
     name: str = ""  # empty: not known
     requires_python: str = ""
     classifiers: tuple[str, ...] = ()
     dependencies: tuple[str, ...] | None = None  # None: only a build can tell
     extras: Extras | None = None  # as the project spells them; None: not known, or none
-    extras_origin: str = "pyproject.toml"  # the file that the extras stand in
+    extras_origin: str = "pyproject.toml"  # the file that declares the extras
     files: tuple[Path, ...] = ()  # files beside the build configuration that hold parts of it
 
-    def with_extras(self, extras: Iterable[str]) -> tuple[str, ...]:
-        """Return what these extras ask for, extras of the project that they ask for included (``pkg[test]``)."""
+    def expand_extras(self, extras: Iterable[str]) -> tuple[str, ...]:
+        """Return the requirements of these extras and of the project's extras that they request (``pkg[test]``)."""
         own, known = canonicalize_name(self.name), {canonicalize_name(key): key for key in self.extras or {}}
         found: list[str] = []
         waiting, seen = [canonicalize_name(extra) for extra in extras], set[str]()
@@ -52,16 +52,16 @@ class Metadata:
 
 
 def read_metadata(files: ProjectFiles) -> Metadata:
-    """Return what the files tell: [project] first, then what the build backend's own configuration adds."""
-    found = _filled(_from_project(files), _from_hatch(files))
+    """Return the metadata: [project] first, then what the build backend's own configuration adds."""
+    found = _fill(_read_project(files), _read_hatch(files))
     if files.uses_setuptools:
-        found = _filled(_filled(found, _from_setuptools(files)), _from_setup(files))
-    found = _filled(_filled(found, _from_poetry(files)), _from_flit(files))
-    return found if found.name else replace(found, name=_name_of_sdist(files.root))
+        found = _fill(_fill(found, _read_setuptools(files)), _read_setup(files))
+    found = _fill(_fill(found, _read_poetry(files)), _read_flit(files))
+    return found if found.name else replace(found, name=_read_sdist_name(files.root))
 
 
-def _name_of_sdist(root: Path) -> str:
-    """Return the name in the metadata that an unpacked source distribution brings; empty if it is none."""
+def _read_sdist_name(root: Path) -> str:
+    """Return the name in the PKG-INFO of an unpacked source distribution; empty if there is none."""
     try:
         text = (root / "PKG-INFO").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -69,8 +69,8 @@ def _name_of_sdist(root: Path) -> str:
     return next((line[5:].strip() for line in text.splitlines() if line.startswith("Name:")), "")
 
 
-def _filled(first: Metadata, second: Metadata) -> Metadata:
-    """Return the first, with what it does not know from the second."""
+def _fill(first: Metadata, second: Metadata) -> Metadata:
+    """Return the first, with unknown fields from the second."""
     return Metadata(
         name=first.name or second.name,
         requires_python=first.requires_python or second.requires_python,
@@ -82,15 +82,15 @@ def _filled(first: Metadata, second: Metadata) -> Metadata:
     )
 
 
-def _from_project(files: ProjectFiles) -> Metadata:
-    """Read the [project] table (PEP 621): what it does not call dynamic is settled, by its absence, too."""
+def _read_project(files: ProjectFiles) -> Metadata:
+    """Read the [project] table (PEP 621): a field that is not dynamic is final, even if it is missing."""
     project = get_table(files.pyproject, "project")
     if not project:
         return Metadata()
     open_fields = set(get_strings(project.get("dynamic")))
     if files.backend.startswith("poetry"):  # takes what is missing from its own table
         open_fields |= {"dependencies", "optional-dependencies"} - set(project)
-    extras = {name: get_strings(value) for name, value in get_table(project, "optional-dependencies").items()}
+    extras = _get_lists(project, "optional-dependencies")
     return Metadata(
         name=str(project.get("name", "")),
         requires_python=str(project.get("requires-python", "")),
@@ -100,35 +100,32 @@ def _from_project(files: ProjectFiles) -> Metadata:
     )
 
 
-def _from_setuptools(files: ProjectFiles) -> Metadata:
-    """Read [tool.setuptools.dynamic]: requirements that stand in files of their own."""
+def _read_setuptools(files: ProjectFiles) -> Metadata:
+    """Read [tool.setuptools.dynamic]: requirements in files of their own."""
     dynamic = get_table(files.tool, "setuptools", "dynamic")
     optional = get_table(dynamic, "optional-dependencies")
     extras = {name: get_strings(get_table(optional, name).get("file")) for name in optional}
-    return _from_files(files.root, get_strings(get_table(dynamic, "dependencies").get("file")), extras)
+    return _read_requirements(files.root, get_strings(get_table(dynamic, "dependencies").get("file")), extras)
 
 
-def _from_hatch(files: ProjectFiles) -> Metadata:
+def _read_hatch(files: ProjectFiles) -> Metadata:
     """Read what the plugin hatch-requirements-txt reads; the names are those of its documentation."""
     hook = get_table(files.hatch, "metadata", "hooks", "requirements_txt")
-    optional = get_table(hook, "optional-dependencies")
-    return _from_files(
-        files.root, get_strings(hook.get("files")), {name: get_strings(optional[name]) for name in optional}
-    )
+    return _read_requirements(files.root, get_strings(hook.get("files")), _get_lists(hook, "optional-dependencies"))
 
 
-def _from_files(root: Path, names: Iterable[str], extras: Mapping[str, Iterable[str]]) -> Metadata:
-    dependencies, read = _listed(root, names)
+def _read_requirements(root: Path, names: Iterable[str], extras: Mapping[str, Iterable[str]]) -> Metadata:
+    dependencies, read = _read_files(root, names)
     listed: dict[str, tuple[str, ...]] = {}
     for extra, extra_names in extras.items():
-        found, more = _listed(root, extra_names)
+        found, more = _read_files(root, extra_names)
         listed[extra] = found or ()
         read += more
     return Metadata(dependencies=dependencies, extras=listed or None, files=read)
 
 
-def _listed(root: Path, names: Iterable[str]) -> tuple[tuple[str, ...] | None, tuple[Path, ...]]:
-    """Return the requirements in files, and the files; None if there are none, or one is not there."""
+def _read_files(root: Path, names: Iterable[str]) -> tuple[tuple[str, ...] | None, tuple[Path, ...]]:
+    """Return the requirements in files, and the files; None if there are none, or one does not exist."""
     paths = tuple(root / name for name in names)
     if not paths or not all(path.is_file() for path in paths):
         return None, ()
@@ -137,52 +134,54 @@ def _listed(root: Path, names: Iterable[str]) -> tuple[tuple[str, ...] | None, t
     return tuple(found), paths
 
 
-def _from_setup(files: ProjectFiles) -> Metadata:
-    """Read setup.py and setup.cfg; what setup() is given goes before setup.cfg."""
+def _read_setup(files: ProjectFiles) -> Metadata:
+    """Read setup.py and setup.cfg; the arguments of setup() take precedence."""
     script, sections = files.setup_script, files.setup_cfg
-    if script is None and "metadata" not in sections:
+    if not script.is_present and "metadata" not in sections:
         return Metadata()
     metadata, options = sections.get("metadata", {}), sections.get("options", {})
-    of_script = _extras(script.arguments.get("extras_require")) if script else {}
-    of_config = {name: _cfg_list(value) for name, value in sections.get("options.extras_require", {}).items()}
-    extras = of_script or _extras(of_config)
+    script_extras = _read_extras(script.arguments.get("extras_require"))
+    config_extras = {name: _split_cfg_list(value) for name, value in sections.get("options.extras_require", {}).items()}
+    extras = script_extras or _read_extras(config_extras)
     classifiers = metadata.get("classifiers", metadata.get("classifier", ""))
-    mentioned = script.mentions if script else ()
-    if _uses_pbr(files):
-        mentioned = (*mentioned, *_PBR_FILES)
+    mentions = (*script.mentions, *_PBR_FILES) if _uses_pbr(files) else script.mentions
+    name = metadata.get("name", "").strip()
     return Metadata(
-        name=(script.text("name") if script else "") or _cfg_text(metadata.get("name", "")),
-        requires_python=(script.text("python_requires") if script else "")
-        or options.get("python_requires", "").strip(),
-        classifiers=(script.texts("classifiers") if script else ()) or _cfg_list(classifiers),
-        dependencies=_setup_dependencies(files),
+        name=script.get_text("name") or ("" if name.startswith(("file:", "attr:")) else name),
+        requires_python=script.get_text("python_requires") or options.get("python_requires", "").strip(),
+        classifiers=script.get_strings("classifiers") or _split_cfg_list(classifiers),
+        dependencies=_read_setup_dependencies(files, options, script_extras.get("", ())),
         extras={name: found for name, found in extras.items() if name},
-        extras_origin="setup.py" if of_script else "setup.cfg",
-        files=tuple(files.root / name for name in mentioned if (files.root / name).is_file()),
+        extras_origin="setup.py" if script_extras else "setup.cfg",
+        files=tuple(files.root / name for name in mentions if (files.root / name).is_file()),
     )
 
 
-def _setup_dependencies(files: ProjectFiles) -> tuple[str, ...] | None:
-    script, options = files.setup_script, files.setup_cfg.get("options", {})
-    by_marker: tuple[str, ...] = ()
+def _read_setup_dependencies(
+    files: ProjectFiles, options: Mapping[str, str], with_markers: tuple[str, ...]
+) -> tuple[str, ...] | None:
+    """Return the dependencies; None if only a build can tell.
+
+    :param options: the section [options] of setup.cfg.
+    :param with_markers: what extras_require adds to them under a marker alone.
+    """
+    script = files.setup_script
     if _uses_pbr(files):
         return None
-    if script is not None:
+    if script.is_present:
         if not script.is_closed or not {"install_requires", "extras_require"} & script.keywords <= script.complete:
             return None
-        by_marker = _extras(script.arguments.get("extras_require")).get("", ())
         if "install_requires" in script.keywords:
-            return (*script.texts("install_requires"), *by_marker)
+            return (*script.get_strings("install_requires"), *with_markers)
     value = options.get("install_requires", "")
-    return None if value.startswith("file:") else (*_cfg_list(value), *by_marker)
+    return None if value.startswith("file:") else (*_split_cfg_list(value), *with_markers)
 
 
 def _uses_pbr(files: ProjectFiles) -> bool:
-    script = files.setup_script
-    return files.backend.startswith("pbr") or (script is not None and "pbr" in script.keywords)
+    return files.backend.startswith("pbr") or "pbr" in files.setup_script.keywords
 
 
-def _extras(value: object) -> dict[str, tuple[str, ...]]:
+def _read_extras(value: object) -> dict[str, tuple[str, ...]]:
     """Return extras_require without markers in its keys (``test:python_version < '3.8'``), which setuptools allows."""
     found: dict[str, tuple[str, ...]] = {}
     for key, entry in value.items() if isinstance(value, Mapping) else ():
@@ -190,28 +189,24 @@ def _extras(value: object) -> dict[str, tuple[str, ...]]:
         requirements = tuple(entry.splitlines()) if isinstance(entry, str) else get_strings(entry)
         requirements = tuple(text.strip() for text in requirements if text.strip())
         if marker:
-            requirements = tuple(_marked(text, marker) for text in requirements)
+            requirements = tuple(_add_marker(text, marker) for text in requirements)
         found[name.strip()] = (*found.get(name.strip(), ()), *requirements)
     return found
 
 
-def _marked(requirement: str, marker: str) -> str:
+def _add_marker(requirement: str, marker: str) -> str:
     text, _, own = requirement.partition(";")
     return f"{text.strip()} ; ({own.strip()}) and ({marker})" if own.strip() else f"{text.strip()} ; {marker}"
 
 
-def _cfg_text(value: str) -> str:
-    return "" if value.startswith(("file:", "attr:")) else value.strip()
-
-
-def _cfg_list(value: str) -> tuple[str, ...]:
+def _split_cfg_list(value: str) -> tuple[str, ...]:
     """Return a list in setup.cfg: a line each, or separated by semicolons on a single line."""
     if value.startswith("file:"):
         return ()
     return split_lines(value if "\n" in value else value.replace(";", "\n"))
 
 
-def _from_poetry(files: ProjectFiles) -> Metadata:
+def _read_poetry(files: ProjectFiles) -> Metadata:
     poetry = get_table(files.tool, "poetry")
     if not poetry:
         return Metadata()
@@ -219,37 +214,38 @@ def _from_poetry(files: ProjectFiles) -> Metadata:
     where = f"{files.root / 'pyproject.toml'} [tool.poetry.dependencies]"
     known = {canonicalize_name(name): spec for name, spec in dependencies.items()}
     extras = {}
-    for extra, names in get_table(poetry, "extras").items():
-        chosen = {
-            name: known[canonicalize_name(name)] for name in get_strings(names) if canonicalize_name(name) in known
-        }
+    for extra, names in _get_lists(poetry, "extras").items():
+        chosen = {name: known[canonicalize_name(name)] for name in names if canonicalize_name(name) in known}
         extras[extra] = convert_dependencies(chosen, where=where, root=files.root, optional=True)
     return Metadata(
         name=str(poetry.get("name", "")),
-        requires_python=_poetry_python(dependencies.get("python"), where),
+        requires_python=_read_poetry_python(dependencies.get("python"), where),
         classifiers=get_strings(poetry.get("classifiers")),
         dependencies=convert_dependencies(dependencies, where=where, root=files.root),
         extras=extras,
     )
 
 
-def _poetry_python(constraint: object, where: str) -> str:
+def _read_poetry_python(constraint: object, where: str) -> str:
     try:
         return convert_constraint(constraint) if isinstance(constraint, str) else ""
     except (InvalidSpecifier, InvalidVersion) as error:
-        raise ConfigurationError(f"{where}: python: {error}", "correct the constraint") from error
+        raise ConfigurationError(f"{where}: python: {error}", "fix the constraint") from error
 
 
-def _from_flit(files: ProjectFiles) -> Metadata:
+def _read_flit(files: ProjectFiles) -> Metadata:
     """Read [tool.flit.metadata], which flit used before there was a [project] table."""
     metadata = get_table(files.tool, "flit", "metadata")
     if not metadata:
         return Metadata()
-    extras = {name: get_strings(value) for name, value in get_table(metadata, "requires-extra").items()}
     return Metadata(
         name=str(metadata.get("dist-name", metadata.get("module", ""))),
         requires_python=str(metadata.get("requires-python", "")),
         classifiers=get_strings(metadata.get("classifiers")),
         dependencies=get_strings(metadata.get("requires")),
-        extras=extras,
+        extras=_get_lists(metadata, "requires-extra"),
     )
+
+
+def _get_lists(document: Table, key: str) -> dict[str, tuple[str, ...]]:
+    return {name: get_strings(value) for name, value in get_table(document, key).items()}

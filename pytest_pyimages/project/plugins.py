@@ -1,6 +1,6 @@
-"""Plugins that a suite's pytest configuration, or the command line, cannot do without.
+"""Find the plugins that a suite's pytest configuration or the command line requires.
 
-They are told by the options and keys that only they know.
+They are recognised by options and ini keys that only they define.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ _PLUGINS = {
     "typeguard": "--typeguard-* | typeguard-packages",
     "xdoctest": "--xdoctest* --xdoc*",
 }
-# What stands after -p, and is not the project's own.
+# Modules after -p that are not the project's own.
 _MODULES = {
     **{f"pytest_{name}": f"pytest-{name}" for name in "asyncio cov django env html mock randomly timeout trio".split()},
     **{name: f"pytest-{name}" for name in "asyncio django randomly timeout xdist trio".split()},
@@ -102,15 +102,15 @@ _MODULES = {
 _CONFTESTS = ("conftest.py", "tests/conftest.py", "test/conftest.py", "testing/conftest.py", "src/conftest.py")
 
 
-RequiredPlugins = tuple[tuple[str, str], ...]  # requirement, and what demands it
+RequiredPlugins = tuple[tuple[str, str], ...]  # requirement, and the option or key that requires it
 
 
 def find_ini_plugins(ini: Ini, *, root: Path, present: Iterable[str]) -> RequiredPlugins:
-    """Return the requirements that the configuration demands and nothing brings yet, each with what demands it.
+    """Return the plugins that the configuration requires and that are not present, each with the reason.
 
     :param ini: pytest's configuration.
     :param root: the project's folder; options that a conftest there adds are its own.
-    :param present: normalised names of the distributions that the environment gets anyway.
+    :param present: normalised names of the distributions that are installed anyway.
     :raises ConfigurationError: for required_plugins or addopts that cannot be read.
     """
     options = ((requirement, "addopts") for requirement, _ in _find_by_options(split_ini_value(ini, "addopts"), root))
@@ -118,20 +118,20 @@ def find_ini_plugins(ini: Ini, *, root: Path, present: Iterable[str]) -> Require
 
 
 def find_option_plugins(words: Sequence[str], *, root: Path, present: Iterable[str]) -> RequiredPlugins:
-    """Return the requirements that options demand which are typed, or in PYTEST_ADDOPTS, and nothing brings yet.
+    """Return the plugins that options on the command line or in PYTEST_ADDOPTS require and that are not present.
 
-    In an order of their own: the same options in another one demand the same image.
+    Sorted: the same options in another order require the same image.
 
     :param words: the options without their values, but -p.
     :param root: as for ``find_ini_plugins``, and ``present``, too.
     """
-    return _drop_present(sorted(_find_by_options(words, root), key=lambda demand: demand[0]), present)
+    return _drop_present(sorted(_find_by_options(words, root), key=lambda plugin: plugin[0]), present)
 
 
-def _drop_present(demands: Iterable[tuple[str, str]], present: Iterable[str]) -> RequiredPlugins:
+def _drop_present(plugins: Iterable[tuple[str, str]], present: Iterable[str]) -> RequiredPlugins:
     have = set(present)
     found = []
-    for requirement, reason in demands:
+    for requirement, reason in plugins:
         parts = parse_requirement(requirement)
         name = canonicalize_name(parts.name if parts else requirement)
         if name not in have:
@@ -150,7 +150,7 @@ def _read_required_plugins(ini: Ini) -> Iterator[tuple[str, str]]:
 
 
 def _find_by_options(words: Sequence[str], root: Path) -> Iterator[tuple[str, str]]:
-    """Yield what options demand, each with the option."""
+    """Yield the plugins of options, each with the option."""
     conftests = _read_conftests(root) if words else ""
     for place, word in enumerate(words):
         if word.startswith("-p"):
@@ -174,7 +174,7 @@ def _find_by_keys(ini: Ini) -> Iterator[tuple[str, str]]:
 
 
 def defines_option(folder: Path, option: str) -> bool:
-    """Whether a conftest of a folder, where one is usual, seems to add an option of this name."""
+    """Whether a conftest in a folder's usual places seems to add an option of this name."""
     return _is_quoted(option, _read_conftests(folder))
 
 
@@ -187,7 +187,7 @@ def _is_quoted(option: str, text: str) -> bool:
 
 
 def find_plugin(option: str) -> str:
-    """Return the distribution whose option of pytest this is; empty if it is not known."""
+    """Return the plugin that defines an option; empty if it is unknown."""
     known = (name for name, patterns in _PLUGINS.items() if _matches(option, patterns.partition("|")[0]))
     return next(known, "")
 

@@ -1,4 +1,4 @@
-"""Dependencies as Poetry and Pipenv write them, as PEP 508 strings.
+"""Convert dependencies of Poetry and Pipenv to PEP 508 strings.
 
 The constraint syntax is that of Poetry's documentation, "Dependency specification": caret, tilde, wildcard, ``||``.
 """
@@ -39,7 +39,7 @@ def convert_dependencies(dependencies: Table, *, where: str, root: Path, optiona
                 try:
                     found.append(_requirement(name, single, root))
                 except (InvalidSpecifier, InvalidVersion) as error:
-                    raise ConfigurationError(f"{where}: {name}: {error}", "correct the constraint") from error
+                    raise ConfigurationError(f"{where}: {name}: {error}", "fix the constraint") from error
     return tuple(found)
 
 

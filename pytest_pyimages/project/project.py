@@ -210,7 +210,7 @@ class _Installation:
         if self.is_installed:
             self.extras += (extra for extra in extras if extra not in self.extras)
         else:
-            self.requirements += self.metadata.with_extras(extras)
+            self.requirements += self.metadata.expand_extras(extras)
 
     def _add_file(self, path: Path) -> None:
         content = read_requirements_file(path, root=self.files.root, name=self.name)
@@ -228,7 +228,7 @@ class _Installation:
 
     def add_plugins(self, find: Callable[..., RequiredPlugins], required_by: object) -> RequiredPlugins:
         """Add the plugins that options or ini keys of pytest require; return them with what requires them."""
-        own = (*(self.metadata.dependencies or ()), *self.metadata.with_extras(self.extras))
+        own = (*(self.metadata.dependencies or ()), *self.metadata.expand_extras(self.extras))
         present = find_distributions((*self.requirements, *self._in_files, *own)) | {self.name}
         plugins = find(required_by, root=self.files.root, present=present)
         self.requirements += (requirement for requirement, _ in plugins)
@@ -241,7 +241,7 @@ class _Installation:
         known = {canonicalize_name(extra) for extra in self.metadata.extras or {}}
         if self.metadata.dependencies is None or not known.issuperset(map(canonicalize_name, self.extras)):
             return None
-        return tuple(dict.fromkeys((*self.metadata.dependencies, *self.metadata.with_extras(self.extras))))
+        return tuple(dict.fromkeys((*self.metadata.dependencies, *self.metadata.expand_extras(self.extras))))
 
     @property
     def brings_pytest(self) -> bool:

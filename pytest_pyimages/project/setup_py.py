@@ -1,14 +1,14 @@
-"""What a setup.py says, as far as its text tells: nothing of it is run."""
+"""Read the arguments of setup() from the text of a setup.py; nothing of it is run."""
 
 from __future__ import annotations
 
 import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pytest_pyimages.project.literals import UNKNOWN, Names, Value, added, evaluate
+from pytest_pyimages.project.literals import UNKNOWN, Names, Value, add_values, evaluate
 
 # Arguments of setup() and names from the libraries that compile: one of them in a setup.py means that it does.
 _COMPILING_ARGUMENTS = frozenset({"ext_modules", "cffi_modules", "rust_extensions"})
@@ -27,43 +27,41 @@ _REQUIREMENTS_FILE = re.compile(r"[\w./-]*req[\w./-]*\.(?:txt|in)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetupScript:
-    """What can be told from the text of a setup.py."""
+    """What the text of a setup.py tells; empty if there is none."""
 
-    arguments: Mapping[str, object]  # of setup(), as far as they are literals; lists and dicts may lack entries
-    keywords: frozenset[str]  # the names of all arguments
-    complete: frozenset[str]  # the arguments that lack nothing
-    is_closed: bool  # no argument of setup() is hidden in a value that the text does not tell
-    compiles: bool
-    mentions: tuple[str, ...]  # requirements files that it names, to read them when it runs
+    is_present: bool = True
+    arguments: Mapping[str, object] = field(default_factory=dict)  # of setup(), if literal; entries may be missing
+    keywords: frozenset[str] = frozenset()  # the names of all arguments
+    complete: frozenset[str] = frozenset()  # the arguments without missing entries
+    is_closed: bool = False  # no argument of setup() is hidden in a value that the text does not tell
+    compiles: bool = False
+    mentions: tuple[str, ...] = ()  # requirements files that it names, to read them when it runs
 
-    def texts(self, name: str) -> tuple[str, ...]:
-        """Return a list argument; a text in place of a list is split into lines, as setuptools does."""
+    def get_strings(self, name: str) -> tuple[str, ...]:
+        """Return a list argument; a string in place of a list is split into lines, as setuptools does."""
         value = self.arguments.get(name)
         if isinstance(value, str):
             value = [line.strip() for line in value.splitlines()]
         return tuple(entry for entry in value if isinstance(entry, str) and entry) if isinstance(value, list) else ()
 
-    def text(self, name: str) -> str:
-        """Return a text argument; empty if it is none."""
+    def get_text(self, name: str) -> str:
+        """Return a string argument; empty if it is none."""
         value = self.arguments.get(name)
         return value if isinstance(value, str) else ""
 
 
-def read_setup_script(path: Path) -> SetupScript | None:
-    """Return what the script says; None if there is none. A script that this Python cannot parse says nothing."""
+def read_setup_script(path: Path) -> SetupScript:
+    """Read a setup.py without running it. One that this Python cannot parse tells nothing."""
     try:
         data = path.read_bytes()
     except OSError:
-        return None
+        return SetupScript(is_present=False)
     if not any(mark in data for mark in _BUILD_MARKS):
-        return None  # a program of the project's own that happens to have this name
+        return SetupScript(is_present=False)  # a program of the project's own that happens to have this name
     try:
         tree = ast.parse(data)
     except (SyntaxError, ValueError, RecursionError, MemoryError):  # null bytes; nested too deeply for the parser
-        compiles = bool(_COMPILING_TEXT.search(data.decode("latin-1")))
-        return SetupScript(
-            arguments={}, keywords=frozenset(), complete=frozenset(), is_closed=False, compiles=compiles, mentions=()
-        )
+        return SetupScript(compiles=bool(_COMPILING_TEXT.search(data.decode("latin-1"))))
     reader = _Reader()
     reader.read(tree.body)
     return SetupScript(
@@ -72,17 +70,17 @@ def read_setup_script(path: Path) -> SetupScript | None:
         complete=frozenset(name for name, value in reader.arguments.items() if value.is_known and value.is_complete),
         is_closed=reader.calls == 1 and reader.is_closed,
         compiles=_compiles(tree, reader.arguments),
-        mentions=tuple(_mentions(tree)),
+        mentions=tuple(_find_mentions(tree)),
     )
 
 
 def _compiles(tree: ast.Module, arguments: Names) -> bool:
     empty = {name for name, value in arguments.items() if value.is_complete and not value.value}
-    return any(not empty.issuperset(_compiling_names(node)) for node in ast.walk(tree))
+    return any(not empty.issuperset(_find_compiling_names(node)) for node in ast.walk(tree))
 
 
-def _compiling_names(node: ast.AST) -> frozenset[str]:
-    """Return what in one node speaks of compiling."""
+def _find_compiling_names(node: ast.AST) -> frozenset[str]:
+    """Return the names in one node that mean compiling."""
     names: tuple[str, ...] = ()
     if isinstance(node, ast.Name):
         names = (node.id,)
@@ -99,7 +97,7 @@ def _compiling_names(node: ast.AST) -> frozenset[str]:
     return _COMPILING_NAMES.intersection(names)
 
 
-def _mentions(tree: ast.Module) -> Iterator[str]:
+def _find_mentions(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         text = node.value if isinstance(node, ast.Constant) else None
         if isinstance(text, str) and len(text) < 200 and _REQUIREMENTS_FILE.fullmatch(text):
@@ -123,14 +121,14 @@ class _Reader:
     def _read(self, node: ast.stmt) -> None:
         if isinstance(node, ast.Assign):
             for target in node.targets:
-                self._assign(target, self._value(node.value))
+                self._assign(target, self._evaluate(node.value))
         elif isinstance(node, ast.AnnAssign) and node.value is not None:
-            self._assign(node.target, self._value(node.value))
+            self._assign(node.target, self._evaluate(node.value))
         elif isinstance(node, ast.AugAssign):
-            self._assign(node.target, added(self._value(node.target), self._value(node.value)))
+            self._assign(node.target, add_values(self._evaluate(node.target), self._evaluate(node.value)))
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-            self._call(node.value)
-        elif isinstance(node, (ast.FunctionDef, ast.With)) or (isinstance(node, ast.If) and _asks_for_main(node.test)):
+            self._read_call(node.value)
+        elif isinstance(node, (ast.FunctionDef, ast.With)) or (isinstance(node, ast.If) and _is_main_check(node.test)):
             self.read(node.body)
         elif isinstance(node, (ast.If, ast.For, ast.While, ast.Try)):
             self._read_uncertain(node)
@@ -145,40 +143,40 @@ class _Reader:
         self.read(node.orelse)
         self._certain = before
 
-    def _value(self, node: ast.expr) -> Value:
+    def _evaluate(self, node: ast.expr) -> Value:
         return evaluate(node, self.names)
 
     def _assign(self, target: ast.expr, value: Value) -> None:
         if isinstance(target, ast.Name):
             before = self.names.get(target.id)
             if not self._certain and before is not None and before.is_known and (before.value or not value.is_known):
-                value = before  # what surely ran tells more than what may
+                value = before  # a value that surely ran tells more than one that may
             self.names[target.id] = replace(value, is_complete=value.is_complete and self._certain)
         elif isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
-            whole, key = self.names.get(target.value.id, UNKNOWN), self._value(target.slice)
+            whole, key = self.names.get(target.value.id, UNKNOWN), self._evaluate(target.slice)
             entries = {key.value: value.value} if isinstance(key.value, str) and value.is_known else {}
             self._add(target.value.id, Value(entries, value.is_complete and isinstance(whole.value, dict)))
 
     def _add(self, name: str, more: Value) -> None:
-        total = added(self.names.get(name, UNKNOWN), more)
+        total = add_values(self.names.get(name, UNKNOWN), more)
         self.names[name] = replace(total, is_complete=total.is_complete and self._certain)
 
-    def _call(self, node: ast.Call) -> None:
+    def _read_call(self, node: ast.Call) -> None:
         function = node.func
         if _is_setup(function):
-            self._setup(node)
+            self._read_setup(node)
         elif isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
             if function.value.id not in self.names:
                 return
-            more = self._value(node.args[0]) if len(node.args) == 1 else UNKNOWN
+            more = self._evaluate(node.args[0]) if len(node.args) == 1 else UNKNOWN
             if function.attr == "append" and more.is_known:
                 more = replace(more, value=[more.value])
             self._add(function.value.id, more if function.attr in {"append", "extend", "update"} else UNKNOWN)
 
-    def _setup(self, node: ast.Call) -> None:
+    def _read_setup(self, node: ast.Call) -> None:
         self.calls += 1
         for keyword in node.keywords:
-            value = self._value(keyword.value)
+            value = self._evaluate(keyword.value)
             if keyword.arg is not None:
                 self.arguments[keyword.arg] = value
             elif isinstance(value.value, dict):
@@ -189,7 +187,7 @@ class _Reader:
                 self.is_closed = False
 
 
-def _asks_for_main(test: ast.expr) -> bool:
+def _is_main_check(test: ast.expr) -> bool:
     return isinstance(test, ast.Compare) and "__main__" in ast.dump(test)
 
 

@@ -154,9 +154,9 @@ class _Search:
 
     def _list_names(self, source: RequirementSource, contents: Iterable[RequirementsFile]) -> frozenset[str]:
         """Return the normalised names of the listed distributions, without their dependencies."""
-        listed = [*source.requirements, *self._metadata.with_extras(source.extras)]
+        listed = [*source.requirements, *self._metadata.expand_extras(source.extras)]
         for content in contents:
-            listed += [*content.requirements, *self._metadata.with_extras(content.own_extras)]
+            listed += [*content.requirements, *self._metadata.expand_extras(content.own_extras)]
         return find_distributions(listed)
 
 
@@ -279,7 +279,7 @@ def _hatch_list(environments: Table, name: str, key: str, within: tuple[str, ...
 
 
 def _tests_require(files: ProjectFiles) -> Iterator[RequirementSource]:
-    script = files.setup_script.texts("tests_require") if files.setup_script and files.uses_setuptools else ()
+    script = files.setup_script.get_strings("tests_require") if files.uses_setuptools else ()
     config = files.setup_cfg.get("options", {}).get("tests_require", "").split("\n")
     for file, listed in (("setup.py", script), ("setup.cfg", config)):
         requirements = tuple(text.strip() for text in listed if text.strip())

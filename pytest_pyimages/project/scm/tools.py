@@ -129,13 +129,12 @@ def _find_hatch_tools(files: ProjectFiles) -> Iterator[Tool]:
 
 def _find_setuptools_tools(files: ProjectFiles, backend: str) -> Iterator[Tool]:
     script = files.setup_script
-    keywords = script.keywords if script is not None else frozenset[str]()
     metadata = files.setup_cfg.get("metadata", {})
-    if "pbr" in keywords or backend == "pbr":
+    if "pbr" in script.keywords or backend == "pbr":
         yield _make_tool("pbr", metadata)
-    if "version" in metadata or (script is not None and script.text("version")):
+    if "version" in metadata or script.get_text("version"):
         return
-    if script is not None and "use_scm_version" in keywords:
+    if "use_scm_version" in script.keywords:
         value = script.arguments.get("use_scm_version")
         combined = {**_get_scm_table(files), **(value if isinstance(value, Mapping) else {})}
         yield _make_tool("setuptools-scm", combined, is_complete="use_scm_version" in script.complete)
@@ -144,7 +143,7 @@ def _find_setuptools_tools(files: ProjectFiles, backend: str) -> Iterator[Tool]:
         yield _make_tool("setuptools-scm", _get_scm_table(files))
     for name in ("versioningit", "setuptools-git-versioning"):
         options = get_table(files.tool, name)
-        if name.replace("-", "_") in keywords or (name in required and options and options.get("enabled", True)):
+        if name.replace("-", "_") in script.keywords or (name in required and options and options.get("enabled", True)):
             yield _make_tool(name, options)
     if "versioneer" in files.setup_cfg or get_table(files.tool, "versioneer"):
         yield _make_tool("versioneer", {})
@@ -162,8 +161,7 @@ def _make_tool(name: str, options: Table, *, is_complete: bool = True) -> Tool:
 def _list_build_requirements(files: ProjectFiles) -> Iterator[str]:
     yield from get_strings(get_table(files.pyproject, "build-system").get("requires"))
     yield from split_lines(files.setup_cfg.get("options", {}).get("setup_requires", ""))
-    if files.setup_script is not None:
-        yield from files.setup_script.texts("setup_requires")
+    yield from files.setup_script.get_strings("setup_requires")
 
 
 def _selecting_arguments(command: object) -> Iterator[str]:

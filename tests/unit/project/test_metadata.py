@@ -210,9 +210,7 @@ def test_dependencies_in_setup_py_are_known_only_if_nothing_can_change_them(
 
 def script(root: Path, text: str) -> SetupScript:
     (root / "setup.py").write_text("from setuptools import setup\n" + dedent(text))
-    found = read_setup_script(root / "setup.py")
-    assert found is not None
-    return found
+    return read_setup_script(root / "setup.py")
 
 
 @pytest.mark.parametrize(
