@@ -1,43 +1,25 @@
-"""The entry point: options, and the hand-over to the controller where images are asked for.
+"""The entry point: add the options, and hand over to the session if images are requested.
 
-Loaded by every pytest of an environment, so it imports neither docker nor the controller at load.
+Loaded by every pytest of an environment, so it imports neither the session nor what parses the command line.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
-from pytest_pyimages.host import (
-    INI_KEYS,
-    INSIDE,
-    OPTIONS,
-    OWN_OPTIONS,
-    Invocation,
-    Settings,
-    captures_nothing,
-    debugs,
-    divided,
-    forget_project,
-    invocation_of,
-    measures,
-    options,
-    refusal,
-    refused,
-    rewrite_arguments,
-    unknown_arguments,
-    wants_images,
-)
-from pytest_pyimages.session import connect
+from pytest_pyimages.host import INSIDE, add_options, has_misspelt_option, may_want_images
 
 if TYPE_CHECKING:
+    from pytest_pyimages.host import Invocation
     from pytest_pyimages.runs import HostTerminal
 
-INVOCATION = pytest.StashKey[Invocation]()
+INVOCATION = pytest.StashKey["Invocation"]()
 TERMINAL = pytest.StashKey["HostTerminal | None"]()
 
 
@@ -50,87 +32,58 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     if os.environ.get(INSIDE):
         return  # in a container: the worker has the options, and they mean nothing there
-    group = parser.getgroup("pyimages", "run the suite in containers of Python images")
-    for name, metavar, text in OPTIONS:
-        group.addoption(name, action="append", default=[], metavar=metavar, help=text)
-    for key, text in INI_KEYS:
-        parser.addini(key, text, type="linelist")
+    add_options(parser)
     config = pluginmanager.get_plugin("pytestconfig")
     if config is None or hasattr(config, "workerinput"):
         return
-    invocation = getattr(config, "pyimages_invocation", None) or invocation_of(config)
-    if wants_images(invocation):
+    invocation: Invocation | None = getattr(config, "pyimages_invocation", None)
+    if invocation is None and not may_want_images(config):
+        return
+
+    from pytest_pyimages.host import Invocation, forget_project
+
+    invocation = invocation or Invocation.from_config(config)
+    if invocation.wants_images:
         config.stash[INVOCATION] = invocation
         forget_project(config)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> Generator[None, None, None]:
-    """Before any other plugin looks at the arguments, leave only what is the host's business."""
+    """Before any other plugin looks at the arguments, leave only what the host handles."""
     if not os.environ.get(INSIDE):
-        _check_spelling(early_config, args)
-    invocation = early_config.stash.get(INVOCATION, None)
-    if invocation is not None:
-        terminal = _terminal()
-        early_config.stash[TERMINAL] = terminal
-        shared = early_config.stash[INVOCATION] = divided(early_config, invocation)
-        reason = refused(invocation.all_args, OWN_OPTIONS, terminal=terminal is not None)
-        typed = [option.name for option in options(invocation.args, OWN_OPTIONS)]
-        reason = reason or refusal(typed, shared.host_options)
-        if reason is not None:
-            raise pytest.UsageError(f"{reason[0]} cannot be used with --py-images: {reason[1]}")
+        invocation = early_config.stash.get(INVOCATION, None)
+        words = args if invocation is None else invocation.command_line.words
+        with _usage_errors():
+            if has_misspelt_option(words):
+                from pytest_pyimages.host import refuse_misspelt_options
 
-        from pytest_pyimages.host import check_positions
+                refuse_misspelt_options(early_config, words)
+            if invocation is not None:
+                from pytest_pyimages.host import take_over
 
-        try:
-            check_positions(invocation)
-        except PyimagesError as error:
-            raise pytest.UsageError(str(error)) from None
-        rewrite_arguments(early_config, args, invocation, shared.host_options)
+                terminal = early_config.stash[TERMINAL] = _find_terminal()
+                early_config.stash[INVOCATION] = take_over(
+                    early_config, args, invocation, terminal=terminal is not None
+                )
     return (yield)
 
 
-def _check_spelling(early_config: pytest.Config, args: list[str]) -> None:
-    """Refuse ``--py-image`` before conftests are loaded: where they cannot be, nobody would hear of the slip."""
-    invocation = early_config.stash.get(INVOCATION, None)
-    words = args if invocation is None else [*invocation.all_args]
-    nearly_ours = [word for word in words if word.startswith(("--py-im", "--pyim"))]
-    if not nearly_ours:
-        return
-
-    from pytest_pyimages.host import check_options
-
-    unknown = unknown_arguments(early_config, nearly_ours)
-    try:
-        check_options(nearly_ours, unknown, [early_config.rootpath, early_config.invocation_params.dir])
-    except PyimagesError as error:
-        raise pytest.UsageError(str(error)) from None
-
-
-def _terminal() -> HostTerminal | None:
+def _find_terminal() -> HostTerminal | None:
     """Return the terminal, before pytest takes standard input: a debugger may want it."""
     from pytest_pyimages.runs import HostTerminal
 
     return HostTerminal.find()
 
 
-def _runs_on_terminal(invocation: Invocation) -> bool:
-    """Whether all of a suite wants the terminal: a debugger or -s.
-
-    What is measured has to come back: with --cov, -s shows what the suite prints, and no more.
-    """
-    args = invocation.all_args
-    return bool(debugs(args, OWN_OPTIONS)) or (captures_nothing(args, OWN_OPTIONS) and not measures(args))
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """Give the terminal to the suite of a single image that wants it, instead of replaying what comes from it."""
+    """Give the terminal to the tests of a single image that need it, instead of replaying their reports."""
     terminal = config.stash.get(TERMINAL, None)
     if terminal is None or config.option.help or config.option.version:
         return None
     invocation = config.stash[INVOCATION]
-    if not _runs_on_terminal(invocation):
+    if not _needs_terminal(invocation):
         return None
     from pytest_pyimages.cli import attend_suite
 
@@ -142,17 +95,34 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         raise pytest.exit.Exception(f"--py-images: {error}", int(pytest.ExitCode.TESTS_FAILED)) from None
 
 
+def _needs_terminal(invocation: Invocation) -> bool:
+    """Return whether a debugger or -s needs the terminal; with --cov, -s only shows what the tests print."""
+    line = invocation.command_line
+    return bool(line.debugger) or (line.shows_output and not line.measures_coverage)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     invocation = config.stash.get(INVOCATION, None)
     if invocation is None or config.option.help or config.option.version:
         return
-    try:
+
+    from pytest_pyimages.host import Settings
+    from pytest_pyimages.session import connect
+
+    with _usage_errors():
         settings = Settings.from_config(config, invocation)
         connecting = connect(config, settings)
-        from pytest_pyimages.session import ImagesSession, plan_session
+        from pytest_pyimages.session import ImagesSession, plan_session  # while the thread connects
 
         plan = plan_session(config, settings)
         session = ImagesSession(config, settings, plan, connecting, config.stash.get(TERMINAL, None))
+    session.register()
+
+
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    """Turn our errors into pytest's usage errors."""
+    try:
+        yield
     except PyimagesError as error:
         raise pytest.UsageError(str(error)) from None
-    session.register()

@@ -43,13 +43,21 @@ def clean_line(text: str) -> str:
     return text if text.isprintable() else _LINE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
+def find_similar(word: str, choices: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """Return the choice that is most similar to a word; empty if none is.
+
+    :param cutoff: the least similarity, from 0 to 1.
+    """
+    import difflib  # only errors need it
+
+    return next(iter(difflib.get_close_matches(word, list(choices), n=1, cutoff=cutoff)), "")
+
+
 def suggest(word: str, choices: Iterable[str], *, otherwise: str = "") -> str:
     """Return a hint for an unknown word: the choice that is most like it.
 
     :param otherwise: the hint if none is like it; empty: all choices.
     """
-    import difflib  # only errors need it
-
     choices = list(choices)
-    near = difflib.get_close_matches(word, choices, n=1)
-    return f"did you mean {near[0]}?" if near else otherwise or f"choose from {', '.join(choices)}"
+    near = find_similar(word, choices)
+    return f"did you mean {near}?" if near else otherwise or f"choose from {', '.join(choices)}"

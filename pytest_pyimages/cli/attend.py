@@ -9,7 +9,7 @@ import pytest
 from pytest_pyimages.cli.environment import run_in_image
 from pytest_pyimages.cli.project import Place
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.host import OWN_OPTIONS, REPORTERS, Invocation, Settings, debugs
+from pytest_pyimages.host import FOREIGN_OPTIONS, Invocation, Settings
 from pytest_pyimages.runs import HostTerminal
 from pytest_pyimages.session import Durations, LastFailed, connect, plan_session
 
@@ -21,7 +21,7 @@ def attend_suite(config: pytest.Config, invocation: Invocation, terminal: HostTe
     :raises PyimagesError: if the image cannot be built or started.
     """
     settings = Settings.from_config(config, invocation)
-    debugger = debugs(invocation.all_args, OWN_OPTIONS)
+    debugger = invocation.command_line.debugger
     plans = plan_session(config, settings).plans
     files = [name for name, value in _files(config, settings) if value]
     if not debugger and (len(plans) != 1 or files):
@@ -49,7 +49,11 @@ def _open_caches(config: pytest.Config, invocation: Invocation) -> tuple[LastFai
 
 
 def _files(config: pytest.Config, settings: Settings) -> tuple[tuple[str, object], ...]:
-    others = [name for name in sorted(settings.invocation.host_options) if name in REPORTERS and REPORTERS[name].loss]
+    others = [
+        name
+        for name in sorted(settings.invocation.host_options)
+        if name in FOREIGN_OPTIONS and FOREIGN_OPTIONS[name][1].lost
+    ]
     return (
         ("--py-images-report", settings.reports),
         ("--junitxml", config.getoption("xmlpath", None)),

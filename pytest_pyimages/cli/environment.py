@@ -12,7 +12,7 @@ from pytest_pyimages.cli.project import Place
 from pytest_pyimages.containers import Lease
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
-from pytest_pyimages.host import OWN_INI, OWN_OPTIONS, Invocation
+from pytest_pyimages.host import INI_KEYS, OPTION_NAMES, Invocation
 from pytest_pyimages.images import BuiltImage, ImagePlan
 from pytest_pyimages.runs import Attended, HostTerminal, attend
 from pytest_pyimages.session import LastFailed, Schedule, SessionPlan
@@ -73,8 +73,8 @@ def _describe_pytest(
         "program": f"{image.executable.rpartition('/')[0]}/pytest",
         "cwd_on_path": invocation.module,
         "memory": None if last_failed is None else last_failed.cache_values([plan.tag.label]).get(plan.tag.label),
-        "own_options": [list(option) for option in OWN_OPTIONS],
-        "own_ini": list(OWN_INI),
+        "own_options": list(OPTION_NAMES),
+        "own_ini": list(INI_KEYS),
         "host_plugins": sorted(invocation.host_plugins),
     }
 

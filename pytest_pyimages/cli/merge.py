@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.cli.project import read_invocation, run_with_terminal
-from pytest_pyimages.host import report_file, tells_github
+from pytest_pyimages.host import OPTIONS, Value, parse_report_file, reports_to_github
 from pytest_pyimages.results import (
     make_document,
     merge_reports,
@@ -47,8 +47,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Read the files, write the merged report, and print its summary."""
-    reports = [report_file("-o", name, Path.cwd()) for name in arguments.reports]
-    github = tells_github("--github", arguments.github)
+    reports = [parse_report_file("-o", name, Path.cwd()) for name in arguments.reports]
+    github = reports_to_github(Value(option=OPTIONS["py_images_github"], texts=(arguments.github,), origin="--github"))
     invocation = read_invocation(())
     whole = merge_reports([read_report(Path(name)) for name in arguments.files])
     document = make_document(whole.results, exit_status=whole.exit_status, started=whole.started, ended=whole.ended)

@@ -15,7 +15,7 @@ import pytest
 
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
-from pytest_pyimages.host import INSIDE, OWN_OPTIONS, Invocation, Settings, invocation_from, options, wants_images
+from pytest_pyimages.host import INSIDE, OPTION_NAMES, Invocation, Settings
 from pytest_pyimages.session import SessionPlan, connect, plan_session
 
 SPEC_HELP = "the images, such as 3.12,3.14-slim (default: the ini key py_images)"
@@ -50,7 +50,7 @@ class Place:
 
 def check_images_named(invocation: Invocation) -> None:
     """Raise ConfigurationError unless the command line or the configuration names images."""
-    if not wants_images(invocation):
+    if not invocation.wants_images:
         raise ConfigurationError("no images given", "add a SPEC such as 3.12,3.14-slim, or set py_images")
 
 
@@ -80,14 +80,11 @@ def run_at_project(args: Sequence[str], work: Work) -> int:
     invocation = read_invocation(args)
     command = _Command(work, invocation)
     # Without images pytest gets these as they are; otherwise the plugin adds what the host handles.
-    own = [token for option in options(args, OWN_OPTIONS) if option.name in _OWN for token in option.tokens]
+    own = invocation.typed.select(OPTION_NAMES).words
     status = run_pytest(invocation, [*own, "--noconftest"], plugins=[command])
     if command.error is not None:
         raise command.error
     return status
-
-
-_OWN = frozenset(name for name, _ in OWN_OPTIONS)
 
 
 def read_invocation(args: Sequence[str]) -> Invocation:
@@ -96,7 +93,7 @@ def read_invocation(args: Sequence[str]) -> Invocation:
     :raises ConfigurationError: if pytest would refuse the invocation.
     """
     try:
-        return invocation_from(args, Path.cwd())
+        return Invocation.from_arguments(args, Path.cwd())
     except (pytest.UsageError, FileNotFoundError) as error:  # pytest 8.0 opens an ini file that does not exist
         raise ConfigurationError(str(error)) from error
 

@@ -12,7 +12,7 @@ from pytest_pyimages.cli.project import Place
 from pytest_pyimages.containers import state_directory
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.host import invocation_from, wants_images
+from pytest_pyimages.host import Invocation
 from pytest_pyimages.images import ImagePlan, LastUsed, Recipe, States, Storage, StoredImage, identity_of, read_storage
 from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.project import Project, find_project
@@ -40,7 +40,9 @@ class Plans:
     def _read(self, rootdir: Path, tag: ImageTag, options: tuple[str, ...]) -> ImagePlan | None:
         here = self.place.settings.invocation
         try:
-            invocation = here if rootdir == here.rootdir else invocation_from([f"--rootdir={rootdir}"], rootdir)
+            invocation = (
+                here if rootdir == here.rootdir else Invocation.from_arguments([f"--rootdir={rootdir}"], rootdir)
+            )
             return plan_images((tag,), self.place.config, invocation, options)[0]
         except (ConfigurationError, pytest.UsageError) as error:
             self.problems[rootdir] = str(error)
@@ -66,7 +68,7 @@ class Stored:
     def current_plans(self) -> tuple[ImagePlan, ...]:
         """Return the plans for the configured images; without configured images, for those that are stored."""
         settings = self.plans.place.settings
-        if wants_images(settings.invocation):
+        if settings.invocation.wants_images:
             tags = parse_requested_images(settings, self.project)
         else:
             mine = self.scope(everything=False)

@@ -1,4 +1,4 @@
-"""The host's pytest: command line, options, settings, selection."""
+"""The host's pytest: options, command line, settings, selection of images."""
 
 from __future__ import annotations
 
@@ -7,82 +7,53 @@ from typing import TYPE_CHECKING
 from pytest_pyimages.facade import lazy_names
 
 if TYPE_CHECKING:
-    from pytest_pyimages.host.command_line import (
-        END,
-        POSITION,
-        captures_nothing,
-        debugs,
-        measures,
-        options,
-        pieces,
-        refused,
-        with_options,
-    )
-    from pytest_pyimages.host.foreign_options import REPORTERS, losses, refusal
-    from pytest_pyimages.host.isolation import (
-        divided,
-        forget_project,
-        invocation_from,
-        invocation_of,
-        rewrite_arguments,
-        unknown_arguments,
-        wants_images,
-    )
-    from pytest_pyimages.host.option_table import INI_KEYS, OPTIONS, OWN_INI, OWN_OPTIONS
-    from pytest_pyimages.host.selection import image_arguments, other_images, selects_tests
-    from pytest_pyimages.host.settings import INSIDE, Invocation, Settings, report_file, tells_github
-    from pytest_pyimages.host.typos import check_options, check_positions
-    from pytest_pyimages.host.workers import containers_at_once, with_share, workers_of
+    from pytest_pyimages.host.command_line import CommandLine
+    from pytest_pyimages.host.foreign_options import FOREIGN_OPTIONS, describe_losses
+    from pytest_pyimages.host.invocation import Invocation
+    from pytest_pyimages.host.isolation import forget_project, refuse_misspelt_options, take_over
+    from pytest_pyimages.host.option_table import INI_KEYS, OPTION_NAMES, OPTIONS, add_options
+    from pytest_pyimages.host.request import INSIDE, has_misspelt_option, may_want_images
+    from pytest_pyimages.host.selection import find_other_images, selects_tests, split_by_image
+    from pytest_pyimages.host.settings import Settings, Value, parse_report_file, reports_to_github
+    from pytest_pyimages.host.workers import Workers, containers_at_once, share_workers
 
 __all__ = [
-    "END",
+    "FOREIGN_OPTIONS",
     "INI_KEYS",
     "INSIDE",
     "OPTIONS",
-    "OWN_INI",
-    "OWN_OPTIONS",
-    "POSITION",
-    "REPORTERS",
+    "OPTION_NAMES",
+    "CommandLine",
     "Invocation",
     "Settings",
-    "captures_nothing",
-    "check_options",
-    "check_positions",
+    "Value",
+    "Workers",
+    "add_options",
     "containers_at_once",
-    "debugs",
-    "divided",
+    "describe_losses",
+    "find_other_images",
     "forget_project",
-    "image_arguments",
-    "invocation_from",
-    "invocation_of",
-    "losses",
-    "measures",
-    "options",
-    "other_images",
-    "pieces",
-    "refusal",
-    "refused",
-    "report_file",
-    "rewrite_arguments",
+    "has_misspelt_option",
+    "may_want_images",
+    "parse_report_file",
+    "refuse_misspelt_options",
+    "reports_to_github",
     "selects_tests",
-    "tells_github",
-    "unknown_arguments",
-    "wants_images",
-    "with_options",
-    "with_share",
-    "workers_of",
+    "share_workers",
+    "split_by_image",
+    "take_over",
 ]
 __getattr__ = lazy_names(
     __name__,
     {
-        "command_line": "END POSITION captures_nothing debugs measures options pieces refused with_options",
-        "foreign_options": "REPORTERS losses refusal",
-        "isolation": "divided forget_project invocation_from"
-        " invocation_of rewrite_arguments unknown_arguments wants_images",
-        "option_table": "INI_KEYS OPTIONS OWN_INI OWN_OPTIONS",
-        "selection": "image_arguments other_images selects_tests",
-        "settings": "INSIDE Invocation Settings report_file tells_github",
-        "typos": "check_options check_positions",
-        "workers": "containers_at_once with_share workers_of",
+        "command_line": "CommandLine",
+        "foreign_options": "FOREIGN_OPTIONS describe_losses",
+        "invocation": "Invocation",
+        "isolation": "forget_project refuse_misspelt_options take_over",
+        "option_table": "INI_KEYS OPTION_NAMES OPTIONS add_options",
+        "request": "INSIDE has_misspelt_option may_want_images",
+        "selection": "find_other_images selects_tests split_by_image",
+        "settings": "Settings Value parse_report_file reports_to_github",
+        "workers": "Workers containers_at_once share_workers",
     },
 )

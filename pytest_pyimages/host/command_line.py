@@ -1,20 +1,21 @@
-"""Whose business each of pytest's command line options is: the controller's on the host, or the suite's inside.
+"""pytest's command line, parsed once: which arguments the host handles, and which are forwarded to the containers.
 
-The container gets every argument as it was typed, except ours. The host keeps what it needs to show results, to count
-failures and to write its files, and nothing else: an option of the suite's own conftest or of a plugin that the host
-lacks is unknown to it, and even a known one (``-n``, ``--cov``, ``-W error::project.Warning``) must not act here.
+Containers get every argument as typed, except ours. The host keeps what it needs to show results, to count failures and
+to write its files, and nothing else: an option of the project's conftest or of a plugin that the host lacks is unknown
+here, and even a known one (``-n``, ``--cov``, ``-W error::project.Warning``) must not act here.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from pytest_pyimages.host.foreign_options import VALUES as PLUGIN_VALUES
+from pytest_pyimages.host.option_table import OPTION_NAMES
+from pytest_pyimages.project import KNOWN_PLUGINS, matches
 
-# pytest's options that the host obeys (it draws, counts and writes); the rest of pytest's own are listed only where
-# their form matters for reading the command line: short ones, and those that take a value.
+# pytest's options that the host handles; the others are listed only where their form matters for parsing: short ones,
+# and those that take a value.
 HOST_FLAGS = frozenset(
     "-x --exitfirst -v --verbose -q --quiet --no-header --no-summary --no-fold-skipped --force-short-summary"
     " --disable-warnings --disable-pytest-warnings --full-trace --fulltrace --xfail-tb -h --help -V --version"
@@ -25,202 +26,208 @@ HOST_VALUES = frozenset(
     " --junitxml --junit-xml --junit-prefix --junitprefix --max-warnings -c --config-file --rootdir -o"
     " --override-ini".split()
 )
-INSIDE_FLAGS = frozenset("-s -l -d".split())
-INSIDE_VALUES = frozenset(
+CONTAINER_FLAGS = frozenset("-s -l -d".split())
+CONTAINER_VALUES = frozenset(
     "-k -m -p -W --pythonwarnings --confcutdir --basetemp --ignore --ignore-glob --deselect --import-mode --capture"
     " --log-level --log-disable --assert --pdbcls --doctest-glob --doctest-report"
-    " --lfnf --last-failed-no-failures"
-    # of pytest-xdist
-    " -n --numprocesses --maxprocesses --max-worker-restart --dist --tx --px --rsyncdir --rsyncignore --testrunuid"
-    " --maxschedchunk"
-    # of pytest-cov
-    " --cov-report --cov-config --cov-fail-under --cov-context --cov-precision".split()
+    " --lfnf --last-failed-no-failures".split()
 )
-INSIDE_MAY_HAVE_VALUE = frozenset(("--cov",))  # the next word, if that is no option
-# How -p can name this plugin; inside there is none.
+_OPTIONAL_VALUE = "--cov"  # the next word, unless that is an option
+_TAKES_VALUE = frozenset(
+    {*HOST_VALUES, *CONTAINER_VALUES, *OPTION_NAMES}.union(
+        *(f"{plugin.values} {plugin.host_values}".split() for plugin in KNOWN_PLUGINS.values())
+    )
+)
+_SHORT_FLAGS = frozenset(name for name in HOST_FLAGS | CONTAINER_FLAGS if not name.startswith("--"))
+# How -p can name this plugin; in containers there is none.
 OUR_PLUGINS = ("pyimages", "pytest_pyimages.plugin")
-# ini keys that the host obeys; -o is passed to it for these only.
+# Prefixes of the ini keys that the host uses; it gets -o only for these.
 HOST_INI = ("cache_dir", "junit_", "console_output_style", "verbosity_", "truncation_", "py_images")
+_OVERRIDE_INI = ("-o", "--override-ini")
 
-_TERMINAL = "it needs a terminal, and standard input or output is none"
-_PRINTS = "it shows what is installed inside, and tests nothing · install the suite here and leave --py-images out"
+DEBUGGERS = ("--pdb", "--trace")
+_NO_TERMINAL = "it needs a terminal, and standard input or output is none"
+_RUNS_NO_TESTS = "it only prints what is installed · install the project here and leave --py-images out"
 REFUSED = {
-    "--fixtures": _PRINTS,
-    "--funcargs": _PRINTS,
-    "--fixtures-per-test": _PRINTS,
-    "--markers": _PRINTS,
-    "--cache-show": _PRINTS,
-    "--setup-show": _PRINTS,
-    "--setupshow": _PRINTS,
-    "--setup-only": _PRINTS,
-    "--setuponly": _PRINTS,
-    "--setup-plan": _PRINTS,
-    "--setupplan": _PRINTS,
-    "-f": "it never ends, and a container does not see later changes of files",
-    "--looponfail": "it never ends, and a container does not see later changes of files",
-    "--pastebin": "it would send a report of many images to the network",
+    **dict.fromkeys(
+        "--fixtures --funcargs --fixtures-per-test --markers --cache-show --setup-show --setupshow --setup-only"
+        " --setuponly --setup-plan --setupplan".split(),
+        _RUNS_NO_TESTS,
+    ),
+    **{option: plugin.reason for plugin in KNOWN_PLUGINS.values() for option in plugin.refused.split()},
+    "--pastebin": "it would upload a report of many images",
 }
-
-
-_ELSEWHERE = "it runs tests elsewhere or by another Python than the image's · use -n"
-_EACH = "every test would count several times on one image · -n divides them, and images are named by --py-images"
-# Where xdist starts processes of the Python that it is run by: "popen", "3*popen//chdir=/tmp".
+_ELSEWHERE = "it runs tests on another host or with another Python than the image's · use -n"
+_EACH = "it would count each test several times per image · use -n to distribute tests, --py-images to select images"
+# Where xdist starts workers with its own Python: "popen", "3*popen//chdir=/tmp".
 _POPEN = re.compile(r"(\d+\*)?popen(?!.*//(python|via)=)(//.*)?")
 
-POSITION = ""  # the name of what is no option
-END = "--"  # behind it there are only positions
+POSITION = ""  # the name of an argument that is no option
+END = "--"  # after it there are only positions
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
-    """One option as it was typed: ``tokens`` are the words it consists of."""
+class Argument:
+    """An option with its value, or a position."""
 
     name: str
     value: str | None
-    tokens: tuple[str, ...]
+    words: tuple[str, ...]  # as typed; of options that were typed together (-xvs) each has its own
 
 
-def options(args: Sequence[str], own: Sequence[tuple[str, bool]]) -> list[Option]:
-    """Return the options among the arguments, with their values as far as their form is known; positions are left out.
+@dataclass(frozen=True, slots=True)
+class CommandLine:
+    """Parsed arguments in their order."""
 
-    :param own: this plugin's options, and whether each takes a value.
-    """
-    return [piece for piece in pieces(args, own) if piece.name not in (POSITION, END)]
+    arguments: tuple[Argument, ...] = ()
 
-
-def pieces(args: Sequence[str], own: Sequence[tuple[str, bool]]) -> list[Option]:
-    """Return all arguments in their order: options, and positions, whose name is ``POSITION``."""
-    takes_value = HOST_VALUES | INSIDE_VALUES | PLUGIN_VALUES | {name for name, valued in own if valued}
-    found: list[Option] = []
-    words = iter(args)
-    for word in words:
-        if word == END:
-            found.append(Option(END, None, (word,)))
-            found += [Option(POSITION, position, (position,)) for position in words]
-        elif word.startswith("--"):
-            name, equals, value = word.partition("=")
-            if equals or name not in takes_value:
-                found.append(Option(name, value if equals else None, (word,)))
+    @classmethod
+    def parse(cls, words: Iterable[str]) -> CommandLine:
+        """Return the arguments that pytest's parser would see, as far as the form of the options is known."""
+        found: list[Argument] = []
+        remaining = iter(words)
+        for word in remaining:
+            if word == END:
+                found.append(Argument(END, None, (word,)))
+                found += [Argument(POSITION, position, (position,)) for position in remaining]
+            elif word.startswith("--"):
+                name, equals, value = word.partition("=")
+                if equals or name not in _TAKES_VALUE:
+                    found.append(Argument(name, value if equals else None, (word,)))
+                else:
+                    found.append(_with_next(name, remaining))
+            elif word.startswith("-") and len(word) > 1:
+                found.extend(_split_short(word, remaining))
+            elif found and found[-1].words == (_OPTIONAL_VALUE,):
+                found[-1] = Argument(_OPTIONAL_VALUE, word, (_OPTIONAL_VALUE, word))
             else:
-                following = next(words, None)
-                found.append(Option(name, following, (word,) if following is None else (word, following)))
-        elif word.startswith("-") and len(word) > 1:
-            found.extend(_short(word, words, takes_value))
-        elif found and found[-1].tokens[0] in INSIDE_MAY_HAVE_VALUE and found[-1].value is None:
-            found[-1] = Option(found[-1].name, word, (*found[-1].tokens, word))
-        else:
-            found.append(Option(POSITION, word, (word,)))
-    return found
+                found.append(Argument(POSITION, word, (word,)))
+        return cls(tuple(found))
+
+    def __add__(self, other: CommandLine) -> CommandLine:
+        return CommandLine(self.arguments + other.arguments)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words to pass to a program."""
+        return tuple(word for argument in self.arguments for word in argument.words)
+
+    @property
+    def positions(self) -> tuple[str, ...]:
+        """Paths, node ids, and values of options whose form is unknown."""
+        return tuple(argument.words[0] for argument in self.arguments if argument.name == POSITION)
+
+    @property
+    def options(self) -> tuple[Argument, ...]:
+        """All arguments that are no positions."""
+        return tuple(argument for argument in self.arguments if argument.name not in (POSITION, END))
+
+    def has(self, *names: str) -> bool:
+        """Return whether one of these options is present."""
+        return any(argument.name in names for argument in self.options)
+
+    def values(self, *names: str) -> tuple[str, ...]:
+        """Return the values of an option, which may have several names."""
+        return tuple(argument.value or "" for argument in self.options if argument.name in names)
+
+    def last(self, *names: str) -> str:
+        """Return the value of an option that counts; empty if there is none."""
+        return self.values(*names)[-1] if self.has(*names) else ""
+
+    def select(self, names: Collection[str]) -> CommandLine:
+        """Return the options of these names only."""
+        return CommandLine(tuple(argument for argument in self.options if argument.name in names))
+
+    def without(self, names: str | Collection[str], *, plugins: Collection[str] = ()) -> CommandLine:
+        """Return the command line without some options.
+
+        :param names: their names, where ``--cov*`` stands for all that begin so.
+        :param plugins: modules whose ``-p`` is left out, too.
+        """
+        patterns = names if isinstance(names, str) else " ".join(names)
+        return CommandLine(
+            tuple(
+                argument
+                for argument in self.arguments
+                if argument.name in (POSITION, END)
+                or not (matches(argument.name, patterns) or (argument.name == "-p" and _module(argument) in plugins))
+            )
+        )
+
+    def adding(self, *options: str) -> tuple[str, ...]:
+        """Return the words with further options after the others, so that these win, but before a ``--``."""
+        names = [argument.name for argument in self.arguments]
+        end = names.index(END) if END in names else len(names)
+        return (*CommandLine(self.arguments[:end]).words, *options, *CommandLine(self.arguments[end:]).words)
+
+    def host_arguments(self, others: Collection[str] = ()) -> list[str]:
+        """Return the words that the host's pytest gets.
+
+        :param others: options of the host's plugins that it handles as well.
+        """
+        handled = {*HOST_FLAGS, *HOST_VALUES, *OPTION_NAMES, *others}
+        return [
+            word
+            for argument in self.options
+            if argument.name in handled
+            and (argument.name not in _OVERRIDE_INI or (argument.value or "").startswith(HOST_INI))
+            for word in argument.words
+        ]
+
+    def container_arguments(self) -> CommandLine:
+        """Return what containers get: everything but our own options, which xdist's workers would not know."""
+        return self.without(OPTION_NAMES, plugins=OUR_PLUGINS)
+
+    @property
+    def debugger(self) -> str:
+        """The option that starts a debugger; empty if there is none."""
+        return next((argument.name for argument in self.options if argument.name in DEBUGGERS), "")
+
+    @property
+    def shows_output(self) -> bool:
+        """Whether capturing is off (``-s``)."""
+        given = [argument for argument in self.options if argument.name in ("-s", "--capture")]
+        return bool(given) and (given[-1].name == "-s" or given[-1].value == "no")
+
+    @property
+    def measures_coverage(self) -> bool:
+        """Whether pytest-cov may be active."""
+        return any(argument.name.startswith("--cov") for argument in self.options) and not self.has("--no-cov")
+
+    def find_refused(self, *, terminal: bool) -> tuple[str, str] | None:
+        """Return the first option that cannot work with images, and the reason.
+
+        :param terminal: whether there is one.
+        """
+        for argument in self.options:
+            if argument.name in DEBUGGERS and not terminal:
+                return argument.name, _NO_TERMINAL
+            if argument.name in REFUSED:
+                return argument.name, REFUSED[argument.name]
+            if argument.name in ("--tx", "--px") and not _POPEN.fullmatch(argument.value or ""):
+                return argument.name, _ELSEWHERE
+            if argument.name == "--dist" and argument.value == "each":
+                return "--dist=each", _EACH
+        return None
 
 
-def _short(word: str, words: object, takes_value: frozenset[str] | set[str]) -> list[Option]:
-    """Take apart ``-xvs``, ``-rA`` and ``-k expression``; an unknown letter makes the rest somebody else's."""
-    found = []
-    for position, letter in enumerate(word[1:], start=1):
-        name = "-" + letter
-        rest = word[position + 1 :]
-        if name in takes_value:
-            if rest:
-                found.append(Option(name, rest.removeprefix("="), (name + rest,)))
-            else:
-                following = next(words, None)  # type: ignore[call-overload]  # the iterator over the words
-                found.append(Option(name, following, (name,) if following is None else (name, following)))
-            break
-        if name not in HOST_FLAGS | INSIDE_FLAGS:
-            found.append(Option(name, None, (name + rest,)))
-            break
-        found.append(Option(name, None, (name,)))
-    return found
+def _module(argument: Argument) -> str:
+    return (argument.value or "").strip()
 
 
-def host_arguments(args: Sequence[str], own: Sequence[tuple[str, bool]], *, others: Collection[str] = ()) -> list[str]:
-    """Return what of the arguments the host's pytest is to see.
-
-    :param others: options of the host's other plugins that it is to obey, too.
-    """
-    obeyed = HOST_FLAGS | HOST_VALUES | {name for name, _ in own} | {*others}
-    kept: list[str] = []
-    for option in options(args, own):
-        if option.name in ("-o", "--override-ini"):
-            if option.value is not None and option.value.startswith(HOST_INI):
-                kept += option.tokens
-        elif option.name in obeyed:
-            kept += option.tokens
-    return kept
+def _with_next(name: str, remaining: Iterator[str]) -> Argument:
+    following = next(remaining, None)
+    return Argument(name, following, (name,) if following is None else (name, following))
 
 
-def container_arguments(args: Sequence[str], own: Sequence[tuple[str, bool]]) -> list[str]:
-    """Return the arguments as typed, without ours: inner xdist workers would not know them."""
-    valued = dict(own)
-    kept: list[str] = []
-    words = iter(args)
-    for word in words:
-        if word == "--":
-            kept += [word, *words]
-        elif word == "-p" or (word.startswith("-p") and not word.startswith("--")):
-            plugin = next(words, "") if word == "-p" else word[2:]
-            if plugin.strip() not in OUR_PLUGINS:
-                kept += [word, plugin] if word == "-p" else [word]
-        elif word.partition("=")[0] not in valued:
-            kept.append(word)
-        elif "=" not in word and valued[word]:
-            next(words, None)
-    return kept
-
-
-def with_options(words: Sequence[str], options: Sequence[str]) -> tuple[str, ...]:
-    """Return the words with further options, which come last and so win, but before a ``--``."""
-    end = words.index(END) if END in words else len(words)
-    return (*words[:end], *options, *words[end:])
-
-
-def without(
-    args: Sequence[str], own: Sequence[tuple[str, bool]], names: Collection[str], *, plugins: Collection[str] = ()
-) -> list[str]:
-    """Return the arguments without the options of these names, and without ``-p`` for these plugins."""
-    found: list[str] = []
-    for piece in pieces(args, own):
-        if piece.name not in names and not (piece.name == "-p" and (piece.value or "").strip() in plugins):
-            found += piece.tokens
-    return found
-
-
-DEBUGGERS = frozenset(("--pdb", "--trace"))
-
-
-def debugs(args: Sequence[str], own: Sequence[tuple[str, bool]]) -> str:
-    """Return the option that brings a debugger, or an empty text."""
-    return next((option.name for option in options(args, own) if option.name in DEBUGGERS), "")
-
-
-def refused(args: Sequence[str], own: Sequence[tuple[str, bool]], *, terminal: bool) -> tuple[str, str] | None:
-    """Return the first option that cannot work with images, and the reason.
-
-    :param terminal: whether there is one.
-    """
-    for option in options(args, own):
-        if option.name in DEBUGGERS and not terminal:
-            return option.name, _TERMINAL
-        if option.name in REFUSED:
-            return option.name, REFUSED[option.name]
-        if option.name in ("--tx", "--px") and not _POPEN.fullmatch(option.value or ""):
-            return option.name, _ELSEWHERE
-        if option.name == "--dist" and option.value == "each":
-            return "--dist=each", _EACH
-    return None
-
-
-def measures(args: Sequence[str]) -> bool:
-    """Whether pytest-cov may measure."""
-    return any(word.startswith("--cov") for word in args) and "--no-cov" not in args
-
-
-def captures_nothing(args: Sequence[str], own: Sequence[tuple[str, bool]]) -> bool:
-    """Whether the suite's output is to be seen as it comes (``-s``)."""
-    result = False
-    for option in options(args, own):
-        if option.name == "-s":
-            result = True
-        elif option.name == "--capture":
-            result = option.value == "no"
-    return result
+def _split_short(word: str, remaining: Iterator[str]) -> Iterator[Argument]:
+    """Split ``-xvs``, ``-rA`` and ``-k expression``; after an unknown letter the rest belongs to that option."""
+    for place, letter in enumerate(word[1:], start=2):
+        name, rest = "-" + letter, word[place:]
+        if name in _TAKES_VALUE:
+            yield Argument(name, rest.removeprefix("="), (name + rest,)) if rest else _with_next(name, remaining)
+            return
+        if name not in _SHORT_FLAGS:
+            yield Argument(name, None, (name + rest,))
+            return
+        yield Argument(name, None, (name,))

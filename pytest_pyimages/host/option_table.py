@@ -1,105 +1,221 @@
-"""This plugin's options of the command line and keys of the ini file: the tables that every reader of them shares."""
+"""All settings of this plugin, declared once.
+
+The parser's options, the ini keys, the environment variables, ``--help``, the documentation's table, the checks of
+values and the suggestions for misspelt names are made from this table. This module is loaded by every pytest.
+"""
 
 from __future__ import annotations
 
-# Our own command line options: name, metavar, help.
-OPTIONS = (
-    (
-        "--py-images",
-        "SPEC",
-        (
-            "run the suite in a container of each of these images: tags, ranges, references, 'auto', separated by"
-            " commas, a trailing '?' allows an image to fail. May be repeated. Example: 3.12,3.14-slim,3.15-rc?"
-            " Where pytest itself refuses the suite's configuration before any plugin is loaded (a plugin of -p that"
-            " is not installed here, a minversion above this one's, a class of filterwarnings that cannot be imported"
-            " here, where warnings are errors), 'pyimages test SPEC -- ARGUMENT...' does the same job."
-        ),
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import pytest
+
+Kind = Literal["text", "choice", "count", "shard", "images", "files", "lines"]
+_LISTS = ("images", "files", "lines")  # one per line in an ini file or a variable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One setting; of several sources the first counts: command line, environment variable, ini key, default."""
+
+    ini: str  # "py_images_jobs"
+    kind: Kind
+    help: str
+    metavar: str = ""
+    choices: tuple[str, ...] = ()
+    default: str = ""  # the value, or what it depends on; empty for none
+    example: str = ""  # a value
+    ini_only: bool = False  # it describes the project, not a run of its tests
+
+    @property
+    def name(self) -> str:
+        """The command line option: ``--py-images-jobs``."""
+        return "--" + self.ini.replace("_", "-")
+
+    @property
+    def environment(self) -> str:
+        """The environment variable: ``PY_IMAGES_JOBS``."""
+        return self.ini.upper()
+
+    @property
+    def full_help(self) -> str:
+        """The help text with the choices, the default and an example, as ``--help`` shows it."""
+        choices = f": {', '.join(self.choices)}" if self.choices else ""
+        further = (("default", self.default), ("example", self.example))
+        notes = "; ".join(f"{title}: {text}" for title, text in further if text)
+        return f"{self.help}{choices}{f' ({notes})' if notes else ''}"
+
+    @property
+    def is_list(self) -> bool:
+        """Whether there may be several values."""
+        return self.kind in _LISTS
+
+    @property
+    def ini_type(self) -> Literal["linelist", "string"]:
+        """The type of the ini key for pytest."""
+        return "linelist" if self.is_list else "string"
+
+
+OPTION_TABLE = (
+    Option(
+        ini="py_images",
+        kind="images",
+        metavar="SPEC",
+        help="run the tests in a container of each of these images: tags, ranges, references or 'auto', separated by"
+        " commas; a trailing '?' allows an image to fail. May be repeated. If pytest cannot start on this machine (for"
+        " example because minversion is too high), run 'pyimages test SPEC -- ARGUMENT...'",
+        example="3.12,3.14-slim,3.16-rc?",
     ),
-    (
-        "--py-images-registry",
-        "PREFIX",
-        (
-            "where plain tags come from instead of the public registry, such as localhost:5000/library"
-            " (default: PY_IMAGES_REGISTRY, else none)"
-        ),
+    Option(
+        ini="py_images_registry",
+        kind="text",
+        metavar="PREFIX",
+        help="pull plain tags from this registry",
+        default="the engine's default registry",
+        example="localhost:5000/library",
     ),
-    (
-        "--py-images-engine",
-        "URL",
-        (
-            "the container engine, such as unix:///run/podman/podman.sock (default: DOCKER_HOST, else the docker"
-            " command's current context)"
-        ),
+    Option(
+        ini="py_images_engine",
+        kind="text",
+        metavar="URL",
+        help="address of the container engine",
+        default="DOCKER_HOST, else the current Docker context",
+        example="unix:///run/podman/podman.sock",
     ),
-    ("--py-images-report", "FILE", "write the results of all images to FILE: .json, .html or .md; may be repeated"),
-    (
-        "--py-images-baseline",
-        "IMAGE",
-        "say at the end what newly fails, is slower or warns newly on the other images than on this one",
+    Option(
+        ini="py_images_report",
+        kind="files",
+        metavar="FILE",
+        help="write the results of all images to FILE, which ends in .json, .html or .md. May be repeated",
+        example="report.html",
     ),
-    (
-        "--py-images-cov-context",
-        "WHAT",
-        "'image': with --cov, an image's label is (the first part of) the context of what it covers; 'none' (default)",
+    Option(
+        ini="py_images_baseline",
+        kind="text",
+        metavar="IMAGE",
+        help="report regressions (failures, slowdowns, warnings) relative to IMAGE",
+        example="3.12",
     ),
-    (
-        "--py-images-github",
-        "WHEN",
-        "'auto': in GitHub Actions, failures become annotations, and the step's summary has the results; 'no'",
+    Option(
+        ini="py_images_cov_context",
+        kind="choice",
+        metavar="CONTEXT",
+        help="with --cov, record the image name as coverage context",
+        choices=("image", "none"),
+        default="none",
     ),
-    (
-        "--py-images-pull",
-        "POLICY",
-        (
-            "when a registry is asked for an image: 'missing', if the engine does not have it; 'always'; 'never'"
-            " (default: missing)"
-        ),
+    Option(
+        ini="py_images_github",
+        kind="choice",
+        metavar="WHEN",
+        help="in GitHub Actions, annotate failures and write the job summary",
+        choices=("auto", "no"),
+        default="auto",
     ),
-    (
-        "--py-images-jobs",
-        "N",
-        "run so many containers at once, builds included (default: as many as the engine has processors, at least 2)",
+    Option(
+        ini="py_images_pull",
+        kind="choice",
+        metavar="POLICY",
+        help="when to pull images",
+        choices=("missing", "always", "never"),
+        default="missing",
     ),
-    (
-        "--py-images-fail-fast",
-        "SCOPE",
-        "what ends at the first failure: 'image', the suite of that image alone; 'session', all of them, as with -x",
+    Option(
+        ini="py_images_jobs",
+        kind="count",
+        metavar="N",
+        help="maximum number of containers (and builds) at once",
+        default="one per CPU of the engine, at least 2",
+        example="4",
     ),
-    (
-        "--py-images-shard",
-        "K/N",
-        (
-            "run the K-th of N parts of every image's tests, which take about equally long as far as durations are"
-            " recorded; 'pyimages merge' makes one report of all parts"
-        ),
+    Option(
+        ini="py_images_fail_fast",
+        kind="choice",
+        metavar="SCOPE",
+        help="after the first failure stop this image only, or the whole session, as -x does",
+        choices=("image", "session"),
     ),
-    (
-        "--py-images-source",
-        "MODE",
-        (
-            "how the source gets into a container: 'overlay' (a writable layer over it), 'copy', or 'auto', the first"
-            " that works (default: auto)"
-        ),
+    Option(
+        ini="py_images_shard",
+        kind="shard",
+        metavar="K/N",
+        help="run the K-th of N parts of each image's tests, balanced by recorded durations;"
+        " 'pyimages merge' combines the reports of all parts",
+        example="1/3",
+    ),
+    Option(
+        ini="py_images_source",
+        kind="choice",
+        metavar="MODE",
+        help="how the source gets into the containers; 'overlay' puts a writable layer over it, 'auto' copies it only"
+        " where that does not work",
+        choices=("auto", "overlay", "copy"),
+        default="auto",
+    ),
+    Option(
+        ini="py_images_lock",
+        kind="text",
+        ini_only=True,
+        help="file with the digests that images are pinned to, relative to the rootdir; written by 'pyimages lock'",
+        example="images.lock",
+    ),
+    Option(
+        ini="py_images_install",
+        kind="lines",
+        ini_only=True,
+        help="pip arguments that replace the detected requirements, one per line",
+        example=".[test]",
+    ),
+    Option(
+        ini="py_images_versions",
+        kind="choice",
+        ini_only=True,
+        help="use of the project's lock file: 'locked' fails if it cannot be kept, 'free' ignores it",
+        choices=("locked", "free"),
+        default="keep what can be installed",
+    ),
+    Option(
+        ini="py_images_setup",
+        kind="lines",
+        ini_only=True,
+        help="shell commands to run before anything is installed, one per line",
+        example="python tools/make_fixtures.py",
+    ),
+    Option(
+        ini="py_images_apt",
+        kind="lines",
+        ini_only=True,
+        help="system packages to install, by their Debian (or Alpine) names",
+        example="libpq-dev",
+    ),
+    Option(
+        ini="py_images_env",
+        kind="lines",
+        ini_only=True,
+        help="environment variables for set-up and tests, one per line: NAME=VALUE, or NAME for the host's value",
+        example="DJANGO_SETTINGS_MODULE=shop.settings",
+    ),
+    Option(
+        ini="py_images_dockerfile",
+        kind="text",
+        ini_only=True,
+        help="Dockerfile to build the base image from; it gets the selected image as the argument PYTHON_IMAGE",
+        example="tests/Dockerfile",
     ),
 )
-INI_KEYS = (
-    ("py_images", "the images to run the suite in, as for --py-images, one or more per line"),
-    ("py_images_registry", "as --py-images-registry"),
-    ("py_images_baseline", "as --py-images-baseline"),
-    ("py_images_cov_context", "as --py-images-cov-context"),
-    ("py_images_pull", "as --py-images-pull"),
-    ("py_images_fail_fast", "as --py-images-fail-fast"),
-    ("py_images_jobs", "as --py-images-jobs"),
-    ("py_images_lock", "a file that pins images to their digests, relative to the rootdir; `pyimages lock` writes it"),
-    ("py_images_install", "what to install for the suite instead of what is found: pip arguments, one per line"),
-    (
-        "py_images_versions",
-        "'locked': hold to the project's lock file or fail; 'free': leave it alone; by default, what works is held to",
-    ),
-    ("py_images_setup", "shell commands to run in an image before anything is installed, one per line"),
-    ("py_images_apt", "system packages to install in the images: names of Debian's, or of Alpine's"),
-    ("py_images_env", "variables for set-up and suite: NAME=VALUE, or NAME for the host's value, one per line"),
-    ("py_images_dockerfile", "a Dockerfile for what the images stand on; gets the image as the argument PYTHON_IMAGE"),
-)
-OWN_OPTIONS = tuple((name, True) for name, _, _ in OPTIONS)
-OWN_INI = tuple(name for name, _ in INI_KEYS)
+OPTIONS = {option.ini: option for option in OPTION_TABLE}
+INI_KEYS = tuple(OPTIONS)
+OPTION_NAMES = tuple(option.name for option in OPTION_TABLE if not option.ini_only)
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Add all options and ini keys to pytest's parser."""
+    group = parser.getgroup("pyimages", "run the tests in containers of Python images")
+    for option in OPTION_TABLE:
+        if option.ini_only:
+            parser.addini(option.ini, option.full_help, type=option.ini_type)
+        else:
+            group.addoption(option.name, action="append", default=[], metavar=option.metavar, help=option.full_help)
+            parser.addini(option.ini, f"default of {option.name}", type=option.ini_type)

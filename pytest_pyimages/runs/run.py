@@ -60,7 +60,7 @@ class RunSpec:
     environment: Mapping[str, str]
     witness: tuple[Witness, ...]
     passed_output: bool  # whether anybody wants what passed tests printed
-    own_options: tuple[tuple[str, bool], ...]  # our options, and whether they take a value
+    own_options: tuple[str, ...]  # ours; each takes a value
     own_ini: tuple[str, ...]
     memory: Mapping[str, Any] | None  # values of pytest's cache by name; None to leave it alone
     seed: int  # for pytest-randomly
@@ -166,7 +166,7 @@ class Run:
             "environment": dict(self._spec.environment),
             "witness": [[witness.path, witness.size, witness.seconds] for witness in self._spec.witness],
             "passed_output": self._spec.passed_output,
-            "own_options": [list(option) for option in self._spec.own_options],
+            "own_options": list(self._spec.own_options),
             "own_ini": list(self._spec.own_ini),
             "memory": self._spec.memory,
             "seed": self._spec.seed,

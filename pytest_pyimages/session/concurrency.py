@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from pytest_pyimages.host import OWN_OPTIONS, Settings, containers_at_once, with_share, workers_of
+from pytest_pyimages.host import CommandLine, Settings, Workers, containers_at_once, share_workers
 from pytest_pyimages.images import ImagePlan
 
 LEAST_AT_ONCE = 2  # containers, however few CPUs the engine has: one can work while another starts or ends
@@ -58,10 +58,9 @@ class Concurrency:
     """
 
     def __init__(self, settings: Settings, plans: Sequence[ImagePlan], processors: Callable[[], int]) -> None:
-        configured = settings.invocation.typed_first
-        self._workers = {
-            plan.tag.label: workers_of((*configured, *plan.args), OWN_OPTIONS, environ=os.environ) for plan in plans
-        }
+        configured = settings.invocation.configured
+        self._lines = {plan.tag.label: CommandLine.parse(plan.args) for plan in plans}
+        self._workers = {label: Workers.requested(configured + line, os.environ) for label, line in self._lines.items()}
         is_auto = any(
             workers is not None and workers.number is None for workers in (settings.workers, *self._workers.values())
         )
@@ -106,4 +105,4 @@ class Concurrency:
         if workers is None:
             return plan.args
         total = workers.total(self._processors)
-        return with_share(plan.args, OWN_OPTIONS, workers=total, places=self.suites, place=slot)
+        return share_workers(self._lines[plan.tag.label], workers=total, places=self.suites, place=slot)

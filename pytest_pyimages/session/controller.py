@@ -16,7 +16,7 @@ import pytest
 from pytest_pyimages.containers import is_empty
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
-from pytest_pyimages.host import OWN_OPTIONS, Settings, losses, options, other_images, selects_tests
+from pytest_pyimages.host import Settings, describe_losses, find_other_images, selects_tests
 from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.results import STATUS, ImageResult, Shard, exit_status
 from pytest_pyimages.session.durations import Durations
@@ -78,8 +78,8 @@ class ImagesSession:
         self._coverage: MatrixCoverage | None = None
         self._ending = SessionEnding(config, settings, self.results, left_out=(*plan.skipped, *plan.unselected))
         self._ending.notes += dict.fromkeys(note for image in self.plans for note in image.project.notes)
-        configured = [option.name for option in options(invocation.typed_first, OWN_OPTIONS)]
-        self._ending.notes += losses(configured, invocation.host_options)
+        configured = [option.name for option in invocation.configured.options]
+        self._ending.notes += describe_losses(configured, invocation.host_options)
         self._engine: Engine | None = None
         self._schedule: Schedule | None = None
         self._interrupts = InterruptHandler()
@@ -203,7 +203,7 @@ class ImagesSession:
             overridden=[plan.tag.label for plan in self.plans if plan.project.install != self._plan.project.install],
         )
         rootdir = str(self._config.rootpath)
-        return Judge(missing, labels=labels, other_images=other_images(invocation, labels), rootdir=rootdir)
+        return Judge(missing, labels=labels, other_images=find_other_images(invocation, labels), rootdir=rootdir)
 
     def _stages(self) -> Stages:
         from pytest_pyimages.results import make_stages

@@ -16,7 +16,7 @@ import pytest
 from packaging.version import InvalidVersion, Version
 
 from pytest_pyimages.errors import PyimagesError
-from pytest_pyimages.host import OWN_OPTIONS, Invocation, Settings, options
+from pytest_pyimages.host import Invocation, Settings
 from pytest_pyimages.results import CoverageReport, Destinations, ImageResult, format_missing_coverage
 from pytest_pyimages.runs import NOTHING, CoverageFiles, CoverageJob, RunEnd
 from pytest_pyimages.runs.events import CoveragePart, Measured
@@ -157,8 +157,8 @@ class MatrixCoverage:
 
 def read_report_paths(invocation: Invocation) -> list[Path]:
     """Return the paths of reports among the options."""
-    typed = [option.value for option in options(invocation.all_args, OWN_OPTIONS) if option.name == "--cov-report"]
-    return [invocation.cwd / value.partition(":")[2] for value in typed if value and value.partition(":")[2]]
+    typed = invocation.command_line.values("--cov-report")
+    return [invocation.cwd / value.partition(":")[2] for value in typed if value.partition(":")[2]]
 
 
 def _problem_of(end: RunEnd | None) -> str:

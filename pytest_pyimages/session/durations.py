@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pyimages.host import OWN_OPTIONS, Invocation, Settings, options
+from pytest_pyimages.host import Invocation, Settings
 from pytest_pyimages.results import ImageResult
 
 DURATIONS = "pyimages/durations"  # {node id: milliseconds}: the longest of all images, in the last run
@@ -26,7 +26,7 @@ class Durations:
 
     def __init__(self, cache: pytest.Cache | None, invocation: Invocation) -> None:
         self._cache = cache
-        self._is_cleared = any(option.name == "--cache-clear" for option in options(invocation.all_args, OWN_OPTIONS))
+        self._is_cleared = invocation.command_line.has("--cache-clear")
 
     def load(self) -> dict[str, int]:
         """Load the milliseconds by node id."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pyimages.host import OWN_OPTIONS, POSITION, Invocation, options, pieces
+from pytest_pyimages.host import CommandLine, Invocation
 from pytest_pyimages.results import NOT_RUN, ImageResult
 
 LASTFAILED = "pyimages/lastfailed"  # {label: {node id: true}}; without images whose failures are unknown
@@ -34,18 +34,13 @@ class CacheOptions:
     clear: bool
 
     @classmethod
-    def parse(cls, args: Sequence[str]) -> CacheOptions:
-        found = {option.name: option.value for option in options(args, OWN_OPTIONS)}
-        without = [option.value for option in options(args, OWN_OPTIONS) if option.name in _NO_FAILURES]
+    def read(cls, line: CommandLine) -> CacheOptions:
         return cls(
-            last_failed=not found.keys().isdisjoint(("--lf", "--last-failed")),
-            none_without=without[-1:] == ["none"],
-            new_first=not found.keys().isdisjoint(("--nf", "--new-first")),
-            clear="--cache-clear" in found,
+            last_failed=line.has("--lf", "--last-failed"),
+            none_without=line.last("--lfnf", "--last-failed-no-failures") == "none",
+            new_first=line.has("--nf", "--new-first"),
+            clear=line.has("--cache-clear"),
         )
-
-
-_NO_FAILURES = ("--lfnf", "--last-failed-no-failures")
 
 
 class LastFailed:
@@ -56,7 +51,7 @@ class LastFailed:
 
     def __init__(self, cache: pytest.Cache | None, invocation: Invocation) -> None:
         self._cache = cache
-        self._options = CacheOptions.parse(invocation.all_args)
+        self._options = CacheOptions.read(invocation.command_line)
         self._invocation = invocation
         forget = cache is None or self._options.clear
         failed = {} if forget else _as_dict(self._get(LASTFAILED))
@@ -88,10 +83,9 @@ class LastFailed:
         """Yield the failed node ids of an image that the paths and node ids among its arguments select."""
         invocation = self._invocation
         wanted = []
-        for piece in pieces(arguments, OWN_OPTIONS):
-            if piece.name == POSITION:
-                path, _, names = (piece.value or "").partition("::")
-                wanted.append((invocation.cwd / path, names))
+        for position in CommandLine.parse(arguments).positions:
+            path, _, names = position.partition("::")
+            wanted.append((invocation.cwd / path, names))
         for nodeid in self._failed.get(label, ()):
             path, _, names = nodeid.partition("::")
             if not wanted or any(_selects(*each, invocation.rootdir / path, names) for each in wanted):

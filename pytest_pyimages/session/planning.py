@@ -10,10 +10,10 @@ import pytest
 
 from pytest_pyimages.containers import Source
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.host import OWN_INI, OWN_OPTIONS, Invocation, Settings, image_arguments, options, with_options
+from pytest_pyimages.host import INI_KEYS, Invocation, Settings, split_by_image
 from pytest_pyimages.images import ImagePlan, image_plans
 from pytest_pyimages.matrix import ImageTag, ProjectPythons, parse_matrix
-from pytest_pyimages.project import Configuration, Project, find_project, find_source_root, split_ini_value
+from pytest_pyimages.project import Configuration, Project, find_project, find_source_root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +43,9 @@ def plan_session(config: pytest.Config, settings: Settings) -> SessionPlan:
     plans = plan_images(tags, config, invocation)
     labels = [tag.label for tag in tags]
     planned = {plan.tag.label for plan in plans}
-    arguments = image_arguments(invocation, labels)
-    fail_fast = ("--maxfail=1",) if settings.fail_fast else ()
+    arguments = split_by_image(invocation, labels, ("--maxfail=1",) if settings.fail_fast else ())
     selected = tuple(
-        replace(plan, args=(*with_options(arguments[plan.tag.label], fail_fast), *plan.args))
-        for plan in plans
-        if plan.tag.label in arguments
+        replace(plan, args=(*arguments[plan.tag.label], *plan.args)) for plan in plans if plan.tag.label in arguments
     )
     if not selected:
         raise ConfigurationError(
@@ -94,11 +91,11 @@ def plan_images(
     """
     plans = image_plans(
         tags,
-        Configuration(invocation.ini, invocation.rootdir, known=OWN_INI),
+        Configuration(invocation.ini, invocation.rootdir, known=INI_KEYS),
         ini=invocation.ini,
         rootdir=invocation.rootdir,
         environ=os.environ,
-        args=invocation.all_args,
+        args=invocation.command_line.words,
         options=(*_option_names(invocation), *options),
     )
     return tuple(_apply_recipe_hook(plan, config) for plan in plans)
@@ -106,8 +103,8 @@ def plan_images(
 
 def _option_names(invocation: Invocation) -> tuple[str, ...]:
     """Return the options of the command line and PYTEST_ADDOPTS; ``addopts`` is read with the ini file."""
-    args = invocation.all_args[len(split_ini_value(invocation.ini, "addopts")) :]
-    return tuple(f"-p{option.value}" if option.name == "-p" else option.name for option in options(args, OWN_OPTIONS))
+    options = (invocation.environment_addopts + invocation.typed).options
+    return tuple(f"-p{option.value}" if option.name == "-p" else option.name for option in options)
 
 
 def _apply_recipe_hook(plan: ImagePlan, config: pytest.Config) -> ImagePlan:

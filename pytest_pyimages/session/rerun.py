@@ -6,14 +6,17 @@ import shlex
 from collections.abc import Iterator, Mapping
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.host import END, OWN_OPTIONS, Settings, pieces
+from pytest_pyimages.host import Settings
 from pytest_pyimages.matrix import parse_matrix
+from pytest_pyimages.project import KNOWN_PLUGINS
 from pytest_pyimages.results import ImageResult
 
 # Options that a rerun of one image does without.
-_LEFT_OUT = frozenset(
-    "--py-images --py-images-report --py-images-baseline --py-images-fail-fast --py-images-jobs --junitxml --junit-xml"
-    " --lf --last-failed --ff --failed-first --nf --new-first --sw --stepwise -x --exitfirst --maxfail".split()
+_LEFT_OUT = " ".join(
+    (
+        "--py-images --py-images-report --py-images-baseline --py-images-fail-fast --py-images-jobs",
+        *(plugin.not_repeated for plugin in KNOWN_PLUGINS.values()),
+    )
 )
 _SEED = "--randomly-seed"
 
@@ -28,10 +31,7 @@ def rerun_commands(
     :param has_cache: whether ``--lf`` can be used.
     """
     invocation = settings.invocation
-    typed = pieces(invocation.args, OWN_OPTIONS)
-    ends = next((place for place, piece in enumerate(typed) if piece.name == END), len(typed))
-    options = [piece for piece in typed[:ends] if not _is_left_out(piece.name)]
-    positions = [word for piece in typed[ends:] for word in piece.tokens]
+    typed = invocation.typed.without(_LEFT_OUT)
     program = ["python", "-m", "pytest"] if invocation.module else ["pytest"]
     for result in results.values():
         if not result.failed:
@@ -43,12 +43,8 @@ def rerun_commands(
         own = [] if result.seed is None else [f"{_SEED}={result.seed}"]
         # A shard of the failed tests would omit some; the seed is given once.
         without = {*([SHARD] if last_failed else []), *([_SEED] if own else [])}
-        words = [word for piece in options if piece.name not in without for word in piece.tokens]
-        yield result.label, shlex.join([*start, *last_failed, *own, *invocation.host_args, *words, *positions])
-
-
-def _is_left_out(option: str) -> bool:
-    return option in _LEFT_OUT or option.startswith(("--cov", "--no-cov-on-fail"))
+        words = typed.without(without).words
+        yield result.label, shlex.join([*start, *last_failed, *own, *invocation.host_args, *words])
 
 
 def _spec(result: ImageResult, registry: str) -> str:

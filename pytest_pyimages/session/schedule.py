@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_pyimages.containers import Lease, Source, state_directory, witnesses
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
-from pytest_pyimages.host import OWN_INI, OWN_OPTIONS, Settings
+from pytest_pyimages.host import INI_KEYS, OPTION_NAMES, Settings
 from pytest_pyimages.images import BaseImages, Builder, BuiltImage, ImagePlan, LastUsed, identity_of
 from pytest_pyimages.runs import CoverageJob, Run, RunSpec
 from pytest_pyimages.session.concurrency import Concurrency
@@ -286,8 +286,8 @@ class Schedule:
             environment={**plan.environment, **self._settings.container_environment},
             witness=self._witness,
             passed_output=self._settings.passed_output,
-            own_options=OWN_OPTIONS,
-            own_ini=OWN_INI,
+            own_options=OPTION_NAMES,
+            own_ini=INI_KEYS,
             memory=self._memory.get(plan.tag.label),
             seed=self._settings.seed,
             host_plugins=tuple(sorted(invocation.host_plugins)),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from pytest_pyimages.host import OWN_OPTIONS, Invocation, options
+from pytest_pyimages.host import Invocation
 from pytest_pyimages.results import ImageResult
 
 OPTION = "--randomly-seed"
@@ -23,8 +23,7 @@ def choose_seed(config: pytest.Config, invocation: Invocation) -> int:
     if isinstance(printed, int):
         return printed
     cache = getattr(config, "cache", None)
-    values = [option.value or "" for option in options(invocation.all_args, OWN_OPTIONS) if option.name == OPTION]
-    value = values[-1] if values else ""
+    value = invocation.command_line.last(OPTION)
     if value == "last" and cache is not None:
         last = cache.get(CACHE_KEY, None)
         return last if isinstance(last, int) else secrets.randbits(32)

@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 
 from tests.plugin.conftest import ImagesRun
+from tests.support.golden import message
 
 Run = Callable[..., ImagesRun]
 IMAGES = "3.11,3.12"
@@ -219,7 +220,8 @@ def test_contexts_carry_the_image_if_asked(project: Path, run_images: Run) -> No
 def test_a_context_that_there_is_not(project: Path, run_images: Run) -> None:
     run = run_images("--cov=shop", "--py-images-cov-context=label", images=IMAGES)
     assert run.result.ret == 4
-    assert '--py-images-cov-context: "label" is none of image, none' in run.err
+    origin = "--py-images-cov-context"
+    assert message("host", "invalid-value", origin=origin, value="label", hint="choose image or none") in run.err
 
 
 def test_switched_off(project: Path, run_images: Run) -> None:

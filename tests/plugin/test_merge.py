@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 
 from tests.plugin.conftest import ImagesRun, run_command
+from tests.support.golden import message
 
 Run = Callable[..., ImagesRun]
 
@@ -188,9 +189,12 @@ def test_every_form_of_file(run_images: Run) -> None:
         (["test_it.py"], "test_it.py is not JSON · name files of --py-images-report=FILE.json"),
         (
             ["none.json", "-o", "all.xml"],
-            "-o: all.xml has no known suffix · name a file that ends in .json, .html, .md",
+            message("host", "unknown-format", origin="-o", file="all.xml"),
         ),
-        (["none.json", "--github=yes"], '--github: "yes" is none of auto, no'),
+        (
+            ["none.json", "--github=yes"],
+            message("host", "invalid-value", origin="--github", value="yes", hint="choose auto or no"),
+        ),
         (["none.json", "--engine=x"], 'pyimages merge: unknown option "--engine=x" · *'),
         (["none.json", "--", "-x"], 'pyimages merge: unknown option "--" · see pyimages merge --help'),
     ],

@@ -11,6 +11,7 @@ import junitparser
 import pytest
 
 from tests.plugin.conftest import ImagesRun
+from tests.support.golden import message
 
 Run = Callable[..., ImagesRun]
 
@@ -224,7 +225,8 @@ def test_github(pytester: pytest.Pytester, run_images: Run, monkeypatch: pytest.
     off = run_images("--py-images-github=no", images="3.12,3.13")
     assert not [line for line in off.result.outlines if line.startswith("::")]
     assert (pytester.path / "summary.md").read_text().count("fails only") == 1
-    assert '--py-images-github: "on" is none of auto, no' in run_images("--py-images-github=on").err
+    told = message("host", "invalid-value", origin="--py-images-github", value="on", hint="choose auto or no")
+    assert told in run_images("--py-images-github=on").err
 
 
 def test_baseline(pytester: pytest.Pytester, run_images: Run) -> None:

@@ -7,6 +7,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from tests.support.golden import message
+
 from .conftest import ImagesRun
 
 Run = Callable[..., ImagesRun]
@@ -54,10 +56,11 @@ def test_jobs_of_the_ini_file(pytester: pytest.Pytester, run_images: Run) -> Non
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "1.5"])
-def test_jobs_that_are_no_number(run_images: Run, value: str) -> None:
+def test_jobs_that_are_not_a_number(run_images: Run, value: str) -> None:
     run = run_images(f"--py-images-jobs={value}")
     assert run.result.ret == 4
-    assert run.err.strip() == f'ERROR: --py-images-jobs: "{value}" is no number of containers · name one from 1 on'
+    told = message("host", "invalid-value", origin="--py-images-jobs", value=value, hint="must be 1 or more")
+    assert run.err.strip() == f"ERROR: {told}"
     assert run.calls == []
 
 

@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.plugin.conftest import ImagesRun
+from tests.support.golden import message
 
 Run = Callable[..., ImagesRun]
 
@@ -340,5 +341,5 @@ def test_an_unknown_scope(pytester: pytest.Pytester, run_images: Run, way: str) 
     run = run_images(*(["--py-images-fail-fast=images"] if way == "option" else []))
     assert run.result.ret == 4
     origin = "--py-images-fail-fast" if way == "option" else "py_images_fail_fast in tox.ini"
-    run.result.stderr.fnmatch_lines([f'ERROR: {origin}: "images" is none of image, session'])
+    assert run.err.strip() == f"ERROR: {message('host', 'invalid-scope', origin=origin, value='images')}"
     assert not run.calls

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from pytest_pyimages.host.option_table import OPTION_NAMES
 from tests.plugin.conftest import ImagesRun, run_command
+from tests.support.golden import message
 
 Run = Callable[..., ImagesRun]
 
@@ -66,9 +68,8 @@ def test_wrong_spec(pytester: pytest.Pytester, run_images: Run, spec: str, named
 )
 def test_a_list_in_two_arguments(pytester: pytest.Pytester, run_images: Run, typed: list[str]) -> None:
     pytester.makepyfile("def test_a(): pass")
-    told = '--py-images: "3.14-slim" is no path, and looks like an image'
-    line = f"{told} · separate images by commas, without space: --py-images=3.12,3.14-slim"
-    assert error_line(run_images(*typed, images=None)) == line
+    told = message("host", "image-among-paths", word="3.14-slim", meant="3.12,3.14-slim")
+    assert error_line(run_images(*typed, images=None)) == told
 
 
 def test_a_comma_at_the_end(pytester: pytest.Pytester, run_images: Run) -> None:
@@ -84,7 +85,60 @@ def test_a_misspelt_option(pytester: pytest.Pytester, run_images: Run, typed: li
     pytester.makeconftest("import no_such_module_anywhere")
     name = typed[-1] if "=" in typed[-1] else typed[0]
     line = error_line(run_images(*typed, images=None))
-    assert line == f"unknown option {name.partition('=')[0]} (did you mean --py-images?)"
+    assert line == message("host", "unknown-option", option=name.partition("=")[0], meant="--py-images")
+
+
+TAG = "localhost:5000/library/python:3.12"
+# A value of each option; a run with all of them passes.
+VALUES = {
+    "--py-images": TAG,
+    "--py-images-registry": "localhost:5000/library",
+    "--py-images-engine": "unix:///nonexistent/engine.sock",  # the fake engine is used whatever it says
+    "--py-images-report": "another.json",
+    "--py-images-baseline": TAG,
+    "--py-images-cov-context": "image",
+    "--py-images-github": "no",
+    "--py-images-pull": "missing",
+    "--py-images-jobs": "2",
+    "--py-images-fail-fast": "image",
+    "--py-images-shard": "1/1",
+    "--py-images-source": "overlay",
+}
+
+
+@pytest.mark.parametrize("form", ["=", " "], ids=["equals sign", "space"])
+@pytest.mark.parametrize("place", ["typed", "addopts", "PYTEST_ADDOPTS"])
+def test_every_option_in_both_forms(
+    pytester: pytest.Pytester, run_images: Run, monkeypatch: pytest.MonkeyPatch, place: str, form: str
+) -> None:
+    """Both forms mean the same, wherever they are used."""
+    assert tuple(VALUES) == OPTION_NAMES
+    pytester.makepyfile(test_it="def test_a(): pass")
+    words = [word for name, value in VALUES.items() for word in f"{name}{form}{value}".split()]
+    if place == "addopts":
+        pytester.makeini(f"[pytest]\naddopts = {' '.join(words)}\n")
+    elif place == "PYTEST_ADDOPTS":
+        monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(words))
+    engine = f"FakeEngine(known=['{TAG}'])"
+    run = run_images(*(words if place == "typed" else []), images=None, engine=engine)
+    assert run.result.ret == 0
+    assert run.tests == {"test_it.py::test_a": {TAG: "passed"}}
+    assert "shard 1/1" in run.out
+    assert "source: overlay" in run.out
+    assert Path("another.json").exists()
+
+
+def test_every_environment_variable(
+    pytester: pytest.Pytester, run_images: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makepyfile(test_it="def test_a(): pass")
+    for name, value in VALUES.items():
+        monkeypatch.setenv(name.lstrip("-").replace("-", "_").upper(), value)
+    run = run_images(images=None, engine=f"FakeEngine(known=['{TAG}'])")
+    assert run.result.ret == 0
+    assert run.tests == {"test_it.py::test_a": {TAG: "passed"}}
+    assert "shard 1/1" in run.out
+    assert "source: overlay" in run.out
 
 
 def test_an_option_of_the_suite_that_is_nearly_ours(pytester: pytest.Pytester, run_images: Run) -> None:

@@ -8,11 +8,8 @@ import os
 def add_ignored_options(parser, spec):
     """Let pytest accept the host's options, which mean nothing here: the suite's ini file may carry them."""
     group = parser.getgroup("pyimages")
-    for name, takes_value in spec["own_options"]:
-        if takes_value:
-            group.addoption(name, action="append", default=[], help="ignored inside the container")
-        else:
-            group.addoption(name, action="store_true", help="ignored inside the container")
+    for name in spec["own_options"]:
+        group.addoption(name, action="append", default=[], help="ignored inside the container")
     for name in spec["own_ini"]:
         parser.addini(name, "ignored inside the container", type="linelist")
 
@@ -22,8 +19,8 @@ INNER = "pyimages_options"
 INNER_SOURCE = '''"""PYTEST_DONT_REWRITE"""
 
 def pytest_addoption(parser):
-    for name, takes_value in %r:
-        parser.addoption(name, action="append" if takes_value else "store_true")
+    for name in %r:
+        parser.addoption(name, action="append")
     for name in %r:
         parser.addini(name, "ignored inside the container", type="linelist")
 '''

@@ -1,20 +1,15 @@
-"""Which argument is whose."""
+"""Which arguments the host handles, and which the containers get."""
 
 from __future__ import annotations
 
 import pytest
 
-from pytest_pyimages.host.command_line import (
-    captures_nothing,
-    container_arguments,
-    debugs,
-    host_arguments,
-    measures,
-    options,
-    pieces,
-    refused,
-)
-from pytest_pyimages.host.option_table import OWN_OPTIONS
+from pytest_pyimages.host.command_line import POSITION, CommandLine
+from pytest_pyimages.host.option_table import OPTION_NAMES
+
+
+def parse(args: str) -> CommandLine:
+    return CommandLine.parse(args.split())
 
 
 @pytest.mark.parametrize(
@@ -43,8 +38,8 @@ from pytest_pyimages.host.option_table import OWN_OPTIONS
         ("--color", "--color"),
     ],
 )
-def test_host_sees_only_its_own(args: str, expected: str) -> None:
-    assert host_arguments(args.split(), OWN_OPTIONS) == expected.split()
+def test_host_arguments(args: str, expected: str) -> None:
+    assert parse(args).host_arguments() == expected.split()
 
 
 @pytest.mark.parametrize(
@@ -53,41 +48,57 @@ def test_host_sees_only_its_own(args: str, expected: str) -> None:
         ("tests/x -n 2 --py-images 3.12 -k a", "tests/x -n 2 -k a"),
         ("--py-images=3.12 --its-own-option tests/x", "--its-own-option tests/x"),
         ("-x -- --py-images=3.12", "-x -- --py-images=3.12"),
+        ("-k --py-images=3.12", "-k --py-images=3.12"),
         ("--py-images", ""),
         ("-p pyimages -p no:randomly -ppyimages -pxdist", "-p no:randomly -pxdist"),
     ],
 )
-def test_container_gets_everything_but_ours(args: str, expected: str) -> None:
-    assert container_arguments(args.split(), OWN_OPTIONS) == expected.split()
+def test_container_arguments(args: str, expected: str) -> None:
+    assert parse(args).container_arguments().words == tuple(expected.split())
+
+
+@pytest.mark.parametrize("option", OPTION_NAMES)
+def test_both_forms_of_each_option_are_the_same(option: str) -> None:
+    for line in (parse(f"-x {option}=2 tests"), parse(f"-x {option} 2 tests")):
+        assert line.values(option) == ("2",)
+        assert line.positions == ("tests",)
+        assert line.container_arguments().words == ("-x", "tests")
 
 
 @pytest.mark.parametrize(
     ("args", "expected"),
-    [("--cov", True), ("-x --cov=shop", True), ("--cov --no-cov", False), ("-k cov --no-cov-on-fail", False)],
+    [
+        ("--cov", True),
+        ("-x --cov=shop", True),
+        ("--cov --no-cov", False),
+        ("-k cov --no-cov-on-fail", False),
+        ("-k --cov", False),
+    ],
 )
-def test_whether_anything_is_measured(args: str, expected: bool) -> None:
-    assert measures(args.split()) == expected
+def test_measures_coverage(args: str, expected: bool) -> None:
+    assert parse(args).measures_coverage is expected
 
 
-def test_values_of_coverage_are_no_paths() -> None:
-    words = "--cov shop --cov-report html:page --cov -x --cov --cov=a tests --cov-config a.cfg more".split()
-    found = [(piece.name, piece.value) for piece in pieces(words, OWN_OPTIONS)]
-    assert found == [
+def test_values_of_coverage_options_are_no_positions() -> None:
+    line = parse("--cov shop --cov-report html:page --cov -x --cov --cov=a tests --cov-config a.cfg more")
+    assert [(argument.name, argument.value) for argument in line.arguments] == [
         ("--cov", "shop"),
         ("--cov-report", "html:page"),
         ("--cov", None),
         ("-x", None),
         ("--cov", None),
         ("--cov", "a"),
-        ("", "tests"),
+        (POSITION, "tests"),
         ("--cov-config", "a.cfg"),
-        ("", "more"),
+        (POSITION, "more"),
     ]
+    assert line.positions == ("tests", "more")
 
 
-def test_option_values_are_kept_with_their_words() -> None:
-    found = options(["-kspam", "--tb", "short", "--co", "--ours=1"], OWN_OPTIONS)
-    assert [(option.name, option.value, option.tokens) for option in found] == [
+def test_options_keep_their_words() -> None:
+    assert [
+        (option.name, option.value, option.words) for option in parse("-kspam --tb short --co --ours=1").options
+    ] == [
         ("-k", "spam", ("-kspam",)),
         ("--tb", "short", ("--tb", "short")),
         ("--co", None, ("--co",)),
@@ -95,17 +106,32 @@ def test_option_values_are_kept_with_their_words() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["--pdb", "--trace", "--cache-show", "--fixtures", "--pastebin"])
-def test_what_cannot_work_is_refused_with_a_reason(name: str) -> None:
-    found = refused(["-q", name], OWN_OPTIONS, terminal=False)
-    assert found is not None
-    assert found[0] == name
-    assert len(found[1]) > 10
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["--cov"], "-x --cov-report xml -p a -p b -- --cov"),
+        ("--cov*", "-x -p a -p b -- --cov"),
+        ("-x -p", "--cov=a --cov-report xml -- --cov"),
+    ],
+)
+def test_without_some_options(names: str | list[str], expected: str) -> None:
+    line = parse("-x --cov=a --cov-report xml -p a -p b -- --cov")
+    assert line.without(names).words == tuple(expected.split())
+
+
+def test_without_a_plugin() -> None:
+    assert parse("-p a -pb -p c").without("", plugins=["b", "c"]).words == ("-p", "a")
+
+
+@pytest.mark.parametrize(("args", "expected"), [("-x tests", "-x tests -q"), ("-x -- -k", "-x -q -- -k"), ("", "-q")])
+def test_added_options_stand_before_the_end_of_options(args: str, expected: str) -> None:
+    assert parse(args).adding("-q") == tuple(expected.split())
 
 
 @pytest.mark.parametrize(
     ("args", "expected"),
     [
+        *((f"-q {name}", name) for name in "--pdb --trace --cache-show --fixtures --pastebin --looponfail".split()),
         ("--dist each", "--dist=each"),
         ("--dist=load", None),
         ("--dist=no", None),
@@ -117,26 +143,24 @@ def test_what_cannot_work_is_refused_with_a_reason(name: str) -> None:
         ("--px id=proxy//socket=host:80", "--px"),
         ("-f", "-f"),
         ("-n each", None),
+        ("-k --pdb", None),
     ],
 )
-def test_workers_elsewhere_are_refused(args: str, expected: str | None) -> None:
-    found = refused(args.split(), OWN_OPTIONS, terminal=False)
-    assert (found[0] if found else None) == expected
-
-
-def test_a_value_is_not_taken_for_an_option() -> None:
-    assert refused(["-k", "--pdb"], OWN_OPTIONS, terminal=False) is None
+def test_find_refused(args: str, expected: str | None) -> None:
+    refused = parse(args).find_refused(terminal=False)
+    assert (refused[0] if refused else None) == expected
+    assert refused is None or len(refused[1]) > 10
 
 
 def test_a_debugger_is_not_refused_where_there_is_a_terminal() -> None:
-    assert refused(["--pdb", "--trace"], OWN_OPTIONS, terminal=True) is None
-    assert debugs(["-q", "--trace", "-k", "--pdb"], OWN_OPTIONS) == "--trace"
-    assert not debugs(["-k", "--pdb"], OWN_OPTIONS)
+    assert parse("--pdb --trace").find_refused(terminal=True) is None
+    assert parse("-q --trace -k --pdb").debugger == "--trace"
+    assert parse("-k --pdb").debugger == ""
 
 
 @pytest.mark.parametrize(
     ("args", "expected"),
-    [("-s", True), ("-vs", True), ("--capture=no", True), ("--capture=fd", False), ("-k s", False)],
+    [("-s", True), ("-vs", True), ("--capture=no", True), ("-s --capture=fd", False), ("-k s", False)],
 )
-def test_capture_switched_off_is_seen(args: str, expected: bool) -> None:
-    assert captures_nothing(args.split(), OWN_OPTIONS) is expected
+def test_shows_output(args: str, expected: bool) -> None:
+    assert parse(args).shows_output is expected

@@ -7,25 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pyimages.host.selection import folded, image_arguments, selects_tests
-from pytest_pyimages.host.settings import Invocation
+from pytest_pyimages.host.selection import fold_expression, selects_tests, split_by_image
+from tests.support.invocations import make_invocation
 
 LABELS = ALL = ("3.12", "3.14-slim", "registry.example:5000/python:3.13")
-
-
-def invocation(typed: str, *, before: str = "", cwd: Path = Path("/nonexistent")) -> Invocation:
-    args = tuple(shlex.split(typed))
-    return Invocation(
-        args=args,
-        all_args=(*shlex.split(before), *args),
-        ini={},
-        inipath=None,
-        rootdir=cwd,
-        cwd=cwd,
-        module=False,
-        command=False,
-        environment={},
-    )
 
 
 @pytest.mark.parametrize(
@@ -55,7 +40,7 @@ def invocation(typed: str, *, before: str = "", cwd: Path = Path("/nonexistent")
             {"3.12": "t.py::a u.py", "3.14-slim": "u.py", ALL[2]: "u.py"},
             id="without a label to all",
         ),
-        pytest.param("-x -- 't.py::a[3.12]'", {"3.12": "-x -- t.py::a"}, id="behind --"),
+        pytest.param("-x -- 't.py::a[3.12]'", {"3.12": "-x -- t.py::a"}, id="after --"),
         pytest.param("'t.py[3.12]'", {"3.12": "t.py"}, id="file"),
         pytest.param("'[3.12]' -x", {"3.12": "-x"}, id="a whole image"),
         pytest.param("'[3.12]' 't.py::a[3.12]'", {"3.12": ""}, id="a whole image and more"),
@@ -80,20 +65,22 @@ def invocation(typed: str, *, before: str = "", cwd: Path = Path("/nonexistent")
     ],
 )
 def test_each_image_gets_what_is_its_own(typed: str, expected: dict[str, str]) -> None:
-    found = image_arguments(invocation(typed), LABELS)
+    found = split_by_image(make_invocation(typed), LABELS)
     assert found == {label: tuple(shlex.split(args)) for label, args in expected.items()}
 
 
 def test_what_the_configuration_says_is_taken_over() -> None:
     """Inside, addopts and PYTEST_ADDOPTS are read as they are; what stands on the command line goes before them."""
-    found = image_arguments(invocation("t.py", before="-k 3.12 --deselect 't.py::a[3.12]' --deselect u.py"), LABELS)
+    found = split_by_image(
+        make_invocation("t.py", addopts="-k 3.12 --deselect 't.py::a[3.12]' --deselect u.py"), LABELS
+    )
     assert found == {"3.12": ("t.py", "--deselect=t.py::a", "-k", "")}
 
 
 def test_a_path_that_exists_is_one(tmp_path: Path) -> None:
     (tmp_path / "data[3.12]").mkdir()
-    asked = invocation("'data[3.12]'", cwd=tmp_path)
-    assert set(image_arguments(asked, LABELS)) == set(LABELS)
+    asked = make_invocation("'data[3.12]'", cwd=tmp_path)
+    assert set(split_by_image(asked, LABELS)) == set(LABELS)
 
 
 @pytest.mark.parametrize(
@@ -124,8 +111,8 @@ def test_a_path_that_exists_is_one(tmp_path: Path) -> None:
     ],
 )
 def test_labels_in_an_expression_are_true_or_false(expression: str, here: str | bool, elsewhere: str | bool) -> None:
-    assert folded(expression, "3.12", LABELS) == here
-    assert folded(expression, "registry.example:5000/python:3.13", LABELS) == elsewhere
+    assert fold_expression(expression, "3.12", LABELS) == here
+    assert fold_expression(expression, "registry.example:5000/python:3.13", LABELS) == elsewhere
 
 
 @pytest.mark.parametrize(
@@ -141,4 +128,4 @@ def test_labels_in_an_expression_are_true_or_false(expression: str, here: str | 
 )
 def test_a_folder_is_no_selection(tmp_path: Path, typed: str, expected: bool) -> None:
     (tmp_path / "tests").mkdir()
-    assert selects_tests(invocation(typed, cwd=tmp_path)) is expected
+    assert selects_tests(make_invocation(typed, cwd=tmp_path)) is expected

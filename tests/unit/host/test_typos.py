@@ -1,30 +1,17 @@
-"""What was meant, where an argument is nearly right."""
+"""Likely typos are refused with what was meant."""
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.host.settings import Invocation
+from pytest_pyimages.host.command_line import CommandLine
+from pytest_pyimages.host.option_table import OPTION_NAMES
 from pytest_pyimages.host.typos import check_options, check_positions
-
-
-def invocation(typed: str, cwd: Path) -> Invocation:
-    args = tuple(shlex.split(typed))
-    return Invocation(
-        args=args,
-        all_args=args,
-        ini={},
-        inipath=None,
-        rootdir=cwd,
-        cwd=cwd,
-        module=False,
-        command=False,
-        environment={},
-    )
+from tests.support.golden import message
+from tests.support.invocations import make_invocation
 
 
 @pytest.mark.parametrize(
@@ -41,9 +28,8 @@ def invocation(typed: str, cwd: Path) -> Invocation:
 )
 def test_an_image_where_paths_stand(tmp_path: Path, typed: str, word: str, meant: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
-        check_positions(invocation(typed, tmp_path))
-    assert refused.value.message == f'--py-images: "{word}" is no path, and looks like an image'
-    assert refused.value.hint.endswith(f"without space: --py-images={meant}")
+        check_positions(make_invocation(typed, cwd=tmp_path))
+    assert str(refused.value) == message("host", "image-among-paths", word=word, meant=meant)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +47,7 @@ def test_an_image_where_paths_stand(tmp_path: Path, typed: str, word: str, meant
 )
 def test_what_may_be_meant(tmp_path: Path, typed: str) -> None:
     (tmp_path / "3.13").mkdir()
-    check_positions(invocation(typed, tmp_path))
+    check_positions(make_invocation(typed, cwd=tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -76,15 +62,26 @@ def test_what_may_be_meant(tmp_path: Path, typed: str) -> None:
 )
 def test_an_option_that_is_nearly_ours(tmp_path: Path, word: str, meant: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
-        check_options([word], [word], [tmp_path])
-    assert str(refused.value) == f"unknown option {word.partition('=')[0]} (did you mean {meant}?)"
+        check_options(CommandLine.parse([word]), [tmp_path], list)
+    assert str(refused.value) == message("host", "unknown-option", option=word.partition("=")[0], meant=meant)
 
 
 def test_an_option_that_somebody_has(tmp_path: Path) -> None:
-    check_options(["--py-image=3.12"], [], [tmp_path])
+    check_options(CommandLine.parse(["--py-image=3.12"]), [tmp_path], lambda names: [])
     (tmp_path / "conftest.py").write_text("def pytest_addoption(parser): parser.addoption('--py-image')")
-    check_options(["--py-image=3.12"], ["--py-image=3.12"], [tmp_path])
+    check_options(CommandLine.parse(["--py-image=3.12"]), [tmp_path], list)
 
 
 def test_an_option_that_is_far_from_ours(tmp_path: Path) -> None:
-    check_options(["--py-import-all"], ["--py-import-all"], [tmp_path])
+    check_options(CommandLine.parse(["--py-import-all"]), [tmp_path], list)
+
+
+def test_a_value_is_not_an_option(tmp_path: Path) -> None:
+    check_options(CommandLine.parse(["-k", "--py-image"]), [tmp_path], list)
+
+
+@pytest.mark.parametrize("option", OPTION_NAMES)
+def test_every_option_is_suggested(tmp_path: Path, option: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        check_options(CommandLine.parse([f"{option[:-1]}=x"]), [tmp_path], list)
+    assert f"(did you mean {option}?)" in str(refused.value)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.host.option_table import OWN_OPTIONS
-from pytest_pyimages.host.workers import Workers, containers_at_once, with_share, workers_of
+from pytest_pyimages.host.command_line import CommandLine
+from pytest_pyimages.host.workers import Workers, containers_at_once, share_workers
 
 
 def asked(args: str, environ: dict[str, str] | None = None) -> Workers | None:
-    return workers_of(args.split(), OWN_OPTIONS, environ=environ or {})
+    return Workers.requested(CommandLine.parse(args.split()), environ or {})
 
 
 @pytest.mark.parametrize(
@@ -49,13 +49,13 @@ def test_auto_is_what_xdist_s_own_variable_says() -> None:
 @pytest.mark.parametrize(
     ("args", "expected"),
     [
-        ("-n many", '-n: "many" is not auto, logical or a number'),
-        ("--numprocesses=-1", '--numprocesses: "-1" is not auto, logical or a number'),
-        ("-x -n", '-n: "" is not auto, logical or a number'),
-        ("-n 2 --maxprocesses=all", '--maxprocesses: "all" is not a number'),
+        ("-n many", '-n: invalid value "many" · must be auto, logical or a number'),
+        ("--numprocesses=-1", '--numprocesses: invalid value "-1" · must be auto, logical or a number'),
+        ("-x -n", '-n: invalid value "" · must be auto, logical or a number'),
+        ("-n 2 --maxprocesses=all", '--maxprocesses: invalid value "all" · must be a number'),
     ],
 )
-def test_what_is_no_number_is_refused(args: str, expected: str) -> None:
+def test_an_invalid_number_is_refused(args: str, expected: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         asked(args)
     assert str(caught.value) == expected
@@ -80,7 +80,7 @@ def test_containers_at_once(images: int, jobs: int, workers: int, expected: int)
     ("workers", "places", "expected"), [(4, 2, [2, 2]), (5, 3, [2, 2, 1]), (7, 3, [3, 2, 2]), (2, 3, [1, 1, 1])]
 )
 def test_the_first_get_what_cannot_be_divided(workers: int, places: int, expected: list[int]) -> None:
-    shares = [with_share((), OWN_OPTIONS, workers=workers, places=places, place=place)[-1] for place in range(places)]
+    shares = [share_workers(CommandLine(), workers=workers, places=places, place=place)[-1] for place in range(places)]
     assert [int(share) for share in shares] == expected
 
 
@@ -93,4 +93,4 @@ def test_the_first_get_what_cannot_be_divided(workers: int, places: int, expecte
     ],
 )
 def test_the_share_stands_in_place_of_the_number(args: str, expected: str) -> None:
-    assert with_share(args.split(), OWN_OPTIONS, workers=4, places=2, place=0) == tuple(expected.split())
+    assert share_workers(CommandLine.parse(args.split()), workers=4, places=2, place=0) == tuple(expected.split())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.host.option_table import OWN_INI
+from pytest_pyimages.host.option_table import INI_KEYS
 from pytest_pyimages.project.configuration import Configuration
 
 Ini = dict[str, "str | list[str]"]
@@ -15,7 +15,7 @@ Ini = dict[str, "str | list[str]"]
 
 def configuration(root: Path, ini: Ini | None = None, overrides: str = "") -> Configuration:
     (root / "pyproject.toml").write_text(overrides)
-    return Configuration(ini or {}, root, known=OWN_INI)
+    return Configuration(ini or {}, root, known=INI_KEYS)
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ from typing import Any, cast
 
 import pytest
 
+from pytest_pyimages.host import CommandLine
 from pytest_pyimages.results.outcome import NOT_RUN, ImageResult, Kept
 from pytest_pyimages.session.last_failed import LASTFAILED, NODEIDS, STEPWISE, CacheOptions, LastFailed
-from tests.unit.host.test_selection import invocation
+from tests.support.invocations import make_invocation
 
 CWD = Path("/src/shop")
 FAILED = {"3.12": {}, "3.14": {"tests/test_a.py::TestA::test_x[1]": True, "tests/sub/test_b.py": True}}
@@ -33,7 +34,7 @@ class Cache:
 
 
 def memory(cache: Cache | None, typed: str = "") -> LastFailed:
-    return LastFailed(cast("pytest.Cache", cache), invocation(typed, cwd=CWD))
+    return LastFailed(cast("pytest.Cache", cache), make_invocation(typed, cwd=CWD))
 
 
 def result(label: str = "3.14", *, problem: str = "", kept: Kept | None = None, **outcomes: str) -> ImageResult:
@@ -63,7 +64,7 @@ def kept(*failed: str, stepwise: object = None) -> Kept:
     ],
 )
 def test_what_the_arguments_want(typed: str, expected: tuple[bool, ...]) -> None:
-    asked = CacheOptions.parse(shlex.split(typed))
+    asked = CacheOptions.read(CommandLine.parse(shlex.split(typed)))
     assert (asked.last_failed, asked.none_without, asked.new_first, asked.clear) == expected
 
 

@@ -11,25 +11,14 @@ from typing import Any
 
 import pytest
 
-from pytest_pyimages.host.settings import Invocation
 from pytest_pyimages.results.outcome import ImageResult
 from pytest_pyimages.session.rerun import rerun_commands
+from tests.support.invocations import make_invocation
 from tests.support.results import make_result
 
 
 def settings(typed: Sequence[str], *, registry: str = "", module: bool = False, command: bool = False) -> Any:
-    args = tuple(typed)
-    invocation = Invocation(
-        args=args,
-        all_args=args,
-        ini={},
-        inipath=None,
-        rootdir=Path("/src"),
-        cwd=Path("/src"),
-        module=module,
-        command=command,
-        environment={},
-    )
+    invocation = make_invocation(shlex.join(typed), cwd=Path("/src"), module=module, command=command)
     return SimpleNamespace(invocation=invocation, registry=registry)
 
 
