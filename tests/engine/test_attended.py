@@ -1,4 +1,4 @@
-"""``pyimages shell`` and ``run``, and debuggers: commands that have the terminal, in real containers."""
+"""``pyimages shell`` and ``run``, and debuggers, on the terminal in real containers."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def run(job: Job, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_command_runs_where_the_suite_would(job: Job) -> None:
+def test_command_runs_in_the_test_environment(job: Job) -> None:
     code = (
         "import os, sys; print(os.getcwd(), os.environ['PYIMAGES_INSIDE'], os.path.exists('test_it.py'));"
         " open('made', 'w'); print(repr(sys.stdin.read()), file=sys.stderr); sys.exit(7)"
@@ -122,7 +122,7 @@ def test_a_command_runs_where_the_suite_would(job: Job) -> None:
     assert not (job.folder / "made").exists()
 
 
-def test_a_command_that_is_not_there_or_was_killed(job: Job) -> None:
+def test_missing_or_killed_command(job: Job) -> None:
     done = run(job, "--", "no-such-command")
     assert (done.returncode, done.stderr.splitlines()[-1]) == (127, "no-such-command: No such file or directory")
     assert run(job, "--", "sh", "-c", "kill -9 $$").returncode == 137
@@ -216,7 +216,7 @@ def test_debugging_what_failed(job: Job, terminals: list[Terminal]) -> None:
     assert terminal.end() == 0, "it is allowed to fail"
 
 
-def test_debugging_wants_a_single_image(job: Job, terminals: list[Terminal]) -> None:
+def test_debugging_needs_a_single_image(job: Job, terminals: list[Terminal]) -> None:
     terminal = Terminal([*PYTEST, "--pdb", f"--py-images=3.12,{SLIM}"], job.folder)
     terminals.append(terminal)
     terminal.until(b"can use the terminal, not 3.12, 3.14-slim")

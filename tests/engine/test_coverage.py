@@ -1,4 +1,4 @@
-"""``--cov`` on real containers: the report of all images reaches the host, and nothing else does."""
+"""``--cov`` in real containers: one report of all images reaches the host."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_one_report_over_the_matrix(project: Job) -> None:
     assert lines_of(project.folder / ".coverage") == {str(project.folder / "shop.py"): [1, 4, 5, 6, 7, 9, 12]}
 
 
-def test_the_matrix_is_judged_once(project: Job) -> None:
+def test_fail_under_applies_once(project: Job) -> None:
     """Each image alone covers 62 or 75 percent."""
     project.write(test_never="import shop\n\ndef test_never():\n    assert shop.never()\n")
     run = project.run("--cov-fail-under=87", "test_shop.py")
@@ -95,7 +95,7 @@ def test_old_pythons_and_workers_of_xdist(project: Job) -> None:
     assert data.lines(str(project.folder / "shop.py")) == [1, 4, 5, 7, 9, 12]
 
 
-def test_what_is_installed_is_reported_by_its_source(project: Job) -> None:
+def test_installed_package_is_reported_by_its_source(project: Job) -> None:
     """A wheel lies in another folder on every Python."""
     (project.folder / "src" / "wheel").mkdir(parents=True)
     (project.folder / "src" / "wheel" / "__init__.py").write_text(SHOP)

@@ -1,4 +1,4 @@
-"""A container's life, on the engine that there is."""
+"""A container's life on the real engine."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_both_channels_and_the_exit_status_come_back(engine: DockerEngine, creat
     assert (state.running, state.exit_code, state.oom_killed, state.error) == (False, 7, False, "")
 
 
-def test_what_is_sent_comes_in(engine: DockerEngine, create: Create) -> None:
+def test_input_reaches_the_container(engine: DockerEngine, create: Create) -> None:
     container = create("import sys; print(sys.stdin.readline()[::-1])")
     assert outcome(engine, container, b"hello\n") == (b"\nolleh\n", b"", 0)
 
@@ -39,7 +39,7 @@ def test_a_megabyte_is_echoed_both_ways_at_once(engine: DockerEngine, create: Cr
     assert outcome(engine, container, b"x" * (1 << 20)) == (b"1048576\n", b"", 0)
 
 
-def test_the_containers_input_ends_with_the_connection(engine: DockerEngine, create: Create) -> None:
+def test_input_ends_with_the_connection(engine: DockerEngine, create: Create) -> None:
     container = create("import sys; print('ready', flush=True); sys.stdin.read(); sys.exit(3)")
     stream = engine.attach(container)
     engine.start(container)
@@ -48,7 +48,7 @@ def test_the_containers_input_ends_with_the_connection(engine: DockerEngine, cre
     assert engine.wait(container) == 3
 
 
-def test_fifty_megabytes_come_whole_and_in_pieces(engine: DockerEngine, create: Create) -> None:
+def test_fifty_megabytes_arrive_in_pieces(engine: DockerEngine, create: Create) -> None:
     container = create("import os, sys\nfor n in range(50): sys.stdout.buffer.write(bytes([n]) * (1 << 20))")
     expected, found, largest = hashlib.sha256(), hashlib.sha256(), 0
     for number in range(50):
@@ -64,7 +64,7 @@ def test_fifty_megabytes_come_whole_and_in_pieces(engine: DockerEngine, create: 
 
 
 @pytest.mark.parametrize("size", [1000, 8 << 20])
-def test_what_a_container_said_is_there_though_it_read_nothing(engine: DockerEngine, create: Create, size: int) -> None:
+def test_output_of_a_container_that_reads_nothing(engine: DockerEngine, create: Create, size: int) -> None:
     container = create("import os; os.close(0); os.write(2, b'no'); os._exit(9)")
     with contextlib.closing(engine.attach(container)) as stream:
         engine.start(container)
@@ -74,7 +74,7 @@ def test_what_a_container_said_is_there_though_it_read_nothing(engine: DockerEng
     assert engine.wait(container) == 9
 
 
-def test_what_is_killed_has_ended(engine: DockerEngine, create: Create) -> None:
+def test_killed_container_has_ended(engine: DockerEngine, create: Create) -> None:
     container = create("import time; print('ready', flush=True); time.sleep(600)")
     with contextlib.closing(engine.attach(container)) as stream:
         engine.start(container)
@@ -89,9 +89,7 @@ def test_what_is_killed_has_ended(engine: DockerEngine, create: Create) -> None:
     engine.kill(container)
 
 
-def test_a_running_container_is_removed_at_once_and_a_removed_one_is_no_error(
-    engine: DockerEngine, create: Create
-) -> None:
+def test_remove_running_and_removed_containers(engine: DockerEngine, create: Create) -> None:
     container = create("import time; time.sleep(600)")
     engine.start(container)
     began = time.monotonic()
@@ -172,7 +170,7 @@ def odd(environment: str) -> set[str]:
     return {"LC_CTYPE"} if "LC_CTYPE" in environment else set()
 
 
-def test_there_is_no_network_where_none_is_asked_for(engine: DockerEngine, create: Create) -> None:
+def test_no_network(engine: DockerEngine, create: Create) -> None:
     container = create("import os; print(os.listdir('/sys/class/net'))", network="none")
     assert outcome(engine, container) == (b"['lo']\n", b"", 0)
 
@@ -202,24 +200,24 @@ def test_memory_is_mounted(engine: DockerEngine, create: Create) -> None:
 # What goes wrong
 
 
-def test_an_image_that_is_not_there(engine: DockerEngine, create: Create) -> None:
+def test_missing_image(engine: DockerEngine, create: Create) -> None:
     assert engine.find_image("python:no-such-tag") is None
     with pytest.raises(ImageNotFound, match="no-such-tag"):
         create(image="python:no-such-tag")
 
 
-def test_a_folder_that_is_not_there(create: Create) -> None:
+def test_missing_folder(create: Create) -> None:
     with pytest.raises(EngineError, match="/no/such/folder"):
         create(mounts=(Mount(kind="bind", source="/no/such/folder", target="/x"),))
 
 
-def test_a_program_that_is_not_there(engine: DockerEngine, create: Create) -> None:
+def test_missing_program(engine: DockerEngine, create: Create) -> None:
     container = create(command=("no-such-program",))
     with pytest.raises(EngineError, match="no-such-program") as caught:
         engine.start(container)
     assert str(caught.value).isprintable()
 
 
-def test_a_registry_that_cannot_be_reached(engine: DockerEngine) -> None:
+def test_unreachable_registry(engine: DockerEngine) -> None:
     with pytest.raises(EngineError, match="the registry cannot be reached"):
         list(engine.pull("127.0.0.1:1/no/such:image"))

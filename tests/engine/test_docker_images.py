@@ -1,4 +1,4 @@
-"""Images, files and volumes, on the engine that there is."""
+"""Images, files and volumes on the real engine."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_committed_image_is_its_base_with_files_and_labels(
     assert outcome(engine, create("print(open('/kept').read())", image=identity))[0] == b"s3cret-canary\n\n"
 
 
-def test_a_commit_hands_nothing_on_from_the_container_but_its_variables(
+def test_commit_keeps_only_variables(
     engine: DockerEngine,
     create: Create,
     made: contextlib.ExitStack,
@@ -89,9 +89,7 @@ def test_a_commit_hands_nothing_on_from_the_container_but_its_variables(
     assert "canary" not in str(raw.history(identity))
 
 
-def test_an_image_is_removed_and_a_removed_one_is_no_error(
-    engine: DockerEngine, create: Create, labels: Mapping[str, str]
-) -> None:
+def test_remove_image_twice(engine: DockerEngine, create: Create, labels: Mapping[str, str]) -> None:
     reference = f"pytest-pyimages/test:{labels[SESSION_LABEL]}"
     engine.commit(create(), reference=reference, labels={})
     assert engine.find_image(reference) is not None
@@ -103,7 +101,7 @@ def test_an_image_is_removed_and_a_removed_one_is_no_error(
 # Files and volumes
 
 
-def test_what_is_uploaded_is_there_from_the_start(engine: DockerEngine, create: Create) -> None:
+def test_uploaded_files_exist_at_start(engine: DockerEngine, create: Create) -> None:
     container = create("print(open('/srv/a:b/file').read())")
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
@@ -115,7 +113,7 @@ def test_what_is_uploaded_is_there_from_the_start(engine: DockerEngine, create: 
     assert outcome(engine, container) == (b"hello\n", b"", 0)
 
 
-def test_an_upload_to_nowhere(engine: DockerEngine, create: Create) -> None:
+def test_upload_to_a_missing_folder(engine: DockerEngine, create: Create) -> None:
     with pytest.raises(EngineError, match="/no/such/folder"):
         engine.upload(create(), "/no/such/folder", [b"\0" * 10240])
     with pytest.raises(EngineError, match=r"(?i)no such container"):
@@ -136,7 +134,7 @@ def test_a_volume_outlives_containers(
         engine.remove_volume(fresh)
 
 
-def test_an_overlay_keeps_the_folder_below_as_it_is(
+def test_overlay_does_not_change_the_source(
     engine: DockerEngine, create: Create, volume: Volume, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("below")
@@ -149,7 +147,7 @@ def test_an_overlay_keeps_the_folder_below_as_it_is(
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "below")]
 
 
-def test_leftovers_are_found_by_their_label(
+def test_leaks_are_found_by_label(
     engine: DockerEngine, create: Create, volume: Volume, labels: Mapping[str, str]
 ) -> None:
     created, running, (fresh, _) = create("pass"), create("import time; time.sleep(600)"), volume()

@@ -1,4 +1,4 @@
-"""What failed on one image runs again on that one alone, and a first failure stops all containers."""
+"""``--lf`` and ``--sw`` per image, and the first failure stops all containers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def outcomes(job: Job) -> dict[str, dict[str, str]]:
     return {test["nodeid"].partition("::")[2]: test["outcomes"] for test in report["tests"]}
 
 
-def test_only_what_failed_runs_again(job: Job) -> None:
+def test_only_failed_tests_run_again(job: Job) -> None:
     job.write(test_it=NEW_FAILS)
     first = job.run()
     assert first.returncode == 1, first.stdout + first.stderr
@@ -61,7 +61,7 @@ def test_only_what_failed_runs_again(job: Job) -> None:
     assert "no previously failed tests, not deselecting items" in plain.stdout
 
 
-def test_stepwise_goes_on_where_an_image_stopped(job: Job) -> None:
+def test_stepwise_continues_per_image(job: Job) -> None:
     job.write(test_it=NEW_FAILS)
     assert job.run("--sw").returncode == 2
     assert outcomes(job)["test_both[1]"] == {"3.12": "passed", "3.14-slim": "not run"}
@@ -85,7 +85,7 @@ def test_a_first_failure_stops_the_other_container(job: Job) -> None:
     assert re.search(r"^ 3\.12 .* interrupted · \d+ not run$", run.stdout, re.MULTILINE)
 
 
-def test_a_failure_ends_its_image_alone(job: Job) -> None:
+def test_failure_ends_only_its_image(job: Job) -> None:
     job.write(test_it=SLOW.replace("200", "3"))
     run = job.run("--py-images-fail-fast=image")
     assert run.returncode == 1, run.stdout + run.stderr

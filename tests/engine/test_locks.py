@@ -1,4 +1,4 @@
-"""Lock files in real builds: held to, not meant for an image, not possible in it, and beside hashes."""
+"""Lock files in real builds: pins used, not for an image, not available, and with hashes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def expect(job: Job, **versions: str) -> None:
     (job.folder / "expected.json").write_text(str({"3.12": versions, "3.14": versions}).replace("'", '"'))
 
 
-def test_versions_are_held_and_an_edit_of_them_builds_anew(job: Job) -> None:
+def test_pins_are_used_and_editing_them_rebuilds(job: Job) -> None:
     (job.folder / "requirements.txt").write_text("pytest\nidna\n")
     lock(job, {"idna": "3.4", "pytest": "8.4.2", "six": "1.16.0"})
     expect(job, idna="3.4", pytest="8.4.2")
@@ -80,7 +80,7 @@ def test_it(): assert (version("idna") == "3.4") is (sys.version_info >= (3, 13)
     assert job.images[NEW]["outcome"] == "passed"
 
 
-def test_a_version_that_cannot_be_had_is_left_out_and_the_rest_is_held(job: Job) -> None:
+def test_unavailable_pin_is_dropped_and_the_rest_used(job: Job) -> None:
     (job.folder / "requirements.txt").write_text("pytest\nidna\nsix\n")
     lock(job, {"idna": "3.4", "six": "0.1", "pytest": "8.4.2"})
     expect(job, idna="3.4", pytest="8.4.2")

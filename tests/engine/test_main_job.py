@@ -1,4 +1,4 @@
-"""The main job on real containers: the examples, compiled projects, faults, interrupts, a second session."""
+"""The main job in real containers: examples, compiled projects, faults, interrupts, a second session."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_example_with_a_difference(job: Job) -> None:
     assert after.keys() - before.keys() == {"report.json"}, "the tree of the host is as it was"
 
 
-def test_requirements_decide_about_a_rebuild(job: Job) -> None:
+def test_changed_requirements_rebuild(job: Job) -> None:
     job.write(test_it="def test_a(): import six\n")
     unique = f"six!=0.{time.time_ns()}\n"  # the images of former runs of this test are still there
     (job.folder / "requirements.txt").write_text(unique)
@@ -51,7 +51,7 @@ def test_requirements_decide_about_a_rebuild(job: Job) -> None:
     assert job.images["3.14-slim"]["cached"] is False
 
 
-def test_project_with_something_to_compile(job: Job) -> None:
+def test_project_with_a_c_extension(job: Job) -> None:
     """Built in the image, and built again when its sources change."""
     (job.folder / "pyproject.toml").write_text(
         '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
@@ -76,7 +76,7 @@ PyMODINIT_FUNC PyInit__answer(void) { return PyModule_Create(&module); }
     assert job.run(images="3.12").returncode == 1
 
 
-def test_install_failure_is_one_images_error(job: Job) -> None:
+def test_install_failure_affects_one_image(job: Job) -> None:
     job.write(test_it="def test_a(): pass")
     (job.folder / "requirements.txt").write_text("pyimages-no-such-distribution-at-all==1; python_version >= '3.14'\n")
     done = job.run()
@@ -87,7 +87,7 @@ def test_install_failure_is_one_images_error(job: Job) -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_no_such_image_is_one_images_error(job: Job) -> None:
+def test_missing_image_affects_one_image(job: Job) -> None:
     job.write(test_it="def test_a(): pass")
     done = job.run(images="3.12,python:0.0-no-such-tag")
     assert done.returncode == 1
@@ -95,7 +95,7 @@ def test_no_such_image_is_one_images_error(job: Job) -> None:
     assert job.images["python:0.0-no-such-tag"]["problem"]
 
 
-def test_worker_that_dies_is_told_with_its_signal(job: Job) -> None:
+def test_killed_worker_is_reported_with_its_signal(job: Job) -> None:
     job.write(test_it="import os\ndef test_a(): pass\ndef test_dies(): os.abort()\ndef test_b(): pass\n")
     done = job.run(images="3.12")
     assert done.returncode == 1
@@ -104,7 +104,7 @@ def test_worker_that_dies_is_told_with_its_signal(job: Job) -> None:
     assert counts(job.images["3.12"], "passed", "failed") == (1, 1)
 
 
-def test_a_record_that_is_too_long_ends_that_image(job: Job) -> None:
+def test_too_long_record_ends_its_image(job: Job) -> None:
     """Nobody reads what comes behind it, and an engine waits for that before it kills."""
     job.write(
         conftest="",
@@ -122,14 +122,14 @@ def test_after(): pass
     assert job.images["3.14-slim"]["problem"].startswith("the worker sent a record of more than 8 MiB")
 
 
-def test_copy_gives_the_same_and_leaves_the_host_alone(job: Job) -> None:
+def test_copied_source_gives_equal_results(job: Job) -> None:
     job.write(test_it="from pathlib import Path\ndef test_a():\n    (Path(__file__).parent / 'written').touch()\n")
     done = job.run("--py-images-source=copy", "-p", "no:cacheprovider", images="3.12")
     assert done.returncode == 0, done.stdout + done.stderr
     assert not (job.folder / "written").exists()
 
 
-def test_images_do_not_see_each_others_writes(job: Job) -> None:
+def test_images_have_separate_writes(job: Job) -> None:
     job.write(
         test_it="from pathlib import Path\nP = Path(__file__).parent / 'written'\n"
         "def test_a():\n    assert not P.exists()\n    P.write_text('x')\n"
@@ -147,7 +147,7 @@ def wait_for_first_test(process: subprocess.Popen[str]) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
-def test_interrupt_leaves_nothing(job: Job, engine: DockerEngine, host: str, number: signal.Signals) -> None:
+def test_interrupt_leaks_nothing(job: Job, engine: DockerEngine, host: str, number: signal.Signals) -> None:
     job.write(test_it="import time\ndef test_a(): pass\ndef test_slow(): time.sleep(60)\n")
     with job.start("-v") as process:
         wait_for_first_test(process)
@@ -157,7 +157,7 @@ def test_interrupt_leaves_nothing(job: Job, engine: DockerEngine, host: str, num
     assert [entry for entry in engine.leftovers(LABEL) if entry.labels.get(HOST_LABEL) == host] == []
 
 
-def test_killed_session_is_swept_by_the_next(job: Job, engine: DockerEngine, host: str) -> None:
+def test_next_session_removes_leaks_of_a_killed_one(job: Job, engine: DockerEngine, host: str) -> None:
     job.write(
         test_it="import time, pathlib\ndef test_a(): pass\n"
         "def test_slow(): time.sleep(60 if pathlib.Path(__file__).with_name('slow').exists() else 0)\n"

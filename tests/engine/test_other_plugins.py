@@ -1,4 +1,4 @@
-"""Plugins of the suite in real containers: what they make of it is what pytest makes of it by hand, in there."""
+"""Plugins in real containers: results equal those of pytest run by hand."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_results_are_those_of_pytest_by_hand(suite: Job) -> None:
     assert counts(run.stdout.splitlines()[-1]) == {name: 2 * number for name, number in alone.items()}
 
 
-def test_a_process_that_a_timeout_ends_is_a_failure_with_its_stacks(suite: Job) -> None:
+def test_timeout_is_a_failure_with_stacks(suite: Job) -> None:
     (suite.folder / "test_it.py").write_text(HANGS)
     run = suite.run("--timeout=1", "--timeout-method=thread", "-p", "no:randomly")
     assert run.returncode == 1, run.stdout + run.stderr

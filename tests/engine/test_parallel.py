@@ -1,4 +1,4 @@
-"""-n on real containers."""
+"""``-n`` in real containers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_four_workers_in_two_containers(job: Job) -> None:
     assert counts(job.images["3.14-slim"], "passed") == (10,)
 
 
-def test_auto_is_what_the_engine_has(job: Job, engine: DockerEngine) -> None:
+def test_auto_is_the_number_of_engine_cpus(job: Job, engine: DockerEngine) -> None:
     job.write(test_it="def test_a(): pass")
     run = job.run("-n", "auto", images="3.14-slim")
     assert run.returncode == 0, run.stdout + run.stderr

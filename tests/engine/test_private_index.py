@@ -1,4 +1,4 @@
-"""Private indexes, proxies, certificates and folders of this host work inside a build, and no secret is left there."""
+"""Private indexes, proxies, certificates and local folders in a build; no secret is left in an image."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_credentials_reach_both_installers(
     assert ENCODED not in done.stdout
 
 
-def test_https_with_an_authority_of_one_s_own(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_https_with_a_private_ca(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     authority, certificate = certificates(tmp_path)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
     with package_index(sample(), credentials=CREDENTIALS, certificate=certificate) as index:
@@ -169,7 +169,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("variable", ["PIP_FIND_LINKS", "UV_FIND_LINKS"])
-def test_folder_of_this_host_in_the_place_of_all_indexes(
+def test_local_folder_instead_of_indexes(
     job: Job, wheels: Path, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, str(wheels))
@@ -182,7 +182,7 @@ def test_folder_of_this_host_in_the_place_of_all_indexes(
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_old_pip_passes_over_what_is_for_newer_pythons(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_pip_skips_releases_for_newer_pythons(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder does not tell for which Python a file is; the one that stands in 3.6's image would fail over it."""
     folder = job.folder.parent / "wheels"
     folder.mkdir()
@@ -196,16 +196,14 @@ def test_old_pip_passes_over_what_is_for_newer_pythons(job: Job, monkeypatch: py
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_folder_that_the_engine_does_not_see_is_left_out_and_noted(
-    job: Job, wheels: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_invisible_folder_is_skipped_with_a_note(job: Job, wheels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
     done = job.run("--py-images-source=copy", images=UV)
     assert done.returncode == 1
     assert f"{wheels} is left out: the engine does not see the files of this host" in done.stdout
 
 
-def test_index_in_the_place_of_the_public_one(job: Job, wheels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replacing_the_public_index(job: Job, wheels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files: dict[str, dict[str, bytes]] = {}
     for path in wheels.iterdir():
         files.setdefault(path.name.split("-")[0].replace("_", "-").lower(), {})[path.name] = path.read_bytes()
@@ -217,9 +215,7 @@ def test_index_in_the_place_of_the_public_one(job: Job, wheels: Path, monkeypatc
 
 
 @pytest.mark.parametrize("image", [UV, PIP])
-def test_wrong_password_is_told_with_the_index_and_what_to_do(
-    job: Job, monkeypatch: pytest.MonkeyPatch, image: str
-) -> None:
+def test_wrong_password_names_the_index(job: Job, monkeypatch: pytest.MonkeyPatch, image: str) -> None:
     """By an index that nobody has asked before: what stands in the cache is not asked for again."""
     with package_index(sample(), credentials=CREDENTIALS) as index:
         monkeypatch.setenv("PIP_EXTRA_INDEX_URL", index.url_with("some.body:wr0ng-password"))
@@ -231,7 +227,7 @@ def test_wrong_password_is_told_with_the_index_and_what_to_do(
     assert "wr0ng-password" not in done.stdout + done.stderr + (job.folder / "report.json").read_text()
 
 
-def test_engine_on_another_machine_gets_neither_network_nor_folders(
+def test_remote_engine_gets_no_host_access(
     job: Job, engine: DockerEngine, wheels: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Told by the boot and the network namespace, whatever the engine's address; the build goes on without."""
@@ -327,7 +323,7 @@ def watched(
 
 
 @pytest.mark.parametrize("image", [UV, PIP])
-def test_canary_is_nowhere_afterwards(
+def test_secrets_are_in_no_image(
     job: Job,
     engine: DockerEngine,
     raw: Any,

@@ -1,4 +1,4 @@
-"""Projects as they lie in checkouts: versions from git, files that a build makes, extension modules, entry points."""
+"""Projects as checked out: versions from git, generated files, extension modules, entry points."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def checkout(job: Job) -> Checkout:
     return Checkout(job.folder)
 
 
-def test_a_version_from_git_and_the_file_that_holds_it(checkout: Checkout) -> None:
+def test_version_from_git_and_version_file(checkout: Checkout) -> None:
     """Slim images have no git; the file is made by each image's build, and the host gets none."""
     checkout.add(
         {
@@ -93,7 +93,7 @@ def test_a_version_from_git_and_the_file_that_holds_it(checkout: Checkout) -> No
     assert checkout.cached == [False, False]
 
 
-def test_what_a_project_brings_to_its_suite(checkout: Checkout) -> None:
+def test_scripts_data_and_plugins_of_the_project(checkout: Checkout) -> None:
     """Scripts, a plugin, data, requirements for this Python alone, and a file of a hook's in a pure Python project."""
     checkout.add(
         {
@@ -153,7 +153,7 @@ PyMODINIT_FUNC PyInit__answer(void) { return PyModule_Create(&module); }
 """
 
 
-def test_an_extension_module_where_the_source_comes_first_on_the_path(checkout: Checkout) -> None:
+def test_extension_module_with_the_source_first_on_the_path(checkout: Checkout) -> None:
     """The tests lie in the package, so pytest puts the project's folder before what is installed."""
     setup = "Extension, setup\nsetup(name='shop', version='1', packages=['shop', 'shop.tests'],"
     checkout.add(
@@ -184,7 +184,7 @@ def test_an_extension_module_where_the_source_comes_first_on_the_path(checkout: 
     assert checkout.cached == [False]
 
 
-def test_a_project_of_meson_s(checkout: Checkout) -> None:
+def test_meson_project(checkout: Checkout) -> None:
     checkout.add(
         {
             "pyproject.toml": """
@@ -210,7 +210,7 @@ def test_a_project_of_meson_s(checkout: Checkout) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_files_that_set_up_makes(checkout: Checkout, engine: DockerEngine) -> None:
+def test_files_made_by_setup_commands(checkout: Checkout, engine: DockerEngine) -> None:
     """They are there again after a build that goes on from the image, and for what such a build installs."""
     checkout.add(
         {
@@ -243,7 +243,7 @@ def test_files_that_set_up_makes(checkout: Checkout, engine: DockerEngine) -> No
     assert not (checkout.folder / "shop" / "made.py").exists()
 
 
-def test_what_lies_in_the_project_is_not_taken_for_installed(checkout: Checkout, engine: DockerEngine) -> None:
+def test_files_in_the_project_are_not_taken_as_installed(checkout: Checkout, engine: DockerEngine) -> None:
     """A module named like one of Python's, and metadata of an editable install on the host."""
     checkout.add(
         {
@@ -263,7 +263,7 @@ def test_what_lies_in_the_project_is_not_taken_for_installed(checkout: Checkout,
     assert layers == ["1", "2"]
 
 
-def test_a_tool_that_cannot_be_told_says_what_to_do(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unsupported_version_tool_gets_a_hint(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a repository there is nothing to tell."""
     checkout.add(
         {

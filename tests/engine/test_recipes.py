@@ -1,4 +1,4 @@
-"""Set-up, system packages, a user's own Dockerfile, and builds on top of earlier images, for real."""
+"""Setup commands, system packages, custom Dockerfiles and extended builds in real containers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def environments(engine: DockerEngine, job: Job) -> list[ImageInfo]:
     return sorted(found, key=lambda image: image.created)
 
 
-def test_set_up_packages_and_variables(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_setup_packages_and_variables(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     (job.folder / "pytest.ini").write_text(
         "[pytest]\n"
         "py_images_apt = file\n"
@@ -51,7 +51,7 @@ def test_it():
     assert job.images[SLIM]["cached"]
 
 
-def test_a_command_that_fails_is_named(job: Job) -> None:
+def test_failing_command_is_named(job: Job) -> None:
     (job.folder / "pytest.ini").write_text("[pytest]\npy_images_setup = echo so far; exit 7\n")
     job.write(test_it="def test_it(): pass")
     done = job.run(images=SLIM)
@@ -60,7 +60,7 @@ def test_a_command_that_fails_is_named(job: Job) -> None:
     assert "so far" in done.stdout
 
 
-def test_a_dockerfile_of_the_users_own(job: Job, engine: DockerEngine) -> None:
+def test_custom_dockerfile(job: Job, engine: DockerEngine) -> None:
     (job.folder / "ci").mkdir()
     (job.folder / "ci" / "motd").write_text("from the context\n")
     dockerfile = job.folder / "ci" / "Dockerfile"
@@ -90,9 +90,7 @@ def test_it():
     assert "non-zero code: 7" in done.stdout
 
 
-def test_a_build_on_an_earlier_image_leaves_what_a_build_from_nothing_does(
-    job: Job, engine: DockerEngine, raw: Any
-) -> None:
+def test_extended_build_equals_a_fresh_build(job: Job, engine: DockerEngine, raw: Any) -> None:
     (job.folder / "requirements.txt").write_text("pytest\nidna<3\nattrs\n")
     job.write(
         test_it="""
@@ -114,7 +112,7 @@ def test_it():
     assert raw.inspect_image(second.id)["Parent"] == first.id
 
 
-def test_a_requirement_that_no_longer_names_a_folder_comes_from_the_index(job: Job, engine: DockerEngine) -> None:
+def test_requirement_that_no_longer_names_a_folder(job: Job, engine: DockerEngine) -> None:
     """An installer would keep what an earlier image has of it, and a build from nothing would never see that."""
     (job.folder / "fork").mkdir()
     (job.folder / "fork" / "setup.py").write_text("from setuptools import setup\nsetup(name='idna', version='999')\n")
@@ -129,7 +127,7 @@ def test_a_requirement_that_no_longer_names_a_folder_comes_from_the_index(job: J
     assert environments(engine, job)[-1].labels[f"{LABEL}.layers"] == "2"
 
 
-def test_a_base_with_packages_of_its_own_keeps_them(job: Job, engine: DockerEngine) -> None:
+def test_packages_of_the_base_image_are_kept(job: Job, engine: DockerEngine) -> None:
     (job.folder / "pytest.ini").write_text("[pytest]\npy_images_setup = python -m pip install -q six\n")
     (job.folder / "requirements.txt").write_text("pytest\n")
     job.write(test_it="def test_it():\n    import six\n")
@@ -139,7 +137,7 @@ def test_a_base_with_packages_of_its_own_keeps_them(job: Job, engine: DockerEngi
     assert {image.labels[f"{LABEL}.layers"] for image in environments(engine, job)} == {"1"}
 
 
-def test_a_container_of_an_image_that_is_gone(create: Create) -> None:
+def test_container_of_a_removed_image(create: Create) -> None:
     """What the run relies on to build it again."""
     with pytest.raises(ImageNotFound):
         create(image="sha256:" + os.urandom(32).hex())

@@ -1,4 +1,4 @@
-"""Pulls, digests, lock files and credentials, with a real registry on loopback."""
+"""Pulls, digests, pins and credentials with a real registry on loopback."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def manifests(running: Registry) -> int:
     return sum("/manifests/" in request for request in running.requests())
 
 
-def test_when_the_registry_is_asked(job: Job, public: Registry, push: Push) -> None:
+def test_when_the_registry_is_contacted(job: Job, public: Registry, push: Push) -> None:
     reference = f"{public.address}/library/python:{TAG}"
     digest = push(reference, source=f"python:{TAG}")
     prefix = f"--py-images-registry={public.address}/library"
@@ -121,7 +121,7 @@ def test_when_the_registry_is_asked(job: Job, public: Registry, push: Push) -> N
     assert f"no such image: {public.address}/library/python:3.13-slim" in done.stdout
 
 
-def test_what_is_locked_is_what_is_run(job: Job, public: Registry, push: Push, engine: DockerEngine, raw: Any) -> None:
+def test_pinned_image_is_run(job: Job, public: Registry, push: Push, engine: DockerEngine, raw: Any) -> None:
     reference = f"{public.address}/locked/python:{TAG}"
     (job.folder / "pytest.ini").write_text(
         f"[pytest]\npy_images = {TAG}\npy_images_registry = {public.address}/locked\npy_images_lock = images.lock\n"
@@ -173,7 +173,7 @@ def tiny(raw: Any) -> Iterator[str]:
         pytest.param("", "refuses these credentials", id="none"),
     ],
 )
-def test_credentials_are_those_of_the_docker_command(
+def test_credentials_of_the_docker_cli_are_used(
     login: str, problem: str | None, tiny: str, push: Push, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with registry(tmp_path / "private", private=True) as private:
@@ -210,7 +210,7 @@ def _configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str
     monkeypatch.setenv("DOCKER_CONFIG", str(folder))
 
 
-def test_with_everything_there_nothing_leaves_the_host(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_with_everything_cached(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything that could be asked is a socket that counts who comes; the engine's own is the only other one."""
     images = f"3.12,{TAG}"
     assert job.run(images=images).returncode == 0

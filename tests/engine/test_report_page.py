@@ -1,4 +1,4 @@
-"""The HTML report in a real browser: what its filter leaves, in the document and to the eye."""
+"""The HTML report in a real browser: what its filter shows."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_filter(browser: str, page: Path, tmp_path: Path, address: str, expected
     assert 'id="injected"' not in dom
 
 
-def test_a_failure_is_told_once(browser: str, page: Path, tmp_path: Path) -> None:
+def test_failures_are_shown_once(browser: str, page: Path, tmp_path: Path) -> None:
     """Below its test, with the images that say the same."""
     dom = look(browser, page, tmp_path, "#q=test_10", "--dump-dom")
     assert re.findall(r"<summary>(.*?)</summary>", dom) == ["3.14: assert 0"]
@@ -120,7 +120,7 @@ def test_many_images_leave_room_for_the_ids(browser: str, tmp_path: Path, number
     assert 10 * 5 < lines[0] - lines[1] < 10 * 30
 
 
-def test_the_filter_to_the_eye(browser: str, page: Path, tmp_path: Path) -> None:
+def test_filter_screenshot(browser: str, page: Path, tmp_path: Path) -> None:
     """With six rows left, what is below them is empty; with all, there is none."""
     inked = {}
     for name, address in (("all", "#q=%5D"), ("few", "#outcome=failed&image=1&q=test_0"), ("none", "#q=no+such+test")):

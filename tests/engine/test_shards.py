@@ -1,4 +1,4 @@
-"""Shards of a suite in containers, each collected by several workers of xdist, and what they are together."""
+"""Shards in real containers, each collected by several xdist workers."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def merge(job: Job, *names: str) -> subprocess.CompletedProcess[str]:
         pytest.param("3.6", "pytest==4.6.11\npytest-xdist==1.34.0", id="an xdist without sys.path"),
     ],
 )
-def test_shards_together_are_the_whole(job: Job, images: str, requirements: str) -> None:
+def test_shards_together_run_every_test(job: Job, images: str, requirements: str) -> None:
     (job.folder / "requirements.txt").write_text(f"{requirements}\n")
     job.write(test_it=SUITE, test_more="def test_first(): pass\ndef test_second(): pass\n")
     for name in ("1", "2"):

@@ -1,4 +1,4 @@
-"""``pyimages build``, ``list`` and ``prune`` on a real engine: last use, what is in use, and what is not ours."""
+"""``pyimages build``, ``list`` and ``prune`` on the real engine."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def names(raw: Any, identifier: str) -> list[str] | None:
         return None
 
 
-def test_the_last_use_is_this_hosts_word(shop: Shop, engine: DockerEngine) -> None:
+def test_last_use_is_recorded_per_host(shop: Shop, engine: DockerEngine) -> None:
     """So the engine may be another process by now, or this one may: only the file counts."""
     shop("build", SLIM)
     (image,) = shop.images
@@ -147,7 +147,7 @@ def test_dry_run_age_and_use(shop: Shop, engine: DockerEngine, raw: Any) -> None
     assert names(raw, f"python:{SLIM}")
 
 
-def test_a_session_that_runs_keeps_its_image(shop: Shop, raw: Any) -> None:
+def test_running_session_keeps_its_image(shop: Shop, raw: Any) -> None:
     shop("build", SLIM)
     (image,) = shop.images
     (shop.folder / "test_it.py").write_text(
@@ -167,7 +167,7 @@ def test_a_session_that_runs_keeps_its_image(shop: Shop, raw: Any) -> None:
     assert "removed" in shop("prune").stdout
 
 
-def test_what_is_not_ours_stays(shop: Shop, engine: DockerEngine, raw: Any) -> None:
+def test_foreign_images_are_kept(shop: Shop, engine: DockerEngine, raw: Any) -> None:
     """A further name of our image, an image on top of ours with all its labels, and any other image."""
     shop("build", SLIM)
     (image,) = shop.images
@@ -191,7 +191,7 @@ def test_what_is_not_ours_stays(shop: Shop, engine: DockerEngine, raw: Any) -> N
             engine.remove_image(f"{name}:{tag}")
 
 
-def test_layers_below_go_with_the_last_that_stands_on_them(shop: Shop, raw: Any) -> None:
+def test_layers_are_removed_with_their_last_child(shop: Shop, raw: Any) -> None:
     """An image that was built on an earlier one of the same project."""
     shop("build", SLIM)
     (first,) = shop.images
@@ -214,7 +214,7 @@ def test_layers_below_go_with_the_last_that_stands_on_them(shop: Shop, raw: Any)
     assert f"freed {format_size(freed)}" in said
 
 
-def test_a_base_image_that_lost_its_name_stays(shop: Shop, engine: DockerEngine, raw: Any) -> None:
+def test_untagged_base_image_is_kept(shop: Shop, engine: DockerEngine, raw: Any) -> None:
     """It was built here by somebody, and given to us by a name that another image has now."""
     name = f"pyimages-test-{uuid4().hex[:12]}"
     container = raw.create_container(f"python:{SLIM}", ["true"])["Id"]
@@ -235,7 +235,7 @@ def test_a_base_image_that_lost_its_name_stays(shop: Shop, engine: DockerEngine,
         raw.remove_image(base)
 
 
-def test_a_dockerfiles_image_and_its_steps(shop: Shop, raw: Any) -> None:
+def test_dockerfile_image_and_its_layers(shop: Shop, raw: Any) -> None:
     (shop.folder / "Dockerfile").write_text(
         f"ARG PYTHON_IMAGE\nFROM ${{PYTHON_IMAGE}}\nRUN echo {shop.unique} > /etc/one\nRUN echo 2 > /etc/two\n"
     )
@@ -260,7 +260,7 @@ def test_a_dockerfiles_image_and_its_steps(shop: Shop, raw: Any) -> None:
     assert names(raw, base) == [f"python:{SLIM}"]
 
 
-def test_a_new_image_and_one_that_nobody_used_for_a_month(shop: Shop) -> None:
+def test_new_image_supersedes_one_unused_for_a_month(shop: Shop) -> None:
     shop("build", SLIM)
     (first,) = shop.images
     shop.age(first["id"], days=31)
@@ -271,7 +271,7 @@ def test_a_new_image_and_one_that_nobody_used_for_a_month(shop: Shop) -> None:
     assert (image["id"] == first["id"], image["state"]) == (False, "current")
 
 
-def test_size_decides_from_the_least_recently_used(shop: Shop) -> None:
+def test_keep_storage_removes_the_least_recently_used(shop: Shop) -> None:
     shop("build", f"{FULL},{SLIM}")
     old = next(image for image in shop.images if image["image"] == FULL)
     new = next(image for image in shop.images if image["image"] == SLIM)
@@ -283,7 +283,7 @@ def test_size_decides_from_the_least_recently_used(shop: Shop) -> None:
 
 
 @pytest.mark.exclusive
-def test_bytecode_of_one_build_is_found_by_the_next(shop: Shop, engine: DockerEngine, create: Create) -> None:
+def test_bytecode_is_reused_by_the_next_build(shop: Shop, engine: DockerEngine, create: Create) -> None:
     volume = Mount(kind="volume", source=CACHE_VOLUME, target="/cache")
 
     def packs(days: int) -> dict[str, float]:
@@ -307,9 +307,7 @@ def test_bytecode_of_one_build_is_found_by_the_next(shop: Shop, engine: DockerEn
     assert output == b"True\n"
 
 
-def test_what_a_killed_build_left_in_the_cache_goes_with_the_next(
-    shop: Shop, engine: DockerEngine, create: Create
-) -> None:
+def test_next_build_removes_cache_files_of_a_killed_one(shop: Shop, engine: DockerEngine, create: Create) -> None:
     volume = Mount(kind="volume", source=CACHE_VOLUME, target="/cache")
     leave = (
         "import os, sys, time\n"
@@ -331,7 +329,7 @@ def test_what_a_killed_build_left_in_the_cache_goes_with_the_next(
     assert (output.decode().split(), status) == ([f"{mark}-at-work"], 0), errors
 
 
-def test_an_interrupted_build_leaves_nothing(shop: Shop, engine: DockerEngine, host: str) -> None:
+def test_interrupted_build_leaks_nothing(shop: Shop, engine: DockerEngine, host: str) -> None:
     """Containers and volumes are looked for after every test here."""
     with running([*PYIMAGES, "build", SLIM], folder=shop.folder) as building:
         deadline = time.monotonic() + 60
@@ -344,7 +342,7 @@ def test_an_interrupted_build_leaves_nothing(shop: Shop, engine: DockerEngine, h
     assert shop.images == []
 
 
-def test_a_container_of_a_session_that_died_goes(shop: Shop, engine: DockerEngine, host: str, raw: Any) -> None:
+def test_prune_removes_containers_of_a_killed_session(shop: Shop, engine: DockerEngine, host: str, raw: Any) -> None:
     container = raw.create_container(
         f"python:{SLIM}", list(SLEEP), labels={LABEL: "1", f"{LABEL}.session": "dead", f"{LABEL}.host": host}
     )["Id"]

@@ -1,4 +1,4 @@
-"""The host has nothing of the project: suites that it could not even collect run as they would inside."""
+"""A host without the project's dependencies: projects that it could not even collect run in containers."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_a_suite_that_the_host_cannot_run(
         pytest.param(["tests/sub", "--its-own-option=x", "-q"], ["tests/sub/test_b.py::test_b"], id="path first"),
     ],
 )
-def test_own_option_typed_with_a_path(
+def test_own_option_followed_by_a_path(
     pytester: pytest.Pytester, run_images: Run, inside: Path, args: list[str], tests: list[str]
 ) -> None:
     pytester.makeconftest(CONFTEST)
@@ -139,7 +139,7 @@ def test_own_option_typed_with_a_path(
     assert (pytester.path / "own").read_text() == str([value, "--its-own-flag" in args])
 
 
-def test_typed_options_of_plugins_that_the_host_lacks(
+def test_options_of_plugins_that_the_host_lacks(
     pytester: pytest.Pytester, run_images: Run, inside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Options that may be repeated come through once and in pytest's order: ini, environment, command line."""
@@ -162,7 +162,7 @@ def test_typed_options_of_plugins_that_the_host_lacks(
     assert run.out.count("PytestConfigWarning: ") == 1
 
 
-def test_wrong_own_option_is_refused_by_the_pytest_inside(
+def test_invalid_option_of_the_project_is_refused_in_the_container(
     pytester: pytest.Pytester, run_images: Run, inside: Path
 ) -> None:
     """An option that nobody knows: the container's pytest says so, and its status counts."""
@@ -222,7 +222,7 @@ def test_pyimages_test_runs_what_pytest_refuses(run_images: Run, lacking: Path, 
 
 
 @pytest.mark.parametrize("lacking", ["plugin", "minversion"], indirect=True)
-def test_pytest_itself_refuses_before_any_plugin_can_speak(run_images: Run, lacking: Path) -> None:
+def test_pytest_refuses_before_plugins_are_loaded(run_images: Run, lacking: Path) -> None:
     """No plugin is loaded at that moment, so the words are pytest's own; ours stand in the option's help."""
     run, plain = run_images(inside=lacking), run_images(inside=lacking, images=None)
     assert run.result.ret == plain.result.ret != 0
@@ -230,7 +230,7 @@ def test_pytest_itself_refuses_before_any_plugin_can_speak(run_images: Run, lack
     assert run.calls == []
 
 
-def test_help_says_what_to_do_where_pytest_refuses(run_images: Run) -> None:
+def test_help_names_pyimages_test(run_images: Run) -> None:
     run = run_images("--help", images=None)
     assert "pyimages test SPEC" in " ".join(run.out.split())
 
@@ -278,7 +278,7 @@ def pytest_collection_finish(session):
         pytest.param("", ["-m", "pytest"], ["--pyargs", "tests.test_a"], id="pyargs"),
     ],
 )
-def test_inside_as_outside(
+def test_container_runs_like_the_host(
     pytester: pytest.Pytester,
     run_images: Run,
     inside: Path,
@@ -324,7 +324,7 @@ def test_images_named_by_the_ini_file(pytester: pytest.Pytester, run_images: Run
     assert run.calls.count("start") == 4  # two builds, two runs
 
 
-def test_images_typed_beat_the_ini_file(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_command_line_overrides_the_ini_file(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makeini("[pytest]\npy_images = 3.12\n")
     pytester.makepyfile("def test_a(): pass")
     assert list(run_images(images="3.13").images) == ["3.13"]
@@ -344,7 +344,7 @@ def test_host_imports_nothing_of_the_project(pytester: pytest.Pytester, run_imag
     assert {path.name for path in pytester.path.rglob("imported-*")} == {"imported-python:3.12"}
 
 
-def test_environment_of_the_host_stays_there(
+def test_host_environment_is_not_passed(
     pytester: pytest.Pytester, run_images: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("A_SECRET_OF_THE_HOST", "hidden")
@@ -353,7 +353,7 @@ def test_environment_of_the_host_stays_there(
     assert os.environ["A_SECRET_OF_THE_HOST"] == "hidden"
 
 
-def test_this_plugin_named_by_the_suite_itself(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_project_loads_this_plugin_by_name(pytester: pytest.Pytester, run_images: Run) -> None:
     """``-p pyimages`` in the ini file or on the command line loads it on the host and nothing inside."""
     pytester.makeini("[pytest]\naddopts = -p pyimages\n")
     pytester.makepyfile("def test_a(): pass")

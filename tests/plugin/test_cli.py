@@ -1,4 +1,4 @@
-"""``pyimages`` as a command: what it understands, what it says of what it does not, and its exit status."""
+"""The ``pyimages`` command line: arguments, errors and exit status."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         pytest.param("--jsno", "pyimages: *", id="option without a command"),
     ],
 )
-def test_wrong_usage_is_one_line_and_exit_status_4(words: str, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_usage_errors_are_one_line_and_exit_status_4(words: str, line: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words.split()) == 4
     out, err = capsys.readouterr()
     assert (out, is_error(err, line)) == ("", True), err
@@ -79,12 +79,12 @@ def is_error(text: str, line: str) -> bool:
         pytest.param("prune --engine nonsense", '*"nonsense"*', id="engine"),
     ],
 )
-def test_what_no_project_or_engine_can_do_is_the_same(words: str, line: str) -> None:
+def test_errors_of_project_and_engine_are_one_line(words: str, line: str) -> None:
     done = subprocess.run([PYIMAGES, *words.split()], capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stdout, is_error(done.stderr, line)) == (4, "", True), done.stderr
 
 
-def test_nothing_asked_for_is_helped(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_command_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 4
     out, err = capsys.readouterr()
     assert out == ""
@@ -114,20 +114,22 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"pytest-pyimages {version('pytest-pyimages')}\n"
 
 
-def test_the_installed_command_and_the_module_are_the_same() -> None:
+def test_installed_command_and_module_are_equal() -> None:
     assert run_command(PYIMAGES, "--version").outlines == [f"pytest-pyimages {version('pytest-pyimages')}"]
     wrong = run_command(sys.executable, "-m", "pytest_pyimages.cli", "lsit")
     assert (wrong.ret, wrong.outlines) == (4, [])
 
 
-def test_there_is_no_pyimages_inside(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pyimages_is_refused_in_a_container(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PYIMAGES_INSIDE", "1")
     assert main(["list"]) == 4
     assert capsys.readouterr().err == "ERROR: pyimages cannot be used in a container · run it on the host\n"
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_a_reader_that_goes_is_no_error_of_ours(unbuffered: str) -> None:
+def test_closed_pipe_is_not_an_error(unbuffered: str) -> None:
     """As of ``pyimages --help | head -1``; the pipe is closed before anything is written, now or at the end."""
     environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
     read, write = os.pipe()

@@ -1,4 +1,4 @@
-"""``pyimages build``: the images of a run, without one."""
+"""``pyimages build``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Steps = Callable[..., list[Done]]
 BUILD, LIST = ["build", "3.12,3.14-slim"], ["list"]
 
 
-def test_build_says_what_was_built_and_what_was_there(pyimages: Steps) -> None:
+def test_build_reports_built_and_cached_images(pyimages: Steps) -> None:
     first, second = pyimages(BUILD, ["build", "3.14-slim,3.13"])
     assert (first.status, second.status) == (0, 0)
     assert [(row[0], row[2]) for row in first.rows] == [("3.12", "built"), ("3.14-slim", "built")]
@@ -27,7 +27,7 @@ def test_build_says_what_was_built_and_what_was_there(pyimages: Steps) -> None:
     assert first.out.splitlines()[0].split() == ["image", "python", "build", "time"]
 
 
-def test_build_takes_the_images_of_the_ini_file(pytester: pytest.Pytester, pyimages: Steps) -> None:
+def test_build_uses_the_images_of_the_ini_file(pytester: pytest.Pytester, pyimages: Steps) -> None:
     pytester.makeini("[pytest]\npy_images = 3.13\n")
     (done,) = pyimages(["build"])
     assert [row[0] for row in done.rows] == ["3.13"]
@@ -39,7 +39,7 @@ FAILING = """FakeEngine(installer=lambda spec, job: (
 
 
 @pytest.mark.parametrize(("spec", "status"), [("3.12,3.13", 1), ("3.12,3.13?", 0)])
-def test_build_is_honest_about_failures(pyimages: Steps, spec: str, status: int) -> None:
+def test_build_reports_failures(pyimages: Steps, spec: str, status: int) -> None:
     (done,) = pyimages(["build", spec], engine=FAILING)
     assert done.status == status
     assert [row[2] for row in done.rows] == ["built", "failed"]
@@ -48,7 +48,7 @@ def test_build_is_honest_about_failures(pyimages: Steps, spec: str, status: int)
     assert "no wheel for it" in done.err
 
 
-def test_what_pytest_gets_decides_here_as_well(pytester: pytest.Pytester, pyimages: Steps) -> None:
+def test_build_uses_pytest_arguments(pytester: pytest.Pytester, pyimages: Steps) -> None:
     """The very images of a run with the same arguments."""
     (pytester.path / "other.ini").write_text("[pytest]\npy_images_apt = git\n")
     run = "import subprocess, pytest; pytest.main(['--py-images=3.12', '-c', 'other.ini', '-q', '--co'])"
@@ -57,7 +57,7 @@ def test_what_pytest_gets_decides_here_as_well(pytester: pytest.Pytester, pyimag
     assert (plain.rows[0][2], same.rows[0][2]) == ("built", "cached")
 
 
-def test_a_plugin_of_the_host_has_its_say(
+def test_build_calls_hooks_of_host_plugins(
     pytester: pytest.Pytester, pyimages: Steps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_distribution(
@@ -74,7 +74,7 @@ def test_a_plugin_of_the_host_has_its_say(
     assert "current" in listed.out
 
 
-def test_a_typed_option_makes_a_second_image_beside_the_plain_one(pyimages: Steps) -> None:
+def test_option_with_a_plugin_gets_its_own_image(pyimages: Steps) -> None:
     """The plugin of the option is in it; neither takes the place of the other."""
     parallel, another = ["build", "3.12", "--", "-n", "2"], ["build", "3.12", "--", "--dist=load", "-n4"]
     done = pyimages(["build", "3.12"], parallel, ["build", "3.12"], another)

@@ -1,4 +1,4 @@
-"""``pyimages list`` and ``prune`` on an engine that keeps its images from one command to the next."""
+"""``pyimages list`` and ``prune`` on an engine that keeps its images between commands."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_project_without_images(pyimages: Steps) -> None:
     assert {done.status for done in (listed, everything, pruned, document)} == {0}
 
 
-def test_list_shows_what_is_there_and_what_would_be(pytester: pytest.Pytester, pyimages: Steps) -> None:
+def test_list_shows_images_and_current_plans(pytester: pytest.Pytester, pyimages: Steps) -> None:
     change = f"pathlib.Path('pyproject.toml').write_text({SHOP.replace('six', 'idna')!r})"
     first, _, _, changed, asked = (
         done
@@ -55,9 +55,7 @@ def test_list_shows_what_is_there_and_what_would_be(pytester: pytest.Pytester, p
     assert "3 images, 3.0 MB on disk in addition to the base images" in changed.out
 
 
-def test_the_image_of_a_typed_option_is_current_until_the_project_changes(
-    pytester: pytest.Pytester, pyimages: Steps
-) -> None:
+def test_image_of_an_option_is_current_until_the_project_changes(pytester: pytest.Pytester, pyimages: Steps) -> None:
     """A run without the option would not use it, but the next one with it: it is none to be pruned."""
     build = [[*BUILD, "--", *options] for options in ((), ("-n2", "--reruns=1"), ("-p", "xdist"))]
     change = f"pathlib.Path('pyproject.toml').write_text({SHOP.replace('six', 'idna')!r})"
@@ -74,7 +72,7 @@ def test_the_image_of_a_typed_option_is_current_until_the_project_changes(
     assert pruned.out.count("would remove") == 6
 
 
-def test_list_for_programs(pytester: pytest.Pytester, pyimages: Steps) -> None:
+def test_list_json(pytester: pytest.Pytester, pyimages: Steps) -> None:
     _, _, done = pyimages(["build", "3.12"], LONG_AGO.format(days=40), ["list", "--json"])
     document: dict[str, Any] = json.loads(done.out)
     assert document["engine"] == "fake://engine"
@@ -105,7 +103,7 @@ def test_list_for_programs(pytester: pytest.Pytester, pyimages: Steps) -> None:
     assert image["last_used"] < image["created"], "what this user's file says, not when it was made"
 
 
-def test_list_asks_nobody_but_the_engine(pytester: pytest.Pytester, pyimages: Steps) -> None:
+def test_list_contacts_only_the_engine(pytester: pytest.Pytester, pyimages: Steps) -> None:
     gone = "del engine_of().images_by_reference['python:3.12']; engine_of().calls.clear()"
     check = "print([call for call in engine_of().calls if call.startswith(('pull', 'create'))])"
     _, _, listed, calls = pyimages(["build", "3.12"], gone, LIST, check)
@@ -113,7 +111,7 @@ def test_list_asks_nobody_but_the_engine(pytester: pytest.Pytester, pyimages: St
     assert calls.out == "[]\n"
 
 
-def test_prune_removes_this_projects_images_and_no_others(pytester: pytest.Pytester, pyimages: Steps) -> None:
+def test_prune_removes_only_this_projects_images(pytester: pytest.Pytester, pyimages: Steps) -> None:
     elsewhere, other = new_folder(pytester, "other", "idna"), f"{pytester.path.name}-other"
     foreign = """
 from dataclasses import replace
@@ -162,7 +160,7 @@ def test_prune_by_age_size_and_state(pytester: pytest.Pytester, pyimages: Steps)
     assert left.rows[0][-1] == "current"
 
 
-def test_nothing_is_built_on_what_somebody_else_made_of_an_image(pyimages: Steps) -> None:
+def test_build_ignores_images_derived_by_others(pyimages: Steps) -> None:
     """It has inherited all the labels, and is newer."""
     derived = """
 from dataclasses import replace
@@ -185,7 +183,7 @@ engine.found.append(Leftover(kind="container", id="c", name="live", labels={}, i
 """
 
 
-def test_what_is_in_use_is_kept_and_said(pyimages: Steps) -> None:
+def test_prune_keeps_images_in_use(pyimages: Steps) -> None:
     *_, pruned, left = pyimages(BUILD, IN_USE, PRUNE, LIST)
     assert pruned.status == 0
     assert [(row[0], row[1]) for row in pruned.rows] == [("removed", "3.14-slim"), ("kept", "3.12")]
@@ -193,7 +191,7 @@ def test_what_is_in_use_is_kept_and_said(pyimages: Steps) -> None:
     assert [row[0] for row in left.rows] == ["3.12"]
 
 
-def test_what_another_project_uses_is_kept_and_said(pytester: pytest.Pytester, pyimages: Steps) -> None:
+def test_prune_keeps_images_of_other_projects(pytester: pytest.Pytester, pyimages: Steps) -> None:
     """Two folders that ask for the same share an image, whoever built it."""
     one, two = new_folder(pytester, "one"), new_folder(pytester, "two")
     steps = pyimages(one, ["build", "3.12"], two, ["build", "3.12"], LIST, PRUNE)
@@ -204,7 +202,7 @@ def test_what_another_project_uses_is_kept_and_said(pytester: pytest.Pytester, p
     assert pruned.rows[0][-1] == f"also used by {pytester.path}-one"
 
 
-def test_a_project_that_is_gone(pytester: pytest.Pytester, pyimages: Steps) -> None:
+def test_images_of_a_deleted_project(pytester: pytest.Pytester, pyimages: Steps) -> None:
     make = new_folder(pytester, "gone", "idna")
     remove = f"import shutil; os.chdir({str(pytester.path)!r}); shutil.rmtree('{pytester.path}-gone')"
     steps = pyimages(make, ["build", "3.12"], remove, ["list", "--all"], ["prune", "--all", "--stale"])
@@ -224,7 +222,7 @@ engine.found.append(Leftover(kind="volume", id="pytest-pyimages-cache", name="py
 """
 
 
-def test_leftovers_and_the_cache(pyimages: Steps) -> None:
+def test_prune_removes_leaks_and_the_cache(pyimages: Steps) -> None:
     _, _, dry, plain, cache, volumes = pyimages(
         *(["build", "3.12"], DEAD, ["prune", "-n", "--cache"], ["prune", "--older-than", "1d"]),
         *(["prune", "--older-than", "1d", "--cache"], "print(sorted(engine_of().volumes))"),
@@ -238,7 +236,7 @@ def test_leftovers_and_the_cache(pyimages: Steps) -> None:
     assert volumes.out == "[]\n"
 
 
-def test_a_run_counts_as_a_use(pytester: pytest.Pytester, pyimages: Steps) -> None:
+def test_run_updates_the_last_use(pytester: pytest.Pytester, pyimages: Steps) -> None:
     pytester.makepyfile("def test(): pass")
     run = "import pytest; assert pytest.main(['--py-images=3.12', '-q']) == 0"
     *_, before, _, after = pyimages(["build", "3.12"], LONG_AGO.format(days=40), LIST, run, LIST)
@@ -246,7 +244,7 @@ def test_a_run_counts_as_a_use(pytester: pytest.Pytester, pyimages: Steps) -> No
     assert after.rows[0][-2] == "just now"
 
 
-def test_a_new_image_takes_the_place_of_one_unused_for_a_month(pytester: pytest.Pytester, pyimages: Steps) -> None:
+def test_new_image_supersedes_one_unused_for_a_month(pytester: pytest.Pytester, pyimages: Steps) -> None:
     pytester.makepyfile("def test(): pass")
     change = f"pathlib.Path('pyproject.toml').write_text({SHOP.replace('six', 'idna')!r})"
     run = "import pytest; assert pytest.main(['--py-images=3.12,3.13']) == 0"
@@ -259,7 +257,7 @@ def test_a_new_image_takes_the_place_of_one_unused_for_a_month(pytester: pytest.
     assert sorted(states) == [("3.12", "current"), ("3.13", "current"), ("3.13", "requirements changed since")]
 
 
-def test_a_broken_project_is_said_and_the_others_are_listed(pytester: pytest.Pytester, pyimages: Steps) -> None:
+def test_broken_project_is_reported_and_others_listed(pytester: pytest.Pytester, pyimages: Steps) -> None:
     away = new_folder(pytester, "other")
     broken = f"pathlib.Path('{pytester.path}/pyproject.toml').write_text('[project')"
     *_, listed = pyimages(["build", "3.12"], away, broken, ["list", "--all"])

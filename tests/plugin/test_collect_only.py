@@ -1,4 +1,4 @@
-"""``--collect-only`` shows the tests of each image and runs none; what it prints can be pasted."""
+"""``--collect-only`` lists the tests of each image and runs none; the ids can be pasted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _suite(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(**{"tests/test_a": SUITE, "tests/test_b": "def test_b(): pass"})
 
 
-def test_a_row_tells_how_many(run_images: Run) -> None:
+def test_table_shows_collected_counts(run_images: Run) -> None:
     run = run_images("--collect-only", images=IMAGES)
     assert run.result.ret == 0
     rows = [line.split() for line in run.out.splitlines() if line.startswith((" image", " 3."))]
@@ -40,7 +40,7 @@ def test_a_row_tells_how_many(run_images: Run) -> None:
     assert "it ran" not in run.out
 
 
-def test_what_it_prints_can_be_pasted(run_images: Run) -> None:
+def test_collected_ids_can_be_pasted(run_images: Run) -> None:
     out = run_images("--co", "-q", images=IMAGES).out
     ids = [line for line in out.splitlines() if "::" in line]
     assert set(ids) == {
@@ -66,7 +66,7 @@ def test_counts_per_file(run_images: Run) -> None:
     ]
 
 
-def test_what_cannot_be_collected_is_an_error(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_collection_error_with_collect_only(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(test_it="import os\nassert '3.14' not in os.environ['FAKE_IMAGE']\ndef test_a(): pass")
     run = run_images("--collect-only", images=IMAGES)
     assert run.result.ret == 2

@@ -1,4 +1,4 @@
-"""``--cov`` over the matrix: what the images have measured becomes one report, with pytest-cov's own options."""
+"""``--cov`` over the matrix: one report of all images, with pytest-cov's own options."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_one_report_over_all_images(project: Path, run_images: Run) -> None:
     assert measured(project)["shop.py"] == [1, 4, 5, 6, 8, 9, 12]
 
 
-def test_what_differs_is_in_the_json_report(project: Path, run_images: Run) -> None:
+def test_coverage_differences_in_the_json_report(project: Path, run_images: Run) -> None:
     run = run_images("--cov=shop", images=f"{IMAGES},3.13")
     assert run.report["coverage"] == {
         "images": ["3.11", "3.12", "3.13"],
@@ -108,7 +108,7 @@ def test_what_differs_is_in_the_json_report(project: Path, run_images: Run) -> N
     jsonschema.validate(run.report, json.loads(schema), cls=jsonschema.Draft202012Validator)
 
 
-def test_images_that_agree_need_no_word(project: Path, run_images: Run) -> None:
+def test_no_note_if_images_cover_the_same(project: Path, run_images: Run) -> None:
     (project / "shop.py").write_text("def price():\n    return 1\n")
     run = run_images("--cov=shop", images=IMAGES)
     assert "100%" in run.out
@@ -159,7 +159,7 @@ def test_every_kind_of_report(project: Path, run_images: Run, kind: str, name: s
     assert "TOTAL" not in run.out
 
 
-def test_no_report_is_wanted(project: Path, run_images: Run) -> None:
+def test_empty_cov_report(project: Path, run_images: Run) -> None:
     run = run_images("--cov=shop", "--cov-report=", images=IMAGES)
     assert run.result.ret == 0
     assert "TOTAL" not in run.out
@@ -168,7 +168,7 @@ def test_no_report_is_wanted(project: Path, run_images: Run) -> None:
 
 @pytest.mark.parametrize("where", ["option", "configuration"])
 @pytest.mark.parametrize(("least", "status"), [(87, 0), (90, 1)])
-def test_the_matrix_is_judged_as_a_whole(project: Path, run_images: Run, where: str, least: int, status: int) -> None:
+def test_fail_under_applies_to_the_matrix(project: Path, run_images: Run, where: str, least: int, status: int) -> None:
     """Each image alone covers 62 or 75 percent: 87 is reached together only."""
     (project / ".coveragerc").write_text(f"[report]\nfail_under = {least}\n" if where == "configuration" else "")
     run = run_images("--cov=shop", *([f"--cov-fail-under={least}"] if where == "option" else []), images=IMAGES)
@@ -185,14 +185,14 @@ def test_precision_and_branches(project: Path, run_images: Run) -> None:
     run.result.stdout.fnmatch_lines(["Name*Branch BrPart*", "shop.py       8      1      2      0  90.00%"])
 
 
-def test_a_configuration_file_of_its_own(project: Path, run_images: Run) -> None:
+def test_separate_coverage_configuration(project: Path, run_images: Run) -> None:
     (project / "other.cfg").write_text("[run]\nomit = shop.py\n[report]\nexclude_also = assert\n")
     run = run_images("--cov=.", "--cov-config", "other.cfg", "--cov-report=term-missing", images=IMAGES)
     assert "test_shop.py       2      0   100%" in run.out
     assert "shop.py       8" not in run.out
 
 
-def test_former_data_are_kept_if_asked(project: Path, run_images: Run) -> None:
+def test_cov_append(project: Path, run_images: Run) -> None:
     (project / "test_never.py").write_text("import shop\n\ndef test_never():\n    assert shop.never()\n")
     run_images("--cov=shop", "test_never.py", images=IMAGES)
     assert measured(project)["shop.py"] == [1, 4, 12, 13]
@@ -203,7 +203,7 @@ def test_former_data_are_kept_if_asked(project: Path, run_images: Run) -> None:
     assert 13 not in measured(project)["shop.py"]
 
 
-def test_contexts_carry_the_image_if_asked(project: Path, run_images: Run) -> None:
+def test_context_with_image_names(project: Path, run_images: Run) -> None:
     run_images("--cov=shop", "--cov-context=test", images=IMAGES)
     assert contexts(project) == {"", "test_shop.py::test_price|run"}
     run_images("--cov=shop", "--cov-context=test", "--py-images-cov-context=image", images=IMAGES)
@@ -217,14 +217,14 @@ def test_contexts_carry_the_image_if_asked(project: Path, run_images: Run) -> No
     assert "   shop.py  6-8" in run.out
 
 
-def test_a_context_that_there_is_not(project: Path, run_images: Run) -> None:
+def test_invalid_cov_context(project: Path, run_images: Run) -> None:
     run = run_images("--cov=shop", "--py-images-cov-context=label", images=IMAGES)
     assert run.result.ret == 4
     origin = "--py-images-cov-context"
     assert message("host", "invalid-value", origin=origin, value="label", hint="choose image or none") in run.err
 
 
-def test_switched_off(project: Path, run_images: Run) -> None:
+def test_no_cov(project: Path, run_images: Run) -> None:
     for arguments in (["--cov=shop", "--no-cov"], ["--cov=shop", "--cov-reset"], ["--cov=shop", "--collect-only"]):
         run = run_images(*arguments, images=IMAGES)
         assert run.result.ret == 0
@@ -233,7 +233,7 @@ def test_switched_off(project: Path, run_images: Run) -> None:
         assert not (project / ".coverage").exists()
 
 
-def test_no_report_of_failures_if_so_asked(project: Path, run_images: Run) -> None:
+def test_no_cov_on_fail(project: Path, run_images: Run) -> None:
     (project / "test_shop.py").write_text(TESTS + "    assert shop.price() == 2\n")
     run = run_images("--cov=shop", images=IMAGES)
     assert "TOTAL" in run.out
@@ -246,7 +246,7 @@ def test_no_report_of_failures_if_so_asked(project: Path, run_images: Run) -> No
 
 
 @pytest.mark.parametrize(("options", "status"), [([], 0), (["--cov-fail-under=1"], 1)])
-def test_nothing_is_measured(project: Path, run_images: Run, options: list[str], status: int) -> None:
+def test_nothing_measured(project: Path, run_images: Run, options: list[str], status: int) -> None:
     """As a subset of the tests may; pytest-cov does not mind unless something is required."""
     (project / "test_other.py").write_text("def test_other(): pass\n")
     run = run_images("--cov=shop", "test_other.py", *options, images=IMAGES)
@@ -254,7 +254,7 @@ def test_nothing_is_measured(project: Path, run_images: Run, options: list[str],
     assert "WARNING: Failed to generate report: No data to report." in run.out
 
 
-def test_an_image_whose_data_are_missing_is_named(project: Path, run_images: Run) -> None:
+def test_image_without_data_is_named(project: Path, run_images: Run) -> None:
     run = run_images("--cov=shop", images="3.11,3.12,2.7?")
     assert run.result.ret == 0
     assert " coverage is without 2.7: it was not tested to its end" in run.out
@@ -262,7 +262,7 @@ def test_an_image_whose_data_are_missing_is_named(project: Path, run_images: Run
     assert run.report["coverage"]["images"] == ["3.11", "3.12"]
 
 
-def test_data_that_cannot_be_read_are_named_and_the_others_count(project: Path, run_images: Run) -> None:
+def test_unreadable_data_is_named_and_the_rest_reported(project: Path, run_images: Run) -> None:
     (project / "conftest.py").write_text(
         "import os, pytest\n"
         "@pytest.hookimpl(tryfirst=True)\n"
@@ -277,7 +277,7 @@ def test_data_that_cannot_be_read_are_named_and_the_others_count(project: Path, 
     assert run.report["coverage"]["images"] == ["3.12"]
 
 
-def test_data_that_do_not_go_together_are_named(project: Path, run_images: Run) -> None:
+def test_incompatible_data_is_named(project: Path, run_images: Run) -> None:
     """Coverage itself would warn, and report less."""
     (project / ".coveragerc").write_text("[run]\nplugins = branchy\n")
     (project / "branchy.py").write_text(
@@ -294,7 +294,7 @@ def test_data_that_do_not_go_together_are_named(project: Path, run_images: Run) 
     assert run.report["coverage"]["images"] == ["3.11"]
 
 
-def test_a_report_that_cannot_be_made_is_an_error(project: Path, run_images: Run) -> None:
+def test_failed_report_is_an_error(project: Path, run_images: Run) -> None:
     (project / ".coveragerc").write_text("[run]\nplugins = breaking\n")
     (project / "breaking.py").write_text(
         "import os, tempfile\n"
@@ -311,7 +311,7 @@ def test_a_report_that_cannot_be_made_is_an_error(project: Path, run_images: Run
     assert "OSError: no way to report" in run.out
 
 
-def test_an_image_that_stops_at_its_first_failure_counts_and_says_so(project: Path, run_images: Run) -> None:
+def test_stopped_image_counts_with_a_note(project: Path, run_images: Run) -> None:
     (project / "test_shop.py").write_text(
         TESTS + "    assert shop.price() == 2\n\ndef test_never():\n    assert shop.never()\n"
     )
@@ -320,7 +320,7 @@ def test_an_image_that_stops_at_its_first_failure_counts_and_says_so(project: Pa
     assert " coverage of 3.11 is of a suite that was stopped" in run.out
 
 
-def test_a_session_that_is_stopped_has_no_report(project: Path, run_images: Run) -> None:
+def test_stopped_session_has_no_report(project: Path, run_images: Run) -> None:
     """So it is in pytest-cov."""
     (project / "test_shop.py").write_text(TESTS.replace("in (1, 2)", "== 0"))
     run = run_images("--cov=shop", "-x", images=IMAGES)
@@ -328,7 +328,7 @@ def test_a_session_that_is_stopped_has_no_report(project: Path, run_images: Run)
     assert "TOTAL" not in run.out
 
 
-def test_what_a_worker_of_xdist_measured_that_died_is_said_to_lack(project: Path, run_images: Run) -> None:
+def test_data_of_a_crashed_xdist_worker_is_reported_missing(project: Path, run_images: Run) -> None:
     (project / "test_died.py").write_text("import os\n\n\ndef test_died():\n    os._exit(3)\n")
     run = run_images("--cov=shop", "-n2", images="3.12")
     assert run.result.ret == 1
@@ -349,7 +349,7 @@ def test_one_image(project: Path, run_images: Run) -> None:
     assert "covered only" not in run.out
 
 
-def test_the_place_of_a_report_is_the_users_choice_only(project: Path, run_images: Run, tmp_path: Path) -> None:
+def test_container_cannot_choose_report_paths(project: Path, run_images: Run, tmp_path: Path) -> None:
     outside = tmp_path / "coverage.xml"
     (project / ".coveragerc").write_text(f"[xml]\noutput = {outside}\n")
     run = run_images("--cov=shop", "--cov-report=xml", images=IMAGES)

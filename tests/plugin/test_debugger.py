@@ -1,4 +1,4 @@
-"""``breakpoint()`` in the suite of a single image: the debugger is on the terminal, and all else as ever."""
+"""``breakpoint()`` in the tests of a single image: the debugger uses the terminal."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def say(run: Watched, text: str, answer: str) -> None:
 
 
 @pytest.mark.parametrize("args", [(), ("-v",), ("-p", "no:capture")], ids=" ".join)
-def test_a_debugger_has_the_terminal(pytester: pytest.Pytester, watch: Watch, args: tuple[str, ...]) -> None:
+def test_debugger_uses_the_terminal(pytester: pytest.Pytester, watch: Watch, args: tuple[str, ...]) -> None:
     pytester.makepyfile(test_it=SUITE if "no:capture" not in args else SUITE.replace(", capfd", ", capfd=None"))
     run = watch("-k", "two or unit or before or after", *args, columns=100, lines=50)
     before = run.modes
@@ -107,7 +107,7 @@ def test_fixtures_and_parameters(pytester: pytest.Pytester, watch: Watch) -> Non
     assert re.search(r"=+ 1 failed, 2 passed, 3 deselected in ", run.text)
 
 
-def test_ctrl_c_and_ctrl_d_are_the_debuggers(pytester: pytest.Pytester, watch: Watch) -> None:
+def test_debugger_receives_ctrl_c_and_ctrl_d(pytester: pytest.Pytester, watch: Watch) -> None:
     pytester.makepyfile(test_it=SUITE)
     run = watch("-k", "two or after", lines=60)
     run.wait_for(PROMPT)
@@ -120,7 +120,7 @@ def test_ctrl_c_and_ctrl_d_are_the_debuggers(pytester: pytest.Pytester, watch: W
     assert re.search(r"=+ 1 failed, 1 passed, 4 deselected in ", run.text)
 
 
-def test_nothing_that_is_written_gets_lost(pytester: pytest.Pytester, watch: Watch) -> None:
+def test_output_around_the_debugger_is_complete(pytester: pytest.Pytester, watch: Watch) -> None:
     """Neither much of it nor the last of it."""
     pytester.makepyfile(test_it=SUITE + "\ndef written(): print(*range(30_000), sep='\\n')\n")
     run = watch("-k", "two")
@@ -137,7 +137,7 @@ def test_nothing_that_is_written_gets_lost(pytester: pytest.Pytester, watch: Wat
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_suite_that_ends_in_the_debugger(pytester: pytest.Pytester, watch: Watch, ending: str) -> None:
+def test_quit_in_the_debugger(pytester: pytest.Pytester, watch: Watch, ending: str) -> None:
     typed, status, told = ENDINGS[ending]
     pytester.makepyfile(test_it=SUITE)
     run = watch("-k", "before or two", columns=200)
@@ -151,7 +151,7 @@ def test_a_suite_that_ends_in_the_debugger(pytester: pytest.Pytester, watch: Wat
     assert "1 passed" in run.text
 
 
-def test_a_signal_from_elsewhere_gives_the_terminal_back(pytester: pytest.Pytester, watch: Watch) -> None:
+def test_signal_restores_the_terminal(pytester: pytest.Pytester, watch: Watch) -> None:
     pytester.makepyfile(test_it=SUITE)
     run = watch("-k", "two")
     before = run.modes
@@ -171,7 +171,7 @@ def test_forged():
 
 
 @pytest.mark.parametrize("on", [True, False])
-def test_a_container_cannot_take_a_terminal_that_was_not_offered(
+def test_container_cannot_take_an_unoffered_terminal(
     pytester: pytest.Pytester, run_images: Callable[..., ImagesRun], on: bool
 ) -> None:
     pytester.makepyfile(test_it=FORGED % on)
@@ -180,7 +180,7 @@ def test_a_container_cannot_take_a_terminal_that_was_not_offered(
     assert run.images["3.12"]["problem"].startswith("the worker sent a record of a debugger that it cannot have")
 
 
-def test_a_container_cannot_take_the_terminal_twice(pytester: pytest.Pytester, watch: Watch) -> None:
+def test_container_cannot_take_the_terminal_twice(pytester: pytest.Pytester, watch: Watch) -> None:
     pytester.makepyfile(
         test_it=FORGED % True + "    channel.send({'t': 'debugger', 'on': True})\n    channel.flush()\n"
     )
@@ -192,7 +192,7 @@ def test_a_container_cannot_take_the_terminal_twice(pytester: pytest.Pytester, w
 
 
 @pytest.mark.parametrize(("args", "images"), [((), "3.12,3.13"), (("-n2",), "3.12")], ids=["images", "-n"])
-def test_who_cannot_have_the_terminal(
+def test_debugger_is_refused_without_a_terminal(
     pytester: pytest.Pytester, watch: Watch, args: tuple[str, ...], images: str
 ) -> None:
     """Several images, and the processes of xdist."""

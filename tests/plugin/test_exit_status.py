@@ -1,4 +1,4 @@
-"""The exit status is that of the worst required image; what could not be tested is an error; nothing is hidden."""
+"""The exit status is that of the worst required image; an image that could not be tested is an error."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def make_suite(pytester: pytest.Pytester, fault: str) -> None:
         pytest.param("own status", 9, "* 3.13 *status 9*", id="own status"),
     ],
 )
-def test_the_worst_image_counts(
+def test_worst_required_image_decides(
     pytester: pytest.Pytester, run_images: Run, fault: str, status: int, shown: str
 ) -> None:
     """What went wrong on one image is shown and counts, the other image is tested to its end."""
@@ -70,7 +70,7 @@ def test_the_worst_image_counts(
     assert "Traceback" not in run.err
 
 
-def test_an_allowed_failure_changes_nothing_but_is_shown(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_allowed_failure_is_shown_and_not_counted(pytester: pytest.Pytester, run_images: Run) -> None:
     """Each image fails in a way of its own, none of which would be exit status 0."""
     faults = {
         "3.10": "failure",
@@ -105,7 +105,7 @@ def test_an_allowed_failure_changes_nothing_but_is_shown(pytester: pytest.Pytest
     assert "skipped" not in run.result.parseoutcomes()
 
 
-def test_an_allowed_failure_beside_a_real_one(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_allowed_failure_beside_a_required_one(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile("import os\ndef test_a(): assert os.environ['FAKE_IMAGE'] == 'python:3.12'")
     run = run_images(images="3.12,3.13,3.14?")
     assert run.result.ret == 1
@@ -116,7 +116,7 @@ def test_an_allowed_failure_beside_a_real_one(pytester: pytest.Pytester, run_ima
     }
 
 
-def test_an_allowed_failure_that_passes_is_shown(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_allowed_failure_that_passes_is_shown(pytester: pytest.Pytester, run_images: Run) -> None:
     """So that the ``?`` can be taken away; a test may fail on another image at the same time."""
     pytester.makepyfile("import os\ndef test_a(): assert os.environ['FAKE_IMAGE'] != 'python:3.13'")
     run = run_images(images="3.12,3.13?,3.14?")
@@ -141,7 +141,7 @@ MISSING = (
 )
 
 
-def test_images_that_cannot_be_had(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_missing_images_are_errors(pytester: pytest.Pytester, run_images: Run) -> None:
     """Unknown, refused by the registry: an error of that image, in the table and the summary; the others are tested."""
     pytester.makepyfile(test_it="def test_a(): pass")
     run = run_images("-rE", images="3.12,3.11,3.13", engine=MISSING)
@@ -157,9 +157,7 @@ def test_images_that_cannot_be_had(pytester: pytest.Pytester, run_images: Run) -
 
 
 @pytest.mark.parametrize(("images", "status"), [("3.12,3.13?", 0), ("3.13?", 0), ("3.13", 1)])
-def test_an_image_that_cannot_be_had_alone_or_allowed(
-    pytester: pytest.Pytester, run_images: Run, images: str, status: int
-) -> None:
+def test_single_or_allowed_missing_image(pytester: pytest.Pytester, run_images: Run, images: str, status: int) -> None:
     pytester.makepyfile("def test_a(): pass")
     run = run_images(images=images, engine=MISSING)
     assert run.result.ret == status
@@ -172,7 +170,7 @@ INSTALLER = """FakeEngine(installer=lambda spec, job: (
     if "3.13" in spec.image else installs(spec, job)))"""
 
 
-def test_install_that_fails(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_failed_install(pytester: pytest.Pytester, run_images: Run) -> None:
     """The image's error, with the last lines of the log; nothing is committed for it."""
     pytester.makepyfile("def test_a(): pass")
     run = run_images(images="3.12,3.13", engine=INSTALLER)
@@ -185,7 +183,7 @@ def test_install_that_fails(pytester: pytest.Pytester, run_images: Run) -> None:
     assert "Traceback" not in run.out + run.err
 
 
-def test_path_that_is_not_there(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_missing_path(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile("def test_a(): pass")
     run = run_images("no_such_file.py", images="3.12,3.13")
     assert run.result.ret == 4

@@ -1,4 +1,4 @@
-"""What other plugins of the host are told, and when."""
+"""The hooks that other plugins of the host implement."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def pytest_pyimages_image_ready(image, built):
 
 
 @pytest.mark.parametrize("where", ["-p", "-p joined", "PYTEST_PLUGINS", "PYTEST_ADDOPTS", "addopts"])
-def test_a_module_of_the_project_with_hooks_is_the_hosts(
+def test_project_module_with_hooks_is_loaded_on_the_host(
     pytester: pytest.Pytester, run_images: Run, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     pytester.makepyfile(image_hooks=LOCAL, test_it="def test_a(): pass")
@@ -70,9 +70,7 @@ def test_a_module_of_the_project_with_hooks_is_the_hosts(
     assert {"ready 3.12", "ready 3.14-slim"} <= set(run.out.splitlines())
 
 
-def test_the_example_of_the_documentation(
-    pytester: pytest.Pytester, run_images: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_documentation_example(pytester: pytest.Pytester, run_images: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
     example = text.partition("```python\n")[2].partition("```")[0]
     specs = [name for name in vars(hookspecs) if name.startswith("pytest_pyimages_")]

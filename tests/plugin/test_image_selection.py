@@ -1,4 +1,4 @@
-"""A node id or an expression that names an image selects that image, and no other is started."""
+"""Node ids and expressions that name an image select it; other images are not started."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_ids_of_several_images(run_images: Run) -> None:
     assert run_on(run) == {"3.12": {"test_py", "test_two[1]"}, "python:3.13": {"test_two[2]"}}
 
 
-def test_an_id_of_one_image_beside_one_of_all(run_images: Run) -> None:
+def test_id_of_one_image_beside_id_of_all(run_images: Run) -> None:
     run = run_images("test_hello.py::test_py[3.12]", "test_hello.py::test_two[1]", images=IMAGES)
     assert run.result.ret == 0
     own = {"test_two[1]"}
@@ -96,13 +96,13 @@ def test_expressions_and_deselected_ids(run_images: Run, args: list[str], expect
         pytest.param(["-k", "3.12 and no_such"], 5, "*nothing collected*", id="-k selects no test"),
     ],
 )
-def test_what_selects_nothing_is_an_error(run_images: Run, args: list[str], status: int, said: str) -> None:
+def test_selecting_nothing_is_an_error(run_images: Run, args: list[str], status: int, said: str) -> None:
     run = run_images(*args, images="3.12,3.13")
     assert run.result.ret == status
     run.result.stdout.fnmatch_lines([said])
 
 
-def test_an_expression_that_is_true_for_no_image(run_images: Run) -> None:
+def test_expression_without_matching_image(run_images: Run) -> None:
     run = run_images("-k", "3.12 and 3.13", images="3.12,3.13")
     assert run.result.ret == 4
     run.result.stderr.fnmatch_lines(["ERROR: --py-images: the node ids or -k select none of the images 3.12, 3.13 · *"])

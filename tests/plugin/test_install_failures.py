@@ -1,4 +1,4 @@
-"""A failed installation is explained in one line, wherever pytest shows only lines."""
+"""A failed installation is explained in one line, also where pytest prints only lines."""
 
 from __future__ import annotations
 

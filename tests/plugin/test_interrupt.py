@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM at any time: the exit status that they have, what came so far, and nothing left in the engine."""
+"""Ctrl-C and SIGTERM at any time: exit status, results so far, and nothing leaked."""
 
 from __future__ import annotations
 

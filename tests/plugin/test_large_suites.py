@@ -1,4 +1,4 @@
-"""What is kept of each test until the end: little, since 20,000 tests on six images are 360,000 phases."""
+"""Memory per test stays small: 20,000 tests on six images are 360,000 phases."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def witnessed(
     return run
 
 
-def test_junit_keeps_no_test_that_has_ended(
+def test_junit_frees_finished_tests(
     pytester: pytest.Pytester, witnessed: Callable[..., tuple[str, dict[str, int]]]
 ) -> None:
     _, kept = witnessed("--junitxml=junit.xml")
@@ -66,14 +66,14 @@ def test_junit_keeps_no_test_that_has_ended(
     assert [suite.get("failures") for suite in suites] == ["1", "1"]
 
 
-def test_slow_phases_are_shown_and_the_others_not_kept(witnessed: Callable[..., tuple[str, dict[str, int]]]) -> None:
+def test_only_slow_phases_are_kept(witnessed: Callable[..., tuple[str, dict[str, int]]]) -> None:
     out, kept = witnessed("--durations=3", "--durations-min=0.9")
     assert len(re.findall(r"^1\.\d+s setup    test_it\.py::test_slow\[3\.1[23]\]$", out, re.MULTILINE)) == 2
     assert "(1 durations < 0.9s hidden" in out
     assert kept[""] < 10
 
 
-def test_all_durations_are_shown_if_asked_for(witnessed: Callable[..., tuple[str, dict[str, int]]]) -> None:
+def test_durations_zero_shows_all(witnessed: Callable[..., tuple[str, dict[str, int]]]) -> None:
     out, kept = witnessed("--durations=0", "-vv")
     shown = r"^\d+\.\d\ds (setup|call|teardown) +test_it\.py::test_many\[\d+\]\[3\.1[23]\]$"
     assert len(re.findall(shown, out, re.MULTILINE)) == 180

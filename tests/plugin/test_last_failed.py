@@ -1,4 +1,4 @@
-"""``--lf``, ``--ff``, ``--nf`` and ``--sw`` are of each image: what failed on one alone runs again there alone."""
+"""``--lf``, ``--ff``, ``--nf`` and ``--sw`` work per image."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def plain(pytester: pytest.Pytester, *args: str) -> str:
 
 
 @pytest.mark.parametrize("option", ["--lf", "--last-failed"])
-def test_what_failed_on_one_image_runs_there_alone(pytester: pytest.Pytester, run_images: Run, option: str) -> None:
+def test_last_failed_runs_on_the_failing_image_only(pytester: pytest.Pytester, run_images: Run, option: str) -> None:
     assert run_images(images=IMAGES).result.ret == 1
     assert remembered(pytester) == {"3.12": {}, "3.14-slim": {"test_it.py::test_new": True}}
     run = run_images(option, images=IMAGES)
@@ -66,7 +66,7 @@ def test_what_failed_on_one_image_runs_there_alone(pytester: pytest.Pytester, ru
     run.result.stdout.fnmatch_lines(["py-images: 3.14-slim (3.12: nothing failed) · *"])
 
 
-def test_what_was_mended_is_forgotten(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_fixed_tests_leave_the_cache(pytester: pytest.Pytester, run_images: Run) -> None:
     """Then nothing is known to fail, and all images run all of their tests, as in pytest."""
     run_images(images=IMAGES)
     pytester.makepyfile(test_it=SUITE.replace("3.14", "mended"))
@@ -76,32 +76,32 @@ def test_what_was_mended_is_forgotten(pytester: pytest.Pytester, run_images: Run
     assert (run.result.ret, run.result.parseoutcomes()) == (0, {"passed": 8})
 
 
-def test_what_is_not_run_stays_remembered(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_tests_not_run_keep_their_state(pytester: pytest.Pytester, run_images: Run) -> None:
     run_images(images=IMAGES)
     run_images("-k", "two", images=IMAGES)
     assert remembered(pytester) == {"3.12": {}, "3.14-slim": {"test_it.py::test_new": True}}
 
 
-def test_no_memory_and_none_wanted(run_images: Run) -> None:
+def test_last_failed_no_failures_none(run_images: Run) -> None:
     run = run_images("--lf", "--lfnf=none", images=IMAGES)
     assert run.result.ret == 5
     assert not any(call.startswith("create") for call in run.calls)
     run.result.stdout.fnmatch_lines(["*nothing to run again: no image has recorded failures*"])
 
 
-def test_an_image_that_never_ran_runs_all(run_images: Run) -> None:
+def test_new_image_runs_all_tests(run_images: Run) -> None:
     run_images(images="3.14-slim")
     assert ran(run_images("--lf", images=IMAGES))["3.12"] == ["test_first", "test_new", "test_two[1]", "test_two[2]"]
 
 
-def test_an_image_that_could_not_be_tested_is_not_taken_for_good(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_untested_image_is_not_taken_as_passed(pytester: pytest.Pytester, run_images: Run) -> None:
     run = run_images(images="3.14-slim,python:3.99")
     assert run.result.ret == 1
     assert remembered(pytester) == {"3.14-slim": {"test_it.py::test_new": True}}
     assert set(run_images("--lf", images="3.14-slim,python:3.99").images) == {"3.14-slim", "python:3.99"}
 
 
-def test_failures_elsewhere_than_what_is_asked_for(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_failures_outside_the_selection(pytester: pytest.Pytester, run_images: Run) -> None:
     """All of the given paths run, as in pytest, when nothing below them is known to fail."""
     pytester.makepyfile(test_other="def test_other(): pass")
     run_images(images=IMAGES)
@@ -112,7 +112,7 @@ def test_failures_elsewhere_than_what_is_asked_for(pytester: pytest.Pytester, ru
     assert ran(run_images("--lf", "test_it.py", images=IMAGES)) == {"3.14-slim": ["test_new"]}
 
 
-def test_what_crashed_or_was_stopped_is_remembered_by_its_reports(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_crashed_run_saves_reported_failures(pytester: pytest.Pytester, run_images: Run) -> None:
     crash = "os.abort() if '3.14' in os.environ['FAKE_IMAGE'] else None"
     pytester.makepyfile(test_it=SUITE.replace('assert "3.14" not in os.environ["FAKE_IMAGE"]', crash))
     run_images(images=IMAGES)
@@ -122,7 +122,7 @@ def test_what_crashed_or_was_stopped_is_remembered_by_its_reports(pytester: pyte
     assert remembered(pytester) == {"3.12": {}, "3.14-slim": {"test_it.py::test_new": True}}
 
 
-def test_a_file_that_cannot_be_collected(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_file_with_collection_error_runs_again(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(test_it="import os\nif '3.14' in os.environ['FAKE_IMAGE']: boom\ndef test_a(): pass")
     run_images(images=IMAGES)
     assert remembered(pytester) == {"3.12": {}, "3.14-slim": {"test_it.py": True}}
@@ -156,7 +156,7 @@ def test_new_first(pytester: pytest.Pytester, run_images: Run) -> None:
 NAMES = ("test_first", "test_new", "test_two[1]", "test_two[2]")
 
 
-def test_stepwise_goes_on_from_each_images_own_failure(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_stepwise_continues_per_image(pytester: pytest.Pytester, run_images: Run) -> None:
     run = run_images("--sw", images=IMAGES)
     assert run.result.ret == 2
     assert ran(run) == {"3.12": [*NAMES], "3.14-slim": [*NAMES]}
@@ -169,7 +169,7 @@ def test_stepwise_goes_on_from_each_images_own_failure(pytester: pytest.Pytester
     assert ran(run_images("--sw-reset", images=IMAGES))["3.14-slim"] == [*NAMES]
 
 
-def test_the_memory_can_be_cleared(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_cache_clear(pytester: pytest.Pytester, run_images: Run) -> None:
     run_images(images=IMAGES)
     run = run_images("--lf", "--cache-clear", "-k", "two", images=IMAGES)
     assert (run.result.ret, run.result.parseoutcomes()) == (0, {"passed": 4, "deselected": 4})
@@ -177,7 +177,7 @@ def test_the_memory_can_be_cleared(pytester: pytest.Pytester, run_images: Run) -
 
 
 @pytest.mark.parametrize("way", ["ini", "option"])
-def test_the_cache_is_where_pytest_has_it(pytester: pytest.Pytester, run_images: Run, way: str) -> None:
+def test_cache_dir(pytester: pytest.Pytester, run_images: Run, way: str) -> None:
     if way == "ini":
         pytester.makeini("[pytest]\ncache_dir = kept/here\n")
     args = () if way == "ini" else ("-o", "cache_dir=kept/here")
@@ -187,7 +187,7 @@ def test_the_cache_is_where_pytest_has_it(pytester: pytest.Pytester, run_images:
     assert not (pytester.path / ".pytest_cache").exists()
 
 
-def test_without_pytests_cache_nothing_is_kept(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_without_cacheprovider(pytester: pytest.Pytester, run_images: Run) -> None:
     assert run_images("-p", "no:cacheprovider", images=IMAGES).result.ret == 1
     assert not (pytester.path / ".pytest_cache").exists()
     run = run_images("-p", "no:cacheprovider", "--lf", images=IMAGES)
@@ -195,7 +195,7 @@ def test_without_pytests_cache_nothing_is_kept(pytester: pytest.Pytester, run_im
     assert "--lf" in run.out
 
 
-def test_runs_with_and_without_images_do_not_see_each_others_memory(
+def test_runs_without_images_have_their_own_cache(
     pytester: pytest.Pytester, run_images: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_IMAGE", "none")
@@ -214,7 +214,7 @@ HOST_ONLY = '\ndef test_host(): assert os.environ["FAKE_IMAGE"] != "none"\n'
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", '{"3.14-slim": 1}', '{"3.14-slim": {"a": {}}}', "null"])
-def test_a_broken_memory_is_none(pytester: pytest.Pytester, run_images: Run, text: str) -> None:
+def test_broken_cache_is_ignored(pytester: pytest.Pytester, run_images: Run, text: str) -> None:
     folder = pytester.mkdir(".pytest_cache") / "v/pyimages"
     folder.mkdir(parents=True)
     for name in ("lastfailed", "nodeids", "stepwise"):

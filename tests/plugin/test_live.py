@@ -1,4 +1,4 @@
-"""What a person sees on a terminal while images are tested, and that nothing of it is left at the end."""
+"""Live lines on a terminal while images are tested; none of them is left at the end."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def without_times(text: str) -> str:
     return re.sub(r"\d+\.\d+s", "_s", re.sub(r"=+ (.*) in [\d.]+s =+", r"= \1 =", text))
 
 
-def test_a_row_tells_that_others_run_first(pytester: pytest.Pytester, watch: Watch) -> None:
+def test_live_line_of_a_waiting_image(pytester: pytest.Pytester, watch: Watch) -> None:
     pytester.makepyfile("import time\ndef test_a(): time.sleep(1)")
     run = watch("-n1", images="3.12,3.13", engine="FakeEngine()")
     run.wait_for(r"^ 3.1[23]  starting · waiting for a free slot  \d+s$")
@@ -76,7 +76,7 @@ def test_a_row_tells_that_others_run_first(pytester: pytest.Pytester, watch: Wat
 
 
 @pytest.mark.parametrize("columns", [100, 60, 40])
-def test_lines_move_and_are_gone_at_the_end(pytester: pytest.Pytester, watch: Watch, columns: int) -> None:
+def test_live_lines_disappear_at_the_end(pytester: pytest.Pytester, watch: Watch, columns: int) -> None:
     pytester.makepyfile(test_it=SUITE)
     run = watch(images="3.12,3.13,3.14-slim", columns=columns)
     assert run.end() == 1
@@ -95,7 +95,7 @@ def test_lines_move_and_are_gone_at_the_end(pytester: pytest.Pytester, watch: Wa
 
 
 @pytest.mark.parametrize("args", [(), ("-v",), ("--tb=short", "-rA")], ids=" ".join)
-def test_the_text_is_that_of_a_terminal_without_moving_lines(
+def test_text_equals_that_of_a_plain_terminal(
     pytester: pytest.Pytester, watch: Watch, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...]
 ) -> None:
     pytester.makepyfile(test_it=SUITE)
@@ -109,7 +109,7 @@ def test_the_text_is_that_of_a_terminal_without_moving_lines(
     assert without_times(moving.text) == without_times(re.sub(stages, "", plain.text))
 
 
-def test_a_row_tells_how_far_the_stage_has_come(pytester: pytest.Pytester, watch: Watch) -> None:
+def test_live_line_shows_progress(pytester: pytest.Pytester, watch: Watch) -> None:
     pytester.makepyfile("def test_a(): pass")
     run = watch(images="3.12,3.13,3.14", engine=TELLING)
     run.wait_for(r"^ 3.12  pulling · [1-4]0.0/160.0 MB  \ds$")
@@ -119,7 +119,7 @@ def test_a_row_tells_how_far_the_stage_has_come(pytester: pytest.Pytester, watch
     assert not re.search("pulling|installing|numpy", run.text)
 
 
-def test_plain_lines_tell_each_stage_once(pytester: pytest.Pytester, run_images: Callable[..., ImagesRun]) -> None:
+def test_plain_lines_show_each_stage_once(pytester: pytest.Pytester, run_images: Callable[..., ImagesRun]) -> None:
     pytester.makepyfile("def test_a(): pass")
     run = run_images(images="3.12,3.13", engine=TELLING)
     for label in ("3.12", "3.13"):
@@ -139,7 +139,7 @@ def test_plain_lines_tell_each_stage_once(pytester: pytest.Pytester, run_images:
         pytest.param(("--color=yes",), {"TERM": "dumb"}, id="colours alone"),
     ],
 )
-def test_where_nothing_moves(
+def test_no_live_lines(
     pytester: pytest.Pytester,
     watch: Watch,
     monkeypatch: pytest.MonkeyPatch,
@@ -169,7 +169,7 @@ def test_where_nothing_moves(
         pytest.param((), {"FORCE_COLOR": "1"}, True, id="FORCE_COLOR"),
     ],
 )
-def test_colours_are_pytests(
+def test_colors_follow_pytest(
     pytester: pytest.Pytester,
     watch: Watch,
     monkeypatch: pytest.MonkeyPatch,
@@ -186,7 +186,7 @@ def test_colours_are_pytests(
     assert bool(COLOURS.search(run.output.decode())) is coloured
 
 
-def test_plain_lines_where_there_is_no_terminal(
+def test_plain_lines_without_a_terminal(
     pytester: pytest.Pytester, run_images: Callable[..., ImagesRun], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TERM", "xterm")
@@ -210,7 +210,7 @@ def test_ctrl_c_leaves_a_clean_terminal(pytester: pytest.Pytester, watch: Watch)
     assert re.search(r"^test_it\.py [.^C]+$", run.text, re.MULTILINE)
 
 
-def test_what_a_suite_prints_live_stays_whole(pytester: pytest.Pytester, watch: Watch) -> None:
+def test_live_output_stays_intact(pytester: pytest.Pytester, watch: Watch) -> None:
     """-s, lines and parts of lines, with a window that becomes smaller meanwhile."""
     pytester.makepyfile("""
         import sys, time
@@ -232,7 +232,7 @@ def test_what_a_suite_prints_live_stays_whole(pytester: pytest.Pytester, watch: 
     assert not re.search(r"━|/1 ", run.text)
 
 
-def test_an_image_that_fails_meanwhile_spoils_no_line(pytester: pytest.Pytester, watch: Watch) -> None:
+def test_failing_image_keeps_lines_intact(pytester: pytest.Pytester, watch: Watch) -> None:
     """On a terminal pytest would write "collecting" over the dots."""
     pytester.makepyfile(test_it=SUITE)
     engine = """type("Slow", (FakeEngine,), {"pull": lambda self, reference: (
@@ -268,7 +268,7 @@ def install_on_host(name: str, source: str) -> None:
     make_distribution(Path(host), f"pytest-{name}", f"{name}_plugin", source)
 
 
-def test_what_other_plugins_print_stays_whole(pytester: pytest.Pytester, watch: Watch) -> None:
+def test_output_of_other_plugins_stays_intact(pytester: pytest.Pytester, watch: Watch) -> None:
     pytester.makepyfile(test_it=SUITE)
     install_on_host("prints", PRINTS)
     run = watch(images="3.13")
@@ -280,7 +280,7 @@ def test_what_other_plugins_print_stays_whole(pytester: pytest.Pytester, watch: 
     assert "━" not in run.text
 
 
-def test_a_plugin_that_draws_has_the_terminal_for_itself(pytester: pytest.Pytester, watch: Watch) -> None:
+def test_drawing_plugin_disables_live_lines(pytester: pytest.Pytester, watch: Watch) -> None:
     pytester.makepyfile(test_it=SUITE)
     install_on_host("draws", DRAWS)
     run = watch(images="3.13")
@@ -290,7 +290,7 @@ def test_a_plugin_that_draws_has_the_terminal_for_itself(pytester: pytest.Pytest
     assert not MOVES.search(after.replace("\x1b[8A\x1b[8B", ""))
 
 
-def test_a_low_terminal_keeps_room_for_the_text(pytester: pytest.Pytester, watch: Watch) -> None:
+def test_small_terminal_keeps_room_for_text(pytester: pytest.Pytester, watch: Watch) -> None:
     pytester.makepyfile(test_it=SUITE)
     run = watch(images="3.10..3.15", lines=7)
     run.wait_for(r"^ … 3 more: ")

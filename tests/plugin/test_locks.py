@@ -1,4 +1,4 @@
-"""A lock file reaches the install step, and what became of it the person who asked."""
+"""Lock files reach the install step, and dropped pins are reported."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run(pytester: pytest.Pytester, run_images: Run) -> Run:
     return run
 
 
-def test_its_versions_reach_the_install_step(pytester: pytest.Pytester, run: Run) -> None:
+def test_locked_versions_reach_the_install_step(pytester: pytest.Pytester, run: Run) -> None:
     done = run(answer={"lock": "held"}, images="3.12,3.14")
     assert done.result.ret == 0
     done.result.stdout.fnmatch_lines(["installs: -r requirements.txt, versions of uv.lock"])
@@ -58,13 +58,13 @@ def test_its_versions_reach_the_install_step(pytester: pytest.Pytester, run: Run
         ("unmet idna==3.4", "3.15: uv.lock does not work here (idna 3.4); versions were chosen without it"),
     ],
 )
-def test_where_it_does_not_work_is_said(run: Run, fate: str, note: str) -> None:
+def test_conflicting_pins_are_reported(run: Run, fate: str, note: str) -> None:
     done = run(answer={"lock": fate}, images="3.15")
     assert done.result.ret == 0
     done.result.stdout.fnmatch_lines([f"*note: {note}"])
 
 
-def test_it_is_said_again_when_the_image_is_cached(pytester: pytest.Pytester, run: Run) -> None:
+def test_conflicting_pins_are_reported_for_cached_images(pytester: pytest.Pytester, run: Run) -> None:
     twice = pytester.path / "twice.py"
     twice.write_text("import sys, pytest\nsys.exit(pytest.main(sys.argv[1:]) or pytest.main(sys.argv[1:]))\n")
     done = run("--py-images=3.12", answer={"lock": "excluded"}, command=(sys.executable, str(twice)))
@@ -73,7 +73,7 @@ def test_it_is_said_again_when_the_image_is_cached(pytester: pytest.Pytester, ru
     assert done.out.count("3.12: uv.lock is not for Python 3.") == 2
 
 
-def test_a_required_lock_that_is_not_for_an_image_is_its_error(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_required_lock_file_not_for_an_image(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makeini("[pytest]\npy_images_versions = locked\n")
     (pytester.path / "uv.lock").write_text(LOCK)
     pytester.makefile(".txt", requirements="pytest\nidna\n")
@@ -83,7 +83,7 @@ def test_a_required_lock_that_is_not_for_an_image_is_its_error(pytester: pytest.
     done.result.stdout.fnmatch_lines([f"*3.12: {message('images', 'locked', file='uv.lock')}*"])
 
 
-def test_a_lock_of_the_future_is_noted(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_unknown_lock_file_version_is_noted(pytester: pytest.Pytester, run_images: Run) -> None:
     (pytester.path / "uv.lock").write_text("version = 9\n")
     pytester.makepyfile("def test(): pass")
     done = run_images()
@@ -91,7 +91,7 @@ def test_a_lock_of_the_future_is_noted(pytester: pytest.Pytester, run_images: Ru
     done.result.stdout.fnmatch_lines(["*note: uv.lock: format version 9 is not known; versions are chosen without it"])
 
 
-def test_a_broken_lock_is_a_usage_error(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_broken_lock_file_is_a_usage_error(pytester: pytest.Pytester, run_images: Run) -> None:
     (pytester.path / "uv.lock").write_text("<<<<<<< HEAD\n")
     pytester.makepyfile("def test(): pass")
     done = run_images()

@@ -1,4 +1,4 @@
-"""``pyimages merge``: what several sessions say together is what one would have said."""
+"""``pyimages merge``: several sessions report what one session would have reported."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def without_times(report: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("number", [2, 3])
-def test_shards_are_together_what_a_run_of_all_is(run_images: Run, number: int) -> None:
+def test_merged_shards_equal_one_run(run_images: Run, number: int) -> None:
     names = [f"{index}" for index in range(1, number + 1)]
     for name in names:
         job(run_images, name, f"--py-images-shard={name}/{number}")
@@ -85,7 +85,7 @@ def test_shards_are_together_what_a_run_of_all_is(run_images: Run, number: int) 
     jsonschema.validate(json.loads(Path("1.json").read_text()), schema, cls=jsonschema.Draft202012Validator)
 
 
-def test_it_is_shown_as_a_run_shows_it(run_images: Run) -> None:
+def test_merge_prints_the_summary_of_a_run(run_images: Run) -> None:
     for index in (1, 2):
         job(run_images, f"{index}", f"--py-images-shard={index}/2", "--tb=no")
     run = run_images("--tb=no", images=IMAGES)
@@ -107,7 +107,7 @@ def test_it_is_shown_as_a_run_shows_it(run_images: Run) -> None:
     )
 
 
-def test_images_of_different_jobs(run_images: Run) -> None:
+def test_merge_images_of_different_jobs(run_images: Run) -> None:
     job(run_images, "old", "-k", "four or last", images="3.12")
     job(run_images, "new", "-k", "four or last", images="3.14-slim")
     result, report = merge("old.json", "new.json")
@@ -117,7 +117,7 @@ def test_images_of_different_jobs(run_images: Run) -> None:
 
 
 @pytest.mark.parametrize("mark", ["", "?"])
-def test_a_shard_that_is_missing_is_an_error(run_images: Run, mark: str) -> None:
+def test_missing_shard_is_an_error(run_images: Run, mark: str) -> None:
     """Also of an image that is allowed to fail: it is not that image which failed."""
     for index in (1, 3):
         job(run_images, f"{index}", f"--py-images-shard={index}/3", "-k", "four or last", images=f"3.12{mark}")
@@ -133,7 +133,7 @@ def test_a_shard_that_is_missing_is_an_error(run_images: Run, mark: str) -> None
     )
 
 
-def test_shards_by_different_records_are_an_error(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_shards_with_different_durations_are_an_error(pytester: pytest.Pytester, run_images: Run) -> None:
     """As where one machine has got the cache of an earlier run, and the other has not."""
     options = ("-k", "four or last")
     job(run_images, "1", "--py-images-shard=1/2", *options, images="3.12")
@@ -151,7 +151,7 @@ def test_shards_by_different_records_are_an_error(pytester: pytest.Pytester, run
         assert result.ret == 1
 
 
-def test_durations_are_kept_for_the_next_shards(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_merge_keeps_durations(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makeini("[pytest]\ncache_dir = .kept")
     for index in (1, 2):
         job(run_images, f"{index}", f"--py-images-shard={index}/2")
@@ -162,7 +162,7 @@ def test_durations_are_kept_for_the_next_shards(pytester: pytest.Pytester, run_i
     assert set(json.loads(path.read_text())) == {test["nodeid"] for test in report["tests"]}
 
 
-def test_github_is_told(run_images: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_github_output(run_images: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job(run_images, "one", images="3.14-slim")
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
@@ -174,7 +174,7 @@ def test_github_is_told(run_images: Run, tmp_path: Path, monkeypatch: pytest.Mon
     assert "3.14-slim" in (tmp_path / "summary.md").read_text()
 
 
-def test_every_form_of_file(run_images: Run) -> None:
+def test_all_report_formats(run_images: Run) -> None:
     job(run_images, "one", images="3.12")
     assert merge("one.json", "-o", "site/all.html", "-o", "all.md")[0].ret == 1
     assert "<!doctype html>" in Path("site/all.html").read_text().lower()
@@ -206,7 +206,7 @@ def test_wrong_usage(args: list[str], told: str) -> None:
     assert len(result.stderr.lines) == 1
 
 
-def test_a_file_that_cannot_be_written(run_images: Run) -> None:
+def test_unwritable_file(run_images: Run) -> None:
     job(run_images, "one", "-k", "last", images="3.12")
     Path("file").touch()
     result = run_command(PYIMAGES, "merge", "one.json", "-o", "file/all.json")

@@ -1,4 +1,4 @@
-"""A suite that cannot be collected for want of a module: the error names it, and the setting to add it with."""
+"""A missing module is named in the error, with the setting that adds it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _a_group_of_requirements(pytester: pytest.Pytester) -> None:
     (pytester.path / "pyproject.toml").write_text(PYPROJECT)
 
 
-def test_in_a_test_module(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_missing_module_in_a_test_module(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(
         test_one="import no_such_thing\ndef test(): pass",
         test_two="import attr_no_such.part as part\ndef test(): pass",
@@ -45,7 +45,7 @@ def test_in_a_test_module(pytester: pytest.Pytester, run_images: Run) -> None:
     assert {image["problem"] for image in run.images.values()} == {""}
 
 
-def test_although_collection_goes_on(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_missing_module_with_continue_on_collection_errors(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(test_one="import no_such_thing", test_two="def test(): pass")
     run = run_images("--continue-on-collection-errors")
     assert run.result.ret == pytest.ExitCode.TESTS_FAILED
@@ -53,7 +53,7 @@ def test_although_collection_goes_on(pytester: pytest.Pytester, run_images: Run)
     run.result.stdout.fnmatch_lines([f' 3.12  no module named "no_such_thing" · add it in {PLACE}: *'])
 
 
-def test_in_a_conftest(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_missing_module_in_a_conftest(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makeconftest("import no_such_thing")
     pytester.makepyfile("def test(): pass")
     plain = pytester.runpytest_subprocess("-p", "no:pyimages", "-p", "no:cacheprovider")
@@ -70,7 +70,7 @@ def test_in_a_conftest(pytester: pytest.Pytester, run_images: Run) -> None:
     assert run.images["3.12"]["problem"].endswith('py_images_install = ["--group test", "no-such-thing"]')
 
 
-def test_in_a_plugin_that_the_suite_names(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_missing_module_in_a_plugin(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makeconftest("pytest_plugins = ['pytest_no_such_plugin']")
     pytester.makepyfile("def test(): pass")
     run = run_images()
@@ -80,7 +80,7 @@ def test_in_a_plugin_that_the_suite_names(pytester: pytest.Pytester, run_images:
     )
 
 
-def test_of_the_project_itself(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_missing_module_of_the_project(pytester: pytest.Pytester, run_images: Run) -> None:
     (pytester.path / "src" / "shop").mkdir(parents=True)
     (pytester.path / "src" / "shop" / "__init__.py").write_text("")
     pytester.makepyfile("import shop\ndef test(): pass")
@@ -91,7 +91,7 @@ def test_of_the_project_itself(pytester: pytest.Pytester, run_images: Run) -> No
     assert run_images().result.ret == 0
 
 
-def test_what_only_one_image_misses(pytester: pytest.Pytester, run_images: Run, tmp_path: Path) -> None:
+def test_missing_module_on_one_image(pytester: pytest.Pytester, run_images: Run, tmp_path: Path) -> None:
     pytester.makepyfile(
         "import os\nif os.environ['FAKE_IMAGE'] == 'python:3.14': import distutils_no_such\ndef test(): pass"
     )
@@ -101,7 +101,7 @@ def test_what_only_one_image_misses(pytester: pytest.Pytester, run_images: Run, 
     assert [line.split()[0] for line in told] == ["3.14"]
 
 
-def test_other_errors_of_collection_are_left_to_pytest(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_other_collection_errors_are_pytests(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile("from os import no_such_name")
     run = run_images()
     assert run.result.ret == pytest.ExitCode.INTERRUPTED

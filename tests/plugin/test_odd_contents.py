@@ -1,4 +1,4 @@
-"""Whatever a suite prints, names or raises: it is shown if it can be, and costs no test its result."""
+"""Odd output, names and exceptions are shown as far as possible and never cost a result."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def test_odd_contents_of_reports(pytester: pytest.Pytester, run_images: Run, cal
     assert (run.result.ret, run.result.parseoutcomes()) == (1, {"passed": 2, "failed": 1})
 
 
-def test_an_outcome_of_a_plugins_own(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_custom_outcome_of_a_plugin(pytester: pytest.Pytester, run_images: Run) -> None:
     """As pytest-rerunfailures has it: a report that is neither passed nor failed nor skipped."""
     pytester.makeconftest(
         """
@@ -237,7 +237,7 @@ def test_an_outcome_of_a_plugins_own(pytester: pytest.Pytester, run_images: Run)
     assert run.result.parseoutcomes() == {"passed": 2, "rerun": 1}
 
 
-def test_reports_that_are_too_long_in_bytes(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_reports_with_too_many_bytes(pytester: pytest.Pytester, run_images: Run) -> None:
     """A character may be twelve bytes on the way; what is left out is said, and the suite goes on."""
     pytester.makepyfile(
         test_it="""

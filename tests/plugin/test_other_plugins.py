@@ -1,4 +1,4 @@
-"""Plugins of the suite that speak to people: what they say inside is seen here."""
+"""Plugins in the containers that print: their output is shown on the host."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def pytest_terminal_summary(terminalreporter):
 """
 
 
-def test_a_summary_on_which_images_agree_is_shown_once(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_equal_summaries_are_shown_once(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makeconftest(SUMMARY.format(line="'nine \\x1b[2Jlives'"))
     pytester.makepyfile("def test_a(): pass")
     run = run_images("-q", images=IMAGES)
@@ -33,7 +33,7 @@ def test_a_summary_on_which_images_agree_is_shown_once(pytester: pytest.Pytester
     assert run.out.count("what the plugin found") == 1
 
 
-def test_summaries_that_differ_are_shown_for_each_image(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_different_summaries_are_shown_per_image(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makeconftest(SUMMARY.format(line="os.environ['FAKE_IMAGE']"))
     pytester.makepyfile("def test_a(): pass")
     run = run_images(images=IMAGES)
@@ -45,16 +45,14 @@ def test_summaries_that_differ_are_shown_for_each_image(pytester: pytest.Pyteste
     assert "what the plugin found" not in run_images("--no-summary", images=IMAGES).out
 
 
-def test_durations_are_listed_by_the_host_alone(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_only_the_host_lists_durations(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile("def test_a(): pass")
     run = run_images("--durations=1", "--durations-min=0", images=IMAGES)
     run.result.stdout.fnmatch_lines(["=* slowest 1 durations =*"])
     assert "summary of" not in run.out
 
 
-def test_what_a_plugin_writes_last_is_shown_when_it_ends_the_process(
-    pytester: pytest.Pytester, run_images: Run
-) -> None:
+def test_last_output_of_a_plugin_that_exits(pytester: pytest.Pytester, run_images: Run) -> None:
     """pytest-timeout's thread method writes the stacks to pytest's terminal writer, and exits."""
     pytester.makeconftest(
         """
@@ -115,11 +113,11 @@ def test_all_images_have_one_seed(run_images: Run, randomly: Path) -> None:
     assert seeds(run_images(inside=randomly)) != seeds(run_images(inside=randomly))
 
 
-def test_a_seed_that_is_asked_for_is_used(run_images: Run, randomly: Path) -> None:
+def test_requested_seed_is_used(run_images: Run, randomly: Path) -> None:
     assert seeds(run_images("--randomly-seed", "77", images=IMAGES, inside=randomly)) == ["77"] * 4
 
 
-def test_a_suite_without_random_order_has_no_seed(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_no_seed_without_pytest_randomly(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile("def test_a(): assert 0")
     assert "randomly-seed" not in run_images().out
 
@@ -159,7 +157,7 @@ def host_plugin(tmp_path: Path, images_command: object, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("how", ["typed", "two words", "PYTEST_ADDOPTS"])
-def test_a_report_of_a_plugin_of_the_host_is_of_all_images(
+def test_host_plugin_reports_all_images(
     pytester: pytest.Pytester,
     run_images: Run,
     host_plugin: Callable[[str, str], None],
@@ -196,7 +194,9 @@ def test_a_report_of_a_plugin_of_the_host_is_of_all_images(
         ("--log-file=log", "its file would stay in the containers · failures show what was logged"),
     ],
 )
-def test_what_nobody_would_see_is_refused(pytester: pytest.Pytester, run_images: Run, option: str, told: str) -> None:
+def test_options_with_lost_output_are_refused(
+    pytester: pytest.Pytester, run_images: Run, option: str, told: str
+) -> None:
     pytester.makepyfile("def test_a(): pass")
     run = run_images(option)
     assert run.result.ret == pytest.ExitCode.USAGE_ERROR
@@ -204,7 +204,7 @@ def test_what_nobody_would_see_is_refused(pytester: pytest.Pytester, run_images:
     assert run.calls == []
 
 
-def test_what_a_project_asks_for_and_nobody_sees_is_told(
+def test_configured_options_with_lost_output_are_noted(
     pytester: pytest.Pytester, run_images: Run, tmp_path: Path
 ) -> None:
     make_distribution(tmp_path, "pytest-html", "our_html", HTML)
@@ -226,7 +226,7 @@ def pytest_configure(config):
 """
 
 
-def test_a_failure_is_annotated_once(
+def test_failures_are_annotated_once(
     pytester: pytest.Pytester,
     run_images: Run,
     host_plugin: Callable[[str, str], None],
@@ -242,7 +242,7 @@ def test_a_failure_is_annotated_once(
     assert theirs.count("::error ") == theirs.count("of the other plugin") == 1
 
 
-def test_a_progress_bar_of_a_plugin_knows_how_many_tests_there_are(
+def test_progress_plugin_knows_the_number_of_tests(
     pytester: pytest.Pytester, run_images: Run, host_plugin: Callable[[str, str], None]
 ) -> None:
     """As pytest-sugar has it."""
@@ -301,7 +301,7 @@ def pytest_runtest_protocol(item, nextitem):
 """
 
 
-def test_subtests_of_an_attempt_that_is_made_again_do_not_count(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_subtests_of_a_rerun_attempt_do_not_count(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makeconftest(ATTEMPTS)
     pytester.makepyfile(
         test_it="""

@@ -1,4 +1,4 @@
-"""Every outcome that pytest knows comes out as plain pytest shows it, once per image."""
+"""Every outcome of pytest is shown as plain pytest shows it, once per image."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_failure_shows_traceback_and_captured_output(pytester: pytest.Pytester, 
     run.result.stdout.fnmatch_lines(["*DeprecationWarning: old thing*"])
 
 
-def test_a_warning_names_its_image_with_the_test_or_with_the_line(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_warnings_name_their_image(pytester: pytest.Pytester, run_images: Run) -> None:
     """What a module warns of when it is imported belongs to no test."""
     pytester.makepyfile(
         test_it="""
@@ -139,7 +139,7 @@ JENKINS = {
 }
 
 
-def test_junit_is_what_the_common_readers_accept(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_junit_is_accepted_by_common_readers(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(test_it=EVERY_OUTCOME)
     run_images("--junitxml=junit.xml", "-o", "junit_logging=all", images="3.12,3.14-slim?,2.7")
     root = ET.parse(pytester.path / "junit.xml").getroot()
@@ -159,7 +159,7 @@ def test_junit_is_what_the_common_readers_accept(pytester: pytest.Pytester, run_
     assert suites[2].errors == 1
 
 
-def test_junit_of_an_image_that_cannot_be_tested(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_junit_of_an_untested_image(pytester: pytest.Pytester, run_images: Run) -> None:
     """A suite of its own, with an error; one whose failures are allowed has none that fails."""
     pytester.makepyfile(test_it="import os\ndef test_a(): assert os.environ['FAKE_IMAGE'] != 'python:3.14'")
     run_images("--junitxml=sub/junit.xml", images="3.12,3.13,3.14?", engine="FakeEngine(known=KNOWN[4:6] + KNOWN[8:])")
@@ -203,7 +203,7 @@ def test_second_run_builds_nothing(pytester: pytest.Pytester, run_images: Run) -
     assert first.report["images"][0]["cached"] is False
 
 
-def test_report_that_cannot_be_written_is_one_line_and_no_success(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_unwritable_report_is_an_error(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(test_it="def test_a(): pass")
     (pytester.path / "occupied").write_text("")
     run = run_images("--py-images-report=occupied/report.json")
@@ -260,9 +260,7 @@ def test_baseline(pytester: pytest.Pytester, run_images: Run) -> None:
 
 
 @pytest.mark.parametrize("verbosity", [[], ["-v"]], ids=["dots", "-v"])
-def test_what_several_images_print_leaves_no_gaps(
-    pytester: pytest.Pytester, run_images: Run, verbosity: list[str]
-) -> None:
+def test_output_of_several_images_has_no_gaps(pytester: pytest.Pytester, run_images: Run, verbosity: list[str]) -> None:
     """With -s, each printed line stands on a line of its own, and no empty one between it and a test's."""
     pytester.makepyfile(test_it="def test_a(): print('one\\n\\nthree')\ndef test_b(): print('four')")
     lines = run_images("-s", *verbosity, images="3.12,3.14-slim").out.splitlines()
@@ -275,9 +273,7 @@ def test_what_several_images_print_leaves_no_gaps(
 
 
 @pytest.mark.parametrize(("option", "expected"), [("-rN", " --lf -rN"), ("-pno:cacheprovider", " -pno:cacheprovider")])
-def test_the_command_again_is_one_that_works(
-    pytester: pytest.Pytester, run_images: Run, option: str, expected: str
-) -> None:
+def test_rerun_command_works(pytester: pytest.Pytester, run_images: Run, option: str, expected: str) -> None:
     pytester.makepyfile(test_it="def test_a(): assert 0")
     first = run_images(option)
     (line,) = [line for line in first.out.splitlines() if line.startswith(" 3.12 again: ")]

@@ -1,4 +1,4 @@
-"""Containers at once, and -n inside of them: the host's xdist starts nothing."""
+"""Containers at once, and ``-n`` in them; the host's xdist starts nothing."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_no_more_containers_at_once_than_jobs(pytester: pytest.Pytester, run_ima
     assert run.most_at_once == 3  # builds are containers, too
 
 
-def test_as_many_at_once_as_the_engine_has_processors(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_default_jobs_is_the_number_of_cpus(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile("def test_a(): pass")
     run = run_images(images=EIGHT, engine="FakeEngine(processors=5, meeting=5)")
     assert (run.result.ret, run.result.parseoutcomes()) == (0, {"passed": 8})
@@ -56,7 +56,7 @@ def test_jobs_of_the_ini_file(pytester: pytest.Pytester, run_images: Run) -> Non
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "1.5"])
-def test_jobs_that_are_not_a_number(run_images: Run, value: str) -> None:
+def test_invalid_jobs(run_images: Run, value: str) -> None:
     run = run_images(f"--py-images-jobs={value}")
     assert run.result.ret == 4
     told = message("host", "invalid-value", origin="--py-images-jobs", value=value, hint="must be 1 or more")
@@ -93,7 +93,7 @@ def test_auto_is_the_engine_s_processors(
     assert workers_per_image(run, pytester) == {"3.11": 3, "3.12": 3}
 
 
-def test_the_command_line_takes_workers_of_the_ini_file_back(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_command_line_overrides_configured_workers(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makeini("[pytest]\naddopts = -n 3\n")
     pytester.makepyfile(TELLING)
     run = run_images("-n0", "--junitxml=junit.xml")
@@ -102,7 +102,7 @@ def test_the_command_line_takes_workers_of_the_ini_file_back(pytester: pytest.Py
     assert "1 container" not in run.out
 
 
-def test_inner_workers_accept_the_host_s_settings(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_inner_workers_accept_own_options(pytester: pytest.Pytester, run_images: Run) -> None:
     """They read the ini file, too, and load no plugin objects; what they do not know would be an error there."""
     pytester.makeini(
         "[pytest]\naddopts = --strict-config --py-images-jobs=2 -n 2\npy_images_env = A=1\nfilterwarnings = error\n"
@@ -134,7 +134,7 @@ def test_workers_of_some_images_only(pytester: pytest.Pytester, run_images: Run)
     assert workers_per_image(run, pytester) == {"3.11": 1, "3.13": 0}
 
 
-def test_processes_that_tx_starts(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_tx_processes(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(TELLING)
     run = run_images("--tx=3*popen", "--dist=load", "--junitxml=junit.xml")
     assert (run.result.ret, run.result.parseoutcomes()) == (0, {"passed": 6})
@@ -152,14 +152,14 @@ def test_processes_that_tx_starts(pytester: pytest.Pytester, run_images: Run) ->
         ),
     ],
 )
-def test_workers_that_make_no_sense(run_images: Run, args: str, expected: str) -> None:
+def test_invalid_workers(run_images: Run, args: str, expected: str) -> None:
     run = run_images(*args.split())
     assert run.result.ret == 4
     run.result.stderr.fnmatch_lines([expected])
     assert len(run.err.strip().splitlines()) == 1
 
 
-def test_the_plugin_of_a_typed_option_is_installed(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_plugin_of_an_option_is_installed(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile("def test_a(): pass")
     run = run_images("-n", "2", "-q", "-v")
     assert run.result.ret == 0

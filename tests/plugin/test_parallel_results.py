@@ -1,4 +1,4 @@
-"""What -n tells: crashes of xdist's processes, early ends, ids and counts, as if each test had run alone."""
+"""Results with ``-n``: crashes of workers, early ends, ids and counts are as without."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_picky(): assert os.environ["FAKE_IMAGE"] != "python:3.12"
 """
 
 
-def test_a_process_that_crashes_is_reported_as_xdist_does(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_crashed_worker_is_reported_like_xdist(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(test_it=CRASHING)
     run = run_images("-n4", "--junitxml=junit.xml", images=TWO)
     assert run.result.ret == 1
@@ -48,7 +48,7 @@ def test_a_process_that_crashes_is_reported_as_xdist_does(pytester: pytest.Pytes
     ]
 
 
-def test_no_more_processes_is_an_error_of_the_image(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_too_many_crashes_are_an_error_of_the_image(pytester: pytest.Pytester, run_images: Run) -> None:
     """What was not run then is told, and is not green."""
     pytester.makepyfile(
         test_it="""
@@ -70,7 +70,7 @@ def test_no_more_processes_is_an_error_of_the_image(pytester: pytest.Pytester, r
     )
 
 
-def test_processes_that_all_die_are_no_suite_without_tests(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_crashed_workers_are_not_no_tests(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makeconftest("import os\nif 'PYTEST_XDIST_WORKER' in os.environ: os._exit(0)\n")
     pytester.makepyfile("def test_a(): pass")
     run = run_images("-n1", "--max-worker-restart=1")
@@ -78,7 +78,7 @@ def test_processes_that_all_die_are_no_suite_without_tests(pytester: pytest.Pyte
     assert run.images["3.12"]["problem"] == "xdist: maximum crashed workers reached: 1"
 
 
-def test_no_test_is_blamed_for_the_end_of_xdist_itself(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_crash_of_xdist_blames_no_test(pytester: pytest.Pytester, run_images: Run) -> None:
     """Several run at once, and the process that dies is the one that runs none."""
     pytester.makepyfile(
         test_it="""
@@ -109,7 +109,7 @@ def test_enough_failures_stop_all_containers(pytester: pytest.Pytester, run_imag
     assert " not run" in run.out
 
 
-def test_the_first_failure_ends_an_image_s_own_suite(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_fail_fast_image_with_workers(pytester: pytest.Pytester, run_images: Run) -> None:
     """For xdist that is an interruption, for pytest a failure."""
     pytester.makepyfile(ONLY_ON_312)
     run = run_images("-n2", "--py-images-fail-fast=image", images=TWO)
@@ -129,14 +129,14 @@ def test_every_test_has_one_line(pytester: pytest.Pytester, run_images: Run) -> 
     ]
 
 
-def test_files_that_take_turns_have_their_dots_in_one_line(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_interleaved_files_share_a_line(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(test_a="def test_1(): pass\ndef test_2(): pass", test_b="def test_3(): pass")
     run = run_images("-n2", images=TWO)
     run.result.stdout.fnmatch_lines(["...... *[[]100%[]]"])
     assert "test_a.py" not in run.out
 
 
-def test_the_group_of_a_test_is_no_part_of_its_id(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_xdist_group_is_not_part_of_the_id(pytester: pytest.Pytester, run_images: Run) -> None:
     """A shown id can be pasted, and is the same with and without --dist=loadgroup."""
     pytester.makepyfile(
         test_it="""
@@ -158,7 +158,7 @@ def test_the_group_of_a_test_is_no_part_of_its_id(pytester: pytest.Pytester, run
     run.result.stdout.fnmatch_lines(["FAILED test_it.py::test_grouped?a@b??3.12? - *"])
 
 
-def test_what_failed_is_remembered(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_failures_of_workers_are_saved(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(test_it=ONLY_ON_312)
     first = run_images("-n2", images=TWO)
     assert first.result.parseoutcomes() == {"passed": 9, "failed": 1}
@@ -167,20 +167,20 @@ def test_what_failed_is_remembered(pytester: pytest.Pytester, run_images: Run) -
     assert list(again.images) == ["3.12"]
 
 
-def test_what_cannot_be_collected_is_told_once_per_image(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_collection_errors_of_workers_are_reported_once(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(test_a="import nothing_of_that_name", test_b="def test_b(): pass")
     run = run_images("-n4", images=TWO)
     assert (run.result.ret, run.result.parseoutcomes()) == (1, {"passed": 2, "errors": 2})
 
 
-def test_to_collect_only_needs_no_processes(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_collect_only_starts_no_workers(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(test_it="def test_a(): pass")
     run = run_images("-n4", "--collect-only", "-q", images=TWO)
     assert run.result.ret == 0
     assert sorted(run.out.split()[:2]) == ["test_it.py::test_a[3.11]", "test_it.py::test_a[3.12]"]
 
 
-def test_what_is_deselected_is_not_run_and_not_counted(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_deselected_tests_with_workers(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(test_it=ONLY_ON_312)
     run = run_images("-n2", "-k", "good", images=TWO)
     assert (run.result.ret, run.result.parseoutcomes()) == (0, {"passed": 8})

@@ -1,4 +1,4 @@
-"""What is configured for images reaches them: in the job of the install step, and in the suite."""
+"""Configuration of images reaches the install step and the tests."""
 
 from __future__ import annotations
 
@@ -109,7 +109,9 @@ def test_keys_and_overrides_reach_the_install_step_and_the_suite(
         ),
     ],
 )
-def test_what_is_wrong_is_a_usage_error(pytester: pytest.Pytester, run_images: Run, text: str, message: str) -> None:
+def test_invalid_configuration_is_a_usage_error(
+    pytester: pytest.Pytester, run_images: Run, text: str, message: str
+) -> None:
     pytester.makepyprojecttoml(text)
     pytester.makepyfile("def test(): pass")
     run = run_images()
@@ -133,7 +135,7 @@ def test_what_is_wrong_is_a_usage_error(pytester: pytest.Pytester, run_images: R
         ),
     ],
 )
-def test_a_failing_set_up_is_the_images_error(
+def test_failing_setup_command(
     pytester: pytest.Pytester, run_images: Run, result: dict[str, Any], message: str
 ) -> None:
     pytester.makeini("[pytest]\npy_images_setup = make all\npy_images_apt = nothere\n")
@@ -143,7 +145,7 @@ def test_a_failing_set_up_is_the_images_error(
     run.result.stdout.fnmatch_lines([f"*{message}", f"*{result['log']}*"])
 
 
-def test_the_next_build_goes_on_from_the_projects_last_image(
+def test_build_extends_the_last_image(
     pytester: pytest.Pytester, run_images: Run, recording: str, jobs: Callable[[], list[dict[str, Any]]]
 ) -> None:
     """Both sessions are in one process, so that the engine keeps its images."""
@@ -168,7 +170,7 @@ def test_the_next_build_goes_on_from_the_projects_last_image(
     assert (third["extends"], third["image"]) == (False, "sha256:python:3.12"), "the packages below are others"
 
 
-def test_a_plugin_of_the_host_changes_the_recipe(
+def test_host_plugin_changes_the_recipe(
     pytester: pytest.Pytester,
     run_images: Run,
     recording: str,
@@ -195,7 +197,7 @@ def test_a_plugin_of_the_host_changes_the_recipe(
     }
 
 
-def test_an_image_that_somebody_pruned_is_built_again_once(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_pruned_image_is_built_again(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile("def test(): pass")
     source = """type("Pruned", (FakeEngine,), {
         "create_container": lambda self, spec: (

@@ -1,4 +1,4 @@
-"""What pytest inside has against its arguments is said once where all images agree, and says what to do."""
+"""Usage errors of pytest in the container are printed once, with a hint."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_once(pytester: pytest.Pytester, run_images: Run, args: list[str], said:
     assert "usage:" not in run.out
 
 
-def test_where_one_image_finds_it(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_path_found_on_one_image_only(pytester: pytest.Pytester, run_images: Run) -> None:
     """Another's refusal is that image's error."""
     pytester.makepyfile(
         test_it="import os\nif 'slim' in os.environ['FAKE_IMAGE']:\n    def test_b(): pass\ndef test_a(): pass"
@@ -42,7 +42,7 @@ def test_where_one_image_finds_it(pytester: pytest.Pytester, run_images: Run) ->
     run.result.stdout.fnmatch_lines([" 3.12  not found: test_it.py::test_b", "ERROR [[]3.12[]] - not found: *"])
 
 
-def test_an_option_of_a_plugin_that_is_not_installed(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_option_of_a_missing_plugin(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makeini("[pytest]\n")
     pytester.makepyfile(test_it="def test_a(): pass")
     run = run_images("--memray", "--memray-x=2", images=IMAGES)
@@ -74,7 +74,7 @@ def test_the_summary_line_of_a_collection_error(
 
 @pytest.mark.parametrize("args", [[], ["-s"]], ids=["captured", "-s"])
 @pytest.mark.parametrize("images", ["3.12", "3.12,3.13"])
-def test_a_breakpoint_fails_with_advice(
+def test_breakpoint_without_a_terminal_fails_with_a_hint(
     pytester: pytest.Pytester, run_images: Run, images: str, args: list[str]
 ) -> None:
     """Without a terminal nobody can answer; the other tests go on, and a test that answers itself may."""

@@ -1,4 +1,4 @@
-"""pytest's own arguments mean what they mean in pytest, for the whole matrix, each honoured once."""
+"""pytest's own arguments work for the whole matrix, each applied once."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ def test_plugin_of_the_suite_by_name(pytester: pytest.Pytester, run_images: Run)
     assert (run.result.ret, run.result.parseoutcomes()) == (0, {"passed": 1})
 
 
-def test_nothing_captured_with_s(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_no_capture_with_s(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(
         test_it="""
         import sys
@@ -272,7 +272,7 @@ def test_junit_options(pytester: pytest.Pytester, run_images: Run) -> None:
 
 @pytest.mark.usefixtures("suite")
 @pytest.mark.parametrize("option", ["--pdb", "--trace", "--cache-show", "--setup-plan"])
-def test_refused_with_the_reason(run_images: Run, option: str) -> None:
+def test_refused_options_name_the_reason(run_images: Run, option: str) -> None:
     """What cannot work is not ignored."""
     run = run_images(option)
     assert run.result.ret == 4
@@ -284,7 +284,7 @@ def test_refused_with_the_reason(run_images: Run, option: str) -> None:
     assert not any(call.startswith(("create", "pull")) for call in run.calls)
 
 
-def test_report_files_of_all_forms(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_report_files_in_all_formats(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(
         "import os\ndef test_a():\n    print('said')\n    assert os.environ['FAKE_IMAGE'] != 'python:3.13'"
     )
@@ -296,7 +296,7 @@ def test_report_files_of_all_forms(pytester: pytest.Pytester, run_images: Run) -
     assert told["sections"] == [["Captured stdout call", "said\n"]]
     assert told["text"].startswith("    def test_a():\n        print('said')\n>       assert os.environ")
     assert test["seconds"].keys() == {"3.12", "3.13"}
-    assert "test_report_files_of_all_forms.py::test_a" in (pytester.path / "a.html").read_text()
+    assert "test_report_files_in_all_formats.py::test_a" in (pytester.path / "a.html").read_text()
     assert "fails only on 3.13" in (pytester.path / "b/c.md").read_text()
 
 
@@ -310,7 +310,7 @@ FIRST_FAILS = """
 
 
 @pytest.mark.parametrize("way", ["option", "ini", "with --maxfail", "behind --"])
-def test_a_failure_ends_its_own_image_only(pytester: pytest.Pytester, run_images: Run, way: str) -> None:
+def test_fail_fast_image(pytester: pytest.Pytester, run_images: Run, way: str) -> None:
     pytester.makepyfile(test_it=FIRST_FAILS)
     option = "--py-images-fail-fast=image"
     if way == "ini":
@@ -326,7 +326,7 @@ def test_a_failure_ends_its_own_image_only(pytester: pytest.Pytester, run_images
     assert "not run" not in run.out.partition("differs between")[2], "what was not run is no difference"
 
 
-def test_a_failure_ends_all(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_fail_fast_session(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(test_it=FAILURES.format(failing=2))
     run = run_images("--py-images-fail-fast=session", images=IMAGES)
     assert (run.result.ret, run.result.parseoutcomes()["failed"]) == (1, 1)
@@ -335,7 +335,7 @@ def test_a_failure_ends_all(pytester: pytest.Pytester, run_images: Run) -> None:
 
 
 @pytest.mark.parametrize("way", ["option", "ini"])
-def test_an_unknown_scope(pytester: pytest.Pytester, run_images: Run, way: str) -> None:
+def test_invalid_fail_fast(pytester: pytest.Pytester, run_images: Run, way: str) -> None:
     if way == "ini":
         pytester.makeini("[pytest]\npy_images_fail_fast = images\n")
     run = run_images(*(["--py-images-fail-fast=images"] if way == "option" else []))

@@ -67,7 +67,7 @@ def test_each_test_of_each_image_runs_once(run_images: Run, options: tuple[str, 
     assert all("deselected" not in run.out for run in runs)
 
 
-def test_it_says_what_it_runs(run_images: Run) -> None:
+def test_shard_is_reported(run_images: Run) -> None:
     run = run_images("--py-images-shard=2/3", images=IMAGES)
     run.result.stdout.fnmatch_lines(
         [
@@ -81,7 +81,7 @@ def test_it_says_what_it_runs(run_images: Run) -> None:
     assert "shard" not in run_images(images=IMAGES).out
 
 
-def test_without_a_shard_the_report_says_nothing_of_one(run_images: Run) -> None:
+def test_no_shard_in_the_report(run_images: Run) -> None:
     run = run_images(images=IMAGES)
     assert [image.keys() & {"shard"} for image in run.report["images"]] == [set(), set()]
 
@@ -94,7 +94,7 @@ def test_recorded_durations_balance(pytester: pytest.Pytester, run_images: Run) 
     }
 
 
-def test_a_run_records_durations_and_a_shard_does_not(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_only_full_runs_record_durations(pytester: pytest.Pytester, run_images: Run) -> None:
     """Else the next shard on this machine would divide the tests in another way."""
     path = pytester.path / ".pytest_cache/v/pyimages/durations"
     run_images("--py-images-shard=1/2")
@@ -113,7 +113,7 @@ def test_a_run_records_durations_and_a_shard_does_not(pytester: pytest.Pytester,
     assert json.loads(path.read_text()) == {}
 
 
-def test_a_broken_record_counts_for_nothing(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_broken_durations_are_ignored(pytester: pytest.Pytester, run_images: Run) -> None:
     durations(pytester)
     path = pytester.path / ".pytest_cache/v/pyimages/durations"
     path.write_text(json.dumps({"test_more.py::test_more": "long", "test_it.py::test_fails": -1, "x": True}))
@@ -122,7 +122,7 @@ def test_a_broken_record_counts_for_nothing(pytester: pytest.Pytester, run_image
     assert len(ids(run_images("--py-images-shard=2/2"), "3.12")) == 4
 
 
-def test_a_shard_without_tests_is_no_error(run_images: Run) -> None:
+def test_empty_shard_is_not_an_error(run_images: Run) -> None:
     """One that has nothing to select from is, as without shards."""
     run = run_images("--py-images-shard=1/4", "test_more.py")
     assert (run.result.ret, ids(run, "3.12")) == (0, [])
@@ -133,7 +133,7 @@ def test_a_shard_without_tests_is_no_error(run_images: Run) -> None:
     assert (xdist.result.ret, xdist.images["3.12"]["shard"]["collected"]) == (0, 2)
 
 
-def test_an_image_that_collects_nothing_is_an_error_in_every_shard(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_collecting_nothing_is_an_error_in_every_shard(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(
         test_it="import os\nif '3.14' in os.environ['FAKE_IMAGE']:\n    def test_new(): pass", test_more=""
     )
@@ -156,7 +156,7 @@ def test_selection_comes_first(run_images: Run) -> None:
     assert {each.images["3.14-slim"]["shard"]["collected"] for each in runs} == {1}
 
 
-def test_order_has_no_say(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_order_does_not_change_shards(pytester: pytest.Pytester, run_images: Run) -> None:
     """What shuffles decides on the order in a shard, and not on what is in it."""
     run = run_images("--py-images-shard=1/2")
     pytester.makeconftest("def pytest_collection_modifyitems(items): items.reverse()")
@@ -173,7 +173,7 @@ def test_collect_only_shows_the_shard(run_images: Run) -> None:
     ]
 
 
-def test_an_image_that_is_not_divided_is_an_error(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_undivided_image_is_an_error(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makeconftest(
         """
         import pytest
@@ -199,7 +199,7 @@ def test_an_image_that_is_not_divided_is_an_error(pytester: pytest.Pytester, run
         ("1/0", "the number of parts must be 1 or more"),
     ],
 )
-def test_an_invalid_value_is_refused_before_anything_is_started(run_images: Run, value: str, hint: str) -> None:
+def test_invalid_shard(run_images: Run, value: str, hint: str) -> None:
     run = run_images(f"--py-images-shard={value}")
     assert run.result.ret == 4
     told = message("host", "invalid-value", origin="--py-images-shard", value=value, hint=hint)
@@ -207,5 +207,5 @@ def test_an_invalid_value_is_refused_before_anything_is_started(run_images: Run,
     assert run.calls in ([], ["close"])
 
 
-def test_an_empty_value_is_none(run_images: Run) -> None:
+def test_empty_shard_value(run_images: Run) -> None:
     assert len(ids(run_images("--py-images-shard=1/2", "--py-images-shard="), "3.12")) == len(IDS)

@@ -1,4 +1,4 @@
-"""What is wrong before any test can run is one line that says what, where and what to do now, and exit status 4."""
+"""Usage errors before any test: one line with what, where and what to do, and exit status 4."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ def test_wrong_spec(pytester: pytest.Pytester, run_images: Run, spec: str, named
         pytest.param(["--py-images=3.12", "3.14-slim", "-v"], id="no comma"),
     ],
 )
-def test_a_list_in_two_arguments(pytester: pytest.Pytester, run_images: Run, typed: list[str]) -> None:
+def test_list_with_a_space(pytester: pytest.Pytester, run_images: Run, typed: list[str]) -> None:
     pytester.makepyfile("def test_a(): pass")
     told = message("host", "image-among-paths", word="3.14-slim", meant="3.12,3.14-slim")
     assert error_line(run_images(*typed, images=None)) == told
 
 
-def test_a_comma_at_the_end(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_trailing_comma(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile("def test_a(): pass")
     assert error_line(run_images(images="3.12,")).endswith("(did you mean 3.12?) · put no space after a comma")
 
@@ -141,7 +141,7 @@ def test_every_environment_variable(
     assert "source: overlay" in run.out
 
 
-def test_an_option_of_the_suite_that_is_nearly_ours(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_project_option_similar_to_ours(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makeconftest("def pytest_addoption(parser): parser.addoption('--py-image')")
     pytester.makepyfile("def test_a(request): assert request.config.getoption('--py-image') == 'x'")
     assert run_images("--py-image=x").result.ret == 0
@@ -270,7 +270,7 @@ def test_wrong_report_file(pytester: pytest.Pytester, run_images: Run, file: str
     assert named in line
 
 
-def test_images_and_no_plugin(pytester: pytest.Pytester, images_command: Callable[..., list[str]]) -> None:
+def test_plugin_disabled(pytester: pytest.Pytester, images_command: Callable[..., list[str]]) -> None:
     """With ``-p no:pyimages`` its options are not there either."""
     pytester.makepyfile("def test_a(): pass")
     result = run_command(*images_command("-p", "no:pyimages"))
@@ -316,7 +316,7 @@ def plain_output(*args: str) -> tuple[int, str]:
         pytest.param(["--strict-config", "-W", "error", "-v", "--pdbcls=a:b", "-x"], id="strict"),
     ],
 )
-def test_without_images_pytest_is_as_it_was(pytester: pytest.Pytester, args: list[str]) -> None:
+def test_without_images_pytest_is_unchanged(pytester: pytest.Pytester, args: list[str]) -> None:
     pytester.makeconftest(PROBE)
     pytester.makepyfile(test_it=SUITE)
     without = plain_output("-p", "no:pyimages", *args)
@@ -328,7 +328,7 @@ def test_without_images_pytest_is_as_it_was(pytester: pytest.Pytester, args: lis
         assert "pytest_pyimages.session.controller" not in found
 
 
-def test_other_keys_do_not_start_anything(pytester: pytest.Pytester) -> None:
+def test_other_keys_start_nothing(pytester: pytest.Pytester) -> None:
     """A registry or what to install, named in the ini file for the day when images are asked for."""
     pytester.makeini("[pytest]\npy_images_registry = localhost:5000/library\npy_images_install = .[test]\n")
     pytester.makeconftest(PROBE)

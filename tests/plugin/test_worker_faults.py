@@ -1,4 +1,4 @@
-"""Whatever a suite does to its own process: never a false green, and what was reported before is kept."""
+"""Tests that damage their own process: never a false green, and earlier results are kept."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_process_that_ends_outside_of_tests(pytester: pytest.Pytester, run_ima
     assert "Traceback" not in run.err
 
 
-def test_only_faulty_images_are_hurt_by_a_dead_parent(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_killed_parent_fails_only_its_image(pytester: pytest.Pytester, run_images: Run) -> None:
     """A test kills the first process of its container."""
     pytester.makepyfile(
         test_it="""
@@ -218,7 +218,7 @@ def test_descriptors_closed_by_a_test(pytester: pytest.Pytester, run_images: Run
     assert {label for label in CLOSING if run.images[label]["problem"]} <= excused
 
 
-def test_a_suite_that_changes_its_world(pytester: pytest.Pytester, run_images: Run) -> None:
+def test_tests_that_change_process_state(pytester: pytest.Pytester, run_images: Run) -> None:
     """Replaced functions, folders, environments and limits are the suite's own affair."""
     pytester.makepyfile(
         test_it="""
