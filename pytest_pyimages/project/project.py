@@ -51,7 +51,6 @@ class Project:
     requirements: tuple[str, ...] = ()  # PEP 508, beside the project; with kind "none" its own dependencies, too
     requirement_files: tuple[Path, ...] = ()  # for -r, read with the root as working folder
     brings_pytest: bool = False  # pytest is required by name in every environment
-    dependencies_known: bool = False
     dependencies: tuple[str, ...] = ()  # PEP 508: the project's own and those of the extras; empty if not known
     lock: Lock | None = None  # pinned versions
     typed: tuple[str, ...] = ()  # command line options whose plugin was added to the requirements
@@ -103,7 +102,6 @@ def find_project(start: Path, *, ini: Mapping[str, str | list[str]] = {}, option
         requirements=tuple(dict.fromkeys(installation.requirements)),
         requirement_files=tuple(dict.fromkeys(installation.requirement_files)),
         brings_pytest=installation.brings_pytest,
-        dependencies_known=own is not None,
         dependencies=own or (),
         lock=lock,
         typed=tuple(option for _, option in typed),

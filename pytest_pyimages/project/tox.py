@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
@@ -34,18 +34,13 @@ _REFERENCE = re.compile(r"\[(?P<section>[^\]]+)\](?P<key>.+)")
 _ROOTS = frozenset({"toxinidir", "tox_root", "tox_dir", "config_dir", "/"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Environment:
+class _Environment(NamedTuple):
     """One environment, with all values that could be resolved."""
 
     name: str
     dependencies: tuple[str, ...]
     extras: tuple[str, ...]
     groups: tuple[str, ...]
-
-    @property
-    def is_used(self) -> bool:
-        return bool(self.dependencies or self.extras or self.groups)
 
 
 def find_tox_sources(files: ProjectFiles, *, name: str) -> list[RequirementSource]:
@@ -54,14 +49,14 @@ def find_tox_sources(files: ProjectFiles, *, name: str) -> list[RequirementSourc
     :param name: the project's own distribution name; empty if it has none.
     """
     for file, environments in _read_configurations(files):
-        found = [_make_source(files, each, file, name) for each in environments if each.is_used]
+        found = [_make_source(files, each, file, name) for each in environments if any(each[1:])]
         if found:
             return found
     return []
 
 
 def _read_configurations(files: ProjectFiles) -> Iterator[tuple[str, Iterator[_Environment]]]:
-    """Yield the places in which tox looks, in its order."""
+    """Yield the files in which tox looks, in its order."""
     root = files.root
     yield "tox.ini", _read_ini_environments(read_ini(root / "tox.ini"), root)
     if "tox:tox" in files.setup_cfg:
@@ -78,12 +73,10 @@ def _make_source(files: ProjectFiles, environment: _Environment, file: str, name
     extras, requirements, paths = list(environment.extras), [], list[Path]()
     for line in environment.dependencies:
         option, value = split_option(line)
-        if option == "-c":
-            continue
         own = find_own_extras(value, root=files.root.resolve(), name=canonicalize_name(name))
         if option == "-r":
             paths.append(files.root / value.strip())
-        elif own is not None:
+        elif own is not None and option != "-c":
             extras += own
         elif parse_requirement(line) is not None:
             requirements.append(line)

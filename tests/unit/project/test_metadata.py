@@ -277,6 +277,9 @@ def test_the_name_is_the_folder_s_where_only_a_build_can_tell(
 
 
 def test_an_extra_that_only_a_build_knows_leaves_the_dependencies_unknown(tmp_path: Path) -> None:
-    files = {"setup.py": "from setuptools import setup\nsetup()", "tox.ini": "[testenv]\nextras = test"}
+    script = "from setuptools import setup\nsetup(install_requires=['attrs'])"
+    files = {"setup.py": script, "tox.ini": "[testenv]\nextras = test"}
     project = find_project(write_tree(tmp_path, files))
-    assert (("test",), False, ()) == (project.extras, project.dependencies_known, project.dependencies)
+    assert (("test",), ()) == (project.extras, project.dependencies)
+    (tmp_path / "tox.ini").unlink()
+    assert find_project(tmp_path).dependencies == ("attrs",)

@@ -14,7 +14,7 @@ def names(project: Project, paths: tuple[Path, ...]) -> list[str]:
 
 
 def test_an_empty_folder_needs_nothing(tmp_path: Path) -> None:
-    assert Project(root=tmp_path, name=tmp_path.name, dependencies_known=True) == find_project(tmp_path)
+    assert Project(root=tmp_path, name=tmp_path.name) == find_project(tmp_path)
 
 
 def test_a_project_is_described_in_full(tmp_path: Path) -> None:
@@ -42,7 +42,6 @@ def test_a_project_is_described_in_full(tmp_path: Path) -> None:
         classifiers=("Programming Language :: Python :: 3.12",),
         kind="editable",
         extras=("test",),
-        dependencies_known=True,
         dependencies=("attrs>=22", "pytest>=8", "babel"),
         origin=".[test] (pyproject.toml)",
         install=(".[test]",),
@@ -142,7 +141,7 @@ def test_an_application_gets_its_own_needs_and_those_of_its_tests(
 ) -> None:
     project = find_project(write_tree(tmp_path, files))
     assert project.kind == "none"
-    assert (project.extras, project.dependencies, project.dependencies_known) == ((), (), True)
+    assert (project.extras, project.dependencies) == ((), ())
     assert [text.replace("ROOT", tmp_path.as_uri()) for text in requirements] == list(project.requirements)
     assert requirement_files == names(project, project.requirement_files)
     assert origin == project.origin
@@ -215,7 +214,7 @@ def test_the_fingerprint_covers_every_file_that_decides(tmp_path: Path) -> None:
     assert sorted(set(files) - {"requirements-docs.txt", "tox.ini", "MANIFEST.in"}) == names(
         project, project.fingerprint_files
     )
-    assert (False, ()) == (project.dependencies_known, project.dependencies)
+    assert project.dependencies == ()
 
 
 def test_the_sources_of_a_wheel_are_what_its_build_may_read(tmp_path: Path) -> None:
