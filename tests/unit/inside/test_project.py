@@ -55,7 +55,7 @@ def test_new_and_changed_files_are_kept(root: Path, made: Any, tmp_path: Path) -
         *(".git/index", ".mesonpy-x/y", "target/debug/x", "src/x.o", ".tox/a/b.py", "environment/lib/x.py"),
     ],
 )
-def test_what_a_build_only_needs_on_its_way_is_not_kept(root: Path, made: Any, tmp_path: Path, path: str) -> None:
+def test_temporary_build_output_is_not_kept(root: Path, made: Any, tmp_path: Path, path: str) -> None:
     write_tree(root, {path: "", "environment/pyvenv.cfg": "", "kept": ""})
     made.keep("build")
     assert names(tmp_path / "made") == {"build/kept"}

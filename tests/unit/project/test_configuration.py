@@ -1,4 +1,4 @@
-"""What is configured for images: ini keys for all, overrides for some, and what is wrong with the rest."""
+"""Configuration of images: ini keys for all, overrides for some, and errors."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def configuration(root: Path, ini: Ini | None = None, overrides: str = "") -> Co
         ),
     ],
 )
-def test_keys_hold_for_every_image(tmp_path: Path, ini: Ini) -> None:
+def test_ini_keys_apply_to_every_image(tmp_path: Path, ini: Ini) -> None:
     found = configuration(tmp_path, ini).for_image("3.12")
     assert found.setup == ("make version", "echo a")
     assert found.apt == ("libpq-dev", "git")
@@ -48,7 +48,7 @@ def test_keys_hold_for_every_image(tmp_path: Path, ini: Ini) -> None:
     assert found.install is None
 
 
-def test_overrides_hold_for_what_they_select_and_the_last_one_wins(tmp_path: Path) -> None:
+def test_overrides_apply_to_selected_images_and_the_last_one_wins(tmp_path: Path) -> None:
     found = configuration(
         tmp_path,
         {"py_images_env": "A=1\nB=1", "py_images_setup": "make all"},
@@ -121,7 +121,7 @@ def test_the_dockerfile_is_relative_to_the_rootdir(tmp_path: Path) -> None:
         pytest.param({"py_images_dockerfile": "Dockerfile.no"}, "", "Dockerfile.no does not exist", id="dockerfile"),
     ],
 )
-def test_what_makes_no_sense_is_named(tmp_path: Path, ini: Ini, overrides: str, message: str) -> None:
+def test_invalid_configuration_is_reported(tmp_path: Path, ini: Ini, overrides: str, message: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         configuration(tmp_path, ini, overrides)
     caught.match(f"(?s){message}")

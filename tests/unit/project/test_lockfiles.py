@@ -1,4 +1,4 @@
-"""Which versions of a project's lock file an installer is told to hold to, and in which environments."""
+"""The constraints that a project's lock file becomes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def constraints(root: Path, *requirements: str, is_complete: bool = True) -> tup
     return found(root, *requirements, is_complete=is_complete).constraints
 
 
-def test_what_the_requirements_lead_to_is_held(tmp_path: Path) -> None:
+def test_dependencies_of_the_requirements_are_pinned(tmp_path: Path) -> None:
     needs_idna = 'dependencies = [{ name = "idna", marker = "python_full_version < \'3.12\'" }]'
     nice = '[package.optional-dependencies]\nsocks = [{ name = "PySocks" }]'
     write_tree(
@@ -66,7 +66,7 @@ def test_what_the_requirements_lead_to_is_held(tmp_path: Path) -> None:
         pytest.param(('name = "idna"', "# a comment\nname = 'idna'"), id="a comment and quotes"),
     ],
 )
-def test_edits_that_do_not_matter_change_nothing(tmp_path: Path, edit: tuple[str, str]) -> None:
+def test_irrelevant_edits_of_a_lock_file_change_nothing(tmp_path: Path, edit: tuple[str, str]) -> None:
     text = uv_lock(uv_package("idna", "3.4"), uv_package("sphinx", "8.0.0"))
     assert edit[0] in text
     write_tree(tmp_path, {"uv.lock": text})
@@ -114,7 +114,7 @@ def test_only_a_fork_has_markers(tmp_path: Path) -> None:
         '{ virtual = "packages/idna" }',
     ],
 )
-def test_what_is_not_from_an_index_is_not_asked_of_one(tmp_path: Path, source: str) -> None:
+def test_packages_from_elsewhere_than_an_index_are_not_pinned(tmp_path: Path, source: str) -> None:
     write_tree(tmp_path, {"uv.lock": uv_lock(uv_package("idna", "3.4", source=source), uv_package("six", "1.16.0"))})
     assert constraints(tmp_path, "idna", "six") == ("six==1.16.0",)
 
@@ -134,7 +134,7 @@ def test_one_of_two_sources_keeps_its_marker(tmp_path: Path) -> None:
     assert constraints(tmp_path, "idna") == ("idna==3.4 ; sys_platform != 'linux'",)
 
 
-def test_local_labels_are_left_to_the_index(tmp_path: Path) -> None:
+def test_local_version_labels_are_removed(tmp_path: Path) -> None:
     """As PEP 440 has it, a specifier without a local label admits versions with any."""
     packages = [
         uv_package("torch", "2.6.0+cpu", "resolution-markers = [\"sys_platform == 'linux'\"]"),
@@ -144,7 +144,7 @@ def test_local_labels_are_left_to_the_index(tmp_path: Path) -> None:
     assert constraints(tmp_path, "torch") == ("torch==2.6.0",)
 
 
-def test_the_project_itself_is_not_held(tmp_path: Path) -> None:
+def test_the_project_itself_is_not_pinned(tmp_path: Path) -> None:
     write_tree(tmp_path, {"uv.lock": uv_lock(uv_package("Shop", "1.0"), uv_package("idna", "3.4"))})
     assert constraints(tmp_path, "idna", "shop[test]", is_complete=False) == ("idna==3.4",)
 
@@ -174,14 +174,14 @@ def test_a_version_that_the_project_excludes_is_out_of_date(
     assert lock.outdated == outdated
 
 
-def test_what_an_outdated_version_needs_is_still_held(tmp_path: Path) -> None:
+def test_dependencies_of_an_outdated_version_are_still_pinned(tmp_path: Path) -> None:
     needs_idna = 'dependencies = [{ name = "idna" }]'
     write_tree(tmp_path, {"uv.lock": uv_lock(uv_package("requests", "2.31.0", needs_idna), uv_package("idna", "3.4"))})
     lock = found(tmp_path, "requests>=2.32")
     assert (lock.constraints, lock.outdated) == (("idna==3.4",), ("requests",))
 
 
-def test_conflicting_groups_are_told_apart_by_what_is_asked_for(tmp_path: Path) -> None:
+def test_requirements_choose_between_conflicting_groups(tmp_path: Path) -> None:
     needs = 'dependencies = [{{ name = "attrs", version = "{}", source = {} }}]'
     packages = [
         uv_package("attrs", "23.1.0"),
@@ -203,13 +203,13 @@ def test_conflicting_groups_are_told_apart_by_what_is_asked_for(tmp_path: Path) 
         pytest.param("resolution-markers = [\"python ~~ '3'\"]", id="that are none"),
     ],
 )
-def test_versions_that_cannot_be_told_apart_are_left_out(tmp_path: Path, markers: str) -> None:
+def test_versions_without_separating_markers_are_not_pinned(tmp_path: Path, markers: str) -> None:
     packages = [uv_package("idna", "3.4", markers), uv_package("idna", "3.6", markers), uv_package("six", "1.16.0")]
     write_tree(tmp_path, {"uv.lock": uv_lock(*packages)})
     assert constraints(tmp_path, "idna", "six") == ("six==1.16.0",)
 
 
-def test_markers_of_the_project_tell_versions_apart(tmp_path: Path) -> None:
+def test_markers_of_the_project_separate_versions(tmp_path: Path) -> None:
     write_tree(tmp_path, {"uv.lock": uv_lock(uv_package("idna", "2.10"), uv_package("idna", "3.6"))})
     asked = ("idna<3 ; python_version < '3.12'", "idna>=3 ; python_version >= '3.12'")
     assert constraints(tmp_path, *asked) == (
@@ -228,14 +228,14 @@ def test_markers_of_the_project_tell_versions_apart(tmp_path: Path) -> None:
     ],
     ids=" and ".join,
 )
-def test_of_several_files_the_most_trusted_is_taken(tmp_path: Path, files: list[str], origin: str) -> None:
+def test_the_most_trusted_lock_file_is_chosen(tmp_path: Path, files: list[str], origin: str) -> None:
     archive = 'sdist = { path = "idna-3.4.tar.gz", hashes = { sha256 = "00" } }'
     pylock = f'lock-version = "1.0"\ncreated-by = "a tool"\n[[packages]]\nname = "idna"\nversion = "3.4"\n{archive}'
     texts = {name: uv_lock(uv_package("idna", "3.4")) if name == "uv.lock" else pylock for name in files}
     assert found(write_tree(tmp_path, texts), "idna").origin == origin
 
 
-def test_of_several_files_the_one_that_covers_more_is_taken(tmp_path: Path) -> None:
+def test_the_lock_file_that_covers_more_is_chosen(tmp_path: Path) -> None:
     """An export for production has nothing of the tests."""
     archive = 'sdist = { path = "idna-3.4.tar.gz", hashes = { sha256 = "00" } }'
     pylock = f'lock-version = "1.0"\ncreated-by = "a tool"\n[[packages]]\nname = "idna"\nversion = "3.4"\n{archive}'
@@ -247,7 +247,7 @@ def test_of_several_files_the_one_that_covers_more_is_taken(tmp_path: Path) -> N
     assert found(tmp_path, "idna").origin == "pylock.toml"
 
 
-def test_a_file_that_holds_nothing_of_it_is_not_named(tmp_path: Path) -> None:
+def test_a_lock_file_without_any_of_the_requirements_is_ignored(tmp_path: Path) -> None:
     write_tree(tmp_path, {"uv.lock": uv_lock(uv_package("idna", "3.4"))})
     assert find_lock(tmp_path, RequirementsToPin(requirements=("attrs",), is_complete=True), name="") == (None, ())
     assert find_lock(tmp_path / "none", RequirementsToPin(requirements=("attrs",), is_complete=True), name="") == (
@@ -256,12 +256,12 @@ def test_a_file_that_holds_nothing_of_it_is_not_named(tmp_path: Path) -> None:
     )
 
 
-def test_pytest_alone_is_held_too(tmp_path: Path) -> None:
+def test_pytest_alone_is_pinned_too(tmp_path: Path) -> None:
     write_tree(tmp_path, {"uv.lock": uv_lock(uv_package("pytest", "8.4.2"))})
     assert constraints(tmp_path) == ("pytest==8.4.2",)
 
 
-def test_members_of_a_workspace_have_its_lock(tmp_path: Path) -> None:
+def test_members_of_a_workspace_use_its_lock_file(tmp_path: Path) -> None:
     member = uv_package("member", "1.0", source='{ editable = "packages/member" }')
     write_tree(
         tmp_path,
@@ -287,7 +287,9 @@ def test_members_of_a_workspace_have_its_lock(tmp_path: Path) -> None:
     [({}, False), ({"py_images_versions": ""}, False), ({"py_images_versions": "locked"}, True)],
     ids=str,
 )
-def test_a_lock_may_be_required(tmp_path: Path, ini: dict[str, str | list[str]], is_required: bool) -> None:
+def test_locked_makes_the_lock_file_a_requirement(
+    tmp_path: Path, ini: dict[str, str | list[str]], is_required: bool
+) -> None:
     write_tree(tmp_path, {"uv.lock": uv_lock(uv_package("idna", "3.4"))})
     lock, _ = find_configured_lock(
         tmp_path, RequirementsToPin(requirements=("idna",), is_complete=True), name="shop", ini=ini
@@ -296,7 +298,7 @@ def test_a_lock_may_be_required(tmp_path: Path, ini: dict[str, str | list[str]],
     assert lock.is_required is is_required
 
 
-def test_a_lock_may_be_left_alone(tmp_path: Path) -> None:
+def test_free_ignores_the_lock_file(tmp_path: Path) -> None:
     """Not even read: what is wrong with it does not matter."""
     write_tree(tmp_path, {"uv.lock": "<<<<<<<"})
     ini: dict[str, str | list[str]] = {"py_images_versions": "free"}
@@ -317,13 +319,15 @@ def test_a_lock_may_be_left_alone(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_a_wrong_choice_is_refused(tmp_path: Path, value: str | list[str], message: str) -> None:
+def test_an_invalid_value_of_py_images_versions_is_an_error(
+    tmp_path: Path, value: str | list[str], message: str
+) -> None:
     wanted = RequirementsToPin(requirements=("idna",), is_complete=True)
     with pytest.raises(ConfigurationError, match=message):
         find_configured_lock(tmp_path, wanted, name="", ini={"py_images_versions": value})
 
 
-def test_people_see_which_file_it_is(tmp_path: Path) -> None:
+def test_the_origin_names_the_lock_file(tmp_path: Path) -> None:
     write_tree(tmp_path, {"uv.lock": uv_lock(uv_package("idna", "3.4"), uv_package("six", "1.16.0"))})
     assert str(found(tmp_path, "idna", "six")) == "versions of uv.lock"
     assert str(found(tmp_path, "idna>=4", "six>=2")) == "versions of uv.lock (out of date for idna, six)"

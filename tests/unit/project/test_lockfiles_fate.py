@@ -1,4 +1,4 @@
-"""What people are told of a lock file that an image could not be held to."""
+"""The note for an image whose lock file was not fully held to."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ LOCK = Lock(origin="uv.lock", constraints=("idna==3.4",), requires_python=">=3.9
         ("excluded", "3.15-rc: uv.lock is not for Python 3.15.0rc1 (>=3.9); versions were chosen without it"),
     ],
 )
-def test_a_note_says_what_happened(fate: str, note: str) -> None:
+def test_the_note_describes_the_lock_files_fate(fate: str, note: str) -> None:
     assert describe_fate(LOCK, fate, label="3.15-rc", python="3.15.0rc1") == note
     assert describe_fate(None, fate, label="3.15-rc", python="3.15.0rc1") == ""

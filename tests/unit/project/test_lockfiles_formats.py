@@ -206,7 +206,7 @@ def test_pylock(tmp_path: Path) -> None:
     assert lock.environments == ('sys_platform == "linux"', 'sys_platform == "darwin"')
 
 
-def test_pylock_may_say_what_depends_on_what(tmp_path: Path) -> None:
+def test_pylock_with_dependencies(tmp_path: Path) -> None:
     packages = "".join(
         f'[[packages]]\nname = "{name}"\nversion = "{version}"\n{more}\n'
         f'sdist = {{ path = "{name}-{version}.tar.gz", hashes = {{ sha256 = "00" }} }}\n'
@@ -232,7 +232,7 @@ def test_poetry_2(tmp_path: Path) -> None:
     assert lock.requires_python == ">=3.10,<4.0"
 
 
-def test_a_group_of_poetry_without_a_marker_has_it_everywhere(tmp_path: Path) -> None:
+def test_a_poetry_group_without_a_marker_applies_everywhere(tmp_path: Path) -> None:
     text = POETRY_2.replace(', test = "python_version > \\"3.12\\""', "")
     assert text != POETRY_2
     assert [line for line in locked(tmp_path, "poetry.lock", text, "numpy").constraints if "numpy" in line] == []
@@ -259,7 +259,7 @@ def test_pdm(tmp_path: Path) -> None:
     )
 
 
-def test_a_target_of_pdm_without_conditions_is_every_environment(tmp_path: Path) -> None:
+def test_a_pdm_target_without_conditions_is_every_environment(tmp_path: Path) -> None:
     text = PDM.replace('requires_python = ">=3.10,<3.12"', 'implementation = "cpython"')
     assert locked(tmp_path, "pdm.lock", text, "numpy").environments == ()
 
@@ -287,14 +287,14 @@ def test_pipfile_for_any_python(tmp_path: Path) -> None:
         ("Pipfile.lock", "[]", "(none)"),
     ],
 )
-def test_formats_of_the_future_are_not_guessed_at(tmp_path: Path, name: str, text: str, version: str) -> None:
+def test_unknown_format_versions_are_ignored_with_a_note(tmp_path: Path, name: str, text: str, version: str) -> None:
     write_tree(tmp_path, {name: text})
     lock, notes = find_lock(tmp_path, RequirementsToPin(requirements=("idna", "numpy"), is_complete=True), name="")
     assert lock is None
     assert notes == (f"{name}: format version {version} is not known; versions are chosen without it",)
 
 
-def test_a_pylock_that_is_not_valid_is_left_alone_with_a_note(tmp_path: Path) -> None:
+def test_an_invalid_pylock_is_ignored_with_a_note(tmp_path: Path) -> None:
     write_tree(tmp_path, {"pylock.toml": PYLOCK.replace('created-by = "a tool"', "")})
     lock, notes = find_lock(tmp_path, RequirementsToPin(requirements=("numpy",), is_complete=True), name="")
     assert lock is None
@@ -310,7 +310,7 @@ def test_a_pylock_that_is_not_valid_is_left_alone_with_a_note(tmp_path: Path) ->
         ("Pipfile.lock", '{"_meta": "\xff"'),
     ],
 )
-def test_broken_files_are_one_clear_line(tmp_path: Path, name: str, text: str) -> None:
+def test_a_broken_lock_file_is_an_error_of_one_line(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_bytes(text.encode("latin-1"))
     with pytest.raises(ConfigurationError, match=f"{name} is not valid (TOML|JSON): .*fix it") as caught:
         find_lock(tmp_path, RequirementsToPin(requirements=("idna",), is_complete=True), name="")
@@ -329,7 +329,7 @@ def test_broken_files_are_one_clear_line(tmp_path: Path, name: str, text: str) -
         ("Pipfile.lock", '{"_meta": {"pipfile-spec": 6}, "default": {"idna": "*"}, "develop": 1}'),
     ],
 )
-def test_odd_contents_give_no_constraints(tmp_path: Path, name: str, text: str) -> None:
+def test_unexpected_contents_give_no_constraints(tmp_path: Path, name: str, text: str) -> None:
     write_tree(tmp_path, {name: text})
     lock, _ = find_lock(tmp_path, RequirementsToPin(requirements=("idna",), is_complete=True), name="")
     assert lock is None or lock.constraints == ()

@@ -140,24 +140,26 @@ def metadata(root: Path, files: dict[str, str]) -> Metadata:
         ),
     ],
 )
-def test_metadata_is_read_where_each_tool_keeps_it(tmp_path: Path, files: dict[str, str], expected: Metadata) -> None:
+def test_metadata_is_read_from_each_build_backends_files(
+    tmp_path: Path, files: dict[str, str], expected: Metadata
+) -> None:
     assert expected == metadata(tmp_path, files)
 
 
 @pytest.mark.parametrize("pyproject", [pytest.param(DYNAMIC, id="setuptools"), pytest.param(HATCH, id="hatch")])
-def test_dependencies_may_stand_in_files_of_their_own(tmp_path: Path, pyproject: str) -> None:
+def test_dependencies_may_be_in_separate_files(tmp_path: Path, pyproject: str) -> None:
     files = {"pyproject.toml": pyproject, "requirements.txt": "# all\nattrs  # one\n\n", "test.txt": "pytest\n"}
     found = metadata(tmp_path, files)
     assert (("attrs",), {"test": ("pytest",)}) == (found.dependencies, found.extras)
     assert (tmp_path / "requirements.txt", tmp_path / "test.txt") == found.files
 
 
-def test_a_file_that_is_not_there_leaves_the_dependencies_unknown(tmp_path: Path) -> None:
+def test_a_missing_file_leaves_the_dependencies_unknown(tmp_path: Path) -> None:
     found = metadata(tmp_path, {"pyproject.toml": DYNAMIC})
     assert found.dependencies is None
 
 
-def test_what_project_settles_nothing_else_changes(tmp_path: Path) -> None:
+def test_the_project_table_is_final(tmp_path: Path) -> None:
     """setup.py and setup.cfg may have other ideas; setuptools ignores them, too."""
     files = {
         "pyproject.toml": "[project]\nname = 'shop'\nversion = '1'",
@@ -168,7 +170,7 @@ def test_what_project_settles_nothing_else_changes(tmp_path: Path) -> None:
     assert ("shop", (), {}) == (found.name, found.dependencies, found.extras)
 
 
-def test_setup_py_goes_before_setup_cfg(tmp_path: Path) -> None:
+def test_setup_py_takes_precedence_over_setup_cfg(tmp_path: Path) -> None:
     files = {
         "setup.cfg": CONFIG,
         "setup.py": "from setuptools import setup\nsetup(name='mine', install_requires=['a', 'b'])",
@@ -249,7 +251,7 @@ def test_literals_in_setup_py_are_followed(tmp_path: Path, text: str, expected: 
     assert not any(isinstance(value, Unknown) for value in found.arguments.values())
 
 
-def test_a_deep_or_binary_setup_py_says_nothing(tmp_path: Path) -> None:
+def test_a_setup_py_that_cannot_be_parsed_tells_nothing(tmp_path: Path) -> None:
     for text in ("x = " + "(" * 5000 + ")" * 5000, "x = " + "-" * 100_000 + "1", "x = '\0'"):
         found = script(tmp_path, text)
         assert not found.is_closed
@@ -270,7 +272,7 @@ def test_a_deep_or_binary_setup_py_says_nothing(tmp_path: Path) -> None:
         pytest.param({"setup.py": "import setuptools", "setup.cfg": "[metadata]\nname = shop"}, "shop", id="setup.cfg"),
     ],
 )
-def test_the_name_is_the_folder_s_where_only_a_build_can_tell(
+def test_the_folders_name_is_used_if_only_a_build_knows_the_name(
     tmp_path: Path, files: dict[str, str], expected: str
 ) -> None:
     assert expected.replace("FOLDER", tmp_path.name) == find_project(write_tree(tmp_path, files)).name

@@ -50,7 +50,7 @@ Ini = dict[str, str | list[str]]
         pytest.param({"testpaths": "tests", "markers": "env: x", "filterwarnings": ["error"]}, [], "", id="own-keys"),
     ],
 )
-def test_the_suite_s_configuration_demands_plugins(
+def test_the_pytest_configuration_requires_plugins(
     tmp_path: Path, ini: Ini, requirements: list[str], origin: str
 ) -> None:
     project = find_project(write_tree(tmp_path, {"test_a.py": ""}), ini=ini)
@@ -67,7 +67,7 @@ def test_the_suite_s_configuration_demands_plugins(
         pytest.param("", {"conftest.py": "def pytest_addoption(parser): parser.addoption('--cov')"}, id="own-option"),
     ],
 )
-def test_what_is_there_already_is_not_demanded(tmp_path: Path, tables: str, files: dict[str, str]) -> None:
+def test_present_plugins_are_not_added(tmp_path: Path, tables: str, files: dict[str, str]) -> None:
     write_tree(tmp_path, {"pyproject.toml": setuptools_project(tables), **files})
     assert "addopts" not in find_project(tmp_path, ini={"addopts": "--cov"}).origin
 
@@ -82,7 +82,7 @@ def test_what_is_there_already_is_not_demanded(tmp_path: Path, tables: str, file
         (["--tb", "-k"], ""),
     ],
 )
-def test_what_is_typed_demands_its_plugin(tmp_path: Path, options: list[str], expected: str) -> None:
+def test_command_line_options_require_their_plugin(tmp_path: Path, options: list[str], expected: str) -> None:
     project = find_project(write_tree(tmp_path, {"test_a.py": ""}), options=options)
     assert project.origin == expected
     assert project.install == ()  # it is no part of what the project needs
@@ -96,12 +96,12 @@ def test_what_is_typed_demands_its_plugin(tmp_path: Path, options: list[str], ex
         pytest.param({"tox.ini": "[testenv]\ndeps = pytest-xdist\n"}, id="tox"),
     ],
 )
-def test_what_is_there_already_is_not_demanded_by_what_is_typed(tmp_path: Path, files: dict[str, str]) -> None:
+def test_present_plugins_are_not_added_for_command_line_options(tmp_path: Path, files: dict[str, str]) -> None:
     write_tree(tmp_path, files)
     assert "--dist" not in find_project(tmp_path, options=["--dist"]).origin
 
 
-def test_what_is_typed_comes_on_top_of_what_is_configured(tmp_path: Path) -> None:
+def test_command_line_plugins_are_added_to_py_images_install(tmp_path: Path) -> None:
     ini = {"py_images_install": "attrs", "addopts": "--cov"}
     project = find_project(write_tree(tmp_path, {"test_a.py": ""}), ini=ini, options=["-n"])
     assert project.requirements == ("attrs", "pytest-xdist")
@@ -109,7 +109,7 @@ def test_what_is_typed_comes_on_top_of_what_is_configured(tmp_path: Path) -> Non
     assert project.install == ("attrs",)
 
 
-def test_a_plugin_does_not_demand_itself(tmp_path: Path) -> None:
+def test_a_plugin_does_not_require_itself(tmp_path: Path) -> None:
     write_tree(tmp_path, {"pyproject.toml": "[project]\nname = 'pytest_timeout'\n[build-system]\nrequires = []"})
     assert () == find_project(tmp_path, ini={"timeout": "3", "required_plugins": "pytest-timeout"}).requirements
 
@@ -164,7 +164,7 @@ PYPROJECT = setuptools_project(
         ),
     ],
 )
-def test_the_setting_replaces_the_discovery(
+def test_py_images_install_replaces_the_discovery(
     tmp_path: Path,
     value: str | list[str],
     requirements: list[str],
@@ -189,7 +189,7 @@ def test_the_setting_replaces_the_discovery(
 
 
 @pytest.mark.parametrize(
-    ("value", "said", "hint"),
+    ("value", "message", "hint"),
     [
         pytest.param([".[tset]"], 'the project has no extra "tset"', "did you mean test?", id="extra"),
         pytest.param([".[xyz]"], 'the project has no extra "xyz"', "choose from test, fast", id="no-such-extra"),
@@ -205,21 +205,21 @@ def test_the_setting_replaces_the_discovery(
         pytest.param([3], "[3] must be a string or a list of strings", "quote", id="number"),
     ],
 )
-def test_a_setting_that_cannot_be_followed_is_refused(tmp_path: Path, value: list[str], said: str, hint: str) -> None:
+def test_an_invalid_py_images_install_is_an_error(tmp_path: Path, value: list[str], message: str, hint: str) -> None:
     write_tree(tmp_path, {"pyproject.toml": PYPROJECT})
     with pytest.raises(ConfigurationError) as caught:
         find_project(tmp_path, ini={"py_images_install": value})
-    assert said.replace("ROOT", str(tmp_path)) in caught.value.message
+    assert message.replace("ROOT", str(tmp_path)) in caught.value.message
     assert hint in caught.value.hint
 
 
 @pytest.mark.parametrize(
-    ("ini", "said"),
+    ("ini", "message"),
     [
         pytest.param({"required_plugins": "pytest-x >= 1"}, 'required_plugins: ">=" is not a requirement', id="spaces"),
         pytest.param({"addopts": "-k 'a"}, "addopts: No closing quotation", id="quotation"),
     ],
 )
-def test_configuration_that_pytest_could_not_read_either_is_refused(tmp_path: Path, ini: Ini, said: str) -> None:
-    with pytest.raises(ConfigurationError, match=said):
+def test_unreadable_pytest_configuration_is_an_error(tmp_path: Path, ini: Ini, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
         find_project(tmp_path, ini=ini)

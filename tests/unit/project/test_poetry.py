@@ -51,7 +51,7 @@ def test_constraints_become_specifiers(constraint: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize("constraint", ["latest", "^x", "~", "1 2 x", ">", "^"])
-def test_what_is_no_constraint_is_refused(constraint: str) -> None:
+def test_an_invalid_constraint_is_an_error(constraint: str) -> None:
     with pytest.raises((InvalidSpecifier, InvalidVersion)):
         convert_constraint(constraint)
 

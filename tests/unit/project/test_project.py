@@ -13,7 +13,7 @@ def names(project: Project, paths: tuple[Path, ...]) -> list[str]:
     return [path.relative_to(project.root).as_posix() for path in paths]
 
 
-def test_an_empty_folder_needs_nothing(tmp_path: Path) -> None:
+def test_an_empty_folder_requires_nothing(tmp_path: Path) -> None:
     assert Project(root=tmp_path, name=tmp_path.name) == find_project(tmp_path)
 
 
@@ -136,7 +136,7 @@ VIRTUAL = """
         ),
     ],
 )
-def test_an_application_gets_its_own_needs_and_those_of_its_tests(
+def test_an_application_gets_its_own_and_its_test_requirements(
     tmp_path: Path, files: dict[str, str], requirements: list[str], requirement_files: list[str], origin: str
 ) -> None:
     project = find_project(write_tree(tmp_path, files))
@@ -147,7 +147,7 @@ def test_an_application_gets_its_own_needs_and_those_of_its_tests(
     assert origin == project.origin
 
 
-def test_the_folder_of_an_application_is_no_distribution_name(tmp_path: Path) -> None:
+def test_the_folder_of_an_application_is_not_a_distribution_name(tmp_path: Path) -> None:
     """A folder named like something that it needs does not stand for it."""
     root = write_tree(
         tmp_path / "attrs", {"requirements.txt": "attrs", "pyproject.toml": "[dependency-groups]\ntest=['attrs']"}
@@ -173,7 +173,7 @@ def test_the_folder_of_an_application_is_no_distribution_name(tmp_path: Path) ->
         pytest.param("pytest", [], [], ["requirements-test.txt"], id="nothing-of-the-project"),
     ],
 )
-def test_a_requirements_file_that_names_the_project_is_taken_apart_if_it_can_be(
+def test_a_plain_requirements_file_with_the_project_is_replaced_by_its_entries(
     tmp_path: Path, text: str, requirements: list[str], extras: list[str], requirement_files: list[str]
 ) -> None:
     write_tree(tmp_path, {"pyproject.toml": setuptools_project(), "requirements-test.txt": text, "c.txt": "attrs<23"})
@@ -183,7 +183,7 @@ def test_a_requirements_file_that_names_the_project_is_taken_apart_if_it_can_be(
     assert requirement_files == names(project, project.requirement_files)
 
 
-def test_extras_that_a_group_asks_for_are_shown(tmp_path: Path) -> None:
+def test_the_origin_shows_extras_that_a_group_requests(tmp_path: Path) -> None:
     tables = (
         "[dependency-groups]\ntest = ['shop[socks]', 'pytest']\n[project.optional-dependencies]\nsocks = ['pysocks']"
     )
@@ -195,7 +195,7 @@ def test_extras_that_a_group_asks_for_are_shown(tmp_path: Path) -> None:
     assert ("attrs", "pysocks") == project.dependencies
 
 
-def test_the_fingerprint_covers_every_file_that_decides(tmp_path: Path) -> None:
+def test_the_fingerprint_covers_every_file_that_affects_the_installation(tmp_path: Path) -> None:
     files = {
         "pyproject.toml": "[build-system]\nbuild-backend = 'backend:api'\nbackend-path = ['build']\nrequires = []",
         "build/backend.py": "",
@@ -217,7 +217,7 @@ def test_the_fingerprint_covers_every_file_that_decides(tmp_path: Path) -> None:
     assert project.dependencies == ()
 
 
-def test_the_sources_of_a_wheel_are_what_its_build_may_read(tmp_path: Path) -> None:
+def test_the_build_sources_are_the_files_that_a_build_may_read(tmp_path: Path) -> None:
     read = [
         "Cargo.toml",
         "Cargo.lock",
@@ -240,13 +240,13 @@ def test_the_sources_of_a_wheel_are_what_its_build_may_read(tmp_path: Path) -> N
     assert list_build_sources(project) == tuple(sorted(list_build_sources(project)))
 
 
-def test_only_a_wheel_is_built_again_for_its_sources(tmp_path: Path) -> None:
+def test_only_a_wheel_has_build_sources(tmp_path: Path) -> None:
     project = find_project(write_tree(tmp_path, {"pyproject.toml": setuptools_project(), "shop.py": ""}))
     assert ("editable", ()) == (project.kind, list_build_sources(project))
 
 
 @pytest.mark.parametrize(
-    ("files", "said", "hint"),
+    ("files", "message", "hint"),
     [
         pytest.param(
             {"pyproject.toml": "[project]\nname = "},
@@ -306,20 +306,18 @@ def test_only_a_wheel_is_built_again_for_its_sources(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_be_read_is_said_with_its_place(
-    tmp_path: Path, files: dict[str, str], said: str, hint: str
-) -> None:
+def test_errors_name_the_file_and_the_place(tmp_path: Path, files: dict[str, str], message: str, hint: str) -> None:
     write_tree(tmp_path, files)
     with pytest.raises(ConfigurationError) as caught:
         find_project(tmp_path)
-    assert said.replace("ROOT", str(tmp_path)) in caught.value.message
+    assert message.replace("ROOT", str(tmp_path)) in caught.value.message
     assert str(tmp_path) in caught.value.message
     assert hint in caught.value.hint
     assert caught.value.hint
     assert "\n" not in caught.value.message
 
 
-def test_a_file_that_is_no_text_is_said_with_its_place(tmp_path: Path) -> None:
+def test_a_binary_pyproject_toml_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_bytes(b"[project]\nname = '\xff'")
     with pytest.raises(ConfigurationError, match=r"pyproject\.toml is not valid TOML"):
         find_project(tmp_path)
@@ -338,7 +336,7 @@ def test_a_file_that_is_no_text_is_said_with_its_place(tmp_path: Path) -> None:
         "[tool.setuptools.dynamic]\ndependencies = 'x'\noptional-dependencies = ['a']",
     ],
 )
-def test_tables_of_the_wrong_shape_are_passed_over(tmp_path: Path, pyproject: str) -> None:
+def test_tables_of_the_wrong_type_are_ignored(tmp_path: Path, pyproject: str) -> None:
     """Whoever builds the project says what is wrong with it."""
     project = find_project(write_tree(tmp_path, {"pyproject.toml": pyproject}))
     assert () == project.requirement_files

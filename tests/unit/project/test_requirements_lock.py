@@ -1,4 +1,4 @@
-"""A project's lock file among what is found of it, and what its images' digests make of that."""
+"""A project's lock file as a part of the project and of its images' digests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def constraints(project: Project) -> tuple[str, ...]:
     return project.lock.constraints
 
 
-def test_all_that_is_installed_is_held(tmp_path: Path) -> None:
+def test_all_installed_packages_are_pinned(tmp_path: Path) -> None:
     write_tree(
         tmp_path,
         {
@@ -45,7 +45,7 @@ def test_all_that_is_installed_is_held(tmp_path: Path) -> None:
     assert recipe_for(project, ImageConfiguration()).lock == project.lock
 
 
-def test_what_requirements_files_ask_for_is_held(tmp_path: Path) -> None:
+def test_requirements_of_files_are_pinned(tmp_path: Path) -> None:
     write_tree(
         tmp_path,
         {
@@ -67,12 +67,12 @@ def test_what_requirements_files_ask_for_is_held(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_everything_is_held_where_not_all_is_known(tmp_path: Path, files: dict[str, str]) -> None:
+def test_all_packages_are_pinned_if_some_requirements_are_unknown(tmp_path: Path, files: dict[str, str]) -> None:
     write_tree(tmp_path, {**files, "uv.lock": uv_lock("idna", "pytest")})
     assert constraints(find_project(tmp_path)) == ("idna==1.0", "pytest==1.0")
 
 
-def test_the_users_own_choice_is_held_too(tmp_path: Path) -> None:
+def test_py_images_install_is_pinned_too(tmp_path: Path) -> None:
     """It says what is installed, and the lock file in which version; a version that it names goes before."""
     write_tree(tmp_path, {"pyproject.toml": setuptools_project(), "uv.lock": uv_lock("idna", "six", "attrs")})
     project = find_project(tmp_path, ini={"py_images_install": ["idna", "six==2"]})
@@ -142,7 +142,9 @@ def test_the_digest_follows_whether_the_lock_is_required(tmp_path: Path) -> None
         ),
     ],
 )
-def test_what_is_found_can_be_written_down(tmp_path: Path, files: dict[str, str], install: tuple[str, ...]) -> None:
+def test_discovered_requirements_can_be_written_as_py_images_install(
+    tmp_path: Path, files: dict[str, str], install: tuple[str, ...]
+) -> None:
     """The user who adds one thing to it gets all the rest as before."""
     write_tree(tmp_path, files)
     project = find_project(tmp_path)

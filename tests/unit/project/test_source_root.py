@@ -1,4 +1,4 @@
-"""Which folder containers get: never the whole file system, nor all that the user has."""
+"""The folder that containers get: never the whole file system or the home folder."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ GENERATED = """
         ),
     ],
 )
-def test_test_environments_say_what_they_install(
+def test_test_environments_are_read(
     tmp_path: Path,
     files: dict[str, str],
     requirements: list[str],
@@ -138,6 +138,6 @@ def test_test_environments_say_what_they_install(
         "[tox]\nenvlist = py",
     ],
 )
-def test_what_says_nothing_about_tests_is_passed_over(tmp_path: Path, text: str) -> None:
+def test_other_environments_are_ignored(tmp_path: Path, text: str) -> None:
     write_tree(tmp_path, {"pyproject.toml": setuptools_project(), "tox.ini": dedent(text)})
     assert ". (pyproject.toml)" == find_project(tmp_path).origin

@@ -1,4 +1,4 @@
-"""Which of the places that a project has for its tests' needs are taken, and which are passed over."""
+"""The choice among the places where a project lists its test requirements."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_names_near_to_test_come_first(tmp_path: Path, tables: str, expected: st
         ),
     ],
 )
-def test_requirements_files_are_known_by_their_names(tmp_path: Path, files: dict[str, str], expected: str) -> None:
+def test_requirements_files_are_recognised_by_name(tmp_path: Path, files: dict[str, str], expected: str) -> None:
     assert expected == found(tmp_path, files=files).removesuffix(" (pyproject.toml)")
 
 
@@ -182,7 +182,7 @@ def test_requirements_files_are_known_by_their_names(tmp_path: Path, files: dict
         ),
     ],
 )
-def test_places_are_combined_only_where_one_is_not_enough(
+def test_sources_are_combined_only_if_one_is_not_enough(
     tmp_path: Path, tables: str, files: dict[str, str], expected: str
 ) -> None:
     assert expected == found(tmp_path, tables, files)
@@ -275,7 +275,7 @@ def test_a_package_that_declares_nothing_gets_the_main_file(
         ),
     ],
 )
-def test_environments_bring_what_they_inherit(
+def test_environments_inherit_requirements(
     tmp_path: Path, tables: str, requirements: list[str], used_extras: list[str]
 ) -> None:
     found(tmp_path, tables)
@@ -284,7 +284,7 @@ def test_environments_bring_what_they_inherit(
     assert used_extras == list(project.extras)
 
 
-def test_hatch_toml_stands_for_the_table(tmp_path: Path) -> None:
+def test_hatch_toml_replaces_the_table(tmp_path: Path) -> None:
     files = {"hatch.toml": "[envs.test]\ndependencies = ['pytest']"}
     assert "hatch environment test (hatch.toml)" == found(tmp_path, files=files)
     assert tmp_path / "hatch.toml" in find_project(tmp_path).fingerprint_files
@@ -323,5 +323,5 @@ def test_hatch_toml_stands_for_the_table(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_older_places_are_known(tmp_path: Path, files: dict[str, str], expected: str) -> None:
+def test_legacy_places_are_read(tmp_path: Path, files: dict[str, str], expected: str) -> None:
     assert expected == find_project(write_tree(tmp_path, files)).origin
