@@ -17,7 +17,7 @@ from pytest_pyimages.cli.project import Place, pytest_arguments, run_at_project
 from pytest_pyimages.cli.quantities import format_age, format_size, format_time
 from pytest_pyimages.cli.stored import Stored, read_stored
 from pytest_pyimages.cli.table import table_lines
-from pytest_pyimages.images import STALE, Contents, ImagePlan, StoredImage, contents_of
+from pytest_pyimages.images import STALE, Contents, ImagePlan, StoredImage, describe_contents
 
 SUMMARY = "list the environment images that exist"
 DESCRIPTION = """\
@@ -54,7 +54,7 @@ def as_text(stored: Stored, images: Sequence[StoredImage], *, everything: bool) 
     else:
         lines = table_lines(COLUMNS, (_row(stored, image, now) for image in images), right=("size",))
         count = f"{len(images)} images" if len(images) > 1 else "1 image"
-        lines += ["", f"{count}, {format_size(stored.storage.on_disk(images))} on disk in addition to the base images"]
+        lines += ["", f"{count}, {format_size(stored.storage.measure(images))} on disk in addition to the base images"]
     return lines if everything else [*lines, *_installed_groups(images), *_current_groups(stored)]
 
 
@@ -66,7 +66,7 @@ def _row(stored: Stored, image: StoredImage, now: float) -> tuple[str, ...]:
         image.contents.origin or ("pytest" if image.contents.steps else "?"),
         format_size(image.info.size),
         format_age(now - image.last_used),
-        stored.states.of(image),
+        stored.states.read(image),
     )
 
 
@@ -80,7 +80,7 @@ def _current_groups(stored: Stored) -> list[str]:
     plans = stored.current_plans()
     if not plans:
         return ["", f"a run here installs: {stored.project.origin or 'pytest'}"]
-    return _groups("a run here installs for ", ((plan.tag.label, contents_of(plan)) for plan in plans))
+    return _groups("a run here installs for ", ((plan.tag.label, describe_contents(plan)) for plan in plans))
 
 
 def _groups(words: str, installed: Iterable[tuple[str, Contents]]) -> list[str]:
@@ -115,11 +115,11 @@ def as_json(stored: Stored, images: Iterable[StoredImage]) -> str:
 
 
 def _plan_object(plan: ImagePlan) -> dict[str, Any]:
-    return {"image": plan.tag.label, "reference": plan.tag.reference, "installs": asdict(contents_of(plan))}
+    return {"image": plan.tag.label, "reference": plan.tag.reference, "installs": asdict(describe_contents(plan))}
 
 
 def _image_object(stored: Stored, image: StoredImage) -> dict[str, Any]:
-    state = stored.states.of(image)
+    state = stored.states.read(image)
     return {
         "image": image.tag.label,
         "kind": image.kind,
@@ -131,7 +131,7 @@ def _image_object(stored: Stored, image: StoredImage) -> dict[str, Any]:
         "used_in": sorted(str(use.rootdir) for use in image.uses.values()),
         "installs": asdict(image.contents),
         "size": image.info.size,
-        "freed_by_removal": stored.storage.freed_by([image]),
+        "freed_by_removal": stored.storage.measure_freed([image]),
         "created": format_time(image.info.created),
         "last_used": format_time(image.last_used),
         "state": state,

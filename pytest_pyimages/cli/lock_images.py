@@ -11,7 +11,7 @@ import pytest
 from pytest_pyimages.cli.project import SPEC_HELP, Place, pytest_arguments, run_at_project
 from pytest_pyimages.engines import Engine, ImageInfo
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
-from pytest_pyimages.images import KEY, BaseImages, digest_of, read_image_lock, write_image_lock
+from pytest_pyimages.images import KEY, BaseImages, Listener, find_digest, read_pins, write_pins
 from pytest_pyimages.matrix import ImageTag
 
 SUMMARY = f"pin images to their digests in the file that {KEY} names"
@@ -37,7 +37,7 @@ def _lock(place: Place) -> int:
             f"no {KEY} in pytest's configuration", f"set it to a file, such as {KEY} = images.lock"
         )
     tags = [image.tag for image in plan.plans]
-    pins = dict(read_image_lock(path).pins) if path.exists() else {}
+    pins = dict(read_pins(path).digests) if path.exists() else {}
     failed = False
     with closing(place.engine()) as engine:
         for tag in tags:
@@ -47,12 +47,12 @@ def _lock(place: Place) -> int:
                 sys.stderr.write(f"ERROR: {tag.label}: {error}\n")
                 failed = True
                 continue
-            digest = digest_of(image, tag.reference)
+            digest = find_digest(image, tag.reference)
             former = pins.get(tag.reference)
             change = "" if former == digest else " (new)" if former is None else f" (was {former})"
             sys.stdout.write(f"{tag.reference} = {digest}{change}\n")
             pins[tag.reference] = digest
-    write_image_lock(path, pins)
+    write_pins(path, pins)
     return int(pytest.ExitCode.TESTS_FAILED if failed else pytest.ExitCode.OK)
 
 
@@ -64,8 +64,8 @@ def _resolve(engine: Engine, tag: ImageTag) -> ImageInfo:
             f"note: {tag.reference} is not from a registry: pinned by its id, which exists on this engine only\n"
         )
         return present
-    bases = BaseImages(engine, say=_report, progress=lambda *_: None)
-    return bases.pulled(tag, tag.reference)
+    bases = BaseImages(engine, Listener(report=_report))
+    return bases.pull(tag, tag.reference)
 
 
 def _report(label: str, text: str) -> None:

@@ -21,7 +21,15 @@ from pytest_pyimages.containers import Lease
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.engines.labels import LABEL
 from pytest_pyimages.errors import ConfigurationError, EngineError
-from pytest_pyimages.images import CACHE_VOLUME, STALE, Limits, StoredImage, chosen, in_use, remove
+from pytest_pyimages.images import (
+    CACHE_VOLUME,
+    STALE,
+    Limits,
+    StoredImage,
+    choose_images,
+    find_used_images,
+    remove_images,
+)
 
 T = TypeVar("T")
 SUMMARY = "remove environment images"
@@ -77,15 +85,15 @@ def _prune(place: Place, *, arguments: Namespace, limits: Limits) -> int:
         problems = () if dry_run else lease.sweep(engine)
         stored = read_stored(place, engine)
         if arguments.stale:
-            limits = replace(limits, is_stale=lambda image: stored.states.of(image) in STALE)
-        blocked = in_use(engine, without={entry.id for entry in dead})
+            limits = replace(limits, is_stale=lambda image: stored.states.read(image) in STALE)
+        blocked = find_used_images(engine, without={entry.id for entry in dead})
         if not arguments.all:
             blocked |= {image.id: why for image in stored.storage.images if (why := _other_use(stored, image))}
         scope = stored.scope(everything=arguments.all)
-        choice = chosen(stored.storage, scope, limits, blocked=blocked, now=time.time())
+        choice = choose_images(stored.storage, scope, limits, blocked=blocked, now=time.time())
         failed: Mapping[str, str] = {}
         if not dry_run:
-            failed = remove(engine, choice.removed, stored.last_used)
+            failed = remove_images(engine, choice.removed, stored.last_used)
             stored.last_used.forget_all_but(image.id for image in stored.storage.images)
         cache = _Cache.find(engine) if arguments.cache else None
         if cache is not None and not dry_run:
@@ -98,7 +106,7 @@ def _prune(place: Place, *, arguments: Namespace, limits: Limits) -> int:
     rows += [_row("kept", image, kept[image.id]) for image in scope if image.id in kept]
     lines = table_lines(COLUMNS, rows, right=("size",)) if rows else []
     lines += [f" {verb}  {entry.kind} {entry.name}, leaked by a killed session" for entry in dead]
-    freed = stored.storage.freed_by(removed)
+    freed = stored.storage.measure_freed(removed)
     if cache is not None:
         lines.append(f" {'kept' if cache.problem else verb}  {cache}")
         freed += 0 if cache.problem else cache.size

@@ -13,7 +13,16 @@ from pytest_pyimages.containers import state_directory
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host import Invocation
-from pytest_pyimages.images import ImagePlan, LastUsed, Recipe, States, Storage, StoredImage, identity_of, read_storage
+from pytest_pyimages.images import (
+    ImagePlan,
+    LastUsed,
+    Recipe,
+    States,
+    Storage,
+    StoredImage,
+    identify_project,
+    read_storage,
+)
 from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.project import Project, find_project
 from pytest_pyimages.session import parse_requested_images, plan_images
@@ -86,7 +95,7 @@ def read_stored(place: Place, engine: Engine) -> Stored:
     """Take a snapshot; registries are not contacted."""
     invocation = place.settings.invocation
     project = find_project(invocation.rootdir, ini=invocation.ini)
-    identity = identity_of(project)
+    identity = identify_project(project)
     last_used = LastUsed(state_directory())
     plans = Plans(place)
 

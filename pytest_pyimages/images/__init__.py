@@ -1,4 +1,4 @@
-"""What is in the environment images: the project's own word, a recipe, a build, the engine's storage."""
+"""Environment images: plans and recipes, builds, and the images in the engine."""
 
 from __future__ import annotations
 
@@ -7,62 +7,58 @@ from typing import TYPE_CHECKING
 from pytest_pyimages.facade import lazy_names
 
 if TYPE_CHECKING:
-    from pytest_pyimages.images.bases import BaseImages
-    from pytest_pyimages.images.build import Builder, BuiltImage
-    from pytest_pyimages.images.contents import Contents, contents_of
+    from pytest_pyimages.images.bases import BaseImages, Listener
+    from pytest_pyimages.images.environments import BuiltImage, EnvironmentImages
     from pytest_pyimages.images.install_step import CACHE_VOLUME
-    from pytest_pyimages.images.last_used import LastUsed, identity_of
-    from pytest_pyimages.images.network import plan_network
-    from pytest_pyimages.images.pins import KEY, ImageLock, digest_of, read_image_lock, write_image_lock
-    from pytest_pyimages.images.plan import ImagePlan, image_plans
-    from pytest_pyimages.images.pruning import Limits, chosen, in_use, prune_superseded, remove
+    from pytest_pyimages.images.labels import Contents, describe_contents, identify_project
+    from pytest_pyimages.images.last_used import LastUsed
+    from pytest_pyimages.images.pins import KEY, Pins, find_digest, read_pins, write_pins
+    from pytest_pyimages.images.plan import ImagePlan, make_plans
+    from pytest_pyimages.images.pruning import Limits, choose_images, find_used_images, prune_superseded, remove_images
     from pytest_pyimages.images.recipe import Recipe
-    from pytest_pyimages.images.states import STALE, States
-    from pytest_pyimages.images.storage import Storage, StoredImage, read_storage
+    from pytest_pyimages.images.storage import STALE, States, Storage, StoredImage, read_storage
 
 __all__ = [
     "CACHE_VOLUME",
     "KEY",
     "STALE",
     "BaseImages",
-    "Builder",
     "BuiltImage",
     "Contents",
-    "ImageLock",
+    "EnvironmentImages",
     "ImagePlan",
     "LastUsed",
     "Limits",
+    "Listener",
+    "Pins",
     "Recipe",
     "States",
     "Storage",
     "StoredImage",
-    "chosen",
-    "contents_of",
-    "digest_of",
-    "identity_of",
-    "image_plans",
-    "in_use",
-    "plan_network",
+    "choose_images",
+    "describe_contents",
+    "find_digest",
+    "find_used_images",
+    "identify_project",
+    "make_plans",
     "prune_superseded",
-    "read_image_lock",
+    "read_pins",
     "read_storage",
-    "remove",
-    "write_image_lock",
+    "remove_images",
+    "write_pins",
 ]
 __getattr__ = lazy_names(
     __name__,
     {
-        "bases": "BaseImages",
-        "build": "Builder BuiltImage",
-        "contents": "Contents contents_of",
+        "bases": "BaseImages Listener",
+        "environments": "BuiltImage EnvironmentImages",
         "install_step": "CACHE_VOLUME",
-        "last_used": "LastUsed identity_of",
-        "pins": "ImageLock KEY digest_of read_image_lock write_image_lock",
-        "plan": "ImagePlan image_plans",
-        "network": "plan_network",
-        "pruning": "Limits chosen in_use prune_superseded remove",
+        "labels": "Contents describe_contents identify_project",
+        "last_used": "LastUsed",
+        "pins": "KEY Pins find_digest read_pins write_pins",
+        "plan": "ImagePlan make_plans",
+        "pruning": "Limits choose_images find_used_images prune_superseded remove_images",
         "recipe": "Recipe",
-        "states": "STALE States",
-        "storage": "Storage StoredImage read_storage",
+        "storage": "STALE States Storage StoredImage read_storage",
     },
 )

@@ -1,4 +1,4 @@
-"""The images that environment images stand on: there already, pulled, or pinned to a digest."""
+"""Find the base images: in the engine, in a registry, or by their pins."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pytest_pyimages.engines import Engine, ImageInfo
@@ -13,108 +14,111 @@ from pytest_pyimages.errors import BuildError, ImageNotFound
 from pytest_pyimages.matrix import ImageTag, nearest_tags
 
 if TYPE_CHECKING:
-    from pytest_pyimages.images.pins import ImageLock
+    from pytest_pyimages.images.pins import Pins
 
 PullPolicy = Literal["missing", "always", "never"]
-PULL_SECONDS = 0.1  # between two words on how far a pull has come
+PROGRESS_SECONDS = 0.1  # between two reports of a pull's progress
+
+
+def _ignore(*_: str) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """Callbacks of pulls and builds; they are called from any thread."""
+
+    report: Callable[[str, str], None] = _ignore  # label, text: a stage begins
+    progress: Callable[[str, str], None] = _ignore  # label, text: the stage goes on
+    note: Callable[[str], None] = _ignore  # text to show at the end of the session
 
 
 class BaseImages:
-    """Finds each image once in a session. May be used from several threads at once.
+    """Finds each base image once per session. May be used from several threads at once.
 
-    :param policy: "missing" asks no registry about an image that the engine has; "always" asks about each; "never"
-        about none.
-    :param lock: what references are pinned to. An image that is pinned is what it is: no registry is asked about it
-        while it is there.
-    :param say: called with (label, text) when a pull begins.
-    :param progress: called with (label, text) as it goes on.
+    :param policy: "missing" contacts a registry for images that the engine lacks, "always" for all, "never" for none.
+    :param pins: digests of the references; no registry is contacted for a pinned image that the engine has.
     """
 
     def __init__(
-        self,
-        engine: Engine,
-        *,
-        policy: PullPolicy = "missing",
-        lock: ImageLock | None = None,
-        say: Callable[[str, str], None],
-        progress: Callable[[str, str], None],
+        self, engine: Engine, listener: Listener, *, policy: PullPolicy = "missing", pins: Pins | None = None
     ) -> None:
         self._engine = engine
+        self._listener = listener
         self._policy = policy
-        self._lock = lock
-        self._say = say
-        self._progress = progress
-        self._guard = threading.Lock()
+        self._pins = pins
+        self._lock = threading.Lock()
         self._found: dict[str, Future[ImageInfo]] = {}
 
     def resolve(self, tag: ImageTag) -> ImageInfo:
-        """Return the image that a tag means in this session; all who ask for the same reference get the same.
+        """Return the image of a tag; the same for all calls with the same reference.
 
-        :raises BuildError: if it cannot be had.
-        :raises EngineError: where the engine or the registry fails.
+        :raises BuildError: if the image is not available.
+        :raises EngineError: if the engine or the registry fails.
         """
-        with self._guard:
+        with self._lock:
             known = self._found.get(tag.reference)
-            mine: Future[ImageInfo] = Future()
+            future: Future[ImageInfo] = Future()
             if known is None:
-                self._found[tag.reference] = mine
+                self._found[tag.reference] = future
         if known is not None:
             return known.result()
         try:
-            mine.set_result(self._resolved(tag))
+            future.set_result(self._find(tag))
         except BaseException as error:
-            mine.set_exception(error)
+            future.set_exception(error)
             raise
-        return mine.result()
+        return future.result()
 
-    def check(self, tags: Iterable[ImageTag]) -> None:
-        """Return if what is there is what the lock file says; what is not there yet is pulled by its digest.
+    def check_pins(self, tags: Iterable[ImageTag]) -> None:
+        """Check that the images in the engine are those that their references are pinned to.
 
-        :raises ConfigurationError: for a reference that is not pinned, or pinned to something else.
+        :raises ConfigurationError: for a reference without a pin, or with another one.
         """
-        if self._lock is None:
+        if self._pins is None:
             return
         for tag in tags:
-            pinned = self._lock.pinned_reference(tag.reference)
+            pinned = self._pins.pin(tag.reference)
             present = self._engine.find_image(tag.reference)
             if present is not None and self._engine.find_image(pinned) is None:
-                self._lock.check(tag.reference, present)
+                self._pins.check(tag.reference, present)
 
-    def _resolved(self, tag: ImageTag) -> ImageInfo:
+    def _find(self, tag: ImageTag) -> ImageInfo:
         reference = tag.reference
-        if self._lock is not None:
-            pin, pinned = self._lock.pin(reference), self._lock.pinned_reference(reference)
-            present = self._engine.find_image(pinned) or self._engine.find_image(pin)
+        if self._pins is not None:
+            digest, pinned = self._pins.get(reference), self._pins.pin(reference)
+            present = self._engine.find_image(pinned) or self._engine.find_image(digest)
             if present is not None:
                 return present
             reference = pinned
         present = self._engine.find_image(reference)
         if self._policy == "never" and present is None:
             raise BuildError(
-                f"{reference} is not here, and --py-images-pull=never", f"`docker pull {reference}`, or leave it out"
+                f"the engine does not have {reference}, and --py-images-pull=never",
+                f"run `docker pull {reference}`, or remove {tag.label}",
             )
-        if present is None or (self._policy == "always" and self._lock is None):
-            return self.pulled(tag, reference)
+        if present is None or (self._policy == "always" and self._pins is None):
+            return self.pull(tag, reference)
         return present
 
-    def pulled(self, tag: ImageTag, reference: str) -> ImageInfo:
-        """Ask the registry for an image, whether or not it is there; return it.
+    def pull(self, tag: ImageTag, reference: str) -> ImageInfo:
+        """Pull an image, even if the engine has it; return it.
 
         :raises BuildError: if the registry does not have it.
-        :raises EngineError: if the registry cannot be asked, or refuses.
+        :raises EngineError: if the registry cannot be reached, or denies access.
         """
-        self._say(tag.label, f"pulling {reference}")
-        told = 0.0
+        self._listener.report(tag.label, f"pulling {reference}")
+        reported = 0.0
         try:
             for pulled in self._engine.pull(reference):
-                if time.monotonic() - told >= PULL_SECONDS:
-                    told = time.monotonic()
-                    self._progress(tag.label, str(pulled))
+                if time.monotonic() - reported >= PROGRESS_SECONDS:
+                    reported = time.monotonic()
+                    self._listener.progress(tag.label, str(pulled))
         except ImageNotFound as error:
             near = nearest_tags(tag.label) if ":" not in tag.label and "/" not in tag.label else ()
             hint = f"nearest: {', '.join(near)}" if near else ""
             raise BuildError(f"no such image: {reference}", hint, log=error.message) from error
         found = self._engine.find_image(reference)
         if found is None:
-            raise BuildError(f"{reference} was pulled and is not there", "try again")
+            raise BuildError(f"{reference} was pulled, but the engine does not have it", "try again")
         return found

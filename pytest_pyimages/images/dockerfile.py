@@ -1,7 +1,7 @@
-"""A user's own Dockerfile, which an environment image stands on: what decides the result, and what its build is sent.
+"""Read a user's Dockerfile: its digest, and the files of the build context that it copies.
 
-Only instructions that read the build context matter here; the engine parses everything else. The rules of its syntax
-are from the Dockerfile reference (docs.docker.com/reference/dockerfile), those of ``.dockerignore`` from docker-py.
+Only instructions that read the build context matter here; the engine parses the others. The syntax is that of the
+Dockerfile reference (docs.docker.com/reference/dockerfile); ``.dockerignore`` is read by docker-py.
 """
 
 from __future__ import annotations
@@ -26,33 +26,33 @@ class Dockerfile:
 
     path: Path
     text: str
-    context: Path  # the folder that COPY and ADD start from
-    files: tuple[str, ...]  # below the context, sorted: what the build is sent
-    digest: str  # of the text, and of the files with their names and permissions
+    context: Path  # the folder of the build context
+    files: tuple[str, ...]  # to send to the build: paths below the context, sorted
+    digest: str  # of the text, and of the files' names, permissions and contents
 
 
 def read_dockerfile(path: Path) -> Dockerfile:
     """Read a Dockerfile.
 
-    :raises ConfigurationError: if it cannot be read, or does not build on the image that it is given.
+    :raises ConfigurationError: if it cannot be read, or does not build on the image of the matrix.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}", "name a Dockerfile that can") from error
-    instructions = tuple(_instructions(text))
+        raise ConfigurationError(f"{path} cannot be read: {error}", "fix it, or name another Dockerfile") from error
+    instructions = tuple(_split_instructions(text))
     if not any(name == "FROM" and ARGUMENT in rest for name, rest in instructions):
         raise ConfigurationError(
-            f"{path} does not build on the image that it is given",
-            f"write ARG {ARGUMENT} and FROM ${{{ARGUMENT}}} in it",
+            f"{path} does not build on the matrix's image",
+            f"add ARG {ARGUMENT} and FROM ${{{ARGUMENT}}}",
         )
     context = path.parent
-    sources = [source for name, rest in instructions if name in {"COPY", "ADD"} for source in _sources(rest)]
-    files = tuple(_copied(context, sources)) if sources else ()
-    return Dockerfile(path=path, text=text, context=context, files=files, digest=_digest(text, context, files))
+    sources = [source for name, rest in instructions if name in {"COPY", "ADD"} for source in _list_sources(rest)]
+    files = tuple(_list_copied(context, sources)) if sources else ()
+    return Dockerfile(path=path, text=text, context=context, files=files, digest=_compute_digest(text, context, files))
 
 
-def _instructions(text: str) -> Iterator[tuple[str, str]]:
+def _split_instructions(text: str) -> Iterator[tuple[str, str]]:
     escape = "`" if re.match(r"(?i)\s*#\s*escape\s*=\s*`", text) else "\\"
     kept = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     for line in kept.replace(f"{escape}\n", " ").splitlines():
@@ -61,8 +61,8 @@ def _instructions(text: str) -> Iterator[tuple[str, str]]:
             yield name.upper(), rest.strip()
 
 
-def _sources(rest: str) -> Iterator[str]:
-    """Yield what one COPY or ADD takes from the context; "." where that cannot be told."""
+def _list_sources(rest: str) -> Iterator[str]:
+    """Yield the paths that a COPY or ADD reads from the context; "." if they are unknown."""
     words = rest.split()
     while words and words[0].startswith("--"):
         if words[0].startswith("--from="):
@@ -85,7 +85,7 @@ def _sources(rest: str) -> Iterator[str]:
         yield "." if "$" in word else word
 
 
-def _copied(context: Path, sources: Iterable[str]) -> Iterator[str]:
+def _list_copied(context: Path, sources: Iterable[str]) -> Iterator[str]:
     patterns = [PurePosixPath(source.lstrip("/")).as_posix() for source in sources]
     from pytest_pyimages.engines import context_files
 
@@ -95,7 +95,7 @@ def _copied(context: Path, sources: Iterable[str]) -> Iterator[str]:
             yield name
 
 
-def _digest(text: str, context: Path, files: tuple[str, ...]) -> str:
+def _compute_digest(text: str, context: Path, files: tuple[str, ...]) -> str:
     digest = hashlib.sha256(text.encode())
     for name in files:
         path = context / name

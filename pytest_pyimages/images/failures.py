@@ -18,7 +18,7 @@ from pytest_pyimages.images.symptoms import (
     is_about_python,
     read_lines,
 )
-from pytest_pyimages.indexes import HostNetwork, index_faults, is_about_packages
+from pytest_pyimages.indexes import HostNetwork, find_refusals, is_about_packages
 from pytest_pyimages.matrix import ImageTag
 
 LOG_LINES = 30
@@ -74,13 +74,13 @@ def make_build_error(plan: ImagePlan, installed: Installed, network: HostNetwork
 
 def _diagnose(plan: ImagePlan, log: str, network: HostNetwork) -> tuple[str, str]:
     """Return problem and hint where the project's requirements could not be installed."""
-    problem = f"not installable: {network.redaction.redacted(plan.project.origin or 'pytest')}"
-    index = next(index_faults(network), None) if is_about_packages(log) else None
-    if index is not None:
-        return _join(problem, index.problem), index.hint
+    problem = f"not installable: {network.redaction.redact(plan.project.origin or 'pytest')}"
+    refusal = next(find_refusals(network), None) if is_about_packages(log) else None
+    if refusal is not None:
+        return _join(problem, refusal[0]), refusal[1]
     unbuilt = find_unbuilt(log)
     if unbuilt:
-        problem = f"{problem}: {network.redaction.redacted(unbuilt)} cannot be built"
+        problem = f"{problem}: {network.redaction.redact(unbuilt)} cannot be built"
     found = diagnose_build(log, variant=find_variant(plan.tag.reference))
     if found is not None:
         return _join(problem, found[0]), found[1]

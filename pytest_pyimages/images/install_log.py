@@ -1,113 +1,93 @@
-"""How far a build has come, by the logs of uv, pip, apt, apk and the engine; what they leave out is not guessed at."""
+"""Read the progress of a build from the logs of uv, pip, apt, apk and the engine."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 
-LONGEST_LINE = 4096  # bytes; of a longer one nothing is wanted
+MAX_LINE = 4096  # bytes; longer lines are ignored
 
 
 class InstallLog:
-    """Follows one log, which ``feed`` is given as it comes.
+    """Follows one log; ``feed`` gets it in pieces.
 
-    :param tell: called with a few words whenever they change: "numpy (15.0MiB), pandas (11.5MiB)". They consist of
-        names, versions, sizes and numbers only: neither an address nor an escape sequence gets into them.
+    :param report: called with a short text whenever it changes: "numpy (15.0MiB), pandas (11.5MiB)". It consists of
+        names, versions, sizes and numbers only: it contains neither URLs nor escape sequences.
     """
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self._report = report
         self._rest = b""
-        self._told = ""
+        self._reported = ""
         self._packages = _Packages()
 
     def feed(self, data: bytes) -> None:
         """Read the next piece of the log, which may end anywhere."""
         *lines, rest = (self._rest + data).split(b"\n")
-        self._rest = rest[:LONGEST_LINE]
+        self._rest = rest[:MAX_LINE]
         for line in lines:
-            if len(line) < LONGEST_LINE:
-                self._line(line.decode("ascii", "replace").rstrip())
+            if len(line) < MAX_LINE:
+                self._read(line.decode("ascii", "replace").rstrip())
 
-    def _line(self, line: str) -> None:
+    def _read(self, line: str) -> None:
         for pattern, read in _READERS:
             match = pattern.match(line)
             if match is not None:
-                words = read(self._packages, **match.groupdict())
-                if words != self._told:
-                    self._told = words
-                    self._tell(words)
+                text = read(self._packages, **match.groupdict())
+                if text != self._reported:
+                    self._reported = text
+                    self._report(text)
                 return
 
 
 class _Packages:
-    """What an installer has said of its packages so far; each method takes one line's news and returns the words."""
+    """The packages that an installer named; each method takes one line's values and returns the progress."""
 
     def __init__(self) -> None:
         self._total = 0
         self._done = 0
-        self._begun: dict[str, str] = {}  # what is under way at once, in words
+        self._running: dict[str, str] = {}  # texts on concurrent downloads and builds, by package
 
-    def resolved(self, total: str) -> str:
+    def resolve(self, total: str) -> str:
         self._total, self._done = int(total), 0
-        self._begun.clear()
-        return self._under_way()
+        self._running.clear()
+        return self._join()
 
     def download(self, name: str, size: str) -> str:
-        self._begun[name] = f"{name} ({size})"
-        return self._under_way()
+        self._running[name] = f"{name} ({size})"
+        return self._join()
 
     def build(self, name: str, version: str | None) -> str:
-        self._begun[name] = f"building {_with_version(name, version)}"
-        return self._under_way()
+        self._running[name] = f"building {_add_version(name, version)}"
+        return self._join()
 
     def end(self, name: str) -> str:
-        self._begun.pop(name, None)
-        return self._under_way()
+        self._running.pop(name, None)
+        return self._join()
 
-    def unpacked(self, name: str, version: str) -> str:
+    def unpack(self, name: str, version: str) -> str:
         self._done += 1
-        counted = f" ({self._done}/{self._total})" if self._done <= self._total else ""
-        return _with_version(name, version) + counted
+        counter = f" ({self._done}/{self._total})" if self._done <= self._total else ""
+        return _add_version(name, version) + counter
 
-    def _under_way(self) -> str:
-        return ", ".join(self._begun.values()) or _in_words(self._total)
-
-
-def _one(_: _Packages, name: str, version: str | None = None, size: str | None = None) -> str:
-    return _with_version(name, version) + (f" ({size})" if size else "")
+    def _join(self) -> str:
+        return ", ".join(self._running.values()) or _count(self._total)
 
 
-def _counted(_: _Packages, name: str, version: str, done: str, total: str) -> str:
-    return f"{_with_version(name, version)} ({done}/{total})"
-
-
-def _step(_: _Packages, done: str, total: str) -> str:
-    return f"step {done}/{total}"
-
-
-def _built_by_pip(_: _Packages, name: str) -> str:
-    return f"building {name}"
-
-
-def _listed(_: _Packages, names: str) -> str:
-    return _in_words(names.count(",") + 1)
-
-
-def _unpacked_by_uv(_: _Packages, total: str) -> str:
-    return f"unpacking {_in_words(int(total))}"
-
-
-def _compiled(_: _Packages, total: str) -> str:
-    return f"compiling {_in_words(int(total))}"
-
-
-def _with_version(name: str, version: str | None) -> str:
+def _add_version(name: str, version: str | None) -> str:
     return f"{name} {version}" if version else name
 
 
-def _in_words(number: int) -> str:
+def _count(number: int) -> str:
     return f"{number} package" if number == 1 else f"{number} packages"
+
+
+def _name(_: _Packages, name: str, version: str | None = None, size: str | None = None) -> str:
+    return _add_version(name, version) + (f" ({size})" if size else "")
+
+
+def _name_and_count(_: _Packages, name: str, version: str, done: str, total: str) -> str:
+    return f"{_add_version(name, version)} ({done}/{total})"
 
 
 _NAME = r"(?P<name>[A-Za-z0-9](?:[\w.-]*\w)?)"
@@ -116,26 +96,27 @@ _SIZE = r"\((?P<size>[\d.]+ ?[kKMG]?i?B)\)"
 _READERS: tuple[tuple[re.Pattern[str], Callable[..., str]], ...] = tuple(
     (re.compile(pattern, re.ASCII), read)
     for pattern, read in (
-        # uv, with UV_NO_PROGRESS: it names what it builds, and downloads of more than 1 MiB
-        (r"Resolved (?P<total>\d+) packages? ", _Packages.resolved),
+        # uv, with UV_NO_PROGRESS: it names builds, and downloads of more than 1 MiB
+        (r"Resolved (?P<total>\d+) packages? ", _Packages.resolve),
         (rf"Downloading {_NAME} {_SIZE}$", _Packages.download),
         (rf" *Building {_NAME}(?:==(?P<version>\d[\w.+!-]*)$| @ )", _Packages.build),
         (rf" *(?:Downloaded|Built) {_NAME}(?:==| @ |$)", _Packages.end),
-        (r"Prepared (?P<total>\d+) packages? ", _unpacked_by_uv),
-        (r"Installed (?P<total>\d+) packages? ", _compiled),  # which the install step does itself
+        (r"Prepared (?P<total>\d+) packages? ", lambda _, total: f"unpacking {_count(int(total))}"),
+        # the install step compiles them itself
+        (r"Installed (?P<total>\d+) packages? ", lambda _, total: f"compiling {_count(int(total))}"),
         # pip, without its progress bar
-        (rf"Collecting {_NAME}(?=[\s=<>!~;@(\[]|$)", _one),
-        (rf" *Downloading {_NAME}-(?P<version>\d[\w.+!]*)(?:-\S*|\.tar\S*|\.zip) {_SIZE}$", _one),
-        (rf" *Building (?:wheel|editable) for {_NAME} \(.*\): started$", _built_by_pip),
-        (r"Installing collected packages: (?P<names>.+)", _listed),
+        (rf"Collecting {_NAME}(?=[\s=<>!~;@(\[]|$)", _name),
+        (rf" *Downloading {_NAME}-(?P<version>\d[\w.+!]*)(?:-\S*|\.tar\S*|\.zip) {_SIZE}$", _name),
+        (rf" *Building (?:wheel|editable) for {_NAME} \(.*\): started$", lambda _, name: f"building {name}"),
+        (r"Installing collected packages: (?P<names>.+)", lambda _, names: _count(names.count(",") + 1)),
         # apt-get and dpkg, apk
-        (r"\d+ upgraded, (?P<total>\d+) newly installed, ", _Packages.resolved),
-        (rf"Unpacking {_DEBIAN}", _Packages.unpacked),
-        (rf"Setting up {_DEBIAN}", _one),
-        (rf"\((?P<done>\d+)/(?P<total>\d+)\) Installing {_DEBIAN}", _counted),
+        (r"\d+ upgraded, (?P<total>\d+) newly installed, ", _Packages.resolve),
+        (rf"Unpacking {_DEBIAN}", _Packages.unpack),
+        (rf"Setting up {_DEBIAN}", _name),
+        (rf"\((?P<done>\d+)/(?P<total>\d+)\) Installing {_DEBIAN}", _name_and_count),
         # a Dockerfile's build
-        (r"Step (?P<done>\d+)/(?P<total>\d+) : ", _step),
+        (r"Step (?P<done>\d+)/(?P<total>\d+) : ", lambda _, done, total: f"step {done}/{total}"),
         # the install step itself
-        (r"fetching (?P<name>uv)$", _one),
+        (r"fetching (?P<name>uv)$", _name),
     )
 )

@@ -1,4 +1,7 @@
-"""The install step: a container of an image that is to become another one, and what is said to the installer in it."""
+"""Run the installer in a container, and commit the container as an environment image.
+
+All builds share a cache volume: wheels, uv, and bytecode. Without cached bytecode, a build takes twice as long.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -26,19 +29,20 @@ from pytest_pyimages.containers import (
 from pytest_pyimages.engines import STDOUT, ContainerSpec, Engine, Mount
 from pytest_pyimages.engines.labels import KIND_LABEL, LABEL
 from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound
+from pytest_pyimages.images.bases import Listener
 from pytest_pyimages.images.install_log import InstallLog
 from pytest_pyimages.images.plan import ImagePlan
-from pytest_pyimages.images.recipe import installer_sources, worker_sources
-from pytest_pyimages.indexes import MEMORY, HostNetwork, Redaction, WayIn, way_in
+from pytest_pyimages.images.recipe import read_installer_sources, read_worker_sources
+from pytest_pyimages.indexes import MEMORY, IndexAccess, Redaction, prepare_access
 
 CACHE_VOLUME = "pytest-pyimages-cache"
 CACHE_TARGET = "/var/cache/pyimages"
 LOG_BYTES = 256 * 1024
 STOPPED = "stopped while it was built"
-SAID = ("python", "executable", "extendable")  # of the installer's result, kept as labels
+RESULT_LABELS = ("python", "executable", "extendable")  # of the installer's result
 
 # Reads the job's size, the job and the installer from standard input, so that neither shows in the container's command.
-# The current folder comes off the path: a project's ast.py is not Python's.
+# The current folder is removed from the path: a project's ast.py is not Python's.
 BOOTSTRAP = (
     "import sys\n"
     "sys.path[:] = [path for path in sys.path if path]\n"
@@ -55,18 +59,18 @@ FIND_PYTHON = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewImage:
-    """What an install step starts from, and the image that it is to become."""
+    """An image to be built by an install step."""
 
-    start: str  # id of an image
-    user: str  # whom the container runs as; empty for the image's own
-    extends: bool  # whether the start is an environment of the same project already
+    start: str  # id of the image that the container starts from
+    user: str  # of the container; empty for the image's own
+    extends: bool  # whether the start is an environment image of the same project
     reference: str
-    labels: Mapping[str, str]  # beside what the installer says
+    labels: Mapping[str, str]  # without those of the installer's result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
-    """What the installer said, and what was logged."""
+    """The installer's result, and its log."""
 
     result: Mapping[str, Any]
     log: str
@@ -75,89 +79,78 @@ class Installed:
     def succeeded(self) -> bool:
         return "python" in self.result
 
-    def redacted(self, redaction: Redaction) -> Installed:
-        """Return the same without secrets."""
+    def redact(self, redaction: Redaction) -> Installed:
+        """Return a copy without secrets."""
         result = {
-            key: redaction.redacted(value) if isinstance(value, str) else value for key, value in self.result.items()
+            key: redaction.redact(value) if isinstance(value, str) else value for key, value in self.result.items()
         }
-        return Installed(result=result, log=redaction.redacted(self.log))
+        return Installed(result=result, log=redaction.redact(self.log))
 
 
 class InstallStep:
-    """Runs the installer in containers and keeps what it made. May be used from several threads at once."""
+    """Runs installers in containers, and commits those that succeed. May be used from several threads at once."""
 
-    def __init__(  # noqa: PLR0913 - what it works with, given once
-        self,
-        *,
-        engine: Engine,
-        lease: Lease,
-        source: Source,
-        network: Callable[[ImagePlan], HostNetwork],
-        progress: Callable[[str, str], None],
-        note: Callable[[str], None],
-    ) -> None:
+    def __init__(self, engine: Engine, lease: Lease, source: Source, listener: Listener) -> None:
         self._engine = engine
         self._lease = lease
         self._source = source
-        self._network = network
-        self._progress = progress
-        self._note = note
-        self._is_elsewhere = False  # the engine is not on this machine
+        self._listener = listener
+        self.is_aborted = False
+        self._is_remote = False  # whether the engine is known to run on another machine
         self._lock = threading.Lock()
         self._processes: set[ContainerProcess] = set()
         self._threads: list[threading.Thread] = []
-        self.aborted = False
 
     def abort(self) -> None:
-        """End all containers now, and start none; what was being installed is not kept."""
+        """Kill all containers without committing them, and start none."""
         with self._lock:
-            self.aborted = True
+            self.is_aborted = True
             processes = tuple(self._processes)
         for process in processes:
             process.kill()
 
     def run(self, plan: ImagePlan, new: NewImage) -> Installed:
-        """Install in a container of an image; commit it if that succeeded; remove the container meanwhile."""
+        """Install a plan, and commit the new image if that succeeds; the container is removed in the background."""
         return run_with_source(self._source, lambda: self._install(plan, new))
 
     def _install(self, plan: ImagePlan, new: NewImage) -> Installed:
         installed = self._start(plan, new).result()
         if "elsewhere" in installed.result:
-            self._is_elsewhere = True
+            self._is_remote = True
             installed = self._start(plan, new).result()
         return installed
 
     def _start(self, plan: ImagePlan, new: NewImage) -> Future[Installed]:
         future: Future[Installed] = Future()
 
-        def live() -> None:
+        def work() -> None:
             try:
-                self._live(plan, new, future)
-            except BaseException as error:  # noqa: BLE001 - handed to who waits, or to the session's notes
+                self._run(plan, new, future)
+            except BaseException as error:  # noqa: BLE001 - passed to the caller, or noted
                 if future.done():
-                    self._note(f"{plan.tag.label}: {error}; the next session cleans up")
+                    self._listener.note(f"{plan.tag.label}: {error}; the next session cleans up")
                 else:
                     future.set_exception(error)
 
-        # A daemon: an engine that answers nobody must not keep the process from ending.
-        thread = threading.Thread(target=live, name=f"pyimages-install-{plan.tag.label}", daemon=True)
+        # A daemon: an engine that does not answer must not keep the process alive.
+        thread = threading.Thread(target=work, name=f"pyimages-install-{plan.tag.label}", daemon=True)
         with self._lock:
             self._threads.append(thread)
         thread.start()
         return future
 
     def join(self, deadline: float) -> tuple[str, ...]:
-        """Wait until all containers are removed; return the threads that still work at the deadline (monotonic)."""
+        """Wait until all containers are removed; return the threads that still run at the deadline (monotonic)."""
         with self._lock:
             threads, self._threads = self._threads, []
         for thread in threads:
             thread.join(max(deadline - time.monotonic(), 0))
         return tuple(thread.name for thread in threads if thread.is_alive())
 
-    def _live(self, plan: ImagePlan, new: NewImage, future: Future[Installed]) -> None:
-        """Set the future's result as soon as the image is there: nobody waits for what is removed then."""
+    def _run(self, plan: ImagePlan, new: NewImage, future: Future[Installed]) -> None:
+        """Set the future's result as soon as the image exists, before the container is removed."""
         self._engine.create_volume(CACHE_VOLUME, labels={LABEL: "1", KIND_LABEL: "cache"}, options={})
-        way = self._way(plan)
+        access = self._prepare_access(plan)
         spec = ContainerSpec(
             name=self._lease.new_name(),
             image=new.start,
@@ -167,9 +160,9 @@ class InstallStep:
             mounts=(
                 Mount(kind="volume", source=CACHE_VOLUME, target=CACHE_TARGET),
                 Mount(kind="tmpfs", target=MEMORY),
-                *way.mounts,
+                *access.mounts,
             ),
-            network="host" if way.machine else "",
+            network="host" if access.machine else "",
         )
         with ExitStack() as stack:
             process = stack.enter_context(self._tracked_process())
@@ -178,19 +171,19 @@ class InstallStep:
             except ImageNotFound:
                 raise
             except (EngineError, SourceNotVisibleError) as error:
-                if way.machine or way.mounts:  # it may have no host network to give, or not see the folders
+                if access.machine or access.mounts:  # a remote engine cannot share this network, or mount the folders
                     future.set_result(Installed(result={"elsewhere": error.message}, log=""))
                     return
                 raise
-            watch = InstallLog(lambda words: self._progress(plan.tag.label, words))
-            installed = self._talk(process, container, self._job(plan, spec.name, way, extends=new.extends), watch)
-            installed = installed.redacted(way.redaction)
-            if installed.succeeded and not self.aborted:
-                said = {f"{LABEL}.{key}": str(installed.result[key]) for key in SAID}
-                said[f"{LABEL}.lock"] = str(installed.result.get("lock", ""))  # see locks_fate
-                self._engine.commit(container, reference=new.reference, labels={**new.labels, **said})
+            progress = InstallLog(lambda text: self._listener.progress(plan.tag.label, text))
+            job = self._make_job(plan, spec.name, access, extends=new.extends)
+            installed = self._talk(process, container, job, progress).redact(access.redaction)
+            if installed.succeeded and not self.is_aborted:
+                labels = {f"{LABEL}.{key}": str(installed.result[key]) for key in RESULT_LABELS}
+                labels[f"{LABEL}.lock"] = str(installed.result.get("lock", ""))  # see project.lockfiles.locks
+                self._engine.commit(container, reference=new.reference, labels={**new.labels, **labels})
             if installed.result.get("note"):
-                self._note(f"{plan.tag.label}: {installed.result['note']}")
+                self._listener.note(f"{plan.tag.label}: {installed.result['note']}")
             future.set_result(installed)
 
     @contextmanager
@@ -198,7 +191,7 @@ class InstallStep:
         """Yield a process that ``abort`` kills."""
         process = ContainerProcess(self._engine, self._lease, self._source)
         with self._lock:
-            if self.aborted:
+            if self.is_aborted:
                 raise BuildError(STOPPED)
             self._processes.add(process)
         try:
@@ -209,16 +202,19 @@ class InstallStep:
             with self._lock:
                 self._processes.discard(process)
 
-    def _way(self, plan: ImagePlan) -> WayIn:
-        """Return how the build reaches what this host reaches; what it cannot reach is noted."""
-        network = self._network(plan)
-        seen = self._source.mode == "overlay" and not self._is_elsewhere
-        way = way_in(network, root=self._source.root, mounted=seen, elsewhere=self._is_elsewhere)
-        for note in way.notes:
-            self._note(note)
-        return way
+    def _prepare_access(self, plan: ImagePlan) -> IndexAccess:
+        access = prepare_access(
+            plan.read_network(os.environ),
+            root=self._source.root,
+            can_mount=self._source.mode == "overlay" and not self._is_remote,
+            is_remote=self._is_remote,
+        )
+        for note in access.notes:
+            self._listener.note(note)
+        return access
 
-    def _job(self, plan: ImagePlan, name: str, way: WayIn, *, extends: bool) -> bytes:
+    def _make_job(self, plan: ImagePlan, name: str, access: IndexAccess, *, extends: bool) -> bytes:
+        """Return the installer's input: the number of bytes of its job on a line, then the job as JSON."""
         recipe = plan.recipe
         job = {
             "name": name,
@@ -230,20 +226,20 @@ class InstallStep:
             "lock": recipe.lock.content if recipe.lock else None,
             "distribution": plan.project.distribution,
             "kind": plan.project.kind,
-            "version": _version(plan),
-            "environment": {**plan.environment, **way.environment},
-            "files": dict(way.files),
-            "machine": list(way.machine),
-            "folders": [[target, list(names)] for target, names in way.folders],
+            "version": _read_version(plan),
+            "environment": {**plan.environment, **access.environment},
+            "files": dict(access.files),
+            "machine": list(access.machine),
+            "folders": [[target, list(names)] for target, names in access.folders],
             "witness": [[witness.path, witness.size, witness.seconds] for witness in witnesses(self._source.root)],
             "skipped": {"anywhere": sorted(NO_SOURCE), "top": sorted(BUILD_OUTPUT | {"target"})},  # target: of Rust
-            "worker": worker_sources(),
-            **installer_sources(),
+            "worker": read_worker_sources(),
+            **read_installer_sources(),
         }
         data = json.dumps(job).encode("ascii")
         return b"%d\n%s" % (len(data), data)
 
-    def _talk(self, process: ContainerProcess, container: str, job: bytes, watch: InstallLog) -> Installed:
+    def _talk(self, process: ContainerProcess, container: str, job: bytes, progress: InstallLog) -> Installed:
         output, log = bytearray(), bytearray()
         with process.start(container) as stream:
             stream.send(job)
@@ -253,17 +249,17 @@ class InstallStep:
                 else:
                     log += data
                     del log[:-LOG_BYTES]
-                    watch.feed(data)
+                    progress.feed(data)
         if len(log) == LOG_BYTES:
-            del log[: log.find(b"\n") + 1]  # a secret that is cut in two would not be found
+            del log[: log.find(b"\n") + 1]  # redaction would not find a secret that is cut in two
         status = self._engine.wait(container)
-        result = _result(bytes(output), status)
+        result = _read_result(bytes(output), status)
         if "nosource" in result:
             raise SourceNotVisibleError.of_file(str(result["nosource"]))
         return Installed(result=result, log=log.decode("utf-8", "replace"))
 
 
-def _version(plan: ImagePlan) -> Mapping[str, Any] | None:
+def _read_version(plan: ImagePlan) -> Mapping[str, Any] | None:
     """Return the version for the tool that takes it from git; None if no tool does."""
     versioning = plan.project.versioning
     if versioning is None:
@@ -276,7 +272,7 @@ def _version(plan: ImagePlan) -> Mapping[str, Any] | None:
     }
 
 
-def _result(output: bytes, status: int) -> Mapping[str, Any]:
+def _read_result(output: bytes, status: int) -> Mapping[str, Any]:
     lines = output.decode("utf-8", "replace").strip().splitlines()
     try:
         result = json.loads(lines[-1]) if lines else None

@@ -1,4 +1,4 @@
-"""A file that pins each image reference to the digest of the image that it is to mean."""
+"""Pin image references to digests: the file that the ini key ``py_images_lock`` names."""
 
 from __future__ import annotations
 
@@ -23,94 +23,89 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageLock:
-    """What a lock file says."""
+class Pins:
+    """The contents of the file."""
 
     path: Path
-    pins: Mapping[str, str]  # by reference: a digest of a registry, or the id of an image that comes from none
+    digests: Mapping[str, str]  # by reference: a registry's digest, or the id of an image that is in no registry
+
+    def get(self, reference: str) -> str:
+        """Return the pin of a reference.
+
+        :raises ConfigurationError: if it has none.
+        """
+        if reference not in self.digests:
+            raise ConfigurationError(f"{self.path.name} has no pin for {reference}", REFRESH)
+        return self.digests[reference]
 
     def pin(self, reference: str) -> str:
-        """Return what a reference is pinned to.
-
-        :raises ConfigurationError: if it is not.
-        """
-        found = self.pins.get(reference)
-        if found is None:
-            raise ConfigurationError(f"{self.path.name} does not have {reference}", REFRESH)
-        return found
-
-    def pinned_reference(self, reference: str) -> str:
-        """Return the same with the digest instead of a tag; raise ConfigurationError as ``pin`` does."""
-        return pinned_reference(reference, self.pin(reference))
+        """Return a reference with its pin instead of its tag; raise ConfigurationError as ``get`` does."""
+        return pin_reference(reference, self.get(reference))
 
     def check(self, reference: str, present: ImageInfo) -> None:
-        """Return if an image is the one that a reference is pinned to.
+        """Check that an image is the one that its reference is pinned to.
 
         :raises ConfigurationError: if it is another one; with both digests.
         """
-        pinned = self.pin(reference)
-        if not is_image(present, pinned):
+        digest = self.get(reference)
+        if not has_digest(present, digest):
             raise ConfigurationError(
-                f"{reference} is {digest_of(present, reference)} here, and {self.path.name} pins it to {pinned}",
-                f"{REFRESH} to take what is here, or `docker pull {pinned_reference(reference, pinned)}`",
+                f"{reference} is {find_digest(present, reference)}, but {self.path.name} pins it to {digest}",
+                f"{REFRESH} to pin the present image, or `docker pull {self.pin(reference)}`",
             )
 
 
-def read_image_lock(path: Path) -> ImageLock:
-    """Read a lock file.
+def read_pins(path: Path) -> Pins:
+    """Read the file.
 
-    :raises ConfigurationError: if it is not there, or is none.
+    :raises ConfigurationError: if it does not exist or is invalid.
     """
     try:
         document = tomllib.loads(path.read_bytes().decode("utf-8"))
     except FileNotFoundError:
-        raise ConfigurationError(f"{KEY}: there is no file {path}", f"{REFRESH} to write it") from None
+        raise ConfigurationError(f"{KEY}: file not found: {path}", f"{REFRESH} to write it") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"{KEY}: {path} cannot be read: {error}", f"{REFRESH} to write it anew") from error
-    pins = document.get("images")
-    if not isinstance(pins, Mapping):
-        raise ConfigurationError(f"{KEY}: {path} has no [images]", f"{REFRESH} to write it anew")
-    for reference, digest in pins.items():
+        raise ConfigurationError(f"{KEY}: {path} cannot be read: {error}", f"{REFRESH} to write it again") from error
+    digests = document.get("images")
+    if not isinstance(digests, Mapping):
+        raise ConfigurationError(f"{KEY}: {path} has no table [images]", f"{REFRESH} to write it again")
+    for reference, digest in digests.items():
         if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
             raise ConfigurationError(f"{KEY}: {path.name} pins {reference} to {digest!r}", "a digest is sha256:…")
-    return ImageLock(path=path, pins=dict(pins))
+    return Pins(path=path, digests=dict(digests))
 
 
-def write_image_lock(path: Path, pins: Mapping[str, str]) -> None:
-    """Write a lock file, sorted by reference.
+def write_pins(path: Path, digests: Mapping[str, str]) -> None:
+    """Write the file, sorted by reference.
 
     :raises PyimagesError: if it cannot be written.
     """
-    lines = ["# Which image each reference means. Written by `pyimages lock`.", "", "[images]"]
-    lines += [f"{json.dumps(reference)} = {json.dumps(digest)}" for reference, digest in sorted(pins.items())]
+    lines = ["# The image that each reference means. Written by `pyimages lock`.", "", "[images]"]
+    lines += [f"{json.dumps(reference)} = {json.dumps(digest)}" for reference, digest in sorted(digests.items())]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     except OSError as error:
-        raise PyimagesError(
-            f"{path} cannot be written: {error.strerror}", "name another file in py_images_lock"
-        ) from error
+        raise PyimagesError(f"{path} cannot be written: {error.strerror}", f"name another file in {KEY}") from error
 
 
-def is_image(image: ImageInfo, digest: str) -> bool:
-    """Whether an image has this digest in some registry, or this id."""
+def has_digest(image: ImageInfo, digest: str) -> bool:
+    """Return whether an image has a digest in some registry, or as its id."""
     return image.id == digest or any(known.rpartition("@")[2] == digest for known in image.digests)
 
 
-def digest_of(image: ImageInfo, reference: str) -> str:
-    """Return the digest that an image has in the repository of a reference; its id if it comes from no registry."""
-    repository = repository_of(reference)
+def find_digest(image: ImageInfo, reference: str) -> str:
+    """Return an image's digest in the repository of a reference; its id if it is in no registry."""
     by_repository = dict(known.rsplit("@", 1) for known in image.digests)
-    return by_repository.get(repository) or next(iter(by_repository.values()), image.id)
+    return by_repository.get(_read_repository(reference)) or next(iter(by_repository.values()), image.id)
 
 
-def pinned_reference(reference: str, digest: str) -> str:
-    """Return the reference of an image by its digest: ``python:3.12`` becomes ``python@sha256:…``."""
-    return f"{repository_of(reference)}@{digest}"
+def pin_reference(reference: str, digest: str) -> str:
+    """Return a reference with a digest instead of its tag: ``python:3.12`` becomes ``python@sha256:…``."""
+    return f"{_read_repository(reference)}@{digest}"
 
 
-def repository_of(reference: str) -> str:
-    """Return a reference without tag and digest."""
+def _read_repository(reference: str) -> str:
     name = reference.partition("@")[0]
     head, colon, tag = name.rpartition(":")
     return head if colon and "/" not in tag else name

@@ -1,29 +1,44 @@
-"""What each image of a matrix is to hold, and how the suite is called in it."""
+"""Plan the environment image of each image of the matrix, and the arguments of pytest in it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.images.recipe import Content, Recipe, content_of, recipe_for
+from pytest_pyimages.images.recipe import Content, Recipe, make_recipe, read_content
 from pytest_pyimages.matrix import ImageTag
-from pytest_pyimages.project import Configuration, ImageConfiguration, Ini, Project, find_project
+from pytest_pyimages.project import Configuration, Ini, Project, find_project
+
+if TYPE_CHECKING:
+    from pytest_pyimages.indexes import HostNetwork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagePlan:
-    """One image of the matrix."""
+    """One image of the matrix: what to install, and how to run pytest."""
 
     tag: ImageTag
     project: Project
     recipe: Recipe
-    environment: Mapping[str, str]  # variables that are configured, for the set-up and for the suite
-    args: tuple[str, ...]  # for pytest; those of the command line come before what is configured
+    environment: Mapping[str, str]  # configured variables of the set-up and of the test run
+    args: tuple[str, ...]  # of pytest: those of the command line, then the configured ones
+
+    def read_network(self, environ: Mapping[str, str]) -> HostNetwork:
+        """Read how this host reaches the package indexes, with the plan's variables."""
+        from pytest_pyimages.indexes import read_network  # only builds need it
+
+        files = {path for path in self.project.fingerprint_files if path.suffix == ".txt"}
+        files.update(self.project.requirement_files)
+        steps = (" ".join(step) for step in self.recipe.steps)
+        texts = (path.read_text(encoding="utf-8", errors="replace") for path in files if path.is_file())
+        passed = self.environment.keys() - dict(self.recipe.environment).keys()
+        return read_network({**environ, **self.environment}, texts=(*steps, *texts), variables=passed)
 
 
-def image_plans(  # noqa: PLR0913 - each from somewhere else
+def make_plans(  # noqa: PLR0913 - each has another source
     matrix: Iterable[ImageTag],
     configuration: Configuration,
     *,
@@ -33,11 +48,11 @@ def image_plans(  # noqa: PLR0913 - each from somewhere else
     args: Sequence[str] = (),
     options: Sequence[str] = (),
 ) -> tuple[ImagePlan, ...]:
-    """Return the plans of the images that are not skipped, in their order.
+    """Return the plans of the images that are not skipped, in the order of the matrix.
 
-    :param args: pytest's.
-    :param options: those of them whose plugins the images are to have; an image's own configured ones come to that.
-    :raises ConfigurationError: if no image is left, or for files of the project that make no sense.
+    :param args: arguments of pytest on the command line.
+    :param options: those of them whose plugins are added to the requirements; an image's own args are added to them.
+    :raises ConfigurationError: if every image is skipped, or a file of the project is invalid.
     """
     projects: dict[tuple[tuple[str, ...] | None, tuple[str, ...]], tuple[Project, Content]] = {}
     plans = []
@@ -47,28 +62,22 @@ def image_plans(  # noqa: PLR0913 - each from somewhere else
             continue
         key = configured.install, configured.args
         if key not in projects:
-            project = _project(ini, rootdir, configured, options)
-            projects[key] = project, content_of(project, with_tests="--pyargs" in args)
+            install = {} if configured.install is None else {"py_images_install": list(configured.install)}
+            project = find_project(rootdir, ini={**ini, **install}, options=(*options, *configured.args))
+            projects[key] = project, read_content(project, with_tests="--pyargs" in args)
         project, content = projects[key]
         allowed = tag.allowed_to_fail if configured.allow_failure is None else configured.allow_failure
         plans.append(
             ImagePlan(
                 tag=replace(tag, allowed_to_fail=allowed),
                 project=project,
-                recipe=recipe_for(project, configured, content),
+                recipe=make_recipe(project, configured, content),
                 environment=configured.environment(environ),
                 args=configured.args,
             )
         )
     if not plans:
         raise ConfigurationError(
-            "every image is skipped by [[tool.pyimages.overrides]]", "name another image, or take the skip away"
+            "every image is skipped by [[tool.pyimages.overrides]]", "select another image, or remove `skip`"
         )
     return tuple(plans)
-
-
-def _project(ini: Ini, rootdir: Path, configured: ImageConfiguration, options: Sequence[str]) -> Project:
-    asked = (*options, *configured.args)
-    if configured.install is None:
-        return find_project(rootdir, ini=ini, options=asked)
-    return find_project(rootdir, ini={**ini, "py_images_install": list(configured.install)}, options=asked)

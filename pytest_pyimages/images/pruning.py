@@ -1,4 +1,4 @@
-"""Removing environment images: which, in what order, and never what is not ours or is being used."""
+"""Choose and remove environment images, but never an image that is in use or that this plugin did not build."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from pytest_pyimages.images.last_used import LastUsed
 from pytest_pyimages.images.storage import Storage, StoredImage, read_storage
 
 DAY = 24 * 3600.0
-SUPERSEDED_AFTER = 30 * DAY  # what no branch has gone back to for that long
+SUPERSEDED_AFTER = 30 * DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What to remove, and what of it has to stay."""
+    """The images to remove, and those of them that have to stay."""
 
     removed: tuple[StoredImage, ...]
-    kept: Mapping[str, str]  # image id -> why
+    kept: Mapping[str, str]  # image id -> reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What may stay."""
+    """The images that may stay."""
 
-    unused: float = 0.0  # seconds: what was used since stays
-    storage: int | None = None  # bytes: the last used stay, as long as they take no more than that
-    is_stale: Callable[[StoredImage], bool] | None = None  # what is not stays
+    unused: float = 0.0  # seconds: images that were used since stay
+    storage: int | None = None  # bytes: the last used images stay, up to this size
+    is_stale: Callable[[StoredImage], bool] | None = None  # images that are not stale stay
 
 
-def chosen(
+def choose_images(
     storage: Storage,
     scope: Iterable[StoredImage],
     limits: Limits,
@@ -41,9 +41,9 @@ def chosen(
     blocked: Mapping[str, str],
     now: float,
 ) -> Choice:
-    """Return what of the images in scope is to be removed.
+    """Choose the images in scope that exceed the limits.
 
-    :param blocked: image ids that must stay, and why.
+    :param blocked: ids of images that must stay, and the reason.
     """
     scope = tuple(scope)
     candidates = [
@@ -52,60 +52,60 @@ def chosen(
         if now - image.last_used >= limits.unused and (limits.is_stale is None or limits.is_stale(image))
     ]
     if limits.storage is not None:
-        candidates = _until_small_enough(storage, scope, candidates, limits.storage, blocked)
+        candidates = _limit_storage(storage, scope, candidates, limits.storage, blocked)
     kept = {image.id: blocked[image.id] for image in candidates if image.id in blocked}
     removed = {image.id: image for image in candidates if image.id not in blocked}
     for image in candidates:
-        # A Dockerfile's image goes with the last environment that stands on it: the next build of one would want it.
-        if image.kind == "dockerfile" and any(other.id not in removed for other in storage.stands_on(image)):
+        # A Dockerfile's image is removed with the last environment on it: the next environment would be built on it.
+        if image.kind == "dockerfile" and any(other.id not in removed for other in storage.list_dependents(image)):
             removed.pop(image.id, None)
     return Choice(removed=tuple(removed.values()), kept=kept)
 
 
-def _until_small_enough(
+def _limit_storage(
     storage: Storage,
     scope: Collection[StoredImage],
     candidates: Iterable[StoredImage],
     limit: int,
     blocked: Mapping[str, str],
 ) -> list[StoredImage]:
-    """Return the first of the candidates, up to the one with which the rest of the scope takes no more than a limit."""
+    """Return the first candidates, until the rest of the scope is no larger than the limit."""
     rest = {image.id: image for image in scope}
-    taken = []
+    chosen = []
     for image in candidates:
-        if storage.on_disk(rest.values()) <= limit:
+        if storage.measure(rest.values()) <= limit:
             break
-        taken.append(image)
+        chosen.append(image)
         if image.id not in blocked:
             del rest[image.id]
-    return taken
+    return chosen
 
 
-def in_use(engine: Engine, *, without: Collection[str] = ()) -> dict[str, str]:
-    """Return the images that have a container, and why they must stay.
+def find_used_images(engine: Engine, *, without: Collection[str] = ()) -> dict[str, str]:
+    """Return the ids of images that have a container, and the reason why they must stay.
 
-    :param without: ids of containers that do not count.
+    :param without: ids of containers to ignore.
     """
     return {
         entry.image: f"in use by the container {entry.name}"
-        for entry in engine.leftovers(LABEL)  # a container has its image's labels: these are not only our sessions'
+        for entry in engine.leftovers(LABEL)  # a container inherits its image's labels, whoever started it
         if entry.image and entry.id not in without
     }
 
 
-def remove(engine: Engine, images: Iterable[StoredImage], last_used: LastUsed) -> Mapping[str, str]:
-    """Remove images; return the ids of those that could not be, and why.
+def remove_images(engine: Engine, images: Iterable[StoredImage], last_used: LastUsed) -> Mapping[str, str]:
+    """Remove images; return the ids of those that could not be removed, and the reason.
 
-    Only the names that we gave are removed, and never by force: an image with a container or with another name stays.
-    What one stood on goes with it where it has no name any more and is ours.
+    Only the names that this plugin gave are removed, and never by force: an image with a container or another name
+    stays. Our untagged images below a removed one are removed, too.
     """
     failed: dict[str, str] = {}
-    for image in sorted(images, key=lambda image: -len(image.info.layers)):  # what stands on others goes first
+    for image in sorted(images, key=lambda image: -len(image.info.layers)):  # dependents first
         try:
             for reference in image.references:
                 engine.remove_image(reference, parents=False)
             if engine.find_image(image.id) is None:
-                _remove_nameless(engine, image.info.parent, base=image.base)
+                _remove_untagged(engine, image.info.parent, base=image.base)
         except EngineError as error:
             failed[image.id] = error.message
             continue
@@ -113,43 +113,42 @@ def remove(engine: Engine, images: Iterable[StoredImage], last_used: LastUsed) -
     return failed
 
 
-def _remove_nameless(engine: Engine, identifier: str, *, base: str) -> None:
-    """Remove an image that nothing stands on any more, and what it stands on itself, down to the base image."""
+def _remove_untagged(engine: Engine, identifier: str, *, base: str) -> None:
+    """Remove an untagged image without dependents, and its untagged parents down to the base image."""
     while base and identifier and identifier != base:
         info = engine.find_image(identifier)
         if info is None or info.tags or info.digests:
             return
         try:
             engine.remove_image(identifier, parents=False)
-        except EngineError:  # something else stands on it
+        except EngineError:  # another image is built on it
             return
         identifier = info.parent
 
 
 def prune_superseded(engine: Engine, last_used: LastUsed, image: str) -> str:
-    """Remove what a newly built image takes the place of, if nobody has used it for a month.
+    """Remove the former images of the same project and tag as a new image, if they were not used for a month.
 
-    That is images of the same project, made for the same tag.
-
-    :return: what was removed, in words; empty if nothing was.
+    :return: a message on what was removed; empty if nothing was.
     """
-    new = engine.find_image(image)
-    root = new.labels.get(ROOT_LABEL, "") if new is not None else ""
+    info = engine.find_image(image)
+    root = info.labels.get(ROOT_LABEL, "") if info is not None else ""
     if not root:
         return ""
     storage = read_storage(engine, last_used, root=root)
-    made = next((stored for stored in storage.images if stored.id == image), None)
-    if made is None:
+    new = next((stored for stored in storage.images if stored.id == image), None)
+    if new is None:
         return ""
-    same = (made.tag, made.identity)
-    scope = [stored for stored in storage.images if stored.id != image and (stored.tag, stored.identity) == same]
+    key = (new.tag, new.identity)
+    scope = [stored for stored in storage.images if stored.id != image and (stored.tag, stored.identity) == key]
     now = time.time()
     if not any(now - stored.last_used >= SUPERSEDED_AFTER for stored in scope):
         return ""
-    choice = chosen(storage, scope, Limits(unused=SUPERSEDED_AFTER), blocked=in_use(engine), now=now)
-    failed = remove(engine, choice.removed, last_used)
-    removed = [stored for stored in choice.removed if stored.id not in failed]
-    if not removed:
+    limits = Limits(unused=SUPERSEDED_AFTER)
+    choice = choose_images(storage, scope, limits, blocked=find_used_images(engine), now=now)
+    failed = remove_images(engine, choice.removed, last_used)
+    count = len(choice.removed) - len(failed)
+    if not count:
         return ""
-    count = f"{len(removed)} former images" if len(removed) > 1 else "the former image"
-    return f"removed {count} of {made.tag.label} that nothing has used for a month"
+    images = f"{count} former images" if count > 1 else "the former image"
+    return f"removed {images} of {new.tag.label}, unused for a month"

@@ -1,10 +1,9 @@
-"""What decides an environment image's content, and the digest that names it."""
+"""The recipe of an environment image: everything that affects the installation, and its digest."""
 
 from __future__ import annotations
 
 import configparser
 import hashlib
-import io
 import json
 import re
 import sys
@@ -26,33 +25,30 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-# Tables of tools that have no say in what is installed: an edit there builds nothing.
+# Tables of tools that do not affect the installation: editing them rebuilds nothing.
 UNRELATED_TOOLS = frozenset(
     "autopep8 bandit basedpyright black bumpversion check-manifest cibuildwheel codespell commitizen coverage djlint"
     " flake8 interrogate isort mutmut mypy nox pydocstyle pyimages pylint pyright pytest ruff semantic_release"
     " towncrier tox ty typos vulture yapf".split()
 )
-
-
-Content = tuple[tuple[str, str], ...]  # what the steps read: path below the project, and digest
-
-
 REPOSITORY = "pytest-pyimages/environment"
+
+Content = tuple[tuple[str, str], ...]  # files that the steps read: path below the project, and digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """All that decides the content of an environment image, apart from the base image. The same on every host."""
+    """Everything that affects an environment image, apart from the base image. The same on every host."""
 
     steps: tuple[tuple[str, ...], ...]  # arguments of ``pip install``, one command each
-    lock: Lock | None = None  # versions that the steps hold to
+    lock: Lock | None = None  # versions that constrain the steps
     content: Content = ()
     apt: tuple[str, ...] = ()  # system packages
     setup: tuple[str, ...] = ()  # shell commands, run before the steps
-    environment: tuple[tuple[str, str], ...] = ()  # variables for the set-up and the steps, sorted
-    dockerfile: Dockerfile | None = None  # builds what everything else stands on
+    environment: tuple[tuple[str, str], ...] = ()  # variables of the set-up and the steps, sorted
+    dockerfile: Dockerfile | None = None  # builds the image below everything else
 
-    def foundation(self, base: ImageInfo) -> str:
+    def compute_foundation(self, base: ImageInfo) -> str:
         """Return the digest of everything below the Python packages; 32 hex digits."""
         parts = {
             "base": base.id,
@@ -61,83 +57,79 @@ class Recipe:
             "setup": self.setup,
             "environment": self.environment,
             "dockerfile": self.dockerfile.digest if self.dockerfile else "",
-            "installer": text_digest("".join(installer_sources().values())),
+            "installer": hash_text("".join(read_installer_sources().values())),
         }
-        return text_digest(json.dumps(parts, sort_keys=True))[:32]
+        return hash_text(json.dumps(parts, sort_keys=True))[:32]
 
-    def digest(self, base: ImageInfo) -> str:
-        """Return the digest that names the image which this recipe makes of a base image; 32 hex digits."""
+    def compute_digest(self, base: ImageInfo) -> str:
+        """Return the digest of the environment image on a base image; 32 hex digits."""
         parts = {
-            "foundation": self.foundation(base),
+            "foundation": self.compute_foundation(base),
             "steps": self.steps,
             "lock": self.lock.content if self.lock else None,
             "content": self.content,
-            "worker": text_digest("".join(worker_sources().values())),
+            "worker": hash_text("".join(read_worker_sources().values())),
         }
-        return text_digest(json.dumps(parts, sort_keys=True))[:32]
+        return hash_text(json.dumps(parts, sort_keys=True))[:32]
+
+    def name_image(self, base: ImageInfo) -> str:
+        """Return the reference of the environment image on a base image."""
+        return f"{REPOSITORY}:{self.compute_digest(base)}"
 
 
-def environment_reference(recipe: Recipe, base: ImageInfo) -> str:
-    """Return the name of the image that a recipe makes of a base image."""
-    return f"{REPOSITORY}:{recipe.digest(base)}"
+def make_recipe(project: Project, configuration: ImageConfiguration, content: Content) -> Recipe:
+    """Return the recipe of a project's environment in one image.
 
-
-def _dockerfile(configuration: ImageConfiguration) -> Dockerfile | None:
-    if configuration.dockerfile is None:
-        return None
-    from pytest_pyimages.images.dockerfile import read_dockerfile  # few projects have one
-
-    return read_dockerfile(configuration.dockerfile)
-
-
-def recipe_for(project: Project, configuration: ImageConfiguration, content: Content | None = None) -> Recipe:
-    """Return the recipe of this project's environment, as it is configured for one image.
-
-    :param content: the project's, where it is known already.
+    :param content: see ``read_content``; it is the same for all images.
     """
+    dockerfile = None
+    if configuration.dockerfile is not None:
+        from pytest_pyimages.images.dockerfile import read_dockerfile  # few projects have one
+
+        dockerfile = read_dockerfile(configuration.dockerfile)
     return Recipe(
-        steps=install_steps(project),
+        steps=list_steps(project),
         lock=project.lock,
-        content=content_of(project) if content is None else content,
+        content=content,
         apt=configuration.apt,
         setup=configuration.setup,
-        # What the host is to give stays out: it may be a secret, and it is not the same on every host.
+        # Variables of the host are not part of it: they may be secrets, and differ between hosts.
         environment=tuple(sorted((name, value) for name, value in configuration.env.items() if value is not None)),
-        dockerfile=_dockerfile(configuration),
+        dockerfile=dockerfile,
     )
 
 
-def install_steps(project: Project) -> tuple[tuple[str, ...], ...]:
-    """Return what is installed, in one resolution, so that everything fits together."""
-    # Among hashes, an argument without one would be refused.
+def list_steps(project: Project) -> tuple[tuple[str, ...], ...]:
+    """Return the arguments of ``pip install``: one command, so that all requirements are resolved together."""
+    # Where files have hashes, pip refuses a requirement without one.
     arguments = [*(() if project.brings_pytest else ("pytest",)), *project.requirements]
     for path in project.requirement_files:
-        arguments += ["-r", _name(path, project.root)]  # the install step runs in the project's folder
+        arguments += ["-r", _shorten(path, project.root)]  # the install step runs in the project's folder
     if project.kind != "none":
         target = str(project.root) + (f"[{','.join(project.extras)}]" if project.extras else "")
         arguments += ["-e", target] if project.kind == "editable" else [target]
     return (tuple(arguments),)
 
 
-def content_of(project: Project, *, with_tests: bool = False) -> Content:
-    """Return the digests of every file that decides what is installed. The same for all images of a session.
+def read_content(project: Project, *, with_tests: bool = False) -> Content:
+    """Return the digest of every file that affects the installation.
 
-    :param with_tests: test modules inside of a compiled package count, since the installed ones are run (--pyargs).
+    :param with_tests: whether tests within a compiled package count, because the installed ones are run (--pyargs).
     """
     files: Iterable[Path] = project.fingerprint_files
     if project.kind == "wheel":
         files = {*project.fingerprint_files, *list_build_sources(project, with_tests=with_tests)}
-    found = [(_name(path, project.root), _fingerprint(path)) for path in files]
-    if project.versioning is not None:  # a new tag makes new metadata; commits and edits do not
+    found = [(_shorten(path, project.root), _hash_file(path)) for path in files]
+    if project.versioning is not None:  # a new tag changes the metadata; commits and edits do not
         found.append(("git describe", project.versioning.last_tag()))
     return tuple(sorted(found))
 
 
-def _name(path: Path, root: Path) -> str:
+def _shorten(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
-def _fingerprint(path: Path) -> str:
+def _hash_file(path: Path) -> str:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -145,36 +137,34 @@ def _fingerprint(path: Path) -> str:
     if path.name == "pyproject.toml":
         document = tomllib.loads(data.decode("utf-8"))
         tools = {name: table for name, table in document.get("tool", {}).items() if name not in UNRELATED_TOOLS}
-        # What the chosen groups ask for stands among the requirements; the others install nothing.
+        # The selected groups are among the requirements; the others install nothing.
         document.pop("dependency-groups", None)
-        return text_digest(json.dumps({**document, "tool": tools}, sort_keys=True, default=str))
+        return hash_text(json.dumps({**document, "tool": tools}, sort_keys=True, default=str))
     if path.name == "setup.cfg":
         parser = configparser.RawConfigParser()
-        parser.read_file(io.StringIO(data.decode("utf-8")))
-        sections = {
-            name: parser.items(name) for name in parser.sections() if name.split(":")[-1] not in UNRELATED_TOOLS
-        }
-        return text_digest(json.dumps(sections, sort_keys=True))
-    if path.suffix == ".txt":  # requirements: pip's own rule for comments is white space or line start, then "#"
+        parser.read_string(data.decode("utf-8"))
+        related = [name for name in parser.sections() if name.split(":")[-1] not in UNRELATED_TOOLS]
+        return hash_text(json.dumps({name: parser.items(name) for name in related}, sort_keys=True))
+    if path.suffix == ".txt":  # requirements: in pip, "#" at the start of a line or after white space is a comment
         lines = [re.sub(r"(^|\s+)#.*$", "", line).strip() for line in data.decode("utf-8", "replace").splitlines()]
-        return text_digest("\n".join(line for line in lines if line))
+        return hash_text("\n".join(line for line in lines if line))
     return hashlib.sha256(data).hexdigest()
 
 
-def text_digest(text: str) -> str:
+def hash_text(text: str) -> str:
     """Return the SHA-256 of a text as hex digits."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def worker_sources() -> dict[str, str]:
-    """Return the source of each module of the worker, which every environment image carries."""
+def read_worker_sources() -> dict[str, str]:
+    """Return the source of each module of the worker; every environment image contains them."""
     folder = resources.files("pytest_pyimages.inside").joinpath("worker")
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".py")), key=lambda file: file.name)
     return {file.name.removesuffix(".py"): file.read_text(encoding="utf-8") for file in files}
 
 
-def installer_sources() -> dict[str, str]:
-    """Return the sources of the install step, the one that is run first; the names are those in its job."""
+def read_installer_sources() -> dict[str, str]:
+    """Return the source of each module of the installer by its key in the job; the first one is run."""
     folder = resources.files("pytest_pyimages.inside").joinpath("installer")
     names = ("installer", "installer_project", "installer_lock", "installer_bytecode")
     return {name: folder.joinpath(f"{name}.py").read_text(encoding="utf-8") for name in names}

@@ -1,10 +1,10 @@
-"""The environment images that an engine has: what each is for, when it was used last, what it takes on disk."""
+"""Our images in the engine: what each is for, when it was last used, its size, and whether a run would still use it."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal, cast
 
 from pytest_pyimages.engines import Engine, ImageInfo
@@ -16,58 +16,47 @@ from pytest_pyimages.engines.labels import (
     OPTIONS_LABEL,
     PROJECT_LABEL,
     PYTHON_LABEL,
-    RECIPE_LABEL,
     REFERENCE_LABEL,
     REQUEST_LABEL,
     ROOT_LABEL,
     TAG_LABEL,
 )
-from pytest_pyimages.images.contents import Contents, as_label, contents_of, from_label
-from pytest_pyimages.images.dockerfile import Dockerfile
-from pytest_pyimages.images.last_used import LastUsed, Use, project_identity, root_digest
-from pytest_pyimages.images.plan import ImagePlan
-from pytest_pyimages.images.recipe import REPOSITORY, Recipe, text_digest
+from pytest_pyimages.images.labels import (
+    Contents,
+    hash_request,
+    is_ours,
+    make_identity,
+    name_dockerfile_image,
+    read_contents,
+    strip_registry,
+)
+from pytest_pyimages.images.last_used import LastUsed, Use
+from pytest_pyimages.images.recipe import Recipe
 from pytest_pyimages.matrix import ImageTag
 
-DOCKERFILE_REPOSITORY = "pytest-pyimages/dockerfile"
 Kind = Literal["environment", "dockerfile"]
-_REPOSITORIES: Mapping[str, str] = {"environment": REPOSITORY, "dockerfile": DOCKERFILE_REPOSITORY}
-_PODMAN = "localhost/"  # how Podman completes a reference without a host
-
-
-def image_labels(plan: ImagePlan, base: ImageInfo) -> dict[str, str]:
-    """Return the labels that tell what an image is for. Credentials in what is installed are left out."""
-    return {
-        PROJECT_LABEL: plan.project.name,
-        ROOT_LABEL: root_digest(plan.project),
-        TAG_LABEL: plan.tag.label,
-        REFERENCE_LABEL: plan.tag.reference,
-        BASE_LABEL: base.id,
-        CONTENTS_LABEL: as_label(contents_of(plan)),
-        OPTIONS_LABEL: "\n".join(plan.project.typed),
-        REQUEST_LABEL: asked_for(plan.recipe),
-    }
-
-
-def asked_for(recipe: Recipe) -> str:
-    """Return the digest of what a project asks for, without the base image and what this package adds to it."""
-    parts = {**asdict(recipe), "dockerfile": recipe.dockerfile.digest if recipe.dockerfile else ""}
-    return text_digest(json.dumps(parts, sort_keys=True, default=str))[:32]
-
-
-def dockerfile_reference(dockerfile: Dockerfile, base: ImageInfo) -> str:
-    """Return the name of the image that a user's Dockerfile makes of a base image."""
-    return f"{DOCKERFILE_REPOSITORY}:{text_digest(base.id + base.platform + dockerfile.digest)[:32]}"
+State = Literal[
+    "current",
+    "requirements changed since",
+    "base image changed since",
+    "made by another version",
+    "project is gone",
+    "base image is not here",
+    "unknown",
+]
+STALE: frozenset[State] = frozenset(
+    ("requirements changed since", "base image changed since", "made by another version", "project is gone")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredImage:
-    """An image of ours."""
+    """An image that this plugin built."""
 
     info: ImageInfo
-    references: tuple[str, ...]  # ours; others may have given it further ones
+    references: tuple[str, ...]  # ours; users may have added others
     uses: Mapping[str, Use]  # this user's, by project
-    last_used: float  # seconds since the epoch; where nothing is known, when it was made
+    last_used: float  # seconds since the epoch; time of the build if no use is known
 
     @property
     def id(self) -> str:
@@ -79,99 +68,93 @@ class StoredImage:
 
     @property
     def tag(self) -> ImageTag:
-        """What it was made for; empty for an image of an early version."""
-        labels = self.info.labels
-        return ImageTag(
-            label=labels.get(TAG_LABEL, ""), reference=labels.get(REFERENCE_LABEL, ""), allowed_to_fail=False
-        )
+        """The tag that it was built for; empty for an image of an early version."""
+        label, reference = self._read(TAG_LABEL), self._read(REFERENCE_LABEL)
+        return ImageTag(label=label, reference=reference, allowed_to_fail=False)
 
     @property
     def base(self) -> str:
-        return self.info.labels.get(BASE_LABEL, "")
+        return self._read(BASE_LABEL)
 
     @property
     def project(self) -> str:
-        return self.info.labels.get(PROJECT_LABEL, "")
-
-    @property
-    def root(self) -> str:
-        return self.info.labels.get(ROOT_LABEL, "")
+        return self._read(PROJECT_LABEL)
 
     @property
     def identity(self) -> str:
-        """The project that it was made for."""
-        return project_identity(self.project, self.root)
+        """The project that it was built for."""
+        return make_identity(self.project, self._read(ROOT_LABEL))
 
     @property
     def python(self) -> str:
-        return self.info.labels.get(PYTHON_LABEL, "") if self.kind == "environment" else ""
+        return self._read(PYTHON_LABEL) if self.kind == "environment" else ""
 
     @property
     def options(self) -> tuple[str, ...]:
-        """Those of pytest that were typed when it was made, and brought their plugins."""
-        return tuple(self.info.labels.get(OPTIONS_LABEL, "").splitlines())
+        """Command line options of pytest whose plugins were added to the requirements."""
+        return tuple(self._read(OPTIONS_LABEL).splitlines())
 
     @property
     def contents(self) -> Contents:
-        contents = from_label(self.info.labels.get(CONTENTS_LABEL, ""))
+        contents = read_contents(self._read(CONTENTS_LABEL))
         return contents if self.kind == "environment" else Contents(origin=contents.dockerfile)
 
     @property
     def other_names(self) -> tuple[str, ...]:
-        """References that somebody else gave it."""
+        """References that this plugin did not give."""
         return tuple(tag for tag in self.info.tags if tag not in self.references)
 
     def is_below(self, other: StoredImage) -> bool:
-        """Whether another image stands on this one."""
+        """Return whether another image is built on this one."""
         layers = self.info.layers
         return bool(layers) and other.id != self.id and other.info.layers[: len(layers)] == layers
 
     def is_of(self, identity: str) -> bool:
-        """Whether it was made for a project, or used for it."""
+        """Return whether it was built for a project, or used by it."""
         return identity in (self.identity, *self.uses)
+
+    def _read(self, label: str) -> str:
+        return self.info.labels.get(label, "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storage:
-    """All images of ours, the last used first, and what is to be known of others."""
+    """All our images, the last used first, and related ones."""
 
     images: tuple[StoredImage, ...]
-    bases: tuple[ImageInfo, ...]  # what they stand on, as far as the engine still has it
-    others: tuple[ImageInfo, ...]  # what somebody else has built on them
+    bases: tuple[ImageInfo, ...]  # their base images, if the engine still has them
+    others: tuple[ImageInfo, ...]  # images that users built on them
 
-    def on_disk(self, images: Iterable[StoredImage]) -> int:
-        """Return the bytes that these images take; layers that they share count once, those of base images do not."""
-        wanted = {image.id for image in images}
-        return self._sum([image.info for image in self.images if image.id in wanted])
+    def measure(self, images: Iterable[StoredImage]) -> int:
+        """Return the size of images in bytes; shared layers count once, those of base images do not."""
+        ids = {image.id for image in images}
+        return self._sum([image.info for image in self.images if image.id in ids])
 
-    def freed_by(self, removed: Iterable[StoredImage]) -> int:
-        """Return the bytes that removing these images gives back: what no other image stands on."""
-        gone = {image.id for image in removed}
+    def measure_freed(self, removed: Iterable[StoredImage]) -> int:
+        """Return the bytes that removing images frees: layers that no other image uses."""
+        references = {image.id: image.references for image in removed}
         before = [*(image.info for image in self.images), *self.others]
-        after = [info for info in before if info.id not in gone or len(info.tags) > len(self._references(info.id))]
+        after = [info for info in before if info.id not in references or len(info.tags) > len(references[info.id])]
         return self._sum(before) - self._sum(after)
-
-    def _references(self, identifier: str) -> tuple[str, ...]:
-        return next((image.references for image in self.images if image.id == identifier), ())
 
     def _sum(self, images: Sequence[ImageInfo]) -> int:
         own = {image.info.layers: image.info.size for image in self.images}
         known = {**{info.layers: info.size for info in (*self.others, *self.bases)}, **own}
         needed = {image.layers[:length] for image in images for length in range(1, len(image.layers) + 1)}
-        return sum(max(size - _size_below(layers, known), 0) for layers, size in own.items() if layers in needed)
+        return sum(max(size - _measure_below(layers, known), 0) for layers, size in own.items() if layers in needed)
 
-    def stands_on(self, image: StoredImage) -> tuple[StoredImage, ...]:
-        """Return the other images of ours that stand on an image."""
+    def list_dependents(self, image: StoredImage) -> tuple[StoredImage, ...]:
+        """Return our other images that are built on an image."""
         return tuple(other for other in self.images if image.is_below(other))
 
 
-def _size_below(layers: tuple[str, ...], known: Mapping[tuple[str, ...], int]) -> int:
-    """Return the size of the largest known image that one with these layers stands on; 0 without any."""
+def _measure_below(layers: tuple[str, ...], known: Mapping[tuple[str, ...], int]) -> int:
+    """Return the size of the largest known image below these layers; 0 if there is none."""
     return next((known[layers[:n]] for n in range(len(layers) - 1, 0, -1) if layers[:n] in known), 0)
 
 
 def read_storage(engine: Engine, last_used: LastUsed, *, root: str = "") -> Storage:
-    """Return what the engine has of ours; no registry is asked.
+    """Return our images in the engine; no registry is contacted.
 
     :param root: only images that are labelled with this digest of a project's folder.
     """
@@ -181,7 +164,7 @@ def read_storage(engine: Engine, last_used: LastUsed, *, root: str = "") -> Stor
         found[info.id] = info
         if is_ours(reference, info):
             ours.setdefault(info.id, []).append(reference)
-    uses = last_used.uses(ours)
+    uses = last_used.read_uses(ours)
     images = [
         StoredImage(
             info=found[identifier],
@@ -192,7 +175,7 @@ def read_storage(engine: Engine, last_used: LastUsed, *, root: str = "") -> Stor
         for identifier, references in ours.items()
     ]
     bases = {base: engine.find_image(base) for base in {image.base for image in images} if base}
-    images = [_with_use_of_those_on_it(image, images) for image in images]
+    images = [_inherit_use(image, images) for image in images]
     return Storage(
         images=tuple(sorted(images, key=lambda image: (-image.last_used, image.id))),
         bases=tuple(info for info in bases.values() if info is not None),
@@ -200,7 +183,7 @@ def read_storage(engine: Engine, last_used: LastUsed, *, root: str = "") -> Stor
     )
 
 
-def _with_use_of_those_on_it(image: StoredImage, images: Iterable[StoredImage]) -> StoredImage:
+def _inherit_use(image: StoredImage, images: Iterable[StoredImage]) -> StoredImage:
     """Return a Dockerfile's image with the last use of the environments on it: it is not run itself."""
     if image.kind != "dockerfile":
         return image
@@ -208,14 +191,56 @@ def _with_use_of_those_on_it(image: StoredImage, images: Iterable[StoredImage]) 
     return replace(image, last_used=max(uses, default=image.last_used))
 
 
-def plain(reference: str) -> str:
-    """Return a reference as we wrote it, whatever engine completed it."""
-    return reference.removeprefix(_PODMAN)
+class States:
+    """Tells whether a run would use an image, from the current files of its projects; no registry is contacted.
+
+    :param here: identity and rootdir of the current project.
+    :param recipe: returns the current recipe of a project, by its rootdir, for an image and the options of pytest that
+        the image was built for; None if it is unknown.
+    """
+
+    def __init__(
+        self, engine: Engine, *, here: tuple[str, Path], recipe: Callable[[Path, StoredImage], Recipe | None]
+    ) -> None:
+        self._engine = engine
+        self._here, self._rootdir = here
+        self._recipe = recipe
+        self._bases: dict[str, ImageInfo | None] = {}
+
+    def read(self, image: StoredImage) -> State:
+        """Return an image's state: "current" if any of the projects that used it would use it now."""
+        rootdirs = {use.rootdir for use in image.uses.values()}
+        if image.is_of(self._here):
+            rootdirs.add(self._rootdir)
+        present = [rootdir for rootdir in rootdirs if rootdir.is_dir()]
+        if rootdirs and not present:
+            return "project is gone"
+        reference = image.tag.reference
+        if not reference:
+            return "made by another version"
+        if reference not in self._bases:
+            self._bases[reference] = self._engine.find_image(reference)
+        recipes = [recipe for rootdir in present if (recipe := self._recipe(rootdir, image)) is not None]
+        return _compare(image, self._bases[reference], recipes)
 
 
-def is_ours(reference: str, info: ImageInfo) -> bool:
-    """Whether we gave this name: what others build on our images has inherited all the labels."""
-    repository, _, tag = plain(reference).rpartition(":")
-    if repository != _REPOSITORIES.get(info.labels.get(KIND_LABEL, "")):
-        return False
-    return repository != REPOSITORY or tag == info.labels.get(RECIPE_LABEL, "")
+def _compare(image: StoredImage, base: ImageInfo | None, recipes: Sequence[Recipe]) -> State:
+    if base is None:
+        return "base image is not here"
+    if any(_builds(recipe, base, image) for recipe in recipes):
+        return "current"
+    if base.id != image.base:
+        return "base image changed since"
+    if not recipes:
+        return "unknown"
+    request = image.info.labels.get(REQUEST_LABEL)
+    same = any(hash_request(recipe) == request for recipe in recipes)
+    return "made by another version" if same else "requirements changed since"
+
+
+def _builds(recipe: Recipe, base: ImageInfo, image: StoredImage) -> bool:
+    """Return whether a recipe builds this very image on its base image."""
+    names = {recipe.name_image(base)}
+    if recipe.dockerfile is not None:
+        names.add(name_dockerfile_image(recipe.dockerfile, base))
+    return not names.isdisjoint(map(strip_registry, image.references))

@@ -1,4 +1,4 @@
-"""What an install step gets of this host: settings, credentials and certificates, folders, perhaps its network."""
+"""Give an install step what it needs to reach the host's package indexes: settings, credentials, folders, network."""
 
 from __future__ import annotations
 
@@ -8,94 +8,85 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_pyimages.engines import Mount
-from pytest_pyimages.indexes.certificates import authorities, client_certificate
-from pytest_pyimages.indexes.netrc import netrc_text
+from pytest_pyimages.indexes.container_settings import make_pip_environment, make_uv_environment, make_uv_toml
+from pytest_pyimages.indexes.credentials import read_authorities, read_client_certificate, read_netrc
 from pytest_pyimages.indexes.network import HostNetwork
 from pytest_pyimages.indexes.places import Places
 from pytest_pyimages.indexes.redaction import Redaction
-from pytest_pyimages.indexes.tool_settings import pip_environment, uv_environment, uv_table
-from pytest_pyimages.indexes.uv_settings import toml_text
 
 BUNDLE_VARIABLES = (
     *("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
-    *("GIT_SSL_CAINFO", "CARGO_HTTP_CAINFO"),  # what the build of a distribution may have to fetch
+    *("GIT_SSL_CAINFO", "CARGO_HTTP_CAINFO"),  # the build of a distribution may download, too
 )
 CLIENT_VARIABLES = ("PIP_CLIENT_CERT", "SSL_CLIENT_CERT")
-NAMES = 8  # of a folder that prove, inside, that it is really there
+WITNESSES = 8  # names in a folder; seen in the container, they prove that it is the host's folder
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _NETWORK = Path("/proc/self/ns/net")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WayIn:
-    """It holds credentials: it travels on standard input, lives in memory, and does not show itself."""
+class IndexAccess:
+    """Access of one install step to the host's indexes.
+
+    It contains credentials: it travels on standard input, stays in memory, and its repr does not show them.
+    """
 
     environment: Mapping[str, str] = field(repr=False)
     files: Mapping[str, str] = field(repr=False)  # text by path below the memory folder
     mounts: tuple[Mount, ...]
-    folders: tuple[tuple[str, tuple[str, ...]], ...]  # what is mounted, and some names in it
-    machine: tuple[str, ...]  # this machine's identity if the build is to share its network; else nothing
+    folders: tuple[tuple[str, tuple[str, ...]], ...]  # the mounts' targets, and some names in each
+    machine: tuple[str, ...]  # this machine's identity if the build needs the host's network; else empty
     redaction: Redaction = field(repr=False)
-    notes: tuple[str, ...]  # what cannot be had inside, and why
+    notes: tuple[str, ...]  # what is not available in the container, and why
 
 
-def way_in(network: HostNetwork, *, root: Path, mounted: bool, elsewhere: bool) -> WayIn:
-    """Return what a build gets of this host.
+def prepare_access(network: HostNetwork, *, root: Path, can_mount: bool, is_remote: bool) -> IndexAccess:
+    """Prepare the access of an install step to the host's indexes.
 
-    :param root: the folder of this host that stands inside at its own path.
-    :param mounted: whether the engine sees this host's folders.
-    :param elsewhere: whether the engine is known not to be on this machine.
+    :param root: the host's folder that has the same path in the container.
+    :param can_mount: whether the engine can mount the host's folders.
+    :param is_remote: whether the engine is known to run on another machine.
     """
-    places = Places(folder=network.folder, root=root, mounted=mounted)
+    places = Places(folder=network.folder, root=root, can_mount=can_mount)
     settings = network.settings
     environment = {
         **network.referenced,
         **settings.proxies,
-        **pip_environment(settings, places),
-        **uv_environment(settings, places),
+        **make_pip_environment(settings, places),
+        **make_uv_environment(settings, places),
     }
-    table = uv_table(settings, places)
-    if table:
-        environment["UV_CONFIG_FILE"] = places.write("uv.toml", toml_text(table))
-    netrc = netrc_text(network.netrc)
-    if netrc:
-        environment["NETRC"] = places.write("home/.netrc", netrc)  # in the home folder of a build
-    bundle = authorities(settings.environ, settings.of_pip("cert"))
-    if bundle:
-        environment |= dict.fromkeys(BUNDLE_VARIABLES, places.write("ca.pem", bundle))
-    client = client_certificate(settings.environ, settings.of_pip("client-cert"))
-    if client:
-        environment |= dict.fromkeys(CLIENT_VARIABLES, places.write("client.pem", client))
-    hosts = network.of_this_machine
-    machine = () if elsewhere or not hosts else machine_identity()
-    notes = [*settings.notes, *places.left_out]
+    for names, path, text in (
+        (("UV_CONFIG_FILE",), "uv.toml", make_uv_toml(settings, places)),
+        (("NETRC",), "home/.netrc", read_netrc(network.netrc)),  # in the home folder of a build
+        (BUNDLE_VARIABLES, "ca.pem", read_authorities(settings.environ, settings.get_pip("cert"))),
+        (CLIENT_VARIABLES, "client.pem", read_client_certificate(settings.environ, settings.get_pip("client-cert"))),
+    ):
+        if text:
+            environment |= dict.fromkeys(names, places.write(path, text))
+    hosts = network.local_hosts
+    machine = read_machine_identity() if hosts and not is_remote else ()
+    notes = [*settings.notes, *places.notes]
     if hosts and not machine:
-        notes.append(
-            f"builds do not reach {' and '.join(hosts)} as this machine does: the engine is elsewhere, or has no"
-            " network of this machine to give"
-        )
-    return WayIn(
+        notes.append(f"builds cannot reach {' and '.join(hosts)}: the engine cannot share this machine's network")
+    return IndexAccess(
         environment=environment,
         files=places.files,
         mounts=places.mounts,
-        folders=tuple((mount.target, _names(Path(mount.source))) for mount in places.mounts),
+        folders=tuple((mount.target, _list_names(Path(mount.source))) for mount in places.mounts),
         machine=machine,
         redaction=network.redaction,
         notes=tuple(dict.fromkeys(notes)),
     )
 
 
-def machine_identity() -> tuple[str, ...]:
-    """Return what tells this boot of this machine, and this process's network in it, from all others (proc(5)).
-
-    Nothing where there is no way to tell.
-    """
+def read_machine_identity() -> tuple[str, ...]:
+    """Return the identity of this boot of this machine and of this process's network (proc(5)); empty if unknown."""
     try:
         return _BOOT.read_text(encoding="ascii").strip(), str(_NETWORK.readlink())
     except OSError:
         return ()
 
 
-def _names(folder: Path) -> tuple[str, ...]:
+def _list_names(folder: Path) -> tuple[str, ...]:
     with os.scandir(folder) as entries:
-        return tuple(sorted(entry.name for entry in entries)[:NAMES])
+        return tuple(sorted(entry.name for entry in entries)[:WITNESSES])

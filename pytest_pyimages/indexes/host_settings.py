@@ -1,39 +1,38 @@
-"""What this host tells pip and uv: where packages come from, and the way there."""
+"""Read the host's settings of pip and uv: where packages come from, and how to reach it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import configparser
+import os
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_pyimages.indexes import uv_settings
 from pytest_pyimages.indexes.locations import Index
-from pytest_pyimages.indexes.pip_settings import Setting, pip_settings
-from pytest_pyimages.indexes.uv_settings import Table, uv_table
+from pytest_pyimages.indexes.uv_settings import Locations, Table
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")  # in either case
 NO_PROXY = "no_proxy"
+SYSTEM_FILE = Path("/etc/pip.conf")
+MAC_FILE = Path("/Library/Application Support/pip/pip.conf")
 _PIP_LOCATIONS = ("index-url", "pypi-url", "extra-index-url", "find-links", "no-index")
-_TRUE = ("1", "true", "yes", "on", "y", "t")
+# Sections that count for ``pip install``; the later one overrides (pip, "Configuration": per-command section).
+_SECTIONS = ("global", "install")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Locations:
-    """Where packages come from."""
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value, and the variable or file that sets it."""
 
-    default: Index | None = None  # None: the public index
-    further: tuple[Index, ...] = ()
-    links: tuple[str, ...] = ()
-    no_index: bool = False
-
-    @property
-    def indexes(self) -> tuple[Index, ...]:
-        return (*((self.default,) if self.default else ()), *self.further)
+    value: str
+    origin: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostSettings:
-    """The settings of both tools. May hold credentials, so it never shows itself."""
+    """The settings of both tools. They may contain credentials, so the repr does not show them."""
 
     environ: Mapping[str, str] = field(repr=False)
     pip: Mapping[str, Setting] = field(repr=False)  # by pip's long option
@@ -41,15 +40,15 @@ class HostSettings:
     for_pip: Locations = field(repr=False)
     for_uv: Locations = field(repr=False)
     uv_has_locations: bool  # of its own
-    notes: tuple[str, ...]  # on what of this host's settings cannot be read
+    notes: tuple[str, ...]  # files that cannot be read
 
-    def of_pip(self, name: str) -> str:
-        """Return the value of an option of pip's; empty if it is not set."""
+    def get_pip(self, name: str) -> str:
+        """Return the value of an option of pip; empty if it is not set."""
         return self.pip[name].value if name in self.pip else ""
 
     @property
     def proxies(self) -> Mapping[str, str]:
-        """The proxies by the variables that name them: those that are set, or else what the tools are told."""
+        """The proxies by variable: those of the environment, then those of the tools' settings."""
         found = {
             name: value
             for name, value in self.environ.items()
@@ -58,44 +57,36 @@ class HostSettings:
         names = {name.lower() for name in found}
         exceptions = self.uv.get("no-proxy", "")
         configured = {
-            "http_proxy": self.of_pip("proxy") or self.uv.get("http-proxy", ""),
-            "https_proxy": self.of_pip("proxy") or self.uv.get("https-proxy", ""),
+            "http_proxy": self.get_pip("proxy") or self.uv.get("http-proxy", ""),
+            "https_proxy": self.get_pip("proxy") or self.uv.get("https-proxy", ""),
             NO_PROXY: ",".join(exceptions) if isinstance(exceptions, list) else exceptions,
         }
         return found | {name: value for name, value in configured.items() if value and name not in names}
 
 
-def host_settings(environ: Mapping[str, str], home: Path) -> HostSettings:
-    """Return this host's settings.
+def read_host_settings(environ: Mapping[str, str], home: Path) -> HostSettings:
+    """Read the settings of both tools.
 
-    uv is told of pip's indexes only where it has none of its own: it takes a package from the first that has it, so one
-    more would change its mind. pip compares all there are, and gets uv's besides its own: what is found on a new Python
-    is to be found on an old one.
+    uv gets pip's indexes only if it has none of its own: it takes a package from the first index that has it, so one
+    more could change the result. pip compares all indexes and gets uv's beside its own, so that old Pythons find the
+    same packages as new ones.
     """
-    pip, pip_notes = pip_settings(environ, home)
-    table, origin, uv_notes = uv_table(environ, home)
-    of_uv = uv_settings.has_locations(environ, table)
-    of_pip = any(name in pip for name in _PIP_LOCATIONS)
-    default, further = uv_settings.indexes(environ, table, origin)
-    told_uv = Locations(
-        default=default,
-        further=further,
-        links=uv_settings.find_links(environ, table),
-        no_index=uv_settings.says(table, "no-index") is True,
-    )
-    told_pip = _of_pip(pip)
+    pip, pip_notes = read_pip_settings(environ, home)
+    table, origin, uv_notes = uv_settings.read_uv_table(environ, home)
+    uv_has_locations = uv_settings.has_locations(environ, table)
+    own_uv, own_pip = uv_settings.read_locations(environ, table, origin), _read_pip_locations(pip)
     return HostSettings(
         environ=environ,
         pip=pip,
         uv=table,
-        for_pip=_together(told_pip, told_uv) if of_pip else told_uv,
-        for_uv=told_uv if of_uv else told_pip,
-        uv_has_locations=of_uv,
+        for_pip=_merge(own_pip, own_uv) if any(name in pip for name in _PIP_LOCATIONS) else own_uv,
+        for_uv=own_uv if uv_has_locations else own_pip,
+        uv_has_locations=uv_has_locations,
         notes=(*pip_notes, *uv_notes),
     )
 
 
-def _together(pip: Locations, uv: Locations) -> Locations:
+def _merge(pip: Locations, uv: Locations) -> Locations:
     further = {index.url: index for index in (*uv.further, *pip.further)}
     return Locations(
         default=pip.default or uv.default,
@@ -105,16 +96,72 @@ def _together(pip: Locations, uv: Locations) -> Locations:
     )
 
 
-def _of_pip(pip: Mapping[str, Setting]) -> Locations:
-    def indexes(name: str) -> list[Index]:
+def _read_pip_locations(pip: Mapping[str, Setting]) -> Locations:
+    def read(name: str) -> list[Index]:
         setting = pip.get(name)
         return [Index(url=url, origin=setting.origin) for url in setting.value.split()] if setting else []
 
-    defaults = [*indexes("index-url"), *indexes("pypi-url")]
-    links = pip["find-links"].value if "find-links" in pip else ""
     return Locations(
-        default=defaults[0] if defaults else None,
-        further=tuple(indexes("extra-index-url")),
-        links=tuple(links.split()),
-        no_index="no-index" in pip and pip["no-index"].value.lower() in _TRUE,
+        default=next(iter([*read("index-url"), *read("pypi-url")]), None),
+        further=tuple(read("extra-index-url")),
+        links=tuple(index.url for index in read("find-links")),
+        no_index="no-index" in pip and uv_settings.is_true(pip["no-index"].value),
     )
+
+
+def read_pip_settings(environ: Mapping[str, str], home: Path) -> tuple[Mapping[str, Setting], tuple[str, ...]]:
+    """Return pip's settings by the names of its long options, and a note for each file that cannot be read.
+
+    Variables override files, and an empty value counts as not set, as in pip.
+    """
+    found: dict[tuple[int, str], Setting] = {}
+    notes = []
+    for path in _list_pip_files(environ, home):
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read(path, encoding="utf-8")
+        except (OSError, configparser.Error, UnicodeDecodeError) as error:
+            # The parser's message quotes the file, passwords included.
+            notes.append(f"{path} is ignored: it cannot be read ({type(error).__name__})")
+            continue
+        found.update(_read_sections(parser, str(path)))
+    result = {key[1]: found[key] for key in sorted(found)}
+    for variable, value in environ.items():
+        if variable.startswith("PIP_") and value.strip():
+            result[_normalize_option(variable[4:])] = Setting(value, variable)
+    return result, tuple(notes)
+
+
+def _read_sections(parser: configparser.RawConfigParser, origin: str) -> Iterator[tuple[tuple[int, str], Setting]]:
+    """Yield settings by rank of the section and name: a command's own section overrides all files' global ones."""
+    for rank, section in enumerate(_SECTIONS):
+        for name, value in parser.items(section) if parser.has_section(section) else ():
+            if value.strip():
+                yield (rank, _normalize_option(name)), Setting(value, origin)
+
+
+def _normalize_option(name: str) -> str:
+    return name.lower().replace("_", "-").removeprefix("--")
+
+
+def _list_pip_files(environ: Mapping[str, str], home: Path) -> Iterator[Path]:
+    """Yield the files in pip's loading order: global, user, site, and the one that PIP_CONFIG_FILE names."""
+    named = environ.get("PIP_CONFIG_FILE", "")
+    if named == os.devnull:
+        return
+    if sys.platform == "darwin":
+        yield MAC_FILE
+    else:
+        for folder in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep):
+            yield Path(folder) / "pip" / "pip.conf"
+        yield SYSTEM_FILE
+    if not (named and Path(named).exists()):  # then pip does not load the user's (pip#11850)
+        yield home / ".pip" / "pip.conf"
+        library = home / "Library" / "Application Support" / "pip"
+        if sys.platform == "darwin" and library.is_dir():
+            yield library / "pip.conf"
+        else:
+            yield Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "pip" / "pip.conf"
+    yield Path(environ.get("VIRTUAL_ENV") or sys.prefix) / "pip.conf"
+    if named:
+        yield Path(named)

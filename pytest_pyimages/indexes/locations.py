@@ -1,4 +1,4 @@
-"""Where packages come from: addresses of indexes and proxies, with credentials or without, and folders of this host."""
+"""Locations of packages and proxies: URLs with or without credentials, and folders of the host."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 HOSTS_FILE = Path("/etc/hosts")
-# RFC 3986, 3.2: the authority; a password may hold an "@" that nobody encoded.
+# RFC 3986, 3.2: the authority; a password may contain an "@" that was not encoded.
 _AUTHORITY = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?:(?P<userinfo>[^/?#\s]*)@)?(?P<host>\[[^\]/]*\]|[^/?#:\s]*)(?P<port>:\d+)?"
 )
@@ -19,61 +19,52 @@ _AUTHORITY = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """A package index as it is set on this host."""
+    """A package index that the host's settings name."""
 
     url: str  # as written, credentials included
-    origin: str  # where it is set, for people: a variable, or a file
-    name: str = ""  # uv's, for credentials in variables of their own
+    origin: str  # variable or file that names it, for messages
     user: str = ""  # beside those in the URL
     password: str = ""
 
     @property
     def address(self) -> str:
-        """The URL with all credentials that are known, percent-encoded."""
-        if not self.password and not self.user:
-            return self.url
+        """The URL with all known credentials, percent-encoded."""
         found = _AUTHORITY.match(self.url)
-        if found is None or found["userinfo"]:
+        if not (self.user or self.password) or found is None or found["userinfo"]:
             return self.url
         userinfo = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
         return f"{found['scheme']}{userinfo}@{self.url[found.start('host') :]}"
 
 
-def userinfo(url: str) -> tuple[str, str]:
-    """Return name and password of a URL as they are written; empty where there are none."""
+def read_userinfo(url: str) -> tuple[str, str]:
+    """Return name and password of a URL as they are written; empty if there are none."""
     found = _AUTHORITY.match(url)
     user, _, password = ((found and found["userinfo"]) or "").partition(":")
     return user, password
 
 
-def credentials(url: str) -> tuple[str, str]:
-    """Return name and password of a URL, decoded; empty where there are none."""
-    user, password = userinfo(url)
-    return unquote(user), unquote(password)
-
-
-def without_credentials(url: str) -> str:
-    """Return a URL without name and password, and without its query, which may be a token."""
+def strip_credentials(url: str) -> str:
+    """Return a URL without name, password and query (which may be a token)."""
     found = _AUTHORITY.match(url)
     if found is None:
         return url
     return found["scheme"] + re.split(r"[?#]", url[found.start("host") :])[0]
 
 
-def host_of(url: str) -> str:
-    """Return the host of a URL, without brackets and port; empty for what has none."""
+def read_host(url: str) -> str:
+    """Return the host of a URL, without brackets and port; empty if there is none."""
     found = _AUTHORITY.match(url)
     return found["host"].strip("[]").lower().rstrip(".") if found else ""
 
 
-def host_and_port(url: str) -> str:
-    """Return what to call an index by: its host, with the port if it is not the usual one."""
+def read_host_and_port(url: str) -> str:
+    """Return host and port of a URL as they are written."""
     found = _AUTHORITY.match(url)
     return found["host"] + (found["port"] or "") if found else url
 
 
-def is_of_this_machine(host: str, hosts: Collection[str]) -> bool:
-    """Whether only this machine knows the way to a host: loopback (RFC 6890, RFC 6761), or in its hosts file."""
+def is_local_host(host: str, hosts: Collection[str]) -> bool:
+    """Return whether only this machine can resolve a host: loopback (RFC 6890, RFC 6761), or in its hosts file."""
     if host == "localhost" or host.endswith(".localhost") or host in hosts:
         return True
     try:
@@ -82,8 +73,8 @@ def is_of_this_machine(host: str, hosts: Collection[str]) -> bool:
         return False
 
 
-def hosts_file_names(path: Path = HOSTS_FILE) -> frozenset[str]:
-    """Return all names in the hosts file, in lower case: a container has a file of its own."""
+def read_hosts_file(path: Path = HOSTS_FILE) -> frozenset[str]:
+    """Return all names in the hosts file, in lower case; a container has its own hosts file."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -92,10 +83,10 @@ def hosts_file_names(path: Path = HOSTS_FILE) -> frozenset[str]:
     return frozenset(name.lower() for entry in entries for name in entry[1:])
 
 
-def local_path(location: str, folder: Path) -> Path | None:
-    """Return the file or folder of this host that a location means; None for what is elsewhere.
+def find_local_path(location: str, folder: Path) -> Path | None:
+    """Return the host's file or folder that a location names; None for any other URL.
 
-    :param folder: what a relative path is relative to.
+    :param folder: base of relative paths.
     """
     if location.lower().startswith("file:"):
         parts = urlsplit(location)

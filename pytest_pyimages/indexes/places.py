@@ -1,4 +1,4 @@
-"""Where files and folders of this host stand in the container of a build."""
+"""Choose where files and folders of the host stand in the container of a build."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from pathlib import Path
 from urllib.parse import quote
 
 from pytest_pyimages.engines import Mount
-from pytest_pyimages.indexes.locations import local_path
+from pytest_pyimages.indexes.locations import find_local_path
 
-MEMORY = "/run/pyimages"  # a tmpfs: what is put or mounted there is in no layer
+MEMORY = "/run/pyimages"  # a tmpfs: its files and mounts are in no layer
 FOLDERS = f"{MEMORY}/folders"
 
 
 class Places:
-    """Finds a place inside for each location, and remembers what has to be mounted or written for it.
+    """Maps locations to paths in the container, and collects the mounts and files that this needs.
 
-    :param folder: what relative paths are relative to.
-    :param root: the folder that stands inside at its own path.
-    :param mounted: whether the engine sees this host's folders.
+    :param folder: base of relative paths.
+    :param root: the host's folder that has the same path in the container.
+    :param can_mount: whether the engine can mount the host's folders.
     """
 
-    def __init__(self, *, folder: Path, root: Path, mounted: bool) -> None:
+    def __init__(self, *, folder: Path, root: Path, can_mount: bool) -> None:
         self._folder = folder
         self._root = root
-        self._mounted = mounted
+        self._can_mount = can_mount
         self._targets: dict[Path, str] = {}
-        self.files: dict[str, str] = {}  # by path below MEMORY
-        self.left_out: list[str] = []
+        self.files: dict[str, str] = {}  # text by path below MEMORY
+        self.notes: list[str] = []
 
     @property
     def mounts(self) -> tuple[Mount, ...]:
@@ -36,47 +36,49 @@ class Places:
             for source, target in self._targets.items()
         )
 
-    def index(self, url: str) -> str | None:
-        """Return the address of an index inside; None if it cannot be had there."""
-        path = local_path(url, self._folder)
+    def map_index(self, url: str) -> str | None:
+        """Return the URL of an index in the container; None if it is not available there."""
+        path = find_local_path(url, self._folder)
         if path is None:
             return url
-        # Its pages refer to files beside it ("../../files/…"): what is around it is mounted, but never a home folder.
-        around = path.parent if not Path.home().is_relative_to(path.parent) else path
-        place = self._place(url, path, around)
+        # Its pages link to files beside it ("../../files/…"): the parent is mounted, unless the home folder is in it.
+        parent = path.parent if not Path.home().is_relative_to(path.parent) else path
+        place = self._place(url, path, parent)
         return None if place is None else f"file://{quote(place)}"
 
-    def links(self, location: str) -> str | None:
-        """Return the place of a folder or page with links to packages; None if it cannot be had inside."""
-        path = local_path(location, self._folder)
+    def map_links(self, location: str) -> str | None:
+        """Return the location of a folder or page with links to packages; None if it is not available."""
+        path = find_local_path(location, self._folder)
         if path is None:
             return location
         return self._place(location, path, path if path.is_dir() else path.parent)
 
-    def file(self, location: str, name: str) -> str:
-        """Return where a text file stands inside; one that cannot be read keeps its name, for the installer to say."""
-        path = local_path(location, self._folder)
+    def map_files(self, locations: str, kind: str) -> str:
+        """Return the paths of text files, separated by spaces; the installer reports those that cannot be read."""
+        return " ".join(
+            self._map_file(location, f"{kind}-{number}.txt") for number, location in enumerate(locations.split())
+        )
+
+    def write(self, name: str, text: str) -> str:
+        """Have a file written below MEMORY; return its path."""
+        self.files[name] = text
+        return f"{MEMORY}/{name}"
+
+    def _map_file(self, location: str, name: str) -> str:
+        path = find_local_path(location, self._folder)
         if path is None or path.is_relative_to(self._root):
             return location if path is None else str(path)
         try:
-            self.files[name] = path.read_text(encoding="utf-8")
+            return self.write(name, path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError):
             return location
-        return f"{MEMORY}/{name}"
-
-    def write(self, name: str, text: str) -> str:
-        """Have a file written into memory; return its path."""
-        self.files[name] = text
-        return f"{MEMORY}/{name}"
 
     def _place(self, location: str, path: Path, mounted: Path) -> str | None:
         if path.is_relative_to(self._root):
             return str(path)
-        if not path.exists():
-            self.left_out.append(f"{location} is left out: it is not there")
-            return None
-        if not self._mounted:
-            self.left_out.append(f"{location} is left out: the engine does not see the files of this host")
+        if not path.exists() or not self._can_mount:
+            reason = "the engine cannot mount this host's files" if path.exists() else "it does not exist"
+            self.notes.append(f"{location} is ignored: {reason}")
             return None
         target = self._targets.setdefault(mounted, f"{FOLDERS}/{len(self._targets)}")
         relative = os.path.relpath(path, mounted)

@@ -270,4 +270,4 @@ def _check_extras(extras: Sequence[str], metadata: Metadata) -> Sequence[str]:
 def _redact(text: str) -> str:
     from pytest_pyimages.indexes import Redaction
 
-    return Redaction().redacted(text)
+    return Redaction().redact(text)

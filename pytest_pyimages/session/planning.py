@@ -11,7 +11,7 @@ import pytest
 from pytest_pyimages.containers import Source
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host import INI_KEYS, Invocation, Settings, split_by_image
-from pytest_pyimages.images import ImagePlan, image_plans
+from pytest_pyimages.images import ImagePlan, make_plans
 from pytest_pyimages.matrix import ImageTag, ProjectPythons, parse_matrix
 from pytest_pyimages.project import Configuration, Project, find_project, find_source_root
 
@@ -89,7 +89,7 @@ def plan_images(
     :param options: further options of pytest whose plugins the images are to contain.
     :raises ConfigurationError: if no image is left, or for project files that make no sense.
     """
-    plans = image_plans(
+    plans = make_plans(
         tags,
         Configuration(invocation.ini, invocation.rootdir, known=INI_KEYS),
         ini=invocation.ini,

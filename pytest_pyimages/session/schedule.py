@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import sys
 import threading
@@ -17,7 +16,15 @@ from pytest_pyimages.containers import Lease, Source, state_directory, witnesses
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
 from pytest_pyimages.host import INI_KEYS, OPTION_NAMES, Settings
-from pytest_pyimages.images import BaseImages, Builder, BuiltImage, ImagePlan, LastUsed, identity_of
+from pytest_pyimages.images import (
+    BaseImages,
+    BuiltImage,
+    EnvironmentImages,
+    ImagePlan,
+    LastUsed,
+    Listener,
+    identify_project,
+)
 from pytest_pyimages.runs import CoverageJob, Run, RunSpec
 from pytest_pyimages.session.concurrency import Concurrency
 from pytest_pyimages.session.messages import (
@@ -32,17 +39,10 @@ from pytest_pyimages.session.messages import (
 )
 
 if TYPE_CHECKING:
-    from pytest_pyimages.images import ImageLock
-    from pytest_pyimages.indexes import HostNetwork
+    from pytest_pyimages.images import Pins
 
 QUEUE_BATCHES = 256  # per session; a full queue blocks the containers
 CLEANUP_SECONDS = 5.0
-
-
-def _network(plan: ImagePlan) -> HostNetwork:
-    from pytest_pyimages.images import plan_network
-
-    return plan_network(plan, os.environ)
 
 
 def _coverage_source() -> str:
@@ -51,12 +51,12 @@ def _coverage_source() -> str:
     return coverage_worker_source()
 
 
-def _image_lock(path: Path | None) -> ImageLock | None:
+def _pins(path: Path | None) -> Pins | None:
     if path is None:
         return None
-    from pytest_pyimages.images import read_image_lock
+    from pytest_pyimages.images import read_pins
 
-    return read_image_lock(path)
+    return read_pins(path)
 
 
 class Schedule:
@@ -96,25 +96,17 @@ class Schedule:
         self._closing = False
         self._last_used = LastUsed(state_directory())
         self._built: list[str] = []  # ids of new images
-        lock = _image_lock(settings.lock_file)  # may raise: before anything is acquired
+        pins = _pins(settings.lock_file)  # may raise: before anything is acquired
         self._cleanup = ExitStack()
         self._lease = self._cleanup.enter_context(Lease())
-        self._bases = BaseImages(
-            engine,
-            policy=settings.pull,
-            lock=lock,
-            say=lambda label, text: self._put(StageChanged(label, text)),
-            progress=lambda label, text: self._put(Progressed(label, text)),
-        )
-        self._builder = Builder(
-            engine=engine,
-            bases=self._bases,
-            lease=self._lease,
-            source=source,
-            network=_network,
-            say=lambda label, text: self._put(StageChanged(label, text)),
+        listener = Listener(
+            report=lambda label, text: self._put(StageChanged(label, text)),
             progress=lambda label, text: self._put(Progressed(label, text)),
             note=self._note,
+        )
+        self._bases = BaseImages(engine, listener, policy=settings.pull, pins=pins)
+        self._environments = EnvironmentImages(
+            engine=engine, bases=self._bases, lease=self._lease, source=source, listener=listener
         )
 
     def send(self, label: str, line: bytes) -> None:
@@ -139,7 +131,7 @@ class Schedule:
         :raises ConfigurationError: before anything is started, if an image is not pinned or its arguments are invalid.
         :raises EngineError: likewise, if the engine does not answer.
         """
-        self._bases.check(plan.tag for plan in plans)
+        self._bases.check_pins(plan.tag for plan in plans)
         self.concurrency = concurrency = Concurrency(self._settings, plans, self._engine.processors)
         for number, plan in enumerate(plans):
             # Daemons: an engine that does not answer must not keep the process from ending.
@@ -156,14 +148,14 @@ class Schedule:
         with self._lock:
             self._closing = True
             runs = list(self._runs.values())
-        self._builder.abort()
+        self._environments.abort()
         for run in runs:
             run.stop()
         deadline = time.monotonic() + CLEANUP_SECONDS
         for thread in self._threads:
             thread.join(max(deadline - time.monotonic(), 0))
         late = [thread.name for thread in self._threads if thread.is_alive()]
-        late += self._builder.join(deadline)
+        late += self._environments.join(deadline)
         self._threads.clear()
         if late:
             # Their containers are labelled, and the lock of this session is released: the next session removes them.
@@ -235,8 +227,8 @@ class Schedule:
             self._run(label, self._spec(plan, self._ensure(plan)), ended)
 
     def _ensure(self, plan: ImagePlan) -> BuiltImage:
-        image = self._builder.ensure(plan)
-        self._last_used.touch(image.id, identity_of(plan.project), self._settings.invocation.rootdir)
+        image = self._environments.ensure(plan)
+        self._last_used.touch(image.id, identify_project(plan.project), self._settings.invocation.rootdir)
         self._images[plan.tag.label] = plan, image
         self._put(ImageBuilt(plan.tag.label, image))
         if not image.cached:

@@ -24,14 +24,14 @@ from pytest_pyimages.containers.source import Source
 from pytest_pyimages.engines.base import Mount
 from pytest_pyimages.engines.docker import DockerEngine
 from pytest_pyimages.engines.labels import HOST_LABEL, LABEL, ROOT_LABEL
-from pytest_pyimages.images.bases import BaseImages
-from pytest_pyimages.images.build import Builder
+from pytest_pyimages.images.bases import BaseImages, Listener
+from pytest_pyimages.images.environments import EnvironmentImages
 from pytest_pyimages.images.install_step import CACHE_VOLUME
-from pytest_pyimages.images.network import plan_network
-from pytest_pyimages.images.plan import image_plans
-from pytest_pyimages.indexes import access as way_in
+from pytest_pyimages.images.plan import make_plans
+from pytest_pyimages.indexes import access
 from pytest_pyimages.matrix import parse_matrix
 from pytest_pyimages.project.configuration import Configuration
+from tests.support.golden import message
 from tests.support.jobs import Job
 from tests.support.processes import running
 
@@ -200,7 +200,7 @@ def test_invisible_folder_is_skipped_with_a_note(job: Job, wheels: Path, monkeyp
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
     done = job.run("--py-images-source=copy", images=UV)
     assert done.returncode == 1
-    assert f"{wheels} is left out: the engine does not see the files of this host" in done.stdout
+    assert message("indexes", "not-mounted", location=wheels) in done.stdout
 
 
 def test_replacing_the_public_index(job: Job, wheels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,36 +222,36 @@ def test_wrong_password_names_the_index(job: Job, monkeypatch: pytest.MonkeyPatc
         done = job.run(images=image)
     assert done.returncode == 1
     problem = job.images[image]["problem"]
-    assert f"the package index {index.host} answers 401 (Unauthorized)" in problem
-    assert "correct its name and password, in PIP_EXTRA_INDEX_URL" in problem
+    status = message("indexes", "status", server="package index", host=index.host, status="401 (Unauthorized)")
+    hint = message("indexes", "fix-credentials", where="PIP_EXTRA_INDEX_URL")
+    assert f"{status} · {hint}" in problem
     assert "wr0ng-password" not in done.stdout + done.stderr + (job.folder / "report.json").read_text()
 
 
 def test_remote_engine_gets_no_host_access(
     job: Job, engine: DockerEngine, wheels: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Told by the boot and the network namespace, whatever the engine's address; the build goes on without."""
-    monkeypatch.setattr(way_in, "machine_identity", lambda: ("another boot", "net:[1]"))
+    """The boot id and the network namespace identify the machine, not the engine's address; the build continues."""
+    monkeypatch.setattr(access, "read_machine_identity", lambda: ("another boot", "net:[1]"))
     (job.folder / "requirements.txt").write_text(f"six!=0.{time.time_ns()}\n")
-    (plan,) = image_plans(
+    (plan,) = make_plans(
         parse_matrix([UV]), Configuration({}, job.folder, known=()), ini={}, rootdir=job.folder, environ={}
     )
-    environ = {**os.environ, "http_proxy": "http://localhost:1", "PIP_FIND_LINKS": str(wheels)}
+    monkeypatch.setenv("http_proxy", "http://localhost:1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
     notes: list[str] = []
+    listener = Listener(note=notes.append)
     with Lease() as lease:
-        builder = Builder(
+        environments = EnvironmentImages(
             engine=engine,
-            bases=BaseImages(engine, say=lambda *_: None, progress=lambda *_: None),
+            bases=BaseImages(engine, listener),
             lease=lease,
             source=Source(job.folder),
-            network=lambda plan: plan_network(plan, environ),
-            say=lambda label, text: None,
-            progress=lambda label, text: None,
-            note=notes.append,
+            listener=listener,
         )
-        assert not builder.ensure(plan).cached
-    assert any(note.startswith("builds do not reach localhost as this machine does") for note in notes)
-    assert any(note.startswith(f"{wheels} is left out") for note in notes)
+        assert not environments.ensure(plan).cached
+    assert message("indexes", "unreachable", hosts="localhost") in notes
+    assert message("indexes", "not-mounted", location=wheels) in notes
 
 
 def test_proxy_s_password_in_the_build_of_a_dockerfile(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

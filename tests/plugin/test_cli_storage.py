@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.plugin.conftest import SHOP, Done
+from tests.support.golden import message
 
 LONG_AGO = """
 for path in pathlib.Path("cache-home/pytest-pyimages/used").iterdir():
@@ -252,7 +253,8 @@ def test_new_image_supersedes_one_unused_for_a_month(pytester: pytest.Pytester, 
         ["build", "3.12"], LONG_AGO.format(days=31), ["build", "3.13"], change, run, ["list", "--json"]
     )
     assert ran.out.count("removed the former image of") == 1
-    assert "note: removed the former image of 3.12 that nothing has used for a month" in ran.out
+    note = message("images", "superseded", images="the former image", label="3.12")
+    assert f"note: {note}" in ran.out
     states = [(image["image"], image["state"]) for image in json.loads(left.out)["images"]]
     assert sorted(states) == [("3.12", "current"), ("3.13", "current"), ("3.13", "requirements changed since")]
 

@@ -46,7 +46,7 @@ def test_missing_compiler_is_the_problem(pytester: pytest.Pytester, run_images: 
     pytester.makepyfile(test_it="def test_a(): pass")
     result = {"failed": "install", "status": 1, "log": "error: command 'gcc' failed: No such file or directory"}
     run = run_images(images=image, engine=ENGINE.format(result=result))
-    full_image = message("images", "full-image", variant="slim") if full else ""
+    full_image = message("images", "full-image", variant="slim") + ", or " if full else ""
     problem, hint = message("images", "no-c-compiler").split(" · ")
     assert run.images[image]["problem"].endswith(f"{problem} · {full_image}{hint}")
 
@@ -58,14 +58,12 @@ def test_project_is_not_installed_on_an_unsupported_python(pytester: pytest.Pyte
     run = run_images(images="3.11?,3.12,3.13,3.14-slim")
     assert run.result.ret == 1
     assert run.images["3.12"]["outcome"] == "error"
-    for label, hint in (("3.12", "remove-or-allow"), ("3.11", "remove")):
-        assert run.images[label]["problem"] == message(
-            "images",
-            "other-python",
-            required=">=3.13",
-            python=f"{label}.0",
-            hint=message("images", hint, label=label),
-        )
+    for label, hint in (
+        ("3.12", message("images", "remove-or-allow", label="3.12")),
+        ("3.11", message("images", "remove", label="3.11")),
+    ):
+        fields = {"required": ">=3.13", "python": f"{label}.0", "hint": hint}
+        assert run.images[label]["problem"] == message("images", "other-python", **fields)
     assert [run.images[label]["outcome"] for label in ("3.13", "3.14-slim")] == ["passed", "passed"]
     run.result.stdout.no_fnmatch_line("*3.12 *installing*")
 

@@ -80,7 +80,8 @@ def test_required_lock_file_not_for_an_image(pytester: pytest.Pytester, run_imag
     pytester.makepyfile("def test(): pass")
     done = run_images(engine="FakeEngine(installer=lambda spec, job: {'failed': 'lock', 'status': 1})")
     assert done.result.ret == pytest.ExitCode.TESTS_FAILED
-    done.result.stdout.fnmatch_lines([f"*3.12: {message('images', 'locked', file='uv.lock')}*"])
+    problem = message("images", "locked", file="uv.lock")
+    done.result.stdout.fnmatch_lines([f"*3.12: {problem}*"])
 
 
 def test_unknown_lock_file_version_is_noted(pytester: pytest.Pytester, run_images: Run) -> None:

@@ -16,7 +16,7 @@ from tests.support.golden import message
 
 Run = Callable[..., ImagesRun]
 
-# Writes every job of an install step to a file beside the project.
+# Appends the job of each install step to a file beside the project.
 RECORDING = """FakeEngine(installer=lambda spec, job: (
     open({path!r}, "a").write(json.dumps({{**job, "installer": "", "worker": "", "image": spec.image}}) + "\\n"),
     installs(spec, job),
@@ -25,7 +25,7 @@ RECORDING = """FakeEngine(installer=lambda spec, job: (
 
 @pytest.fixture
 def jobs(pytester: pytest.Pytester) -> Callable[[], list[dict[str, Any]]]:
-    """Return the jobs that install steps were given so far."""
+    """Return the jobs of the install steps so far."""
 
     def read() -> list[dict[str, Any]]:
         path = pytester.path / "jobs.ndjson"
@@ -36,11 +36,11 @@ def jobs(pytester: pytest.Pytester) -> Callable[[], list[dict[str, Any]]]:
 
 @pytest.fixture
 def recording(pytester: pytest.Pytester) -> str:
-    """An engine that writes down what it is to install."""
+    """An engine that records the jobs of install steps."""
     return RECORDING.format(path=str(pytester.path / "jobs.ndjson"))
 
 
-def test_keys_and_overrides_reach_the_install_step_and_the_suite(
+def test_keys_and_overrides_reach_install_step_and_test_run(
     pytester: pytest.Pytester,
     run_images: Run,
     recording: str,
@@ -79,7 +79,7 @@ def test_keys_and_overrides_reach_the_install_step_and_the_suite(
     )
     monkeypatch.setenv("TOKEN", "host's")
     run = run_images(images="3.12..3.15", engine=recording)
-    assert run.result.ret == 0, "3.15 fails, and may"
+    assert run.result.ret == 0, "3.15 fails, but is allowed to"
     assert list(run.images) == ["3.12", "3.14", "3.15"]
     assert run.images["3.15"]["allowed_to_fail"]
     assert run.images["3.14"]["counts"]["passed"] == 2
@@ -101,27 +101,29 @@ def test_keys_and_overrides_reach_the_install_step_and_the_suite(
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "expected"),
     [
         pytest.param('[tool.pytest.ini_options]\npy_images_seutp = "x"', "*did you mean py_images_setup*", id="key"),
         pytest.param(
-            '[[tool.pyimages.overrides]]\nselect = "*"\nskip = true', "*every image is skipped*", id="nothing is left"
+            '[[tool.pyimages.overrides]]\nselect = "*"\nskip = true',
+            message("images", "every-image-skipped").replace("[[", "??"),
+            id="nothing is left",
         ),
     ],
 )
 def test_invalid_configuration_is_a_usage_error(
-    pytester: pytest.Pytester, run_images: Run, text: str, message: str
+    pytester: pytest.Pytester, run_images: Run, text: str, expected: str
 ) -> None:
     pytester.makepyprojecttoml(text)
     pytester.makepyfile("def test(): pass")
     run = run_images()
     assert run.result.ret == pytest.ExitCode.USAGE_ERROR
-    run.result.stderr.fnmatch_lines([f"ERROR: {message}"])
+    run.result.stderr.fnmatch_lines([f"ERROR: {expected}"])
     assert not any(call.startswith("create") for call in run.calls)
 
 
 @pytest.mark.parametrize(
-    ("result", "message"),
+    ("result", "expected"),
     [
         pytest.param(
             {"failed": "setup", "status": 3, "command": "make all", "log": "no rule for all"},
@@ -136,13 +138,13 @@ def test_invalid_configuration_is_a_usage_error(
     ],
 )
 def test_failing_setup_command(
-    pytester: pytest.Pytester, run_images: Run, result: dict[str, Any], message: str
+    pytester: pytest.Pytester, run_images: Run, result: dict[str, Any], expected: str
 ) -> None:
     pytester.makeini("[pytest]\npy_images_setup = make all\npy_images_apt = nothere\n")
     pytester.makepyfile("def test(): pass")
     run = run_images(engine=f"FakeEngine(installer=lambda spec, job: {result!r})")
     assert run.result.ret == pytest.ExitCode.TESTS_FAILED
-    run.result.stdout.fnmatch_lines([f"*{message}", f"*{result['log']}*"])
+    run.result.stdout.fnmatch_lines([f"*{expected}", f"*{result['log']}*"])
 
 
 def test_build_extends_the_last_image(
@@ -167,7 +169,7 @@ def test_build_extends_the_last_image(
     assert (first["extends"], first["image"]) == (False, "sha256:python:3.12")
     assert second["extends"]
     assert second["image"].startswith("sha256:pytest-pyimages/environment:")
-    assert (third["extends"], third["image"]) == (False, "sha256:python:3.12"), "the packages below are others"
+    assert (third["extends"], third["image"]) == (False, "sha256:python:3.12"), "the system packages differ"
 
 
 def test_host_plugin_changes_the_recipe(

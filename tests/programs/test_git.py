@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_pyimages.engines.base import ImageInfo
-from pytest_pyimages.images.recipe import Recipe, recipe_for
+from pytest_pyimages.images.recipe import Recipe, make_recipe, read_content
 from pytest_pyimages.project.configuration import ImageConfiguration
 from pytest_pyimages.project.project import find_project
 from tests.support.project_tree import write_tree
@@ -32,7 +32,8 @@ def git(root: Path, *arguments: str) -> None:
 
 
 def recipe(root: Path) -> Recipe:
-    return recipe_for(find_project(root), ImageConfiguration())
+    project = find_project(root)
+    return make_recipe(project, ImageConfiguration(), read_content(project))
 
 
 @pytest.fixture
@@ -86,8 +87,8 @@ def test_a_tag_rebuilds_where_the_version_comes_from_git_and_a_commit_does_not(r
     assert not any(name == "git describe" for name, _ in recipe(root).content)
     dynamic = PROJECT.format(requires=', "setuptools-scm"', version='dynamic = ["version"]')
     write_tree(root, {"pyproject.toml": dynamic})
-    before = recipe(root).digest(BASE)
+    before = recipe(root).compute_digest(BASE)
     git(root, "commit", "-q", "--allow-empty", "-m", "two")
-    assert recipe(root).digest(BASE) == before
+    assert recipe(root).compute_digest(BASE) == before
     git(root, "tag", "v1.1")
-    assert recipe(root).digest(BASE) != before
+    assert recipe(root).compute_digest(BASE) != before

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from pytest_pyimages.indexes.access import WayIn, way_in
-from pytest_pyimages.indexes.network import HostNetwork, host_network
+from pytest_pyimages.indexes.access import IndexAccess, prepare_access
+from pytest_pyimages.indexes.network import HostNetwork, read_network
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -39,18 +39,18 @@ def network(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     own = {"XDG_CONFIG_DIRS": str(tmp_path / "xdg"), "VIRTUAL_ENV": str(tmp_path / "venv")}
-    return host_network({**own, **environ}, home=tmp_path / "home", folder=tmp_path, texts=texts)
+    return read_network({**own, **environ}, home=tmp_path / "home", folder=tmp_path, texts=texts)
 
 
 def inside(
-    tmp_path: Path, environ: Mapping[str, str] = {}, files: Mapping[str, str] = {}, *, mounted: bool = True
-) -> WayIn:
+    tmp_path: Path, environ: Mapping[str, str] = {}, files: Mapping[str, str] = {}, *, can_mount: bool = True
+) -> IndexAccess:
     found = network(tmp_path, environ, files)
-    return way_in(found, root=tmp_path / "project", mounted=mounted, elsewhere=False)
+    return prepare_access(found, root=tmp_path / "project", can_mount=can_mount, is_remote=False)
 
 
-def uv_toml(way: WayIn) -> dict[str, object]:
-    return tomllib.loads(way.files.get("uv.toml", ""))
+def uv_toml(access: IndexAccess) -> dict[str, object]:
+    return tomllib.loads(access.files.get("uv.toml", ""))
 
 
 def pip_conf(**settings: str) -> str:

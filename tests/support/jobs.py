@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from pytest_pyimages.engines.docker import DockerEngine
 from pytest_pyimages.engines.labels import KIND_LABEL, LABEL, ROOT_LABEL
-from pytest_pyimages.images.recipe import text_digest
+from pytest_pyimages.images.recipe import hash_text
 from tests.support.processes import running
 
 IMAGES = "3.12,3.14-slim"
@@ -24,7 +24,7 @@ class Job:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.root = text_digest(str(folder))[:16]
+        self.root = hash_text(str(folder))[:16]
         self.roots.add(self.root)
 
     def command(self, *args: str, images: str = IMAGES) -> list[str]:

@@ -21,14 +21,15 @@ from pytest_pyimages.engines.labels import (
     TAG_LABEL,
 )
 from pytest_pyimages.errors import EngineError
-from pytest_pyimages.images.last_used import LastUsed, project_identity
+from pytest_pyimages.images.labels import DOCKERFILE_REPOSITORY, make_identity
+from pytest_pyimages.images.last_used import LastUsed
 from pytest_pyimages.images.pruning import DAY
 from pytest_pyimages.images.recipe import REPOSITORY
-from pytest_pyimages.images.storage import DOCKERFILE_REPOSITORY, Storage, StoredImage, read_storage
+from pytest_pyimages.images.storage import Storage, StoredImage, read_storage
 from tests.plugin.fake_engine import FakeEngine
 
 NOW = time.time()
-HERE = project_identity("shop", "root")
+HERE = make_identity("shop", "root")
 
 
 class Engine(FakeEngine):

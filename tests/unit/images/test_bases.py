@@ -1,4 +1,4 @@
-"""Which images are pulled, which are taken as they are, and what a lock file has to say about it."""
+"""Pull policies and pins of base images."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import pytest
 
 from pytest_pyimages.engines.base import ImageInfo, PullProgress
 from pytest_pyimages.errors import BuildError, ConfigurationError, EngineError
-from pytest_pyimages.images.bases import BaseImages, PullPolicy
+from pytest_pyimages.images.bases import BaseImages, Listener, PullPolicy
 from pytest_pyimages.images.pins import (
-    ImageLock,
-    digest_of,
-    pinned_reference,
-    read_image_lock,
-    write_image_lock,
+    Pins,
+    find_digest,
+    pin_reference,
+    read_pins,
+    write_pins,
 )
 from pytest_pyimages.matrix import ImageTag, parse_matrix
 from tests.plugin.fake_engine import FakeEngine
+from tests.support.golden import message
 
 HERE, THERE = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 (TAG,) = parse_matrix(["3.12"])
@@ -45,15 +46,15 @@ class Registry(FakeEngine):
         self.images_by_reference[reference] = self.there[reference]
 
 
-def bases(engine: FakeEngine, policy: PullPolicy = "missing", lock: ImageLock | None = None) -> BaseImages:
-    return BaseImages(engine, policy=policy, lock=lock, say=lambda *_: None, progress=lambda *_: None)
+def bases(engine: FakeEngine, policy: PullPolicy = "missing", pins: Pins | None = None) -> BaseImages:
+    return BaseImages(engine, Listener(), policy=policy, pins=pins)
 
 
 def pulls(engine: FakeEngine) -> list[str]:
     return [call for call in engine.calls if call.startswith("pull")]
 
 
-LOCK = ImageLock(path=Path("images.lock"), pins={"python:3.12": THERE})
+PINS = Pins(path=Path("images.lock"), digests={"python:3.12": THERE})
 OLD, NEW = image("sha256:old", f"python@{HERE}"), image("sha256:new", f"python@{THERE}")
 
 
@@ -66,7 +67,7 @@ OLD, NEW = image("sha256:old", f"python@{HERE}"), image("sha256:new", f"python@{
         pytest.param("never", {"python:3.12": OLD}, OLD, [], id="never, there"),
     ],
 )
-def test_the_policy_says_when_a_registry_is_asked(
+def test_policy_decides_when_to_pull(
     policy: PullPolicy, here: dict[str, ImageInfo], expected: ImageInfo, asked: list[str]
 ) -> None:
     engine = Registry(here, {"python:3.12": NEW})
@@ -74,20 +75,21 @@ def test_the_policy_says_when_a_registry_is_asked(
     assert pulls(engine) == asked
 
 
-def test_never_says_what_to_do_about_an_image_that_is_not_there() -> None:
+def test_never_reports_a_missing_image_with_a_hint() -> None:
     engine = Registry({}, {"python:3.12": NEW})
-    with pytest.raises(BuildError, match=r"python:3\.12 is not here.*docker pull python:3\.12"):
+    with pytest.raises(BuildError) as caught:
         bases(engine, "never").resolve(TAG)
+    assert str(caught.value) == message("images", "pull-never", reference="python:3.12", label="3.12")
     assert pulls(engine) == []
 
 
-def test_always_fails_where_the_registry_does() -> None:
+def test_always_fails_if_the_registry_does() -> None:
     with pytest.raises(EngineError, match="no such host"):
         bases(Registry({"python:3.12": OLD}, {}), "always").resolve(TAG)
 
 
-def test_a_reference_is_asked_about_once_in_a_session() -> None:
-    """Also by two labels at the same time, and with the same answer after it has changed."""
+def test_reference_is_resolved_once_per_session() -> None:
+    """Also for two labels at the same time, and after the tag has moved."""
     engine = Registry({}, {"python:3.12": NEW})
     same = ImageTag(label="python:3.12", reference="python:3.12", allowed_to_fail=False)
     known = bases(engine, "always")
@@ -103,7 +105,7 @@ def test_a_reference_is_asked_about_once_in_a_session() -> None:
     assert pulls(engine) == ["pull python:3.12"]
 
 
-def test_a_failure_is_the_same_for_all_who_ask() -> None:
+def test_error_is_the_same_for_all_callers() -> None:
     known = bases(Registry({}, {}))
     for _ in range(2):
         with pytest.raises(EngineError, match="no such host"):
@@ -118,56 +120,68 @@ def test_a_failure_is_the_same_for_all_who_ask() -> None:
         pytest.param({THERE: NEW, "python:3.12": NEW}, id="pinned by its id"),
     ],
 )
-def test_what_is_pinned_is_taken_without_asking_anybody(here: dict[str, ImageInfo]) -> None:
+def test_pinned_image_in_the_engine_needs_no_registry(here: dict[str, ImageInfo]) -> None:
     engine = Registry(here, {})
-    known = bases(engine, "always", LOCK)
-    known.check([TAG])
+    known = bases(engine, "always", PINS)
+    known.check_pins([TAG])
     assert known.resolve(TAG) == NEW
     assert pulls(engine) == []
 
 
-def test_what_is_pinned_and_not_there_is_pulled_by_its_digest() -> None:
+def test_missing_pinned_image_is_pulled_by_its_digest() -> None:
     engine = Registry({}, {f"python@{THERE}": NEW, "python:3.12": OLD})
-    known = bases(engine, lock=LOCK)
-    known.check([TAG])
+    known = bases(engine, pins=PINS)
+    known.check_pins([TAG])
     assert known.resolve(TAG) == NEW
     assert pulls(engine) == [f"pull python@{THERE}"]
 
 
-def test_another_image_than_the_pinned_one_is_refused() -> None:
-    known = bases(Registry({"python:3.12": OLD}, {}), lock=LOCK)
+def test_image_that_does_not_match_its_pin_is_refused() -> None:
+    known = bases(Registry({"python:3.12": OLD}, {}), pins=PINS)
     with pytest.raises(ConfigurationError) as caught:
-        known.check([TAG])
-    assert HERE in caught.value.message
-    assert THERE in caught.value.message
-    assert "pyimages lock" in caught.value.hint
+        known.check_pins([TAG])
+    pinned = f"python@{THERE}"
+    expected = {"reference": "python:3.12", "present": HERE, "file": "images.lock", "digest": THERE, "pinned": pinned}
+    assert str(caught.value) == message("images", "other-pin", **expected)
 
 
-def test_a_reference_that_is_not_pinned_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"does not have python:3\.12 · run `pyimages lock`"):
-        bases(Registry({}, {}), lock=ImageLock(path=Path("images.lock"), pins={})).check([TAG])
+def test_reference_without_a_pin_is_refused() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        bases(Registry({}, {}), pins=Pins(path=Path("images.lock"), digests={})).check_pins([TAG])
+    assert str(caught.value) == message("images", "no-pin", file="images.lock", reference="python:3.12")
 
 
-def test_a_lock_file_comes_back_as_it_was_written(tmp_path: Path) -> None:
+def test_pins_are_read_as_they_were_written(tmp_path: Path) -> None:
     pins = {"python:3.12": HERE, "localhost:5000/x/python:3.14-slim": THERE}
-    write_image_lock(tmp_path / "new" / "images.lock", pins)
-    assert read_image_lock(tmp_path / "new" / "images.lock").pins == pins
+    write_pins(tmp_path / "new" / "images.lock", pins)
+    assert read_pins(tmp_path / "new" / "images.lock").digests == pins
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        pytest.param(None, "there is no file", id="none"),
-        pytest.param("[images", "cannot be read", id="no TOML"),
-        pytest.param("images = 3", r"has no \[images\]", id="no table"),
-        pytest.param('[images]\n"python:3.12" = "latest"', "pins python:3.12 to 'latest'", id="no digest"),
-    ],
-)
-def test_a_file_that_is_none_is_named(tmp_path: Path, text: str | None, message: str) -> None:
-    if text is not None:
-        (tmp_path / "images.lock").write_text(text)
-    with pytest.raises(ConfigurationError, match=message):
-        read_image_lock(tmp_path / "images.lock")
+def test_missing_file_of_pins_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read_pins(tmp_path / "images.lock")
+    assert str(caught.value) == message("images", "pins-not-found", path=tmp_path / "images.lock")
+
+
+def test_file_of_pins_without_a_table_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "images.lock").write_text("images = 3")
+    with pytest.raises(ConfigurationError) as caught:
+        read_pins(tmp_path / "images.lock")
+    assert str(caught.value) == message("images", "pins-without-table", path=tmp_path / "images.lock")
+
+
+def test_pin_that_is_no_digest_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "images.lock").write_text('[images]\n"python:3.12" = "latest"')
+    with pytest.raises(ConfigurationError) as caught:
+        read_pins(tmp_path / "images.lock")
+    expected = message("images", "no-digest", file="images.lock", reference="python:3.12", value="'latest'")
+    assert str(caught.value) == expected
+
+
+def test_file_of_pins_that_is_not_toml_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "images.lock").write_text("[images")
+    with pytest.raises(ConfigurationError, match=r"images\.lock cannot be read"):
+        read_pins(tmp_path / "images.lock")
 
 
 @pytest.mark.parametrize(
@@ -180,12 +194,12 @@ def test_a_file_that_is_none_is_named(tmp_path: Path, text: str | None, message:
         pytest.param(f"python:3.12@{THERE}", f"python@{HERE}", id="tag and digest"),
     ],
 )
-def test_a_pinned_reference_has_the_repository_and_the_digest(reference: str, pinned: str) -> None:
-    assert pinned_reference(reference, HERE) == pinned
+def test_pinned_reference_has_repository_and_digest(reference: str, pinned: str) -> None:
+    assert pin_reference(reference, HERE) == pinned
 
 
-def test_the_digest_is_that_of_the_references_own_repository() -> None:
+def test_digest_is_that_of_the_references_repository() -> None:
     both = image("sha256:id", f"mirror:5000/python@{HERE}", f"python@{THERE}")
-    assert digest_of(both, "python:3.12") == THERE
-    assert digest_of(both, "mirror:5000/python:3.12") == HERE
-    assert digest_of(image("sha256:id"), "python:3.12") == "sha256:id"
+    assert find_digest(both, "python:3.12") == THERE
+    assert find_digest(both, "mirror:5000/python:3.12") == HERE
+    assert find_digest(image("sha256:id"), "python:3.12") == "sha256:id"

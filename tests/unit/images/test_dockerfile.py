@@ -1,4 +1,4 @@
-"""Which files a user's Dockerfile reads, and what changes its digest."""
+"""Build context and digest of a user's Dockerfile."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.images.dockerfile import Dockerfile, read_dockerfile
+from tests.support.golden import message
 
 HEAD = "ARG PYTHON_IMAGE\nFROM ${PYTHON_IMAGE}\n"
 
@@ -40,12 +41,12 @@ def root(tmp_path: Path) -> Path:
         pytest.param("COPY . /x\n", None, id="all"),
     ],
 )
-def test_what_is_copied_belongs_to_it(root: Path, text: str, files: tuple[str, ...] | None) -> None:
+def test_context_contains_the_copied_files(root: Path, text: str, files: tuple[str, ...] | None) -> None:
     everything = ("Dockerfile", "a.txt", "b.txt", "conf/c.ini", "conf/deep/d.ini", "src/e.py")
     assert dockerfile(root, text).files == (everything if files is None else files)
 
 
-def test_what_is_ignored_does_not(root: Path) -> None:
+def test_context_respects_dockerignore(root: Path) -> None:
     (root / ".dockerignore").write_text("# comment\nconf\n*.txt\n!b.txt\n")
     assert dockerfile(root, "COPY . /x\n").files == (".dockerignore", "Dockerfile", "b.txt", "src/e.py")
 
@@ -58,7 +59,7 @@ def test_what_is_ignored_does_not(root: Path) -> None:
         pytest.param(lambda root: (root / "b.txt").write_text("new"), False, id="another file"),
     ],
 )
-def test_the_digest_follows_the_files(root: Path, change: Callable[[Path], None], differs: bool) -> None:
+def test_digest_follows_the_copied_files(root: Path, change: Callable[[Path], None], differs: bool) -> None:
     before = dockerfile(root, "COPY a.txt /\n").digest
     assert dockerfile(root, "COPY a.txt /\n").digest == before
     change(root)
@@ -66,7 +67,8 @@ def test_the_digest_follows_the_files(root: Path, change: Callable[[Path], None]
     assert dockerfile(root, "COPY a.txt /\nRUN true\n").digest != before
 
 
-def test_one_that_takes_no_image_is_refused(root: Path) -> None:
+def test_dockerfile_without_the_argument_is_refused(root: Path) -> None:
     (root / "Dockerfile").write_text("FROM python:3.12\n")
-    with pytest.raises(ConfigurationError, match="does not build on the image that it is given"):
+    with pytest.raises(ConfigurationError) as caught:
         read_dockerfile(root / "Dockerfile")
+    assert str(caught.value) == message("images", "dockerfile-base", path=root / "Dockerfile")

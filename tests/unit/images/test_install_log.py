@@ -1,4 +1,4 @@
-"""What a build's log says of how far it has come; the logs are of uv 0.13, pip 24, apt 2.6 and apk 2.14."""
+"""Progress of a build from its log; the logs are of uv 0.13, pip 24, apt 2.6 and apk 2.14."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ OK: 49 MiB in 40 packages
 """
 
 
-def told(*pieces: bytes) -> list[str]:
+def read_progress(*pieces: bytes) -> list[str]:
     words: list[str] = []
     log = InstallLog(words.append)
     for piece in pieces:
@@ -120,14 +120,14 @@ def told(*pieces: bytes) -> list[str]:
         ),
     ],
 )
-def test_what_is_told(log: str, words: list[str]) -> None:
-    assert told(log.encode()) == words
+def test_progress_of_each_installer(log: str, words: list[str]) -> None:
+    assert read_progress(log.encode()) == words
 
 
 @pytest.mark.parametrize("log", [UV, PIP, APT, APK], ids=["uv", "pip", "apt", "apk"])
-def test_pieces_may_end_anywhere(log: str) -> None:
+def test_log_may_arrive_in_any_pieces(log: str) -> None:
     data = log.encode()
-    assert told(*(data[start : start + 7] for start in range(0, len(data), 7))) == told(data)
+    assert read_progress(*(data[start : start + 7] for start in range(0, len(data), 7))) == read_progress(data)
 
 
 @pytest.mark.parametrize(
@@ -141,11 +141,11 @@ def test_pieces_may_end_anywhere(log: str) -> None:
         "Collecting \xff\xfe",
     ],
 )
-def test_neither_addresses_nor_escapes_are_told(line: str) -> None:
-    assert [word for word in told(line.encode("latin-1") + b"\n") if word != "building a"] == []
+def test_progress_contains_neither_urls_nor_escapes(line: str) -> None:
+    assert [word for word in read_progress(line.encode("latin-1") + b"\n") if word != "building a"] == []
 
 
-def test_endless_lines_cost_no_memory() -> None:
+def test_long_lines_are_not_kept() -> None:
     words: list[str] = []
     log = InstallLog(words.append)
     for _ in range(100):

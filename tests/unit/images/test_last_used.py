@@ -1,4 +1,4 @@
-"""When an image was used last, for which project: written by every session, and never in the way of one."""
+"""Records of when and for which project an image was last used; they never make a session fail."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ MINE, YOURS = "0123456789abcdef", "fedcba9876543210"
 
 
 def age(folder: Path, image: str, seconds: float) -> None:
-    """Let the uses of an image have been so long ago."""
+    """Make the uses of an image so many seconds old."""
     for path in (folder / "used").glob(f"{image.removeprefix('sha256:')}-*"):
         os.utime(path, (time.time() - seconds,) * 2)
 
 
-def test_a_use_is_written_down_with_its_project(tmp_path: Path) -> None:
+def test_use_is_recorded_with_its_project(tmp_path: Path) -> None:
     before = time.time()
     LastUsed(tmp_path).touch(IMAGE, MINE, Path("/src/mine"))
     LastUsed(tmp_path).touch(IMAGE, YOURS, Path("/src/your café"))
-    found = LastUsed(tmp_path).uses([IMAGE, OTHER])
+    found = LastUsed(tmp_path).read_uses([IMAGE, OTHER])
     assert {project: use.rootdir for project, use in found[IMAGE].items()} == {
         MINE: Path("/src/mine"),
         YOURS: Path("/src/your café"),
@@ -35,41 +35,41 @@ def test_a_use_is_written_down_with_its_project(tmp_path: Path) -> None:
     assert found[OTHER] == {}
 
 
-def test_the_next_use_takes_the_place_of_the_last(tmp_path: Path) -> None:
+def test_next_use_replaces_the_last(tmp_path: Path) -> None:
     used = LastUsed(tmp_path)
     used.touch(IMAGE, MINE, Path("/src/old place"))
     age(tmp_path, IMAGE, 1000)
     used.touch(IMAGE, MINE, Path("/src/old place"))
-    assert used.uses([IMAGE])[IMAGE][MINE].seconds > time.time() - 100
+    assert used.read_uses([IMAGE])[IMAGE][MINE].seconds > time.time() - 100
     age(tmp_path, IMAGE, 1000)
     used.touch(IMAGE, MINE, Path("/src/new place"))
-    use = used.uses([IMAGE])[IMAGE][MINE]
+    use = used.read_uses([IMAGE])[IMAGE][MINE]
     assert (use.rootdir, use.seconds > time.time() - 100) == (Path("/src/new place"), True)
     assert len(list((tmp_path / "used").iterdir())) == 1
 
 
-def test_what_cannot_be_written_is_no_error(tmp_path: Path) -> None:
+def test_unwritable_record_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "used").write_text("a file where the folder belongs")
     used = LastUsed(tmp_path)
     used.touch(IMAGE, MINE, Path("/src"))
     used.forget(IMAGE)
     used.forget_all_but(())
-    assert used.uses([IMAGE]) == {IMAGE: {}}
+    assert used.read_uses([IMAGE]) == {IMAGE: {}}
 
 
-def test_strange_files_are_left_alone(tmp_path: Path) -> None:
+def test_other_files_are_ignored(tmp_path: Path) -> None:
     used = LastUsed(tmp_path)
     used.touch(IMAGE, MINE, Path("/src"))
     (tmp_path / "used" / "README").write_text("not ours")
     (tmp_path / "used" / f"{'a' * 64}-folder").mkdir()
-    assert list(used.uses([IMAGE])[IMAGE]) == [MINE]
+    assert list(used.read_uses([IMAGE])[IMAGE]) == [MINE]
     used.forget(IMAGE)
-    assert used.uses([IMAGE])[IMAGE] == {}
+    assert used.read_uses([IMAGE])[IMAGE] == {}
     assert (tmp_path / "used" / "README").exists()
 
 
-def test_many_at_once(tmp_path: Path) -> None:
-    """Nobody sees a file half written, and nothing is left of the writing."""
+def test_concurrent_writes_are_atomic(tmp_path: Path) -> None:
+    """No reader sees part of a file, and no temporary file remains."""
     long_path = Path("/" + "x" * 4000)
     seen: set[Path] = set()
 
@@ -80,7 +80,7 @@ def test_many_at_once(tmp_path: Path) -> None:
 
     def read() -> None:
         for _ in range(200):
-            seen.update(use.rootdir for use in LastUsed(tmp_path).uses([IMAGE])[IMAGE].values())
+            seen.update(use.rootdir for use in LastUsed(tmp_path).read_uses([IMAGE])[IMAGE].values())
 
     threads = [threading.Thread(target=target) for target in (write, write, read)]
     for thread in threads:
@@ -92,7 +92,7 @@ def test_many_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["first use", "next use"])
-def test_it_costs_less_than_a_millisecond(tmp_path: Path, first: bool) -> None:
+def test_record_takes_less_than_a_millisecond(tmp_path: Path, first: bool) -> None:
     used = LastUsed(tmp_path)
     times = []
     for _ in range(50):
@@ -104,8 +104,8 @@ def test_it_costs_less_than_a_millisecond(tmp_path: Path, first: bool) -> None:
     assert statistics.median(times) < 0.001
 
 
-def test_what_is_long_gone_is_forgotten(tmp_path: Path) -> None:
-    """An image that is not here may be another engine's; after a while it is not kept in mind."""
+def test_old_records_of_missing_images_are_removed(tmp_path: Path) -> None:
+    """A missing image may be in another engine; its record is kept for a while."""
     used = LastUsed(tmp_path)
     third = "sha256:" + "c" * 64
     for image in (IMAGE, OTHER, third):
@@ -113,4 +113,4 @@ def test_what_is_long_gone_is_forgotten(tmp_path: Path) -> None:
     age(tmp_path, IMAGE, FORGOTTEN_AFTER + 60)
     age(tmp_path, OTHER, FORGOTTEN_AFTER + 60)
     used.forget_all_but([IMAGE])
-    assert [image for image, uses in used.uses([IMAGE, OTHER, third]).items() if uses] == [IMAGE, third]
+    assert [image for image, uses in used.read_uses([IMAGE, OTHER, third]).items() if uses] == [IMAGE, third]

@@ -1,4 +1,4 @@
-"""What changes the digest of an environment image, and what does not."""
+"""Digests of environment images: what changes them, and what does not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.engines.base import ImageInfo
-from pytest_pyimages.images.recipe import Recipe, content_of, install_steps, recipe_for
+from pytest_pyimages.images.recipe import Recipe, list_steps, make_recipe, read_content
 from pytest_pyimages.project.configuration import ImageConfiguration
 from pytest_pyimages.project.project import find_project
 
@@ -33,7 +33,8 @@ packages = ["shop"]
 
 
 def recipe(root: Path, configuration: ImageConfiguration = PLAIN) -> Recipe:
-    return recipe_for(find_project(root), configuration)
+    project = find_project(root)
+    return make_recipe(project, configuration, read_content(project))
 
 
 def base(identifier: str = "sha256:base", platform: str = "linux/amd64") -> ImageInfo:
@@ -72,18 +73,18 @@ def replace(old: str, new: str) -> Callable[[Path], None]:
         pytest.param(lambda root: (root / "shop" / "new.py").write_text("y = 2\n"), False, id="the source"),
     ],
 )
-def test_digest_follows_what_is_installed(root: Path, change: Callable[[Path], None], rebuilds: bool) -> None:
-    before = recipe(root).digest(base())
-    assert recipe(root).digest(base()) == before
+def test_digest_follows_the_requirements(root: Path, change: Callable[[Path], None], rebuilds: bool) -> None:
+    before = recipe(root).compute_digest(base())
+    assert recipe(root).compute_digest(base()) == before
     change(root)
-    assert (recipe(root).digest(base()) != before) is rebuilds
+    assert (recipe(root).compute_digest(base()) != before) is rebuilds
 
 
-def test_digest_tells_base_images_and_platforms_apart(root: Path) -> None:
+def test_digest_depends_on_base_image_and_platform(root: Path) -> None:
     digests = {
-        recipe(root).digest(base()),
-        recipe(root).digest(base("sha256:other")),
-        recipe(root).digest(base(platform="linux/arm64")),
+        recipe(root).compute_digest(base()),
+        recipe(root).compute_digest(base("sha256:other")),
+        recipe(root).compute_digest(base(platform="linux/arm64")),
     }
     assert len(digests) == 3
 
@@ -96,7 +97,7 @@ def test_compiled_projects_are_rebuilt_when_a_source_changes(root: Path) -> None
     before = recipe(root)
     assert before.steps[0][-1] == f"{root}[test]"
     (root / "a.c").write_text("int y;\n")
-    assert recipe(root).digest(base()) != before.digest(base())
+    assert recipe(root).compute_digest(base()) != before.compute_digest(base())
 
 
 @pytest.mark.parametrize(
@@ -111,30 +112,30 @@ def test_compiled_projects_are_rebuilt_when_a_source_changes(root: Path) -> None
         pytest.param("shop/test_mode.py", True, True, id="a module with such a name"),
     ],
 )
-def test_what_rebuilds_a_compiled_project(root: Path, path: str, rebuilds: bool, with_pyargs: bool) -> None:
+def test_content_of_a_compiled_project(root: Path, path: str, rebuilds: bool, with_pyargs: bool) -> None:
     (root / "setup.py").write_text(
         "from setuptools import Extension, setup\nsetup(ext_modules=[Extension('a', ['a.c'])])\n"
     )
     (root / path).parent.mkdir(parents=True, exist_ok=True)
     (root / path).write_text("one")
     project = find_project(root)
-    before = content_of(project), content_of(project, with_tests=True)
+    before = read_content(project), read_content(project, with_tests=True)
     (root / path).write_text("two")
-    assert (content_of(project) != before[0]) is rebuilds
-    assert (content_of(project, with_tests=True) != before[1]) is with_pyargs
+    assert (read_content(project) != before[0]) is rebuilds
+    assert (read_content(project, with_tests=True) != before[1]) is with_pyargs
 
 
-def test_projects_without_a_package_share_images_wherever_they_lie(tmp_path: Path) -> None:
+def test_projects_without_a_package_share_images(tmp_path: Path) -> None:
     digests = set()
     for name in ("one", "two"):
         (tmp_path / name / "requirements").mkdir(parents=True)
         (tmp_path / name / "requirements" / "test.txt").write_text("pytest\nsix\n")
-        digests.add(recipe(tmp_path / name).digest(base()))
+        digests.add(recipe(tmp_path / name).compute_digest(base()))
     assert len(digests) == 1
 
 
-def test_pytest_comes_with_it_in_one_resolution(root: Path) -> None:
-    assert install_steps(find_project(root)) == (("pytest", "-e", f"{root}[test]"),)
+def test_pytest_and_project_are_resolved_together(root: Path) -> None:
+    assert list_steps(find_project(root)) == (("pytest", "-e", f"{root}[test]"),)
 
 
 @pytest.mark.parametrize(
@@ -145,10 +146,10 @@ def test_pytest_comes_with_it_in_one_resolution(root: Path) -> None:
         pytest.param("pytest-mock", ("pytest", "pytest-mock"), id="a plugin"),
     ],
 )
-def test_pytest_is_asked_for_once(root: Path, deps: str, arguments: tuple[str, ...]) -> None:
+def test_pytest_is_required_once(root: Path, deps: str, arguments: tuple[str, ...]) -> None:
     (root / "tox.ini").write_text(f"[testenv]\ndeps =\n  {deps}\n")
     replace('test = ["pytest', 'docs = ["pytest')(root)
-    assert install_steps(find_project(root)) == ((*arguments, "-e", str(root)),)
+    assert list_steps(find_project(root)) == ((*arguments, "-e", str(root)),)
 
 
 @pytest.mark.parametrize(
@@ -159,6 +160,6 @@ def test_pytest_is_asked_for_once(root: Path, deps: str, arguments: tuple[str, .
         pytest.param("pytest ; python_version < '3'\n", ("pytest", "-r", "requirements.txt"), id="pytest, sometimes"),
     ],
 )
-def test_files_with_hashes_bring_their_own_pytest(tmp_path: Path, text: str, arguments: tuple[str, ...]) -> None:
+def test_files_with_hashes_must_pin_pytest(tmp_path: Path, text: str, arguments: tuple[str, ...]) -> None:
     (tmp_path / "requirements.txt").write_text(text)
-    assert install_steps(find_project(tmp_path, ini={"py_images_install": "-r requirements.txt"})) == (arguments,)
+    assert list_steps(find_project(tmp_path, ini={"py_images_install": "-r requirements.txt"})) == (arguments,)

@@ -1,4 +1,4 @@
-"""Which images are ours, what they take on disk, and whether a run would use them now."""
+"""Our images in the engine: their names, labels, sizes and states."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from pytest_pyimages.engines.labels import (
     REQUEST_LABEL,
     ROOT_LABEL,
 )
-from pytest_pyimages.images.contents import Contents, from_label
-from pytest_pyimages.images.last_used import project_identity
+from pytest_pyimages.images.labels import (
+    DOCKERFILE_REPOSITORY,
+    Contents,
+    hash_request,
+    make_identity,
+    make_labels,
+    read_contents,
+)
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.pruning import (
     DAY,
 )
-from pytest_pyimages.images.recipe import REPOSITORY, Recipe, environment_reference
-from pytest_pyimages.images.states import STALE, State, States
-from pytest_pyimages.images.storage import (
-    DOCKERFILE_REPOSITORY,
-    asked_for,
-    image_labels,
-)
+from pytest_pyimages.images.recipe import REPOSITORY, Recipe
+from pytest_pyimages.images.storage import STALE, State, States
 from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.project.project import Project
 from tests.plugin.fake_engine import FakeEngine
@@ -37,11 +38,11 @@ from tests.support.stored_engine import HERE, NOW, Engine, found_image, storage,
 TAG_312 = ImageTag(label="3.12", reference="python:3.12", allowed_to_fail=False)
 
 
-# What is ours
+# Names and labels
 
 
-def test_only_names_that_we_gave_are_ours(tmp_path: Path) -> None:
-    """Images that others build on ours have all the labels; a further tag is somebody's own."""
+def test_only_names_of_this_plugin_are_ours(tmp_path: Path) -> None:
+    """Images that users build on ours inherit the labels; another tag is the user's own."""
     engine = Engine()
     engine.add("one", tags=(f"{REPOSITORY}:one", "mine:1"))
     engine.add("two", on=f"{REPOSITORY}:one", tags=("app:latest",))
@@ -59,7 +60,7 @@ def test_only_names_that_we_gave_are_ours(tmp_path: Path) -> None:
     assert next(image for image in found.images if image.id == "sha256:one").other_names == ("mine:1",)
 
 
-def test_the_last_use_is_known_from_here_or_else_the_making(tmp_path: Path) -> None:
+def test_last_use_is_the_recorded_one_or_the_build(tmp_path: Path) -> None:
     engine = Engine()
     used, unknown = engine.add("used", days=40), engine.add("unknown", days=20)
     use(tmp_path, used, days=1)
@@ -87,13 +88,13 @@ def labels_of(root: Path, *words: str, dependencies: tuple[str, ...] = ()) -> di
         apt=("git",),
     )
     plan = ImagePlan(tag=TAG_312, project=project, recipe=recipe, environment={"TOKEN": "canary5"}, args=())
-    return image_labels(plan, FakeEngine._image("sha256:base"))
+    return make_labels(plan, FakeEngine._image("sha256:base"))
 
 
-def test_labels_say_what_is_in_an_image(tmp_path: Path) -> None:
+def test_labels_describe_the_contents(tmp_path: Path) -> None:
     tool = "git+ssh://git@example.org/team/tool.git@v1"
     labels = labels_of(tmp_path, tool, dependencies=("idna>=3",))
-    assert from_label(labels[CONTENTS_LABEL]) == Contents(
+    assert read_contents(labels[CONTENTS_LABEL]) == Contents(
         origin=f"{tool}, six (py_images_install)",
         steps=(("pytest", "-e", ".[test]", tool),),
         dependencies=("idna>=3",),
@@ -113,45 +114,45 @@ def test_credentials_are_in_no_label(tmp_path: Path) -> None:
         dependencies=(secret,),
     )
     assert "canary" not in "".join(labels.values())
-    assert labels[CONTENTS_LABEL].count("#egg=thing") == 3, "what is no secret stays"
+    assert labels[CONTENTS_LABEL].count("#egg=thing") == 3, "only secrets are hidden"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "7", '{"steps": 3}', '{"setup": "many"}', "{", '{"steps": [["a"]'])
-def test_a_label_in_another_form_says_nothing(text: str) -> None:
-    assert from_label(text) == Contents()
+def test_label_of_another_form_is_ignored(text: str) -> None:
+    assert read_contents(text) == Contents()
 
 
-# What they take
+# Sizes
 
 
-def test_layers_count_once_and_those_of_the_base_never(tmp_path: Path) -> None:
+def test_shared_layers_count_once_and_base_layers_never(tmp_path: Path) -> None:
     engine = Engine()
     engine.add("one", size=10)
     engine.add("two", on=f"{REPOSITORY}:one", size=5)
     engine.add("three", size=7)
     found = storage(engine, tmp_path)
     one, two, three = (found_image(found, name) for name in ("one", "two", "three"))
-    assert found.on_disk(found.images) == 22
-    assert found.on_disk([two]) == 15
-    assert found.freed_by([one]) == 0, "another stands on it"
-    assert found.freed_by([two]) == 5
-    assert found.freed_by([one, two]) == 15
-    assert found.freed_by([three]) == 7
-    assert found.stands_on(one) == (two,)
+    assert found.measure(found.images) == 22
+    assert found.measure([two]) == 15
+    assert found.measure_freed([one]) == 0, "another is built on it"
+    assert found.measure_freed([two]) == 5
+    assert found.measure_freed([one, two]) == 15
+    assert found.measure_freed([three]) == 7
+    assert found.list_dependents(one) == (two,)
 
 
-def test_what_others_stand_on_frees_nothing(tmp_path: Path) -> None:
+def test_layers_of_other_images_are_not_freed(tmp_path: Path) -> None:
     engine = Engine()
     engine.add("tagged", size=10, tags=(f"{REPOSITORY}:tagged", "mine:1"))
     engine.add("built on", size=10)
     engine.add("app", on=f"{REPOSITORY}:built on", size=3, tags=("app:1",))
     found = storage(engine, tmp_path)
-    assert found.freed_by(found.images) == 0
-    assert found.on_disk(found.images) == 20
+    assert found.measure_freed(found.images) == 0
+    assert found.measure(found.images) == 20
 
 
-def test_a_dockerfiles_image_is_used_with_what_stands_on_it(tmp_path: Path) -> None:
-    """Nothing runs it itself."""
+def test_dockerfiles_image_is_used_with_its_environments(tmp_path: Path) -> None:
+    """It is not run itself."""
     engine = Engine()
     engine.add("file", kind="dockerfile", days=40)
     environment = engine.add("environment", on=f"{DOCKERFILE_REPOSITORY}:file", days=30)
@@ -162,7 +163,7 @@ def test_a_dockerfiles_image_is_used_with_what_stands_on_it(tmp_path: Path) -> N
     assert days == {"file": 3, "environment": 3, "unused file": 40}
 
 
-# What state they are in
+# States
 
 PLAIN = Recipe(steps=(("pytest",),))
 
@@ -170,19 +171,19 @@ PLAIN = Recipe(steps=(("pytest",),))
 def state(folder: Path, engine: Engine, *, recipe: Recipe | None = PLAIN, rootdir: str = "/") -> State:
     states = States(engine, here=(HERE, Path(rootdir)), recipe=lambda _rootdir, _image: recipe)
     (image,) = storage(engine, folder).images
-    return states.of(image)
+    return states.read(image)
 
 
-def add_made(engine: Engine, recipe: Recipe, *, base: str = "sha256:python:3.12", **labels: str) -> ImageInfo:
-    """Add what a recipe made of a base image."""
-    made_of = replace(FakeEngine._image("sha256:python:3.12"), id=base)
-    name = environment_reference(recipe, made_of).rpartition(":")[2]
-    return engine.add(name, labels={BASE_LABEL: base, REQUEST_LABEL: asked_for(recipe), **labels})
+def add_built(engine: Engine, recipe: Recipe, *, base: str = "sha256:python:3.12", **labels: str) -> ImageInfo:
+    """Add the image that a recipe builds on a base image."""
+    on_base = replace(FakeEngine._image("sha256:python:3.12"), id=base)
+    name = recipe.name_image(on_base).rpartition(":")[2]
+    return engine.add(name, labels={BASE_LABEL: base, REQUEST_LABEL: hash_request(recipe), **labels})
 
 
-def test_an_image_that_a_run_would_use_is_current(tmp_path: Path) -> None:
+def test_image_that_a_run_would_use_is_current(tmp_path: Path) -> None:
     engine = Engine()
-    add_made(engine, PLAIN)
+    add_built(engine, PLAIN)
     assert state(tmp_path, engine) == "current"
 
 
@@ -195,41 +196,41 @@ def test_an_image_that_a_run_would_use_is_current(tmp_path: Path) -> None:
         pytest.param(None, "unknown", id="not known"),
     ],
 )
-def test_what_the_project_wants_now_decides(tmp_path: Path, recipe: Recipe | None, expected: State) -> None:
+def test_state_follows_the_projects_files(tmp_path: Path, recipe: Recipe | None, expected: State) -> None:
     engine = Engine()
-    add_made(engine, PLAIN)
+    add_built(engine, PLAIN)
     assert state(tmp_path, engine, recipe=recipe) == expected
     assert (expected in STALE) == (recipe is not None)
 
 
-def test_another_base_image_under_the_same_name(tmp_path: Path) -> None:
+def test_moved_tag_of_the_base_image_is_reported(tmp_path: Path) -> None:
     engine = Engine()
-    add_made(engine, PLAIN, base="sha256:older")
+    add_built(engine, PLAIN, base="sha256:older")
     assert state(tmp_path, engine) == "base image changed since"
 
 
-def test_a_base_image_that_is_not_here_says_nothing(tmp_path: Path) -> None:
+def test_missing_base_image_is_not_stale(tmp_path: Path) -> None:
     engine = Engine()
-    add_made(engine, PLAIN)
+    add_built(engine, PLAIN)
     del engine.images_by_reference["python:3.12"]
     assert state(tmp_path, engine) == "base image is not here"
     assert "base image is not here" not in STALE
 
 
-def test_what_another_version_of_this_package_made(tmp_path: Path) -> None:
+def test_image_of_another_version_is_reported(tmp_path: Path) -> None:
     engine = Engine()
-    add_made(engine, PLAIN, **{RECIPE_LABEL: "f" * 32})
+    add_built(engine, PLAIN, **{RECIPE_LABEL: "f" * 32})
     (name,) = engine.names - {"3.12"}
     engine.images_by_reference[f"{REPOSITORY}:{'f' * 32}"] = engine.images_by_reference.pop(f"{REPOSITORY}:{name}")
     assert state(tmp_path, engine) == "made by another version"
 
 
-def test_what_other_projects_use_is_judged_by_their_files(tmp_path: Path) -> None:
+def test_state_follows_the_files_of_other_projects(tmp_path: Path) -> None:
     engine = Engine()
-    image = add_made(engine, PLAIN, **{ROOT_LABEL: "elsewhere"})
-    assert state(tmp_path, engine) == "unknown", "nobody knows where its project is"
+    image = add_built(engine, PLAIN, **{ROOT_LABEL: "elsewhere"})
+    assert state(tmp_path, engine) == "unknown", "the folder of its project is not known"
     (tmp_path / "there").mkdir()
-    other = project_identity("shop", "elsewhere")
+    other = make_identity("shop", "elsewhere")
     use(tmp_path, image, days=1, project=other, rootdir=str(tmp_path / "there"))
     assert state(tmp_path, engine) == "current"
     use(tmp_path, image, days=1, project=other, rootdir=str(tmp_path / "not there"))

@@ -228,39 +228,53 @@ def test_small_variant_is_read_from_the_tag(reference: str, variant: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("log", "name"),
+    ("log", "expected"),
     [
         pytest.param(
-            "error: [Errno 2] No such file or directory: 'x86_64-linux-gnu-gcc'", "no-c-compiler", id="setuptools"
-        ),
-        pytest.param("error: command 'gcc' failed: No such file or directory", "no-c-compiler", id="distutils"),
-        pytest.param("unable to execute 'gcc': No such file or directory", "no-c-compiler", id="old distutils"),
-        pytest.param(
-            "../meson.build:1:0: ERROR: Unknown compiler(s): [['cc'], ['gcc'], ['clang']]", "no-c-compiler", id="meson"
+            "error: [Errno 2] No such file or directory: 'x86_64-linux-gnu-gcc'",
+            message("images", "no-c-compiler"),
+            id="setuptools",
         ),
         pytest.param(
-            "Could not find the compiler specified in the environment variable CC:\n  gcc.", "no-c-compiler", id="cmake"
+            "error: command 'gcc' failed: No such file or directory", message("images", "no-c-compiler"), id="distutils"
         ),
         pytest.param(
-            "../meson.build:2:0: ERROR: Unknown compiler(s): [['gfortran'], ['flang']]", "no-fortran", id="Fortran"
+            "unable to execute 'gcc': No such file or directory", message("images", "no-c-compiler"), id="old distutils"
+        ),
+        pytest.param(
+            "../meson.build:1:0: ERROR: Unknown compiler(s): [['cc'], ['gcc'], ['clang']]",
+            message("images", "no-c-compiler"),
+            id="meson",
+        ),
+        pytest.param(
+            "Could not find the compiler specified in the environment variable CC:\n  gcc.",
+            message("images", "no-c-compiler"),
+            id="cmake",
+        ),
+        pytest.param(
+            "../meson.build:2:0: ERROR: Unknown compiler(s): [['gfortran'], ['flang']]",
+            message("images", "no-fortran"),
+            id="Fortran",
         ),
         pytest.param(
             'File "/x/site-packages/puccinialin/_setup_rust.py", line 34, in download_rustup\nhttpx.ConnectError',
-            "no-rust",
+            message("images", "no-rust"),
             id="maturin",
         ),
-        pytest.param("error: can't find Rust compiler", "no-rust", id="setuptools-rust"),
-        pytest.param("error: linker `cc` not found", "no-c-compiler", id="Rust without a linker"),
-        pytest.param("Git executable not found. Ensure that Git is installed", "no-git", id="git for uv"),
+        pytest.param("error: can't find Rust compiler", message("images", "no-rust"), id="setuptools-rust"),
+        pytest.param("error: linker `cc` not found", message("images", "no-c-compiler"), id="Rust without a linker"),
         pytest.param(
-            "LookupError: setuptools-scm was unable to detect version for /src", "no-version", id="version from git"
+            "Git executable not found. Ensure that Git is installed", message("images", "no-git"), id="git for uv"
+        ),
+        pytest.param(
+            "LookupError: setuptools-scm was unable to detect version for /src",
+            message("images", "no-version"),
+            id="version from git",
         ),
     ],
 )
-def test_missing_tool_is_named_with_a_hint(log: str, name: str) -> None:
-    assert diagnose(f"   Building shop\n{log}\nhint: Build failures usually indicate a problem\n") == message(
-        "images", name
-    )
+def test_missing_tool_is_named_with_a_hint(log: str, expected: str) -> None:
+    assert diagnose(f"   Building shop\n{log}\nhint: Build failures usually indicate a problem\n") == expected
 
 
 @pytest.mark.parametrize(
@@ -297,5 +311,5 @@ def test_other_failures_are_not_diagnosed(log: str) -> None:
 def test_full_image_is_suggested_instead_of_a_small_variant(variant: str) -> None:
     found = diagnose_build("ERROR: Cannot find command 'git'", variant=variant)
     assert found is not None
-    full = message("images", "full-image", variant=variant) if variant else ""
+    full = message("images", "full-image", variant=variant) + ", or " if variant else ""
     assert found[1] == full + message("images", "no-git").rpartition(" · ")[2]

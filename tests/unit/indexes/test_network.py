@@ -1,4 +1,4 @@
-"""How this host's way to the package indexes is found: pip's and uv's own words for it."""
+"""How this host's access to the package indexes is found: pip's and uv's own words for it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pyimages.indexes import pip_settings, uv_settings
+from pytest_pyimages.indexes import host_settings, uv_settings
+from tests.support.golden import message
 from tests.support.hosts import A, B, C, inside, pip_conf, uv_toml
 
 
 @pytest.fixture(autouse=True)
-def _nothing_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pip_settings, "SYSTEM_FILE", tmp_path / "etc" / "pip.conf")
+def _ignore_settings_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_settings, "SYSTEM_FILE", tmp_path / "etc" / "pip.conf")
     monkeypatch.setattr(uv_settings, "SYSTEM_FILE", tmp_path / "etc" / "uv.toml")
 
 
@@ -27,10 +28,10 @@ def test_only_what_reaches_an_index_is_taken(tmp_path: Path) -> None:
         "PIP_USER": "1",
         "UV_PYTHON": "3",
     }
-    way = inside(tmp_path, environ)
-    assert way.environment["PIP_INDEX_URL"] == A
-    assert uv_toml(way) == {"index-url": A}
-    assert not {"AWS_SECRET", "HOME", "PIP_TARGET", "PIP_USER", "UV_PYTHON", "VIRTUAL_ENV"} & way.environment.keys()
+    access = inside(tmp_path, environ)
+    assert access.environment["PIP_INDEX_URL"] == A
+    assert uv_toml(access) == {"index-url": A}
+    assert not {"AWS_SECRET", "HOME", "PIP_TARGET", "PIP_USER", "UV_PYTHON", "VIRTUAL_ENV"} & access.environment.keys()
 
 
 PIP_FILES = ("etc_pip", "xdg_pip", "legacy_pip", "user_pip", "site_pip")
@@ -66,13 +67,13 @@ def test_variable_overrides_pip_s_files_unless_it_is_empty(tmp_path: Path) -> No
 
 def test_pip_config_file_takes_the_user_s_place(tmp_path: Path) -> None:
     environ = {"PIP_CONFIG_FILE": str(tmp_path / "named.conf")}
-    way = inside(tmp_path, environ, {"named_pip": pip_conf(index_url=A), "user_pip": pip_conf(extra_index_url=B)})
-    assert "PIP_EXTRA_INDEX_URL" not in way.environment
+    access = inside(tmp_path, environ, {"named_pip": pip_conf(index_url=A), "user_pip": pip_conf(extra_index_url=B)})
+    assert "PIP_EXTRA_INDEX_URL" not in access.environment
 
 
 def test_pip_config_file_can_switch_all_files_off(tmp_path: Path) -> None:
-    way = inside(tmp_path, {"PIP_CONFIG_FILE": os.devnull}, {name: pip_conf(index_url=A) for name in PIP_FILES})
-    assert "PIP_INDEX_URL" not in way.environment
+    access = inside(tmp_path, {"PIP_CONFIG_FILE": os.devnull}, {name: pip_conf(index_url=A) for name in PIP_FILES})
+    assert "PIP_INDEX_URL" not in access.environment
 
 
 def test_install_section_overrides_the_global_one_of_any_file(tmp_path: Path) -> None:
@@ -85,35 +86,42 @@ def test_install_section_overrides_the_global_one_of_any_file(tmp_path: Path) ->
 
 def test_values_of_several_lines(tmp_path: Path) -> None:
     text = f"[global]\nextra-index-url =\n    {A}\n    {B}\ntrusted-host =\n    a.example\n    b\n"
-    way = inside(tmp_path, {}, {"user_pip": text})
-    assert way.environment["PIP_EXTRA_INDEX_URL"] == f"{A} {B}"
-    found = uv_toml(way)
+    access = inside(tmp_path, {}, {"user_pip": text})
+    assert access.environment["PIP_EXTRA_INDEX_URL"] == f"{A} {B}"
+    found = uv_toml(access)
     assert found["extra-index-url"] == [A, B]
     assert found["allow-insecure-host"] == ["a.example", "b"]
 
 
-@pytest.mark.parametrize("text", ["index-url = nowhere\n", "[global\n", "[global]\nindex-url = a\nindex-url = b\n"])
-def test_broken_pip_file_is_left_out_and_noted(tmp_path: Path, text: str) -> None:
-    way = inside(tmp_path, {}, {"user_pip": text, "etc_pip": pip_conf(index_url=A)})
-    assert way.environment["PIP_INDEX_URL"] == A
-    assert "home/.config/pip/pip.conf is left out" in way.notes[0]
-    assert "nowhere" not in way.notes[0]
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("index-url = nowhere\n", "MissingSectionHeaderError"),
+        ("[global\n", "MissingSectionHeaderError"),
+        ("[global]\nindex-url = a\nindex-url = b\n", "DuplicateOptionError"),
+    ],
+)
+def test_invalid_pip_file_is_ignored_with_a_note(tmp_path: Path, text: str, error: str) -> None:
+    access = inside(tmp_path, {}, {"user_pip": text, "etc_pip": pip_conf(index_url=A)})
+    assert access.environment["PIP_INDEX_URL"] == A
+    path = tmp_path / "home/.config/pip/pip.conf"
+    assert access.notes[0] == message("indexes", "unreadable", location=path, error=error)
 
 
 def test_indexes_of_pip_are_compared_as_pip_does(tmp_path: Path) -> None:
     """By its own rule uv would stop at the first index that has a package, be it for another Python."""
     assert uv_toml(inside(tmp_path, {"PIP_EXTRA_INDEX_URL": A}))["index-strategy"] == "unsafe-best-match"
-    way = inside(tmp_path, {"PIP_EXTRA_INDEX_URL": A, "UV_INDEX_STRATEGY": "first-index"})
-    assert way.environment["UV_INDEX_STRATEGY"] == "first-index", "a variable comes before uv.toml"
+    access = inside(tmp_path, {"PIP_EXTRA_INDEX_URL": A, "UV_INDEX_STRATEGY": "first-index"})
+    assert access.environment["UV_INDEX_STRATEGY"] == "first-index", "a variable comes before uv.toml"
     assert "index-strategy" not in uv_toml(inside(tmp_path, {"UV_INDEX": A}))
 
 
 def test_uv_keeps_to_its_own_indexes_and_pip_gets_them_besides(tmp_path: Path) -> None:
-    way = inside(tmp_path, {"PIP_INDEX_URL": A, "PIP_EXTRA_INDEX_URL": B, "UV_INDEX": f"corp={C} {B}"})
-    assert way.environment["PIP_INDEX_URL"] == A
-    assert way.environment["PIP_EXTRA_INDEX_URL"] == f"{C} {B}"
-    assert way.environment["UV_INDEX"] == f"corp={C} {B}"
-    assert uv_toml(way) == {}
+    access = inside(tmp_path, {"PIP_INDEX_URL": A, "PIP_EXTRA_INDEX_URL": B, "UV_INDEX": f"corp={C} {B}"})
+    assert access.environment["PIP_INDEX_URL"] == A
+    assert access.environment["PIP_EXTRA_INDEX_URL"] == f"{C} {B}"
+    assert access.environment["UV_INDEX"] == f"corp={C} {B}"
+    assert uv_toml(access) == {}
 
 
 def test_pip_is_told_what_uv_is_told(tmp_path: Path) -> None:
@@ -143,8 +151,8 @@ def test_uv_toml_of_user_and_system_are_merged(tmp_path: Path) -> None:
     user = f'prerelease = "allow"\nlink-mode = "symlink"\n[[index]]\nname = "a"\nurl = "{A}"\nexplicit = true\n'
     system = f'prerelease = "disallow"\n[[index]]\nurl = "{B}"\ndefault = true\n[[index]]\nurl = "{C}"\n'
     system += "[pip]\nno-index = true\n"
-    way = inside(tmp_path, {}, {"user_uv": user, "xdg_uv": system, "etc_uv": 'index-url = "https://never.example"'})
-    assert uv_toml(way) == {
+    access = inside(tmp_path, {}, {"user_uv": user, "xdg_uv": system, "etc_uv": 'index-url = "https://never.example"'})
+    assert uv_toml(access) == {
         "prerelease": "allow",
         "index": [
             {"name": "a", "url": A, "explicit": True},
@@ -153,7 +161,7 @@ def test_uv_toml_of_user_and_system_are_merged(tmp_path: Path) -> None:
         ],
         "pip": {"no-index": True},
     }
-    found = way.environment
+    found = access.environment
     assert (found["PIP_INDEX_URL"], found["PIP_EXTRA_INDEX_URL"], found["PIP_NO_INDEX"]) == (B, C, "1")
 
 
@@ -164,15 +172,16 @@ def test_uv_toml_of_user_and_system_are_merged(tmp_path: Path) -> None:
 )
 def test_which_uv_toml(tmp_path: Path, environ: Mapping[str, str], expected: str | None) -> None:
     environ = {name: str(tmp_path / "named.toml") if value == "named" else value for name, value in environ.items()}
-    way = inside(tmp_path, environ, {"user_uv": f'index-url = "{A}"', "named_uv": f'index-url = "{B}"'})
-    assert uv_toml(way).get("index-url") == expected
-    assert way.environment.get("UV_CONFIG_FILE") == ("/run/pyimages/uv.toml" if expected else None)
+    access = inside(tmp_path, environ, {"user_uv": f'index-url = "{A}"', "named_uv": f'index-url = "{B}"'})
+    assert uv_toml(access).get("index-url") == expected
+    assert access.environment.get("UV_CONFIG_FILE") == ("/run/pyimages/uv.toml" if expected else None)
 
 
-def test_broken_uv_toml_is_left_out_and_noted(tmp_path: Path) -> None:
-    way = inside(tmp_path, {}, {"user_uv": f'index-url = "{A}'})
-    assert uv_toml(way) == {}
-    assert "uv.toml is left out" in way.notes[0]
+def test_invalid_uv_toml_is_ignored_with_a_note(tmp_path: Path) -> None:
+    access = inside(tmp_path, {}, {"user_uv": f'index-url = "{A}'})
+    assert uv_toml(access) == {}
+    path = tmp_path / "home/.config/uv/uv.toml"
+    assert access.notes == (message("indexes", "unreadable", location=path, error="TOMLDecodeError"),)
 
 
 def test_what_decides_the_content_is_told_to_both(tmp_path: Path) -> None:
@@ -182,9 +191,9 @@ def test_what_decides_the_content_is_told_to_both(tmp_path: Path) -> None:
         "PIP_ONLY_BINARY": ":all:",
         "PIP_UPLOADED_PRIOR_TO": "2026-01-01",
     }
-    way = inside(tmp_path, environ)
-    assert {name: way.environment[name] for name in environ} == environ
-    assert uv_toml(way) == {
+    access = inside(tmp_path, environ)
+    assert {name: access.environment[name] for name in environ} == environ
+    assert uv_toml(access) == {
         "prerelease": "allow",
         "no-binary-package": ["six", "attrs"],
         "no-build": True,
@@ -196,18 +205,18 @@ def test_constraints_outside_the_source_come_along(tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
     (tmp_path / "project" / "own.txt").write_text("six<2\n")
     (tmp_path / "other.txt").write_text("attrs<30\n")
-    way = inside(tmp_path, {"PIP_CONSTRAINT": f"other.txt {tmp_path}/project/own.txt https://c.example/c.txt"})
-    assert way.environment["PIP_CONSTRAINT"] == way.environment["UV_CONSTRAINT"]
-    names = way.environment["UV_CONSTRAINT"].split()
+    access = inside(tmp_path, {"PIP_CONSTRAINT": f"other.txt {tmp_path}/project/own.txt https://c.example/c.txt"})
+    assert access.environment["PIP_CONSTRAINT"] == access.environment["UV_CONSTRAINT"]
+    names = access.environment["UV_CONSTRAINT"].split()
     assert names[1:] == [str(tmp_path / "project" / "own.txt"), "https://c.example/c.txt"]
-    assert way.files[names[0].removeprefix("/run/pyimages/")] == "attrs<30\n"
+    assert access.files[names[0].removeprefix("/run/pyimages/")] == "attrs<30\n"
 
 
 def test_uv_s_own_constraints_stand(tmp_path: Path) -> None:
     (tmp_path / "pip.txt").touch()
     (tmp_path / "uv.txt").write_text("six<2")
-    way = inside(tmp_path, {"PIP_CONSTRAINT": "pip.txt", "UV_CONSTRAINT": "uv.txt"})
-    assert way.files[way.environment["UV_CONSTRAINT"].removeprefix("/run/pyimages/")] == "six<2"
+    access = inside(tmp_path, {"PIP_CONSTRAINT": "pip.txt", "UV_CONSTRAINT": "uv.txt"})
+    assert access.files[access.environment["UV_CONSTRAINT"].removeprefix("/run/pyimages/")] == "six<2"
 
 
 @pytest.mark.parametrize("name", ["https_proxy", "HTTPS_PROXY", "http_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"])
@@ -230,9 +239,9 @@ def test_proxy_that_only_a_tool_is_told_holds_for_both(tmp_path: Path) -> None:
 def test_netrc_comes_along(tmp_path: Path, variable: str) -> None:
     (tmp_path / "elsewhere").write_text("machine b login y password z\n")
     environ = {variable: str(tmp_path / "elsewhere")} if variable else {}
-    way = inside(tmp_path, environ, {"netrc": "machine a login y password z\n"})
-    assert way.files["home/.netrc"] == f"machine {'b' if variable else 'a'} login y password z\n"
-    assert way.environment["NETRC"] == "/run/pyimages/home/.netrc"
+    access = inside(tmp_path, environ, {"netrc": "machine a login y password z\n"})
+    assert access.files["home/.netrc"] == f"machine {'b' if variable else 'a'} login y password z\n"
+    assert access.environment["NETRC"] == "/run/pyimages/home/.netrc"
 
 
 def certificate(name: str) -> str:
@@ -249,17 +258,17 @@ def test_certificates_are_those_that_the_host_names(tmp_path: Path, name: str) -
     )
     path = str(tmp_path / "certificates" / ("" if name == "SSL_CERT_DIR" else "ca.pem"))
     files = {"etc_pip": pip_conf(cert=path)} if name == "pip.conf" else {}
-    way = inside(tmp_path, {} if files else {name: path}, files)
-    assert way.files["ca.pem"].startswith(certificate("A") + certificate("B"))
-    assert way.files["ca.pem"].count("\nA\n") == 1
+    access = inside(tmp_path, {} if files else {name: path}, files)
+    assert access.files["ca.pem"].startswith(certificate("A") + certificate("B"))
+    assert access.files["ca.pem"].count("\nA\n") == 1
     for variable in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        assert way.environment[variable] == "/run/pyimages/ca.pem"
+        assert access.environment[variable] == "/run/pyimages/ca.pem"
 
 
 def test_tool_without_a_bundle_of_its_own_trusts_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("system", "corp"):
         (tmp_path / name).write_text(certificate(name))
-    monkeypatch.setattr("pytest_pyimages.indexes.certificates.SYSTEM_BUNDLES", (str(tmp_path / "system"),))
+    monkeypatch.setattr("pytest_pyimages.indexes.credentials.SYSTEM_BUNDLES", (str(tmp_path / "system"),))
     corp = str(tmp_path / "corp")
     assert inside(tmp_path).files["ca.pem"] == certificate("system")
     assert inside(tmp_path, {"PIP_CERT": corp}).files["ca.pem"] == certificate("corp") + certificate("system")
@@ -270,6 +279,6 @@ def test_tool_without_a_bundle_of_its_own_trusts_the_system(tmp_path: Path, monk
 @pytest.mark.parametrize("name", ["PIP_CLIENT_CERT", "SSL_CLIENT_CERT"])
 def test_client_certificate_is_shown_by_both(tmp_path: Path, name: str) -> None:
     (tmp_path / "client.pem").write_text("certificate and key")
-    way = inside(tmp_path, {name: str(tmp_path / "client.pem")})
-    assert way.files["client.pem"] == "certificate and key"
-    assert way.environment["PIP_CLIENT_CERT"] == way.environment["SSL_CLIENT_CERT"] == "/run/pyimages/client.pem"
+    access = inside(tmp_path, {name: str(tmp_path / "client.pem")})
+    assert access.files["client.pem"] == "certificate and key"
+    assert access.environment["PIP_CLIENT_CERT"] == access.environment["SSL_CLIENT_CERT"] == "/run/pyimages/client.pem"

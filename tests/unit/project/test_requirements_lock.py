@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.engines.base import ImageInfo
-from pytest_pyimages.images.recipe import recipe_for
+from pytest_pyimages.images.recipe import make_recipe, read_content
 from pytest_pyimages.project.configuration import ImageConfiguration
 from pytest_pyimages.project.project import Project, find_project
 from tests.support.project_tree import setuptools_project, write_tree
@@ -22,7 +22,7 @@ def uv_lock(*names: str) -> str:
 
 
 def digest(project: Project) -> str:
-    return recipe_for(project, ImageConfiguration()).digest(BASE)
+    return make_recipe(project, ImageConfiguration(), read_content(project)).compute_digest(BASE)
 
 
 def constraints(project: Project) -> tuple[str, ...]:
@@ -42,7 +42,7 @@ def test_all_installed_packages_are_pinned(tmp_path: Path) -> None:
     assert constraints(project) == ("attrs==1.0", "idna==1.0", "six==1.0")
     assert project.origin == "group test (pyproject.toml), versions of uv.lock"
     assert project.install == ("--group test",)
-    assert recipe_for(project, ImageConfiguration()).lock == project.lock
+    assert make_recipe(project, ImageConfiguration(), ()).lock == project.lock
 
 
 def test_requirements_of_files_are_pinned(tmp_path: Path) -> None:

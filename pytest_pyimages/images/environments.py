@@ -1,0 +1,129 @@
+"""Find the environment image of a plan by its recipe's digest, or have it built once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from pytest_pyimages.containers import Lease, Source
+from pytest_pyimages.engines import Engine, ImageInfo
+from pytest_pyimages.engines.labels import LABEL, PYTHON_LABEL
+from pytest_pyimages.errors import BuildError
+from pytest_pyimages.images.bases import BaseImages, Listener
+from pytest_pyimages.images.plan import ImagePlan
+
+if TYPE_CHECKING:
+    from pytest_pyimages.images.builder import ImageBuilder
+
+LOCK_SECONDS = 1800
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltImage:
+    """An environment image, ready to run."""
+
+    id: str
+    digest: str  # of the base image: its repository digest if it has one, else its id
+    python: str  # version
+    executable: str  # absolute path of the interpreter in the image
+    cached: bool
+    build_seconds: float
+
+
+class EnvironmentImages:
+    """Finds or builds environment images. May be used from several threads at once."""
+
+    def __init__(self, *, engine: Engine, bases: BaseImages, lease: Lease, source: Source, listener: Listener) -> None:
+        self._engine = engine
+        self._bases = bases
+        self._lease = lease
+        self._source = source
+        self._listener = listener
+        self._lock = threading.Lock()
+        self._builder: ImageBuilder | None = None
+        self._is_aborted = False
+
+    def abort(self) -> None:
+        """Stop all builds without keeping their results, and start none."""
+        with self._lock:
+            self._is_aborted = True
+            builder = self._builder
+        if builder is not None:
+            builder.abort()
+
+    def join(self, deadline: float) -> tuple[str, ...]:
+        """Wait until all builds have cleaned up; return the threads that have not at the deadline (monotonic)."""
+        return () if self._builder is None else self._builder.join(deadline)
+
+    def ensure(self, plan: ImagePlan) -> BuiltImage:
+        """Return the environment image of a plan; build it if the engine does not have it.
+
+        :raises BuildError: with the problem and the last lines of the log.
+        :raises EngineError: if the engine itself fails.
+        """
+        started = time.monotonic()
+        base = self._bases.resolve(plan.tag)
+        reference = plan.recipe.name_image(base)
+        image, cached = self._engine.find_image(reference), True
+        if image is None:
+            image, cached = self._build_once(plan, base, reference)
+        python = image.labels.get(PYTHON_LABEL, "")
+        if plan.recipe.lock is not None:
+            from pytest_pyimages.project import describe_fate
+
+            fate = image.labels.get(f"{LABEL}.lock", "")
+            note = describe_fate(plan.recipe.lock, fate, label=plan.tag.label, python=python)
+            if note:
+                self._listener.note(note)
+        return BuiltImage(
+            id=image.id,
+            digest=base.digests[0] if base.digests else base.id,
+            python=python,
+            executable=image.labels.get(f"{LABEL}.executable", "python"),
+            cached=cached,
+            build_seconds=0.0 if cached else time.monotonic() - started,
+        )
+
+    def _build_once(self, plan: ImagePlan, base: ImageInfo, reference: str) -> tuple[ImageInfo, bool]:
+        """Build an image unless another session does; return it, and whether the other one built it."""
+        mutex = FileLock(self._lease.build_locks / f"{reference.rpartition(':')[2]}.lock", thread_local=False)
+        try:
+            mutex.acquire(timeout=0)
+        except Timeout:
+            self._listener.report(plan.tag.label, "waiting for another session that builds the same image")
+            try:
+                mutex.acquire(timeout=LOCK_SECONDS)
+            except Timeout as error:
+                raise BuildError(
+                    f"another session has been building the same image for {LOCK_SECONDS // 60} minutes",
+                    "stop it, or try again",
+                ) from error
+        try:
+            found = self._engine.find_image(reference)
+            if found is not None:
+                return found, True
+            self._load_builder().build(plan, base, reference)
+            found = self._engine.find_image(reference)
+        finally:
+            # A session that waits for this file, or creates it again, looks for the image before it builds.
+            Path(mutex.lock_file).unlink(missing_ok=True)
+            mutex.release()
+        if found is None:
+            raise BuildError("the image was built, but the engine does not have it", "try again")
+        return found, False
+
+    def _load_builder(self) -> ImageBuilder:
+        """Return the builder; it is imported late, since most sessions build nothing."""
+        from pytest_pyimages.images.builder import ImageBuilder
+
+        with self._lock:
+            if self._builder is None:
+                self._builder = ImageBuilder(self._engine, self._lease, self._source, self._listener)
+            if self._is_aborted:
+                self._builder.abort()
+            return self._builder
