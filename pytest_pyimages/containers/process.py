@@ -112,7 +112,7 @@ class ContainerProcess:
         with self._lock:
             stream = self._stream
         if stream is None:
-            raise EngineError("the container takes no more input")
+            raise EngineError("the container no longer reads its input")
         stream.send(data)
 
     def stop(self, message: bytes, grace: float) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         Leftover,
         Mount,
     )
-    from pytest_pyimages.engines.builds import context_files
+    from pytest_pyimages.engines.builds import list_context_files
     from pytest_pyimages.engines.docker import connect
 
 __all__ = [
@@ -30,13 +30,13 @@ __all__ = [
     "Leftover",
     "Mount",
     "connect",
-    "context_files",
+    "list_context_files",
 ]
 __getattr__ = lazy_names(
     __name__,
     {
         "base": "BuildContext ContainerSpec ContainerStream Engine ImageInfo Leftover Mount STDOUT",
-        "builds": "context_files",
+        "builds": "list_context_files",
         "docker": "connect",
     },
 )

@@ -1,4 +1,4 @@
-"""The connection to an attached container, read and written apart from the HTTP client that asked for it."""
+"""Read and write the hijacked connection of an attached container."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ import requests
 from docker.api import APIClient
 from urllib3.util import wait_for_read, wait_for_write
 
-from pytest_pyimages.engines import frames
 from pytest_pyimages.engines.base import STDOUT
 from pytest_pyimages.engines.client import request
 from pytest_pyimages.engines.faults import CLIENT_ERRORS, engine_error
+from pytest_pyimages.engines.frames import read_frames
 from pytest_pyimages.errors import EngineError
 
 _CHUNK = 1 << 16
@@ -27,10 +27,7 @@ _PEER_HAS_ENDED: int = getattr(select, "POLLRDHUP", 0)  # Linux only
 
 
 class AttachedStream:
-    """See ContainerStream in ``base``.
-
-    :raises: what the client raises, from here only: callers wrap it.
-    """
+    """Implements ContainerStream; the constructor raises the client's exceptions."""
 
     def __init__(self, client: APIClient, container: str, *, terminal: bool = False) -> None:
         self._terminal = terminal
@@ -49,13 +46,13 @@ class AttachedStream:
 
     def frames(self) -> Iterator[tuple[int, bytes]]:
         try:
-            yield from self._unframed() if self._terminal else frames.frames(self._connection.read)
+            yield from self._unframed() if self._terminal else read_frames(self._connection.read)
         except (EngineError, *CLIENT_ERRORS) as error:
             if not self._closed:
                 raise engine_error(error) from error
 
     def _unframed(self) -> Iterator[tuple[int, bytes]]:
-        """Yield what a terminal prints: it has one stream only (Engine API, "ContainerAttach")."""
+        """Yield the output of a terminal, which is not framed (Engine API, "ContainerAttach")."""
         while True:
             data = self._connection.read(_CHUNK)
             if not data:
@@ -68,7 +65,7 @@ class AttachedStream:
         try:
             self._connection.send(data)
         except CLIENT_ERRORS as error:
-            raise EngineError(f"the container takes no more input: {engine_error(error).message}") from error
+            raise EngineError(f"the container no longer reads its input: {engine_error(error).message}") from error
 
     def close(self) -> None:
         with self._lock:
@@ -76,7 +73,7 @@ class AttachedStream:
                 return
             self._closed = True
         self._connection.close()
-        with contextlib.suppress(OSError, ValueError):  # it may be gone already
+        with contextlib.suppress(OSError, ValueError):  # it may be closed already
             self._response.close()
 
 
@@ -89,9 +86,9 @@ class _Connection(Protocol):
 
 
 def _connection(response: requests.Response) -> _Connection:
-    # What came in one piece with the headers waits in the buffered reader that http.client made; docker-py's
-    # attach_socket reads below it and loses that (docker-py#1770).
-    answer: Any = response.raw._fp  # noqa: SLF001 - there is no public way to an upgraded connection
+    # Data received together with the headers is in http.client's buffered reader; docker-py's attach_socket reads
+    # below it and loses that data (docker-py#1770).
+    answer: Any = response.raw._fp  # noqa: SLF001 - no public access to an upgraded connection
     reader = answer.fp
     if hasattr(reader, "channel"):
         return _Process(reader)
@@ -99,18 +96,18 @@ def _connection(response: requests.Response) -> _Connection:
 
 
 class _Socket:
-    """A socket, perhaps with TLS. One thread may wait for input while another sends.
+    """A socket, with or without TLS. One thread may wait for input while another sends.
 
-    OpenSSL forbids two threads in one connection, and a blocking read is in it all the time: so the socket does not
-    block, and who has to wait does it outside of the lock.
+    OpenSSL connections are not thread-safe, and a blocking read would hold the lock: so the socket does not block, and
+    threads wait outside of the lock.
     """
 
     def __init__(self, reader: Any) -> None:
         self._socket: socket.socket = reader.raw._sock  # noqa: SLF001 - as above
         self._socket.settimeout(0)
         self._lock = threading.Lock()
-        with contextlib.suppress(ssl.SSLWantReadError):  # nothing is there yet
-            # Takes what is buffered, or else what one read brings now.
+        with contextlib.suppress(ssl.SSLWantReadError):  # no data yet
+            # Return buffered data, or that of one read.
             self._early: bytes = reader.peek()
             return
         self._early = b""
@@ -140,10 +137,10 @@ class _Socket:
                 wait_for_read(self._socket)
 
     def _wait_to_send(self) -> None:
-        """Wait for room; raise where there will be none.
+        """Wait until data can be sent; raise BrokenPipeError if the peer has ended.
 
-        Once the container has ended the engine reads no more input, but keeps the connection: all that shows is the end
-        of its own direction (seen on Engine 20.10).
+        Once the container has ended, the engine no longer reads but keeps the connection open: only the end of its own
+        direction shows it (observed on Engine 20.10).
         """
         if not _PEER_HAS_ENDED:
             wait_for_write(self._socket)
@@ -155,7 +152,7 @@ class _Socket:
 
     def close(self) -> None:
         with contextlib.suppress(OSError):  # the other side may have closed it
-            self._socket.shutdown(socket.SHUT_RDWR)  # unlike close, it wakes who waits
+            self._socket.shutdown(socket.SHUT_RDWR)  # unlike close, it wakes waiting threads
 
 
 class _Process:

@@ -1,4 +1,4 @@
-"""What the rest of the package asks of a container engine, and the values that pass between them."""
+"""The Engine protocol and its values."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ STDERR: Literal[2] = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineInfo:
-    """Which engine answers, and where."""
+    """The connected engine."""
 
     name: str  # "docker", "podman"
     version: str
     api_version: str
-    endpoint: str  # as the user would write it: unix:///var/run/docker.sock
+    endpoint: str  # address, such as unix:///var/run/docker.sock
 
     def __str__(self) -> str:
         return f"{self.name} {self.version} at {self.endpoint}"
@@ -26,24 +26,24 @@ class EngineInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageInfo:
-    """An image that the engine has."""
+    """An image in the engine's storage."""
 
     id: str
-    digests: tuple[str, ...]  # repository digests, "python@sha256:…"; none for images that were never pulled
+    digests: tuple[str, ...]  # repository digests, "python@sha256:…"; empty for images that were never pulled
     platform: str  # "linux/amd64"
     environment: Mapping[str, str]
     labels: Mapping[str, str]
     size: int  # bytes
-    user: str = ""  # whom its containers run as; empty for root
-    created: float = 0.0  # seconds since the epoch; 0 where the engine does not say
-    tags: tuple[str, ...] = ()  # all references with a tag
-    layers: tuple[str, ...] = ()  # digests of their contents, the lowest first
-    parent: str = ""  # id of the image that it was made from, where the engine keeps that
+    user: str = ""  # the user that its containers run as; empty for root
+    created: float = 0.0  # POSIX timestamp; 0 if unknown
+    tags: tuple[str, ...] = ()  # references with a tag
+    layers: tuple[str, ...] = ()  # digests of the layers' contents, the lowest first
+    parent: str = ""  # id of the image it was made from; empty if the engine does not record it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """A volume, a folder of the engine's host, or memory, seen at ``target`` inside."""
+    """A volume, a folder of the engine's host, or memory, mounted at ``target`` in the container."""
 
     kind: Literal["volume", "bind", "tmpfs"]
     target: str
@@ -53,33 +53,33 @@ class Mount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerSpec:
-    """Everything that decides what a container is."""
+    """The configuration of a new container."""
 
     name: str
-    image: str  # an image id, or a reference that the engine has
-    command: tuple[str, ...]  # replaces the image's entry point and command
+    image: str  # image id, or a reference in the engine's storage
+    command: tuple[str, ...]  # replaces the image's entrypoint and command
     labels: Mapping[str, str]
     environment: Mapping[str, str] = field(default_factory=dict)
     working_dir: str = "/"
     mounts: tuple[Mount, ...] = ()
-    user: str = ""  # the image's own
-    network: str = ""  # the engine's default
-    terminal: bool = False  # whether standard input and output are a terminal; then they are one stream
+    user: str = ""  # empty for the image's own
+    network: str = ""  # empty for the engine's default
+    terminal: bool = False  # allocate a TTY; then standard output and error are one stream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerState:
-    """What became of a container."""
+    """The state of a container."""
 
     running: bool
     exit_code: int
-    oom_killed: bool  # a hint only: see moby#15621
-    error: str  # the engine's own words, or empty
+    oom_killed: bool  # unreliable: moby#15621
+    error: str  # the engine's message, or empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftover:
-    """A container or volume that carries our labels."""
+    """A container or volume with a label of ours."""
 
     kind: Literal["container", "volume"]
     id: str
@@ -91,10 +91,10 @@ class Leftover:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullProgress:
-    """How far a pull has come, summed over the layers seen so far."""
+    """Progress of a pull, summed over the layers seen so far."""
 
     done: int  # bytes
-    total: int  # bytes, as far as known
+    total: int  # bytes known so far
 
     def __str__(self) -> str:
         unit, size = ("GB", 1e9) if self.total >= 1e9 else ("MB", 1e6)
@@ -103,98 +103,107 @@ class PullProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildContext:
-    """What a build from a Dockerfile is given."""
+    """The input of a build from a Dockerfile."""
 
-    dockerfile: str  # its text
+    dockerfile: str  # the text
     folder: Path
-    files: tuple[str, ...]  # below the folder: what it may copy
+    files: tuple[str, ...]  # files that can be copied, relative to the folder
     arguments: Mapping[str, str]
 
 
 class ContainerStream(Protocol):
     """Both directions of an attached container; attach before start, so that nothing is lost.
 
-    One thread reads, another may send. The end of the frames proves nothing about the container.
+    One thread reads, another may send. The end of the frames does not mean that the container has ended.
     """
 
     def frames(self) -> Iterator[tuple[int, bytes]]:
-        """Yield ``(STDOUT or STDERR, payload)``; raise EngineError where a frame is cut short."""
+        """Yield ``(STDOUT or STDERR, payload)``.
+
+        :raises EngineError: if the connection is cut in the middle of a frame.
+        """
 
     def send(self, data: bytes) -> None:
-        """Write to the container's standard input; raise EngineError if it is gone."""
+        """Write to the container's standard input.
+
+        :raises EngineError: if the container no longer reads.
+        """
 
     def close(self) -> None:
-        """End both directions; a blocked ``frames`` returns. May be called twice and from any thread."""
+        """Close both directions; a blocked ``frames`` returns. May be called repeatedly and from any thread."""
 
 
 class Engine(Protocol):
     """A container engine. Every method may be called from any thread.
 
-    All of them raise EngineError (ImageNotFound where a named image is missing) and nothing else.
+    All of them raise EngineError (ImageNotFound if a named image does not exist) and nothing else.
     """
 
     @property
     def info(self) -> EngineInfo: ...
 
     def processors(self) -> int:
-        """Return how many processors its containers share; 0 where it does not say."""
+        """Return the number of CPUs that its containers share; 0 if unknown."""
 
     def find_image(self, reference: str) -> ImageInfo | None:
-        """Return the image that the engine has under this reference or id; never asks a registry."""
+        """Return the image with this reference or id, if the engine has it; registries are not contacted."""
 
     def pull(self, reference: str) -> Iterator[PullProgress]:
-        """Fetch the image from its registry; the iterator's end means that it is there."""
+        """Pull an image; once the iterator ends, the engine has it."""
 
     def create_container(self, spec: ContainerSpec) -> str:
-        """Return the id of a new container with an open standard input, not yet started."""
+        """Create a container with an open standard input, without starting it; return its id."""
 
     def attach(self, container: str, *, terminal: bool = False) -> ContainerStream:
-        """Connect to a container; ``terminal`` as in its ContainerSpec. All that one prints is STDOUT."""
+        """Attach to a container.
+
+        :param terminal: as in its ContainerSpec; then all output is STDOUT.
+        """
 
     def start(self, container: str) -> None: ...
 
     def resize(self, container: str, *, columns: int, rows: int) -> None:
-        """Tell a running container how large its terminal is; one that has ended is no error."""
+        """Resize the terminal of a container; not an error if it has ended."""
 
     def wait(self, container: str) -> int:
-        """Return the exit status once the container has ended."""
+        """Wait until the container has ended; return its exit status."""
 
     def inspect(self, container: str) -> ContainerState: ...
 
     def kill(self, container: str) -> None:
-        """End the container now; one that has ended or is gone is no error."""
+        """Kill the container; not an error if it has ended or does not exist."""
 
     def remove_container(self, container: str) -> None:
-        """Remove the container, running or not, with its anonymous volumes; one that is gone is no error."""
+        """Remove the container, running or not, with its anonymous volumes; not an error if it does not exist."""
 
     def upload(self, container: str, path: str, tar: Iterable[bytes]) -> None:
-        """Unpack a tar stream below ``path``, an existing folder of the (not necessarily started) container."""
+        """Extract a tar stream into ``path``, an existing folder of the container, which may not be started yet."""
 
     def commit(self, container: str, *, reference: str, labels: Mapping[str, str]) -> str:
-        """Keep the container's file system as an image with the base image's own configuration; return its id."""
+        """Commit the container's file system as an image with its base image's configuration; return its id."""
 
     def build(self, context: BuildContext, *, reference: str, labels: Mapping[str, str]) -> Iterator[str]:
-        """Build an image from a Dockerfile and yield the lines of its log; the end means that it is there."""
+        """Build an image from a Dockerfile; yield the lines of the log. Once it ends, the engine has the image."""
 
     def remove_image(self, reference: str, *, parents: bool = True) -> None:
-        """Remove the reference and, if it was the last one, the image; one that is gone is no error.
+        """Remove the reference and, if it was the last one, the image; not an error if it does not exist.
 
-        :param parents: whether what it alone stood on goes as well, as far as it has no name.
+        :param parents: also remove untagged parents that no other image uses.
         """
 
     def create_volume(self, name: str, *, labels: Mapping[str, str], options: Mapping[str, str]) -> str:
-        """Create a volume of the ``local`` driver, or find it; return its folder on the engine's host."""
+        """Create a volume of the ``local`` driver unless it exists; return its folder on the engine's host."""
 
     def remove_volume(self, name: str) -> None:
-        """Remove the volume; one that is gone is no error."""
+        """Remove the volume; not an error if it does not exist."""
 
     def volume_size(self, name: str) -> int:
-        """Return what a volume takes on disk, in bytes; 0 where it is gone or the engine does not know."""
+        """Return the size of a volume on disk in bytes; 0 if it does not exist or the size is unknown."""
 
     def leftovers(self, label: str) -> tuple[Leftover, ...]:
-        """Return all containers (running or not) and volumes that carry the label."""
+        """Return all containers, running or not, and volumes with the label."""
 
     def images(self, label: str) -> tuple[tuple[str, ImageInfo], ...]:
-        """Return reference and image of everything tagged that carries the label."""
+        """Return the reference and the image of every tagged image with the label."""
 
     def close(self) -> None: ...

@@ -1,4 +1,4 @@
-"""A build from a user's Dockerfile: which files there are to copy, and the stream of what became of it."""
+"""Build an image from a user's Dockerfile with the engine's own builder."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from pytest_pyimages.engines.faults import CLIENT_ERRORS, engine_error
 from pytest_pyimages.errors import EngineError
 from pytest_pyimages.text import one_line
 
-DOCKERFILE = ".pyimages.Dockerfile"  # beside what the context may have under the usual name
-MEMORY_BYTES = 8 * 1024**2  # what is larger waits in a temporary file
+DOCKERFILE = ".pyimages.Dockerfile"  # the context may have a Dockerfile of its own
+MEMORY_BYTES = 8 * 1024**2  # larger archives use a temporary file
 
 
-def context_files(context: Path) -> tuple[str, ...]:
-    """Return the files below a folder that its ``.dockerignore`` leaves in a build context, sorted."""
+def list_context_files(context: Path) -> tuple[str, ...]:
+    """Return the files of a build context, without those that its ``.dockerignore`` excludes, sorted."""
     try:
         ignored = (context / ".dockerignore").read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -37,12 +37,12 @@ def context_files(context: Path) -> tuple[str, ...]:
 
 
 def build(client: APIClient, context: BuildContext, *, reference: str, labels: Mapping[str, str]) -> Iterator[str]:
-    """Yield the lines of the build's log; the end of it proves nothing.
+    """Build an image; yield the lines of the log, whose end does not mean success.
 
-    The engine's own builder is asked (Engine API, "ImageBuild"), without any registry's credentials: what the file
-    builds on is there already.
+    Uses the engine's own builder (Engine API, "ImageBuild") without registry credentials: the base image is pulled
+    already.
 
-    :raises EngineError: with the engine's word on what failed.
+    :raises EngineError: with the engine's message.
     """
     parameters = {
         "t": reference,
@@ -72,14 +72,14 @@ def build(client: APIClient, context: BuildContext, *, reference: str, labels: M
         with contextlib.closing(response):
             try:
                 for line in response.iter_lines():
-                    yield from _record(json.loads(line) if line else {})
+                    yield from _read_record(json.loads(line) if line else {})
             except CLIENT_ERRORS as error:
-                raise EngineError(f"the engine's log of the build was cut: {engine_error(error).message}") from error
+                raise EngineError(f"the build log was cut: {engine_error(error).message}") from error
 
 
-def _record(record: object) -> Iterator[str]:
+def _read_record(record: object) -> Iterator[str]:
     if not isinstance(record, dict):
-        raise EngineError("the engine's log of the build makes no sense")
+        raise EngineError("the build log is invalid")
     detail = record.get("errorDetail") or {}
     text = record.get("error") or (detail.get("message") if isinstance(detail, dict) else detail)
     if text or detail:
@@ -90,7 +90,7 @@ def _record(record: object) -> Iterator[str]:
 def _write_archive(context: BuildContext, file: IO[bytes]) -> None:
     with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for name in context.files:
-            tar.add(context.folder / name, arcname=name, recursive=False, filter=_without_owner)
+            tar.add(context.folder / name, arcname=name, recursive=False, filter=_clear_owner)
         content = context.dockerfile.encode()
         entry = tarfile.TarInfo(DOCKERFILE)
         entry.size = len(content)
@@ -98,7 +98,7 @@ def _write_archive(context: BuildContext, file: IO[bytes]) -> None:
     file.seek(0)
 
 
-def _without_owner(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+def _clear_owner(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     entry.uid = entry.gid = 0
     entry.uname = entry.gname = ""
     return entry

@@ -1,4 +1,4 @@
-"""The way to an engine: its client, and the one request that tells whether it is there and what it speaks."""
+"""Create docker-py clients, and negotiate the API version with an engine."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.text import one_line
 
 FLOOR = (1, 41)  # Engine 20.10, Podman 4
-CEILING = (1, 47)  # what the calls were written against
-KEEPALIVE_SECONDS = 30  # the docker command's; routers forget silent connections (docker/cli#415)
+CEILING = (1, 47)  # the newest API that the calls were tested with
+KEEPALIVE_SECONDS = 30  # as the docker CLI; routers drop idle connections (docker/cli#415)
 
 
 class _KeepAlive(HTTPAdapter):
-    """Keeps silent TCP connections alive: an attached suite may say nothing for an hour."""
+    """Keeps idle TCP connections alive: tests may print nothing for an hour."""
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:  # noqa: FBT001, FBT002 - requests' signature
         options = [*HTTPConnection.default_socket_options, (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
@@ -41,10 +41,10 @@ class _KeepAlive(HTTPAdapter):
 
 
 def new_client(endpoint: Endpoint, version: str, timeout: float) -> APIClient:
-    """Return a client; nothing is asked yet.
+    """Create a client without connecting.
 
-    :param timeout: seconds that the engine may be silent, where a call says nothing else.
-    :raises ConfigurationError: for an address, certificates or a configuration file that cannot be used.
+    :param timeout: default timeout of calls in seconds.
+    :raises ConfigurationError: for an invalid address, certificates or configuration file.
     """
     url = endpoint.url
     try:
@@ -57,9 +57,9 @@ def new_client(endpoint: Endpoint, version: str, timeout: float) -> APIClient:
             version=version,
             timeout=timeout,  # type: ignore[arg-type] # seconds; requests takes fractions
             tls=_tls(endpoint),
-            use_ssh_client=url.startswith("ssh://"),  # paramiko rejects unknown hosts and reads standard input
+            use_ssh_client=url.startswith("ssh://"),  # paramiko rejects unknown hosts and reads stdin
         )
-        client.headers.update(load_general_config().get("HttpHeaders") or {})  # as the docker command sends them
+        client.headers.update(load_general_config().get("HttpHeaders") or {})  # as the docker CLI does
     except docker.errors.DockerException as error:
         if url.startswith(("ssh://", "npipe://")):
             raise no_engine(url, one_line(error), 'see docker-py\'s extras, as in pip install "docker[ssh]"') from error
@@ -74,9 +74,9 @@ def new_client(endpoint: Endpoint, version: str, timeout: float) -> APIClient:
 
 
 def request(client: APIClient, method: str, path: str, **options: Any) -> requests.Response:
-    """Return the engine's answer where docker-py's own method has no way to say what is needed.
+    """Send a request that docker-py's own methods cannot express; return the response.
 
-    :raises docker.errors.APIError: for an answer that is an error.
+    :raises docker.errors.APIError: for an error response.
     """
     response = client.request(method, f"{client.base_url}/v{client.api_version}{path}", **options)
     try:
@@ -87,37 +87,38 @@ def request(client: APIClient, method: str, path: str, **options: Any) -> reques
 
 
 def probe(endpoint: Endpoint, timeout: float) -> tuple[EngineInfo, str]:
-    """Return which engine answers within so many seconds, and the version of the API to speak with it.
+    """Return the engine at an endpoint, and the API version to use.
 
-    :raises ConfigurationError: one line with what is wrong and what to do.
+    :param timeout: seconds.
+    :raises ConfigurationError: if no usable engine answers in time.
     """
-    client = new_client(endpoint, _text(FLOOR), timeout)
+    client = new_client(endpoint, _format_version(FLOOR), timeout)
     answer: Future[Any] = Future()
 
-    def ask() -> None:
+    def get_version() -> None:
         try:
-            _knock(endpoint.url, timeout)
+            _check_socket(endpoint.url, timeout)
             answer.set_result(client.version(api_version=False))
-        except BaseException as error:  # noqa: BLE001 - handed to who waits for it
+        except BaseException as error:  # noqa: BLE001 - raised by answer.result()
             answer.set_exception(error)
         finally:
             client.close()
 
-    # In a thread, since neither a name's resolution nor an answer that trickles in ends by requests' own time-out.
-    Thread(target=ask, name="pyimages-probe", daemon=True).start()
+    # In a thread: requests' timeout limits neither name resolution nor a response that trickles in.
+    Thread(target=get_version, name="pyimages-probe", daemon=True).start()
     try:
-        said = answer.result(timeout)
-        return _info(endpoint.url, said), _negotiated(endpoint.url, said)
+        version = answer.result(timeout)
+        return _parse_info(endpoint.url, version), _negotiate(endpoint.url, version)
     except (FutureTimeoutError, *CLIENT_ERRORS) as error:
         raise connection_error(endpoint.url, error) from error
 
 
-def _knock(url: str, timeout: float) -> None:
-    """Raise OSError for a unix socket that cannot be connected: docker-py would leave an open file behind."""
+def _check_socket(url: str, timeout: float) -> None:
+    """Raise OSError if a unix socket cannot be connected: docker-py would leak an open file."""
     if url.startswith("unix://"):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knocking:
-            knocking.settimeout(timeout)
-            knocking.connect("/" + str(parse_host(url)).removeprefix("http+unix://").lstrip("/"))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(timeout)
+            connection.connect("/" + str(parse_host(url)).removeprefix("http+unix://").lstrip("/"))
 
 
 def _tls(endpoint: Endpoint) -> TLSConfig | bool:
@@ -128,7 +129,7 @@ def _tls(endpoint: Endpoint) -> TLSConfig | bool:
     for present, absent in ((certificate, key), (key, certificate)):
         if present.is_file() and not absent.is_file():
             raise ConfigurationError(
-                f"--py-images: {present} is there and {absent.name} beside it is not", f"{endpoint.url} wants both"
+                f"--py-images: {present} exists but {absent.name} does not", f"{endpoint.url} needs both"
             )
     return TLSConfig(
         client_cert=(str(certificate), str(key)) if certificate.is_file() else None,
@@ -140,41 +141,45 @@ def _tls(endpoint: Endpoint) -> TLSConfig | bool:
 def _unusable_configuration(error: Exception) -> ConfigurationError:
     folder = os.environ.get("DOCKER_CONFIG") or "~/.docker"
     return ConfigurationError(
-        f"--py-images: docker's configuration in {folder} cannot be used ({one_line(error)})", "mend its config.json"
+        f"--py-images: docker's configuration in {folder} cannot be used ({one_line(error)})", "fix its config.json"
     )
 
 
-def _info(url: str, answer: Mapping[str, Any]) -> EngineInfo:
+def _parse_info(url: str, answer: Mapping[str, Any]) -> EngineInfo:
     if str(answer.get("Os", "linux")).lower() == "windows":
-        raise ConfigurationError(f"--py-images: the engine at {url} runs Windows containers", "switch it to Linux ones")
+        raise ConfigurationError(
+            f"--py-images: the engine at {url} runs Windows containers", "switch it to Linux containers"
+        )
     names = [str(part.get("Name", "")).lower() for part in answer.get("Components") or ()]
     return EngineInfo(
         name="podman" if any("podman" in name for name in names) else "docker",
         version=one_line(answer["Version"]),
-        api_version=_text(_number(answer["ApiVersion"])),
+        api_version=_format_version(_parse_version(answer["ApiVersion"])),
         endpoint=url,
     )
 
 
-def _negotiated(url: str, answer: Mapping[str, Any]) -> str:
-    highest, lowest = _number(answer["ApiVersion"]), _number(answer.get("MinAPIVersion") or "1.0")
+def _negotiate(url: str, answer: Mapping[str, Any]) -> str:
+    highest, lowest = _parse_version(answer["ApiVersion"]), _parse_version(answer.get("MinAPIVersion") or "1.0")
     if highest < FLOOR:
+        supported, required = _format_version(highest), _format_version(FLOOR)
         raise ConfigurationError(
-            f"--py-images: the engine at {url} speaks API {_text(highest)}, at least {_text(FLOOR)} is needed",
-            "upgrade it to Engine 20.10 or Podman 4, or newer",
+            f"--py-images: the engine at {url} supports API {supported}, but {required} or newer is required",
+            "upgrade to Engine 20.10, Podman 4 or newer",
         )
     if lowest > CEILING:
+        required, supported = _format_version(lowest), _format_version(CEILING)
         raise ConfigurationError(
-            f"--py-images: the engine at {url} wants API {_text(lowest)} or newer, this plugin speaks {_text(CEILING)}",
+            f"--py-images: the engine at {url} requires API {required} or newer, but this plugin supports {supported}",
             "upgrade pytest-pyimages",
         )
-    return _text(min(highest, CEILING))
+    return _format_version(min(highest, CEILING))
 
 
-def _number(text: object) -> tuple[int, int]:
+def _parse_version(text: object) -> tuple[int, int]:
     major, _, minor = str(text).partition(".")
     return int(major), int(minor)
 
 
-def _text(version: tuple[int, int]) -> str:
+def _format_version(version: tuple[int, int]) -> str:
     return f"{version[0]}.{version[1]}"

@@ -1,4 +1,4 @@
-"""An engine that speaks the Docker Engine API, Podman's service included, through docker-py's low-level client.
+"""The engine of Docker and of Podman's service, with docker-py's low-level client.
 
 Imported late and in a thread: docker-py alone takes some 0.2 s.
 """
@@ -30,12 +30,12 @@ from pytest_pyimages.engines.base import (
 )
 from pytest_pyimages.engines.client import new_client, probe, request
 from pytest_pyimages.engines.endpoint import Endpoint, find_endpoint
-from pytest_pyimages.engines.faults import is_timeout, wrapped
-from pytest_pyimages.engines.images import image_info
+from pytest_pyimages.engines.faults import is_timeout, raises_engine_error
+from pytest_pyimages.engines.images import parse_image
 from pytest_pyimages.errors import ConfigurationError, EngineError
 from pytest_pyimages.text import one_line
 
-PROBE_SECONDS = 4.0  # a run without an engine is to end within five, the start of the process included
+PROBE_SECONDS = 4.0  # a run without an engine should end within 5, including the start of the process
 CALL_SECONDS = 300.0  # docker-py's 60 are too few for a busy disk (docker-py#2266)
 REMOVAL_CALL_SECONDS = 60.0
 PIDS_LIMIT = 4096
@@ -45,11 +45,11 @@ VOLUME_REMOVAL_SECONDS = 3.0
 
 
 def connect(endpoint: str = "", *, timeout: float = PROBE_SECONDS) -> DockerEngine:
-    """Return the engine that answers.
+    """Connect to an engine.
 
-    :param endpoint: its address; empty for DOCKER_HOST, the docker command's context, or the first socket there is.
-    :param timeout: seconds in which it must answer.
-    :raises ConfigurationError: one line with what is wrong and what to do.
+    :param endpoint: its address; empty for DOCKER_HOST, the Docker CLI's context, or the first existing socket.
+    :param timeout: seconds.
+    :raises ConfigurationError: if no usable engine answers in time.
     """
     found = find_endpoint(endpoint, os.environ)
     info, version = probe(found, timeout)
@@ -57,7 +57,7 @@ def connect(endpoint: str = "", *, timeout: float = PROBE_SECONDS) -> DockerEngi
 
 
 class DockerEngine:
-    """Implements the Engine protocol with a client per thread (docker-py's clients are not safe to share)."""
+    """Implements the Engine protocol with a client per thread: docker-py's clients are not thread-safe."""
 
     def __init__(self, endpoint: Endpoint, info: EngineInfo, version: str) -> None:
         self.info = info
@@ -73,7 +73,7 @@ class DockerEngine:
         if client is None:
             try:
                 client = self._local.client = new_client(self._endpoint, self._version, CALL_SECONDS)
-            except ConfigurationError as error:  # it could be used when the session began
+            except ConfigurationError as error:  # it was valid when the session began
                 raise EngineError(error.message, error.hint) from error
             with self._lock:
                 self._clients.append(client)
@@ -81,27 +81,27 @@ class DockerEngine:
 
     @property
     def _api(self) -> Any:
-        """The same, for the calls that docker-py's type stubs leave untyped."""
+        """The client without types, for calls that the type stubs lack."""
         return self._client
 
-    @wrapped
+    @raises_engine_error
     def processors(self) -> int:
         try:
             return int(self._api.info().get("NCPU") or 0)
         except docker.errors.APIError as error:
-            if error.status_code not in (403, 404):  # those of a proxy that lets only some requests through
+            if error.status_code not in (403, 404):  # from a proxy that allows only some requests
                 raise
             return 0
 
-    @wrapped
+    @raises_engine_error
     def find_image(self, reference: str) -> ImageInfo | None:
         try:
-            return image_info(self._api.inspect_image(reference))
+            return parse_image(self._api.inspect_image(reference))
         except docker.errors.NotFound:
             return None
 
     def pull(self, reference: str) -> Iterator[PullProgress]:
-        """See the protocol. What breaks off, or ends without the image, is tried once more: the layers are kept."""
+        """Pull an image; retry once if the response is cut or the image is missing, since layers are kept."""
         for last in (False, True):
             try:
                 yield from pulls.pull(self._client, reference)
@@ -110,34 +110,34 @@ class DockerEngine:
             except pulls.PullCutError:
                 if last:
                     raise
-        raise EngineError(f"the pull of {reference} ended without an error and without the image", "try again")
+        raise EngineError(f"pulling {reference} reported no error but the image does not exist", "try again")
 
-    @wrapped
+    @raises_engine_error
     def create_container(self, spec: ContainerSpec) -> str:
-        return str(self._api.create_container_from_config(_configuration(spec), spec.name)["Id"])
+        return str(self._api.create_container_from_config(_create_body(spec), spec.name)["Id"])
 
-    @wrapped
+    @raises_engine_error
     def attach(self, container: str, *, terminal: bool = False) -> AttachedStream:
         return AttachedStream(self._client, container, terminal=terminal)
 
-    @wrapped
+    @raises_engine_error
     def start(self, container: str) -> None:
         self._api.start(container)
 
-    @wrapped
+    @raises_engine_error
     def resize(self, container: str, *, columns: int, rows: int) -> None:
-        with _ignored(404, 409, 500):  # it ended a moment ago; Engine 20.10 says 500
+        with _ignore(404, 409, 500):  # it has just ended; Engine 20.10 answers 500
             self._api.resize(container, height=rows, width=columns)
 
-    @wrapped
+    @raises_engine_error
     def wait(self, container: str) -> int:
         answer = self._api.wait(container)
         failure = answer.get("Error") or {}
         if failure.get("Message"):
-            raise EngineError(f"the engine cannot tell how the container ended: {one_line(failure['Message'])}")
+            raise EngineError(f"waiting for the container failed: {one_line(failure['Message'])}")
         return int(answer["StatusCode"])
 
-    @wrapped
+    @raises_engine_error
     def inspect(self, container: str) -> ContainerState:
         state = self._api.inspect_container(container)["State"]
         return ContainerState(
@@ -147,50 +147,50 @@ class DockerEngine:
             error=one_line(state.get("Error") or ""),
         )
 
-    @wrapped
+    @raises_engine_error
     def kill(self, container: str) -> None:
-        with _ignored(404, 409):  # gone, or not running
+        with _ignore(404, 409):  # removed, or not running
             self._api.kill(container)
 
-    @wrapped
+    @raises_engine_error
     def remove_container(self, container: str) -> None:
-        self._removed(f"/containers/{container}", {"force": True, "v": True}, REMOVAL_SECONDS)
+        self._remove(f"/containers/{container}", {"force": True, "v": True}, REMOVAL_SECONDS)
 
-    @wrapped
+    @raises_engine_error
     def remove_volume(self, name: str) -> None:
-        self._removed(f"/volumes/{name}", {}, VOLUME_REMOVAL_SECONDS)
+        self._remove(f"/volumes/{name}", {}, VOLUME_REMOVAL_SECONDS)
 
-    def _removed(self, path: str, parameters: Mapping[str, bool], seconds: float) -> None:
-        """Remove until it is gone: 409 is under way elsewhere, 409 and 500 are still in use for a moment (moby)."""
+    def _remove(self, path: str, parameters: Mapping[str, bool], seconds: float) -> None:
+        """Remove and retry: 409 means being removed, 409 and 500 also still in use for a moment (moby)."""
         deadline = time.monotonic() + seconds
         timed_out = False
         while True:
             try:
-                with _ignored(404):
+                with _ignore(404):
                     request(self._client, "DELETE", path, params=parameters, timeout=REMOVAL_CALL_SECONDS)
             except docker.errors.APIError as error:
                 if error.status_code not in (409, 500) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)
-            except OSError as error:  # requests' exceptions are
+            except OSError as error:  # the base class of requests' exceptions
                 if timed_out or not is_timeout(error):
                     raise
                 timed_out = True
             else:
                 return
 
-    @wrapped
+    @raises_engine_error
     def upload(self, container: str, path: str, tar: Iterable[bytes]) -> None:
-        if not self._api.put_archive(container, path, _readable(tar)):
-            raise EngineError(f"the engine did not take the files for {path}")
+        if not self._api.put_archive(container, path, _iter_pieces(tar)):
+            raise EngineError(f"uploading files to {path} failed")
 
-    @wrapped
+    @raises_engine_error
     def commit(self, container: str, *, reference: str, labels: Mapping[str, str]) -> str:
-        """See the protocol. The engine adds the container's own variables: secrets must not be among them."""
+        """Commit a container. The engine adds the container's variables, which must not contain secrets."""
         repository, tag = parse_repository_tag(reference)
         made = self._api.inspect_container(container)
         base = self._api.inspect_image(made["Image"])["Config"] or {}
-        # The engine fills what is missing here from the container, which was made to install, not to be one.
+        # The engine takes what is missing here from the container, which is configured for the installation.
         masked = dict.fromkeys(made["Config"].get("Labels") or {}, "")
         configuration = {
             **base,
@@ -215,30 +215,30 @@ class DockerEngine:
     def build(self, context: BuildContext, *, reference: str, labels: Mapping[str, str]) -> Iterator[str]:
         yield from builds.build(self._client, context, reference=reference, labels=labels)
         if self.find_image(reference) is None:
-            raise EngineError(f"the build of {reference} ended without an error and without the image", "try again")
+            raise EngineError(f"building {reference} reported no error but the image does not exist", "try again")
 
-    @wrapped
+    @raises_engine_error
     def remove_image(self, reference: str, *, parents: bool = True) -> None:
-        with _ignored(404):
+        with _ignore(404):
             self._api.remove_image(reference, noprune=not parents)
 
-    @wrapped
+    @raises_engine_error
     def create_volume(self, name: str, *, labels: Mapping[str, str], options: Mapping[str, str]) -> str:
         made = self._api.create_volume(name, driver="local", driver_opts=dict(options) or None, labels=dict(labels))
         return str(made["Mountpoint"])
 
-    @wrapped
+    @raises_engine_error
     def volume_size(self, name: str) -> int:
         volumes = self._api.df().get("Volumes") or ()
         sizes = [(entry.get("UsageData") or {}).get("Size") for entry in volumes if entry["Name"] == name]
-        return max(int(sizes[0] or 0), 0) if sizes else 0  # -1: the engine does not know
+        return max(int(sizes[0] or 0), 0) if sizes else 0  # -1: unknown
 
-    @wrapped
+    @raises_engine_error
     def leftovers(self, label: str) -> tuple[Leftover, ...]:
         filters = {"label": label}
         found = []
         for entry in self._api.containers(all=True, filters=filters):
-            names = entry.get("Names") or [entry["Id"]]  # one that is being removed has none
+            names = entry.get("Names") or [entry["Id"]]  # a container that is being removed has none
             labels = entry.get("Labels") or {}
             name, image = names[0].lstrip("/"), str(entry.get("ImageID") or "")
             runs = entry.get("State") == "running"
@@ -250,7 +250,7 @@ class DockerEngine:
             found.append(Leftover(kind="volume", id=name, name=name, labels=entry.get("Labels") or {}))
         return tuple(found)
 
-    @wrapped
+    @raises_engine_error
     def images(self, label: str) -> tuple[tuple[str, ImageInfo], ...]:
         found = []
         for entry in self._api.images(filters={"label": label}):
@@ -269,8 +269,8 @@ class DockerEngine:
 
 
 @contextlib.contextmanager
-def _ignored(*statuses: int) -> Iterator[None]:
-    """Take these answers of the engine for success."""
+def _ignore(*statuses: int) -> Iterator[None]:
+    """Ignore error responses with these HTTP statuses."""
     try:
         yield
     except docker.errors.APIError as error:
@@ -278,11 +278,11 @@ def _ignored(*statuses: int) -> Iterator[None]:
             raise
 
 
-def _configuration(spec: ContainerSpec) -> dict[str, Any]:
-    """Return the body of the request that creates a container (Engine API, "ContainerCreate")."""
+def _create_body(spec: ContainerSpec) -> dict[str, Any]:
+    """Return the request body that creates a container (Engine API, "ContainerCreate")."""
     return {
         "Image": spec.image,
-        # All of it, and no command: a commit hands the container's command on where the image has none.
+        # The whole command: a commit would pass the container's Cmd on if the image has none.
         "Entrypoint": list(spec.command),
         "Cmd": [],
         "Env": [f"{name}={value}" for name, value in spec.environment.items()],
@@ -290,7 +290,7 @@ def _configuration(spec: ContainerSpec) -> dict[str, Any]:
         "User": spec.user,
         "Labels": dict(spec.labels),
         "OpenStdin": True,
-        "StdinOnce": True,  # the worker's stdin ends when this side dies, and so does the worker
+        "StdinOnce": True,  # the worker's stdin, and with it the worker, ends if this process dies
         "AttachStdin": True,
         "AttachStdout": True,
         "AttachStderr": True,
@@ -302,7 +302,7 @@ def _configuration(spec: ContainerSpec) -> dict[str, Any]:
             "SecurityOpt": ["no-new-privileges"],
             "PidsLimit": PIDS_LIMIT,
             "ShmSize": SHM_BYTES,
-            "Init": False,  # whatever the engine's default: the worker is its own
+            "Init": False,  # the worker is its own init
             **({"NetworkMode": spec.network} if spec.network else {}),
         },
     }
@@ -313,8 +313,8 @@ def _mount(mount: Mount) -> dict[str, Any]:
     return {"Type": mount.kind, "Target": mount.target, "ReadOnly": mount.read_only, **source}
 
 
-def _readable(tar: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the pieces; what goes wrong in reading them here is not the connection's fault."""
+def _iter_pieces(tar: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the pieces; an error in reading them is not reported as one of the connection."""
     try:
         yield from tar
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Which engine: an explicit address, DOCKER_HOST, the docker command's context, or the first socket that there is."""
+"""Find the engine's address: explicit, DOCKER_HOST, the Docker CLI's context, or the first existing socket."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PASSWORD = re.compile(r"(//[^/@]*?):[^/@]*@")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where an engine is to be asked, and the folder with ca.pem, cert.pem and key.pem if it wants TLS."""
+    """The address of an engine, and for TLS the folder with ca.pem, cert.pem and key.pem."""
 
     url: str
     certificates: Path | None = None
@@ -30,31 +30,33 @@ class Endpoint:
 
 
 def find_endpoint(explicit: str, environ: Mapping[str, str]) -> Endpoint:
-    """Return the engine's address; raise ConfigurationError for one that is named and cannot be.
+    """Return the engine's address.
 
-    DOCKER_HOST comes before DOCKER_CONTEXT, as in the docker command.
+    DOCKER_HOST takes precedence over DOCKER_CONTEXT, as in the Docker CLI.
+
+    :raises ConfigurationError: if the configured address is invalid.
     """
     if explicit:
-        return _with_tls(_checked(explicit, "--py-images-engine"), environ)
+        return _with_tls(_check(explicit, "--py-images-engine"), environ)
     if environ.get("DOCKER_HOST"):
-        return _with_tls(_checked(environ["DOCKER_HOST"], "DOCKER_HOST"), environ)
-    folder = _configuration(environ)
+        return _with_tls(_check(environ["DOCKER_HOST"], "DOCKER_HOST"), environ)
+    folder = _config_folder(environ)
     name = environ.get("DOCKER_CONTEXT") or _current_context(folder / "config.json")
     if name and name != "default":
-        return _context(folder, name)
-    return Endpoint(url=f"unix://{_first_socket(environ)}")
+        return _read_context(folder, name)
+    return Endpoint(url=f"unix://{_find_socket(environ)}")
 
 
 def invalid_address(url: str, origin: str, why: str = "") -> ConfigurationError:
-    """Return the error for an address that can be no engine's; a password in it is not shown."""
+    """Return the error for an invalid address; a password in it is not shown."""
     shown = one_line(_PASSWORD.sub(r"\1:...@", url))
     return ConfigurationError(
-        f'--py-images: {origin}: "{shown}" is not the address of an engine{why and f" ({why})"}',
-        "write it like unix:///var/run/docker.sock or tcp://127.0.0.1:2375",
+        f'--py-images: {origin}: "{shown}" is not an engine address{why and f" ({why})"}',
+        "examples: unix:///var/run/docker.sock, tcp://127.0.0.1:2375",
     )
 
 
-def _checked(url: str, origin: str) -> str:
+def _check(url: str, origin: str) -> str:
     if not url.startswith(SCHEMES) or not url.partition("://")[2] or not url.isprintable() or " " in url:
         raise invalid_address(url, origin)
     if _PASSWORD.search(url):
@@ -63,17 +65,17 @@ def _checked(url: str, origin: str) -> str:
 
 
 def _with_tls(url: str, environ: Mapping[str, str]) -> Endpoint:
-    """Add what DOCKER_TLS_VERIFY and DOCKER_CERT_PATH say (the docker command's documented variables)."""
+    """Add the certificates of DOCKER_TLS_VERIFY and DOCKER_CERT_PATH (documented variables of the Docker CLI)."""
     if not url.startswith(("tcp://", "https://")) or not environ.get("DOCKER_TLS_VERIFY"):
         return Endpoint(url=url)
     named = environ.get("DOCKER_CERT_PATH")
-    folder = Path(named) if named else _configuration(environ)
+    folder = Path(named) if named else _config_folder(environ)
     if named and not folder.is_dir():
-        raise ConfigurationError(f"--py-images: DOCKER_CERT_PATH: there is no folder {folder}", "correct or unset it")
+        raise ConfigurationError(f"--py-images: DOCKER_CERT_PATH: folder {folder} does not exist", "fix or unset it")
     return Endpoint(url=url, certificates=folder)
 
 
-def _configuration(environ: Mapping[str, str]) -> Path:
+def _config_folder(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
 
 
@@ -83,16 +85,16 @@ def _current_context(path: Path) -> str:
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except (OSError, ValueError, AttributeError, RecursionError) as error:
-        # Another engine than the docker command's must never be taken silently.
+        # Never silently use another engine than the Docker CLI would.
         why = error.strerror if isinstance(error, OSError) else "not a JSON object"
-        raise ConfigurationError(f"--py-images: {path} cannot be read ({why})", f"mend it, or {NAME_ONE}") from error
+        raise ConfigurationError(f"--py-images: {path} cannot be read ({why})", f"fix it, or {NAME_ONE}") from error
     if not isinstance(name, str):
-        raise ConfigurationError(f"--py-images: currentContext in {path} is not a name", f"mend it, or {NAME_ONE}")
+        raise ConfigurationError(f"--py-images: currentContext in {path} is not a name", f"fix it, or {NAME_ONE}")
     return name
 
 
-def _context(folder: Path, name: str) -> Endpoint:
-    """Read a context as the docker command stores it: folders named by the SHA-256 of its name."""
+def _read_context(folder: Path, name: str) -> Endpoint:
+    """Read a context as the Docker CLI stores it: in folders named by the SHA-256 of its name."""
     digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
     meta, shown = folder / "contexts" / "meta" / digest / "meta.json", one_line(name)
     try:
@@ -100,19 +102,19 @@ def _context(folder: Path, name: str) -> Endpoint:
         url, verify = str(docker["Host"]), not docker.get("SkipTLSVerify", False)
     except FileNotFoundError as error:
         raise ConfigurationError(
-            f'--py-images: there is no docker context "{shown}"', f"see `docker context ls`, or {NAME_ONE}"
+            f'--py-images: docker context "{shown}" does not exist', f"see `docker context ls`, or {NAME_ONE}"
         ) from error
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigurationError(f'--py-images: docker context "{shown}" cannot be read ({meta})', NAME_ONE) from error
     certificates = folder / "contexts" / "tls" / digest / "docker"
     return Endpoint(
-        url=_checked(url, f'docker context "{shown}"'),
+        url=_check(url, f'docker context "{shown}"'),
         certificates=certificates if certificates.is_dir() else None,
         verify=verify,
     )
 
 
-def _first_socket(environ: Mapping[str, str]) -> str:
+def _find_socket(environ: Mapping[str, str]) -> str:
     runtime = environ.get("XDG_RUNTIME_DIR", "")
     candidates = [DEFAULT_SOCKET]
     if runtime:

@@ -1,4 +1,4 @@
-"""What an engine's client can raise, in one line each."""
+"""Turn exceptions of docker-py and the layers below it into EngineError, in one line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pytest_pyimages.text import one_line
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Everything that docker-py lets out: its own, those of the layers below it, and those of answers it did not expect.
+# Everything that docker-py raises: its own, those of the layers below it, and those of unexpected responses.
 NOT_UNDERSTOOD = (LookupError, TypeError, ValueError, AttributeError, struct.error)
 CLIENT_ERRORS = (
     docker.errors.DockerException,
@@ -36,11 +36,11 @@ CLIENT_ERRORS = (
 )
 _TIMEOUTS = (TimeoutError, FutureTimeoutError, requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)
 _OWN_NUMBERS = (ssl.SSLError, socket.gaierror)
-_NO_IMAGE = ("no such image", "image not known")  # Docker's and Podman's words
+_NO_IMAGE = ("no such image", "image not known")  # Docker's and Podman's messages
 
 
 def engine_error(error: BaseException) -> EngineError:
-    """Return what the client raised as an EngineError; ImageNotFound where the engine misses an image."""
+    """Convert an exception of the client to EngineError, or ImageNotFound if an image does not exist."""
     if isinstance(error, EngineError):
         return error
     if isinstance(error, docker.errors.APIError):
@@ -48,7 +48,7 @@ def engine_error(error: BaseException) -> EngineError:
         if isinstance(error, docker.errors.NotFound) and any(words in text.lower() for words in _NO_IMAGE):
             return ImageNotFound(text)
         return EngineError(text)
-    chain = list(causes(error))
+    chain = list(iter_causes(error))
     status = _http_status(chain)
     if status:
         text = f"the engine answered HTTP {status} without a reason"
@@ -57,12 +57,12 @@ def engine_error(error: BaseException) -> EngineError:
     elif _is_connection(chain):
         text = f"the connection to the engine was lost: {_reason(chain)}"
     else:
-        text = f"an answer of the engine was not understood ({type(error).__name__}: {one_line(error)})"
+        text = f"unexpected response of the engine ({type(error).__name__}: {one_line(error)})"
     return EngineError(text)
 
 
-def wrapped(function: Callable[P, R]) -> Callable[P, R]:
-    """Let nothing but EngineError out of a method."""
+def raises_engine_error(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a method to raise nothing but EngineError."""
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -74,8 +74,8 @@ def wrapped(function: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and everything that is wrapped in it: causes, contexts, reasons and arguments."""
+def iter_causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and all exceptions in it: causes, contexts, reasons and arguments."""
     waiting: list[object] = [error]
     seen: set[int] = set()
     while waiting:
@@ -88,45 +88,45 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def is_timeout(error: BaseException) -> bool:
-    """Whether the engine was silent for too long; urllib3 calls a refused connection a kind of time-out as well."""
+    """Return whether the engine did not answer in time; urllib3 also derives refused connections from its timeout."""
     return any(
         isinstance(found, _TIMEOUTS) and not isinstance(found, urllib3.exceptions.NewConnectionError)
-        for found in causes(error)
+        for found in iter_causes(error)
     )
 
 
 def connection_error(url: str, error: BaseException) -> ConfigurationError:
-    """Return why no engine can be had at an address, and what to do about it."""
-    chain = list(causes(error))
+    """Return the error for an address at which no engine answers, with a hint."""
+    chain = list(iter_causes(error))
     if _errno(chain, errno.EACCES, errno.EPERM):
         return ConfigurationError(
             f"--py-images: no permission for {url}",
             'add yourself to the group that owns it ("docker"), or use a rootless engine',
         )
-    why, hint = _refusal(url, error, chain)
+    why, hint = _explain(url, error, chain)
     return no_engine(url, why, hint)
 
 
-def _refusal(url: str, error: BaseException, chain: list[BaseException]) -> tuple[str, str]:
+def _explain(url: str, error: BaseException, chain: list[BaseException]) -> tuple[str, str]:
     start = f"start Docker or Podman, or {NAME_ONE}"
     status = _http_status(chain)
     if status:
         words = next((found.explanation for found in chain if isinstance(found, docker.errors.APIError)), "")
-        why, hint = f"what answers there says HTTP {status}{words and ': '}{one_line(words)[:120]}", NAME_ONE
+        why, hint = f"HTTP {status}{words and ': '}{one_line(words)[:120]}", NAME_ONE
     elif _errno(chain, errno.ENOENT, errno.ENOTDIR):
-        why, hint = "there is no such socket", start
+        why, hint = "the socket does not exist", start
         if url.startswith("ssh://"):
-            why, hint = "there is no ssh command", "install OpenSSH's client"
+            why, hint = "ssh is not installed", "install an OpenSSH client"
     elif any(isinstance(found, ssl.SSLError) for found in chain):
         why, hint = f"TLS: {_reason(chain)}", f"check DOCKER_TLS_VERIFY and DOCKER_CERT_PATH, or {NAME_ONE}"
     elif is_timeout(error):
         why, hint = "no answer in time", start
     elif _is_connection(chain):
         why, hint = _reason(chain), start
-        if url.startswith("ssh://"):  # it says why on standard error
-            why, hint = f"ssh: {why}", "see whether `ssh` reaches it and `docker version` works there"
+        if url.startswith("ssh://"):  # ssh prints the reason on stderr
+            why, hint = f"ssh: {why}", "check that `ssh` connects and that `docker version` works there"
     else:
-        why, hint = "what answers there is something else", NAME_ONE
+        why, hint = "not a container engine", NAME_ONE
     return why, hint
 
 
@@ -135,29 +135,29 @@ def no_engine(url: str, why: str, hint: str) -> ConfigurationError:
 
 
 def _errno(chain: list[BaseException], *numbers: int) -> bool:
-    """Whether one of them is an error of the operating system's: TLS and name resolution have numbers of their own."""
+    """Return whether one is an OSError with one of these numbers; TLS and name resolution use numbers of their own."""
     errors = [found for found in chain if isinstance(found, OSError) and not isinstance(found, _OWN_NUMBERS)]
     return any(found.errno in numbers for found in errors)
 
 
 def _http_status(chain: list[BaseException]) -> int:
-    """Return the status of the answer that was an error; 0 if it was none, or there was no answer."""
+    """Return the status of an HTTP error response; 0 without one."""
     responses = [found.response for found in chain if isinstance(found, requests.exceptions.HTTPError)]
     return next((response.status_code for response in responses if response is not None), 0)
 
 
 def _is_connection(chain: list[BaseException]) -> bool:
-    """Whether the connection failed, rather than the understanding of what came over it."""
+    """Return whether the connection failed, as opposed to an unexpected response."""
     if any(isinstance(found, http.client.BadStatusLine) and not isinstance(found, OSError) for found in chain):
         return False
     return not any(isinstance(found, NOT_UNDERSTOOD) for found in chain)
 
 
 def _reason(chain: list[BaseException]) -> str:
-    """Return why the connection failed, in the operating system's words or else in those of the innermost layer."""
+    """Return why the connection failed: the operating system's message, else that of the innermost layer."""
     for found in chain:
         if isinstance(found, socket.gaierror):
-            return "its name cannot be resolved"
+            return "the name cannot be resolved"
         if isinstance(found, ssl.SSLCertVerificationError):
             return one_line(f"certificate verify failed: {found.verify_message}")
         if isinstance(found, OSError) and found.strerror:

@@ -1,4 +1,4 @@
-"""The frames of an attached container's stream: an eight-byte header, then the payload (Engine API, "Attach")."""
+"""Decode the frames of an attached container: an eight-byte header, then the payload (Engine API, "Attach")."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ _SYSTEM_BYTES = 4096
 _CUT = "the connection to the container was cut"
 
 
-def frames(read: Callable[[int], bytes]) -> Iterator[tuple[int, bytes]]:
+def read_frames(read: Callable[[int], bytes]) -> Iterator[tuple[int, bytes]]:
     """Yield (STDOUT or STDERR, payload) until the stream ends between two frames.
 
-    :param read: returns at least one and at most so many bytes; none at the end.
-    :raises EngineError: where a header or payload is cut short, or the engine reports an error of its own.
+    :param read: returns at least one and at most the given number of bytes; none at the end.
+    :raises EngineError: if a frame is cut, or the engine reports an error.
     """
     while True:
-        header = _up_to(read, _HEADER.size)
+        header = _read_exactly(read, _HEADER.size)
         if not header:
             return
         if len(header) < _HEADER.size:
             raise EngineError(_CUT)
         channel, size = _HEADER.unpack(header)
         if channel == _SYSTEM:
-            text = _up_to(read, min(size, _SYSTEM_BYTES)).decode("utf-8", "replace")
+            text = _read_exactly(read, min(size, _SYSTEM_BYTES)).decode("utf-8", "replace")
             raise EngineError(f"the engine reports: {one_line(text)}")
         if channel not in (STDOUT, STDERR):
-            raise EngineError("the connection to the container carries something that is not its output")
+            raise EngineError("the stream of the container is not framed")
         while size:
             piece = read(min(size, PIECE))
             if not piece:
@@ -43,8 +43,8 @@ def frames(read: Callable[[int], bytes]) -> Iterator[tuple[int, bytes]]:
             yield channel, piece
 
 
-def _up_to(read: Callable[[int], bytes], size: int) -> bytes:
-    """Read so many bytes, fewer only at the end of the stream."""
+def _read_exactly(read: Callable[[int], bytes], size: int) -> bytes:
+    """Read ``size`` bytes, fewer only at the end of the stream."""
     data = b""
     while len(data) < size:
         piece = read(size - len(data))

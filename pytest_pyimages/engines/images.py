@@ -1,4 +1,4 @@
-"""An image as an engine describes it (Engine API, "ImageInspect")."""
+"""Parse the engine's description of an image (Engine API, "ImageInspect")."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 from pytest_pyimages.engines.base import ImageInfo
 
 
-def image_info(answer: Mapping[str, Any]) -> ImageInfo:
-    """Return what an engine says of an image."""
+def parse_image(answer: Mapping[str, Any]) -> ImageInfo:
+    """Parse the response of "ImageInspect"."""
     config = answer.get("Config") or {}
     pairs = [entry.partition("=") for entry in config.get("Env") or ()]
     return ImageInfo(
@@ -25,12 +25,12 @@ def image_info(answer: Mapping[str, Any]) -> ImageInfo:
         tags=tuple(tag for tag in answer.get("RepoTags") or () if not tag.startswith("<none>")),
         layers=tuple((answer.get("RootFS") or {}).get("Layers") or ()),
         parent=str(answer.get("Parent") or ""),
-        created=_seconds(str(answer.get("Created") or "")),
+        created=_parse_time(str(answer.get("Created") or "")),
     )
 
 
-def _seconds(text: str) -> float:
-    """Return a time as the engine writes it (RFC 3339, with nanoseconds) in seconds since the epoch; 0 for none."""
+def _parse_time(text: str) -> float:
+    """Parse an RFC 3339 time with nanoseconds into a POSIX timestamp; 0 for none."""
     found = re.match(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?\d*(Z|[+-]\d\d:\d\d)$", text)
     if found is None or text.startswith("0001-"):
         return 0.0

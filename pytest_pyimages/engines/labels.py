@@ -1,4 +1,4 @@
-"""The labels that tell ours from everybody else's."""
+"""The labels of our containers, volumes and images."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ SESSION_LABEL = LABEL + ".session"
 HOST_LABEL = LABEL + ".host"
 KIND_LABEL = LABEL + ".kind"
 CREATED_LABEL = LABEL + ".created"
-# Of images only.
+# Images only:
 PROJECT_LABEL = LABEL + ".project"  # name
-ROOT_LABEL = LABEL + ".root"  # digest of the path of the project's folder, as 16 hex digits
-RECIPE_LABEL = LABEL + ".recipe"  # the recipe's digest, which is the image's own tag
+ROOT_LABEL = LABEL + ".root"  # digest of the project folder's path, 16 hex digits
+RECIPE_LABEL = LABEL + ".recipe"  # the recipe's digest, which is also the image's tag
 PYTHON_LABEL = LABEL + ".python"  # version
-TAG_LABEL = LABEL + ".tag"  # the label in the matrix that it was made for: "3.14-slim"
+TAG_LABEL = LABEL + ".tag"  # its label in the matrix: "3.14-slim"
 REFERENCE_LABEL = LABEL + ".reference"  # of the base image
 BASE_LABEL = LABEL + ".base"  # id of the base image
-CONTENTS_LABEL = LABEL + ".contents"  # what was chosen to be installed, and from which file: JSON (images.contents)
-OPTIONS_LABEL = LABEL + ".options"  # those of pytest that were typed and brought their plugins, a line each
-REQUEST_LABEL = (
-    LABEL + ".asked"
-)  # digest of what the project asks for, whatever the base image and this package make of it
+CONTENTS_LABEL = LABEL + ".contents"  # requirements and the file they come from: JSON (images.contents)
+OPTIONS_LABEL = LABEL + ".options"  # options of pytest whose plugins were added, one per line
+REQUEST_LABEL = LABEL + ".asked"  # digest of the project's requirements, without base image and versions of ours

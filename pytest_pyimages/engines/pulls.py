@@ -1,4 +1,4 @@
-"""A pull as the engine tells it: a stream of records, in which errors arrive as records too."""
+"""Pull an image: read the engine's stream of records, which contains errors too."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from pytest_pyimages.engines.faults import CLIENT_ERRORS, engine_error
 from pytest_pyimages.errors import EngineError, ImageNotFound
 from pytest_pyimages.text import one_line
 
-_OTHERS = "name a mirror with --py-images-registry, or use images that the engine has"
-_MEANINGS = (
+_OTHERS = "set a mirror with --py-images-registry, or use local images with --py-images-pull=never"
+_CAUSES = (
     (
         ("toomanyrequests", "too many requests", "rate limit"),
-        'the registry says "too many requests" (429)',
+        'the registry answered "too many requests" (429)',
         f"log in, {_OTHERS}",
     ),
-    (("proxyconnect",), "the engine's proxy cannot be reached", "correct the proxy in the engine's settings"),
+    (("proxyconnect",), "the engine's proxy cannot be reached", "fix the proxy in the engine's settings"),
     (("no such host", "name resolution", "server misbehaving"), "the registry's name cannot be resolved", _OTHERS),
     (
         (
@@ -39,41 +39,49 @@ _MEANINGS = (
         "the registry cannot be reached",
         _OTHERS,
     ),
-    (("x509",), "the engine does not trust the registry's certificate", "give the engine the registry's authority"),
-    (("no space left", "disk quota"), "the engine's disk is full", "make room, for example with `docker image prune`"),
+    (("x509",), "the engine does not trust the registry's certificate", "add the registry's CA to the engine"),
+    (
+        ("no space left", "disk quota"),
+        "the engine's disk is full",
+        "free some space, for example with `docker image prune`",
+    ),
     (
         ("unauthorized", "authentication required", "no basic auth", "forbidden"),
-        "the registry refuses these credentials",
+        "the registry refused the credentials",
         f"log in with `docker login`, {_OTHERS}",
     ),
-    (("no matching manifest", "no match for platform"), "there is no such image for this platform", "use another tag"),
+    (
+        ("no matching manifest", "no match for platform"),
+        "the image does not exist for this platform",
+        "use another tag",
+    ),
 )
 _MISSING = ("manifest unknown", "not found", "does not exist", "name unknown")
 
 
 class PullCutError(EngineError):
-    """The stream ended in the middle; to try once more is worth it."""
+    """The stream was cut; worth a retry."""
 
 
 def pull(client: APIClient, reference: str) -> Iterator[PullProgress]:
-    """Yield how far it has come; the end of it proves nothing.
+    """Pull an image; yield the progress, whose end does not mean success.
 
-    :raises EngineError: PullCutError where the answer breaks off, ImageNotFound where the registry has no such image.
+    :raises EngineError: PullCutError if the response is cut, ImageNotFound if the registry does not have the image.
     """
     layers: dict[str, tuple[int, int]] = {}
     for record in _records(client, reference):
         detail = record.get("errorDetail") or {}
         text = record.get("error") or (detail.get("message") if isinstance(detail, dict) else detail)
         if text or detail:
-            raise pull_error(str(text or detail))
-        if _count(record, layers):
+            raise classify_pull_error(str(text or detail))
+        if _add_progress(record, layers):
             yield PullProgress(
                 done=sum(done for done, _ in layers.values()), total=sum(total for _, total in layers.values())
             )
 
 
-def _count(record: Mapping[str, Any], layers: dict[str, tuple[int, int]]) -> bool:
-    """Take note of a layer's progress; return whether there was any."""
+def _add_progress(record: Mapping[str, Any], layers: dict[str, tuple[int, int]]) -> bool:
+    """Record a layer's progress; return whether there is any."""
     layer, status, progress = str(record.get("id")), record.get("status"), record.get("progressDetail")
     if status == "Downloading" and isinstance(progress, dict) and progress.get("total"):
         layers[layer] = int(progress.get("current") or 0), int(progress["total"])
@@ -97,7 +105,7 @@ def _records(client: APIClient, reference: str) -> Iterator[Mapping[str, Any]]:
             timeout=(client.timeout, None),
         )
     except docker.errors.APIError as error:
-        raise pull_error(error.explanation or str(error), error.status_code) from error
+        raise classify_pull_error(error.explanation or str(error), error.status_code) from error
     except CLIENT_ERRORS as error:
         raise engine_error(error) from error
     with contextlib.closing(response):
@@ -105,32 +113,32 @@ def _records(client: APIClient, reference: str) -> Iterator[Mapping[str, Any]]:
             for line in response.iter_lines():
                 record = json.loads(line) if line else {}
                 if not isinstance(record, dict):
-                    raise PullCutError(f"the engine's answer to the pull of {reference} makes no sense")
+                    raise PullCutError(f"the engine's response to pulling {reference} is invalid")
                 yield record
         except CLIENT_ERRORS as error:
             why = engine_error(error).message
-            raise PullCutError(f"the engine's answer to the pull of {reference} was cut: {why}") from error
+            raise PullCutError(f"the engine's response to pulling {reference} was cut: {why}") from error
 
 
 def _credentials(client: APIClient, repository: str) -> dict[str, str | bytes]:
-    """Return the header with what the docker command would log in with."""
+    """Return the header with the Docker CLI's credentials."""
     registry, _ = docker.auth.resolve_repository_name(repository)
     try:
         header = docker.auth.get_config_header(client, registry)
     except (*CLIENT_ERRORS, UserWarning):
-        # A broken credential helper must not stop a public image (docker-py#2482); docker-py also warns of it.
+        # A broken credential helper must not fail a public image (docker-py#2482); docker-py warns about it too.
         header = docker.auth.encode_header({})
     return {"X-Registry-Auth": header} if header else {}
 
 
-def pull_error(text: str, status: int | None = None) -> EngineError:
-    """Return why a pull failed: the same failure comes with several statuses and texts.
+def classify_pull_error(text: str, status: int | None = None) -> EngineError:
+    """Classify a failed pull: engines report the same failure with several statuses and messages.
 
-    :param status: the HTTP status of the engine's answer, if it came that way.
+    :param status: the HTTP status of the engine's response, if the failure came as one.
     """
     text = one_line(text)
     lowered = f"{text} {'toomanyrequests' if status == 429 else ''}".lower()
-    for marks, meaning, hint in _MEANINGS:
+    for marks, meaning, hint in _CAUSES:
         if any(mark in lowered for mark in marks):
             return EngineError(f"{meaning}: {text}", hint)
     if status == 404 or any(mark in lowered for mark in _MISSING):

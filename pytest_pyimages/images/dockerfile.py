@@ -87,9 +87,9 @@ def _list_sources(rest: str) -> Iterator[str]:
 
 def _list_copied(context: Path, sources: Iterable[str]) -> Iterator[str]:
     patterns = [PurePosixPath(source.lstrip("/")).as_posix() for source in sources]
-    from pytest_pyimages.engines import context_files
+    from pytest_pyimages.engines import list_context_files
 
-    for name in context_files(context):
+    for name in list_context_files(context):
         parents = ["."] + [parent.as_posix() for parent in PurePosixPath(name).parents]
         if any(fnmatch(candidate, pattern) for pattern in patterns for candidate in (name, *parents)):
             yield name

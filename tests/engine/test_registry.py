@@ -169,8 +169,8 @@ def tiny(raw: Any) -> Iterator[str]:
     ("login", "problem"),
     [
         pytest.param(f"{USER}:{PASSWORD}", None, id="right"),
-        pytest.param(f"{USER}:wrong", "refuses these credentials", id="wrong"),
-        pytest.param("", "refuses these credentials", id="none"),
+        pytest.param(f"{USER}:wrong", "refused the credentials", id="wrong"),
+        pytest.param("", "refused the credentials", id="none"),
     ],
 )
 def test_credentials_of_the_docker_cli_are_used(

@@ -249,10 +249,10 @@ def test_a_kill_after_the_end_touches_nothing(lease: Lease) -> None:
 def test_input_goes_to_a_running_program_only(lease: Lease) -> None:
     engine = RecordingEngine()
     process = ContainerProcess(engine, lease, Source(Path("/src")))
-    with pytest.raises(EngineError, match="takes no more input"):
+    with pytest.raises(EngineError, match="no longer reads its input"):
         process.send(b"early")
     with process.create(spec()) as container, process.start(container):
         process.send(b"typed")
-    with pytest.raises(EngineError, match="takes no more input"):
+    with pytest.raises(EngineError, match="no longer reads its input"):
         process.send(b"late")
     assert engine.stream.sent == b"typed"

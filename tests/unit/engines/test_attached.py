@@ -1,4 +1,4 @@
-"""The attached connection, byte for byte: nothing is lost, nobody waits for ever."""
+"""The attached connection byte by byte: no data is lost and no thread blocks forever."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_two_frames_in_one_tls_record(scripted: ScriptedEngine, engine: DockerEn
 
 
 @pytest.mark.parametrize("keep", [1, 7, 8, 10], ids=["a byte", "a header less one", "a header", "some payload"])
-def test_a_cut_is_an_error(scripted: ScriptedEngine, engine: DockerEngine, keep: int) -> None:
+def test_cut_stream_is_an_error(scripted: ScriptedEngine, engine: DockerEngine, keep: int) -> None:
     scripted.answers[ATTACH] = UPGRADED + frame(1, b"whole") + frame(1, b"hello")[:keep]
     with contextlib.closing(engine.attach("abc")) as stream:
         frames = stream.frames()
@@ -106,20 +106,20 @@ def test_a_cut_is_an_error(scripted: ScriptedEngine, engine: DockerEngine, keep:
             list(frames)
 
 
-def test_the_engines_own_error_ends_the_frames(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+def test_engine_error_ends_the_frames(scripted: ScriptedEngine, engine: DockerEngine) -> None:
     scripted.answers[ATTACH] = UPGRADED + frame(3, b"log driver failed")
     with pytest.raises(EngineError, match="the engine reports: log driver failed"):
         received(engine)
 
 
 @pytest.mark.parametrize("status", [404, 409, 500])
-def test_an_attach_that_is_refused(scripted: ScriptedEngine, engine: DockerEngine, status: int) -> None:
+def test_refused_attach(scripted: ScriptedEngine, engine: DockerEngine, status: int) -> None:
     scripted.answers[ATTACH] = answer(status, {"message": "No such container: abc"})
     with pytest.raises(EngineError, match="No such container: abc"):
         engine.attach("abc")
 
 
-def test_the_request_asks_for_both_directions(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+def test_attach_requests_both_directions(scripted: ScriptedEngine, engine: DockerEngine) -> None:
     scripted.answers[ATTACH] = UPGRADED
     assert received(engine) == []
     request = scripted.asked(ATTACH)[0]
@@ -204,11 +204,11 @@ def test_close_wakes_the_sender(scripted: ScriptedEngine, engine: DockerEngine) 
     sender.join(5)
     released.set()
     assert not sender.is_alive()
-    assert "the container takes no more input" in errors[0].message
+    assert "the container no longer reads its input" in errors[0].message
 
 
 @pytest.mark.skipif(not hasattr(select, "POLLRDHUP"), reason="only Linux tells that the other side has ended")
-def test_input_that_nobody_reads_any_more_holds_nobody_up(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+def test_unread_input_does_not_block(scripted: ScriptedEngine, engine: DockerEngine) -> None:
     """So does an engine whose container ended before it had read all."""
     released = threading.Event()
 
@@ -220,7 +220,7 @@ def test_input_that_nobody_reads_any_more_holds_nobody_up(scripted: ScriptedEngi
 
     scripted.answers[ATTACH] = ended
     with contextlib.closing(engine.attach("abc")) as stream:
-        with pytest.raises(EngineError, match="the container takes no more input"):
+        with pytest.raises(EngineError, match="the container no longer reads its input"):
             stream.send(b"x" * 64 * 1024**2)
         assert list(stream.frames()) == [(STDERR, b"no Python found")]
         released.set()
@@ -235,11 +235,11 @@ def test_nothing_can_be_sent_after_close(scripted: ScriptedEngine, engine: Docke
     assert list(stream.frames()) == []
 
 
-def test_what_is_sent_to_a_peer_that_is_gone_is_an_error(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+def test_send_after_the_peer_has_closed(scripted: ScriptedEngine, engine: DockerEngine) -> None:
     scripted.answers[ATTACH] = UPGRADED
     with contextlib.closing(engine.attach("abc")) as stream:
         assert list(stream.frames()) == []
-        with pytest.raises(EngineError, match="the container takes no more input"):
+        with pytest.raises(EngineError, match="the container no longer reads its input"):
             stream.send(b"x" * 10_000_000)
 
 
@@ -256,7 +256,7 @@ def test_tcp_connections_are_kept_alive(tmp_path: Path, monkeypatch: pytest.Monk
         engine.close()
 
 
-def test_many_at_once(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+def test_many_connections_at_once(scripted: ScriptedEngine, engine: DockerEngine) -> None:
     scripted.answers[ATTACH] = UPGRADED + frame(1, b"hello")
     found: list[list[tuple[int, bytes]]] = []
     threads = [threading.Thread(target=lambda: found.append(received(engine))) for _ in range(12)]

@@ -1,4 +1,4 @@
-"""Which engine is asked, and the one line that is said where none answers."""
+"""Find and connect to an engine; errors are one line with a hint."""
 
 from __future__ import annotations
 
@@ -62,36 +62,36 @@ def write_context(config: Path, name: str, content: object) -> Path:
 # Nothing there
 
 
-def test_an_absent_socket_is_named(tmp_path: Path) -> None:
+def test_missing_socket_is_named(tmp_path: Path) -> None:
     said = refusal(f"unix://{tmp_path}/none.sock")
-    assert f"no container engine answers at unix://{tmp_path}/none.sock (there is no such socket)" in said
+    assert f"no container engine answers at unix://{tmp_path}/none.sock (the socket does not exist)" in said
     assert "start Docker or Podman, or name one with --py-images-engine or DOCKER_HOST" in said
 
 
-def test_a_socket_below_a_file_is_an_absent_socket(tmp_path: Path) -> None:
+def test_socket_below_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert "there is no such socket" in refusal(f"unix://{tmp_path}/file/none.sock")
+    assert "the socket does not exist" in refusal(f"unix://{tmp_path}/file/none.sock")
 
 
-def test_a_socket_that_nobody_listens_to_refuses(tmp_path: Path) -> None:
+def test_socket_without_listener(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as abandoned:
         abandoned.bind(str(tmp_path / "dead.sock"))
     assert "(connection refused)" in refusal(f"unix://{tmp_path}/dead.sock")
 
 
-def test_a_port_that_nobody_listens_to_refuses() -> None:
+def test_port_without_listener() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert f"tcp://127.0.0.1:{port} (connection refused)" in refusal(f"tcp://127.0.0.1:{port}")
 
 
-def test_a_name_that_does_not_resolve_is_told() -> None:
+def test_unresolvable_name() -> None:
     unknown = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
     refused = urllib3.exceptions.NameResolutionError("engine.invalid", HTTPConnection("engine.invalid"), unknown)
     refused.__cause__ = unknown
     retried = urllib3.exceptions.MaxRetryError(HTTPConnectionPool("engine.invalid"), "/version", refused)
     error = connection_error("tcp://engine.invalid:2375", requests.exceptions.ConnectionError(retried))
-    assert "tcp://engine.invalid:2375 (its name cannot be resolved)" in error.message
+    assert "tcp://engine.invalid:2375 (the name cannot be resolved)" in error.message
 
 
 @pytest.mark.skipif(os.name != "posix" or os.getuid() == 0, reason="no permission is denied to root; see the next test")
@@ -122,7 +122,7 @@ def trickle(_: Request, peer: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("handler", [never, trickle])
-def test_the_deadline_holds(engine: ScriptedEngine, handler: Callable[[Request, socket.socket], None]) -> None:
+def test_timeout_is_kept(engine: ScriptedEngine, handler: Callable[[Request, socket.socket], None]) -> None:
     engine.answers["GET /version"] = handler
     began = time.monotonic()
     assert "(no answer in time)" in refusal(engine.url, timeout=0.3)
@@ -137,19 +137,19 @@ def test_the_deadline_holds(engine: ScriptedEngine, handler: Callable[[Request, 
         pytest.param(answer(500, {"error": "no message"}), "HTTP 500", id="no message"),
         pytest.param(answer(500, ["no object"]), "HTTP 500", id="no object"),
         pytest.param(answer(400, b"HTTP request to an HTTPS server.\n", "text/plain"), "HTTPS server", id="tls"),
-        pytest.param(answer(200, b"<html>hello</html>", "text/html"), "something else", id="html"),
-        pytest.param(answer(200, [VERSION]), "something else", id="list"),
-        pytest.param(answer(200, {"Version": "1"}), "something else", id="no version"),
-        pytest.param(answer(200, VERSION | {"ApiVersion": "new"}), "something else", id="odd version"),
-        pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n", "something else", id="ssh"),
+        pytest.param(answer(200, b"<html>hello</html>", "text/html"), "not a container engine", id="html"),
+        pytest.param(answer(200, [VERSION]), "not a container engine", id="list"),
+        pytest.param(answer(200, {"Version": "1"}), "not a container engine", id="no version"),
+        pytest.param(answer(200, VERSION | {"ApiVersion": "new"}), "not a container engine", id="odd version"),
+        pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n", "not a container engine", id="ssh"),
         pytest.param(b"", "Remote end closed", id="closed"),
         pytest.param(answer(200, VERSION)[:-20], "IncompleteRead", id="cut"),
-        pytest.param(answer(200, VERSION | {"ApiVersion": "1.40"}), "API 1.40, at least 1.41", id="old"),
-        pytest.param(answer(200, VERSION | {"MinAPIVersion": "1.49"}), "wants API 1.49 or newer", id="new"),
+        pytest.param(answer(200, VERSION | {"ApiVersion": "1.40"}), "API 1.40, but 1.41 or newer", id="old"),
+        pytest.param(answer(200, VERSION | {"MinAPIVersion": "1.49"}), "requires API 1.49 or newer", id="new"),
         pytest.param(answer(200, VERSION | {"Os": "windows"}), "Windows containers", id="windows"),
     ],
 )
-def test_what_is_no_engine_for_us_is_told(engine: ScriptedEngine, said: bytes, expected: str) -> None:
+def test_unsupported_engines(engine: ScriptedEngine, said: bytes, expected: str) -> None:
     engine.answers["GET /version"] = said
     text = refusal(engine.url)
     assert expected in text
@@ -164,9 +164,9 @@ def test_what_is_no_engine_for_us_is_told(engine: ScriptedEngine, said: bytes, e
         "unix:///x\x1b[2J",
     ],
 )
-def test_garbage_is_refused_before_anything_is_asked(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+def test_invalid_addresses(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("DOCKER_HOST", url)
-    assert "is not the address of an engine" in refusal()
+    assert "is not an engine address" in refusal()
 
 
 def test_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +182,7 @@ def test_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("offered", "expected"), [("1.41", "1.41"), ("1.43", "1.43"), ("1.50", "1.47")], ids=["floor", "between", "ceiling"]
 )
-def test_one_request_settles_the_version_for_all_threads(engine: ScriptedEngine, offered: str, expected: str) -> None:
+def test_version_is_negotiated_once(engine: ScriptedEngine, offered: str, expected: str) -> None:
     engine.answers["GET /version"] = answer(200, VERSION | {"ApiVersion": offered})
     engine.answers["GET /images/x/json"] = answer(200, {"Id": "sha256:1", "Os": "linux", "Architecture": "amd64"})
     docker = connect(engine.url)
@@ -206,14 +206,14 @@ def test_one_request_settles_the_version_for_all_threads(engine: ScriptedEngine,
         ),
     ],
 )
-def test_the_engine_says_who_it_is(engine: ScriptedEngine, version: object, name: str) -> None:
+def test_engine_info(engine: ScriptedEngine, version: object, name: str) -> None:
     engine.answers["GET /version"] = answer(200, version)
     docker = connect(engine.url)
     assert str(docker.info) == f"{name} at {engine.url}"
     docker.close()
 
 
-def test_proxies_of_the_public_network_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxies_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     with scripted_engine() as engine:
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
         monkeypatch.setenv("NO_PROXY", "")
@@ -223,7 +223,7 @@ def test_proxies_of_the_public_network_are_not_asked(monkeypatch: pytest.MonkeyP
 # TLS
 
 
-def test_tls_with_the_usual_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tls_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     with scripted_engine(tls=True) as engine:
         monkeypatch.setenv("DOCKER_HOST", engine.url)
         monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
@@ -234,7 +234,7 @@ def test_tls_with_the_usual_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         docker.close()
 
 
-def test_an_authority_that_nobody_trusts_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_untrusted_ca(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with scripted_engine(tls=True) as engine:
         monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
         monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
@@ -243,14 +243,14 @@ def test_an_authority_that_nobody_trusts_is_told(monkeypatch: pytest.MonkeyPatch
     assert "certificate verify failed" in said.lower()
 
 
-def test_a_certificate_without_its_key_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_certificate_without_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "cert.pem").touch()
     monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
     monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
     assert "key.pem" in refusal("tcp://127.0.0.1:2376")
 
 
-def test_a_folder_of_certificates_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_certificate_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
     monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path / "none"))
     assert "DOCKER_CERT_PATH" in refusal("tcp://127.0.0.1:2376")
@@ -259,7 +259,7 @@ def test_a_folder_of_certificates_that_is_not_there_is_told(monkeypatch: pytest.
 # Which one
 
 
-def test_the_explicit_address_comes_first_then_docker_host(tmp_path: Path) -> None:
+def test_precedence_of_addresses(tmp_path: Path) -> None:
     environ = {"DOCKER_HOST": "unix:///host.sock", "DOCKER_CONTEXT": "unknown", "DOCKER_CONFIG": str(tmp_path)}
     assert find_endpoint("tcp://127.0.0.1:1", environ).url == "tcp://127.0.0.1:1"
     assert find_endpoint("", environ).url == "unix:///host.sock"
@@ -279,33 +279,33 @@ def test_the_current_context_is_used(tmp_path: Path, by: str) -> None:
     assert (found.url, found.certificates, found.verify) == ("unix:///c.sock", tls, False)
 
 
-def test_an_unknown_context_is_never_the_default_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_context_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_CONTEXT", "nobody\x1b[2J")
-    assert 'there is no docker context "nobody [2J"' in refusal()
+    assert 'docker context "nobody [2J" does not exist' in refusal()
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"Endpoints": {}}', '{"Endpoints": {"docker": {}}}', "[" * 100_000])
-def test_a_context_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str) -> None:
+def test_unreadable_context(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str) -> None:
     write_context(tmp_path / "config", "odd", content)
     monkeypatch.setenv("DOCKER_CONTEXT", "odd")
     assert 'docker context "odd" cannot be read' in refusal()
 
 
-def test_a_context_with_garbage_for_an_address_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_context_with_invalid_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     write_context(tmp_path / "config", "odd", {"Endpoints": {"docker": {"Host": "nonsense"}}})
     monkeypatch.setenv("DOCKER_CONTEXT", "odd")
-    assert 'docker context "odd": "nonsense" is not the address of an engine' in refusal()
+    assert 'docker context "odd": "nonsense" is not an engine address' in refusal()
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '"text"', '{"currentContext": 1}', "\xff"])
-def test_a_broken_configuration_is_never_the_default_socket(tmp_path: Path, content: str) -> None:
+def test_broken_configuration_is_an_error(tmp_path: Path, content: str) -> None:
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "config.json").write_text(content, encoding="latin-1")
     assert "config.json" in refusal()
 
 
 @pytest.mark.parametrize("content", ['["not an object"]', '{"auths": {"x": 1}}', '{"HttpHeaders": 1}'])
-def test_a_broken_configuration_beside_a_named_engine(engine: ScriptedEngine, tmp_path: Path, content: str) -> None:
+def test_broken_configuration_with_explicit_address(engine: ScriptedEngine, tmp_path: Path, content: str) -> None:
     """It is harmless, or it is blamed: not the engine."""
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "config.json").write_text(content)
@@ -315,7 +315,7 @@ def test_a_broken_configuration_beside_a_named_engine(engine: ScriptedEngine, tm
         assert re.match(r"--py-images: docker's configuration in .*config cannot be used", error.message)  # noqa: PT017
 
 
-def test_a_configuration_that_breaks_later_is_an_error_of_the_engine(engine: ScriptedEngine, tmp_path: Path) -> None:
+def test_configuration_that_breaks_later(engine: ScriptedEngine, tmp_path: Path) -> None:
     docker = connect(engine.url)
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "config.json").write_text('["not an object"]')
@@ -333,7 +333,7 @@ def test_a_configuration_that_breaks_later_is_an_error_of_the_engine(engine: Scr
         pytest.param(["podman.sock"], "podman.sock", id="podman"),
     ],
 )
-def test_the_first_socket_that_there_is(
+def test_first_existing_socket(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, present: list[str], expected: str
 ) -> None:
     monkeypatch.setattr(endpoint, "DEFAULT_SOCKET", str(tmp_path / "default.sock"))

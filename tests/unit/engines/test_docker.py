@@ -1,4 +1,4 @@
-"""What an engine may answer to a call, and what comes of it: EngineError and nothing else."""
+"""Responses of an engine to each call: a result or EngineError."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 from pytest_pyimages.engines import docker
 from pytest_pyimages.engines.base import ContainerSpec, Mount, PullProgress
 from pytest_pyimages.engines.docker import DockerEngine, connect
-from pytest_pyimages.engines.pulls import pull_error
+from pytest_pyimages.engines.pulls import classify_pull_error
 from pytest_pyimages.errors import EngineError, ImageNotFound
 from tests.support.scripted_engine import Request, ScriptedEngine, answer, chunked, scripted_engine
 
@@ -53,12 +53,12 @@ def engine(scripted: ScriptedEngine) -> Iterator[DockerEngine]:
         pytest.param(answer(500, "text"), "the engine answered HTTP 500 without a reason", id="text"),
         pytest.param(answer(500, b""), "the engine answered HTTP 500 without a reason", id="empty"),
         pytest.param(answer(409, {"message": 'The name "/x" is in use'}), 'The name "/x" is in use', id="conflict"),
-        pytest.param(answer(201, {}), "not understood (KeyError: 'Id')", id="no id"),
-        pytest.param(answer(201, []), "not understood (TypeError", id="list"),
-        pytest.param(answer(201, b"{"), "not understood (JSONDecodeError", id="no JSON"),
+        pytest.param(answer(201, {}), "unexpected response of the engine (KeyError: 'Id')", id="no id"),
+        pytest.param(answer(201, []), "unexpected response of the engine (TypeError", id="list"),
+        pytest.param(answer(201, b"{"), "unexpected response of the engine (JSONDecodeError", id="no JSON"),
         pytest.param(b"", "connection to the engine was lost: Remote end closed", id="closed"),
         pytest.param(answer(201, {"Id": "1"})[:-3], "connection to the engine was lost", id="cut"),
-        pytest.param(b"garbage\r\n\r\n", "not understood", id="garbage"),
+        pytest.param(b"garbage\r\n\r\n", "unexpected response", id="garbage"),
     ],
 )
 def test_every_failure_is_one_line(scripted: ScriptedEngine, engine: DockerEngine, said: bytes, expected: str) -> None:
@@ -71,13 +71,13 @@ def test_every_failure_is_one_line(scripted: ScriptedEngine, engine: DockerEngin
 
 
 @pytest.mark.parametrize("words", ["No such image: sha256:1", "1: image not known"], ids=["docker", "podman"])
-def test_an_image_that_went_away_is_told_apart(scripted: ScriptedEngine, engine: DockerEngine, words: str) -> None:
+def test_removed_image_is_image_not_found(scripted: ScriptedEngine, engine: DockerEngine, words: str) -> None:
     scripted.answers["POST /containers/create"] = answer(404, {"message": words})
     with pytest.raises(ImageNotFound):
         engine.create_container(ContainerSpec(name="x", image="sha256:1", command=("true",), labels={}))
 
 
-def test_an_engine_that_is_gone_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopped_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     with scripted_engine() as scripted:
         engine = connect(scripted.url)
@@ -122,13 +122,13 @@ def test_a_container_is_created_with_the_safe_defaults(scripted: ScriptedEngine,
 
 
 @pytest.mark.parametrize("status", [204, 404, 409])
-def test_a_kill_of_what_does_not_run_is_no_error(scripted: ScriptedEngine, engine: DockerEngine, status: int) -> None:
+def test_kill_of_an_ended_container(scripted: ScriptedEngine, engine: DockerEngine, status: int) -> None:
     scripted.answers["POST /containers/x/kill"] = answer(status, b"" if status == 204 else {"message": "not running"})
     engine.kill("x")
     assert len(scripted.asked("POST /containers/x/kill")) == 1
 
 
-def test_a_wait_that_failed_is_no_exit_status(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+def test_failed_wait(scripted: ScriptedEngine, engine: DockerEngine) -> None:
     scripted.answers["POST /containers/x/wait"] = answer(200, {"StatusCode": 0, "Error": {"Message": "lost\nit"}})
     with pytest.raises(EngineError, match="lost it"):
         engine.wait("x")
@@ -159,9 +159,7 @@ REMOVED, BUSY, MISSING = answer(204, b""), answer(409, {"message": "in progress"
     ids=["removed", "gone", "in progress", "busy"],
 )
 @pytest.mark.parametrize("what", ["containers", "volumes"])
-def test_a_removal_goes_on_until_it_is_gone(
-    scripted: ScriptedEngine, engine: DockerEngine, said: list[bytes], what: str
-) -> None:
+def test_removal_is_retried(scripted: ScriptedEngine, engine: DockerEngine, said: list[bytes], what: str) -> None:
     times = len(said)
     scripted.answers[f"DELETE /{what}/x"] = list(said)
     (engine.remove_container if what == "containers" else engine.remove_volume)("x")
@@ -170,9 +168,7 @@ def test_a_removal_goes_on_until_it_is_gone(
     assert parse_qs(asked[0].query) == ({"force": ["True"], "v": ["True"]} if what == "containers" else {})
 
 
-def test_a_removal_that_never_succeeds_ends(
-    scripted: ScriptedEngine, engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_removal_retries_end(scripted: ScriptedEngine, engine: DockerEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(docker, "VOLUME_REMOVAL_SECONDS", 0.3)
     scripted.answers["DELETE /volumes/x"] = answer(409, {"message": "volume is in use - [abc]"})
     with pytest.raises(EngineError, match="volume is in use"):
@@ -180,7 +176,7 @@ def test_a_removal_that_never_succeeds_ends(
     assert len(scripted.asked("DELETE /volumes/x")) > 1
 
 
-def test_a_removal_that_gets_no_answer_is_tried_once_more(
+def test_removal_is_retried_after_a_timeout(
     scripted: ScriptedEngine, engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def silent(_: Request, peer: socket.socket) -> None:
@@ -197,14 +193,14 @@ def test_a_removal_that_gets_no_answer_is_tried_once_more(
 # Uploads
 
 
-def test_an_upload_that_is_refused_gives_the_engines_words(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+def test_refused_upload(scripted: ScriptedEngine, engine: DockerEngine) -> None:
     scripted.answers["PUT /containers/x/archive"] = answer(403, {"message": "container rootfs is marked read-only"})
     with pytest.raises(EngineError, match="read-only"):
         engine.upload("x", "/", [b"tar", b"more"])
     assert scripted.requests[-1].body == b"3\r\ntar\r\n4\r\nmore\r\n0\r\n\r\n"
 
 
-def test_a_file_that_cannot_be_read_is_not_blamed_on_the_engine(engine: DockerEngine) -> None:
+def test_unreadable_upload(engine: DockerEngine) -> None:
     def tar() -> Iterator[bytes]:
         yield b"tar"
         raise PermissionError(13, "Permission denied", "/home/secret")
@@ -216,7 +212,7 @@ def test_a_file_that_cannot_be_read_is_not_blamed_on_the_engine(engine: DockerEn
 # Pulls
 
 
-def test_a_pull_adds_its_layers_up(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+def test_pull_progress_is_summed(scripted: ScriptedEngine, engine: DockerEngine) -> None:
     scripted.answers[PULL] = chunked(
         {"status": "Pulling from library/python", "id": "3.12"},
         {"status": "Downloading", "id": "a", "progressDetail": {"current": 10, "total": 100}},
@@ -246,12 +242,12 @@ LIMITED = "toomanyrequests: You have reached your unauthenticated pull rate limi
         pytest.param(chunked({"errorDetail": {"code": 5}}), "the pull failed: {'code': 5}", id="no message"),
         pytest.param(chunked({"errorDetail": {"message": "no space left on device"}}), "disk is full", id="disk"),
         pytest.param(chunked(CUT), "was cut", id="half a record"),
-        pytest.param(chunked(b"[1]"), "makes no sense", id="list"),
+        pytest.param(chunked(b"[1]"), "is invalid", id="list"),
         pytest.param(chunked({"status": "x"}, end=False), "was cut", id="cut stream"),
         pytest.param(b"", "connection to the engine was lost", id="no answer"),
     ],
 )
-def test_a_pull_that_fails_says_why(scripted: ScriptedEngine, engine: DockerEngine, said: bytes, expected: str) -> None:
+def test_failed_pull(scripted: ScriptedEngine, engine: DockerEngine, said: bytes, expected: str) -> None:
     scripted.answers[PULL] = said
     with pytest.raises(EngineError) as caught:
         list(engine.pull("python:3.12"))
@@ -269,15 +265,15 @@ def test_a_pull_that_fails_says_why(scripted: ScriptedEngine, engine: DockerEngi
         ("Get https://r/v2/: dial tcp 10.0.0.1:443: connect: connection refused", "cannot be reached"),
         ("net/http: TLS handshake timeout", "cannot be reached"),
         ("x509: certificate signed by unknown authority", "does not trust"),
-        ("Head https://r/v2/x: unauthorized: incorrect username or password", "refuses these credentials"),
-        ("unexpected status from HEAD request to https://r: 403 Forbidden", "refuses these credentials"),
+        ("Head https://r/v2/x: unauthorized: incorrect username or password", "refused the credentials"),
+        ("unexpected status from HEAD request to https://r: 403 Forbidden", "refused the credentials"),
         ("no matching manifest for linux/s390x in the manifest list entries", "for this platform"),
         ("no match for platform in manifest: not found", "for this platform"),
         ("something\nnew", "the pull failed: something new"),
     ],
 )
-def test_each_cause_has_its_own_words(text: str, expected: str) -> None:
-    error = pull_error(text)
+def test_causes_of_failed_pulls(text: str, expected: str) -> None:
+    error = classify_pull_error(text)
     assert expected in error.message
     assert type(error) is EngineError
 
@@ -293,8 +289,8 @@ def test_each_cause_has_its_own_words(text: str, expected: str) -> None:
         ("initializing source docker://python:3.99: reading manifest", 404),
     ],
 )
-def test_an_image_that_no_registry_has(text: str, status: int | None) -> None:
-    assert isinstance(pull_error(text, status), ImageNotFound)
+def test_pull_of_a_missing_image(text: str, status: int | None) -> None:
+    assert isinstance(classify_pull_error(text, status), ImageNotFound)
 
 
 @pytest.mark.parametrize(
@@ -302,9 +298,7 @@ def test_an_image_that_no_registry_has(text: str, status: int | None) -> None:
     [chunked({"status": "x"}, end=False), chunked(CUT), chunked({"status": "Pull complete"})],
     ids=["cut stream", "half a record", "without the image"],
 )
-def test_a_pull_that_breaks_off_is_tried_once_more(
-    scripted: ScriptedEngine, engine: DockerEngine, first: bytes
-) -> None:
+def test_cut_pull_is_retried(scripted: ScriptedEngine, engine: DockerEngine, first: bytes) -> None:
     def appears(_: Request, peer: socket.socket) -> None:
         peer.sendall(answer(200, IMAGE) if len(scripted.asked(PULL)) > 1 else answer(404, {"message": "No such image"}))
 
@@ -314,14 +308,14 @@ def test_a_pull_that_breaks_off_is_tried_once_more(
     assert len(scripted.asked(PULL)) == 2
 
 
-def test_a_pull_that_ends_without_the_image_is_an_error(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+def test_pull_without_result(scripted: ScriptedEngine, engine: DockerEngine) -> None:
     scripted.answers[PULL] = chunked({"status": "Status: Downloaded newer image for python:3.12"})
     scripted.answers[FOUND] = answer(404, {"message": "No such image: python:3.12"})
-    with pytest.raises(EngineError, match="without an error and without the image"):
+    with pytest.raises(EngineError, match="no error but the image does not exist"):
         list(engine.pull("python:3.12"))
 
 
-def test_a_pull_that_nobody_waits_for_is_cancelled(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+def test_abandoned_pull_is_cancelled(scripted: ScriptedEngine, engine: DockerEngine) -> None:
     gone = threading.Event()
 
     def endless(_: Request, peer: socket.socket) -> None:
@@ -337,9 +331,7 @@ def test_a_pull_that_nobody_waits_for_is_cancelled(scripted: ScriptedEngine, eng
     assert gone.wait(5)
 
 
-def test_credentials_are_those_of_the_docker_command(
-    scripted: ScriptedEngine, engine: DockerEngine, tmp_path: Path
-) -> None:
+def test_credentials_of_the_docker_cli_are_used(scripted: ScriptedEngine, engine: DockerEngine, tmp_path: Path) -> None:
     secret = base64.b64encode(b"me:password").decode()
     (tmp_path / "config.json").write_text(json.dumps({"auths": {"registry.example": {"auth": secret}}}))
     scripted.answers[PULL] = chunked({"status": "x"})
@@ -376,7 +368,7 @@ def test_processors_of_the_engine(engine: DockerEngine, scripted: ScriptedEngine
     assert engine.processors() == expected
 
 
-def test_an_engine_that_fails_to_tell_its_processors(engine: DockerEngine, scripted: ScriptedEngine) -> None:
+def test_unknown_processors(engine: DockerEngine, scripted: ScriptedEngine) -> None:
     scripted.answers["GET /info"] = answer(500, {"message": "out of order"})
     with pytest.raises(EngineError, match="out of order"):
         engine.processors()

@@ -1,4 +1,4 @@
-"""The stream of an attached container, cut and glued in every way that a connection may do it."""
+"""Frames of an attached container, cut and joined in every possible way."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pytest_pyimages.engines.base import STDERR, STDOUT
-from pytest_pyimages.engines.frames import PIECE, frames
+from pytest_pyimages.engines.frames import PIECE, read_frames
 from pytest_pyimages.errors import EngineError
 from tests.support.scripted_engine import frame
 
@@ -46,20 +46,20 @@ def joined(stream: Iterator[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 9, 13, 14, 1000])
 def test_pieces_of_any_size_give_the_same_frames(size: int) -> None:
     pieces = [TWO[at : at + size] for at in range(0, len(TWO), size)]
-    assert joined(frames(reading(*pieces))) == [(STDOUT, b"hello"), (STDERR, b"world!")]
+    assert joined(read_frames(reading(*pieces))) == [(STDOUT, b"hello"), (STDERR, b"world!")]
 
 
-def test_nothing_is_no_frame() -> None:
-    assert list(frames(reading())) == []
+def test_empty_stream() -> None:
+    assert list(read_frames(reading())) == []
 
 
-def test_an_empty_frame_gives_nothing() -> None:
-    assert list(frames(reading(frame(1, b"") + frame(2, b"x") + frame(2, b"")))) == [(STDERR, b"x")]
+def test_empty_frame() -> None:
+    assert list(read_frames(reading(frame(1, b"") + frame(2, b"x") + frame(2, b"")))) == [(STDERR, b"x")]
 
 
 @pytest.mark.parametrize("end", range(1, len(TWO)))
-def test_a_cut_anywhere_but_between_frames_is_an_error(end: int) -> None:
-    stream = frames(reading(TWO[:end]))
+def test_cut_frame_is_an_error(end: int) -> None:
+    stream = read_frames(reading(TWO[:end]))
     if end == len(frame(1, b"hello")):
         assert list(stream) == [(STDOUT, b"hello")]
         return
@@ -72,26 +72,26 @@ def test_a_cut_anywhere_but_between_frames_is_an_error(end: int) -> None:
 
 def test_a_large_frame_comes_in_pieces() -> None:
     payload = bytes(range(256)) * 4096 * 3
-    received = list(frames(io.BytesIO(frame(1, payload)).read))
+    received = list(read_frames(io.BytesIO(frame(1, payload)).read))
     assert max(len(piece) for _, piece in received) <= PIECE
     assert b"".join(piece for _, piece in received) == payload
 
 
-def test_the_engines_own_error_is_raised_on_one_clean_line() -> None:
-    stream = frames(reading(frame(1, b"x") + frame(3, b"disk\x1b[31m\nfull\x00 ")))
+def test_engine_error_is_one_clean_line() -> None:
+    stream = read_frames(reading(frame(1, b"x") + frame(3, b"disk\x1b[31m\nfull\x00 ")))
     assert next(stream) == (STDOUT, b"x")
     with pytest.raises(EngineError) as caught:
         next(stream)
     assert caught.value.message == "the engine reports: disk [31m full"
 
 
-def test_the_engines_own_error_is_not_read_without_end() -> None:
+def test_engine_error_is_limited() -> None:
     with pytest.raises(EngineError) as caught:
-        list(frames(reading(b"\x03\x00\x00\x00\xff\xff\xff\xff" + b"y" * 100_000)))
+        list(read_frames(reading(b"\x03\x00\x00\x00\xff\xff\xff\xff" + b"y" * 100_000)))
     assert len(caught.value.message) < 1000
 
 
 @pytest.mark.parametrize("channel", [0, 4, ord("H")])
-def test_what_is_no_frame_is_an_error(channel: int) -> None:
-    with pytest.raises(EngineError, match="something that is not its output"):
-        list(frames(reading(frame(channel, b"TTP/1.1"))))
+def test_invalid_frame(channel: int) -> None:
+    with pytest.raises(EngineError, match="is not framed"):
+        list(read_frames(reading(frame(channel, b"TTP/1.1"))))

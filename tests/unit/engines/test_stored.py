@@ -1,4 +1,4 @@
-"""What an engine says of what it keeps, and how it is told to let go of it."""
+"""Stored images, volumes and leaks as the engine describes them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from pytest_pyimages.engines.docker import DockerEngine, connect
-from pytest_pyimages.engines.images import image_info
+from pytest_pyimages.engines.images import parse_image
 from pytest_pyimages.errors import EngineError
 from tests.support.scripted_engine import ScriptedEngine, answer, scripted_engine
 
@@ -30,8 +30,8 @@ def engine(scripted: ScriptedEngine) -> Iterator[DockerEngine]:
     connected.close()
 
 
-def test_an_image_with_everything() -> None:
-    info = image_info(
+def test_image_with_all_fields() -> None:
+    info = parse_image(
         {
             **IMAGE,
             "RepoTags": ["a:1", "<none>:<none>"],
@@ -48,14 +48,14 @@ def test_an_image_with_everything() -> None:
 
 
 @pytest.mark.parametrize("more", [{}, {"RepoTags": None, "RootFS": None, "Parent": None, "Created": "0001-01-01"}])
-def test_an_image_of_which_little_is_said(more: dict[str, object]) -> None:
+def test_image_with_few_fields(more: dict[str, object]) -> None:
     """The containerd image store knows no parents; a zero time is what Go writes for none."""
-    info = image_info({**IMAGE, **more})
+    info = parse_image({**IMAGE, **more})
     assert (info.tags, info.layers, info.parent, info.created) == ((), (), "", 0.0)
 
 
 @pytest.mark.parametrize(("parents", "noprune"), [(True, "False"), (False, "True")])
-def test_what_an_image_stood_on_goes_or_stays(
+def test_remove_image_with_and_without_parents(
     scripted: ScriptedEngine, engine: DockerEngine, parents: bool, noprune: str
 ) -> None:
     scripted.answers["DELETE /images/a:1"] = answer(200, [])
@@ -64,13 +64,13 @@ def test_what_an_image_stood_on_goes_or_stays(
     assert parse_qs(request.query) == {"force": ["False"], "noprune": [noprune]}
 
 
-def test_an_image_in_use_is_the_engines_to_refuse(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+def test_remove_image_in_use(scripted: ScriptedEngine, engine: DockerEngine) -> None:
     scripted.answers["DELETE /images/a:1"] = answer(409, {"message": "container x is using its referenced image"})
     with pytest.raises(EngineError, match="container x is using"):
         engine.remove_image("a:1")
 
 
-def test_a_containers_image_is_known(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+def test_leak_has_its_image(scripted: ScriptedEngine, engine: DockerEngine) -> None:
     listed = [{"Id": "c", "Names": ["/n"], "Labels": {}, "ImageID": "sha256:1"}, {"Id": "d", "Names": ["/m"]}]
     scripted.answers["GET /containers/json"] = answer(200, listed)
     scripted.answers["GET /volumes"] = answer(200, {"Volumes": [{"Name": "v"}]})
@@ -89,6 +89,6 @@ def test_a_containers_image_is_known(scripted: ScriptedEngine, engine: DockerEng
         pytest.param(None, 0, id="no volumes"),
     ],
 )
-def test_the_size_of_a_volume(scripted: ScriptedEngine, engine: DockerEngine, volumes: object, size: int) -> None:
+def test_volume_size(scripted: ScriptedEngine, engine: DockerEngine, volumes: object, size: int) -> None:
     scripted.answers["GET /system/df"] = answer(200, {"Volumes": volumes})
     assert engine.volume_size("v") == size
