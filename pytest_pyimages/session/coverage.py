@@ -58,7 +58,7 @@ class MatrixCoverage:
         self._files.take(label, event)
 
     def close(self) -> None:
-        """Remove what is kept of the data."""
+        """Remove the received data files."""
         self._files.close()
         if self._report is not None:
             self._report.files.close()
@@ -71,7 +71,7 @@ class MatrixCoverage:
         if self._files.data:
             self._make(session)
         elif not self._files.problems:
-            self._missing = {}  # nobody measured
+            self._missing = {}  # no image measured coverage
         elif set(self._files.problems.values()) != {NOTHING}:
             self._problems.append("coverage: there is no report, since no image's data can be used")
         failed = self._report is not None and self._report.covered is not None and self._report.covered.failed

@@ -69,7 +69,7 @@ class Schedule:
     :param shard: the part of the tests to run, see runs.shard.
     """
 
-    def __init__(  # noqa: PLR0913 - all that its containers are told
+    def __init__(  # noqa: PLR0913 - everything that its containers are given
         self,
         engine: Engine,
         settings: Settings,
@@ -223,7 +223,7 @@ class Schedule:
         label = plan.tag.label
         try:
             self._run(label, self._spec(plan, image), ended)
-        except ImageNotFound:  # somebody pruned it a moment ago
+        except ImageNotFound:  # it has just been pruned
             self._run(label, self._spec(plan, self._ensure(plan)), ended)
 
     def _ensure(self, plan: ImagePlan) -> BuiltImage:
@@ -250,7 +250,7 @@ class Schedule:
                 del self._runs[label]
 
     def start_report(self, label: str, job: CoverageJob, *, columns: int) -> None:
-        """Have a report of coverage made in an image's environment; what is said of it has the label ``REPORT``.
+        """Make the coverage report in an image's environment; its messages have the label ``REPORT``.
 
         :param label: of an image whose suite has run.
         :param columns: of the terminal.

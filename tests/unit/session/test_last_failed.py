@@ -19,7 +19,7 @@ FAILED = {"3.12": {}, "3.14": {"tests/test_a.py::TestA::test_x[1]": True, "tests
 
 
 class Cache:
-    """As pytest's: values by key, and which were written."""
+    """Like pytest's cache: values by key, and the keys that were set."""
 
     def __init__(self, **values: Any) -> None:
         self.values: dict[str, Any] = {f"pyimages/{name}": value for name, value in values.items()}
@@ -63,7 +63,7 @@ def kept(*failed: str, stepwise: object = None) -> Kept:
         ("-k --lf --nf", (False, False, True, False)),
     ],
 )
-def test_what_the_arguments_want(typed: str, expected: tuple[bool, ...]) -> None:
+def test_parse_cache_options(typed: str, expected: tuple[bool, ...]) -> None:
     asked = CacheOptions.read(CommandLine.parse(shlex.split(typed)))
     assert (asked.last_failed, asked.none_without, asked.new_first, asked.clear) == expected
 
@@ -85,8 +85,8 @@ def test_what_the_arguments_want(typed: str, expected: tuple[bool, ...]) -> None
         ("other -k tests", False),
     ],
 )
-def test_images_without_work(words: str, reached: bool) -> None:
-    """Where nothing that failed is among what is asked for, all images run all of it."""
+def test_find_idle_images(words: str, reached: bool) -> None:
+    """If no failure is selected, all images run everything that is."""
     arguments = dict.fromkeys(("3.12", "3.14"), shlex.split(words))
     found = memory(Cache(lastfailed=FAILED), "--lf").find_idle_images(arguments)
     assert found == ({"3.12": "nothing failed"} if reached else {})
@@ -104,12 +104,12 @@ def test_images_without_work(words: str, reached: bool) -> None:
         ("--ff", "3.12 3.14", {}),
     ],
 )
-def test_images_of_which_nothing_is_known(typed: str, labels: str, expected: dict[str, str]) -> None:
+def test_images_without_recorded_failures(typed: str, labels: str, expected: dict[str, str]) -> None:
     arguments: dict[str, list[str]] = {label: [] for label in labels.split()}
     assert memory(Cache(lastfailed=FAILED), typed).find_idle_images(arguments) == expected
 
 
-def test_what_each_image_is_given() -> None:
+def test_cache_values() -> None:
     cache = Cache(
         lastfailed=FAILED, nodeids=[[["3.12", "3.13"], ["b", "a"]], "broken", [1, 2]], stepwise={"3.14": ["x"]}
     )
@@ -121,7 +121,7 @@ def test_what_each_image_is_given() -> None:
     assert memory(None, "--lf").cache_values(["3.12"]) == {}
 
 
-def test_what_is_kept() -> None:
+def test_save() -> None:
     cache = Cache(lastfailed={"3.9": {"old": True}, "3.14": {"t.py::a": True}}, stepwise={"3.9": 1})
     results = {
         "3.12": result("3.12", kept=kept(), a="passed", b="passed"),
@@ -138,8 +138,8 @@ def test_what_is_kept() -> None:
     assert NODEIDS not in cache.written, "a long list that is the same is not written again"
 
 
-def test_an_image_that_did_not_come_to_say() -> None:
-    """What was reported counts, and what was not run stays as it was."""
+def test_save_after_a_crash() -> None:
+    """Reported outcomes count; tests that were not run keep their state."""
     before = {"t.py::a": True, "t.py::b": True, "t.py::c": True, "u.py": True}
     cache = Cache(lastfailed={"3.14": before})
     died = result(problem="worker died", a="passed", b=NOT_RUN, d="failed", e="error", f="xpassed")
@@ -149,13 +149,13 @@ def test_an_image_that_did_not_come_to_say() -> None:
 
 
 @pytest.mark.parametrize(("before", "after"), [({}, {}), ({"a": True}, {"3.14": {"a": True}})])
-def test_an_image_that_was_not_tested(before: dict[str, bool], after: dict[str, Any]) -> None:
+def test_save_of_an_untested_image(before: dict[str, bool], after: dict[str, Any]) -> None:
     cache = Cache(lastfailed={"3.14": before})
     memory(cache).save({"3.14": result(problem="not installable")}, collect_only=False)
     assert cache.values[LASTFAILED] == after
 
 
-def test_collecting_makes_no_test_known() -> None:
+def test_collect_only_saves_no_node_ids() -> None:
     cache = Cache()
     memory(cache).save({"3.14": result(kept=kept(), a="passed")}, collect_only=True)
     assert cache.values == {LASTFAILED: {}}, "nor is an image that never ran known to have no failures"
@@ -164,13 +164,13 @@ def test_collecting_makes_no_test_known() -> None:
     assert cache.values == {LASTFAILED: {"3.12": {}, "3.14": {"u.py": True}}}
 
 
-def test_all_is_forgotten() -> None:
+def test_cache_clear() -> None:
     cache = Cache(lastfailed=FAILED, nodeids=[[["3.9"], ["a"]]], stepwise={"3.9": 1})
     memory(cache, "--cache-clear").save({"3.12": result("3.12", kept=kept())}, collect_only=False)
     assert cache.values == {LASTFAILED: {"3.12": {}}, NODEIDS: [], STEPWISE: {}}
 
 
 @pytest.mark.parametrize("value", [None, 1, [], "text", {"3.14": 1}, {"3.14": [{}]}])
-def test_a_file_that_somebody_edited(value: object) -> None:
+def test_edited_cache_file(value: object) -> None:
     given = memory(Cache(lastfailed=value, nodeids=value), "--lf --nf").cache_values(["3.14"])
     assert given == {"3.14": {"lastfailed": {}, "stepwise": None, "nodeids": []}}

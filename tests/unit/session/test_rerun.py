@@ -1,4 +1,4 @@
-"""The command that is offered after a failure."""
+"""The command that runs the failed tests of an image again."""
 
 from __future__ import annotations
 
@@ -56,31 +56,31 @@ def test_command(typed: str, expected: str) -> None:
         ("pypy:3.11-slim", "pypy:3.11-slim", "", "pypy:3.11-slim"),
     ],
 )
-def test_which_image(label: str, reference: str, registry: str, spec: str) -> None:
+def test_specification_of_the_image(label: str, reference: str, registry: str, spec: str) -> None:
     found = rerun_commands(
         settings([], registry=registry, module=True), {label: image(label, reference)}, has_cache=True
     )
     assert list(found) == [(label, f"python -m pytest --py-images={spec} --lf")]
 
 
-def test_an_image_that_was_not_tested_has_nothing_failed() -> None:
+def test_untested_image_has_no_last_failed() -> None:
     made = make_result("3.14", problem="no such image")
     assert list(rerun_commands(settings([]), {"3.14": made}, has_cache=True)) == [("3.14", "pytest --py-images=3.14")]
 
 
-def test_where_pytest_itself_refuses_to_start() -> None:
+def test_rerun_with_pyimages_test() -> None:
     called = settings(["--py-images=3.12,3.14", "-v", "--own=1"], command=True)
     found = rerun_commands(called, {"3.14": image("3.14", "python:3.14")}, has_cache=True)
     assert list(found) == [("3.14", "pyimages test 3.14 -- --lf -v --own=1")]
 
 
-def test_without_a_cache_there_is_no_lf() -> None:
+def test_no_last_failed_without_a_cache() -> None:
     called = settings(["-p", "no:cacheprovider"])
     found = rerun_commands(called, {"3.14": image("3.14", "python:3.14")}, has_cache=False)
     assert list(found) == [("3.14", "pytest --py-images=3.14 -p no:cacheprovider")]
 
 
-def test_an_image_without_a_failed_test_is_tested_again_in_its_shard() -> None:
+def test_image_without_failed_tests_keeps_its_shard() -> None:
     broken = replace(image("3.14", "python:3.14", "passed", None), problem="worker died of SIGSEGV")
     typed = ["--py-images=3.14", "--py-images-shard", "1/3", "-v"]
     (command,) = dict(rerun_commands(settings(typed), {"3.14": broken}, has_cache=True)).values()
