@@ -1,4 +1,4 @@
-"""Which images: from what the user typed to labels and references, without asking any engine."""
+"""Parse the requested images into labels and references, without contacting an engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Brace expansion: ``3.{10..14}{,-slim}``."""
+"""Expand braces: ``3.{10..14}{,-slim}``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from pytest_pyimages.matrix.faults import EntryError
 
-#: More images than this in one entry, or in the matrix, are a slip of the pen.
+#: More images than this in one entry, or in the matrix, are a mistake.
 MOST_IMAGES = 200
 _DEEPEST = 8
 _NUMBERS = re.compile(r"(?P<first>0|[1-9][0-9]{0,5})\.\.(?P<last>0|[1-9][0-9]{0,5})")
@@ -14,26 +14,26 @@ _LITERAL = re.compile(r"[^{},]+")
 
 
 def expand_braces(text: str) -> tuple[str, ...]:
-    """All texts that the braces stand for, the last brace changing fastest; the text alone if it has none.
+    """Return all texts that the braces stand for, the last brace changing fastest.
 
     Alternatives may be empty, nested, and ranges of whole numbers (both ends included).
 
-    :raises EntryError: a brace without its partner, a comma outside of braces, an empty pair, a range that runs
-        backwards, or too many texts.
+    :raises EntryError: for an unmatched brace, a comma outside of braces, empty braces, a range that runs backwards, or
+        too many texts.
     """
-    texts, end = _sequence(text, 0, 0)
+    texts, end = _expand_sequence(text, 0, 0)
     if end < len(text):
-        raise EntryError(f'has a "{text[end]}" without a "{{"', nearest=_without(text, end))
+        raise EntryError(f'has a "{text[end]}" without a "{{"')
     return texts
 
 
-def _sequence(text: str, start: int, depth: int) -> tuple[tuple[str, ...], int]:
-    """What stands from ``start`` up to the ``}`` or ``,`` that ends it, and where that is."""
+def _expand_sequence(text: str, start: int, depth: int) -> tuple[tuple[str, ...], int]:
+    """Return the texts from ``start`` up to the ``}`` or ``,`` that ends them, and its position."""
     texts: tuple[str, ...] = ("",)
     position = start
     while position < len(text):
         if text[position] == "{":
-            endings, position = _alternatives(text, position, depth + 1)
+            endings, position = _expand_alternatives(text, position, depth + 1)
         elif literal := _LITERAL.match(text, position):
             endings, position = (literal[0],), literal.end()
         else:
@@ -44,34 +44,33 @@ def _sequence(text: str, start: int, depth: int) -> tuple[tuple[str, ...], int]:
     return texts, position
 
 
-def _alternatives(text: str, opening: int, depth: int) -> tuple[tuple[str, ...], int]:
-    """What the braces that open at ``opening`` hold, and the place behind them."""
+def _expand_alternatives(text: str, opening: int, depth: int) -> tuple[tuple[str, ...], int]:
+    """Return the texts of the braces that open at ``opening``, and the position after them."""
     if depth > _DEEPEST:
         raise EntryError(f"has braces nested more than {_DEEPEST} deep")
     found: list[str] = []
     end = opening
     while end == opening or text[end] == ",":
         start = end + 1
-        texts, end = _sequence(text, start, depth)
+        texts, end = _expand_sequence(text, start, depth)
         if end == len(text):
-            raise EntryError('has a "{" without a "}"', nearest=(*_without(text, opening), f"{text}}}"))
-        found.extend(_numbers(text, start, end) or texts)
+            raise EntryError('has a "{" without a "}"')
+        found.extend(_expand_numbers(text, start, end) or texts)
         if len(found) > MOST_IMAGES:
             raise _too_many()
     if end == opening + 1:
-        raise EntryError('has nothing between "{" and "}"', nearest=(text[:opening] + text[end + 1 :],))
+        raise EntryError('has nothing between "{" and "}"')
     return tuple(found), end + 1
 
 
-def _numbers(text: str, start: int, end: int) -> tuple[str, ...]:
-    """The numbers of ``10..14``, if that is what stands there; none for anything else."""
+def _expand_numbers(text: str, start: int, end: int) -> tuple[str, ...]:
+    """Return the numbers of ``10..14``; none if the text is not of this form."""
     match = _NUMBERS.fullmatch(text, start, end)
     if match is None:
         return ()
     first, last = int(match["first"]), int(match["last"])
     if first > last:
-        nearest = f"{text[:start]}{last}..{first}{text[end:]}"
-        raise EntryError(f"has a range that runs backwards, {first}..{last}", nearest=(nearest,))
+        raise EntryError(f"has a range that runs backwards, {first}..{last}", hint=f"write {{{last}..{first}}}")
     if last - first >= MOST_IMAGES:
         raise _too_many()
     return tuple(str(number) for number in range(first, last + 1))
@@ -79,7 +78,3 @@ def _numbers(text: str, start: int, end: int) -> tuple[str, ...]:
 
 def _too_many() -> EntryError:
     return EntryError(f"stands for more than {MOST_IMAGES} images")
-
-
-def _without(text: str, position: int) -> tuple[str, ...]:
-    return (text[:position] + text[position + 1 :],)

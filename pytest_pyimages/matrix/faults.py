@@ -1,21 +1,21 @@
-"""What is wrong with an entry, and the one line that says so."""
+"""Errors of single entries, and the messages that are made of them."""
 
 from __future__ import annotations
 
 from pytest_pyimages.errors import ConfigurationError
 
 SHOWN_CHARACTERS = 60
-# Enough for a repository with a digest; a longer suggestion helps nobody.
+# Enough for a repository with a digest.
 SUGGESTED_CHARACTERS = 160
 
 
 class EntryError(Exception):
-    """An entry, or a part of one, that cannot be taken; becomes a ConfigurationError at the border.
+    """An invalid entry, or part of one; ``parse_matrix`` turns it into a ConfigurationError.
 
     :param problem: the rest of a sentence that starts with the quoted value.
     :param nearest: what may have been meant, best first.
     :param hint: what else to do; may be empty.
-    :param part: what the entry expanded to, where only that is at fault.
+    :param part: the invalid part of an expanded entry.
     """
 
     def __init__(self, problem: str, *, nearest: tuple[str, ...] = (), hint: str = "", part: str = "") -> None:
@@ -26,22 +26,22 @@ class EntryError(Exception):
         self.part = part
 
 
-def quoted(value: str) -> str:
-    """The value in double quotes: ASCII only, so that no character of it acts; long values cut in the middle."""
+def quote(value: str) -> str:
+    """Return the value in double quotes: ASCII only, so that no character has an effect; long values are shortened."""
     if len(value) <= SHOWN_CHARACTERS:
         return f'"{_escaped(value)}"'
     return f'"{_escaped(value[:40])}…{_escaped(value[-12:])}" ({len(value)} characters)'
 
 
-def rejection(option: str, entry: str, fault: EntryError) -> ConfigurationError:
-    """The usage error for one entry.
+def make_error(option: str, entry: str, fault: EntryError) -> ConfigurationError:
+    """Return the usage error for one entry.
 
-    :param option: the option that brought the entry, as typed: ``--py-images``.
+    :param option: the option that has the entry: ``--py-images``.
     """
-    subject = quoted(entry)
+    subject = quote(entry)
     if fault.part not in ("", entry, entry.removesuffix("?")):
-        subject = f"{quoted(fault.part)} (from {subject})"
-    # Quoted where the suggestion's own punctuation would be taken for the sentence's.
+        subject = f"{quote(fault.part)} (from {subject})"
+    # Quoted where its punctuation would be taken for the sentence's.
     shown = [f'"{text}"' if text.endswith("?") else text for text in dict.fromkeys(fault.nearest) if _is_plain(text)][
         :2
     ]

@@ -1,7 +1,7 @@
-"""Image references, as the distribution project defines them.
+"""Parse image references, as the distribution project defines them.
 
-Grammar: https://pkg.go.dev/github.com/distribution/reference. Narrower here: only sha256 digests, no ".." in a tag, and
-a host is recognised as the engines do it, by a dot, a port, or the name localhost.
+Grammar: https://pkg.go.dev/github.com/distribution/reference. Stricter here: only sha256 digests, no ".." in a tag; a
+host is recognised as engines do it, by a dot, a port, or the name localhost.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pytest_pyimages.matrix.faults import EntryError, quoted
+from pytest_pyimages.matrix.faults import EntryError, quote
 from pytest_pyimages.matrix.releases import is_tag
 
 LONGEST_TAG = 128
@@ -30,7 +30,7 @@ _DEFAULT_FOLDER = "library"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """A checked reference, in its parts."""
+    """A valid reference, in its parts."""
 
     host: str  # "localhost:5000"; empty for the engine's default registry
     repository: str  # "library/python"
@@ -38,7 +38,7 @@ class Reference:
     digest: str  # "sha256:…"; may be empty
 
     def __str__(self) -> str:
-        """What the engine is asked for; the tag that it would assume is written out."""
+        """Return the reference for the engine; the tag that it would assume is written out."""
         name = f"{self.host}/{self.repository}" if self.host else self.repository
         tag = self.tag or ("" if self.digest else "latest")
         return name + (f":{tag}" if tag else "") + (f"@{self.digest}" if self.digest else "")
@@ -53,20 +53,20 @@ class Reference:
 
 
 def is_reference(text: str) -> bool:
-    """Whether the text can only be meant as a reference, right or wrong; a plain tag has none of these characters."""
+    """Return whether the text is meant as a reference, valid or not; a plain tag has none of these characters."""
     return any(character in text for character in "/:@")
 
 
 def parse_reference(text: str) -> Reference:
-    """The parts of ``host:port/repository:tag@sha256:…``.
+    """Return the parts of ``host:port/repository:tag@sha256:…``.
 
-    :raises EntryError: the text is no such reference; what it suggests is not checked.
+    :raises EntryError: for an invalid reference; its suggestions are not checked.
     """
     if "://" in text:
         raise EntryError("has a scheme; a reference starts with the host", nearest=(text.rpartition("://")[2],))
     named, at, digest = text.partition("@")
     if at and not _DIGEST.fullmatch(digest):
-        raise _digest_fault(named, digest)
+        raise _make_digest_error(named, digest)
     name, colon, tag = named.rpartition(":")
     if not colon or "/" in tag:
         name, colon, tag = named, "", ""
@@ -83,10 +83,10 @@ def parse_reference(text: str) -> Reference:
 
 
 def parse_registry(text: str) -> str:
-    """The prefix that stands before ``python:3.12``: ``localhost:5000/library/``; empty for none.
+    """Return the prefix of ``python:3.12``: ``localhost:5000/library/``; empty for none.
 
-    :param text: a host, or a host and folders; one slash at the end and space around it are tolerated.
-    :raises EntryError: the text is no beginning of a reference; what it suggests is not checked.
+    :param text: a host, or a host and folders; one slash at the end and space around it are allowed.
+    :raises EntryError: for an invalid prefix; its suggestions are not checked.
     """
     text = text.strip(" \t\r\n")
     if not text:
@@ -104,8 +104,8 @@ def parse_registry(text: str) -> str:
     return f"{prefix}/"
 
 
-def labels_for(text: str) -> Iterator[str]:
-    """Labels for a checked reference, the best first, without end: the text itself, a digest cut short, then numbered.
+def make_labels(text: str) -> Iterator[str]:
+    """Yield labels for a valid reference, best first, without end: the text, with a shortened digest, then numbered.
 
     An IPv6 host loses its brackets and colons, since both have a meaning in node ids.
     """
@@ -119,13 +119,13 @@ def labels_for(text: str) -> Iterator[str]:
     yield from (f"{name}~{number}" for number in itertools.count(2))
 
 
-def _digest_fault(named: str, digest: str) -> EntryError:
+def _make_digest_error(named: str, digest: str) -> EntryError:
     if not named:
         return EntryError("has no repository before the @")
     nearest = (f"{named}@{digest.lower()}",)
     algorithm, colon, value = digest.partition(":")
     if not colon or algorithm != "sha256":
-        return EntryError("has something else than sha256:… behind the @", nearest=nearest)
+        return EntryError("has no sha256:… after the @", nearest=nearest)
     if len(value) != _SHA256_DIGITS:
         return EntryError(f"has a digest of {len(value)} characters; sha256 has {_SHA256_DIGITS} hexadecimal digits")
     return EntryError("has a digest that is not lower-case hexadecimal digits", nearest=nearest)
@@ -138,28 +138,22 @@ def _check_tag(name: str, tag: str) -> None:
         raise EntryError(f"has a tag of {len(tag)} characters; {LONGEST_TAG} are allowed")
     if not _TAG.fullmatch(tag):
         allowed = 'a tag is letters, digits, "_", "." and "-", and starts with none of the last two'
-        raise EntryError(f"has no proper tag, {quoted(tag)}", hint=allowed)
+        raise EntryError(f"has an invalid tag, {quote(tag)}", hint=allowed)
     if ".." in tag:
-        first, _, last = tag.partition("..")
-        same = first.rpartition(".")[0]
-        nearest: tuple[str, ...] = ()
-        if same and last.startswith(f"{same}."):
-            numbers, dash, suffix = last.removeprefix(f"{same}.").partition("-")
-            nearest = (f"{name}:{same}.{{{first.rpartition('.')[2]}..{numbers}}}{dash}{suffix}",)
-        raise EntryError("has a range in a full reference; use braces there", nearest=nearest)
+        raise EntryError("has a range in a full reference", hint="use braces, as in python:3.{10..14}")
 
 
 def _check_name(text: str, host: str, repository: str) -> None:
     if host and not _HOST.fullmatch(host):
-        raise EntryError(f"has no proper registry host, {quoted(host)}")
+        raise EntryError(f"has an invalid registry host, {quote(host)}")
     if not repository:
         raise EntryError("names no repository")
     if len(host) + 1 + len(repository) > LONGEST_NAME:
         raise EntryError(f"has a name of more than {LONGEST_NAME} characters")
     if not _PATH.fullmatch(repository):
         problem = (
-            f"has a repository, {quoted(repository)}, that is not lower-case letters and digits with single separators"
+            f"has a repository, {quote(repository)}, that is not lower-case letters and digits with single separators"
         )
         if repository != repository.lower():
-            problem = f"has upper case in the repository, {quoted(repository)}"
+            problem = f"has upper case in the repository, {quote(repository)}"
         raise EntryError(problem, nearest=(text.replace(repository, repository.lower(), 1),))

@@ -1,4 +1,4 @@
-"""What is known about Python releases and the tags of the official ``python`` image.
+"""The known Python releases, and the tags of the official ``python`` image.
 
 Statuses: the release schedules (PEP 373, 478, 494, 537, 569, 596, 619, 664, 693, 719, 745, 790, 826).
 Tags: ``library/python`` of docker-library/official-images.
@@ -23,12 +23,12 @@ class Release:
 
     @property
     def name(self) -> str:
-        """What people call it: ``3.14``."""
+        """Its common name: ``3.14``."""
         return f"{self.major}.{self.minor}"
 
     @property
     def tag(self) -> str:
-        """The tag to use for it today: ``3.14``, or ``3.16-rc`` before its first release."""
+        """Its current tag: ``3.14``, or ``3.16-rc`` before its first release."""
         return f"{self.name}-rc" if self.status == "prerelease" else self.name
 
 
@@ -79,7 +79,7 @@ _VARIANT = re.compile(
     r"|windowsservercore(?:-(?:ltsc20[0-9]{2}|[0-9]{4}))?"
 )
 _NUMBER = "(?:0|[1-9][0-9]{0,2})"
-# "-rc" stands after a minor only, "a1", "b2" and "rc3" after a full version only.
+# "-rc" follows a minor only, "a1", "b2" and "rc3" follow a full version only.
 _VERSIONED = re.compile(
     rf"(?P<version>{_NUMBER}|(?P<minor>{_NUMBER}\.{_NUMBER})(?:\.{_NUMBER}(?P<stage>(?:a|b|rc)[0-9]{{1,2}})?|(?P<rc>-rc))?)"
     r"(?:-(?P<variant>[a-z][a-z0-9.-]*))?"
@@ -88,7 +88,7 @@ _VERSIONED = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionedTag:
-    """The parts of a tag that has the form of an official one; nothing is known about their truth."""
+    """The parts of a tag that has the form of an official one; it need not exist."""
 
     version: str  # "3", "3.12", "3.12.4", "3.15.0rc2", "3.15-rc"
     minor: str  # "3.12"; empty for "3"
@@ -97,7 +97,7 @@ class VersionedTag:
 
 
 def split_tag(tag: str) -> VersionedTag | None:
-    """The parts of ``3.13.5-slim-bookworm``; None for what has another form, as ``latest`` and ``slim`` have."""
+    """Return the parts of ``3.13.5-slim-bookworm``; None for another form, such as ``latest`` and ``slim``."""
     match = _VERSIONED.fullmatch(tag)
     if match is None:
         return None
@@ -110,12 +110,12 @@ def split_tag(tag: str) -> VersionedTag | None:
 
 
 def is_variant(text: str) -> bool:
-    """Whether the official image has, had or may soon have such a suffix."""
+    """Return whether the official image has, had or may soon have such a suffix."""
     return _VARIANT.fullmatch(text) is not None
 
 
 def is_tag(tag: str) -> bool:
-    """Whether the tag looks like one of the official image; a patch number or base may still not exist."""
+    """Return whether the tag looks like one of the official image; its patch number or base need not exist."""
     if tag == "latest" or is_variant(tag):
         return True
     parts = split_tag(tag)

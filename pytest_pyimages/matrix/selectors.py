@@ -1,4 +1,4 @@
-"""What the user typed to images: entries, ranges, braces, references, ``auto`` and the trailing ``?``."""
+"""Parse the matrix: entries, ranges, braces, references, ``auto`` and the trailing ``?``."""
 
 from __future__ import annotations
 
@@ -7,16 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_pyimages.matrix.braces import MOST_IMAGES, expand_braces
-from pytest_pyimages.matrix.faults import EntryError, rejection
+from pytest_pyimages.matrix.faults import EntryError, make_error
 from pytest_pyimages.matrix.project import ProjectPythons, admitted_releases
 from pytest_pyimages.matrix.ranges import expand_range
-from pytest_pyimages.matrix.references import (
-    Reference,
-    is_reference,
-    labels_for,
-    parse_reference,
-    parse_registry,
-)
+from pytest_pyimages.matrix.references import Reference, is_reference, make_labels, parse_reference, parse_registry
 from pytest_pyimages.matrix.tags import check_tag
 
 OPTION = "--py-images"
@@ -32,8 +26,8 @@ _EXAMPLE = "for example 3.12,3.14-slim"
 class ImageTag:
     """An image of the matrix."""
 
-    label: str  # what people see and node ids carry: "3.12", "pypy:3.11-slim"; unique; no brackets, no space
-    reference: str  # what the engine is asked for: "python:3.12", "localhost:5000/library/python:3.12"
+    label: str  # shown, and in node ids: "3.12", "pypy:3.11-slim"; unique; no brackets, no space
+    reference: str  # for the engine: "python:3.12", "localhost:5000/library/python:3.12"
     allowed_to_fail: bool  # from a trailing "?"
 
 
@@ -47,36 +41,36 @@ class _Selected:
 def parse_matrix(
     specs: Sequence[str], *, registry: str = "", project: ProjectPythons | None = None
 ) -> tuple[ImageTag, ...]:
-    """The images that the specs name, in their order, each once.
+    """Return the images of the specs in their order, each once.
 
-    Entries are separated by commas and line ends. One that is named both with and without ``?`` is required.
+    Entries are separated by commas and line ends. An image that is named both with and without ``?`` is required.
 
-    :param specs: the values of the option or of the ini key; none give no images.
-    :param registry: what stands before plain tags instead of the engine's default registry: ``localhost:5000/library``.
-    :param project: what ``auto`` goes by; without it ``auto`` stands for all releases that are maintained.
-    :raises ConfigurationError: an entry (or the registry) is wrong; names it, and the nearest right one.
+    :param specs: the values of the option or of the ini key.
+    :param registry: prefix of plain tags instead of the engine's default registry: ``localhost:5000/library``.
+    :param project: decides what ``auto`` stands for; without it, for all maintained releases.
+    :raises ConfigurationError: for an invalid entry or registry; names it, and the nearest valid one.
     """
-    prefix = _registry_prefix(registry)
+    prefix = _parse_prefix(registry)
     selected: dict[str, _Selected] = {}
     for spec in specs:
         subject = spec
         try:
-            for entry in _entries(spec):
+            for entry in _split_entries(spec):
                 subject = entry
-                for image in _select(entry, prefix, project or ProjectPythons()):
+                for image in _select_images(entry, prefix, project or ProjectPythons()):
                     _add(selected, image)
         except EntryError as fault:
-            fault.nearest = tuple(text for text in fault.nearest if _can_be_taken(text))
-            raise rejection(OPTION, subject, fault) from None
-    return _labelled(selected.values())
+            fault.nearest = tuple(text for text in fault.nearest if _is_valid(text))
+            raise make_error(OPTION, subject, fault) from None
+    return _assign_labels(selected.values())
 
 
-def _registry_prefix(registry: str) -> str:
+def _parse_prefix(registry: str) -> str:
     try:
         return parse_registry(registry)
     except EntryError as fault:
         fault.nearest = tuple(text for text in fault.nearest if _is_registry(text))
-        raise rejection(REGISTRY_OPTION, registry, fault) from None
+        raise make_error(REGISTRY_OPTION, registry, fault) from None
 
 
 def _is_registry(text: str) -> bool:
@@ -86,10 +80,10 @@ def _is_registry(text: str) -> bool:
         return False
 
 
-def _entries(spec: str) -> tuple[str, ...]:
-    """The entries of one spec, without the space around them.
+def _split_entries(spec: str) -> tuple[str, ...]:
+    """Return the entries of one spec, without the space around them.
 
-    A comma at the end of a line that is not the last says the same as the line end; other empty entries are errors.
+    A comma at the end of a line is ignored, except for the last line's; other empty entries are errors.
     """
     lines = spec.split("\n")
     entries: list[str] = []
@@ -109,7 +103,7 @@ def _entries(spec: str) -> tuple[str, ...]:
 
 
 def _split_at_commas(line: str) -> list[str]:
-    """The parts between the commas that stand outside of braces."""
+    """Return the parts between the commas outside of braces."""
     parts, depth, start = [], 0, 0
     for position, character in enumerate(line):
         if character == "," and depth == 0:
@@ -120,15 +114,15 @@ def _split_at_commas(line: str) -> list[str]:
     return [*parts, line[start:]]
 
 
-def _select(entry: str, prefix: str, project: ProjectPythons) -> Iterator[_Selected]:
-    """The images of one entry.
+def _select_images(entry: str, prefix: str, project: ProjectPythons) -> Iterator[_Selected]:
+    """Yield the images of one entry.
 
-    :raises EntryError: with the part of the entry that is at fault.
+    :raises EntryError: with the invalid part of the entry.
     """
     if len(entry) > _LONGEST_ENTRY:
         raise EntryError(f"is longer than {_LONGEST_ENTRY} characters")
     if re.search(r"\s", entry):
-        raise EntryError("has space inside", nearest=(",".join(entry.split()), "".join(entry.split())))
+        raise EntryError("contains a space", nearest=(",".join(entry.split()), "".join(entry.split())))
     if entry.endswith(ALLOWED_TO_FAIL * 2):
         raise EntryError(
             f'has more than one "{ALLOWED_TO_FAIL}"', nearest=(entry.rstrip(ALLOWED_TO_FAIL) + ALLOWED_TO_FAIL,)
@@ -140,8 +134,8 @@ def _select(entry: str, prefix: str, project: ProjectPythons) -> Iterator[_Selec
         part = text
         try:
             _check_expanded(text, entry)
-            for part in _tags(text, project):
-                yield _image(part, prefix, allowed_to_fail=allowed)
+            for part in _expand_tags(text, project):
+                yield _make_image(part, prefix, allowed_to_fail=allowed)
         except EntryError as fault:
             fault.part = part
             raise
@@ -155,18 +149,18 @@ def _check_expanded(text: str, entry: str) -> None:
         raise EntryError(f'has a "{ALLOWED_TO_FAIL}" that is not at the end', nearest=(nearest,))
 
 
-def _tags(text: str, project: ProjectPythons) -> Iterable[str]:
-    """The tags or the reference that one text without braces stands for."""
+def _expand_tags(text: str, project: ProjectPythons) -> Iterable[str]:
+    """Return the tags or the reference of a text without braces."""
     if text == AUTO:
         return tuple(release.name for release in admitted_releases(project))
     if text.lower() == AUTO:
         raise EntryError("is not a Python tag", nearest=(AUTO,))
     if text.startswith(f"{AUTO}-"):
-        raise EntryError(f"puts a suffix on {AUTO}, which takes none", nearest=(AUTO,))
+        raise EntryError(f"adds a suffix to {AUTO}, which cannot have one", nearest=(AUTO,))
     return (text,) if is_reference(text) else expand_range(text)
 
 
-def _image(text: str, prefix: str, *, allowed_to_fail: bool) -> _Selected:
+def _make_image(text: str, prefix: str, *, allowed_to_fail: bool) -> _Selected:
     if is_reference(text):
         reference = parse_reference(text)
     else:
@@ -176,27 +170,27 @@ def _image(text: str, prefix: str, *, allowed_to_fail: bool) -> _Selected:
 
 
 def _add(selected: dict[str, _Selected], image: _Selected) -> None:
-    """Keep the image at the place of its first mention; required wins over allowed to fail."""
+    """Add an image, or mark one that is known as required."""
     known = selected.setdefault(image.reference.identity, image)
     if known.allowed_to_fail and not image.allowed_to_fail:
         selected[image.reference.identity] = replace(known, allowed_to_fail=False)
     if len(selected) > MOST_IMAGES:
-        raise EntryError(f"brings the matrix to more than {MOST_IMAGES} images")
+        raise EntryError(f"makes a matrix of more than {MOST_IMAGES} images")
 
 
-def _labelled(selected: Iterable[_Selected]) -> tuple[ImageTag, ...]:
+def _assign_labels(selected: Iterable[_Selected]) -> tuple[ImageTag, ...]:
     tags: dict[str, ImageTag] = {}
     for image in selected:
-        label = next(label for label in labels_for(image.text) if label not in tags)
+        label = next(label for label in make_labels(image.text) if label not in tags)
         tags[label] = ImageTag(label=label, reference=str(image.reference), allowed_to_fail=image.allowed_to_fail)
     return tuple(tags.values())
 
 
-def _can_be_taken(text: str) -> bool:
-    """Whether a suggestion would not lead to the next error."""
+def _is_valid(text: str) -> bool:
+    """Return whether a suggestion would not be the next error."""
     try:
-        for entry in _entries(text):
-            tuple(_select(entry, "", ProjectPythons()))
+        for entry in _split_entries(text):
+            tuple(_select_images(entry, "", ProjectPythons()))
     except EntryError:
         return False
     return True

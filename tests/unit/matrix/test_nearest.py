@@ -1,3 +1,5 @@
+"""Suggestions for tags that do not exist."""
+
 from __future__ import annotations
 
 import pytest

@@ -149,6 +149,6 @@ def test_nearest_tags_takes_any_text() -> None:
     ids=lambda text: f"{text[:6]}*",
 )
 def test_hostile_texts_take_no_time(text: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     check(text)
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10

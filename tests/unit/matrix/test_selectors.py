@@ -184,5 +184,5 @@ def test_a_wrong_auto_is_an_error_of_its_entry() -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse_matrix(["3.12,auto?"], project=ProjectPythons(requires_python=">=3.x"))
     assert caught.value.message.startswith(
-        '--py-images: "auto?" cannot be worked out: requires-python, ">=3.x", is not'
+        '--py-images: "auto?" cannot be determined: requires-python, ">=3.x", is not'
     )
