@@ -12,7 +12,7 @@ from tests.support import golden
 from tests.support.golden import GoldenError, message, read_messages
 
 TESTS = Path(__file__).parents[1]
-WORD = re.compile(r'"([a-z0-9-]+)"')
+WORD = re.compile(r"[\"']([a-z0-9-]+)[\"']")
 
 
 @pytest.fixture
