@@ -285,3 +285,28 @@ def test_unsupported_version_tool_gets_a_hint(checkout: Checkout, monkeypatch: p
     (checkout.folder / "pytest.ini").write_text("[pytest]\npy_images_env = SETUPTOOLS_SCM_PRETEND_VERSION=7.0\n")
     done = checkout.run(images=SLIM)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_tool_without_a_formula_runs_git_in_the_container(checkout: Checkout) -> None:
+    """The full image has git; the slim one fails with one line that says what to do."""
+    checkout.add(
+        {
+            "pyproject.toml": """
+                [build-system]
+                requires = ["setuptools>=64", "versioningit"]
+                build-backend = "setuptools.build_meta"
+                [project]
+                name = "shop"
+                dynamic = ["version"]
+                [tool.versioningit]
+                """,
+            "shop/__init__.py": "",
+            "test_it.py": "from importlib.metadata import version\ndef test_it(): assert version('shop') == '1.2.3'\n",
+        }
+    )
+    checkout.commit("v1.2.3")
+    assert checkout.run(images=BOTH).returncode == 1
+    assert counts(checkout.images[FULL], "passed", "failed") == (1, 0)
+    problem = checkout.images[SLIM]["problem"]
+    assert "py_images_apt" in problem
+    assert "\n" not in problem

@@ -1,4 +1,4 @@
-"""Version numbers that come from git tags: which tool makes them, what it would say, and what decides about a build."""
+"""Versions from git tags: the tool, its number, and what requires a new build."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ PBR = "import setuptools\nsetuptools.setup(setup_requires=['pbr'], pbr=True)\n"
         ),
     ],
 )
-def test_numbers_of_the_tools(
+def test_versions_of_each_tool(
     tmp_path: Path, files: dict[str, str], tag: str, exact: str, later: str, edited: str
 ) -> None:
     checkout = Checkout(tmp_path, files)
@@ -219,7 +219,7 @@ def test_options_of_setuptools_scm(tmp_path: Path, options: str, tag: str, versi
     assert checkout.version() == version
 
 
-def test_what_is_configured_is_not_run(tmp_path: Path) -> None:
+def test_a_configured_command_is_not_run(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path, {"pyproject.toml": setuptools('git_describe_command = "touch ran --match v*"')})
     checkout.git("tag", "v1.0")
     assert checkout.version() == "1.0"
@@ -245,7 +245,7 @@ def test_what_is_configured_is_not_run(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_whether_the_configuration_is_understood(tmp_path: Path, files: dict[str, str], is_certain: bool) -> None:
+def test_whether_the_version_is_certain(tmp_path: Path, files: dict[str, str], is_certain: bool) -> None:
     assert Checkout(tmp_path, files).versioning().tool.is_certain is is_certain
 
 
@@ -265,17 +265,17 @@ def test_whether_the_configuration_is_understood(tmp_path: Path, files: dict[str
         ),
     ],
 )
-def test_projects_whose_version_is_their_own(tmp_path: Path, files: dict[str, str]) -> None:
+def test_projects_without_a_version_from_git(tmp_path: Path, files: dict[str, str]) -> None:
     checkout = Checkout(tmp_path, files)
     assert find_versioning(read_project_files(checkout.folder), "shop") is None
 
 
-def test_without_a_checkout_it_is_left_to_the_build(tmp_path: Path) -> None:
+def test_without_a_checkout_the_version_is_left_to_the_build(tmp_path: Path) -> None:
     write_tree(tmp_path, {"pyproject.toml": setuptools()})
     assert find_versioning(read_project_files(tmp_path), "shop") is None
 
 
-def test_a_project_below_the_checkout_s_top(tmp_path: Path) -> None:
+def test_a_project_below_the_top_of_the_checkout(tmp_path: Path) -> None:
     checkout = Checkout(
         tmp_path,
         {
@@ -289,7 +289,7 @@ def test_a_project_below_the_checkout_s_top(tmp_path: Path) -> None:
     assert checkout.version("up") == checkout.version("pdm") == "1.2.3"
 
 
-def test_tags_decide_about_a_build_and_commits_and_edits_do_not(tmp_path: Path) -> None:
+def test_only_tags_require_a_new_build(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path, {"pyproject.toml": setuptools()})
     versioning = checkout.versioning()
     assert versioning.last_tag(ENVIRON) == ""
@@ -301,18 +301,18 @@ def test_tags_decide_about_a_build_and_commits_and_edits_do_not(tmp_path: Path) 
     assert versioning.last_tag(ENVIRON) == "v1.1"
 
 
-def test_what_the_user_says_stands(tmp_path: Path) -> None:
+def test_the_users_variable_takes_precedence(tmp_path: Path) -> None:
     versioning = Checkout(tmp_path, {"pyproject.toml": setuptools()}).versioning(name="Shop.Front")
     assert versioning.variables == (
         "SETUPTOOLS_SCM_PRETEND_VERSION_FOR_SHOP_FRONT",
         "SETUPTOOLS_SCM_PRETEND_VERSION_FOR_SHOP.FRONT",
         "SETUPTOOLS_SCM_PRETEND_VERSION",
     )
-    said = {**ENVIRON, "SETUPTOOLS_SCM_PRETEND_VERSION": "7.0"}
-    assert versioning.version(said) == versioning.last_tag(said) == "7.0"
+    environ = {**ENVIRON, "SETUPTOOLS_SCM_PRETEND_VERSION": "7.0"}
+    assert versioning.version(environ) == versioning.last_tag(environ) == "7.0"
 
 
-def test_a_hook_s_variables_name_no_other_repository(tmp_path: Path) -> None:
+def test_git_variables_of_a_hook_are_ignored(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path / "one", {"pyproject.toml": setuptools()})
     checkout.git("tag", "v1.0")
     other = Checkout(tmp_path / "other", {})
@@ -320,7 +320,7 @@ def test_a_hook_s_variables_name_no_other_repository(tmp_path: Path) -> None:
     assert checkout.versioning().last_tag({**ENVIRON, "GIT_DIR": str(other.folder / ".git")}) == "v1.0"
 
 
-def test_without_git_on_this_host_nothing_is_said(tmp_path: Path) -> None:
+def test_without_git_on_the_host_there_is_no_version(tmp_path: Path) -> None:
     versioning = Checkout(tmp_path, {"pyproject.toml": setuptools()}).versioning()
     nowhere = {"PATH": str(tmp_path)}
     assert versioning.last_tag(nowhere) == ""

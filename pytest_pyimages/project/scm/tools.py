@@ -143,7 +143,9 @@ def _find_setuptools_tools(files: ProjectFiles, backend: str) -> Iterator[Tool]:
         yield _make_tool("setuptools-scm", _get_scm_table(files))
     for name in ("versioningit", "setuptools-git-versioning"):
         options = get_table(files.tool, name)
-        if name.replace("-", "_") in script.keywords or (name in required and options and options.get("enabled", True)):
+        if name.replace("-", "_") in script.keywords or (
+            name in required and name in files.tool and options.get("enabled", True)
+        ):
             yield _make_tool(name, options)
     if "versioneer" in files.setup_cfg or get_table(files.tool, "versioneer"):
         yield _make_tool("versioneer", {})
