@@ -53,11 +53,12 @@ def find_similar(word: str, choices: Iterable[str], *, cutoff: float = 0.6) -> s
     return next(iter(difflib.get_close_matches(word, list(choices), n=1, cutoff=cutoff)), "")
 
 
-def suggest(word: str, choices: Iterable[str], *, otherwise: str = "") -> str:
+def suggest(word: str, choices: Iterable[str], *, otherwise: str = "", cutoff: float = 0.6) -> str:
     """Return a hint for an unknown word: the choice that is most like it.
 
     :param otherwise: the hint if none is like it; empty: all choices.
+    :param cutoff: as for ``find_similar``.
     """
     choices = list(choices)
-    near = find_similar(word, choices)
+    near = find_similar(word, choices, cutoff=cutoff)
     return f"did you mean {near}?" if near else otherwise or f"choose from {', '.join(choices)}"

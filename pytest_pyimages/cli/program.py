@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import io
 import os
 import sys
@@ -16,6 +15,7 @@ import pytest_pyimages
 from pytest_pyimages.cli import build, list_images, lock_images, merge, prune, run_command, run_tests, shell
 from pytest_pyimages.cli.project import add_engine_argument
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
+from pytest_pyimages.text import suggest
 
 PROGRAM = "pyimages"
 
@@ -147,9 +147,7 @@ def _split_at_dashes(words: list[str]) -> tuple[list[str], list[str]]:
 def _check_command(words: Sequence[str]) -> None:
     name = next((word for word in words if not word.startswith("-")), None)
     if name is not None and name not in COMMANDS:
-        near = difflib.get_close_matches(name, COMMANDS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(COMMANDS)}"
-        raise ConfigurationError(f'{PROGRAM}: unknown command "{name}"', hint)
+        raise ConfigurationError(f'{PROGRAM}: unknown command "{name}"', suggest(name, COMMANDS))
 
 
 def _unknown_argument(arguments: argparse.Namespace, word: str) -> ConfigurationError:
@@ -157,9 +155,8 @@ def _unknown_argument(arguments: argparse.Namespace, word: str) -> Configuration
     if not word.startswith("-"):
         hint = "separate images with commas: 3.12,3.13" if "spec" in arguments else f"see {command} --help"
         return ConfigurationError(f'{command}: unexpected argument "{word}"', hint)
-    near = difflib.get_close_matches(word.partition("=")[0], arguments.options, n=1)
     fallback = f"see {command} --help" if arguments.command in FILES_ONLY else "options of pytest go after --"
-    hint = f"did you mean {near[0]}?" if near else fallback
+    hint = suggest(word.partition("=")[0], arguments.options, otherwise=fallback)
     return ConfigurationError(f'{command}: unknown option "{word}"', hint)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ import pytest
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host import Settings
 from pytest_pyimages.results import ImageResult
+from pytest_pyimages.text import suggest
 
 
 def get_verbosity(config: pytest.Config) -> int:
@@ -97,7 +97,6 @@ def _baseline(settings: Settings, labels: Sequence[str], *, left_out: Sequence[s
     if named in labels:
         return named
     if settings.baseline_is_typed and named not in left_out:
-        near = difflib.get_close_matches(named, labels, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(labels)}"
+        hint = suggest(named, labels, cutoff=0.4)
         raise ConfigurationError(f'--py-images-baseline: "{named}" is not one of the images', hint)
     return ""
