@@ -10,9 +10,9 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pytest_pyimages.containers import (
@@ -28,7 +28,7 @@ from pytest_pyimages.containers import (
 )
 from pytest_pyimages.engines import STDOUT, ContainerSpec, Engine, Mount
 from pytest_pyimages.engines.labels import KIND_LABEL, LABEL
-from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound
+from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound, PyimagesError
 from pytest_pyimages.images.bases import Listener
 from pytest_pyimages.images.install_log import InstallLog
 from pytest_pyimages.images.plan import ImagePlan
@@ -87,6 +87,10 @@ class Installed:
         return Installed(result=result, log=redaction.redact(self.log))
 
 
+class _RemoteEngineError(PyimagesError):
+    """The engine runs on another machine, so that it cannot share this network or mount this host's folders."""
+
+
 class InstallStep:
     """Runs installers in containers, and commits those that succeed. May be used from several threads at once."""
 
@@ -109,36 +113,6 @@ class InstallStep:
         for process in processes:
             process.kill()
 
-    def run(self, plan: ImagePlan, new: NewImage) -> Installed:
-        """Install a plan, and commit the new image if that succeeds; the container is removed in the background."""
-        return run_with_source(self._source, lambda: self._install(plan, new))
-
-    def _install(self, plan: ImagePlan, new: NewImage) -> Installed:
-        installed = self._start(plan, new).result()
-        if "elsewhere" in installed.result:
-            self._is_remote = True
-            installed = self._start(plan, new).result()
-        return installed
-
-    def _start(self, plan: ImagePlan, new: NewImage) -> Future[Installed]:
-        future: Future[Installed] = Future()
-
-        def work() -> None:
-            try:
-                self._run(plan, new, future)
-            except BaseException as error:  # noqa: BLE001 - passed to the caller, or noted
-                if future.done():
-                    self._listener.note(f"{plan.tag.label}: {error}; the next session cleans up")
-                else:
-                    future.set_exception(error)
-
-        # A daemon: an engine that does not answer must not keep the process alive.
-        thread = threading.Thread(target=work, name=f"pyimages-install-{plan.tag.label}", daemon=True)
-        with self._lock:
-            self._threads.append(thread)
-        thread.start()
-        return future
-
     def join(self, deadline: float) -> tuple[str, ...]:
         """Wait until all containers are removed; return the threads that still run at the deadline (monotonic)."""
         with self._lock:
@@ -147,8 +121,18 @@ class InstallStep:
             thread.join(max(deadline - time.monotonic(), 0))
         return tuple(thread.name for thread in threads if thread.is_alive())
 
-    def _run(self, plan: ImagePlan, new: NewImage, future: Future[Installed]) -> None:
-        """Set the future's result as soon as the image exists, before the container is removed."""
+    def run(self, plan: ImagePlan, new: NewImage) -> Installed:
+        """Install a plan, and commit the new image if that succeeds; the container is removed in the background."""
+        return run_with_source(self._source, lambda: self._install(plan, new))
+
+    def _install(self, plan: ImagePlan, new: NewImage) -> Installed:
+        try:
+            return self._attempt(plan, new)
+        except _RemoteEngineError:
+            self._is_remote = True
+            return self._attempt(plan, new)
+
+    def _attempt(self, plan: ImagePlan, new: NewImage) -> Installed:
         self._engine.create_volume(CACHE_VOLUME, labels={LABEL: "1", KIND_LABEL: "cache"}, options={})
         access = self._prepare_access(plan)
         spec = ContainerSpec(
@@ -164,6 +148,8 @@ class InstallStep:
             ),
             network="host" if access.machine else "",
         )
+        job = _make_job(plan, spec.name, access, self._source.root, extends=new.extends)
+        progress = InstallLog(lambda text: self._listener.progress(plan.tag.label, text))
         with ExitStack() as stack:
             process = stack.enter_context(self._tracked_process())
             try:
@@ -171,12 +157,9 @@ class InstallStep:
             except ImageNotFound:
                 raise
             except (EngineError, SourceNotVisibleError) as error:
-                if access.machine or access.mounts:  # a remote engine cannot share this network, or mount the folders
-                    future.set_result(Installed(result={"elsewhere": error.message}, log=""))
-                    return
+                if access.machine or access.mounts:
+                    raise _RemoteEngineError(error.message) from error
                 raise
-            progress = InstallLog(lambda text: self._listener.progress(plan.tag.label, text))
-            job = self._make_job(plan, spec.name, access, extends=new.extends)
             installed = self._talk(process, container, job, progress).redact(access.redaction)
             if installed.succeeded and not self.is_aborted:
                 labels = {f"{LABEL}.{key}": str(installed.result[key]) for key in RESULT_LABELS}
@@ -184,7 +167,21 @@ class InstallStep:
                 self._engine.commit(container, reference=new.reference, labels={**new.labels, **labels})
             if installed.result.get("note"):
                 self._listener.note(f"{plan.tag.label}: {installed.result['note']}")
-            future.set_result(installed)
+            self._remove_later(stack.pop_all(), plan.tag.label)
+        return installed
+
+    def _remove_later(self, container: ExitStack, label: str) -> None:
+        def remove() -> None:
+            try:
+                container.close()
+            except PyimagesError as error:
+                self._listener.note(f"{label}: {error}; the next session cleans up")
+
+        # A daemon: an engine that does not answer must not keep the process alive.
+        thread = threading.Thread(target=remove, name=f"pyimages-install-{label}", daemon=True)
+        with self._lock:
+            self._threads.append(thread)
+        thread.start()
 
     @contextmanager
     def _tracked_process(self) -> Iterator[ContainerProcess]:
@@ -213,32 +210,6 @@ class InstallStep:
             self._listener.note(note)
         return access
 
-    def _make_job(self, plan: ImagePlan, name: str, access: IndexAccess, *, extends: bool) -> bytes:
-        """Return the installer's input: the number of bytes of its job on a line, then the job as JSON."""
-        recipe = plan.recipe
-        job = {
-            "name": name,
-            "root": str(plan.project.root),
-            "extends": extends,
-            "apt": list(recipe.apt),
-            "setup": list(recipe.setup),
-            "steps": [list(step) for step in recipe.steps],
-            "lock": recipe.lock.content if recipe.lock else None,
-            "distribution": plan.project.distribution,
-            "kind": plan.project.kind,
-            "version": _read_version(plan),
-            "environment": {**plan.environment, **access.environment},
-            "files": dict(access.files),
-            "machine": list(access.machine),
-            "folders": [[target, list(names)] for target, names in access.folders],
-            "witness": [[witness.path, witness.size, witness.seconds] for witness in witnesses(self._source.root)],
-            "skipped": {"anywhere": sorted(NO_SOURCE), "top": sorted(BUILD_OUTPUT | {"target"})},  # target: of Rust
-            "worker": read_worker_sources(),
-            **read_installer_sources(),
-        }
-        data = json.dumps(job).encode("ascii")
-        return b"%d\n%s" % (len(data), data)
-
     def _talk(self, process: ContainerProcess, container: str, job: bytes, progress: InstallLog) -> Installed:
         output, log = bytearray(), bytearray()
         with process.start(container) as stream:
@@ -254,9 +225,38 @@ class InstallStep:
             del log[: log.find(b"\n") + 1]  # redaction would not find a secret that is cut in two
         status = self._engine.wait(container)
         result = _read_result(bytes(output), status)
+        if "elsewhere" in result:
+            raise _RemoteEngineError("the container runs on another machine")
         if "nosource" in result:
             raise SourceNotVisibleError.of_file(str(result["nosource"]))
         return Installed(result=result, log=log.decode("utf-8", "replace"))
+
+
+def _make_job(plan: ImagePlan, name: str, access: IndexAccess, root: Path, *, extends: bool) -> bytes:
+    """Return the installer's input: the number of bytes of its job on a line, then the job as JSON."""
+    recipe = plan.recipe
+    job = {
+        "name": name,
+        "root": str(plan.project.root),
+        "extends": extends,
+        "apt": list(recipe.apt),
+        "setup": list(recipe.setup),
+        "steps": [list(step) for step in recipe.steps],
+        "lock": recipe.lock.content if recipe.lock else None,
+        "distribution": plan.project.distribution,
+        "kind": plan.project.kind,
+        "version": _read_version(plan),
+        "environment": {**plan.environment, **access.environment},
+        "files": dict(access.files),
+        "machine": list(access.machine),
+        "folders": [[target, list(names)] for target, names in access.folders],
+        "witness": [[witness.path, witness.size, witness.seconds] for witness in witnesses(root)],
+        "skipped": {"anywhere": sorted(NO_SOURCE), "top": sorted(BUILD_OUTPUT | {"target"})},  # target: of Rust
+        "worker": read_worker_sources(),
+        **read_installer_sources(),
+    }
+    data = json.dumps(job).encode("ascii")
+    return b"%d\n%s" % (len(data), data)
 
 
 def _read_version(plan: ImagePlan) -> Mapping[str, Any] | None:
