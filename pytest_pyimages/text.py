@@ -1,15 +1,16 @@
-"""Make text from containers, engines and registries safe and short enough to print."""
+"""Make text from containers, engines and registries safe to print, and align it in columns."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Container, Iterable, Sequence
 
 LINE_CHARACTERS = 500
 
 
 def one_line(text: object) -> str:
-    """Return a message on one line, without control characters, of bearable length."""
+    """Return a message on one line without control characters, cut to ``LINE_CHARACTERS``."""
     cleaned = "".join(character if character.isprintable() else " " for character in str(text))
     words = " ".join(cleaned.split())
     return words if len(words) <= LINE_CHARACTERS else words[: LINE_CHARACTERS - 3] + "..."
@@ -27,7 +28,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
-    """Return the text without what could steer a terminal; colours (SGR) stay (CWE-150)."""
+    """Replace all control sequences but colours (SGR), so that text cannot steer a terminal (CWE-150)."""
     if text.isprintable():
         return text
     text = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
@@ -38,7 +39,7 @@ _LINE = re.compile("[\x00-\x1f\x7f]")
 
 
 def clean_line(text: str) -> str:
-    """Return the text as one line without any escape: node ids and other names stand at the start of lines."""
+    """Replace line breaks and all control sequences: node ids and other names are printed at the start of lines."""
     text = clean(text)
     return text if text.isprintable() else _LINE.sub("\N{REPLACEMENT CHARACTER}", text)
 
@@ -62,3 +63,46 @@ def suggest(word: str, choices: Iterable[str], *, otherwise: str = "", cutoff: f
     choices = list(choices)
     near = find_similar(word, choices, cutoff=cutoff)
     return f"did you mean {near}?" if near else otherwise or f"choose from {', '.join(choices)}"
+
+
+_NO_WIDTH = frozenset(("Mn", "Me", "Cf"))  # combining marks and format characters
+
+
+def display_width(text: str) -> int:
+    """Return how many columns of a terminal a text takes, by pytest's own rule (UAX #11)."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.category(character) in _NO_WIDTH else 1 + (unicodedata.east_asian_width(character) in "FW")
+        for character in unicodedata.normalize("NFC", text)
+    )
+
+
+def cut_to_width(text: str, width: int) -> str:
+    """Return the longest beginning of a text that fits into a number of columns."""
+    end = min(len(text), max(width, 0))
+    while end and display_width(text[:end]) > width:
+        end -= 1
+    return text[:end]
+
+
+def align_columns(rows: Sequence[Sequence[str]], *, right: Container[int] = ()) -> list[list[str]]:
+    """Return the cells of rows of the same length, padded to the widths of their columns.
+
+    :param right: indexes of the columns that are aligned to the right.
+    """
+    widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
+    return [
+        [_pad(cell, width, right=index in right) for index, (cell, width) in enumerate(zip(row, widths, strict=True))]
+        for row in rows
+    ]
+
+
+def _pad(cell: str, width: int, *, right: bool) -> str:
+    padding = " " * (width - display_width(cell))
+    return padding + cell if right else cell + padding
+
+
+def join_cells(cells: Sequence[str]) -> str:
+    """Return aligned cells as a line of a table."""
+    return f" {'  '.join(cells)}".rstrip()

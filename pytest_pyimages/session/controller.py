@@ -5,10 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import queue
-import threading
 from concurrent.futures import Future
 from dataclasses import replace
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 import pytest
@@ -154,9 +152,6 @@ class ImagesSession:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Replay the events of the containers until all have ended."""
-        if get_verbosity(self._config) >= 0:
-            # Needed at the end; imported while there is nothing to do but wait.
-            threading.Thread(target=import_module, args=("pytest_pyimages.results.output.terminal",)).start()
         schedule = self._schedule
         if schedule is None:  # another plugin has ended pytest_sessionstart before this one
             raise pytest.UsageError("--py-images: the session was not started")

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pytest
-from rich.cells import cell_len, set_cell_size
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from pytest_pyimages.results.comparison import find_differences, find_skipped_everywhere, make_columns
 from pytest_pyimages.results.outcome import ImageResult
-from pytest_pyimages.results.output.comparison_view import STYLES, format_comparison
+from pytest_pyimages.results.output.comparison_view import STYLES, Paint, format_comparison
 from pytest_pyimages.results.output.live import is_ci_log
 from pytest_pyimages.results.output.rows import (
     format_build_time,
@@ -25,8 +20,11 @@ from pytest_pyimages.results.output.rows import (
     seconds,
 )
 from pytest_pyimages.results.reports import ALLOWED, append_label
+from pytest_pyimages.text import align_columns, cut_to_width, display_width, join_cells
 
-UNWRAPPED = 400  # columns: a row of an image stays one line, whatever a terminal makes of a long remark
+
+def _leave_plain(text: str, _style: str) -> str:
+    return text
 
 
 def write_summary(  # noqa: PLR0913 - all that it is to show
@@ -47,10 +45,9 @@ def write_summary(  # noqa: PLR0913 - all that it is to show
     rows = [result for result in results.values() if not quiet or result.failed]
     terminal.write_sep("=", "py-images")
     if rows:
-        table = image_table(rows, remarks=False, collect_only=collect_only)
-        if max(cell_len(line) for line in _drawn(table, width=UNWRAPPED)) <= _width(terminal):
-            table = image_table(rows, collect_only=collect_only)
-            _write(terminal, _drawn(table, width=UNWRAPPED, has_markup=terminal.hasmarkup))
+        narrowest = format_image_table(rows, remarks=False, collect_only=collect_only)
+        if max(map(display_width, narrowest)) <= _width(terminal):  # a long remark may exceed it
+            _write(terminal, format_image_table(rows, collect_only=collect_only, paint=_painter(terminal)))
         else:
             _write(terminal, [f" {line}" for line in format_image_lines(rows, collect_only=collect_only)])
         for told, ones in _said(rows).items():
@@ -127,34 +124,25 @@ def _said(results: Sequence[ImageResult]) -> dict[str, list[ImageResult]]:
     return said
 
 
-def image_table(results: Sequence[ImageResult], *, remarks: bool = True, collect_only: bool = False) -> Table:
-    """Return a row per image: version, counts, build and run time, what is special about it."""
+def format_image_table(
+    results: Sequence[ImageResult], *, remarks: bool = True, collect_only: bool = False, paint: Paint = _leave_plain
+) -> list[str]:
+    """Return a header and a row per image: version, counts, build and run time, remark."""
     names = list_counted(results, collect_only=collect_only)
-    table = _table()
-    table.add_column("image", no_wrap=True)
-    table.add_column("python", no_wrap=True)
-    for name in (*(["tests"] if collect_only else []), *names):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("build", justify="right", no_wrap=True)
-    table.add_column("run", justify="right", no_wrap=True)
-    table.add_column("")
+    numbers = [*(["tests"] if collect_only else []), *names, "build", "run"]
+    rows = [["image", "python", *numbers, ""]]
     for result in results:
-        counts = [Text(str(result.counts.get(name, 0)), style=_count_style(name, result)) for name in names]
-        if collect_only:
-            counts.insert(0, Text(str(result.collected)))
-        table.add_row(
-            Text(mark_label(result), style="red" if result.failed else "green"),
-            result.python,
-            *counts,
-            format_build_time(result),
-            seconds(result.run_seconds),
-            Text(remark(result) if remarks else ""),
-        )
-    return table
-
-
-def _count_style(name: str, result: ImageResult) -> str:
-    return STYLES.get(name, "yellow") if result.counts.get(name, 0) else "dim"
+        counts = [result.collected] if collect_only else []
+        counts += [result.counts.get(name, 0) for name in names]
+        times = (format_build_time(result), seconds(result.run_seconds))
+        rows.append([mark_label(result), result.python, *map(str, counts), *times, remark(result) if remarks else ""])
+    header, *aligned = align_columns(rows, right=range(2, 2 + len(numbers)))
+    first = 2 + collect_only
+    for result, cells in zip(results, aligned, strict=True):
+        cells[0] = paint(cells[0], "red" if result.failed else "green")
+        for place, name in enumerate(names, first):
+            cells[place] = paint(cells[place], STYLES.get(name, "yellow") if result.counts.get(name, 0) else "light")
+    return [join_cells(cells) for cells in (header, *aligned)]
 
 
 def _write_allowed(terminal: pytest.TerminalReporter) -> None:
@@ -176,10 +164,10 @@ def _write_allowed(terminal: pytest.TerminalReporter) -> None:
 def append_cause(line: str, cause: str, width: int) -> str:
     """Return the line with the cause behind it, cut to the width as pytest cuts its own: not in the log of a CI."""
     whole = f"{line} - {cause}" if cause else line
-    if cell_len(whole) <= width or is_ci_log(os.environ):
+    if display_width(whole) <= width or is_ci_log(os.environ):
         return whole
-    cut = f"{set_cell_size(whole, width - 3)}..."
-    return cut if cell_len(cut) > cell_len(f"{line} - ...") else line
+    cut = f"{cut_to_width(whole, width - 3)}..."
+    return cut if display_width(cut) > display_width(f"{line} - ...") else line
 
 
 def _write_comparison(terminal: pytest.TerminalReporter, results: Mapping[str, ImageResult], *, quiet: bool) -> None:
@@ -195,8 +183,8 @@ def _write_comparison(terminal: pytest.TerminalReporter, results: Mapping[str, I
     if found or skipped or agrees:
         terminal.write_line("")
     if found:
-        lines = format_comparison(columns, found, width=_width(terminal), shows_all=shows_all)
-        _write(terminal, _drawn(*lines, width=_width(terminal), has_markup=terminal.hasmarkup))
+        paint = _painter(terminal)
+        _write(terminal, format_comparison(columns, found, width=_width(terminal), shows_all=shows_all, paint=paint))
     if not found and agrees:
         total = len(next(result.outcomes for result in results.values() if result.is_compared))
         tests = "1 test agrees" if total == 1 else f"all {total} tests agree"
@@ -208,30 +196,15 @@ def _write_comparison(terminal: pytest.TerminalReporter, results: Mapping[str, I
         _write(terminal, [f"   {nodeid}" for nodeid in skipped])
 
 
-def _table() -> Table:
-    return Table(box=None, pad_edge=True, header_style="", show_edge=False)
-
-
 def _width(terminal: pytest.TerminalReporter) -> int:
     return int(terminal._tw.fullwidth)  # noqa: SLF001 - get_terminal_writer is not on the reporter
 
 
-def _drawn(*drawn: Table | Text, width: int, has_markup: bool = False) -> list[str]:
-    """Draw with rich, write with pytest: one place decides on colours, width and where output goes."""
-    console = Console(
-        file=io.StringIO(),
-        width=width,
-        force_terminal=has_markup,
-        color_system="standard" if has_markup else None,
-        highlight=False,
-        legacy_windows=False,
-    )
-    with console.capture() as capture:
-        for one in drawn:
-            console.print(one, soft_wrap=isinstance(one, Text))
-    return [line.rstrip() for line in capture.get().splitlines()]
+def _painter(terminal: pytest.TerminalReporter) -> Paint:
+    """Return what colours text if pytest colours its own output."""
+    return lambda text, style: terminal._tw.markup(text, **{style: True}) if style else text  # noqa: SLF001 - as above
 
 
-def _write(terminal: pytest.TerminalReporter, lines: Sequence[str]) -> None:
+def _write(terminal: pytest.TerminalReporter, lines: Iterable[str]) -> None:
     for line in lines:
         terminal.write_line(line)
