@@ -1,4 +1,4 @@
-"""Hosts with the settings that a test gives them."""
+"""Hosts with settings of package indexes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ A, B, C = "https://a.example/simple", "https://b.example/simple", "https://c.exa
 def network(
     tmp_path: Path, environ: Mapping[str, str] = {}, files: Mapping[str, str] = {}, texts: tuple[str, ...] = ()
 ) -> HostNetwork:
-    """Return what a host is like that has these variables, and these files: "etc_pip", "netrc" and so on."""
+    """Return the network of a host with these variables and files ("etc_pip", "netrc" and so on)."""
     places = {
         "etc_pip": "etc/pip.conf",
         "xdg_pip": "xdg/pip/pip.conf",
@@ -42,7 +42,7 @@ def network(
     return read_network({**own, **environ}, home=tmp_path / "home", folder=tmp_path, texts=texts)
 
 
-def inside(
+def make_access(
     tmp_path: Path, environ: Mapping[str, str] = {}, files: Mapping[str, str] = {}, *, can_mount: bool = True
 ) -> IndexAccess:
     found = network(tmp_path, environ, files)

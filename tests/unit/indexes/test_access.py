@@ -10,7 +10,7 @@ import pytest
 from pytest_pyimages.indexes import host_settings, uv_settings
 from pytest_pyimages.indexes.access import prepare_access, read_machine_identity
 from tests.support.golden import message
-from tests.support.hosts import A, B, inside, network, uv_toml
+from tests.support.hosts import A, B, make_access, network, uv_toml
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ Locations = Callable[[str], Mapping[str, str]]
 def test_folder_of_links_is_mounted(tmp_path: Path, variables: Locations) -> None:
     (tmp_path / "wheels").mkdir()
     (tmp_path / "wheels" / "a.whl").touch()
-    access = inside(tmp_path, variables(str(tmp_path / "wheels")))
+    access = make_access(tmp_path, variables(str(tmp_path / "wheels")))
     (mount,) = access.mounts
     assert (mount.kind, mount.source, mount.read_only) == ("bind", str(tmp_path / "wheels"), True)
     assert mount.target.startswith("/run/pyimages/"), "in memory, so that no layer contains it"
@@ -48,7 +48,7 @@ def test_folder_of_links_is_mounted(tmp_path: Path, variables: Locations) -> Non
 def test_index_of_files_is_mounted_with_its_parent(tmp_path: Path, variable: str) -> None:
     """Its pages link to files beside it."""
     (tmp_path / "index" / "simple").mkdir(parents=True)
-    access = inside(tmp_path, {variable: f"file://{tmp_path}/index/simple"})
+    access = make_access(tmp_path, {variable: f"file://{tmp_path}/index/simple"})
     (mount,) = access.mounts
     assert mount.source == str(tmp_path / "index")
     assert access.environment[variable] == f"file://{mount.target}/simple"
@@ -57,13 +57,13 @@ def test_index_of_files_is_mounted_with_its_parent(tmp_path: Path, variable: str
 def test_home_folder_is_never_mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "home" / "simple").mkdir(parents=True)
-    access = inside(tmp_path, {"PIP_EXTRA_INDEX_URL": f"file://{tmp_path}/home/simple"})
+    access = make_access(tmp_path, {"PIP_EXTRA_INDEX_URL": f"file://{tmp_path}/home/simple"})
     assert [mount.source for mount in access.mounts] == [str(tmp_path / "home" / "simple")]
 
 
 def test_folder_below_the_source_needs_no_mount(tmp_path: Path) -> None:
     (tmp_path / "project" / "wheels").mkdir(parents=True)
-    access = inside(tmp_path, {"PIP_FIND_LINKS": str(tmp_path / "project" / "wheels")}, can_mount=False)
+    access = make_access(tmp_path, {"PIP_FIND_LINKS": str(tmp_path / "project" / "wheels")}, can_mount=False)
     assert (access.mounts, access.notes) == ((), ())
     assert access.environment["PIP_FIND_LINKS"] == str(tmp_path / "project" / "wheels")
 
@@ -74,7 +74,7 @@ def test_unavailable_folder_is_ignored_with_a_note(tmp_path: Path, can_mount: bo
         (tmp_path / "wheels").mkdir()
         (tmp_path / "simple").mkdir()
     environ = {"PIP_FIND_LINKS": f"wheels {A}", "PIP_EXTRA_INDEX_URL": f"file://{tmp_path}/simple {B}"}
-    access = inside(tmp_path, environ, can_mount=can_mount)
+    access = make_access(tmp_path, environ, can_mount=can_mount)
     assert access.mounts == ()
     assert (access.environment["PIP_FIND_LINKS"], access.environment["PIP_EXTRA_INDEX_URL"]) == (A, B)
     assert access.notes == tuple(

@@ -1,4 +1,4 @@
-"""How this host's access to the package indexes is found: pip's and uv's own words for it."""
+"""The host's settings of pip and uv, and their translation for the container."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from pytest_pyimages.indexes import host_settings, uv_settings
 from tests.support.golden import message
-from tests.support.hosts import A, B, C, inside, pip_conf, uv_toml
+from tests.support.hosts import A, B, C, make_access, pip_conf, uv_toml
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def _ignore_settings_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(uv_settings, "SYSTEM_FILE", tmp_path / "etc" / "uv.toml")
 
 
-def test_only_what_reaches_an_index_is_taken(tmp_path: Path) -> None:
+def test_only_settings_of_the_indexes_are_read(tmp_path: Path) -> None:
     environ = {
         "PIP_INDEX_URL": A,
         "AWS_SECRET": "x",
@@ -28,7 +28,7 @@ def test_only_what_reaches_an_index_is_taken(tmp_path: Path) -> None:
         "PIP_USER": "1",
         "UV_PYTHON": "3",
     }
-    access = inside(tmp_path, environ)
+    access = make_access(tmp_path, environ)
     assert access.environment["PIP_INDEX_URL"] == A
     assert uv_toml(access) == {"index-url": A}
     assert not {"AWS_SECRET", "HOME", "PIP_TARGET", "PIP_USER", "UV_PYTHON", "VIRTUAL_ENV"} & access.environment.keys()
@@ -38,8 +38,8 @@ PIP_FILES = ("etc_pip", "xdg_pip", "legacy_pip", "user_pip", "site_pip")
 
 
 @pytest.mark.parametrize("name", PIP_FILES)
-def test_each_of_pip_s_files_is_read(tmp_path: Path, name: str) -> None:
-    assert inside(tmp_path, {}, {name: pip_conf(index_url=A)}).environment["PIP_INDEX_URL"] == A
+def test_each_pip_file_is_read(tmp_path: Path, name: str) -> None:
+    assert make_access(tmp_path, {}, {name: pip_conf(index_url=A)}).environment["PIP_INDEX_URL"] == A
 
 
 @pytest.mark.parametrize(
@@ -52,41 +52,43 @@ def test_each_of_pip_s_files_is_read(tmp_path: Path, name: str) -> None:
         ("site_pip", "named_pip"),
     ],
 )
-def test_pip_s_files_override_each_other_in_pip_s_order(tmp_path: Path, weak: str, strong: str) -> None:
+def test_pip_files_override_each_other_in_order(tmp_path: Path, weak: str, strong: str) -> None:
     files = {weak: pip_conf(index_url=A, timeout="5"), strong: pip_conf(index_url=B)}
     environ = {"PIP_CONFIG_FILE": str(tmp_path / "named.conf")} if strong == "named_pip" else {}
-    found = inside(tmp_path, environ, files).environment
+    found = make_access(tmp_path, environ, files).environment
     assert (found["PIP_INDEX_URL"], found["PIP_TIMEOUT"]) == (B, "5")
 
 
-def test_variable_overrides_pip_s_files_unless_it_is_empty(tmp_path: Path) -> None:
+def test_nonempty_variable_overrides_pip_files(tmp_path: Path) -> None:
     files = {"user_pip": pip_conf(index_url=A)}
-    assert inside(tmp_path, {"PIP_INDEX_URL": B}, files).environment["PIP_INDEX_URL"] == B
-    assert inside(tmp_path, {"PIP_INDEX_URL": ""}, files).environment["PIP_INDEX_URL"] == A
+    assert make_access(tmp_path, {"PIP_INDEX_URL": B}, files).environment["PIP_INDEX_URL"] == B
+    assert make_access(tmp_path, {"PIP_INDEX_URL": ""}, files).environment["PIP_INDEX_URL"] == A
 
 
-def test_pip_config_file_takes_the_user_s_place(tmp_path: Path) -> None:
+def test_pip_config_file_replaces_the_user_file(tmp_path: Path) -> None:
     environ = {"PIP_CONFIG_FILE": str(tmp_path / "named.conf")}
-    access = inside(tmp_path, environ, {"named_pip": pip_conf(index_url=A), "user_pip": pip_conf(extra_index_url=B)})
+    access = make_access(
+        tmp_path, environ, {"named_pip": pip_conf(index_url=A), "user_pip": pip_conf(extra_index_url=B)}
+    )
     assert "PIP_EXTRA_INDEX_URL" not in access.environment
 
 
-def test_pip_config_file_can_switch_all_files_off(tmp_path: Path) -> None:
-    access = inside(tmp_path, {"PIP_CONFIG_FILE": os.devnull}, {name: pip_conf(index_url=A) for name in PIP_FILES})
+def test_pip_config_file_can_disable_all_files(tmp_path: Path) -> None:
+    access = make_access(tmp_path, {"PIP_CONFIG_FILE": os.devnull}, {name: pip_conf(index_url=A) for name in PIP_FILES})
     assert "PIP_INDEX_URL" not in access.environment
 
 
-def test_install_section_overrides_the_global_one_of_any_file(tmp_path: Path) -> None:
+def test_install_section_overrides_global_sections(tmp_path: Path) -> None:
     files = {
         "etc_pip": f"[install]\nindex_url = {B}\n",
         "user_pip": f"{pip_conf(index_url=A)}[download]\nindex-url = {C}",
     }
-    assert inside(tmp_path, {}, files).environment["PIP_INDEX_URL"] == B
+    assert make_access(tmp_path, {}, files).environment["PIP_INDEX_URL"] == B
 
 
-def test_values_of_several_lines(tmp_path: Path) -> None:
+def test_multiline_values_are_read(tmp_path: Path) -> None:
     text = f"[global]\nextra-index-url =\n    {A}\n    {B}\ntrusted-host =\n    a.example\n    b\n"
-    access = inside(tmp_path, {}, {"user_pip": text})
+    access = make_access(tmp_path, {}, {"user_pip": text})
     assert access.environment["PIP_EXTRA_INDEX_URL"] == f"{A} {B}"
     found = uv_toml(access)
     assert found["extra-index-url"] == [A, B]
@@ -102,30 +104,30 @@ def test_values_of_several_lines(tmp_path: Path) -> None:
     ],
 )
 def test_invalid_pip_file_is_ignored_with_a_note(tmp_path: Path, text: str, error: str) -> None:
-    access = inside(tmp_path, {}, {"user_pip": text, "etc_pip": pip_conf(index_url=A)})
+    access = make_access(tmp_path, {}, {"user_pip": text, "etc_pip": pip_conf(index_url=A)})
     assert access.environment["PIP_INDEX_URL"] == A
     path = tmp_path / "home/.config/pip/pip.conf"
     assert access.notes[0] == message("indexes", "unreadable", location=path, error=error)
 
 
-def test_indexes_of_pip_are_compared_as_pip_does(tmp_path: Path) -> None:
-    """By its own rule uv would stop at the first index that has a package, be it for another Python."""
-    assert uv_toml(inside(tmp_path, {"PIP_EXTRA_INDEX_URL": A}))["index-strategy"] == "unsafe-best-match"
-    access = inside(tmp_path, {"PIP_EXTRA_INDEX_URL": A, "UV_INDEX_STRATEGY": "first-index"})
+def test_uv_compares_the_indexes_of_pip(tmp_path: Path) -> None:
+    """By default, uv stops at the first index that has a package, even for another Python only."""
+    assert uv_toml(make_access(tmp_path, {"PIP_EXTRA_INDEX_URL": A}))["index-strategy"] == "unsafe-best-match"
+    access = make_access(tmp_path, {"PIP_EXTRA_INDEX_URL": A, "UV_INDEX_STRATEGY": "first-index"})
     assert access.environment["UV_INDEX_STRATEGY"] == "first-index", "a variable comes before uv.toml"
-    assert "index-strategy" not in uv_toml(inside(tmp_path, {"UV_INDEX": A}))
+    assert "index-strategy" not in uv_toml(make_access(tmp_path, {"UV_INDEX": A}))
 
 
-def test_uv_keeps_to_its_own_indexes_and_pip_gets_them_besides(tmp_path: Path) -> None:
-    access = inside(tmp_path, {"PIP_INDEX_URL": A, "PIP_EXTRA_INDEX_URL": B, "UV_INDEX": f"corp={C} {B}"})
+def test_uv_uses_its_own_indexes_and_pip_both(tmp_path: Path) -> None:
+    access = make_access(tmp_path, {"PIP_INDEX_URL": A, "PIP_EXTRA_INDEX_URL": B, "UV_INDEX": f"corp={C} {B}"})
     assert access.environment["PIP_INDEX_URL"] == A
     assert access.environment["PIP_EXTRA_INDEX_URL"] == f"{C} {B}"
     assert access.environment["UV_INDEX"] == f"corp={C} {B}"
     assert uv_toml(access) == {}
 
 
-def test_pip_is_told_what_uv_is_told(tmp_path: Path) -> None:
-    """For old Pythons, with the credentials that uv takes from variables of their own."""
+def test_pip_gets_the_indexes_of_uv(tmp_path: Path) -> None:
+    """For old Pythons, with the credentials that uv reads from variables."""
     environ = {
         "UV_INDEX": f"my-corp={A}\n{B}",
         "UV_INDEX_MY_CORP_USERNAME": "me@home",
@@ -135,7 +137,7 @@ def test_pip_is_told_what_uv_is_told(tmp_path: Path) -> None:
         "UV_INSECURE_HOST": "https://a.example b.example:8443",
         "UV_PRERELEASE": "allow",
     }
-    found = inside(tmp_path, environ).environment
+    found = make_access(tmp_path, environ).environment
     assert found["PIP_EXTRA_INDEX_URL"] == f"https://me%40home:p%2Fw@a.example/simple {B}"
     assert found["PIP_INDEX_URL"] == C
     assert found["PIP_FIND_LINKS"] == "https://links.example/a https://links.example/b"
@@ -151,7 +153,9 @@ def test_uv_toml_of_user_and_system_are_merged(tmp_path: Path) -> None:
     user = f'prerelease = "allow"\nlink-mode = "symlink"\n[[index]]\nname = "a"\nurl = "{A}"\nexplicit = true\n'
     system = f'prerelease = "disallow"\n[[index]]\nurl = "{B}"\ndefault = true\n[[index]]\nurl = "{C}"\n'
     system += "[pip]\nno-index = true\n"
-    access = inside(tmp_path, {}, {"user_uv": user, "xdg_uv": system, "etc_uv": 'index-url = "https://never.example"'})
+    access = make_access(
+        tmp_path, {}, {"user_uv": user, "xdg_uv": system, "etc_uv": 'index-url = "https://never.example"'}
+    )
     assert uv_toml(access) == {
         "prerelease": "allow",
         "index": [
@@ -170,28 +174,28 @@ def test_uv_toml_of_user_and_system_are_merged(tmp_path: Path) -> None:
     [({}, A), ({"UV_NO_CONFIG": "1"}, None), ({"UV_CONFIG_FILE": "named"}, B)],
     ids=["the user's", "none", "a named one alone"],
 )
-def test_which_uv_toml(tmp_path: Path, environ: Mapping[str, str], expected: str | None) -> None:
+def test_uv_config_variables_choose_the_file(tmp_path: Path, environ: Mapping[str, str], expected: str | None) -> None:
     environ = {name: str(tmp_path / "named.toml") if value == "named" else value for name, value in environ.items()}
-    access = inside(tmp_path, environ, {"user_uv": f'index-url = "{A}"', "named_uv": f'index-url = "{B}"'})
+    access = make_access(tmp_path, environ, {"user_uv": f'index-url = "{A}"', "named_uv": f'index-url = "{B}"'})
     assert uv_toml(access).get("index-url") == expected
     assert access.environment.get("UV_CONFIG_FILE") == ("/run/pyimages/uv.toml" if expected else None)
 
 
 def test_invalid_uv_toml_is_ignored_with_a_note(tmp_path: Path) -> None:
-    access = inside(tmp_path, {}, {"user_uv": f'index-url = "{A}'})
+    access = make_access(tmp_path, {}, {"user_uv": f'index-url = "{A}'})
     assert uv_toml(access) == {}
     path = tmp_path / "home/.config/uv/uv.toml"
     assert access.notes == (message("indexes", "unreadable", location=path, error="TOMLDecodeError"),)
 
 
-def test_what_decides_the_content_is_told_to_both(tmp_path: Path) -> None:
+def test_options_that_affect_the_installation_reach_both(tmp_path: Path) -> None:
     environ = {
         "PIP_PRE": "1",
         "PIP_NO_BINARY": "six,attrs",
         "PIP_ONLY_BINARY": ":all:",
         "PIP_UPLOADED_PRIOR_TO": "2026-01-01",
     }
-    access = inside(tmp_path, environ)
+    access = make_access(tmp_path, environ)
     assert {name: access.environment[name] for name in environ} == environ
     assert uv_toml(access) == {
         "prerelease": "allow",
@@ -201,45 +205,45 @@ def test_what_decides_the_content_is_told_to_both(tmp_path: Path) -> None:
     }
 
 
-def test_constraints_outside_the_source_come_along(tmp_path: Path) -> None:
+def test_constraints_outside_the_source_are_copied(tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
     (tmp_path / "project" / "own.txt").write_text("six<2\n")
     (tmp_path / "other.txt").write_text("attrs<30\n")
-    access = inside(tmp_path, {"PIP_CONSTRAINT": f"other.txt {tmp_path}/project/own.txt https://c.example/c.txt"})
+    access = make_access(tmp_path, {"PIP_CONSTRAINT": f"other.txt {tmp_path}/project/own.txt https://c.example/c.txt"})
     assert access.environment["PIP_CONSTRAINT"] == access.environment["UV_CONSTRAINT"]
     names = access.environment["UV_CONSTRAINT"].split()
     assert names[1:] == [str(tmp_path / "project" / "own.txt"), "https://c.example/c.txt"]
     assert access.files[names[0].removeprefix("/run/pyimages/")] == "attrs<30\n"
 
 
-def test_uv_s_own_constraints_stand(tmp_path: Path) -> None:
+def test_constraints_of_uv_are_kept(tmp_path: Path) -> None:
     (tmp_path / "pip.txt").touch()
     (tmp_path / "uv.txt").write_text("six<2")
-    access = inside(tmp_path, {"PIP_CONSTRAINT": "pip.txt", "UV_CONSTRAINT": "uv.txt"})
+    access = make_access(tmp_path, {"PIP_CONSTRAINT": "pip.txt", "UV_CONSTRAINT": "uv.txt"})
     assert access.files[access.environment["UV_CONSTRAINT"].removeprefix("/run/pyimages/")] == "six<2"
 
 
 @pytest.mark.parametrize("name", ["https_proxy", "HTTPS_PROXY", "http_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"])
-def test_proxies_of_both_cases(tmp_path: Path, name: str) -> None:
-    assert inside(tmp_path, {name: "http://proxy:1"}).environment[name] == "http://proxy:1"
+def test_proxy_variables_of_either_case_are_passed(tmp_path: Path, name: str) -> None:
+    assert make_access(tmp_path, {name: "http://proxy:1"}).environment[name] == "http://proxy:1"
 
 
-def test_proxy_that_only_a_tool_is_told_holds_for_both(tmp_path: Path) -> None:
+def test_proxy_of_one_tool_is_used_by_both(tmp_path: Path) -> None:
     pip = {"user_pip": pip_conf(proxy="http://proxy:1")}
-    found = inside(tmp_path, {}, pip).environment
+    found = make_access(tmp_path, {}, pip).environment
     assert (found["http_proxy"], found["https_proxy"], found["PIP_PROXY"]) == ("http://proxy:1",) * 3
-    found = inside(tmp_path, {"HTTPS_PROXY": "http://other:1"}, pip).environment
+    found = make_access(tmp_path, {"HTTPS_PROXY": "http://other:1"}, pip).environment
     assert (found["HTTPS_PROXY"], found.get("https_proxy")) == ("http://other:1", None)
     uv = {"user_pip": "", "user_uv": 'https-proxy = "http://uv:1"\nno-proxy = ["a", "b"]'}
-    found = inside(tmp_path, {}, uv).environment
+    found = make_access(tmp_path, {}, uv).environment
     assert (found["https_proxy"], found["no_proxy"]) == ("http://uv:1", "a,b")
 
 
 @pytest.mark.parametrize("variable", ["", "NETRC"])
-def test_netrc_comes_along(tmp_path: Path, variable: str) -> None:
+def test_netrc_is_copied(tmp_path: Path, variable: str) -> None:
     (tmp_path / "elsewhere").write_text("machine b login y password z\n")
     environ = {variable: str(tmp_path / "elsewhere")} if variable else {}
-    access = inside(tmp_path, environ, {"netrc": "machine a login y password z\n"})
+    access = make_access(tmp_path, environ, {"netrc": "machine a login y password z\n"})
     assert access.files["home/.netrc"] == f"machine {'b' if variable else 'a'} login y password z\n"
     assert access.environment["NETRC"] == "/run/pyimages/home/.netrc"
 
@@ -251,34 +255,34 @@ def certificate(name: str) -> str:
 @pytest.mark.parametrize(
     "name", ["PIP_CERT", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "pip.conf"]
 )
-def test_certificates_are_those_that_the_host_names(tmp_path: Path, name: str) -> None:
+def test_certificate_bundles_of_the_host_are_copied(tmp_path: Path, name: str) -> None:
     (tmp_path / "certificates").mkdir()
     (tmp_path / "certificates" / "ca.pem").write_text(
         f"a comment\n{certificate('A')}{certificate('B')}{certificate('A')}"
     )
     path = str(tmp_path / "certificates" / ("" if name == "SSL_CERT_DIR" else "ca.pem"))
     files = {"etc_pip": pip_conf(cert=path)} if name == "pip.conf" else {}
-    access = inside(tmp_path, {} if files else {name: path}, files)
+    access = make_access(tmp_path, {} if files else {name: path}, files)
     assert access.files["ca.pem"].startswith(certificate("A") + certificate("B"))
     assert access.files["ca.pem"].count("\nA\n") == 1
     for variable in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         assert access.environment[variable] == "/run/pyimages/ca.pem"
 
 
-def test_tool_without_a_bundle_of_its_own_trusts_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tool_without_a_bundle_trusts_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("system", "corp"):
         (tmp_path / name).write_text(certificate(name))
     monkeypatch.setattr("pytest_pyimages.indexes.credentials.SYSTEM_BUNDLES", (str(tmp_path / "system"),))
     corp = str(tmp_path / "corp")
-    assert inside(tmp_path).files["ca.pem"] == certificate("system")
-    assert inside(tmp_path, {"PIP_CERT": corp}).files["ca.pem"] == certificate("corp") + certificate("system")
-    both = inside(tmp_path, {"PIP_CERT": corp, "SSL_CERT_FILE": corp})
-    assert both.files["ca.pem"] == certificate("corp"), "both are told to trust nobody else"
+    assert make_access(tmp_path).files["ca.pem"] == certificate("system")
+    assert make_access(tmp_path, {"PIP_CERT": corp}).files["ca.pem"] == certificate("corp") + certificate("system")
+    both = make_access(tmp_path, {"PIP_CERT": corp, "SSL_CERT_FILE": corp})
+    assert both.files["ca.pem"] == certificate("corp"), "both tools trust only this authority"
 
 
 @pytest.mark.parametrize("name", ["PIP_CLIENT_CERT", "SSL_CLIENT_CERT"])
-def test_client_certificate_is_shown_by_both(tmp_path: Path, name: str) -> None:
+def test_client_certificate_is_used_by_both(tmp_path: Path, name: str) -> None:
     (tmp_path / "client.pem").write_text("certificate and key")
-    access = inside(tmp_path, {name: str(tmp_path / "client.pem")})
+    access = make_access(tmp_path, {name: str(tmp_path / "client.pem")})
     assert access.files["client.pem"] == "certificate and key"
     assert access.environment["PIP_CLIENT_CERT"] == access.environment["SSL_CLIENT_CERT"] == "/run/pyimages/client.pem"
