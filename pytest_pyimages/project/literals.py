@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 
 class Unknown:
@@ -30,8 +29,26 @@ Names = Mapping[str, Value]
 
 def evaluate(node: ast.expr, names: Names) -> Value:
     """Return the value of an expression; of lists and dicts the known entries."""
-    reader = _READERS.get(type(node))
-    return reader(node, names) if reader else UNKNOWN
+    found = UNKNOWN
+    match node:
+        case ast.Constant(value=value):
+            found = Value(value)
+        case ast.Name(id=name):
+            found = names.get(name, UNKNOWN)
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            found = add_values(evaluate(left, names), evaluate(right, names))
+        case ast.Subscript():
+            whole, key = evaluate(node.value, names), evaluate(node.slice, names)
+            if isinstance(whole.value, dict) and isinstance(key.value, str) and key.value in whole.value:
+                found = Value(whole.value[key.value], whole.is_complete)
+        case ast.List(elts=entries) | ast.Tuple(elts=entries) | ast.Set(elts=entries):
+            found = _read_entries(entries, names)
+        case ast.Dict():
+            keys = [None if key is None else evaluate(key, names) for key in node.keys]
+            found = _make_dict(keys, node.values, names)
+        case ast.Call():
+            found = _read_call(node, names)
+    return found
 
 
 def add_values(first: Value, second: Value) -> Value:
@@ -48,31 +65,10 @@ def add_values(first: Value, second: Value) -> Value:
     return UNKNOWN
 
 
-def _read_constant(node: ast.Constant, _: Names) -> Value:
-    return Value(node.value)
-
-
-def _read_name(node: ast.Name, names: Names) -> Value:
-    return names.get(node.id, UNKNOWN)
-
-
-def _read_sum(node: ast.BinOp, names: Names) -> Value:
-    return (
-        add_values(evaluate(node.left, names), evaluate(node.right, names)) if isinstance(node.op, ast.Add) else UNKNOWN
-    )
-
-
-def _read_entry(node: ast.Subscript, names: Names) -> Value:
-    whole, key = evaluate(node.value, names), evaluate(node.slice, names)
-    if isinstance(whole.value, dict) and isinstance(key.value, str) and key.value in whole.value:
-        return Value(whole.value[key.value], whole.is_complete)
-    return UNKNOWN
-
-
-def _read_sequence(node: ast.List | ast.Tuple | ast.Set, names: Names) -> Value:
+def _read_entries(entries: Sequence[ast.expr], names: Names) -> Value:
     found: list[object] = []
     is_complete = True
-    for entry in node.elts:
+    for entry in entries:
         value = evaluate(entry.value if isinstance(entry, ast.Starred) else entry, names)
         is_complete = is_complete and value.is_complete
         if not isinstance(entry, ast.Starred):
@@ -80,10 +76,6 @@ def _read_sequence(node: ast.List | ast.Tuple | ast.Set, names: Names) -> Value:
         elif isinstance(value.value, list):
             found += value.value
     return Value(found, is_complete)
-
-
-def _read_dict(node: ast.Dict, names: Names) -> Value:
-    return _make_dict([None if key is None else evaluate(key, names) for key in node.keys], node.values, names)
 
 
 def _make_dict(keys: Sequence[Value | None], nodes: Sequence[ast.expr], names: Names) -> Value:
@@ -104,18 +96,17 @@ def _make_dict(keys: Sequence[Value | None], nodes: Sequence[ast.expr], names: N
 
 def _read_call(node: ast.Call, names: Names) -> Value:
     """Evaluate dict(a=…), list(…), and methods of a literal string such as split()."""
-    function = node.func
-    if isinstance(function, ast.Name):
-        if function.id == "dict" and not node.args:
+    match node:
+        case ast.Call(func=ast.Name(id="dict"), args=[]):
             keys = [None if word.arg is None else Value(word.arg) for word in node.keywords]
             return _make_dict(keys, [word.value for word in node.keywords], names)
-        value = evaluate(node.args[0], names) if len(node.args) == 1 else UNKNOWN
-        return value if function.id in {"list", "tuple", "sorted"} and isinstance(value.value, list) else UNKNOWN
-    if isinstance(function, ast.Attribute) and not node.args and not node.keywords:
-        value = evaluate(function.value, names)
-        method = _STRING_METHODS.get(function.attr)
-        if method is not None and isinstance(value.value, str):
-            return replace(value, value=method(value.value))
+        case ast.Call(func=ast.Name(id="list" | "tuple" | "sorted"), args=[argument]):
+            value = evaluate(argument, names)
+            return value if isinstance(value.value, list) else UNKNOWN
+        case ast.Call(func=ast.Attribute(value=text, attr=method), args=[], keywords=[]):
+            value = evaluate(text, names)
+            if method in _STRING_METHODS and isinstance(value.value, str):
+                return replace(value, value=_STRING_METHODS[method](value.value))
     return UNKNOWN
 
 
@@ -123,15 +114,4 @@ _STRING_METHODS: Mapping[str, Callable[[str], object]] = {
     "split": str.split,
     "splitlines": str.splitlines,
     "strip": str.strip,
-}
-_READERS: Mapping[type[ast.expr], Callable[[Any, Names], Value]] = {
-    ast.Constant: _read_constant,
-    ast.Name: _read_name,
-    ast.BinOp: _read_sum,
-    ast.Subscript: _read_entry,
-    ast.List: _read_sequence,
-    ast.Tuple: _read_sequence,
-    ast.Set: _read_sequence,
-    ast.Dict: _read_dict,
-    ast.Call: _read_call,
 }
