@@ -113,7 +113,7 @@ class Configuration:
         if "apt" in changes:
             changes["apt"] = _check_packages(_read_strings(entry["apt"], where), f"{where}: apt")
         for word in changes.get("args", ()):
-            if word == "--cov" or word.startswith("--cov="):  # one report is made of all images, and options say how
+            if word == "--cov" or word.startswith("--cov="):  # there is one report for all images
                 raise ConfigurationError(
                     f"{where}: args has {word}, but coverage is measured on all images or none",
                     "move it to addopts, and add --no-cov to the args of images to leave out",

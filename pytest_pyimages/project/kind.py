@@ -162,7 +162,7 @@ def _walk_sources(root: Path) -> Iterator[Path]:
     for folder, folders, names in os.walk(root):
         here = Path(folder)
         is_top = here == root
-        if not is_top and "pyvenv.cfg" in names:  # a virtual environment of whatever name
+        if not is_top and "pyvenv.cfg" in names:  # a virtual environment
             folders.clear()
             continue
         skipped = NO_SOURCE | _BESIDE_PACKAGE if is_top else NO_SOURCE

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 
 class Unknown:
-    """A value that only a run could tell."""
+    """A value that only a run would know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def _read_entries(entries: Sequence[ast.expr], names: Names) -> Value:
 
 
 def _make_dict(keys: Sequence[Value | None], nodes: Sequence[ast.expr], names: Names) -> Value:
-    """Return a dict of these entries; a key None stands for ``**``."""
+    """Return a dict of these entries; the key None means ``**``."""
     found: dict[str, object] = {}
     is_complete = True
     for key, node in zip(keys, nodes, strict=True):

@@ -27,7 +27,7 @@ class Metadata:
     name: str = ""  # empty: not known
     requires_python: str = ""
     classifiers: tuple[str, ...] = ()
-    dependencies: tuple[str, ...] | None = None  # None: only a build can tell
+    dependencies: tuple[str, ...] | None = None  # None: only a build knows them
     extras: Extras | None = None  # as the project spells them; None: not known, or none
     extras_origin: str = "pyproject.toml"  # the file that declares the extras
     files: tuple[Path, ...] = ()  # files beside the build configuration that hold parts of it
@@ -160,7 +160,7 @@ def _read_setup(files: ProjectFiles) -> Metadata:
 def _read_setup_dependencies(
     files: ProjectFiles, options: Mapping[str, str], with_markers: tuple[str, ...]
 ) -> tuple[str, ...] | None:
-    """Return the dependencies; None if only a build can tell.
+    """Return the dependencies; None if only a build knows them.
 
     :param options: the section [options] of setup.cfg.
     :param with_markers: what extras_require adds to them under a marker alone.

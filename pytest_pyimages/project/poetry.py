@@ -25,7 +25,7 @@ def convert_dependencies(dependencies: Table, *, where: str, root: Path, optiona
 
     :param where: file and table, for errors: ``pyproject.toml [tool.poetry.dependencies]``.
     :param root: the folder that relative paths start from.
-    :param optional: whether to take what only an extra asks for, too.
+    :param optional: include dependencies that only an extra requests.
     :raises ConfigurationError: for a constraint that is none.
     """
     found: list[str] = []
@@ -37,7 +37,7 @@ def convert_dependencies(dependencies: Table, *, where: str, root: Path, optiona
             single = {"version": entry} if isinstance(entry, str) else entry
             if isinstance(single, Mapping) and (optional or not single.get("optional", False)):
                 try:
-                    found.append(_requirement(name, single, root))
+                    found.append(_convert_dependency(name, single, root))
                 except (InvalidSpecifier, InvalidVersion) as error:
                     raise ConfigurationError(f"{where}: {name}: {error}", "fix the constraint") from error
     return tuple(found)
@@ -48,10 +48,10 @@ def convert_constraint(constraint: str) -> str:
 
     :raises InvalidSpecifier, InvalidVersion: where it is no constraint.
     """
-    alternatives = [SpecifierSet(",".join(_single(text))) for text in _ALTERNATIVES.split(constraint.strip())]
+    alternatives = [SpecifierSet(",".join(_split_clauses(text))) for text in _ALTERNATIVES.split(constraint.strip())]
     if len(alternatives) > 1:
-        return _hull(alternatives)
-    return ",".join(_single(constraint))
+        return _merge_ranges(alternatives)
+    return ",".join(_split_clauses(constraint))
 
 
 def convert_python(constraint: str) -> str:
@@ -59,10 +59,10 @@ def convert_python(constraint: str) -> str:
     branches = []
     for text in _ALTERNATIVES.split(constraint.strip()):
         clauses = []
-        for part in _single(text):
+        for part in _split_clauses(text):
             specifier = Specifier(part)
             short = specifier.version.removesuffix(".*").count(".") < 2
-            # ">3.8" and "<=3.8" speak of 3.8.0, which only the full version tells from 3.8.1.
+            # ">3.8" and "<=3.8" mean 3.8.0, and only the full version distinguishes it from 3.8.1.
             variable = "python_version" if short and specifier.operator in {">=", "<"} else "python_full_version"
             clauses.append(f"{variable} {specifier.operator} '{specifier.version}'")
         if not clauses:
@@ -71,10 +71,10 @@ def convert_python(constraint: str) -> str:
     return " or ".join(f"({branch})" for branch in branches) if len(branches) > 1 else branches[0]
 
 
-def _requirement(name: str, spec: Table, root: Path) -> str:
+def _convert_dependency(name: str, spec: Table, root: Path) -> str:
     extras = get_strings(spec.get("extras"))
     text = name + (f"[{','.join(extras)}]" if extras else "")
-    address = _address(spec, root)
+    address = _find_address(spec, root)
     text += f" @ {address}" if address else convert_constraint(str(spec.get("version", "*")))
     markers = [
         convert_python(str(spec.get("python", "*"))),
@@ -89,8 +89,8 @@ def _requirement(name: str, spec: Table, root: Path) -> str:
     return f"{text} ; {' and '.join(used)}" if used else text
 
 
-def _address(spec: Table, root: Path) -> str:
-    """Return where the distribution is to be had, for one that is not in an index."""
+def _find_address(spec: Table, root: Path) -> str:
+    """Return the URL of a distribution that is not in an index; empty for one that is."""
     if "git" in spec:
         revision = next((f"@{spec[key]}" for key in ("rev", "ref", "tag", "branch") if key in spec), "")
         folder = f"#subdirectory={spec['subdirectory']}" if "subdirectory" in spec else ""
@@ -101,42 +101,42 @@ def _address(spec: Table, root: Path) -> str:
     return str(spec.get("url", spec.get("file", "")))
 
 
-def _single(constraint: str) -> Iterator[str]:
+def _split_clauses(constraint: str) -> Iterator[str]:
     """Yield the PEP 440 clauses of a constraint without alternatives."""
     tight = _SPACE_AFTER_OPERATOR.sub(r"\1", constraint.strip())
     for part in filter(None, _SEPARATORS.split(tight)):
         if part.startswith("^"):
-            yield from _range(part[1:], _caret_place(Version(part[1:].removesuffix(".*"))))
+            yield from _make_range(part[1:], _find_caret_place(Version(part[1:].removesuffix(".*"))))
         elif part.startswith("~") and not part.startswith("~="):
-            yield from _range(part[1:], min(1, len(Version(part[1:].removesuffix(".*")).release) - 1))
+            yield from _make_range(part[1:], min(1, len(Version(part[1:].removesuffix(".*")).release) - 1))
         elif part[0] in "<>=!~":
             yield str(Specifier(f"={part}" if re.match(r"=[^=]", part) else part))
         elif part != "*":
             yield str(Specifier(f"=={part}"))
 
 
-def _caret_place(version: Version) -> int:
+def _find_caret_place(version: Version) -> int:
     """The place of the first number that is not zero; of the last, if all are."""
     return next((place for place, number in enumerate(version.release) if number), len(version.release) - 1)
 
 
-def _range(lowest: str, place: int) -> Iterator[str]:
+def _make_range(lowest: str, place: int) -> Iterator[str]:
     """Yield the clauses for everything from a version on that has its numbers up to this place."""
     version = Version(lowest.removesuffix(".*"))
     yield f">={version}"
-    yield f"<{_next(version, place)}"
+    yield f"<{_raise_number(version, place)}"
 
 
-def _next(version: Version, place: int) -> str:
+def _raise_number(version: Version, place: int) -> str:
     release = version.release
     return ".".join(map(str, (*release[:place], release[place] + 1, *(0 for _ in release[place + 1 :]))))
 
 
-def _hull(alternatives: Iterable[SpecifierSet]) -> str:
+def _merge_ranges(alternatives: Iterable[SpecifierSet]) -> str:
     lowest: list[Version | None] = []
     highest: list[tuple[Version, str] | None] = []
     for alternative in alternatives:
-        bounds = [_bounds(specifier) for specifier in alternative]
+        bounds = [_find_bounds(specifier) for specifier in alternative]
         lowest.append(max((low for low, _ in bounds if low is not None), default=None))
         highest.append(min((high for _, high in bounds if high is not None), default=None))
     clauses = []
@@ -149,7 +149,7 @@ def _hull(alternatives: Iterable[SpecifierSet]) -> str:
     return ",".join(clauses)
 
 
-def _bounds(specifier: Specifier) -> tuple[Version | None, tuple[Version, str] | None]:
+def _find_bounds(specifier: Specifier) -> tuple[Version | None, tuple[Version, str] | None]:
     """Return the lowest version and the end of what a clause admits."""
     operator, wildcard = specifier.operator, specifier.version.endswith(".*")
     if operator in ("!=", "==="):
@@ -161,5 +161,5 @@ def _bounds(specifier: Specifier) -> tuple[Version | None, tuple[Version, str] |
         return version, (version, "<=")
     if operator in ("==", "~="):
         place = len(version.release) - (1 if wildcard else 2)
-        return version, (Version(_next(version, max(place, 0))), "<")
+        return version, (Version(_raise_number(version, max(place, 0))), "<")
     return version, None

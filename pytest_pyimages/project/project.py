@@ -41,7 +41,7 @@ class Project:
 
     root: Path  # the folder with the build configuration; the given folder if there is none
     name: str  # distribution name, or else the folder's
-    distribution: str = ""  # normalised name; empty if only a build can tell
+    distribution: str = ""  # normalised name; empty if only a build knows it
     requires_python: str = ""  # empty: not known
     classifiers: tuple[str, ...] = ()
     kind: Kind = "none"  # pure Python, something to compile, or no package
@@ -233,7 +233,7 @@ class _Installation:
         return plugins
 
     def list_own_dependencies(self) -> tuple[str, ...] | None:
-        """Return the project's own dependencies, with those of the extras; None if only a build can tell."""
+        """Return the project's own dependencies, with those of the extras; None if only a build knows them."""
         if not self.is_installed:
             return ()  # they are among the requirements
         known = {canonicalize_name(extra) for extra in self.metadata.extras or {}}

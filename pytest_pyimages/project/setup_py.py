@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pytest_pyimages.project.literals import UNKNOWN, Names, Value, add_values, evaluate
 
-# Arguments of setup() and names from the libraries that compile: one of them in a setup.py means that it does.
+# Arguments of setup() and names of compiling libraries: with one of them a setup.py compiles.
 _COMPILING_ARGUMENTS = frozenset({"ext_modules", "cffi_modules", "rust_extensions"})
 _COMPILING_NAMES = _COMPILING_ARGUMENTS | {
     *("Extension", "RustExtension", "Pybind11Extension", "CMakeExtension", "CppExtension", "nanobind_extension"),
@@ -27,13 +27,13 @@ _REQUIREMENTS_FILE = re.compile(r"[\w./-]*req[\w./-]*\.(?:txt|in)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetupScript:
-    """What the text of a setup.py tells; empty if there is none."""
+    """The literals in the text of a setup.py; empty if there is none."""
 
     is_present: bool = True
     arguments: Mapping[str, object] = field(default_factory=dict)  # of setup(), if literal; entries may be missing
     keywords: frozenset[str] = frozenset()  # the names of all arguments
     complete: frozenset[str] = frozenset()  # the arguments without missing entries
-    is_closed: bool = False  # no argument of setup() is hidden in a value that the text does not tell
+    is_closed: bool = False  # no argument of setup() is hidden in a value that is not literal
     compiles: bool = False
     mentions: tuple[str, ...] = ()  # requirements files that it names, to read them when it runs
 
@@ -51,7 +51,7 @@ class SetupScript:
 
 
 def read_setup_script(path: Path) -> SetupScript:
-    """Read a setup.py without running it. One that this Python cannot parse tells nothing."""
+    """Read a setup.py without running it. One that this Python cannot parse is empty."""
     try:
         data = path.read_bytes()
     except OSError:

@@ -51,10 +51,10 @@ def find_sources(files: ProjectFiles, metadata: Metadata, *, is_installed: bool)
     :raises ConfigurationError: if a chosen file refers to one that does not exist, and no other place is enough.
     """
     search = _Search(files, metadata)
-    search.consider(_named_sources(files, metadata))
-    named_files = _named_files(files.root)
+    search.consider(_find_named_sources(files, metadata))
+    named_files = _find_named_files(files.root)
     search.consider(named_files, also_after_development=True)
-    main = _main_file(files.root)
+    main = _find_main_file(files.root)
     search.consider(main, needs_test_library=True)
     environments = find_tox_sources(files, name=metadata.name)[:_TOX_ENVIRONMENTS]
     search.consider(environments)
@@ -64,7 +64,7 @@ def find_sources(files: ProjectFiles, metadata: Metadata, *, is_installed: bool)
     if not is_installed or (lists_in_files and not metadata.dependencies):
         # An application's own requirements, or those of a package that declares none where they can be read.
         taken = (*(source for source in main if not search.includes(taken, source)), *taken)
-    return taken if is_installed else (*_application_sources(files, metadata), *taken)
+    return taken if is_installed else (*_find_application_sources(files, metadata), *taken)
 
 
 class _Search:
@@ -100,7 +100,7 @@ class _Search:
         """Take candidates in turn.
 
         :param also_after_development: add a source named after tests to one named after development.
-        :param needs_test_library: skip a source without a test library, whatever its name.
+        :param needs_test_library: skip a source without a test library, even if it is named after tests.
         """
         for source in candidates:
             if self._is_settled or (self._is_half_settled and not (also_after_development and source.is_for_tests)):
@@ -164,101 +164,101 @@ def _is_test_library(name: str) -> bool:
     return name == "pytest" or name.startswith("pytest-") or name in _TEST_LIBRARIES
 
 
-def _application_sources(files: ProjectFiles, metadata: Metadata) -> Iterator[RequirementSource]:
+def _find_application_sources(files: ProjectFiles, metadata: Metadata) -> Iterator[RequirementSource]:
     """Yield where an application that is not installed lists its own requirements."""
     if metadata.dependencies:
         yield RequirementSource(origin=f"dependencies ({files.main_file})", requirements=metadata.dependencies)
-    packages = _pipfile_requirements(files, "packages")
+    packages = _read_pipfile(files, "packages")
     if packages:
         yield RequirementSource(origin="packages (Pipfile)", requirements=packages)
 
 
-def _named_sources(files: ProjectFiles, metadata: Metadata) -> list[RequirementSource]:
+def _find_named_sources(files: ProjectFiles, metadata: Metadata) -> list[RequirementSource]:
     """Return the groups, extras and environments that are named after tests or development, nearest first."""
     found = [
-        *_groups(files),
-        *_extras(metadata),
-        *_poetry(files),
-        *_pdm_and_uv(files),
-        *_hatch(files),
-        *_tests_require(files),
-        *_source("dev", "dev-packages (Pipfile)", _pipfile_requirements(files, "dev-packages")),
+        *_find_groups(files),
+        *_find_extras(metadata),
+        *_find_poetry_groups(files),
+        *_find_pdm_and_uv_groups(files),
+        *_find_hatch_environments(files),
+        *_find_tests_require(files),
+        *_make_source("dev", "dev-packages (Pipfile)", _read_pipfile(files, "dev-packages")),
     ]
     return sorted(found, key=lambda source: source.rank)
 
 
-def _ranked(names: Iterable[str]) -> Iterator[tuple[str, int]]:
+def _rank_names(names: Iterable[str]) -> Iterator[tuple[str, int]]:
     """Yield the names of tests or development, each with its rank."""
     ranks = ((name, rank_name(name)) for name in names)
     yield from ((name, rank) for name, rank in ranks if rank is not None)
 
 
-def _source(name: str, origin: str, requirements: tuple[str, ...]) -> Iterator[RequirementSource]:
+def _make_source(name: str, origin: str, requirements: tuple[str, ...]) -> Iterator[RequirementSource]:
     if requirements:
         yield RequirementSource(origin=origin, rank=rank_name(name) or 0, requirements=requirements)
 
 
-def _groups(files: ProjectFiles) -> Iterator[RequirementSource]:
-    for name, rank in _ranked(get_table(files.pyproject, "dependency-groups")):
+def _find_groups(files: ProjectFiles) -> Iterator[RequirementSource]:
+    for name, rank in _rank_names(get_table(files.pyproject, "dependency-groups")):
         origin = f"group {name} (pyproject.toml)"
         yield RequirementSource(origin=origin, rank=rank, groups=(name,), requirements=files.expand_group(name))
 
 
-def _extras(metadata: Metadata) -> Iterator[RequirementSource]:
+def _find_extras(metadata: Metadata) -> Iterator[RequirementSource]:
     extras = metadata.extras or {}
-    for name, rank in _ranked(extras):
+    for name, rank in _rank_names(extras):
         if extras[name]:
             yield RequirementSource(origin=f".[{name}] ({metadata.extras_origin})", rank=rank, extras=(name,))
 
 
-def _poetry(files: ProjectFiles) -> Iterator[RequirementSource]:
+def _find_poetry_groups(files: ProjectFiles) -> Iterator[RequirementSource]:
     poetry = get_table(files.tool, "poetry")
-    groups = {name: _poetry_group(poetry, name, root=files.root) for name in get_table(poetry, "group")}
+    groups = {name: _expand_poetry_group(poetry, name, root=files.root) for name in get_table(poetry, "group")}
     dev = get_table(poetry, "dev-dependencies")
     if dev:
         where = f"{files.root / 'pyproject.toml'} [tool.poetry.dev-dependencies]"
         groups["dev"] = (*groups.get("dev", ()), *convert_dependencies(dev, where=where, root=files.root))
-    for name, rank in _ranked(groups):
+    for name, rank in _rank_names(groups):
         origin = f"poetry group {name} (pyproject.toml)"
         yield RequirementSource(origin=origin, rank=rank, requirements=groups[name])
 
 
-def _poetry_group(poetry: Table, name: str, *, root: Path, within: tuple[str, ...] = ()) -> tuple[str, ...]:
+def _expand_poetry_group(poetry: Table, name: str, *, root: Path, within: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Return the PEP 508 strings of a group in [tool.poetry.group], with those of the groups that it includes."""
     group = get_table(poetry, "group", name)
     where = f"{root / 'pyproject.toml'} [tool.poetry.group.{name}.dependencies]"
     found = convert_dependencies(get_table(group, "dependencies"), where=where, root=root, optional=True)
     for other in get_strings(group.get("include-groups")):
         if other not in within:
-            found += _poetry_group(poetry, other, root=root, within=(*within, name))
+            found += _expand_poetry_group(poetry, other, root=root, within=(*within, name))
     return found
 
 
-def _pdm_and_uv(files: ProjectFiles) -> Iterator[RequirementSource]:
+def _find_pdm_and_uv_groups(files: ProjectFiles) -> Iterator[RequirementSource]:
     groups = get_table(files.tool, "pdm", "dev-dependencies")
-    for name, rank in _ranked(groups):
+    for name, rank in _rank_names(groups):
         requirements = tuple(text for text in get_strings(groups[name]) if not text.startswith("-"))
         yield RequirementSource(origin=f"pdm group {name} (pyproject.toml)", rank=rank, requirements=requirements)
     development = get_strings(get_table(files.tool, "uv").get("dev-dependencies"))
-    yield from _source("dev", "uv dev-dependencies (pyproject.toml)", development)
+    yield from _make_source("dev", "uv dev-dependencies (pyproject.toml)", development)
 
 
-def _hatch(files: ProjectFiles) -> Iterator[RequirementSource]:
+def _find_hatch_environments(files: ProjectFiles) -> Iterator[RequirementSource]:
     environments = get_table(files.hatch, "envs")
     file = "hatch.toml" if (files.root / "hatch.toml").is_file() else "pyproject.toml"
-    for name, rank in _ranked(environments):
-        requirements = list(_hatch_list(environments, name, "dependencies"))
+    for name, rank in _rank_names(environments):
+        requirements = list(_read_hatch_list(environments, name, "dependencies"))
         if name == "hatch-test" and not requirements:
             # What hatch gives this environment by itself ("Testing" in its documentation); pytest comes anyway.
             requirements += ["coverage[toml]", "pytest-mock", "pytest-rerunfailures", "pytest-xdist[psutil]"]
-        requirements += _hatch_list(environments, name, "extra-dependencies")
-        groups = _hatch_list(environments, name, "dependency-groups")
+        requirements += _read_hatch_list(environments, name, "extra-dependencies")
+        groups = _read_hatch_list(environments, name, "dependency-groups")
         for group in groups:
             requirements += files.expand_group(group)
         yield RequirementSource(
             origin=f"hatch environment {name} ({file})",
             rank=rank,
-            extras=_hatch_list(environments, name, "features"),
+            extras=_read_hatch_list(environments, name, "features"),
             groups=groups,
             requirements=tuple(
                 text.replace("{root:uri}", files.root.as_uri()).replace("{root}", str(files.root))
@@ -267,7 +267,7 @@ def _hatch(files: ProjectFiles) -> Iterator[RequirementSource]:
         )
 
 
-def _hatch_list(environments: Table, name: str, key: str, within: tuple[str, ...] = ()) -> tuple[str, ...]:
+def _read_hatch_list(environments: Table, name: str, key: str, within: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Return an environment's list: its own, or else its template's, which is "default" if none is named."""
     environment = get_table(environments, name)
     if key in environment:
@@ -275,23 +275,23 @@ def _hatch_list(environments: Table, name: str, key: str, within: tuple[str, ...
     template = str(environment.get("template", name if environment.get("detached") else "default"))
     if template == name or template in within:
         return ()
-    return _hatch_list(environments, template, key, (*within, name))
+    return _read_hatch_list(environments, template, key, (*within, name))
 
 
-def _tests_require(files: ProjectFiles) -> Iterator[RequirementSource]:
+def _find_tests_require(files: ProjectFiles) -> Iterator[RequirementSource]:
     script = files.setup_script.get_strings("tests_require") if files.uses_setuptools else ()
     config = files.setup_cfg.get("options", {}).get("tests_require", "").split("\n")
     for file, listed in (("setup.py", script), ("setup.cfg", config)):
         requirements = tuple(text.strip() for text in listed if text.strip())
-        yield from _source("tests-require", f"tests_require ({file})", requirements)
+        yield from _make_source("tests-require", f"tests_require ({file})", requirements)
 
 
-def _pipfile_requirements(files: ProjectFiles, key: str) -> tuple[str, ...]:
+def _read_pipfile(files: ProjectFiles, key: str) -> tuple[str, ...]:
     path = files.root / "Pipfile"
     return convert_dependencies(get_table(read_toml(path), key), where=f"{path} [{key}]", root=files.root)
 
 
-def _named_files(root: Path) -> list[RequirementSource]:
+def _find_named_files(root: Path) -> list[RequirementSource]:
     """Return the requirements files that are named after tests or development, nearest first."""
     found = []
     for folder in ("", *_FOLDERS, *_TEST_FOLDERS):
@@ -320,7 +320,7 @@ def _rank_file(path: Path, folder: str) -> int | None:
     return rank_name("-".join(rest)) if rest else None
 
 
-def _main_file(root: Path) -> list[RequirementSource]:
+def _find_main_file(root: Path) -> list[RequirementSource]:
     """Return the requirements file for the project itself, where there is one: ``requirements.txt``."""
     for suffix in (".txt", ".in"):
         for folder, names in ((root, _MAIN_FILES[:1]), (root / "requirements", _MAIN_FILES)):

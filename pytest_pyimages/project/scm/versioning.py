@@ -42,19 +42,19 @@ class Versioning:
 
         That decides about a new build: commits and edits do not. Empty if there is none.
         """
-        given = self._given(environ)
+        given = self._find_given(environ)
         return given or _git(self.folder, "describe", "--tags", "--abbrev=0", *self.tool.match, environ=environ) or ""
 
     def version(self, environ: Mapping[str, str] = os.environ, *, today: date | None = None) -> str | None:
-        """Return the number that the tool gives the checkout as it is now; None if only the tool can tell."""
-        given = self._given(environ)
+        """Return the number that the tool computes for the checkout; None if only the tool can compute it."""
+        given = self._find_given(environ)
         if given:
             return given
         formula = FORMULAS.get(self.tool.name)
         checkout = formula and self._describe(environ, today or datetime.now(timezone.utc).date())
         return formula(checkout, self.tool.options) if formula and checkout else None
 
-    def _given(self, environ: Mapping[str, str]) -> str:
+    def _find_given(self, environ: Mapping[str, str]) -> str:
         return next((environ[name] for name in self.variables if environ.get(name)), "")
 
     def _describe(self, environ: Mapping[str, str], today: date) -> Checkout | None:
@@ -92,7 +92,7 @@ def find_versioning(files: ProjectFiles, name: str) -> Versioning | None:
 
 def _git(folder: Path, *arguments: str, environ: Mapping[str, str]) -> str | None:
     """Return the output of a git command; None if it fails, or there is no git."""
-    # The variables of a hook that runs the tests name a repository and its index, whatever the folder.
+    # A git hook that runs the tests sets variables that name a repository and its index.
     kept = {name: value for name, value in environ.items() if name not in REPOSITORY_VARIABLES}
     try:
         done = subprocess.run(  # noqa: S603 - "describe" and its like, with tags to match

@@ -1,6 +1,6 @@
 """Version numbers as the most used tools compute them from ``git describe``, by their documentation.
 
-Each formula returns the number for a checkout and the tool's options, or None where options ask for another formula.
+Each formula returns the number for a checkout and the tool's options, or None if the options select another formula.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Checkout:
 Formula = Callable[[Checkout, Table], str | None]
 
 
-def setuptools_scm(checkout: Checkout, options: Table) -> str | None:
+def _compute_setuptools_scm(checkout: Checkout, options: Table) -> str | None:
     """Return setuptools-scm's number, which flit-scm and hatch-vcs have as well."""
     tag = get_table(options, "tag")
     if checkout.tag:
@@ -54,22 +54,22 @@ def setuptools_scm(checkout: Checkout, options: Table) -> str | None:
         return None
     if checkout.is_exact:
         return tagged.public
-    scheme = _scheme(options, "version_scheme", "guess-next-dev")
+    scheme = _get_scheme(options, "version_scheme", "guess-next-dev")
     if scheme == "no-guess-dev" and tagged.dev is None:
         base = None if tagged.post is not None else f"{tagged.public}.post1"
     else:
-        base = _next(tagged)
+        base = _increment(tagged)
     if scheme == "post-release":
         public = f"{tagged.public}.post{checkout.distance}"
     elif base is None:
         return None
     else:
         public = f"{base}.dev{checkout.distance}"
-    local = _local_part(checkout, _scheme(options, "local_scheme", "node-and-date"))
+    local = _make_local_part(checkout, _get_scheme(options, "local_scheme", "node-and-date"))
     return f"{public}+{local}" if local else public
 
 
-def _local_part(checkout: Checkout, scheme: str) -> str:
+def _make_local_part(checkout: Checkout, scheme: str) -> str:
     if scheme.startswith("no-local-version"):
         return ""
     if scheme == "dirty-tag":
@@ -77,7 +77,7 @@ def _local_part(checkout: Checkout, scheme: str) -> str:
     return f"g{checkout.node[:9]}" + (f".d{checkout.today:%Y%m%d}" if checkout.is_dirty else "")
 
 
-def pdm_backend(checkout: Checkout, options: Table) -> str | None:
+def _compute_pdm_backend(checkout: Checkout, options: Table) -> str | None:
     """Return the number of pdm-backend's source "scm"."""
     if "version_format" in options:
         return None
@@ -85,12 +85,12 @@ def pdm_backend(checkout: Checkout, options: Table) -> str | None:
     day = f"d{checkout.today:%Y%m%d}" if checkout.is_dirty else ""
     if checkout.tag and not checkout.distance:
         return f"{tagged}+{day}" if day else str(tagged)
-    base = _next(tagged)
+    base = _increment(tagged)
     node = f"g{checkout.node[:7]}" + (f".{day}" if day else "")
     return base and f"{base}.dev{checkout.distance}+{node}"
 
 
-def pbr(checkout: Checkout, options: Table) -> str | None:
+def _compute_pbr(checkout: Checkout, options: Table) -> str | None:
     """Return pbr's number; what commit messages add to it ("Sem-Ver:") is not looked for."""
     tagged = _parse_version(checkout.tag.lstrip("vV").replace("-", ".")) if checkout.tag else Version("0")
     if tagged is None:
@@ -110,8 +110,8 @@ def pbr(checkout: Checkout, options: Table) -> str | None:
     return f"{base}.dev{distance}"
 
 
-def dunamai(checkout: Checkout, options: Table) -> str | None:
-    """Return the number of poetry-dynamic-versioning and uv-dynamic-versioning, which ask dunamai."""
+def _compute_dunamai(checkout: Checkout, options: Table) -> str | None:
+    """Return the number of poetry-dynamic-versioning and uv-dynamic-versioning, which use dunamai."""
     bump = options.get("bump")
     if options.get("style") not in {None, "pep440"} or any(options.get(key) for key in ("format", "format-jinja")):
         return None
@@ -126,7 +126,7 @@ def dunamai(checkout: Checkout, options: Table) -> str | None:
     if checkout.distance:
         if tagged.is_postrelease or tagged.is_devrelease:
             return None
-        public = f"{_next(tagged)}.dev{checkout.distance}" if bump else f"{public}.post{checkout.distance}.dev0"
+        public = f"{_increment(tagged)}.dev{checkout.distance}" if bump else f"{public}.post{checkout.distance}.dev0"
     local = []
     metadata = options.get("metadata")
     if metadata is not False and (metadata or checkout.distance):
@@ -146,31 +146,31 @@ def _match_dunamai(tag: str, options: Table) -> Version | None:
 
 
 FORMULAS: Mapping[str, Formula] = {
-    "setuptools-scm": setuptools_scm,
-    "hatch-vcs": setuptools_scm,
-    "flit-scm": setuptools_scm,
-    "pbr": pbr,
-    "pdm-backend": pdm_backend,
-    "poetry-dynamic-versioning": dunamai,
-    "uv-dynamic-versioning": dunamai,
+    "setuptools-scm": _compute_setuptools_scm,
+    "hatch-vcs": _compute_setuptools_scm,
+    "flit-scm": _compute_setuptools_scm,
+    "pbr": _compute_pbr,
+    "pdm-backend": _compute_pdm_backend,
+    "poetry-dynamic-versioning": _compute_dunamai,
+    "uv-dynamic-versioning": _compute_dunamai,
 }
 
 
 def is_exact(tool: str, options: Table) -> bool:
     """Whether the tool's number is surely what its formula returns here."""
-    if FORMULAS.get(tool) is setuptools_scm:
+    if FORMULAS.get(tool) is _compute_setuptools_scm:
         is_custom = any(key in options for key in ("parse", "version_cls", "normalize"))
         is_scoped = bool(get_table(options, "scm", "git").get("distance_scope"))
         return (
-            _scheme(options, "version_scheme", "guess-next-dev") in _PUBLIC_SCHEMES
-            and _scheme(options, "local_scheme", "node-and-date") in _LOCAL_SCHEMES
+            _get_scheme(options, "version_scheme", "guess-next-dev") in _PUBLIC_SCHEMES
+            and _get_scheme(options, "local_scheme", "node-and-date") in _LOCAL_SCHEMES
             and not (is_custom or is_scoped)
         )
     return tool in FORMULAS and tool != "pbr"  # it reads commit messages
 
 
-def _scheme(options: Table, key: str, default: str) -> str:
-    """Return the name of a scheme; of several the first, which setuptools-scm asks first."""
+def _get_scheme(options: Table, key: str, default: str) -> str:
+    """Return the name of a scheme; of several the first."""
     value = options.get(key)
     if isinstance(value, list | tuple):
         value = next((entry for entry in value if entry != "fail-on-uncommitted-changes"), None)
@@ -195,7 +195,7 @@ def _parse_version(text: str | None) -> Version | None:
         return None
 
 
-def _next(version: Version) -> str | None:
+def _increment(version: Version) -> str | None:
     """Return the version with its last number raised by one, and without ".dev0"; None for other ".dev" numbers."""
     if version.dev is not None:
         return version.public.removesuffix(".dev0") if version.dev == 0 else None
