@@ -67,9 +67,8 @@ def test_nonempty_variable_overrides_pip_files(tmp_path: Path) -> None:
 
 def test_pip_config_file_replaces_the_user_file(tmp_path: Path) -> None:
     environ = {"PIP_CONFIG_FILE": str(tmp_path / "named.conf")}
-    access = make_access(
-        tmp_path, environ, {"named_pip": pip_conf(index_url=A), "user_pip": pip_conf(extra_index_url=B)}
-    )
+    files = {"named_pip": pip_conf(index_url=A), "user_pip": pip_conf(extra_index_url=B)}
+    access = make_access(tmp_path, environ, files)
     assert "PIP_EXTRA_INDEX_URL" not in access.environment
 
 
