@@ -5,17 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 from pytest_pyimages.cli.builds import build_images, connect_engine
 from pytest_pyimages.cli.project import Place
-from pytest_pyimages.containers import Lease
+from pytest_pyimages.containers import Lease, witnesses
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
-from pytest_pyimages.host import INI_KEYS, OPTION_NAMES, Invocation
-from pytest_pyimages.images import BuiltImage, ImagePlan
-from pytest_pyimages.runs import Attended, HostTerminal, attend
-from pytest_pyimages.session import LastFailed, Schedule, SessionPlan
+from pytest_pyimages.images import BuiltImage
+from pytest_pyimages.runs import HostTerminal, attend
+from pytest_pyimages.session import LastFailed, Schedule, SessionPlan, make_job
 
 IMAGE_HELP = "the image, such as 3.14-slim (default: the ini key py_images, if it names one)"
 
@@ -38,7 +38,7 @@ def run_in_image(  # noqa: PLR0913 - everything that its container is given
     :param shard: the part of the tests to run, see runs.shard.
     :raises PyimagesError: if the command could not be started.
     """
-    plan, settings, invocation = place.plan(), place.settings, place.settings.invocation
+    plan, settings = place.plan(), place.settings
     if len(plan.plans) != 1:
         labels = ", ".join(image.tag.label for image in plan.plans)
         raise ConfigurationError(f"only one image at a time can use the terminal, not {labels}", "name one image")
@@ -46,37 +46,21 @@ def run_in_image(  # noqa: PLR0913 - everything that its container is given
     with connect_engine(place) as engine:
         image = _build_image(place, engine, plan)
         if greet:
-            text = f"{image_plan.tag.label}: Python {image.python} at {invocation.cwd} · changes are discarded"
+            text = f"{image_plan.tag.label}: Python {image.python} at {settings.invocation.cwd} · changes are discarded"
             sys.stderr.write(f"{text}\n")
-        job = Attended(
-            image=image.id,
-            python=image.executable,
-            command=command,
-            pytest=None
-            if command
-            else {**_describe_pytest(image_plan, image, invocation, last_failed), "shard": shard},
-            project=str(image_plan.project.root),
-            cwd=str(invocation.cwd),
-            environment={**image_plan.environment, **settings.container_environment},
+        label = image_plan.tag.label
+        job = make_job(
+            settings,
+            image_plan,
+            image,
+            witness=witnesses(plan.source.root),
+            memory=None if last_failed is None else last_failed.cache_values([label]).get(label),
+            shard=shard,
         )
+        job = replace(job, command=command, terminal=terminal.kind if terminal else None)
         sys.stdout.flush()
         with Lease() as lease:
             return attend(engine, lease, plan.source, job, terminal)
-
-
-def _describe_pytest(
-    plan: ImagePlan, image: BuiltImage, invocation: Invocation, last_failed: LastFailed | None
-) -> dict[str, Any]:
-    """Return the worker's job for a pytest that uses the terminal, with the keys that Run sends for any other."""
-    return {
-        "args": list(plan.args),
-        "program": f"{image.executable.rpartition('/')[0]}/pytest",
-        "cwd_on_path": invocation.module,
-        "memory": None if last_failed is None else last_failed.cache_values([plan.tag.label]).get(plan.tag.label),
-        "own_options": list(OPTION_NAMES),
-        "own_ini": list(INI_KEYS),
-        "host_plugins": sorted(invocation.host_plugins),
-    }
 
 
 def _build_image(place: Place, engine: Engine, plan: SessionPlan) -> BuiltImage:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_pyimages.facade import lazy_names
 
 if TYPE_CHECKING:
+    from pytest_pyimages.containers.job import HOST_ONLY, encode_job
     from pytest_pyimages.containers.leases import Lease, state_directory
     from pytest_pyimages.containers.process import (
         ContainerProcess,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BUILD_OUTPUT",
+    "HOST_ONLY",
     "NO_SOURCE",
     "VERSION_CONTROL",
     "ContainerProcess",
@@ -27,6 +29,7 @@ __all__ = [
     "SourceNotVisibleError",
     "StoppedError",
     "Witness",
+    "encode_job",
     "is_empty",
     "run_with_source",
     "state_directory",
@@ -35,6 +38,7 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
+        "job": "HOST_ONLY encode_job",
         "leases": "Lease state_directory",
         "process": "ContainerProcess SourceNotVisibleError StoppedError run_with_source",
         "skipped_folders": "BUILD_OUTPUT NO_SOURCE VERSION_CONTROL",

@@ -15,9 +15,8 @@ import tarfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.skipped_folders import NOT_COPIED
@@ -31,8 +30,7 @@ WITNESSES = 8
 _CHUNK = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Witness:
+class Witness(NamedTuple):
     """A file as this host sees it; modification time in whole seconds."""
 
     path: str

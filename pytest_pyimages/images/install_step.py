@@ -12,27 +12,24 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pytest_pyimages.containers import (
-    BUILD_OUTPUT,
-    NO_SOURCE,
     ContainerProcess,
     Lease,
     Source,
     SourceNotVisibleError,
     StoppedError,
+    encode_job,
     run_with_source,
-    witnesses,
 )
 from pytest_pyimages.engines import STDOUT, ContainerSpec, Engine, Mount
 from pytest_pyimages.engines.labels import KIND_LABEL, LABEL
 from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound, PyimagesError
 from pytest_pyimages.images.bases import Listener
+from pytest_pyimages.images.install_job import BOOTSTRAP, InstallJob, make_install_job
 from pytest_pyimages.images.install_log import InstallLog
 from pytest_pyimages.images.plan import ImagePlan
-from pytest_pyimages.images.recipe import read_installer_sources, read_worker_sources
 from pytest_pyimages.indexes import MEMORY, IndexAccess, Redaction, prepare_access
 
 CACHE_VOLUME = "pytest-pyimages-cache"
@@ -41,16 +38,6 @@ LOG_BYTES = 256 * 1024
 STOPPED = "stopped while it was built"
 RESULT_LABELS = ("python", "executable", "extendable")  # of the installer's result
 
-# Reads the job's size, the job and the installer from standard input, so that neither shows in the container's command.
-# The current folder is removed from the path: a project's ast.py is not Python's.
-BOOTSTRAP = (
-    "import sys\n"
-    "sys.path[:] = [path for path in sys.path if path]\n"
-    "import json\n"
-    "stdin = getattr(sys.stdin, 'buffer', sys.stdin)\n"
-    "JOB = json.loads(stdin.read(int(stdin.readline())).decode('utf-8'))\n"
-    "exec(compile(JOB['installer'], 'installer.py', 'exec'))\n"
-)
 FIND_PYTHON = (
     'for name in python python3 pypy3 pypy; do command -v "$name" >/dev/null 2>&1 && exec "$name" -c "$1"; done; '
     "echo no Python found >&2; exit 127"
@@ -148,7 +135,7 @@ class InstallStep:
             ),
             network="host" if access.machine else "",
         )
-        job = _make_job(plan, spec.name, access, self._source.root, extends=new.extends)
+        job = make_install_job(plan, spec.name, access, self._source.root, extends=new.extends)
         progress = InstallLog(lambda text: self._listener.progress(plan.tag.label, text))
         with ExitStack() as stack:
             process = stack.enter_context(self._tracked_process())
@@ -210,10 +197,11 @@ class InstallStep:
             self._listener.note(note)
         return access
 
-    def _talk(self, process: ContainerProcess, container: str, job: bytes, progress: InstallLog) -> Installed:
+    def _talk(self, process: ContainerProcess, container: str, job: InstallJob, progress: InstallLog) -> Installed:
         output, log = bytearray(), bytearray()
         with process.start(container) as stream:
-            stream.send(job)
+            data = encode_job(job)
+            stream.send(b"%d\n%s" % (len(data), data))
             for channel, data in stream.frames():
                 if channel == STDOUT:
                     output += data
@@ -230,46 +218,6 @@ class InstallStep:
         if "nosource" in result:
             raise SourceNotVisibleError.of_file(str(result["nosource"]))
         return Installed(result=result, log=log.decode("utf-8", "replace"))
-
-
-def _make_job(plan: ImagePlan, name: str, access: IndexAccess, root: Path, *, extends: bool) -> bytes:
-    """Return the installer's input: the number of bytes of its job on a line, then the job as JSON."""
-    recipe = plan.recipe
-    job = {
-        "name": name,
-        "root": str(plan.project.root),
-        "extends": extends,
-        "apt": list(recipe.apt),
-        "setup": list(recipe.setup),
-        "steps": [list(step) for step in recipe.steps],
-        "lock": recipe.lock.content if recipe.lock else None,
-        "distribution": plan.project.distribution,
-        "kind": plan.project.kind,
-        "version": _read_version(plan),
-        "environment": {**plan.environment, **access.environment},
-        "files": dict(access.files),
-        "machine": list(access.machine),
-        "folders": [[target, list(names)] for target, names in access.folders],
-        "witness": [[witness.path, witness.size, witness.seconds] for witness in witnesses(root)],
-        "skipped": {"anywhere": sorted(NO_SOURCE), "top": sorted(BUILD_OUTPUT | {"target"})},  # target: of Rust
-        "worker": read_worker_sources(),
-        **read_installer_sources(),
-    }
-    data = json.dumps(job).encode("ascii")
-    return b"%d\n%s" % (len(data), data)
-
-
-def _read_version(plan: ImagePlan) -> Mapping[str, Any] | None:
-    """Return the version for the tool that takes it from git; None if no tool does."""
-    versioning = plan.project.versioning
-    if versioning is None:
-        return None
-    version = versioning.version({**os.environ, **plan.environment})
-    return {
-        "variables": {} if version is None else dict.fromkeys(versioning.variables, version),
-        "is_certain": version is not None and versioning.tool.is_certain,
-        "note": f"there is no git for {versioning.tool.name} to take the version from · {versioning.tool.hint}",
-    }
 
 
 def _read_result(output: bytes, status: int) -> Mapping[str, Any]:

@@ -158,13 +158,15 @@ def hash_text(text: str) -> str:
 
 def read_worker_sources() -> dict[str, str]:
     """Return the source of each module of the worker; every environment image contains them."""
-    folder = resources.files("pytest_pyimages.inside").joinpath("worker")
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".py")), key=lambda file: file.name)
-    return {file.name.removesuffix(".py"): file.read_text(encoding="utf-8") for file in files}
+    return _read_modules("worker")
 
 
 def read_installer_sources() -> dict[str, str]:
-    """Return the source of each module of the installer by its key in the job; the first one is run."""
-    folder = resources.files("pytest_pyimages.inside").joinpath("installer")
-    names = ("installer", "installer_project", "installer_lock", "installer_bytecode")
-    return {name: folder.joinpath(f"{name}.py").read_text(encoding="utf-8") for name in names}
+    """Return the source of each module of the installer."""
+    return _read_modules("installer")
+
+
+def _read_modules(package: str) -> dict[str, str]:
+    folder = resources.files("pytest_pyimages.inside").joinpath(package)
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".py")), key=lambda file: file.name)
+    return {file.name.removesuffix(".py"): file.read_text(encoding="utf-8") for file in files}

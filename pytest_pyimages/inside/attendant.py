@@ -14,7 +14,7 @@ import signal
 import sys
 from importlib import import_module
 
-JOB = "/opt/pyimages/attended.json"
+JOB_FILE = "/opt/pyimages/attended.json"
 WORKER = "/opt/pyimages/worker"
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as a shell has it (POSIX, 2.8.2 Exit Status for Commands)
 
@@ -30,9 +30,9 @@ def execute(job):
     if not job["terminal"]:
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)
-    if job["pytest"] is not None:
+    if not job["command"]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        sys.exit(import_module("pyimages_worker.suite").run_attended(job["pytest"]))
+        sys.exit(import_module("pyimages_worker.suite").run_attended(job))
     try:
         os.execvp(job["command"][0], job["command"])
     except OSError as error:
@@ -57,14 +57,16 @@ def attend(child, job):
 
 
 def main():
-    with open(JOB) as file:
+    with open(JOB_FILE) as file:
         job = json.load(file)
-    os.remove(JOB)
+    os.remove(JOB_FILE)
     worker = type(sys)("pyimages_worker")
     worker.__path__ = [WORKER]
     sys.modules["pyimages_worker"] = worker
+    jobs = import_module("pyimages_worker.jobs")
+    jobs.check_job(job, jobs.JOB)
     tree = import_module("pyimages_worker.tree")
-    missing = tree.missing_source(job["witness"])
+    missing = tree.find_missing_file(job["witness"])
     if missing is not None:
         say(job["token"], "missing " + missing)
         return 1

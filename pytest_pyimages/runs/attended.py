@@ -1,49 +1,33 @@
-"""A command in an environment image that somebody watches: its container's life, and the terminal it is shown on."""
+"""Run a command in an environment image with the user's terminal, or with plain output."""
 
 from __future__ import annotations
 
 import io
-import json
-import secrets
 import sys
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from importlib.resources import files
-from typing import Any, BinaryIO
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
 
 from pytest_pyimages.containers import (
     ContainerProcess,
     Lease,
     Source,
     SourceNotVisibleError,
+    encode_job,
     run_with_source,
-    witnesses,
 )
 from pytest_pyimages.engines import STDOUT, ContainerSpec, ContainerStream, Engine
 from pytest_pyimages.errors import PyimagesError
+from pytest_pyimages.runs.job import Job, read_program
 from pytest_pyimages.runs.run import NO_GIT_OWNER_CHECK
 from pytest_pyimages.runs.terminal import HostTerminal
 
-FOLDER = "/opt/pyimages"  # there in every environment image
+FOLDER = "/opt/pyimages"  # part of every environment image
 JOB = "attended.json"
 FIRST_LINE = 4096  # bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attended:
-    """What is to be run, and where."""
-
-    image: str  # id of the environment image
-    python: str  # absolute path of the interpreter inside
-    command: tuple[str, ...]  # empty for pytest
-    pytest: Mapping[str, Any] | None = None  # what the worker is told of pytest, see Run
-    project: str  # the folder that the environment was built for
-    cwd: str
-    environment: Mapping[str, str]
-
-
-def attend(engine: Engine, lease: Lease, source: Source, job: Attended, terminal: HostTerminal | None) -> int:
+def attend(engine: Engine, lease: Lease, source: Source, job: Job, terminal: HostTerminal | None) -> int:
     """Run the command to its end, remove its container, and return its exit status.
 
     :param terminal: where it is shown and typed to; None for plain output and no input.
@@ -52,22 +36,20 @@ def attend(engine: Engine, lease: Lease, source: Source, job: Attended, terminal
     return run_with_source(source, lambda: _attend_once(engine, lease, source, job, terminal))
 
 
-def _attend_once(engine: Engine, lease: Lease, source: Source, job: Attended, terminal: HostTerminal | None) -> int:
-    token = secrets.token_hex(8)
-    attendant = files("pytest_pyimages.inside").joinpath("attendant.py").read_text("utf-8")
+def _attend_once(engine: Engine, lease: Lease, source: Source, job: Job, terminal: HostTerminal | None) -> int:
     spec = ContainerSpec(
         name=lease.new_name(),
         image=job.image,
-        command=(job.python, "-c", attendant),
+        command=(job.python, "-c", read_program("attendant")),
         labels=lease.labels("run"),
         environment={**NO_GIT_OWNER_CHECK, **({"TERM": terminal.kind} if terminal else {})},
         terminal=terminal is not None,
     )
     process = ContainerProcess(engine, lease, source)
     with process.create(spec) as container:
-        engine.upload(container, FOLDER, _tar(_message(job, source, token, terminal=terminal is not None)))
+        engine.upload(container, FOLDER, _archive(encode_job(job)))
         with process.start(container, terminal=terminal is not None) as stream:
-            frames = _checked(stream, token)
+            frames = _checked(stream, job.token)
             if terminal is None:
                 _show(frames, sys.stdout.buffer, sys.stderr.buffer)
             else:
@@ -76,21 +58,7 @@ def _attend_once(engine: Engine, lease: Lease, source: Source, job: Attended, te
         return engine.wait(container)
 
 
-def _message(job: Attended, source: Source, token: str, *, terminal: bool) -> bytes:
-    message = {
-        "token": token,
-        "terminal": terminal,
-        "command": list(job.command),
-        "pytest": job.pytest,
-        "project": job.project,
-        "cwd": job.cwd,
-        "environment": dict(job.environment),
-        "witness": [[witness.path, witness.size, witness.seconds] for witness in witnesses(source.root)],
-    }
-    return json.dumps(message).encode("ascii")
-
-
-def _tar(data: bytes) -> Iterator[bytes]:
+def _archive(data: bytes) -> Iterator[bytes]:
     info = tarfile.TarInfo(JOB)
     info.size, info.mode = len(data), 0o600
     file = io.BytesIO()

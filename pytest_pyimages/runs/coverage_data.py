@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from importlib.resources import files
 from pathlib import Path
 
 from pytest_pyimages.runs.events import CoveragePart, Measured
 from pytest_pyimages.runs.wire import MAX_FILE
 
 NOTHING = "nothing was measured there"
-
-
-def coverage_worker_source() -> str:
-    """Return the source of what the worker needs where pytest-cov measures."""
-    return files("pytest_pyimages.inside").joinpath("coverage.py").read_text("utf-8")
 
 
 class CoverageFiles:

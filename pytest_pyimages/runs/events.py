@@ -180,7 +180,7 @@ class Exit(NamedTuple):
 
 
 class Beat(NamedTuple):
-    running: int
+    """A heartbeat: the worker lives, whatever the suite does."""
 
 
 class NoSource(NamedTuple):

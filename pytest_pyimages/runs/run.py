@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import secrets
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 from pytest_pyimages.containers import (
     ContainerProcess,
@@ -16,13 +12,14 @@ from pytest_pyimages.containers import (
     Source,
     SourceNotVisibleError,
     StoppedError,
-    Witness,
+    encode_job,
     run_with_source,
 )
 from pytest_pyimages.engines import STDOUT, ContainerSpec, ContainerStream, Engine
 from pytest_pyimages.errors import EngineError
 from pytest_pyimages.runs.events import Beat, Debugger, End, Event, Exit, NoSource, Shown
 from pytest_pyimages.runs.fields import WireError
+from pytest_pyimages.runs.job import Job
 from pytest_pyimages.runs.wire import Decoder
 
 WORKER = "/opt/pyimages/worker/__main__.pyc"
@@ -35,40 +32,6 @@ NO_GIT_OWNER_CHECK = {
     "GIT_CONFIG_KEY_0": "safe.directory",
     "GIT_CONFIG_VALUE_0": "*",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoverageJob:
-    """A report of coverage that is to be made of several images' data."""
-
-    data: Mapping[str, Path]  # by label
-    failures: int  # how many tests have failed
-    contexts: bool  # whether an image's label is to be part of the contexts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSpec:
-    """What one image's run of the suite is to be."""
-
-    image: str  # id of the environment image
-    python: str  # absolute path of the interpreter inside
-    args: tuple[str, ...]  # pytest's own, as the user typed them
-    program: str  # what sys.argv[0] is to be
-    project: str  # the folder that the environment was built for
-    cwd: str
-    cwd_on_path: bool  # ``python -m pytest`` has the working folder on sys.path, ``pytest`` has not
-    environment: Mapping[str, str]
-    witness: tuple[Witness, ...]
-    passed_output: bool  # whether anybody wants what passed tests printed
-    own_options: tuple[str, ...]  # ours; each takes a value
-    own_ini: tuple[str, ...]
-    memory: Mapping[str, Any] | None  # values of pytest's cache by name; None to leave it alone
-    seed: int  # for pytest-randomly
-    host_plugins: tuple[str, ...]  # modules that the suite must not load
-    shard: Mapping[str, Any] | None  # see runs.shard; None for all tests
-    coverage: str = ""  # source of what the worker needs if pytest-cov may be active
-    report: CoverageJob | None = None  # to be made instead of running the suite
-    terminal: str | None  # the kind (TERM) of the one that a debugger may have; None if there is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +56,11 @@ class _Progress:
 class Run:
     """One container. ``execute`` belongs to one thread; ``send``, ``stop`` and ``kill`` may come from any other."""
 
-    def __init__(self, engine: Engine, lease: Lease, source: Source, spec: RunSpec) -> None:
+    def __init__(self, engine: Engine, lease: Lease, source: Source, job: Job) -> None:
         self._engine = engine
         self._lease = lease
         self._source = source
-        self._spec = spec
-        self._token = secrets.token_hex(4)
+        self._job = job
         self._process = ContainerProcess(engine, lease, source)
 
     def execute(
@@ -124,12 +86,12 @@ class Run:
     ) -> None:
         spec = ContainerSpec(
             name=self._lease.new_name(),
-            image=self._spec.image,
-            command=(self._spec.python, WORKER),
-            labels=self._lease.labels("run" if self._spec.report is None else "report"),
+            image=self._job.image,
+            command=(self._job.python, WORKER),
+            labels=self._lease.labels("run" if self._job.report is None else "report"),
             environment=NO_GIT_OWNER_CHECK,
         )
-        progress = _Progress(debugger=None if self._spec.terminal is None else False)
+        progress = _Progress(debugger=None if self._job.terminal is None else False)
         with self._process.create(spec) as container:
             try:
                 with self._process.start(container) as stream:
@@ -149,34 +111,11 @@ class Run:
         self._process.stop(b"stop\n", STOP_GRACE)
 
     def _send_job(self, stream: ContainerStream) -> None:
-        stream.send(self._message())
-        for path in self._spec.report.data.values() if self._spec.report is not None else ():
+        stream.send(encode_job(self._job) + b"\n")
+        for path in self._job.report.paths if self._job.report is not None else ():
             with path.open("rb") as file:
                 while data := file.read(SENT_AT_ONCE):
                     stream.send(data)
-
-    def _message(self) -> bytes:
-        message: dict[str, Any] = {
-            "token": self._token,
-            "args": list(self._spec.args),
-            "program": self._spec.program,
-            "project": self._spec.project,
-            "cwd": self._spec.cwd,
-            "cwd_on_path": self._spec.cwd_on_path,
-            "environment": dict(self._spec.environment),
-            "witness": [[witness.path, witness.size, witness.seconds] for witness in self._spec.witness],
-            "passed_output": self._spec.passed_output,
-            "own_options": list(self._spec.own_options),
-            "own_ini": list(self._spec.own_ini),
-            "memory": self._spec.memory,
-            "seed": self._spec.seed,
-            "host_plugins": list(self._spec.host_plugins),
-            "shard": self._spec.shard,
-            "coverage": self._spec.coverage,
-            "report": None if self._spec.report is None else _described(self._spec.report),
-            "terminal": self._spec.terminal,
-        }
-        return json.dumps(message).encode("ascii") + b"\n"
 
     def _read(
         self,
@@ -187,7 +126,7 @@ class Run:
         printed: Callable[[bytes], None] | None,
     ) -> str:
         """Decode until the stream ends; return what was wrong with it, or an empty text."""
-        decoder = Decoder(self._token)
+        decoder = Decoder(self._job.token)
         try:
             for channel, data in stream.frames():
                 if channel != STDOUT:
@@ -268,15 +207,6 @@ class Run:
         if state.error:
             return f"the container failed: {state.error}"
         return f"the container ended with exit status {code} before the run was complete"
-
-
-def _described(job: CoverageJob) -> dict[str, Any]:
-    return {
-        "labels": list(job.data),
-        "sizes": [path.stat().st_size for path in job.data.values()],
-        "failures": job.failures,
-        "contexts": job.contexts,
-    }
 
 
 def signal_name(number: int) -> str:

@@ -332,7 +332,7 @@ _DECODERS: dict[str, Callable[[Fields], Event]] = {
         fields.integer("running", lowest=-1),
         fields.raw("lingered") is True,
     ),
-    "beat": lambda fields: Beat(fields.integer("running", lowest=-1)),
+    "beat": lambda _: Beat(),
     "debugger": lambda fields: Debugger(fields.raw("on") is True),
     "shown": lambda fields: Shown(fields.base64("data", MAX_SHOWN)),
     "nosource": lambda fields: NoSource(fields.text("path")),

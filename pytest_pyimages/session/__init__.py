@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pytest_pyimages.session.last_failed import LastFailed
     from pytest_pyimages.session.messages import ImageBuilt, ImageEnded, StageChanged
     from pytest_pyimages.session.planning import SessionPlan, parse_requested_images, plan_images, plan_session
-    from pytest_pyimages.session.schedule import Schedule
+    from pytest_pyimages.session.schedule import Schedule, make_job
     from pytest_pyimages.session.signals import InterruptHandler
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "SessionPlan",
     "StageChanged",
     "connect",
+    "make_job",
     "parse_requested_images",
     "plan_images",
     "plan_session",
@@ -40,7 +41,7 @@ __getattr__ = lazy_names(
         "last_failed": "LastFailed",
         "messages": "ImageBuilt ImageEnded StageChanged",
         "planning": "SessionPlan parse_requested_images plan_session plan_images",
-        "schedule": "Schedule",
+        "schedule": "Schedule make_job",
         "signals": "InterruptHandler",
     },
 )

@@ -94,7 +94,13 @@ class MatrixCoverage:
         destinations = Destinations([invocation.rootdir, invocation.cwd], read_report_paths(invocation))
         report = self._report = CoverageReport(list(data), destinations)
         self._reporter = max(data, key=lambda label: _version(self._results[label].python))
-        job = CoverageJob(data=data, failures=session.testsfailed, contexts=self._settings.coverage_contexts)
+        job = CoverageJob(
+            labels=tuple(data),
+            paths=tuple(data.values()),
+            sizes=tuple(path.stat().st_size for path in data.values()),
+            failures=session.testsfailed,
+            contexts=self._settings.coverage_contexts,
+        )
         schedule.start_report(self._reporter, job, columns=_columns(session.config))
         try:
             problem = self._receive(schedule, report)

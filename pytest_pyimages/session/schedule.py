@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_pyimages.containers import Lease, Source, state_directory, witnesses
+from pytest_pyimages.containers import Lease, Source, Witness, state_directory, witnesses
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
 from pytest_pyimages.host import INI_KEYS, OPTION_NAMES, Settings
@@ -25,7 +25,7 @@ from pytest_pyimages.images import (
     Listener,
     identify_project,
 )
-from pytest_pyimages.runs import CoverageJob, Run, RunSpec
+from pytest_pyimages.runs import CoverageJob, Job, Run, read_program
 from pytest_pyimages.session.concurrency import Concurrency
 from pytest_pyimages.session.messages import (
     REPORT,
@@ -45,10 +45,40 @@ QUEUE_BATCHES = 256  # per session; a full queue blocks the containers
 CLEANUP_SECONDS = 5.0
 
 
-def _coverage_source() -> str:
-    from pytest_pyimages.runs import coverage_worker_source
+def make_job(  # noqa: PLR0913 - everything that a container is given
+    settings: Settings,
+    plan: ImagePlan,
+    image: BuiltImage,
+    *,
+    witness: tuple[Witness, ...],
+    memory: Mapping[str, Any] | None,
+    shard: Mapping[str, Any] | None,
+) -> Job:
+    """Return the job that runs the suite in an environment image.
 
-    return coverage_worker_source()
+    :param memory: values of pytest's cache by name; None to leave the cache alone.
+    :param shard: the part of the tests to run, see runs.job; None for all.
+    """
+    invocation = settings.invocation
+    return Job(
+        image=image.id,
+        python=image.executable,
+        args=plan.args,
+        project=str(plan.project.root),
+        cwd=str(invocation.cwd),
+        cwd_on_path=invocation.module,
+        environment={**plan.environment, **settings.container_environment},
+        witness=witness,
+        passed_output=settings.passed_output,
+        own_options=OPTION_NAMES,
+        own_ini=INI_KEYS,
+        memory=memory,
+        seed=settings.seed,
+        host_plugins=tuple(sorted(invocation.host_plugins)),
+        shard=shard,
+        coverage=read_program("coverage") if settings.measures_coverage else "",
+        terminal=settings.terminal,
+    )
 
 
 def _pins(path: Path | None) -> Pins | None:
@@ -222,9 +252,9 @@ class Schedule:
     def _run_somehow(self, plan: ImagePlan, image: BuiltImage, ended: EndReporter) -> None:
         label = plan.tag.label
         try:
-            self._run(label, self._spec(plan, image), ended)
+            self._run(label, self._job(plan, image), ended)
         except ImageNotFound:  # it has just been pruned
-            self._run(label, self._spec(plan, self._ensure(plan)), ended)
+            self._run(label, self._job(plan, self._ensure(plan)), ended)
 
     def _ensure(self, plan: ImagePlan) -> BuiltImage:
         image = self._environments.ensure(plan)
@@ -235,9 +265,9 @@ class Schedule:
             self._built.append(image.id)
         return image
 
-    def _run(self, label: str, spec: RunSpec, ended: EndReporter) -> None:
+    def _run(self, label: str, job: Job, ended: EndReporter) -> None:
         """Run one container."""
-        run = Run(self._engine, self._lease, self._source, spec)
+        run = Run(self._engine, self._lease, self._source, job)
         with self._lock:
             if self._closing:
                 return
@@ -249,44 +279,23 @@ class Schedule:
             with self._lock:
                 del self._runs[label]
 
-    def start_report(self, label: str, job: CoverageJob, *, columns: int) -> None:
+    def start_report(self, label: str, report: CoverageJob, *, columns: int) -> None:
         """Make the coverage report in an image's environment; its messages have the label ``REPORT``.
 
         :param label: of an image whose suite has run.
         :param columns: of the terminal.
         """
-        spec = self._spec(*self._images[label])
-        environment = {**spec.environment, "COLUMNS": str(columns)}
-        spec = replace(spec, memory=None, shard=None, terminal=None, report=job, environment=environment)
-
-        arguments = (REPORT, lambda ended: self._run(REPORT, spec, ended))
+        job = self._job(*self._images[label])
+        environment = {**job.environment, "COLUMNS": str(columns)}
+        job = replace(job, memory=None, shard=None, terminal=None, report=report, environment=environment)
+        arguments = (REPORT, lambda ended: self._run(REPORT, job, ended))
         thread = threading.Thread(target=self._until_ended, args=arguments, name="pyimages-coverage", daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    def _spec(self, plan: ImagePlan, image: BuiltImage) -> RunSpec:
-        invocation = self._settings.invocation
-        folder = image.executable.rpartition("/")[0]
-        return RunSpec(
-            image=image.id,
-            python=image.executable,
-            args=plan.args,
-            program=f"{folder}/pytest",
-            project=str(plan.project.root),
-            cwd=str(invocation.cwd),
-            cwd_on_path=invocation.module,
-            environment={**plan.environment, **self._settings.container_environment},
-            witness=self._witness,
-            passed_output=self._settings.passed_output,
-            own_options=OPTION_NAMES,
-            own_ini=INI_KEYS,
-            memory=self._memory.get(plan.tag.label),
-            seed=self._settings.seed,
-            host_plugins=tuple(sorted(invocation.host_plugins)),
-            shard=self._shard,
-            coverage=_coverage_source() if self._settings.measures_coverage else "",
-            terminal=self._settings.terminal,
-        )
+    def _job(self, plan: ImagePlan, image: BuiltImage) -> Job:
+        memory = self._memory.get(plan.tag.label)
+        return make_job(self._settings, plan, image, witness=self._witness, memory=memory, shard=self._shard)
 
     def _put(self, message: Message) -> None:
         while not self._closing:

@@ -17,15 +17,13 @@ import pytest
 
 from tests.support.project_tree import write_tree
 
-SOURCE = (
-    resources.files("pytest_pyimages.inside").joinpath("installer/installer_bytecode.py").read_text(encoding="utf-8")
-)
+SOURCE = resources.files("pytest_pyimages.inside").joinpath("installer/bytecode.py").read_text(encoding="utf-8")
 CALL = """
 import os, resource, sys
 if "MOST_BYTES" in os.environ:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(os.environ["MOST_BYTES"]),) * 2)
-names = {"__name__": "installer_bytecode"}
-exec(compile(sys.stdin.read(), "installer_bytecode.py", "exec"), names)
+names = {"__name__": "bytecode"}
+exec(compile(sys.stdin.read(), "bytecode.py", "exec"), names)
 names["compile_packages"](sys.argv[3:], sys.argv[1], sys.argv[2], print)
 """
 
@@ -166,7 +164,7 @@ def test_a_full_disk_leaves_no_half_bytecode(engine: Engine) -> None:
     write_tree(engine.site, {"large.py": "".join(f"name_{number} = {number}\n" for number in range(3000))})
     engine.compile()
     engine.forget_compiled()
-    assert engine.compile(settings={"MOST_BYTES": "20000"})[0].startswith("bytecode: not all could be compiled")
+    assert engine.compile(settings={"MOST_BYTES": "20000"})[0].startswith("bytecode: not all modules could be compiled")
     command = (sys.executable, "-c", "import large; print(large.name_2999)")
     environment = {**os.environ, "PYTHONPATH": str(engine.site), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
@@ -176,7 +174,7 @@ def test_a_full_disk_leaves_no_half_bytecode(engine: Engine) -> None:
 def test_what_could_not_be_written_is_not_taken_for_what_cannot_be_compiled(engine: Engine) -> None:
     obstacle = engine.site / "shop" / "__pycache__"
     obstacle.write_text("")
-    assert engine.compile()[0].startswith("bytecode: not all could be compiled")
+    assert engine.compile()[0].startswith("bytecode: not all modules could be compiled")
     obstacle.unlink()
     engine.compile()
     assert engine.compiled() == {"shop/__init__.py", "shop/deep/cart.py", "six.py"}
@@ -230,7 +228,7 @@ def test_what_nobody_used_for_long_is_not_kept(engine: Engine) -> None:
 
 def test_a_failure_is_told_and_ends_nothing(engine: Engine, tmp_path: Path) -> None:
     said = engine.compile(temporary=tmp_path / "gone")
-    assert said[0] == "bytecode: not all could be compiled; it is compiled as it is imported"
+    assert said[0] == "bytecode: not all modules could be compiled; the rest is compiled when imported"
     assert said[-1] == "bytecode: 0 modules compiled, 0 from earlier builds"
 
 

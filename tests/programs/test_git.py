@@ -17,7 +17,7 @@ from pytest_pyimages.project.project import find_project
 from tests.support.project_tree import write_tree
 
 # It is not annotated, being for Python 2.7 as well.
-INSTALLER: Any = import_module("pytest_pyimages.inside.installer.installer_project")
+INSTALLER: Any = import_module("pytest_pyimages.inside.installer.project")
 BASE = ImageInfo(id="sha256:base", digests=(), platform="linux/amd64", environment={}, labels={}, size=1)
 
 

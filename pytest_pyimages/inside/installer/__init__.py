@@ -1,1 +1,1 @@
-"""The install step, run by the Python of the image that is being built."""
+"""The install step: copied into a container of the image that is being built, and run by its Python."""

@@ -1,4 +1,4 @@
-"""The host's own options and ini keys: the suite's configuration may carry them, and they mean nothing inside."""
+"""The host plugin's options and ini keys: the suite's configuration may have them; in the container they do nothing."""
 
 from __future__ import absolute_import, print_function
 
@@ -6,15 +6,15 @@ import os
 
 
 def add_ignored_options(parser, spec):
-    """Let pytest accept the host's options, which mean nothing here: the suite's ini file may carry them."""
+    """Let pytest accept the options and ini keys of the host plugin."""
     group = parser.getgroup("pyimages")
     for name in spec["own_options"]:
-        group.addoption(name, action="append", default=[], help="ignored inside the container")
+        group.addoption(name, action="append", default=[], help="ignored in the container")
     for name in spec["own_ini"]:
-        parser.addini(name, "ignored inside the container", type="linelist")
+        parser.addini(name, "ignored in the container", type="linelist")
 
 
-# Inner workers of xdist load no plugin objects. They get a -p that is handed on, and find this by it.
+# Inner workers of xdist load no plugin objects; xdist forwards -p, which names this module.
 INNER = "pyimages_options"
 INNER_SOURCE = '''"""PYTEST_DONT_REWRITE"""
 
@@ -22,12 +22,12 @@ def pytest_addoption(parser):
     for name in %r:
         parser.addoption(name, action="append")
     for name in %r:
-        parser.addini(name, "ignored inside the container", type="linelist")
+        parser.addini(name, "ignored in the container", type="linelist")
 '''
 
 
 def prepare_inner_workers(spec):
-    """Write the plugin by which inner workers of xdist accept the host's options, and let them find it."""
+    """Write the plugin that lets inner workers of xdist accept the host plugin's options, and make it importable."""
     import tempfile  # slow to import, and seldom needed
 
     from xdist import plugin as xdist

@@ -12,8 +12,9 @@ import sys
 
 from .channel import Pending, clock
 from .debugging import Terminal
+from .jobs import JOB, check_job
 from .suite import child_main
-from .tree import complete_source, missing_source
+from .tree import complete_source, find_missing_file
 
 HEARTBEAT_SECONDS = 5.0
 ACKNOWLEDGE_SECONDS = 30.0
@@ -32,7 +33,7 @@ def main():
     spec = read_spec(control)
     if spec is None:
         return 1
-    missing = missing_source(spec["witness"])
+    missing = find_missing_file(spec["witness"])
     if missing is not None:
         line = "%s 1 %s\n" % (spec["token"], json.dumps({"t": "nosource", "path": missing}))
         os.write(wire, line.encode("ascii"))
@@ -253,7 +254,7 @@ class Parent(object):
         now = clock()
         if now - self.beat > HEARTBEAT_SECONDS:
             self.beat = now
-            self.aside(t="beat", running=self.pending.peek()[1])
+            self.aside(t="beat")
         if self.ended is not None and now - self.ended > LINGER_SECONDS and not self.killed_lingering:
             self.killed_lingering = True
             self.signal_child(signal.SIGKILL)
@@ -315,7 +316,7 @@ def read_spec(control):
             return None
         data += piece
     line, _, rest = data.partition(b"\n")
-    spec = json.loads(line.decode("utf-8"))
+    spec = check_job(json.loads(line.decode("utf-8")), JOB)
     if spec["report"]:
         spec["report"]["files"] = receive(control, rest, spec["report"]["sizes"])
         if spec["report"]["files"] is None:

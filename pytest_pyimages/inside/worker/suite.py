@@ -88,8 +88,9 @@ def run_attended(spec):
 def be_pytest(spec):
     """Make this process look as if it had been started as pytest."""
     stand_in_for_plugins(spec["host_plugins"])
-    sys.argv[:] = [spec["program"]] + spec["args"]
-    sys.path[0:1] = [os.getcwd() if spec["cwd_on_path"] else os.path.dirname(sys.executable)]
+    folder = os.path.dirname(sys.executable)
+    sys.argv[:] = [os.path.join(folder, "pytest")] + spec["args"]
+    sys.path[0:1] = [os.getcwd() if spec["cwd_on_path"] else folder]
 
 
 def plugin_arguments(spec):

@@ -157,13 +157,13 @@ def test_unsupported_python_is_recognized(cause: str, expected: bool) -> None:
         ),
         pytest.param(COMPILER, "shop", id="uv: a folder"),
         pytest.param(
-            "$ uv pip install x\nerror: Failed to build `numpy==1.26.4`\nonce more, without the lock file\n"
+            "$ uv pip install x\nerror: Failed to build `numpy==1.26.4`\ntrying again without the lock file\n"
             "$ uv pip install x\nerror: Failed to build `lxml==5.2`\n",
             "lxml==5.2",
             id="the last attempt",
         ),
         pytest.param(
-            "$ uv pip install x\nerror: Failed to build `numpy==1.26.4`\nonce more, without the lock file\n"
+            "$ uv pip install x\nerror: Failed to build `numpy==1.26.4`\ntrying again without the lock file\n"
             "$ uv pip install x\nerror: No solution found when resolving dependencies\n",
             "",
             id="the last attempt built nothing",

@@ -11,9 +11,9 @@ import packaging.markers
 import packaging.specifiers
 import pytest
 
-from pytest_pyimages.inside.installer import installer_lock
+from pytest_pyimages.inside.installer import lock as lock_module
 
-PART: Any = installer_lock  # without annotations, as Python 2.7 wants it
+PART: Any = lock_module  # without annotations, as Python 2.7 wants it
 OLD, NEW = "<3", ">=3"
 
 
@@ -75,7 +75,9 @@ def test_what_is_blamed_is_left_out() -> None:
         "idna==3.4\nsix==1.16.0",
         "idna==3.4",
     ]
-    assert installer.said == [f"once more, without {pin} of the lock file" for pin in ("numpy==1.26.4", "six==1.16.0")]
+    assert installer.said == [
+        f"trying again without {pin} of the lock file" for pin in ("numpy==1.26.4", "six==1.16.0")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,7 @@ def test_a_lock_that_does_not_help_is_left_alone(answers: list[tuple[int, str]])
     installer = Installer(*answers, (0, ""))
     assert installer.install(lock("idna==3.4", "six==1.16.0")) == (0, "unmet")
     assert installer.tries[-1] is None
-    assert installer.said == ["once more, without the lock file"]
+    assert installer.said == ["trying again without the lock file"]
 
 
 def test_there_is_an_end_to_it() -> None:
@@ -169,7 +171,7 @@ def test_whom_a_lock_is_for(requires: str, environments: list[str], expected: bo
     ],
 )
 def test_what_an_installer_blames(log: str, blamed: set[str]) -> None:
-    assert PART.blamed_in(log) == blamed
+    assert PART.find_blamed(log) == blamed
 
 
 def test_without_pip_nobody_can_tell_whom_a_lock_is_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,11 @@
-"""The bytecode of what was installed: compiled once per ABI, and kept in the cache volume for all later images.
+"""Bytecode of the installed packages: compiled once per ABI, and kept in the cache volume for all later images.
 
-Part of the install step, in the syntax that Python 2.7 to 3.15 have in common; run where uv is, from Python 3.8 on.
-Installers compile everything for each image anew, a third of the work. Here only the first image of an ABI does: others
-of the same Python, what is built again for a newer base image, and other projects find it.
+Runs where uv does, from Python 3.8 on. Installers compile every package again for each image, a third of their time.
+Here only the first image of an ABI compiles: other images of that Python, rebuilds for a newer base image, and other
+projects use the kept bytecode.
 """
 
-from __future__ import print_function
+from __future__ import absolute_import, print_function
 
 import hashlib
 import importlib.util
@@ -18,46 +18,46 @@ import traceback
 import warnings
 
 HEADER = 16  # bytes of a .pyc before the code: magic number, flags, and the source's time and size (PEP 552)
-DIGEST = 32  # bytes of SHA-256 before what is kept
-UNUSED_SECONDS = 90 * 24 * 3600  # after that it is not kept any longer
-SKIPPED = ("__pycache__", "tests")  # installed suites are as large as all else in numpy or pandas, and not imported
+DIGEST = 32  # bytes of SHA-256 before the kept bytecode
+UNUSED_SECONDS = 90 * 24 * 3600  # then it is removed
+SKIPPED = ("__pycache__", "tests")  # in numpy or pandas half of the code, and not imported
 
 
 def compile_packages(paths, store, temporary, say):
-    """Give all modules of some folders their bytecode, on all processors.
+    """Write the bytecode of all installed modules, on all processors.
 
-    :param paths: of ``sys.path``; those that packages are installed to count.
-    :param store: folder that outlives the image; made if it is not there.
+    :param paths: ``sys.path``, of which the folders of installed packages are used.
+    :param store: folder that outlives the image; created if missing.
     :param temporary: folder of this build alone, on the same file system.
-    :param say: called with a line that tells what came from where.
+    :param say: called with a line that reports how many modules were compiled.
     """
     packs = os.path.join(store, abi())
     os.makedirs(packs, exist_ok=True)
     places = {os.path.realpath(path): path for path in reversed(paths)}  # some have lib64, a link to lib, as well
     folders = [folder for path in places.values() for folder in folders_to_compile(path)]
-    children = [start(share, packs, temporary) for share in divided(folders, os.cpu_count() or 1)]
+    children = [start_compiler(share, packs, temporary) for share in divide(folders, os.cpu_count() or 1)]
     compiled = kept = 0
     for child, pipe in children:
         with os.fdopen(pipe) as answer:
-            said = answer.read().split()
-        if os.waitpid(child, 0)[1] or len(said) != 2:
-            say("bytecode: not all could be compiled; it is compiled as it is imported")
+            counts = answer.read().split()
+        if os.waitpid(child, 0)[1] or len(counts) != 2:
+            say("bytecode: not all modules could be compiled; the rest is compiled when imported")
         else:
-            compiled += int(said[0])
-            kept += int(said[1])
+            compiled += int(counts[0])
+            kept += int(counts[1])
     say("bytecode: %d modules compiled, %d from earlier builds" % (compiled, kept))
-    forget_unused(store)
+    remove_unused(store)
 
 
 def abi():
-    """Return all that makes other bytecode of the same text: "cpython-312-cb0d0d0a-0"."""
+    """Return all that the bytecode of a text depends on: "cpython-312-cb0d0d0a-0"."""
     magic = "".join("%02x" % byte for byte in bytearray(importlib.util.MAGIC_NUMBER))
     lacks_columns = "-nodebugranges" if os.environ.get("PYTHONNODEBUGRANGES") else ""
     return "%s-%s-%s%s" % (sys.implementation.cache_tag, magic, sys.flags.optimize, lacks_columns)
 
 
 def folders_to_compile(path):
-    """Return (folder, modules) for all folders below one of packages; modules are (name, seconds, bytes)."""
+    """Return (folder, modules) for each folder of installed packages below; modules are (name, seconds, bytes)."""
     if os.path.basename(path) not in ("site-packages", "dist-packages"):
         return []
     found = []
@@ -82,12 +82,12 @@ def is_compiled(folder, module):
 
 
 def header(seconds, size):
-    """Return what stands before the code, for a source of that time (of its last change, since 1970) and size."""
+    """Return the header of a .pyc for a source with this modification time (seconds since 1970) and size."""
     return importlib.util.MAGIC_NUMBER + struct.pack("<III", 0, seconds & 0xFFFFFFFF, size & 0xFFFFFFFF)
 
 
-def divided(folders, number):
-    """Divide folders by the size of their modules; the largest come first, so that nobody ends late."""
+def divide(folders, number):
+    """Return shares of about the same size of modules; the largest folders come first, so that no share ends late."""
     shares = [[0, []] for _ in range(number)]
     sizes = [(sum(size for _, _, size in modules), folder, modules) for folder, modules in folders]
     for size, folder, modules in sorted(sizes, reverse=True):
@@ -97,16 +97,16 @@ def divided(folders, number):
     return [share for _, share in shares]
 
 
-def start(share, packs, temporary):
-    """Compile a share of the folders in a process of its own; return its id and the pipe on which it tells numbers."""
+def start_compiler(share, packs, temporary):
+    """Compile a share of the folders in a child; return its process id and the pipe on which it reports counts."""
     read, write = os.pipe()
     child = os.fork()
     if child:
         os.close(write)
         return child, read
-    status = 1  # whatever happens: what the parent has still to do is not done twice
+    status = 1  # whatever happens: the child must not continue as the parent
     try:
-        warnings.simplefilter("ignore")  # about the text of others; as an error it would be kept for other images, too
+        warnings.simplefilter("ignore")  # of other people's code; as errors they would change the kept bytecode
         compiled = kept = 0
         for folder, modules in share:
             texts = read_texts(folder, modules)
@@ -118,14 +118,14 @@ def start(share, packs, temporary):
                 compiled += len(modules)
         os.write(write, ("%d %d" % (compiled, kept)).encode("ascii"))
         status = 0
-    except Exception:  # the parent tells, and Python compiles what it imports
+    except Exception:  # the parent reports it, and Python compiles what it imports
         traceback.print_exc()
     finally:
         os._exit(status)
 
 
-def forget_unused(store):
-    """Remove old packs, also those of an ABI that no image has any more."""
+def remove_unused(store):
+    """Remove old packs, including those of an ABI that no image has any more."""
     for path in [os.path.join(folder, name) for folder, _, names in os.walk(store) for name in names]:
         try:
             if os.stat(path).st_mtime < time.time() - UNUSED_SECONDS:
@@ -144,7 +144,7 @@ def read_texts(folder, modules):
 
 
 def digest_of(folder, texts):
-    """Return by what the bytecode of a folder's modules is known: their text, and their place, which it names."""
+    """Return the key of a folder's bytecode: a digest of the sources, and of the path, which bytecode contains."""
     digest = hashlib.sha256(repr(folder).encode("utf-8"))
     for name, text in texts.items():
         digest.update(("\n%r %d\n" % (name, len(text))).encode("utf-8"))
@@ -153,7 +153,7 @@ def digest_of(folder, texts):
 
 
 def restore(folder, modules, pack):
-    """Write the bytecode that is kept; return whether there was any."""
+    """Write the kept bytecode into the folder; return False if there is none."""
     try:
         with open(pack, "rb") as file:
             digest, data = file.read(DIGEST), file.read()
@@ -162,17 +162,17 @@ def restore(folder, modules, pack):
         return False
     if hashlib.sha256(data).digest() != digest:  # the machine went down as it was written
         return False
-    write_bytecode(folder, modules, marshal.loads(data))  # noqa: S302 - to be trusted as far as the bytecode in it
+    write_bytecode(folder, modules, marshal.loads(data))  # noqa: S302 - as trusted as the bytecode in it
     return True
 
 
 def compile_folder(folder, modules, texts, pack, temporary):
-    """Compile modules and keep what comes of it; what cannot be compiled, such as a template, fails as it is run."""
+    """Compile modules and keep the bytecode; a module that cannot be compiled, such as a template, is left out."""
     codes = {}
     for name, text in texts.items():
         try:
             codes[name] = marshal.dumps(compile(text, os.path.join(folder, name), "exec", dont_inherit=True))
-        except Exception:  # noqa: S112 - it says so where it is imported
+        except Exception:  # noqa: S112 - its import shows the error
             continue
     write_bytecode(folder, modules, codes)
     data = marshal.dumps(codes)
@@ -183,7 +183,7 @@ def compile_folder(folder, modules, texts, pack, temporary):
 
 
 def write_bytecode(folder, modules, codes):
-    """Write a .pyc for each module that has code, whole or not at all: an import fails over half of one."""
+    """Write a .pyc for each module that has code, each atomically: an import fails over a partial file."""
     for name, seconds, size in modules:
         if name in codes:
             path = importlib.util.cache_from_source(os.path.join(folder, name))

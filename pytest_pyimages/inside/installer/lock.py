@@ -1,24 +1,21 @@
-"""What the install step does with the versions of a lock file: holds the installer to them as far as that works here.
+"""Install with the versions of a lock file, as far as they are installable in this image."""
 
-Part of the installer: standard library only, and the syntax that Python 2.7 to 3.15 have in common.
-"""
-
-from __future__ import print_function
+from __future__ import absolute_import, print_function
 
 import os
 import re
 import subprocess
 import sys
 
-MOST_TRIES = 5  # with ever less of a lock file
+MOST_TRIES = 5  # each with fewer versions of the lock file
 
 
 def install(lock, run, write, say):
-    """Install with a lock file's versions; return the last status, and what became of the lock (see locks_fate.py).
+    """Install with a lock file's versions; return the last exit status, and how the lock file was used.
 
-    What the installer blames is left out, since another version may do; the whole file, if that helps too little.
+    A version that the installer blames is dropped, since another one may work; then the whole lock file.
 
-    :param run: runs the installer, with the constraints that were written or without; returns its status and its log.
+    :param run: runs the installer, with the written constraints or without; returns its exit status and its log.
     :param write: writes the constraints.
     """
     if not is_for_this_python(lock):
@@ -30,19 +27,19 @@ def install(lock, run, write, say):
         # What uv cannot resolve or build has status 1, what it cannot reach 2; pip does not tell them apart.
         if status != 1 or lock["is_required"]:
             return status, " ".join(["partly"] + missing) if missing else "held"
-        blamed = sorted(blamed_in(log).intersection(line.split(" ;")[0] for line in lines))
+        blamed = sorted(find_blamed(log).intersection(line.split(" ;")[0] for line in lines))
         if not blamed or len(blamed) == len(lines):
             break
-        say("once more, without %s of the lock file" % ", ".join(blamed))
+        say("trying again without %s of the lock file" % ", ".join(blamed))
         missing += blamed
         lines = [line for line in lines if line.split(" ;")[0] not in blamed]
-    say("once more, without the lock file")
+    say("trying again without the lock file")
     return run(False)[0], " ".join(["unmet"] + missing)
 
 
 def is_for_this_python(lock):
-    """Whether a lock file is meant for this environment; where nothing here can tell, the installation will."""
-    kept, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # of pip, which is not what the image is for
+    """Return whether a lock file supports this environment; True if only the installation can show that."""
+    kept, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # pip is not to be part of the image as bytecode
     try:
         from pip._vendor.packaging.markers import Marker
         from pip._vendor.packaging.specifiers import SpecifierSet
@@ -57,14 +54,14 @@ def is_for_this_python(lock):
         sys.dont_write_bytecode = kept
 
 
-def blamed_in(log):
-    """Return the versions that the last words of uv or pip name: "numpy==1.26.4"."""
+def find_blamed(log):
+    """Return the versions that the last message of uv or pip names: "numpy==1.26.4"."""
     words = re.split(r"(?mi)^\s*(?:error|\u00d7|x )", log, maxsplit=1)[1:]
     return {found.lower().replace("_", "-") for found in re.findall(r"[\w.-]+==[\w.!+-]*\w", " ".join(words))}
 
 
-def heard(command, environment):
-    """Run a command; return its status and the end of what it wrote to standard error, which goes on there."""
+def run_installer(command, environment):
+    """Run a command; return its exit status and the end of its standard error, which is also passed through."""
     with open(os.devnull) as nothing:
         process = subprocess.Popen(command, env=environment, stdin=nothing, stdout=2, stderr=subprocess.PIPE)
     log = b""

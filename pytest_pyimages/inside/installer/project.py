@@ -1,13 +1,11 @@
-"""What the install step does for the project's own build: tells it the version, and keeps what it makes in the source.
+"""The project's own build: its version from git, and the files that it generates in the source tree.
 
-Set-up and build may leave files in the source tree. The tree in the container is a layer of the container's own, which
-goes with it; but a suite may need such files: a ``_version.py``, a generated parser, an extension module where tests
-import the package from the source. They are kept in the image, and the worker puts them into the tree of each run.
-
-Part of the installer: standard library only, and the syntax that Python 2.7 to 3.15 have in common.
+The source tree is a layer of the container, removed with it; but a suite may need generated files: a ``_version.py``, a
+parser, an extension module where tests import the package from the source. They are kept in the image, and the worker
+copies them into the tree of each run.
 """
 
-from __future__ import print_function
+from __future__ import absolute_import, print_function
 
 import fcntl
 import hashlib
@@ -23,15 +21,15 @@ except ImportError:  # Python 2
     from urllib import unquote
 
 MOST_BYTES = 128 * 1024 * 1024
-# Suffixes of files that a build makes on its way.
-SUFFIXES_ON_THE_WAY = (".pyc", ".pyo", ".o", ".obj", ".a", ".d", ".log", ".lock", ".tmp")
+# Suffixes of intermediate files of a build.
+INTERMEDIATE_SUFFIXES = (".pyc", ".pyo", ".o", ".obj", ".a", ".d", ".log", ".lock", ".tmp")
 HAS_UV = sys.version_info >= (3, 8)
 
 
-class MadeFiles(object):
-    """Finds what becomes new in a source tree, and keeps it.
+class BuildOutput(object):
+    """Finds generated files in a source tree, and keeps them.
 
-    :param folder: where it is kept, each kind in a folder of its own.
+    :param folder: where they are kept, each kind in a folder of its own.
     :param skipped: the names of folders that hold no source: {"anywhere": [...], "top": [...]}.
     """
 
@@ -40,13 +38,13 @@ class MadeFiles(object):
         self.folder = folder
         self.skipped = skipped
         self.before = {}
-        self.note = ""  # what people should know
+        self.note = ""  # for the user
 
     def begin(self):
-        self.before = self.listing()
+        self.before = self.list_files()
 
-    def listing(self):
-        """Return size and time of every file that a build may have made, by relative path."""
+    def list_files(self):
+        """Return size and time of every file that a build may generate, by relative path."""
         found = {}
         for folder, folders, names in os.walk(self.root):
             relative = os.path.relpath(folder, self.root)
@@ -55,9 +53,9 @@ class MadeFiles(object):
                 folders[:] = []
                 continue
             links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
-            folders[:] = [name for name in folders if name not in links and self.is_looked_into(name, is_top)]
+            folders[:] = [name for name in folders if name not in links and self.may_hold_output(name, is_top)]
             for name in names + links:
-                if not name.endswith(SUFFIXES_ON_THE_WAY):
+                if not name.endswith(INTERMEDIATE_SUFFIXES):
                     try:
                         status = os.lstat(os.path.join(folder, name))
                     except OSError:  # the host removed it a moment ago
@@ -65,7 +63,7 @@ class MadeFiles(object):
                     found[name if is_top else os.path.join(relative, name)] = (status.st_size, status.st_mtime)
         return found
 
-    def is_looked_into(self, name, is_top):
+    def may_hold_output(self, name, is_top):
         if name in self.skipped["anywhere"] or (
             is_top and (name in self.skipped["top"] or name.startswith(".mesonpy"))
         ):
@@ -74,16 +72,16 @@ class MadeFiles(object):
         return not (HAS_UV and name.endswith(".egg-info"))
 
     def keep(self, kind, compiled=False):
-        """Keep what is new or different since the beginning, in place of what was kept before.
+        """Keep the files that are new or different since ``begin``, and remove those that were kept before.
 
-        :param compiled: the project is installed, and not as a link to its source.
+        :param compiled: whether the project is installed as a copy rather than a link to its source.
         """
-        after = self.listing()
+        after = self.list_files()
         pairs = [
             (path, os.path.join(self.root, path)) for path in sorted(after) if self.before.get(path) != after[path]
         ]
         if compiled:
-            pairs += self.missing_from_packages(after)
+            pairs += self.find_installed_only(after)
         shutil.rmtree(os.path.join(self.folder, kind), ignore_errors=True)
         left = MOST_BYTES
         for path, origin in pairs:
@@ -94,8 +92,8 @@ class MadeFiles(object):
             left -= size
             copy(origin, os.path.join(self.folder, kind, path))
 
-    def missing_from_packages(self, present):
-        """Return what is installed of the project and has no counterpart in the source: pairs of path and origin.
+    def find_installed_only(self, present):
+        """Return the project's installed files that are not in the source: pairs of path in the source and origin.
 
         Tests that import the package from the source look for its extension modules there.
         """
@@ -113,22 +111,23 @@ class MadeFiles(object):
             for source in ("", "src", "python", "lib"):
                 path = os.path.join(source, str(file))
                 if os.path.isdir(os.path.join(self.root, source, package)):
-                    if path not in present and not path.endswith(SUFFIXES_ON_THE_WAY):
+                    if path not in present and not path.endswith(INTERMEDIATE_SUFFIXES):
                         pairs.append((path, str(file.locate())))
                     break
         return pairs
 
 
 def is_origin(root, direct_url):
-    """Whether the folder is where a distribution was installed from."""
+    """Return whether a distribution was installed from the folder."""
     url = json.loads(direct_url).get("url", "") if direct_url else ""
     return url.startswith("file://") and os.path.abspath(unquote(url[len("file://") :])) == root
 
 
-def installed_from_addresses(root):
-    """Return the names of what was installed from an address or a folder, other than the project's own.
+def find_installed_from_addresses(root):
+    """Return the names of distributions that were installed from an address or a folder, without the project itself.
 
-    uv keeps that for a requirement that has become a plain name, --upgrade or not; from nothing an index would have it.
+    uv keeps such a distribution for a requirement that has become a plain name, --upgrade or not; a new installation
+    would take it from an index.
     """
     if not HAS_UV:
         return []
@@ -148,7 +147,7 @@ def copy(origin, target):
         os.symlink(os.readlink(origin), target)
     else:
         shutil.copy2(origin, target)
-        os.chmod(target, os.stat(target).st_mode | 0o444)  # the suite may be another user's
+        os.chmod(target, os.stat(target).st_mode | 0o444)  # the suite may run as another user
 
 
 def prepare_build(job, environment):
@@ -160,18 +159,18 @@ def prepare_build(job, environment):
     with open(environment["HOME"] + "/.gitconfig", "w") as file:
         file.write("[safe]\n\tdirectory = *\n")  # the tree belongs to the host's user, this process to root
     version = job["version"]
-    told, note = {}, ""
-    if version is not None and (version["is_certain"] or not git_answers(environment)):
-        told = version["variables"]
-        note = "" if told else version["note"]
+    variables, note = {}, ""
+    if version is not None and (version["is_certain"] or not is_git_usable(environment)):
+        variables = version["variables"]
+        note = "" if variables else version["note"]
     if HAS_UV and job["distribution"]:
-        # For the project alone: a variable for all would speak of every other distribution that has to be built. And
-        # with one of this container's own, uv does not take what another container is just building.
-        set_build_variables(job["distribution"], dict(told, PYIMAGES_BUILD=job["name"]), environment)
+        # For the project alone: a variable for all would set the version of every other distribution that is built.
+        # With a value of this container alone, uv does not use the unfinished build of another container.
+        set_build_variables(job["distribution"], dict(variables, PYIMAGES_BUILD=job["name"]), environment)
     else:
-        environment.update((str(name), str(value)) for name, value in told.items())
+        environment.update((str(name), str(value)) for name, value in variables.items())
     if HAS_UV and not job["distribution"]:
-        # Then one after the other, for the same reason.
+        # Then one build after the other, for the same reason.
         root = hashlib.sha256(job["root"].encode("utf-8")).hexdigest()[:16]
         job["turn"] = open("%s/%s.lock" % (os.path.dirname(environment["UV_CACHE_DIR"]), root), "w")
         fcntl.flock(job["turn"], fcntl.LOCK_EX)  # until this process ends
@@ -187,7 +186,7 @@ def set_build_variables(distribution, variables, environment):
         file.write(("\n[extra-build-variables]\n%s = {%s}\n" % (json.dumps(distribution), pairs)).encode("utf-8"))
 
 
-def git_answers(environment):
+def is_git_usable(environment):
     with open(os.devnull, "wb") as null:
         try:
             command = ["git", "rev-parse", "HEAD"]

@@ -1,0 +1,100 @@
+"""What the installer is told: its modules, the project's requirements, and how it reaches the packages."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_pyimages.containers import BUILD_OUTPUT, NO_SOURCE, Witness, witnesses
+from pytest_pyimages.images.plan import ImagePlan
+from pytest_pyimages.images.recipe import read_installer_sources, read_worker_sources
+from pytest_pyimages.indexes import IndexAccess
+
+# Reads the job's size and the job from standard input, so that neither shows in the container's command, and writes the
+# modules in it to memory. The current folder comes off the path: a project's ast.py is not Python's.
+BOOTSTRAP = """\
+import sys
+sys.path[:] = [path for path in sys.path if path]
+import json, os
+from importlib import import_module
+stdin = getattr(sys.stdin, 'buffer', sys.stdin)
+job = json.loads(stdin.read(int(stdin.readline())).decode('utf-8'))
+for package in 'worker', 'installer':
+    folder = '/run/pyimages/' + package
+    os.mkdir(folder)
+    for name, text in job[package].items():
+        with open(folder + '/' + name + '.py', 'wb') as file:
+            file.write(text.encode('utf-8'))
+    module = sys.modules['pyimages_' + package] = type(sys)('pyimages_' + package)
+    module.__path__ = [folder]
+import_module('pyimages_installer.main').main(job)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstallJob:
+    """One run of the installer; ``inside/worker/jobs.py`` lists the keys."""
+
+    name: str  # of the container; no other build has it
+    root: str  # the project's folder
+    extends: bool  # whether the image is an environment of the same project already
+    apt: tuple[str, ...]  # system packages
+    setup: tuple[str, ...]  # shell commands
+    steps: tuple[tuple[str, ...], ...]  # arguments of ``pip install``, one command each
+    lock: Mapping[str, object] | None  # versions that the steps hold to
+    distribution: str  # normalised name of the project; empty if only a build can tell
+    kind: str  # "none" if there is no package to build, "wheel" if it has something to compile
+    version: Mapping[str, Any] | None  # see ``describe_version``
+    environment: Mapping[str, str]
+    files: Mapping[str, str]  # text by path below the memory folder: credentials and certificates
+    machine: tuple[str, ...]  # this machine's identity if the build shares its network; else empty
+    folders: tuple[tuple[str, tuple[str, ...]], ...]  # mounted folders of packages, and some names in each
+    witness: tuple[Witness, ...]
+    skipped: Mapping[str, list[str]]  # names of folders that hold no source: "anywhere", and at the "top"
+    worker: Mapping[str, str]  # sources by module
+    installer: Mapping[str, str]  # sources by module
+
+
+def make_install_job(plan: ImagePlan, name: str, access: IndexAccess, root: Path, *, extends: bool) -> InstallJob:
+    """Return the installer's job for one container.
+
+    :param name: of the container.
+    :param root: the source on the host.
+    """
+    recipe = plan.recipe
+    return InstallJob(
+        name=name,
+        root=str(plan.project.root),
+        extends=extends,
+        apt=recipe.apt,
+        setup=recipe.setup,
+        steps=recipe.steps,
+        lock=recipe.lock.content if recipe.lock else None,
+        distribution=plan.project.distribution,
+        kind=plan.project.kind,
+        version=describe_version(plan),
+        environment={**plan.environment, **access.environment},
+        files=access.files,
+        machine=access.machine,
+        folders=access.folders,
+        witness=witnesses(root),
+        skipped={"anywhere": sorted(NO_SOURCE), "top": sorted(BUILD_OUTPUT | {"target"})},  # target: of Rust
+        worker=read_worker_sources(),
+        installer=read_installer_sources(),
+    )
+
+
+def describe_version(plan: ImagePlan) -> Mapping[str, Any] | None:
+    """Return the version for the tool that takes it from git; None if no tool does."""
+    versioning = plan.project.versioning
+    if versioning is None:
+        return None
+    version = versioning.version({**os.environ, **plan.environment})
+    return {
+        "variables": {} if version is None else dict.fromkeys(versioning.variables, version),
+        "is_certain": version is not None and versioning.tool.is_certain,
+        "note": f"there is no git for {versioning.tool.name} to take the version from · {versioning.tool.hint}",
+    }

@@ -1,0 +1,46 @@
+"""Commands of the install step, its folders, and how it reports progress and its result."""
+
+from __future__ import absolute_import, print_function
+
+import json
+import os
+import subprocess
+import sys
+
+CACHE = "/var/cache/pyimages"  # the cache volume, not part of the image
+MEMORY = "/run/pyimages"  # a tmpfs, not part of the image
+HOME = "/opt/pyimages"
+
+
+def say(text):
+    print(text, file=sys.stderr)
+    sys.stderr.flush()
+
+
+def finish(result):
+    """Print the result, the last line on standard output, and end the process."""
+    print(json.dumps(result))
+    sys.stdout.flush()
+    sys.exit(0)
+
+
+def call(command, environment, what="install", shown=""):
+    """Run a command; if it fails, finish with ``what`` as the failed step.
+
+    :param shown: the command to print instead of the real one.
+    """
+    say("$ " + (shown or " ".join(command)))
+    with open(os.devnull) as null:
+        code = subprocess.call(command, env=environment, stdout=2, stdin=null)
+    if code:
+        finish({"failed": what, "status": code, "command": shown or " ".join(command)})
+
+
+def write_in_memory(name, text):
+    """Write a file that only root can read; certificates are for everybody, since apt downloads as another user."""
+    path = MEMORY + "/" + name
+    if not os.path.isdir(os.path.dirname(path)):
+        os.makedirs(os.path.dirname(path))
+    mode = 0o644 if name == "ca.pem" else 0o600
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+        file.write(text.encode("utf-8"))

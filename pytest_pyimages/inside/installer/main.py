@@ -1,0 +1,253 @@
+"""The install step, run in a container of the base image by the image's own Python; then the container is committed.
+
+Standard library only, and the common syntax of Python 2.7 to 3.15. The modules and the job arrive on standard input, so
+that neither is in the container's command, environment or history. Credentials and certificates are written to memory
+(a tmpfs); wheels and uv come from the cache volume, which is not part of the container either.
+
+Prints progress to standard error; the last line on standard output is the result as JSON.
+"""
+
+from __future__ import absolute_import, print_function
+
+import os
+import py_compile
+import shutil
+import subprocess
+import sys
+import time
+from importlib import import_module
+
+from . import lock
+from .commands import CACHE, HOME, MEMORY, call, finish, say, write_in_memory
+from .programs import find_pip, find_uv
+from .project import BuildOutput, find_installed_from_addresses, prepare_build
+
+CONSTRAINTS = "constraints.txt"  # in memory
+
+
+def build_environment(job):
+    """Return the environment of the install commands, and their temporary folder."""
+    environment = dict(os.environ)
+    environment.update((name, as_variable(value)) for name, value in job["environment"].items())
+    remove_leaked_folders()
+    home = MEMORY + "/home"
+    temporary = "%s/tmp/%s" % (CACHE, job["name"])
+    for folder in (home, temporary):
+        if not os.path.isdir(folder):
+            os.makedirs(folder)
+    environment.update(
+        HOME=home,
+        TMPDIR=temporary,
+        PIP_CACHE_DIR=CACHE + "/pip",
+        PIP_DISABLE_PIP_VERSION_CHECK="1",
+        PIP_NO_INPUT="1",  # nobody can type a password
+        PIP_ROOT_USER_ACTION="ignore",
+        PIP_BREAK_SYSTEM_PACKAGES="1",
+        UV_CACHE_DIR=CACHE + "/uv",
+        UV_LINK_MODE="copy",
+        UV_BREAK_SYSTEM_PACKAGES="1",
+        UV_NO_PROGRESS="1",
+        UV_NO_WRAP="1",  # redaction would not find a secret that is broken in two
+        UV_PYTHON_DOWNLOADS="never",
+    )
+    # uv's default is 50, each with a name lookup; some name servers and mirrors drop a few of them, and the build
+    # waits for 5 s (uv issue 10570).
+    environment.setdefault("UV_CONCURRENT_DOWNLOADS", "10")
+    if "UV_CONFIG_FILE" not in environment:
+        environment["UV_NO_CONFIG"] = "1"
+    for name, text in job["files"].items():
+        write_in_memory(name, text)
+    return environment, temporary
+
+
+def remove_leaked_folders():
+    """Remove the temporary folders of killed builds from the cache volume; no build takes a day."""
+    folder = os.path.join(CACHE, "tmp")
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
+        path = os.path.join(folder, name)
+        if time.time() - os.lstat(path).st_mtime > 24 * 3600:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def as_variable(text):
+    return text.encode("utf-8") if sys.version_info[0] == 2 else text
+
+
+def is_elsewhere(job):
+    """Return whether the engine is on another machine than the host, whose network and folders are not here then."""
+    if job["machine"]:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            machine = [file.read().strip(), os.readlink("/proc/self/ns/net")]
+        if machine != job["machine"]:
+            return True
+    return any(not os.path.lexists(folder + "/" + name) for folder, names in job["folders"] for name in names)
+
+
+def install_system_packages(job, environment):
+    """Install the configured system packages with the base image's own package manager."""
+    if not job["apt"]:
+        return
+    # apt downloads as another user, who cannot enter this temporary folder.
+    environment = dict(environment, DEBIAN_FRONTEND="noninteractive")
+    del environment["TMPDIR"]
+    if has_program("apt-get"):
+        command = ["apt-get", "-q", "-o", "Acquire::Retries=3"]
+        if "SSL_CERT_FILE" in environment:
+            command += ["-o", "Acquire::https::CAInfo=" + environment["SSL_CERT_FILE"]]
+        call(command + ["update"], environment, "apt")
+        call(command + ["install", "-y", "--no-install-recommends"] + job["apt"], environment, "apt")
+        call(command + ["clean"], environment, "apt")
+        for name in os.listdir("/var/lib/apt/lists"):
+            path = "/var/lib/apt/lists/" + name
+            shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
+    elif has_program("apk"):
+        call(["apk", "add", "--no-cache"] + job["apt"], environment, "apt")
+    else:
+        say("this image has neither apt-get nor apk")
+        finish({"failed": "apt", "status": 127})
+
+
+def has_program(name):
+    return any(os.path.exists(os.path.join(folder, name)) for folder in os.environ.get("PATH", os.defpath).split(":"))
+
+
+def run_setup(job, environment):
+    for command in job["setup"]:
+        call(["sh", "-c", command], environment, "setup", command)
+
+
+def is_extendable():
+    """Return whether only installers are installed yet: then a later build may uninstall what it does not need."""
+    try:
+        from importlib.metadata import distributions
+    except ImportError:
+        return False
+    installers = ("pip", "setuptools", "wheel", "uv")
+    return all((found.metadata["Name"] or "").lower() in installers for found in distributions())
+
+
+def install(job, environment, addressed):
+    """Run the steps; return whether another build may extend the result, and how the lock file was used.
+
+    :param addressed: names of distributions that an earlier build installed from addresses; see ``project``.
+    """
+    uv = find_uv(environment)
+    extendable = bool(uv) and (job["extends"] or is_extendable())
+    if uv:
+        command = [uv, "pip", "install", "--python", sys.executable]
+        if job["extends"]:  # with the result of a new installation: the newest versions, and nothing else
+            command += ["--exact", "--upgrade"]
+            if addressed:
+                call([uv, "pip", "uninstall", "--python", sys.executable] + addressed, environment)
+    else:
+        command = [sys.executable] + find_pip(job, environment) + ["install", "--progress-bar", "off"]
+    fate = ""
+    for arguments in job["steps"]:
+        if job["lock"] and job["lock"]["constraints"]:
+            fate = install_locked(command + arguments, job, environment)
+        else:
+            call(command + arguments, environment)
+    if uv:
+        bytecode = import_module("pyimages_installer.bytecode")  # for Python 3 only
+        bytecode.compile_packages(sys.path, CACHE + "/bytecode", environment["TMPDIR"], say)
+    return extendable, fate
+
+
+def install_locked(command, job, environment):
+    """Run an installer with the versions of the lock file; return how the lock file was used."""
+
+    def run(constrained):
+        arguments = ["-c", MEMORY + "/" + CONSTRAINTS] if constrained else []
+        say("$ " + " ".join(command + arguments))
+        return lock.run_installer(command + arguments, environment)
+
+    status, fate = lock.install(job["lock"], run, lambda text: write_in_memory(CONSTRAINTS, text), say)
+    if status:
+        excluded = fate == "excluded" and job["lock"]["is_required"]
+        finish({"failed": "lock" if excluded else "install", "status": status, "command": " ".join(command)})
+    return fate
+
+
+def install_worker(job):
+    """Write the worker into the image, compiled by the Python that will run it."""
+    folder = HOME + "/worker"
+    shutil.rmtree(folder, ignore_errors=True)  # of the image that this one extends
+    os.makedirs(folder)
+    for name, text in job["worker"].items():
+        path = "%s/%s.py" % (folder, name)
+        with open(path, "wb") as file:
+            file.write(text.encode("utf-8"))
+        # No such file exists, so that coverage ignores it.
+        py_compile.compile(path, cfile=path + "c", dfile="<pyimages worker %s>" % name, doraise=True)
+        if not hasattr(sys, "pypy_version_info"):  # whose Python 2 wants to see the source
+            os.remove(path)
+
+
+def warm_up(environment):
+    """Run pytest once on an empty test, so that the modules that it imports are kept as bytecode.
+
+    Base images ship the standard library without bytecode, and every container would compile it again.
+    """
+    folder = environment["TMPDIR"] + "/warm-up"
+    os.makedirs(folder)
+    with open(folder + "/test_warm_up.py", "w") as file:
+        file.write("def test_warm_up():\n    pass\n")
+    environment = dict(environment, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    for name in ("PYTHONDONTWRITEBYTECODE", "PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
+        environment.pop(name, None)
+    command = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", folder, "-p", "no:cacheprovider"]
+    if subprocess.call(command + [folder], env=environment, stdout=2, cwd=folder):
+        say("pytest does not run by itself here; the suite will show why")
+
+
+def python_version():
+    level, serial = sys.version_info[3:5]
+    suffix = {"final": ""}.get(
+        level, "%s%d" % ({"alpha": "a", "beta": "b", "candidate": "rc"}.get(level, level), serial)
+    )
+    return "%d.%d.%d%s" % (sys.version_info[:3] + (suffix,))
+
+
+def main(job):
+    """Install all that the job names, and finish with the result."""
+    jobs, tree = import_module("pyimages_worker.jobs"), import_module("pyimages_worker.tree")
+    jobs.check_job(job, jobs.INSTALL_JOB)
+    if is_elsewhere(job):
+        finish({"elsewhere": True})
+    missing = tree.find_missing_file(job["witness"])
+    if missing is not None:
+        finish({"nosource": missing})
+    os.chdir(job["root"] if os.path.isdir(job["root"]) else "/")
+    environment, temporary = build_environment(job)
+    try:
+        output = BuildOutput(os.getcwd(), HOME + "/made", job["skipped"])
+        if job["extends"]:
+            tree.put_in_place(HOME + "/made/setup", os.getcwd())
+        else:
+            install_system_packages(job, environment)
+            if job["setup"]:
+                output.begin()
+                run_setup(job, environment)
+                output.keep("setup")
+        if job["kind"] != "none":
+            output.begin()
+            output.note = prepare_build(job, environment)
+        addressed = find_installed_from_addresses(os.getcwd()) if job["extends"] else []
+        extendable, fate = install(job, environment, addressed)
+        if job["kind"] != "none":
+            output.keep("build", compiled=job["kind"] == "wheel")
+        install_worker(job)
+        if not job["extends"]:
+            warm_up(environment)
+    finally:
+        os.chdir("/")
+        shutil.rmtree(temporary, ignore_errors=True)
+    finish(
+        {
+            "python": python_version(),
+            "executable": sys.executable,
+            "extendable": extendable,
+            "lock": fate,
+            "note": output.note,
+        }
+    )

@@ -1,0 +1,72 @@
+"""The programs that install packages: uv, or a pip that works for this Python, from the cache volume."""
+
+from __future__ import absolute_import, print_function
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+
+from .commands import CACHE, say
+
+UV_FLOOR = (3, 8)  # the oldest Python that uv installs into
+LAST_PIPS = {(2, 7): "20.3.4", (3, 5): "20.3.4", (3, 6): "21.3.1", (3, 7): "24.0"}
+
+
+def find_uv(environment):
+    """Return the path of uv; None if it does not support this Python or is not available."""
+    if sys.version_info < UV_FLOOR:
+        return None
+    libc = "musl" if any(name.startswith("ld-musl") for name in os.listdir("/lib")) else "gnu"
+    return fetch("uv", "%s/uv-bin-%s-%s" % (CACHE, os.uname()[4], libc), "bin/uv", environment)
+
+
+def find_pip(job, environment):
+    """Return the arguments that run pip: the newest pip for this Python if it needs backtracking, else the image's own.
+
+    Before 20.3 pip fails over the newest file if that is for another Python. A folder of packages, unlike an index with
+    data-requires-python (PEP 503), does not say which Python a file is for. Without folders the old pip is faster.
+    """
+    last = LAST_PIPS.get(sys.version_info[:2])
+    if not job["folders"] or last is None or pip_version() >= (20, 3):
+        return ["-m", "pip"]
+    path = fetch("pip==" + last, CACHE + "/pip-" + last, "pip/__main__.py", environment)
+    if path is None:
+        return ["-m", "pip"]
+    if sys.version_info[0] == 2:
+        environment["PIP_USE_FEATURE"] = "2020-resolver"
+    return [os.path.dirname(path)]
+
+
+def pip_version():
+    try:
+        from pip import __version__
+    except ImportError:
+        return (0,)
+    return tuple(int(part) for part in __version__.split(".")[:2])
+
+
+def fetch(requirement, folder, program, environment):
+    """Return the path of a program in the cache volume, downloaded once per engine; None if it is not available."""
+    # Settings for the project's packages are not for the installers.
+    about = ("PRE", "NO_BINARY", "PREFER_BINARY", "CONSTRAINT", "BUILD_CONSTRAINT", "UPLOADED_PRIOR_TO")
+    environment = dict(item for item in environment.items() if item[0] not in ["PIP_" + name for name in about])
+    path = folder + "/" + program
+    with open(CACHE + "/uv.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(path):
+            fresh = folder + ".new"
+            shutil.rmtree(fresh, ignore_errors=True)
+            say("fetching " + requirement)
+            code = subprocess.call(
+                [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", fresh, requirement],
+                env=dict(environment, PIP_ONLY_BINARY=":all:"),
+                cwd="/",  # which -m puts on the path
+                stdout=2,
+            )
+            if code or not os.path.exists(fresh + "/" + program):
+                say("%s is not available here; the image's pip installs" % requirement)
+                return None
+            os.rename(fresh, folder)
+    return path

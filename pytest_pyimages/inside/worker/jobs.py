@@ -1,0 +1,62 @@
+"""The keys of the jobs that the host sends, and the types of their values. Imports no other module."""
+
+from __future__ import absolute_import, print_function
+
+TEXT = type("".encode("ascii").decode("ascii"))  # of Python 2, too
+OPTIONAL_TEXT = (TEXT, type(None))
+OPTIONAL_OBJECT = (dict, type(None))
+
+# Job and CoverageJob in runs/job.py, for the worker and the attendant.
+JOB = {
+    "token": TEXT,
+    "command": list,
+    "args": list,
+    "project": TEXT,
+    "cwd": TEXT,
+    "cwd_on_path": bool,
+    "environment": dict,
+    "witness": list,
+    "passed_output": bool,
+    "own_options": list,
+    "own_ini": list,
+    "memory": OPTIONAL_OBJECT,
+    "seed": int,
+    "host_plugins": list,
+    "shard": OPTIONAL_OBJECT,
+    "coverage": TEXT,
+    "report": OPTIONAL_OBJECT,
+    "terminal": OPTIONAL_TEXT,
+}
+REPORT = {"labels": list, "sizes": list, "failures": int, "contexts": bool}
+# InstallJob in images/install_job.py, for the installer.
+INSTALL_JOB = {
+    "name": TEXT,
+    "root": TEXT,
+    "extends": bool,
+    "apt": list,
+    "setup": list,
+    "steps": list,
+    "lock": OPTIONAL_OBJECT,
+    "distribution": TEXT,
+    "kind": TEXT,
+    "version": OPTIONAL_OBJECT,
+    "environment": dict,
+    "files": dict,
+    "machine": list,
+    "folders": list,
+    "witness": list,
+    "skipped": dict,
+    "installer": dict,
+    "worker": dict,
+}
+
+
+def check_job(job, schema):
+    """Return the job; raise ValueError if keys are missing, unknown, or have values of another type."""
+    wrong = set(job) ^ set(schema)
+    wrong.update(name for name in set(job) & set(schema) if not isinstance(job[name], schema[name]))
+    if wrong:
+        raise ValueError("the job is one of another version: %s" % ", ".join(sorted(wrong)))
+    if job.get("report"):
+        check_job(job["report"], REPORT)
+    return job

@@ -1,0 +1,65 @@
+"""What a container of an environment image runs: the suite, a report of coverage, or a command on a terminal."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pytest_pyimages.containers import HOST_ONLY, Witness
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoverageJob:
+    """A report of coverage to make from the data of several images."""
+
+    labels: tuple[str, ...]  # of the images
+    paths: tuple[Path, ...] = field(metadata=HOST_ONLY)  # their data files, in the same order
+    sizes: tuple[int, ...]  # of those files, in bytes
+    failures: int  # failed tests
+    contexts: bool  # whether an image's label is to be part of the contexts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """The program of one container and all that it is told."""
+
+    image: str = field(metadata=HOST_ONLY)  # id of the environment image
+    python: str = field(metadata=HOST_ONLY)  # absolute path of the interpreter in the container
+    token: str = field(default_factory=lambda: secrets.token_hex(4))  # marks the lines of the program
+    command: tuple[str, ...] = ()  # to run on a terminal; empty for pytest
+    args: tuple[str, ...]  # pytest's command line, as the user typed it
+    project: str  # the folder that the environment was built for
+    cwd: str
+    cwd_on_path: bool  # ``python -m pytest`` has the working folder on sys.path, ``pytest`` has not
+    environment: Mapping[str, str]
+    witness: tuple[Witness, ...]
+    passed_output: bool  # whether what passed tests printed is to be sent
+    own_options: tuple[str, ...]  # the options of this plugin, each of which has a value
+    own_ini: tuple[str, ...]  # its ini keys
+    memory: Mapping[str, Any] | None  # values of pytest's cache by name; None to leave the cache alone
+    seed: int  # for pytest-randomly
+    host_plugins: tuple[str, ...]  # modules that the suite must not load
+    shard: Mapping[str, Any] | None  # see ``shard_job``; None for all tests
+    coverage: str  # source of the coverage plugin if pytest-cov may be active
+    report: CoverageJob | None = None  # to make instead of running the suite
+    terminal: str | None  # its kind (TERM), for a command or for a debugger in the suite; None if there is none
+
+
+def shard_job(index: int, of: int, milliseconds: Mapping[str, int]) -> dict[str, Any]:
+    """Return the files of the plugin that deselects the tests of other shards.
+
+    :param index: from 1.
+    :param milliseconds: durations by node id, as far as they are known.
+    """
+    job = {"index": index, "of": of, "milliseconds": dict(milliseconds)}
+    return {"files": {"pyimages_shard.py": read_program("sharding"), "shard.json": json.dumps(job)}}
+
+
+def read_program(name: str) -> str:
+    """Return the source of a module that containers run."""
+    return resources.files("pytest_pyimages.inside").joinpath(f"{name}.py").read_text("utf-8")
