@@ -60,19 +60,6 @@ def rank_name(name: str) -> int | None:
     return _RANKS.get(canonicalize_name(name))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequirementsFile:
-    """A requirements file with all files that it refers to."""
-
-    path: Path
-    requirements: tuple[str, ...]  # PEP 508 strings, without those that mean the project itself
-    own_extras: tuple[str, ...]  # requested extras of the project itself
-    names_project: bool  # it requests the project itself: ``-e .``, ``.[test]``, or by name
-    is_plain: bool  # it holds nothing but requirements: no URL, constraint, hash or option
-    chain: tuple[Path, ...]  # itself and every file below it
-    problem: ConfigurationError | None = None  # the first file that could not be read; its requirements are missing
-
-
 def parse_requirement(text: str) -> Requirement | None:
     """Return the requirement, or None if the text is not a PEP 508 string."""
     try:
@@ -113,25 +100,6 @@ def split_option(line: str) -> tuple[str, str]:
     return (f"-{found['short'] or found['long'][0]}", found["value"]) if found else ("", line)
 
 
-def read_requirements_file(path: Path, *, root: Path, name: str) -> RequirementsFile:
-    """Read a requirements file and those that it refers to.
-
-    :param root: the project's folder; pip is run there, so relative paths of projects start there.
-    :param name: the project's own distribution name; empty if it has none.
-    """
-    reader = _Reader(root.resolve(), canonicalize_name(name))
-    reader.read(path, included_by="")
-    return RequirementsFile(
-        path=path,
-        requirements=tuple(dict.fromkeys(reader.requirements)),
-        own_extras=tuple(dict.fromkeys(reader.own_extras)),
-        names_project=reader.names_project,
-        is_plain=reader.is_plain,
-        chain=tuple(reader.chain),
-        problem=reader.problem,
-    )
-
-
 def join_lines(text: str) -> Iterator[tuple[int, str]]:
     """Yield each line with the number it starts at: continued lines joined, comments and empty lines left out."""
     pending, start = "", 0
@@ -149,18 +117,36 @@ def join_lines(text: str) -> Iterator[tuple[int, str]]:
         yield start, pending.strip()
 
 
+def read_requirements_file(path: Path, *, root: Path, name: str) -> RequirementsFile:
+    """Read a requirements file and those that it refers to.
+
+    :param root: the project's folder; pip is run there, so relative paths of projects start there.
+    :param name: the project's own distribution name; empty if it has none.
+    """
+    content = RequirementsFile(root.resolve(), canonicalize_name(name))
+    content.read(path, included_by="")
+    return content
+
+
 @dataclass(slots=True)
-class _Reader:
+class RequirementsFile:
+    """The content of a requirements file and of all files that it refers to."""
+
     root: Path
     name: str
-    requirements: list[str] = field(default_factory=list)
-    own_extras: list[str] = field(default_factory=list)
-    names_project: bool = False
-    is_plain: bool = True
-    chain: list[Path] = field(default_factory=list)
-    problem: ConfigurationError | None = None
+    requirements: list[str] = field(default_factory=list)  # PEP 508, without those that mean the project itself
+    own_extras: list[str] = field(default_factory=list)  # requested extras of the project itself
+    names_project: bool = False  # it requests the project itself: ``-e .``, ``.[test]``, or by name
+    is_plain: bool = True  # it holds nothing but requirements: no URL, constraint, hash or option
+    chain: list[Path] = field(default_factory=list)  # itself and every file below it
+    problem: ConfigurationError | None = None  # the first file that could not be read; its requirements are missing
 
     def read(self, path: Path, *, included_by: str, constrains: bool = False) -> None:
+        """Add the content of one file.
+
+        :param included_by: the file and line that refer to it; empty for the first.
+        :param constrains: whether it is one of constraints.
+        """
         if path in self.chain:  # a file that refers to itself in the end; pip reads it once, too
             return
         try:
