@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         ContainerSpec,
         ContainerStream,
         Engine,
+        EngineSettings,
         ImageInfo,
         Leftover,
         Mount,
@@ -26,6 +27,7 @@ __all__ = [
     "ContainerSpec",
     "ContainerStream",
     "Engine",
+    "EngineSettings",
     "ImageInfo",
     "Leftover",
     "Mount",
@@ -35,7 +37,7 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "base": "BuildContext ContainerSpec ContainerStream Engine ImageInfo Leftover Mount STDOUT",
+        "base": "BuildContext ContainerSpec ContainerStream Engine EngineSettings ImageInfo Leftover Mount STDOUT",
         "builds": "list_context_files",
         "docker": "connect",
     },

@@ -133,6 +133,14 @@ class ContainerStream(Protocol):
         """Close both directions; a blocked ``frames`` returns. May be called repeatedly and from any thread."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """The settings that choose an engine."""
+
+    endpoint: str  # of --py-images-engine; empty for DOCKER_HOST and the docker command's context
+    rootdir: Path  # pytest's
+
+
 class Engine(Protocol):
     """A container engine. Every method may be called from any thread.
 

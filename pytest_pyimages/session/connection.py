@@ -22,7 +22,10 @@ def connect(config: pytest.Config, settings: Settings) -> Future[Engine]:
 
     def find_engine() -> None:
         try:
-            engine = config.hook.pytest_pyimages_engine(settings=settings)
+            from pytest_pyimages.engines import EngineSettings
+
+            chosen = EngineSettings(endpoint=settings.engine, rootdir=settings.invocation.rootdir)
+            engine = config.hook.pytest_pyimages_engine(settings=chosen)
             if engine is None:
                 from pytest_pyimages.engines import connect as connect_docker
 

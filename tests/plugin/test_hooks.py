@@ -14,9 +14,15 @@ from tests.plugin.conftest import ImagesRun, make_distribution
 Run = Callable[..., ImagesRun]
 
 LISTENER = """
+import pytest
+
 def note(*words):
     with open("heard", "a") as file:
         print(*words, file=file)
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyimages_engine(settings):
+    note("engine", repr(settings.endpoint), settings.rootdir)
 
 def pytest_pyimages_image_ready(image, built):
     note("ready", image.label, built.cached)
@@ -36,7 +42,8 @@ def test_hooks(pytester: pytest.Pytester, run_images: Run, tmp_path: Path, monke
     pytester.makepyfile("def test_a(): pass")
     run = run_images(images="3.12,2.7")
     assert run.result.ret == 1
-    heard = (pytester.path / "heard").read_text().splitlines()
+    engine, *heard = (pytester.path / "heard").read_text().splitlines()
+    assert engine == f"engine '' {pytester.path}"
     assert sorted(heard[:-1]) == ["finished 2.7 error 0", "finished 3.12 passed 1", "ready 3.12 False"]
     assert heard.index("ready 3.12 False") < heard.index("finished 3.12 passed 1")
     assert heard[-1] == "report 1"
@@ -78,7 +85,7 @@ def test_documentation_example(pytester: pytest.Pytester, run_images: Run, monke
     monkeypatch.setenv("GITHUB_SHA", "c0ffee")
     pytester.makepyfile(image_hooks=example, test_it="def test_a(): pass")
     run = run_images("-p", "image_hooks", images="3.12,2.7")
-    run.result.stdout.fnmatch_lines(["3.12: Python *, new"])
+    run.result.stdout.fnmatch_lines(["3.12: Python *, built"])
     run.result.stdout.fnmatch_lines(["2.7 was not tested: *"])
     assert run.report["commit"] == "c0ffee"
     assert "2.7 again: python -m pytest --py-images=2.7 -p image_hooks" in run.out
