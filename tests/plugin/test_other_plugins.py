@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.plugin.conftest import ImagesRun, make_distribution
+from tests.support.golden import message
 
 Run = Callable[..., ImagesRun]
 
@@ -186,21 +187,22 @@ def test_host_plugin_reports_all_images(
 
 
 @pytest.mark.parametrize(
-    ("option", "told"),
+    ("option", "reason"),
     [
-        ("--html=r.html", "its report would stay in the containers · install pytest-html here, or use --py-images-"),
-        ("--instafail", "it is of use on this host only · install pytest-instafail here"),
-        ("--benchmark-json=b.json", "its files would stay in the containers · each image's table is shown at the end"),
-        ("--log-file=log", "its file would stay in the containers · failures show what was logged"),
+        ("--html=r.html", "report-lost"),
+        ("--instafail", "host-only"),
+        ("--benchmark-json=b.json", "benchmark-files-lost"),
+        ("--log-file=log", "log-file-lost"),
     ],
 )
 def test_options_with_lost_output_are_refused(
-    pytester: pytest.Pytester, run_images: Run, option: str, told: str
+    pytester: pytest.Pytester, run_images: Run, option: str, reason: str
 ) -> None:
     pytester.makepyfile("def test_a(): pass")
     run = run_images(option)
     assert run.result.ret == pytest.ExitCode.USAGE_ERROR
-    assert run.err.startswith(f"ERROR: {option.partition('=')[0]} cannot be used with --py-images: {told}")
+    told = message("host", "cannot-be-used", option=option.partition("=")[0], reason=message("host", reason))
+    assert run.err.strip() == f"ERROR: {told}"
     assert run.calls == []
 
 

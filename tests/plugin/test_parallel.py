@@ -145,18 +145,20 @@ def test_tx_processes(pytester: pytest.Pytester, run_images: Run) -> None:
     ("args", "expected"),
     [
         # Without xdist here, which would say the same in argparse's way.
-        ("-p no:xdist -n many", 'ERROR: -n: "many" is not auto, logical or a number'),
+        (
+            "-p no:xdist -n many",
+            message("host", "invalid-value", origin="-n", value="many", hint="must be auto, logical or a number"),
+        ),
         (
             "-n 2 --dist=each",
-            "ERROR: --dist=each cannot be used with --py-images: every test would count *",
+            message("host", "cannot-be-used", option="--dist=each", reason=message("host", "dist-each")),
         ),
     ],
 )
 def test_invalid_workers(run_images: Run, args: str, expected: str) -> None:
     run = run_images(*args.split())
     assert run.result.ret == 4
-    run.result.stderr.fnmatch_lines([expected])
-    assert len(run.err.strip().splitlines()) == 1
+    assert run.err.strip() == f"ERROR: {expected}"
 
 
 def test_plugin_of_an_option_is_installed(pytester: pytest.Pytester, run_images: Run) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from pytest_pyimages.host.command_line import CommandLine
 from pytest_pyimages.host.foreign_options import describe_losses, find_refused
+from tests.support.golden import message
 
 
 @pytest.mark.parametrize("option", ["--reruns", "--timeout", "--randomly-seed", "--html", "--report-log", "--log-file"])
@@ -21,7 +22,7 @@ def test_an_option_that_the_host_knows_is_not_refused() -> None:
 def test_what_no_plugin_makes_work_is_refused_in_any_case() -> None:
     assert find_refused(["--benchmark-json"], ["--benchmark-json"]) == (
         "--benchmark-json",
-        "its files would stay in the containers · each image's table is shown at the end",
+        message("host", "benchmark-files-lost"),
     )
 
 
