@@ -72,8 +72,7 @@ class ImageBuilder:
         self, plan: ImagePlan, start: ImageInfo, reference: str, labels: Mapping[str, str], *, extends: bool
     ) -> None:
         self._listener.report(plan.tag.label, f"installing {plan.project.origin or 'pytest'}")
-        user = "0" if start.user else ""
-        new = NewImage(start=start.id, user=user, extends=extends, reference=reference, labels=labels)
+        new = NewImage(start=start, extends=extends, reference=reference, labels=labels)
         installed = self._step.run(plan, new)
         if not installed.succeeded:
             raise make_build_error(plan, installed, plan.read_network(os.environ))

@@ -23,7 +23,7 @@ from pytest_pyimages.containers import (
     encode_job,
     run_with_source,
 )
-from pytest_pyimages.engines import STDOUT, ContainerSpec, Engine, Mount
+from pytest_pyimages.engines import STDOUT, ContainerSpec, Engine, ImageInfo, Mount
 from pytest_pyimages.engines.labels import KIND_LABEL, LABEL
 from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound, PyimagesError
 from pytest_pyimages.images.bases import Listener
@@ -48,8 +48,7 @@ FIND_PYTHON = (
 class NewImage:
     """An image to be built by an install step."""
 
-    start: str  # id of the image that the container starts from
-    user: str  # of the container; empty for the image's own
+    start: ImageInfo  # that the container starts from
     extends: bool  # whether the start is an environment image of the same project
     reference: str
     labels: Mapping[str, str]  # without those of the installer's result
@@ -124,10 +123,10 @@ class InstallStep:
         access = self._prepare_access(plan)
         spec = ContainerSpec(
             name=self._lease.new_name(),
-            image=new.start,
+            image=new.start.id,
             command=("sh", "-c", FIND_PYTHON, "sh", BOOTSTRAP),
             labels=self._lease.labels("build"),
-            user=new.user,
+            user="0" if new.start.user else "",
             mounts=(
                 Mount(kind="volume", source=CACHE_VOLUME, target=CACHE_TARGET),
                 Mount(kind="tmpfs", target=MEMORY),

@@ -21,6 +21,7 @@ import pytest
 
 from pytest_pyimages.engines.docker import DockerEngine, connect
 from pytest_pyimages.errors import EngineError
+from tests.support.golden import message
 from tests.support.jobs import Job
 from tools.standins.registry import PASSWORD, USER, Registry, registry
 
@@ -113,7 +114,8 @@ def test_when_the_registry_is_contacted(job: Job, public: Registry, push: Push) 
 
     done = job.run(prefix, "--py-images-pull=never", images="3.12")
     assert done.returncode == 1
-    assert f"{public.address}/library/python:3.12 is not here, and --py-images-pull=never" in done.stdout
+    reference = f"{public.address}/library/python:3.12"
+    assert message("images", "pull-never", reference=reference, label="3.12") in done.stdout
     assert manifests(public) == asked
 
     done = job.run(prefix, images="3.13-slim")
@@ -137,7 +139,7 @@ def test_pinned_image_is_run(job: Job, public: Registry, push: Push, engine: Doc
     first = push(reference, source=f"python:{TAG}")
     done = call(*suite)
     assert done.returncode == 4
-    assert "there is no file" in done.stderr
+    assert message("images", "pins-not-found", path=job.folder / "images.lock") in done.stderr
     assert lock().stdout == f"{reference} = {first} (new)\n"
     _forget(engine, raw, reference)
     assert call(*suite).returncode == 0, "it is pulled by its digest"
