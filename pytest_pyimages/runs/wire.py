@@ -1,53 +1,51 @@
-"""The wire between a container's worker and the controller: lines in, checked events out.
+"""The wire from a container's worker to the controller: lines in, checked events out.
 
-A line is ``TOKEN NUMBER JSON``. The numbers of one run start at 1 without gaps; heartbeats carry 0. In the order in
-which a healthy run sends them:
+A line is ``TOKEN NUMBER JSON``. The numbers of one run start at 1 without gaps; heartbeats and a debugger's output have
+the number 0. In the order in which a healthy run sends them:
 
-========== ===========================================================================================
-t          says
-========== ===========================================================================================
-hello      protocol version, Python, pytest, rootdir and ini file inside, how many processes of xdist there will be
-seed       that pytest-randomly is there, and the seed that it uses
-collect    a collector that failed or was skipped
-items      up to 500 collected tests: node id, path, line, domain
-shard      of what the items are a shard: how many tests, digests of their node ids and of their known durations
-collected  how many there are in all, and how many were deselected
-pass       a test whose three phases passed, by its index: start (seconds since 1970), durations (seconds)
-report     any other phase of a test, in full, with the words that pytest has for it in there
-warning    a Python warning that pytest recorded
-internal   pytest's INTERNALERROR, or why pytest did not even start
+===========  ===========================================================================================================
+``t``        content
+===========  ===========================================================================================================
+hello        protocol version; Python, pytest, rootdir and ini file in the container; number of xdist's processes
+seed         the seed of pytest-randomly, if the suite has it
+collect      a collector that failed or was skipped
+items        up to 500 collected tests: node id, path, line, domain
+shard        what the items are a shard of: number of tests, digests of their node ids and of their known durations
+collected    how many tests there are in all, and how many were deselected
+pass         a test whose three phases passed, by its index: start (seconds since 1970), durations (seconds)
+report       any other phase of a test, in full, with the words of pytest_report_teststatus in the container
+warning      a Python warning that pytest recorded
+internal     pytest's INTERNALERROR, or why pytest did not start
 interrupted  KeyboardInterrupt or pytest.exit
-gaveup     that xdist ended the session, since too many of its processes died
-failing    up to 500 node ids of what pytest's cache has as failing, after the session
-kept       that these were all, and what pytest's cache has of --stepwise
-summary    what plugins and conftests write as pytest's terminal summary
-coverage   a part of a file: up to 256 KiB in base64; where ``--cov`` is asked for
-measured   that the parts so far were this image's coverage data, their size, or why there are none
-end        pytest returned, with its exit status
-exit       how the pytest process ended: status or signal, and which test was running
-beat       a heartbeat
-debugger   that a debugger wants the terminal, or has ended; only where a terminal was offered
-shown      what a debugger writes, in base64; without a number, too
-nosource   instead of all others: the source is not what the host sees
-========== ===========================================================================================
+gaveup       why xdist ended the session: too many of its processes died
+failing      up to 500 node ids of the last-failed cache, after the session
+kept         the end of those, and the cache of --stepwise
+summary      what plugins and conftests print as pytest's terminal summary
+coverage     a part of a file: up to 256 KiB in base64; with ``--cov`` only
+measured     the end of the parts of this image's coverage data: their size in bytes, or why there are none
+end          pytest returned, with its exit status
+exit         how the pytest process ended: exit status or signal, and which test was running
+beat         a heartbeat
+debugger     a debugger starts to use the terminal, or has ended; only if a terminal was offered
+shown        what a debugger prints, in base64
+nosource     instead of all others: a file of the source that is missing or differs in the container
+===========  ===========================================================================================================
 
-The container that makes the report of coverage sends these, and ``end`` and ``exit``:
+The container that makes the coverage report sends these, and ``end`` and ``exit``:
 
-========== ===========================================================================================
-said       what pytest-cov writes to the terminal
-file       kind, root, name and size of a file of the report; its parts follow
-lines      what images differ about in a file: the images that cover some lines, and those lines
-covered    that this was all: the total, whether it is too little, and the data that could not be read
-========== ===========================================================================================
+===========  ===========================================================================================================
+said         what pytest-cov prints to the terminal
+file         kind, root, name and size (bytes) of a file of the report; its parts follow
+lines        what images differ about in a file: the images that cover some lines, and those lines
+covered      the end of the report: the total (percent), whether it is too low, and the data that could not be read
+===========  ===========================================================================================================
 
-What comes from a container is not trusted: sizes are capped, fields are checked one by one, control characters are
-taken out. Whatever does not fit raises WireError, which ends that image's run and no other.
+A container's output is not trusted: sizes are limited, fields are checked one by one, control characters are removed.
+Anything unexpected raises WireError, which ends that image's run and no other.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -84,21 +82,21 @@ from pytest_pyimages.runs.events import (
     Summary,
     Warned,
 )
-from pytest_pyimages.runs.fields import MAX_LINE, MAX_NODEID, Fields, WireError, clean_tree
+from pytest_pyimages.runs.fields import MAX_LINE, MAX_NODEID, Record, WireError, clean_tree
 from pytest_pyimages.text import clean_line, shown
 
 PROTOCOL = 1
-MAX_TOTAL = 2 * 1024 * 1024 * 1024
-MAX_DEPTH = 64
-MAX_WORD = 64
+MAX_TOTAL = 2 * 1024 * 1024 * 1024  # bytes of one run
+MAX_DEPTH = 64  # nested lists and objects
+MAX_WORD = 64  # characters
 MAX_PART = 256 * 1024  # bytes of a file in one record
 MAX_FILE = 256 * 1024 * 1024  # bytes of one file
-MAX_ROWS = 10_000  # of lines that the same images cover, in one file
+MAX_ROWS = 10_000  # sets of lines that the same images cover, in one file
 MAX_SHOWN = 64 * 1024  # characters of base64
 
 
 class Decoder:
-    """Turns the worker's bytes, cut anywhere, into events.
+    """Turns the worker's bytes, in pieces of any size, into events.
 
     :param token: the run's own; a line that does not start with it is an error.
     """
@@ -111,7 +109,7 @@ class Decoder:
         self._items = 0
 
     def feed(self, data: bytes) -> Iterator[Event]:
-        """Yield the events that are complete with these bytes; raise WireError on the first that is wrong."""
+        """Yield the events that are complete with these bytes; raise WireError for the first wrong record."""
         self._total += len(data)
         if self._total > MAX_TOTAL:
             raise WireError(f"the worker sent more than {MAX_TOTAL >> 20} MiB")
@@ -137,13 +135,13 @@ class Decoder:
             if number != b"%d" % self._next:
                 raise WireError(f"record {self._next} of the worker is missing (the next one is {shown(number)})")
             self._next += 1
-        # The frequent record, decoded without a detour.
+        # The most frequent record, decoded without a JSON parser.
         match = _PASS.fullmatch(text)
         if match is not None:
             index, start, setup, call, teardown = match.groups()
             if not int(index) < self._items:
                 raise WireError(f"the worker reports test {int(index)} of {self._items}")
-            # Suites stop and turn back the clock that pytest measures with.
+            # Suites stop the clock that pytest measures with, or turn it back.
             return Passed(
                 int(index), float(start), (max(float(setup), 0.0), max(float(call), 0.0), max(float(teardown), 0.0))
             )
@@ -162,8 +160,8 @@ _PASS = re.compile(
 
 
 def decode_record(text: bytes) -> Event:
-    """Return the event in one record's JSON; raise WireError if it is not exactly one."""
-    fields = Fields(_parse(text))
+    """Return the event of a record; raise WireError if the JSON is not exactly one record."""
+    fields = Record(_parse(text))
     kind = fields.text("t")
     decode = _DECODERS.get(kind)
     if decode is None:
@@ -176,7 +174,7 @@ def _parse(text: bytes) -> Mapping[str, Any]:
         raise WireError("the worker sent a record that is nested too deeply")
 
     def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is no JSON")
+        raise ValueError(f"{constant} is not JSON")
 
     try:
         value = json.loads(text, parse_constant=refuse)
@@ -188,7 +186,7 @@ def _parse(text: bytes) -> Mapping[str, Any]:
 
 
 def _depth(text: bytes) -> int:
-    """Return how deeply the brackets outside of strings are nested (json.loads recurses)."""
+    """Return how deeply brackets outside of strings are nested (json.loads recurses)."""
     depth = deepest = 0
     for match in re.finditer(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', text, re.DOTALL):
         token = match.group()
@@ -200,53 +198,54 @@ def _depth(text: bytes) -> int:
     return deepest
 
 
-def _part(fields: Fields) -> CoveragePart:
-    text = fields.raw("data")
-    if not isinstance(text, str) or len(text) > MAX_PART * 2:
-        raise WireError("the worker sent a part of a file that is too long, or none")
-    try:
-        data = base64.b64decode(text.encode("ascii"), validate=True)
-    except (binascii.Error, UnicodeEncodeError) as error:
-        raise WireError(f"the worker sent a part of a file that is not base64: {shown(text[:60].encode())}") from error
+def _part(fields: Record) -> CoveragePart:
+    data = fields.base64("data", MAX_PART * 2)
     if not 0 < len(data) <= MAX_PART:
-        raise WireError(f"the worker sent a part of a file of {len(data)} bytes")
+        raise fields.wrong("data")
     return CoveragePart(data)
 
 
-def _size(fields: Fields) -> int:
+def _size(fields: Record) -> int:
     size = fields.integer("size")
     if size > MAX_FILE:
         raise WireError(f"the worker announces a file of {size >> 20} MiB, {MAX_FILE >> 20} are the limit")
     return size
 
 
-def _file(fields: Fields) -> CoverageFile:
-    return CoverageFile(fields.name("kind", MAX_WORD), fields.name("root"), fields.name("name"), _size(fields))
+def _file(fields: Record) -> CoverageFile:
+    return CoverageFile(fields.line("kind", MAX_WORD), fields.line("root"), fields.line("name"), _size(fields))
 
 
-def _lines(fields: Fields) -> CoverageLines:
+def _lines(fields: Record) -> CoverageLines:
     rows = fields.rows("rows", 3)
     if len(rows) > MAX_ROWS:
         raise WireError(f"the worker sent {len(rows)} rows of lines for a file")
     return CoverageLines(
-        fields.name("path"),
+        fields.line("path"),
         tuple(
-            (fields.integers("rows", images), fields.integers("rows", lines), clean_line(fields.as_text("rows", text)))
+            (
+                fields.check_integers("rows", images),
+                fields.check_integers("rows", lines),
+                fields.check_line("rows", text),
+            )
             for images, lines, text in rows
         ),
     )
 
 
-def _covered(fields: Fields) -> Covered:
+def _covered(fields: Record) -> Covered:
     unusable = tuple(
-        (clean_line(fields.as_text("unusable", label, MAX_NODEID)), clean_line(fields.as_text("unusable", reason)))
+        (
+            fields.check_line("unusable", label, MAX_NODEID),
+            fields.check_line("unusable", reason),
+        )
         for label, reason in fields.rows("unusable", 2)
     )
     total = None if fields.raw("total") is None else fields.number("total")
     return Covered(total, fields.raw("failed") is True, unusable)
 
 
-def _hello(fields: Fields) -> Hello:
+def _hello(fields: Record) -> Hello:
     version = fields.integer("v")
     if version != PROTOCOL:
         raise WireError(f"the worker speaks protocol {version}, this host {PROTOCOL}", "rebuild the image")
@@ -255,36 +254,36 @@ def _hello(fields: Fields) -> Hello:
         pytest=fields.text("pytest", 64),
         rootdir=fields.text("rootdir"),
         inifile=fields.text("inifile"),
-        processes=fields.optional_integer("processes") or 0,
+        processes=fields.integer("processes"),
     )
 
 
-def _items(fields: Fields) -> Items:
+def _items(fields: Record) -> Items:
     items = []
     for nodeid, *place in fields.rows("items", 4):
-        path, line, domain = fields.location("items", place)
-        items.append(Item(clean_line(fields.as_text("items", nodeid, MAX_NODEID)), path, line, clean_line(domain)))
+        path, line, domain = fields.check_location("items", place)
+        items.append(Item(fields.check_line("items", nodeid, MAX_NODEID), path, line, clean_line(domain)))
     return Items(tuple(items))
 
 
-def _report(fields: Fields) -> Report:
+def _report(fields: Record) -> Report:
     status = fields.raw("status")
     if not isinstance(status, list) or len(status) != 3:
-        raise WireError("the worker sent a report without a status")
-    category, letter, word = (clean_line(fields.as_text("status", part, MAX_NODEID)) for part in status)
-    path, line, domain = fields.location("location", fields.raw("location"))
+        raise fields.wrong("status")
+    category, letter, word = (fields.check_line("status", part, MAX_NODEID) for part in status)
+    path, line, domain = fields.check_location("location", fields.raw("location"))
     wasxfail = fields.raw("wasxfail")
     properties = tuple(
-        (fields.as_text("properties", key), clean_tree(value)) for key, value in fields.rows("properties", 2)
+        (fields.check_text("properties", key), clean_tree(value)) for key, value in fields.rows("properties", 2)
     )
     return Report(
-        nodeid=fields.name("id"),
+        nodeid=fields.line("id"),
         location=(path, line, clean_line(domain)),
         when=fields.text("when", 16),
-        outcome=fields.name("outcome", MAX_WORD),  # plugins have some of their own, such as "rerun"
+        outcome=fields.line("outcome", MAX_WORD),  # plugins have some of their own, such as "rerun"
         status=(category, letter, word),
-        start=fields.number("start"),
-        duration=fields.number("duration"),
+        start=fields.seconds("start"),
+        duration=fields.seconds("duration"),
         wasxfail=None if wasxfail is None else fields.text("wasxfail"),
         properties=properties,
         sections=fields.sections("sections"),
@@ -293,7 +292,7 @@ def _report(fields: Fields) -> Report:
     )
 
 
-_DECODERS: dict[str, Callable[[Fields], Event]] = {
+_DECODERS: dict[str, Callable[[Record], Event]] = {
     "hello": _hello,
     "seed": lambda fields: Seeded(fields.integer("seed", lowest=-(1 << 53))),
     "items": _items,
@@ -303,22 +302,22 @@ _DECODERS: dict[str, Callable[[Fields], Event]] = {
     ),
     "report": _report,
     "collect": lambda fields: CollectReport(
-        fields.name("id"), fields.outcome("outcome"), fields.longrepr("longrepr"), fields.sections("sections")
+        fields.line("id"), fields.outcome("outcome"), fields.longrepr("longrepr"), fields.sections("sections")
     ),
     "warning": lambda fields: Warned(
-        fields.name("category", 256),
+        fields.line("category", 256),
         fields.text("text"),
         fields.text("path"),
         fields.integer("line"),
         fields.text("when", 16),
-        fields.name("id"),
+        fields.line("id"),
     ),
-    "failing": lambda fields: Failing(fields.names("ids")),
+    "failing": lambda fields: Failing(fields.lines("ids")),
     "kept": lambda fields: Kept(clean_tree(fields.raw("stepwise"))),
     "summary": lambda fields: Summary(fields.text("text")),
     "coverage": _part,
     "measured": lambda fields: Measured(_size(fields), clean_line(fields.text("problem"))),
-    "said": lambda fields: CoverageSaid(fields.text("text"), fields.names("markup"), fields.name("sep", 1)),
+    "said": lambda fields: CoverageSaid(fields.text("text"), fields.lines("markup"), fields.line("sep", 1)),
     "file": _file,
     "lines": _lines,
     "covered": _covered,

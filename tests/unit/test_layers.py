@@ -20,6 +20,7 @@ PACKAGE = ROOT.name
 # From the bottom to the top. A package imports only from those in the lines above its own.
 LAYERS = (
     ("errors", "text", "facade"),
+    ("checked_fields",),
     ("engines",),
     ("containers",),
     ("matrix",),

@@ -8,10 +8,10 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from pytest_pyimages.checked_fields import FieldError, Fields
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.results.outcome import COUNTED, Failure, ImageResult, Shard
 from pytest_pyimages.results.output.json_report import SCHEMA
@@ -19,7 +19,6 @@ from pytest_pyimages.text import clean, clean_line
 
 LARGEST = 512 * 1024 * 1024  # bytes of a file
 _LABEL = re.compile(r"[A-Za-z0-9_.:/@~-]{1,1024}")  # as the list of images makes them
-_MOST = 1 << 53  # what every reader of JSON takes for the number that it is (RFC 8259, 6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +49,7 @@ def read_report(path: Path) -> JobReport:
             )
         results = {result.label: result for result in map(_read_image, document.objects("images"))}
         if len(results) < len(document.list("images")):
-            raise _WrongError("images", "a label is used twice")
+            raise FieldError("images: a label is used twice")
         tests = {label: _Tests() for label in results}
         known: set[str] = set()
         for test in document.objects("tests"):
@@ -63,7 +62,7 @@ def read_report(path: Path) -> JobReport:
             exit_status=document.integer("exit_status"),
             results={label: tests[label].add_to(result) for label, result in results.items()},
         )
-    except _WrongError as error:
+    except FieldError as error:
         raise ConfigurationError(f"{name} is no JSON report of --py-images-report: {error}") from error
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{name} is not JSON", "name files of --py-images-report=FILE.json") from error
@@ -85,27 +84,8 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
 
 
-class _WrongError(Exception):
-    """A field is not what it is in our reports."""
-
-    def __init__(self, where: str, why: str = "wrong or missing") -> None:
-        super().__init__(f"{where or 'the whole'}: {why}")
-
-
-class _Fields:
-    """Checked access to an object; ``where`` it stands in the document is part of what is said of it."""
-
-    def __init__(self, values: object, where: str) -> None:
-        if not isinstance(values, dict):
-            raise _WrongError(where)
-        self._values = values
-        self._where = where
-
-    def wrong(self, name: str) -> _WrongError:
-        return _WrongError(f"{self._where}.{name}" if self._where else name)
-
-    def has(self, name: str) -> bool:
-        return name in self._values
+class _Fields(Fields):
+    """A JSON object of a report."""
 
     def text(self, name: str) -> str:
         value = self._values.get(name)
@@ -116,44 +96,17 @@ class _Fields:
     def line(self, name: str) -> str:
         return clean_line(self.text(name))
 
-    def flag(self, name: str) -> bool:
-        value = self._values.get(name)
-        if not isinstance(value, bool):
-            raise self.wrong(name)
-        return value
-
-    def integer(self, name: str) -> int:
-        value = self._values.get(name)
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _MOST:
-            raise self.wrong(name)
-        return value
-
-    def optional_integer(self, name: str) -> int | None:
-        return None if name in self._values and self._values[name] is None else self.integer(name)
-
-    def number(self, name: str) -> float:
-        value = self._values.get(name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST:
-            raise self.wrong(name)
-        return float(value)
-
-    def list(self, name: str) -> list[Any]:
-        value = self._values.get(name)
-        if not isinstance(value, list):
-            raise self.wrong(name)
-        return value
-
     def object(self, name: str) -> _Fields:
-        return _Fields(self._values.get(name), f"{self._where}.{name}" if self._where else name)
+        return _Fields(self.raw(name), self.path(name))
 
     def objects(self, name: str) -> Iterator[_Fields]:
         for place, value in enumerate(self.list(name)):
-            yield _Fields(value, f"{self._where}.{name}[{place}]" if self._where else f"{name}[{place}]")
+            yield _Fields(value, self.path(f"{name}[{place}]"))
 
     def names(self, allowed: Collection[str] | None = None) -> Iterator[str]:
         for name in self._values:
             if clean_line(name) != name:
-                raise _WrongError(self._where)
+                raise FieldError(f"{self._where}: wrong or missing")
             if allowed is not None and name not in allowed:
                 raise self.wrong(name)
             yield name
