@@ -1,4 +1,4 @@
-"""What the installer is told: its modules, the project's requirements, and how it reaches the packages."""
+"""The installer's job: its modules, the project's requirements, and the access to package indexes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 from pytest_pyimages.containers import BUILD_OUTPUT, NO_SOURCE, Witness, witnesses
 from pytest_pyimages.images.plan import ImagePlan
-from pytest_pyimages.images.recipe import read_installer_sources, read_worker_sources
+from pytest_pyimages.images.recipe import read_modules
 from pytest_pyimages.indexes import IndexAccess
 
 # Reads the job's size and the job from standard input, so that neither shows in the container's command, and writes the
-# modules in it to memory. The current folder comes off the path: a project's ast.py is not Python's.
+# modules in it to memory. The current folder is removed from the path: a project's ast.py is not Python's.
 BOOTSTRAP = """\
 import sys
 sys.path[:] = [path for path in sys.path if path]
@@ -44,8 +44,8 @@ class InstallJob:
     apt: tuple[str, ...]  # system packages
     setup: tuple[str, ...]  # shell commands
     steps: tuple[tuple[str, ...], ...]  # arguments of ``pip install``, one command each
-    lock: Mapping[str, object] | None  # versions that the steps hold to
-    distribution: str  # normalised name of the project; empty if only a build can tell
+    lock: Mapping[str, object] | None  # versions that constrain the steps
+    distribution: str  # normalised name of the project; empty if only a build reports it
     kind: str  # "none" if there is no package to build, "wheel" if it has something to compile
     version: Mapping[str, Any] | None  # see ``describe_version``
     environment: Mapping[str, str]
@@ -82,8 +82,8 @@ def make_install_job(plan: ImagePlan, name: str, access: IndexAccess, root: Path
         folders=access.folders,
         witness=witnesses(root),
         skipped={"anywhere": sorted(NO_SOURCE), "top": sorted(BUILD_OUTPUT | {"target"})},  # target: of Rust
-        worker=read_worker_sources(),
-        installer=read_installer_sources(),
+        worker=read_modules("worker"),
+        installer=read_modules("installer"),
     )
 
 

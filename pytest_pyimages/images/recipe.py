@@ -57,7 +57,7 @@ class Recipe:
             "setup": self.setup,
             "environment": self.environment,
             "dockerfile": self.dockerfile.digest if self.dockerfile else "",
-            "installer": hash_text("".join(read_installer_sources().values())),
+            "installer": hash_text("".join(read_modules("installer").values())),
         }
         return hash_text(json.dumps(parts, sort_keys=True))[:32]
 
@@ -68,7 +68,7 @@ class Recipe:
             "steps": self.steps,
             "lock": self.lock.content if self.lock else None,
             "content": self.content,
-            "worker": hash_text("".join(read_worker_sources().values())),
+            "worker": hash_text("".join(read_modules("worker").values())),
         }
         return hash_text(json.dumps(parts, sort_keys=True))[:32]
 
@@ -156,17 +156,11 @@ def hash_text(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def read_worker_sources() -> dict[str, str]:
-    """Return the source of each module of the worker; every environment image contains them."""
-    return _read_modules("worker")
+def read_modules(package: str) -> dict[str, str]:
+    """Return the source of each module that a container runs.
 
-
-def read_installer_sources() -> dict[str, str]:
-    """Return the source of each module of the installer."""
-    return _read_modules("installer")
-
-
-def _read_modules(package: str) -> dict[str, str]:
+    :param package: "worker", which every environment image contains, or "installer".
+    """
     folder = resources.files("pytest_pyimages.inside").joinpath(package)
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".py")), key=lambda file: file.name)
     return {file.name.removesuffix(".py"): file.read_text(encoding="utf-8") for file in files}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 from pytest_pyimages.engines import Engine, ImageInfo
 from pytest_pyimages.engines.labels import (
@@ -57,47 +58,38 @@ class StoredImage:
     references: tuple[str, ...]  # ours; users may have added others
     uses: Mapping[str, Use]  # this user's, by project
     last_used: float  # seconds since the epoch; time of the build if no use is known
+    kind: Kind
+    tag: ImageTag  # that it was built for; empty for an image of an early version
+    base: str  # id of the base image
+    project: str  # name of the project that it was built for
+    identity: str  # of the same project
+    python: str  # version; empty for a Dockerfile's image
+    options: tuple[str, ...]  # command line options of pytest whose plugins were added to the requirements
+    contents: Contents
+
+    @classmethod
+    def read(cls, info: ImageInfo, references: Iterable[str], uses: Mapping[str, Use]) -> StoredImage:
+        """Return an image from its labels."""
+        labels = defaultdict(str, info.labels)
+        contents, is_environment = read_contents(labels[CONTENTS_LABEL]), labels[KIND_LABEL] == "environment"
+        return cls(
+            info=info,
+            references=tuple(references),
+            uses=uses,
+            last_used=max((use.seconds for use in uses.values()), default=info.created),
+            kind="environment" if is_environment else "dockerfile",
+            tag=ImageTag(label=labels[TAG_LABEL], reference=labels[REFERENCE_LABEL], allowed_to_fail=False),
+            base=labels[BASE_LABEL],
+            project=labels[PROJECT_LABEL],
+            identity=make_identity(labels[PROJECT_LABEL], labels[ROOT_LABEL]),
+            python=labels[PYTHON_LABEL] if is_environment else "",
+            options=tuple(labels[OPTIONS_LABEL].splitlines()),
+            contents=contents if is_environment else Contents(origin=contents.dockerfile),
+        )
 
     @property
     def id(self) -> str:
         return self.info.id
-
-    @property
-    def kind(self) -> Kind:
-        return cast("Kind", self.info.labels[KIND_LABEL])
-
-    @property
-    def tag(self) -> ImageTag:
-        """The tag that it was built for; empty for an image of an early version."""
-        label, reference = self._read(TAG_LABEL), self._read(REFERENCE_LABEL)
-        return ImageTag(label=label, reference=reference, allowed_to_fail=False)
-
-    @property
-    def base(self) -> str:
-        return self._read(BASE_LABEL)
-
-    @property
-    def project(self) -> str:
-        return self._read(PROJECT_LABEL)
-
-    @property
-    def identity(self) -> str:
-        """The project that it was built for."""
-        return make_identity(self.project, self._read(ROOT_LABEL))
-
-    @property
-    def python(self) -> str:
-        return self._read(PYTHON_LABEL) if self.kind == "environment" else ""
-
-    @property
-    def options(self) -> tuple[str, ...]:
-        """Command line options of pytest whose plugins were added to the requirements."""
-        return tuple(self._read(OPTIONS_LABEL).splitlines())
-
-    @property
-    def contents(self) -> Contents:
-        contents = read_contents(self._read(CONTENTS_LABEL))
-        return contents if self.kind == "environment" else Contents(origin=contents.dockerfile)
 
     @property
     def other_names(self) -> tuple[str, ...]:
@@ -112,9 +104,6 @@ class StoredImage:
     def is_of(self, identity: str) -> bool:
         """Return whether it was built for a project, or used by it."""
         return identity in (self.identity, *self.uses)
-
-    def _read(self, label: str) -> str:
-        return self.info.labels.get(label, "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,15 +154,7 @@ def read_storage(engine: Engine, last_used: LastUsed, *, root: str = "") -> Stor
         if is_ours(reference, info):
             ours.setdefault(info.id, []).append(reference)
     uses = last_used.read_uses(ours)
-    images = [
-        StoredImage(
-            info=found[identifier],
-            references=tuple(references),
-            uses=uses[identifier],
-            last_used=max((use.seconds for use in uses[identifier].values()), default=found[identifier].created),
-        )
-        for identifier, references in ours.items()
-    ]
+    images = [StoredImage.read(found[id_], references, uses[id_]) for id_, references in ours.items()]
     bases = {base: engine.find_image(base) for base in {image.base for image in images} if base}
     images = [_inherit_use(image, images) for image in images]
     return Storage(
