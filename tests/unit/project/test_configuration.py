@@ -9,6 +9,7 @@ import pytest
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host.option_table import INI_KEYS
 from pytest_pyimages.project.configuration import Configuration
+from tests.support.golden import message
 
 Ini = dict[str, "str | list[str]"]
 
@@ -86,43 +87,80 @@ def test_the_dockerfile_is_relative_to_the_rootdir(tmp_path: Path) -> None:
     )
 
 
+OVERRIDES = "pyproject.toml [[tool.pyimages.overrides]] number 1"
+SELECT = '[[tool.pyimages.overrides]]\nselect = "3"\n'
+
+
 @pytest.mark.parametrize(
-    ("ini", "overrides", "message"),
+    ("ini", "overrides", "name", "fields"),
     [
         pytest.param(
-            {"py_images_instal": "."}, "", 'key "py_images_instal".*did you mean py_images_install', id="ini key"
+            {"py_images_instal": "."},
+            "",
+            "unknown-key",
+            {"where": "pytest's configuration", "key": "py_images_instal", "similar": "py_images_install"},
+            id="ini key",
         ),
         pytest.param(
             {},
-            '[[tool.pyimages.overrides]]\nselect = "3.12"\nsettup = []',
-            'number 1: unknown key "settup".*did you mean setup',
+            SELECT + "settup = []",
+            "unknown-key",
+            {"where": OVERRIDES, "key": "settup", "similar": "setup"},
             id="override key",
         ),
-        pytest.param({}, "[tool.pyimages]\noverides = []", 'unknown key "overides".*mean overrides', id="table key"),
-        pytest.param({}, "[tool.pyimages]\npy_images = 3", 'key "py_images" .*tool.pytest.ini_options', id="ini key"),
-        pytest.param({}, "[tool.pyimage]", r"unknown table \[tool.pyimage\] .*\[tool.pyimages\]", id="table"),
-        pytest.param({}, "[[tool.pytest-pyimages.overrides]]", r"unknown table \[tool.pytest-pyimages\]", id="name"),
-        pytest.param({}, "[tool.pyimages]\noverrides = 3", "not a list of tables", id="no tables"),
-        pytest.param({}, "[[tool.pyimages.overrides]]\nskip = true", "number 1 has no select", id="no select"),
         pytest.param(
-            {}, '[[tool.pyimages.overrides]]\nselect = "3"\nskip = "yes"', "skip is 'yes'.*true or false", id="no bool"
+            {},
+            "[tool.pyimages]\noverides = []",
+            "unknown-key",
+            {"where": "pyproject.toml [tool.pyimages]", "key": "overides", "similar": "overrides"},
+            id="table key",
+        ),
+        pytest.param({}, "[tool.pyimages]\npy_images = 3", "pytest-key", {"key": "py_images"}, id="pytest's key"),
+        pytest.param({}, "[tool.pyimage]", "unknown-table", {"table": "pyimage"}, id="table"),
+        pytest.param(
+            {}, "[[tool.pytest-pyimages.overrides]]", "unknown-table", {"table": "pytest-pyimages"}, id="our name"
+        ),
+        pytest.param({}, "[tool.pyimages]\noverrides = 3", "no-tables", {}, id="no tables"),
+        pytest.param({}, "[[tool.pyimages.overrides]]\nskip = true", "no-select", {}, id="no select"),
+        pytest.param({}, SELECT + 'skip = "yes"', "no-boolean", {"key": "skip", "value": "'yes'"}, id="no boolean"),
+        pytest.param(
+            {}, SELECT + 'args = ["-q", "--cov=shop"]', "coverage-args", {"word": "--cov=shop"}, id="coverage"
+        ),
+        pytest.param(
+            {"py_images_env": "A-B=1"},
+            "",
+            "variable-name",
+            {"where": "py_images_env", "variable": "A-B"},
+            id="variable",
         ),
         pytest.param(
             {},
-            '[[tool.pyimages.overrides]]\nselect = "3"\nargs = ["-q", "--cov=shop"]',
-            "args has --cov=shop.*on all images or none.*to addopts",
-            id="coverage of one image",
+            SELECT + "env = {A = 1}",
+            "variable-value",
+            {"where": f"{OVERRIDES}: env", "variable": "A", "value": "1"},
+            id="number",
         ),
-        pytest.param({"py_images_env": "A-B=1"}, "", 'invalid variable name "A-B"', id="variable"),
         pytest.param(
-            {}, '[[tool.pyimages.overrides]]\nselect = "3"\nenv = {A = 1}', 'A is 1.*quote it: A = "1"', id="number"
+            {"py_images_apt": "libpq-dev --purge"},
+            "",
+            "package-name",
+            {"where": "py_images_apt", "package": "--purge"},
+            id="package",
         ),
-        pytest.param({"py_images_apt": "libpq-dev --purge"}, "", 'invalid package name "--purge"', id="package"),
-        pytest.param({"py_images_dockerfile": "Dockerfile.no"}, "", "Dockerfile.no does not exist", id="dockerfile"),
+        pytest.param(
+            {"py_images_dockerfile": "Dockerfile.no"},
+            "",
+            "no-dockerfile",
+            {"where": "py_images_dockerfile", "path": "ROOT/Dockerfile.no"},
+            id="dockerfile",
+        ),
     ],
 )
-def test_invalid_configuration_is_reported(tmp_path: Path, ini: Ini, overrides: str, message: str) -> None:
+def test_invalid_configuration_is_reported(
+    tmp_path: Path, ini: Ini, overrides: str, name: str, fields: dict[str, str]
+) -> None:
     with pytest.raises(ConfigurationError) as caught:
         configuration(tmp_path, ini, overrides)
-    caught.match(f"(?s){message}")
+    fields = {key: value.replace("ROOT", str(tmp_path)) for key, value in fields.items()}
+    assert str(caught.value) == message("project", name, **fields)
     assert "\n" not in str(caught.value)

@@ -8,6 +8,7 @@ import pytest
 
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.project.lockfiles.locks import Lock, RequirementsToPin, find_configured_lock, find_lock
+from tests.support.golden import message
 from tests.support.project_tree import write_tree
 
 INDEX = '{ registry = "https://index.example/simple" }'
@@ -299,32 +300,30 @@ def test_locked_makes_the_lock_file_a_requirement(
 
 
 def test_free_ignores_the_lock_file(tmp_path: Path) -> None:
-    """Not even read: what is wrong with it does not matter."""
+    """It is not even read."""
     write_tree(tmp_path, {"uv.lock": "<<<<<<<"})
     ini: dict[str, str | list[str]] = {"py_images_versions": "free"}
-    assert find_configured_lock(
-        tmp_path, RequirementsToPin(requirements=("idna",), is_complete=True), name="", ini=ini
-    ) == (
-        None,
-        (),
-    )
+    to_pin = RequirementsToPin(requirements=("idna",), is_complete=True)
+    assert find_configured_lock(tmp_path, to_pin, name="", ini=ini) == (None, ())
 
 
 @pytest.mark.parametrize(
-    ("value", "message"),
+    ("value", "name", "fields"),
     [
-        ("lokced", "py_images_versions: 'lokced' must be locked or free"),
-        (["locked"], r"py_images_versions: \['locked'\] must be"),
-        ("locked", "py_images_versions: no lock file in .* pins the requirements"),
+        ("lokced", "versions-choice", {"value": "'lokced'"}),
+        (["locked"], "versions-choice", {"value": "['locked']"}),
+        ("locked", "versions-no-lock", {"root": "ROOT"}),
     ],
     ids=str,
 )
 def test_an_invalid_value_of_py_images_versions_is_an_error(
-    tmp_path: Path, value: str | list[str], message: str
+    tmp_path: Path, value: str | list[str], name: str, fields: dict[str, str]
 ) -> None:
-    wanted = RequirementsToPin(requirements=("idna",), is_complete=True)
-    with pytest.raises(ConfigurationError, match=message):
-        find_configured_lock(tmp_path, wanted, name="", ini={"py_images_versions": value})
+    to_pin = RequirementsToPin(requirements=("idna",), is_complete=True)
+    with pytest.raises(ConfigurationError) as caught:
+        find_configured_lock(tmp_path, to_pin, name="", ini={"py_images_versions": value})
+    fields = {key: text.replace("ROOT", str(tmp_path)) for key, text in fields.items()}
+    assert str(caught.value) == message("project", name, **fields)
 
 
 def test_the_origin_names_the_lock_file(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.project.lockfiles.locks import Lock, RequirementsToPin, find_lock
+from tests.support.golden import message
 from tests.support.project_tree import write_tree
 
 PYLOCK = """
@@ -291,14 +292,15 @@ def test_unknown_format_versions_are_ignored_with_a_note(tmp_path: Path, name: s
     write_tree(tmp_path, {name: text})
     lock, notes = find_lock(tmp_path, RequirementsToPin(requirements=("idna", "numpy"), is_complete=True), name="")
     assert lock is None
-    assert notes == (f"{name}: format version {version} is not known; versions are chosen without it",)
+    assert notes == (message("project", "lock-unknown-version", file=name, version=version),)
 
 
 def test_an_invalid_pylock_is_ignored_with_a_note(tmp_path: Path) -> None:
     write_tree(tmp_path, {"pylock.toml": PYLOCK.replace('created-by = "a tool"', "")})
     lock, notes = find_lock(tmp_path, RequirementsToPin(requirements=("numpy",), is_complete=True), name="")
     assert lock is None
-    assert notes == ("pylock.toml: not valid (Missing required value in 'created-by'); versions are chosen without it",)
+    reason = "Missing required value in 'created-by'"
+    assert notes == (message("project", "lock-invalid", file="pylock.toml", reason=reason),)
 
 
 @pytest.mark.parametrize(
@@ -312,8 +314,11 @@ def test_an_invalid_pylock_is_ignored_with_a_note(tmp_path: Path) -> None:
 )
 def test_a_broken_lock_file_is_an_error_of_one_line(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_bytes(text.encode("latin-1"))
-    with pytest.raises(ConfigurationError, match=f"{name} is not valid (TOML|JSON): .*fix it") as caught:
+    with pytest.raises(ConfigurationError) as caught:
         find_lock(tmp_path, RequirementsToPin(requirements=("idna",), is_complete=True), name="")
+    kind = "invalid-json" if name == "Pipfile.lock" else "invalid-toml"
+    reason = str(caught.value.__cause__)
+    assert str(caught.value) == message("project", kind, path=tmp_path / name, reason=reason)
     assert "\n" not in str(caught.value)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.project.project import find_project
+from tests.support.golden import message
 from tests.support.project_tree import setuptools_project, write_tree
 
 Ini = dict[str, str | list[str]]
@@ -189,37 +190,56 @@ def test_py_images_install_replaces_the_discovery(
 
 
 @pytest.mark.parametrize(
-    ("value", "message", "hint"),
+    ("value", "name", "fields"),
     [
-        pytest.param([".[tset]"], 'the project has no extra "tset"', "did you mean test?", id="extra"),
-        pytest.param([".[xyz]"], 'the project has no extra "xyz"', "choose from test, fast", id="no-such-extra"),
-        pytest.param(["--group test"], "Dependency group 'test' not found", "did you mean tests?", id="group"),
-        pytest.param(["-r gone.txt"], "ROOT/gone.txt does not exist", "fix the path", id="file"),
-        pytest.param(["-r"], "-r has no value", "write .[extra]", id="no-file"),
-        pytest.param(["attrs", "--group"], "--group has no value", "write .[extra]", id="no-group"),
-        pytest.param(["--index-url https://h"], 'invalid entry "--index-url"', "write .[extra]", id="option"),
-        pytest.param(["../other"], 'invalid entry "../other"', "-r FILE", id="path"),
-        pytest.param(["-e ../other"], 'invalid entry "../other"', "-r FILE", id="editable"),
-        pytest.param(["-e attrs"], 'invalid entry "attrs"', "-r FILE", id="editable-name"),
-        pytest.param(["a 'b"], "a 'b: No closing quotation", "quotation", id="quotation"),
-        pytest.param([3], "[3] must be a string or a list of strings", "quote", id="number"),
+        pytest.param([".[tset]"], "install-extra", {"extra": "tset", "hint": "did you mean test?"}, id="extra"),
+        pytest.param([".[xyz]"], "install-extra", {"extra": "xyz", "hint": "choose from test, fast"}, id="other-extra"),
+        pytest.param(["-r gone.txt"], "install-file", {"path": "ROOT/gone.txt", "root": "ROOT"}, id="file"),
+        pytest.param(["-r"], "install-no-value", {"option": "-r"}, id="no-file"),
+        pytest.param(["attrs", "--group"], "install-no-value", {"option": "--group"}, id="no-group"),
+        pytest.param(["--index-url https://h"], "install-entry", {"entry": "--index-url"}, id="option"),
+        pytest.param(["../other"], "install-entry", {"entry": "../other"}, id="path"),
+        pytest.param(["-e ../other"], "install-entry", {"entry": "../other"}, id="editable"),
+        pytest.param(["-e attrs"], "install-entry", {"entry": "attrs"}, id="editable-name"),
+        pytest.param(
+            ["a 'b"], "open-quotation", {"key": "py_images_install: a 'b", "reason": "No closing quotation"}, id="quote"
+        ),
+        pytest.param([3], "not-strings", {"key": "py_images_install", "value": "[3]"}, id="number"),
+        pytest.param(
+            ["--group test"],
+            "group-unknown",
+            {
+                "path": "ROOT/pyproject.toml",
+                "group": "test",
+                "reason": "Dependency group 'test' not found",
+                "similar": "tests",
+            },
+            id="group",
+        ),
     ],
 )
-def test_an_invalid_py_images_install_is_an_error(tmp_path: Path, value: list[str], message: str, hint: str) -> None:
+def test_an_invalid_py_images_install_is_an_error(
+    tmp_path: Path, value: list[str], name: str, fields: dict[str, str]
+) -> None:
     write_tree(tmp_path, {"pyproject.toml": PYPROJECT})
     with pytest.raises(ConfigurationError) as caught:
         find_project(tmp_path, ini={"py_images_install": value})
-    assert message.replace("ROOT", str(tmp_path)) in caught.value.message
-    assert hint in caught.value.hint
+    fields = {key: text.replace("ROOT", str(tmp_path)) for key, text in fields.items()}
+    assert str(caught.value) == message("project", name, **fields)
 
 
 @pytest.mark.parametrize(
-    ("ini", "message"),
+    ("ini", "name", "fields"),
     [
-        pytest.param({"required_plugins": "pytest-x >= 1"}, 'required_plugins: ">=" is not a requirement', id="spaces"),
-        pytest.param({"addopts": "-k 'a"}, "addopts: No closing quotation", id="quotation"),
+        pytest.param({"required_plugins": "pytest-x >= 1"}, "required-plugins", {"word": ">="}, id="spaces"),
+        pytest.param(
+            {"addopts": "-k 'a"}, "open-quotation", {"key": "addopts", "reason": "No closing quotation"}, id="quote"
+        ),
     ],
 )
-def test_unreadable_pytest_configuration_is_an_error(tmp_path: Path, ini: Ini, message: str) -> None:
-    with pytest.raises(ConfigurationError, match=message):
+def test_unreadable_pytest_configuration_is_an_error(
+    tmp_path: Path, ini: Ini, name: str, fields: dict[str, str]
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
         find_project(tmp_path, ini=ini)
+    assert str(caught.value) == message("project", name, **fields)

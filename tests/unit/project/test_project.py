@@ -3,9 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from packaging.errors import ExceptionGroup
 
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.project.project import Project, find_project, find_project_root, list_build_sources
+from pytest_pyimages.text import one_line
+from tests.support.golden import message
 from tests.support.project_tree import setuptools_project, write_tree
 
 
@@ -245,82 +248,81 @@ def test_only_a_wheel_has_build_sources(tmp_path: Path) -> None:
     assert ("editable", ()) == (project.kind, list_build_sources(project))
 
 
+GROUPS = "[dependency-groups]\n"
+
+
 @pytest.mark.parametrize(
-    ("files", "message", "hint"),
+    ("files", "name", "fields"),
     [
+        pytest.param({"pyproject.toml": "[project]\nname = "}, "invalid-toml", {}, id="toml"),
+        pytest.param({"setup.cfg": "name = a\n"}, "invalid-ini", {}, id="setup.cfg"),
+        pytest.param({"tox.ini": "[testenv]\n deps\n=x"}, "invalid-ini", {}, id="tox.ini"),
         pytest.param(
-            {"pyproject.toml": "[project]\nname = "},
-            "pyproject.toml is not valid TOML: Invalid value (at",
-            "",
-            id="toml",
-        ),
-        pytest.param({"setup.cfg": "name = a\n"}, "setup.cfg is not a valid ini file", "fix", id="ini"),
-        pytest.param({"tox.ini": "[testenv]\n deps\n=x"}, "tox.ini is not a valid ini file", "fix", id="tox.ini"),
-        pytest.param(
-            {"requirements-test.txt": "\n# more\n-r more.txt"},
-            "requirements-test.txt:3: ROOT/more.txt does not exist",
-            "py_images_install",
-            id="requirements",
-        ),
-        pytest.param(
-            {"requirements/dev.txt": "pytest\n-c ../limits.txt"},
-            "requirements/dev.txt:2: ROOT/limits.txt does not exist",
-            "add the file",
-            id="constraints",
-        ),
-        pytest.param(
-            {"pyproject.toml": "[dependency-groups]\ndev=[{include-group='Test'}]\ntest=[{include-group='dev'}]"},
-            "[dependency-groups] dev: Cyclic dependency group include",
-            "include-group",
+            {"pyproject.toml": GROUPS + "dev=[{include-group='Test'}]\ntest=[{include-group='dev'}]"},
+            "group-circle",
+            {"group": "dev"},
             id="circle",
         ),
         pytest.param(
-            {"pyproject.toml": "[dependency-groups]\ntests=[{include-group='bsae'}]\nbase=[]"},
-            "[dependency-groups] tests: Dependency group 'bsae' not found",
-            "did you mean base?",
+            {"pyproject.toml": GROUPS + "tests=[{include-group='bsae'}]\nbase=[]"},
+            "group-unknown",
+            {"group": "tests", "similar": "base"},
             id="unknown-group",
         ),
+        pytest.param({"pyproject.toml": GROUPS + "test='pytest'"}, "group-malformed", {"group": "test"}, id="no-list"),
+        pytest.param({"pyproject.toml": GROUPS + "test=[{a=1}]"}, "group-malformed", {"group": "test"}, id="no-entry"),
         pytest.param(
-            {"pyproject.toml": "[dependency-groups]\ntest='pytest'"},
-            "[dependency-groups] test: ",
-            "write a list",
-            id="no-list",
-        ),
-        pytest.param(
-            {"pyproject.toml": "[dependency-groups]\ntest=[{a=1}]"},
-            "[dependency-groups] test: Invalid dependency group item: {'a': 1}",
-            "entries",
-            id="no-entry",
+            {"pyproject.toml": GROUPS + "test=['a b']"}, "group-malformed", {"group": "test"}, id="no-requirement"
         ),
         pytest.param(
             {"pyproject.toml": "[tool.poetry.group.test.dependencies]\npytest='^x'"},
-            "[tool.poetry.group.test.dependencies]: pytest: ",
-            "constraint",
+            "poetry-constraint",
+            {"table": "[tool.poetry.group.test.dependencies]", "dependency": "pytest"},
             id="poetry",
         ),
         pytest.param(
             {"pyproject.toml": "[tool.poetry.dependencies]\npython='latest'"},
-            "[tool.poetry.dependencies]: python: ",
-            "constraint",
+            "poetry-constraint",
+            {"table": "[tool.poetry.dependencies]", "dependency": "python"},
             id="poetry-python",
         ),
     ],
 )
-def test_errors_name_the_file_and_the_place(tmp_path: Path, files: dict[str, str], message: str, hint: str) -> None:
+def test_errors_name_the_file_and_the_place(
+    tmp_path: Path, files: dict[str, str], name: str, fields: dict[str, str]
+) -> None:
     write_tree(tmp_path, files)
     with pytest.raises(ConfigurationError) as caught:
         find_project(tmp_path)
-    assert message.replace("ROOT", str(tmp_path)) in caught.value.message
-    assert str(tmp_path) in caught.value.message
-    assert hint in caught.value.hint
-    assert caught.value.hint
-    assert "\n" not in caught.value.message
+    cause = caught.value.__cause__
+    reason = one_line(cause.exceptions[0] if isinstance(cause, ExceptionGroup) else cause)
+    assert str(caught.value) == message("project", name, path=tmp_path / next(iter(files)), reason=reason, **fields)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "path"),
+    [
+        pytest.param(
+            "requirements-test.txt", "\n# more\n-r more.txt", "requirements-test.txt:3: ROOT/more.txt", id="-r"
+        ),
+        pytest.param("requirements/dev.txt", "pytest\n-c ../x.txt", "requirements/dev.txt:2: ROOT/x.txt", id="-c"),
+    ],
+)
+def test_a_missing_requirements_file_is_an_error(tmp_path: Path, file: str, text: str, path: str) -> None:
+    write_tree(tmp_path, {file: text})
+    with pytest.raises(ConfigurationError) as caught:
+        find_project(tmp_path)
+    path = f"{tmp_path}/{path.replace('ROOT', str(tmp_path))}"
+    assert str(caught.value) == message("project", "no-requirements-file", path=path)
 
 
 def test_a_binary_pyproject_toml_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_bytes(b"[project]\nname = '\xff'")
-    with pytest.raises(ConfigurationError, match=r"pyproject\.toml is not valid TOML"):
+    with pytest.raises(ConfigurationError) as caught:
         find_project(tmp_path)
+    reason = str(caught.value.__cause__)
+    assert str(caught.value) == message("project", "invalid-toml", path=tmp_path / "pyproject.toml", reason=reason)
 
 
 @pytest.mark.parametrize(
@@ -337,6 +339,6 @@ def test_a_binary_pyproject_toml_is_an_error(tmp_path: Path) -> None:
     ],
 )
 def test_tables_of_the_wrong_type_are_ignored(tmp_path: Path, pyproject: str) -> None:
-    """Whoever builds the project says what is wrong with it."""
+    """The build tool reports them."""
     project = find_project(write_tree(tmp_path, {"pyproject.toml": pyproject}))
     assert () == project.requirement_files

@@ -8,6 +8,7 @@ import pytest
 
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.project.project import Project, find_project, find_source_root
+from tests.support.golden import message
 
 
 @pytest.fixture
@@ -29,15 +30,17 @@ def test_a_folder_below_the_home_folder(home: Path) -> None:
 
 @pytest.mark.parametrize("cwd", ["", "shop"])
 def test_the_home_folder_itself(home: Path, cwd: str) -> None:
-    with pytest.raises(ConfigurationError) as refused:
+    with pytest.raises(ConfigurationError) as caught:
         find_source_root(project_at(home), home, home / cwd)
-    assert refused.value.message == f"--py-images: containers would see your home folder, {home}"
-    assert refused.value.hint == "cd into the project's folder" + (", or name it with --rootdir" if cwd else "")
+    hint = "cd into the project's folder" + (", or name it with --rootdir" if cwd else "")
+    assert str(caught.value) == message("project", "home-folder", home=home, hint=hint)
 
 
 def test_above_the_home_folder(home: Path) -> None:
-    with pytest.raises(ConfigurationError, match="and your home folder in it"):
+    with pytest.raises(ConfigurationError) as caught:
         find_source_root(project_at(home.parent), home.parent, home.parent)
+    hint = "cd into the project's folder"
+    assert str(caught.value) == message("project", "above-home-folder", root=home.parent, hint=hint)
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "pytest.ini", "setup.py"])
@@ -48,15 +51,18 @@ def test_a_home_folder_that_is_a_project(home: Path, name: str) -> None:
 
 def test_a_checkout_of_the_home_folder_is_not_one(home: Path) -> None:
     (home / ".git").mkdir()
-    with pytest.raises(ConfigurationError, match="your home folder"):
+    with pytest.raises(ConfigurationError) as caught:
         find_source_root(project_at(home), home, home)
+    assert str(caught.value) == message("project", "home-folder", home=home, hint="cd into the project's folder")
 
 
 def test_the_whole_file_system(home: Path) -> None:
     shop, root = home / "shop", Path(home.anchor)
-    with pytest.raises(ConfigurationError) as refused:
-        find_source_root(project_at(shop), shop, Path("/nonexistent/elsewhere"))
-    told = f"the whole file system ({shop} and /nonexistent/elsewhere have nothing else in common)"
-    assert refused.value.message == f"--py-images: containers would get {root}, {told}"
-    with pytest.raises(ConfigurationError, match=r"/, the whole file system · cd"):
+    cwd, hint = Path("/nonexistent/elsewhere"), "cd into the project's folder"
+    with pytest.raises(ConfigurationError) as caught:
+        find_source_root(project_at(shop), shop, cwd)
+    fields = {"root": root, "rootdir": shop, "cwd": cwd, "hint": f"{hint}, or name it with --rootdir"}
+    assert str(caught.value) == message("project", "nothing-in-common", **fields)
+    with pytest.raises(ConfigurationError) as caught:
         find_source_root(project_at(shop), root, root)
+    assert str(caught.value) == message("project", "whole-file-system", root=root, hint=hint)
