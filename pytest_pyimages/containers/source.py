@@ -104,10 +104,10 @@ class Source:
 
 
 def tar_stream(root: Path, limit: int = COPY_LIMIT) -> Iterator[bytes]:
-    """Yield a tar of the folder under its absolute path; caches, environments and version control are left out.
+    """Yield a tar of the folder under its absolute path, without caches, environments and version control.
 
-    Symbolic links stay links; sockets, pipes and devices are left out. A file that changes meanwhile keeps the size it
-    had when it was opened.
+    Symbolic links stay links; sockets, pipes and devices are left out. A file that changes meanwhile has the size that
+    it had when it was opened.
 
     :raises PyimagesError: if it is larger than ``limit`` bytes.
     """

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import itertools
 import sys
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from pytest_pyimages.containers import (
@@ -28,10 +29,10 @@ FIRST_LINE = 4096  # bytes
 
 
 def attend(engine: Engine, lease: Lease, source: Source, job: Job, terminal: HostTerminal | None) -> int:
-    """Run the command to its end, remove its container, and return its exit status.
+    """Run the job's command to its end, remove its container, and return its exit status.
 
-    :param terminal: where it is shown and typed to; None for plain output and no input.
-    :raises PyimagesError: if it could not be started.
+    :param terminal: the user's; None for plain output and no input.
+    :raises PyimagesError: if the command could not be started.
     """
     return run_with_source(source, lambda: _attend_once(engine, lease, source, job, terminal))
 
@@ -49,16 +50,17 @@ def _attend_once(engine: Engine, lease: Lease, source: Source, job: Job, termina
     with process.create(spec) as container:
         engine.upload(container, FOLDER, _archive(encode_job(job)))
         with process.start(container, terminal=terminal is not None) as stream:
-            frames = _checked(stream, job.token)
+            frames = _await_start(stream, job.token)
             if terminal is None:
-                _show(frames, sys.stdout.buffer, sys.stderr.buffer)
+                _copy(frames, sys.stdout.buffer, sys.stderr.buffer)
             else:
                 with terminal.attached(stream.send, lambda size: engine.resize(container, **size)):
-                    _show(frames, sys.stdout.buffer, sys.stdout.buffer)
+                    _copy(frames, sys.stdout.buffer, sys.stdout.buffer)
         return engine.wait(container)
 
 
 def _archive(data: bytes) -> Iterator[bytes]:
+    """Yield a tar with the job's file."""
     info = tarfile.TarInfo(JOB)
     info.size, info.mode = len(data), 0o600
     file = io.BytesIO()
@@ -67,8 +69,8 @@ def _archive(data: bytes) -> Iterator[bytes]:
     yield file.getvalue()
 
 
-def _checked(stream: ContainerStream, token: str) -> Iterator[tuple[int, bytes]]:
-    """Yield what the command prints, once its first process has said that the source is there."""
+def _await_start(stream: ContainerStream, token: str) -> Iterator[tuple[int, bytes]]:
+    """Wait for the line in which the attendant reports that the command begins; return the command's output."""
     frames = stream.frames()
     first, rest = b"", []
     for channel, data in frames:
@@ -79,21 +81,16 @@ def _checked(stream: ContainerStream, token: str) -> Iterator[tuple[int, bytes]]
         if b"\n" in first or len(first) > FIRST_LINE:
             break
     line, _, output = first.partition(b"\n")
-    said = line.decode("utf-8", "replace").strip()
-    if said.startswith(f"{token} missing "):
-        raise SourceNotVisibleError.of_file(said.partition(" missing ")[2])
-    if said != f"{token} ready":
-        told = b"".join([first, *(data for _, data in rest)]).decode("utf-8", "replace").strip()
-        raise PyimagesError(f"the command was not started: {told or 'the container ended at once'}")
-    return _then([*rest, (STDOUT, output)], frames)
+    report = line.decode("utf-8", "replace").strip()
+    if report.startswith(f"{token} missing "):
+        raise SourceNotVisibleError.of_file(report.partition(" missing ")[2])
+    if report != f"{token} ready":
+        text = b"".join([first, *(data for _, data in rest)]).decode("utf-8", "replace").strip()
+        raise PyimagesError(f"the command was not started: {text or 'the container ended at once'}")
+    return itertools.chain([*rest, (STDOUT, output)], frames)
 
 
-def _then(begun: Sequence[tuple[int, bytes]], frames: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
-    yield from begun
-    yield from frames
-
-
-def _show(frames: Iterator[tuple[int, bytes]], out: BinaryIO, err: BinaryIO) -> None:
+def _copy(frames: Iterator[tuple[int, bytes]], out: BinaryIO, err: BinaryIO) -> None:
     for channel, data in frames:
         file = out if channel == STDOUT else err
         file.write(data)

@@ -1,4 +1,4 @@
-"""The coverage data files that containers send, kept on disk and never opened here: nobody knows what is in them."""
+"""Keep the coverage data files that containers send on disk, never opened on the host: they are not trusted."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ NOTHING = "nothing was measured there"
 
 
 class CoverageFiles:
-    """One data file per image, in a folder that is removed with ``close``."""
+    """One data file per image, in a folder that ``close`` removes."""
 
     def __init__(self) -> None:
-        self.problems: dict[str, str] = {}  # by label: why an image's data is of no use
-        self.losses: dict[str, str] = {}  # by label: what data lack that are of use
+        self.problems: dict[str, str] = {}  # by label: why an image's data is unusable
+        self.losses: dict[str, str] = {}  # by label: what usable data lack
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._files: dict[str, Path] = {}
         self._sizes: dict[str, int] = {}
@@ -24,11 +24,11 @@ class CoverageFiles:
 
     @property
     def data(self) -> dict[str, Path]:
-        """The complete data files by label, in the order in which they came."""
+        """The complete data files by label, in the order of arrival."""
         return {label: path for label, path in self._files.items() if label in self._complete}
 
     def take(self, label: str, event: CoveragePart | Measured) -> None:
-        """Keep a part of an image's file, or close it."""
+        """Append a part to an image's file, or complete it."""
         if label in self.problems:
             return
         if isinstance(event, CoveragePart):
@@ -36,7 +36,7 @@ class CoverageFiles:
         elif not event.size:
             self.problems[label] = event.problem or NOTHING
         elif event.size != self._sizes.get(label, 0):
-            self.problems[label] = f"{self._sizes.get(label, 0)} of {event.size} bytes came"
+            self.problems[label] = f"{self._sizes.get(label, 0)} of {event.size} bytes arrived"
         else:
             self._complete.add(label)
             if event.problem:
@@ -59,7 +59,7 @@ class CoverageFiles:
             with path.open("ab") as file:
                 file.write(data)
         except OSError as error:
-            self.problems[label] = f"its data file cannot be kept here ({error.strerror})"
+            self.problems[label] = f"its data file cannot be written ({error.strerror})"
 
     def close(self) -> None:
         """Remove all files."""

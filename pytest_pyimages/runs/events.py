@@ -1,6 +1,7 @@
-"""What a container can say about its run, once it is decoded and checked; ``wire`` lists the records they come from.
+"""What a container reports about its run, decoded and checked; ``wire`` lists the records.
 
-Named tuples: there are many classes, and very many values.
+Named tuples, since there are many classes and very many values. Times are in seconds, sizes in bytes; texts contain no
+control characters.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ Outcome = Literal["passed", "failed", "skipped"]
 
 
 class Hello(NamedTuple):
-    python: str
-    pytest: str
-    rootdir: str
-    inifile: str
-    processes: int = 0  # of xdist, that run the tests; 0 where it is pytest itself
+    """pytest is configured in the container."""
+
+    python: str  # version
+    pytest: str  # version
+    rootdir: str  # absolute path
+    inifile: str  # absolute path; empty if there is none
+    processes: int  # of xdist, that run the tests; 0 if pytest itself does
 
 
 class Seeded(NamedTuple):
@@ -26,157 +29,185 @@ class Seeded(NamedTuple):
 
 
 class Item(NamedTuple):
+    """A collected test."""
+
     nodeid: str
-    path: str
-    line: int | None
-    domain: str
+    path: str  # relative to the rootdir
+    line: int | None  # from 0
+    domain: str  # as in the title of a failure: "TestIt.test_this[1]"
 
 
 class Items(NamedTuple):
+    """Up to 500 collected tests; later events name a test by its index in all of them, from 0."""
+
     items: tuple[Item, ...]
 
 
 class Collected(NamedTuple):
-    total: int
-    deselected: int
+    """The collection has ended."""
+
+    total: int  # tests to run
+    deselected: int  # tests
 
 
 class Divided(NamedTuple):
     """What the collected tests are a shard of."""
 
     collected: int  # different node ids in all shards
-    tests: int  # of them in this one
-    digest: str  # of the sorted node ids of all shards
-    durations: str  # of what was known of their durations
+    tests: int  # of them in this shard
+    digest: str  # SHA-256 of the sorted node ids of all shards
+    durations: str  # SHA-256 of their known durations
 
 
 class Passed(NamedTuple):
-    test: int
-    start: float
+    """A test whose three phases passed without output, properties or subtests."""
+
+    test: int  # index
+    start: float  # seconds since the epoch
     durations: tuple[float, float, float]  # setup, call, teardown; seconds
 
 
 class LongRepr(NamedTuple):
-    """How a failure looks; ``tree`` is pytest's own serialised form where there is one."""
+    """How a failure is shown; ``tree`` is pytest's own serialised form, if there is one."""
 
     kind: Literal["none", "text", "skip", "tree"]
     text: str = ""
-    crash: tuple[str, int, str] | None = None  # path, line, message
+    crash: tuple[str, int, str] | None = None  # path, line (from 1), message
     tree: Mapping[str, Any] | None = None
-    skip: tuple[str, int | None, str] | None = None  # path, line, reason
+    skip: tuple[str, int | None, str] | None = None  # path, line (from 1), reason
 
 
 class Report(NamedTuple):
+    """A phase of a test, as pytest's TestReport."""
+
     nodeid: str
-    location: tuple[str, int | None, str]
+    location: tuple[str, int | None, str]  # path, line (from 0), domain
     when: str
     outcome: str  # an Outcome, or a plugin's own, such as "rerun"
-    status: tuple[str, str, str]  # category, letter, word: pytest_report_teststatus inside
-    start: float
-    duration: float
+    status: tuple[str, str, str]  # category, letter, word: pytest_report_teststatus in the container
+    start: float  # seconds since the epoch
+    duration: float  # seconds
     wasxfail: str | None
     properties: tuple[tuple[str, Any], ...]
-    sections: tuple[tuple[str, str], ...]
+    sections: tuple[tuple[str, str], ...]  # title and captured output
     longrepr: LongRepr
     subtest: bool = False
 
 
 class CollectReport(NamedTuple):
+    """A collector that failed or was skipped."""
+
     nodeid: str
     outcome: Outcome
     longrepr: LongRepr
-    sections: tuple[tuple[str, str], ...]
+    sections: tuple[tuple[str, str], ...]  # title and captured output
 
 
 class Warned(NamedTuple):
-    category: str
+    """A Python warning that pytest recorded."""
+
+    category: str  # name of its class
     text: str
     path: str
-    line: int
-    when: str
-    nodeid: str
+    line: int  # from 1
+    when: str  # "config", "collect" or "runtest"
+    nodeid: str  # empty outside of tests
 
 
 class Failing(NamedTuple):
+    """Up to 500 node ids of the last-failed cache."""
+
     nodeids: tuple[str, ...]
 
 
 class Kept(NamedTuple):
+    """All node ids of the last-failed cache were sent; the value is the cache of --stepwise."""
+
     stepwise: Any
 
 
 class Summary(NamedTuple):
-    """What plugins and conftests of the suite write at the end, below the failures."""
+    """What plugins and conftests of the suite print at the end, after the failures."""
 
     text: str
 
 
 class CoveragePart(NamedTuple):
-    """A piece of the file that is being sent: of an image's data, or of a report."""
+    """A piece, of up to 256 KiB, of an image's coverage data or of a report's file."""
 
     data: bytes
 
 
 class Measured(NamedTuple):
-    """An image's coverage data are sent; ``size`` bytes in all, 0 if there are none; ``problem`` is what they lack."""
+    """An image's coverage data were sent."""
 
-    size: int
-    problem: str
+    size: int  # bytes in all; 0 if there are none
+    problem: str  # what the data lack, or why there are none
 
 
 class CoverageSaid(NamedTuple):
-    """What pytest-cov writes to the terminal: a text, or a line of ``sep`` with a title."""
+    """What pytest-cov prints to the terminal: a text, or a line of ``sep`` with a title."""
 
     text: str
-    markup: tuple[str, ...]
+    markup: tuple[str, ...]  # names of pytest's terminal writer, such as "bold"
     sep: str
 
 
 class CoverageFile(NamedTuple):
-    """A file that a report consists of is about to be sent, in parts."""
+    """A file of a report follows, in parts."""
 
-    kind: str
+    kind: str  # as in --cov-report
     root: str  # absolute path of the report: a file, or a folder
-    name: str  # below the root; empty if that is the file
-    size: int
+    name: str  # path below the root; empty if the root is the file
+    size: int  # bytes
 
 
 class CoverageLines(NamedTuple):
-    """What images differ about in one file."""
+    """The lines of one file that only some images cover."""
 
     path: str
-    rows: tuple[tuple[tuple[int, ...], tuple[int, ...], str], ...]  # images that cover, lines, the same as a text
+    rows: tuple[tuple[tuple[int, ...], tuple[int, ...], str], ...]  # indexes of images, lines (from 1), "12-14, 20"
 
 
 class Covered(NamedTuple):
-    """The report is complete."""
+    """The coverage report is complete."""
 
-    total: float | None  # percent; None if nobody wanted to know
-    failed: bool  # it is less than what is required
+    total: float | None  # percent; None if it was not computed
+    failed: bool  # whether the total is lower than required
     unusable: tuple[tuple[str, str], ...]  # label of an image whose data cannot be read, and why
 
 
 class Internal(NamedTuple):
+    """pytest's INTERNALERROR, or why pytest did not start."""
+
     text: str
 
 
 class Interrupted(NamedTuple):
+    """KeyboardInterrupt or pytest.exit, with the reason."""
+
     text: str
 
 
 class GaveUp(NamedTuple):
+    """xdist ended the session, since too many of its processes died."""
+
     text: str
 
 
 class End(NamedTuple):
-    status: int
+    """pytest returned."""
+
+    status: int  # its exit status
 
 
 class Exit(NamedTuple):
-    status: int | None
+    """The process of pytest has ended, by itself or by a signal."""
+
+    status: int | None  # exit status
     signal: int | None
-    running: int  # index of the test under way, or -1
-    lingered: bool  # threads or exit handlers outlived pytest for too long
+    running: int  # index of the test that was running, or -1
+    lingered: bool  # whether threads or exit handlers outlived pytest for too long, so that it was killed
 
 
 class Beat(NamedTuple):
@@ -184,17 +215,19 @@ class Beat(NamedTuple):
 
 
 class NoSource(NamedTuple):
+    """A file of the source is missing, or differs from the host's; nothing was run."""
+
     path: str
 
 
 class Debugger(NamedTuple):
-    """A debugger begins, and wants the terminal; or it has ended."""
+    """A debugger starts to use the terminal, or has ended."""
 
     on: bool
 
 
 class Shown(NamedTuple):
-    """What a debugger writes to its terminal, as it is."""
+    """What a debugger writes to its terminal."""
 
     data: bytes
 

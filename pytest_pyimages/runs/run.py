@@ -1,4 +1,4 @@
-"""One container's life: created, attached, started, listened to, and removed whatever happens."""
+"""Run the suite, or a coverage report, in a container, and decode what its worker reports."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from pytest_pyimages.runs.wire import Decoder
 
 WORKER = "/opt/pyimages/worker/__main__.pyc"
 STOP_GRACE = 2.0  # seconds that a stopped suite has for its finalizers
-STDERR_KEPT = 64 * 1024
-SENT_AT_ONCE = 1024 * 1024  # bytes of a file
+STDERR_KEPT = 64 * 1024  # bytes
+CHUNK = 1024 * 1024  # bytes of a file
 NO_GIT_OWNER_CHECK = {
-    # The tree belongs to the host's user, the process in the container is another one (moby#44938).
+    # The source belongs to the host's user, the process in the container to another one (moby#44938).
     "GIT_CONFIG_COUNT": "1",
     "GIT_CONFIG_KEY_0": "safe.directory",
     "GIT_CONFIG_VALUE_0": "*",
@@ -36,12 +36,12 @@ NO_GIT_OWNER_CHECK = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnd:
-    """What became of a run, apart from the reports themselves."""
+    """The outcome of a run, without its reports."""
 
-    status: int | None  # pytest's exit status; None if it never said
-    problem: str = ""  # why the run is not complete; empty if it is
-    running: int = -1  # index of the test that was under way when the worker died
-    stderr: str = ""  # the last of what the suite printed outside of pytest's capture
+    status: int | None  # pytest's exit status; None if pytest did not report it
+    problem: str = ""  # why the run is not complete; empty if it is complete
+    running: int = -1  # index of the test that was running when the worker died, or -1
+    stderr: str = ""  # the end of what the suite printed outside of pytest's capture
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class _Progress:
     end: End | None = None
     exit: Exit | None = None
     missing_source: str = ""
-    debugger: bool | None = None  # whether one has the terminal; None if it cannot
+    debugger: bool | None = None  # whether a debugger uses the terminal; None if there is no terminal
     stderr: bytearray = field(default_factory=bytearray)
 
 
@@ -100,7 +100,7 @@ class Run:
             except StoppedError as error:
                 done(RunEnd(status=None, problem=error.message))
             else:
-                done(self._judge(container, progress, problem))
+                done(self._assess(container, progress, problem))
 
     def send(self, line: bytes) -> None:
         """Send the worker a line; raise EngineError if it does not run."""
@@ -114,7 +114,7 @@ class Run:
         stream.send(encode_job(self._job) + b"\n")
         for path in self._job.report.paths if self._job.report is not None else ():
             with path.open("rb") as file:
-                while data := file.read(SENT_AT_ONCE):
+                while data := file.read(CHUNK):
                     stream.send(data)
 
     def _read(
@@ -125,7 +125,7 @@ class Run:
         emit: Callable[[Sequence[Event]], None],
         printed: Callable[[bytes], None] | None,
     ) -> str:
-        """Decode until the stream ends; return what was wrong with it, or an empty text."""
+        """Decode until the stream ends; return the problem of the stream, or an empty text."""
         decoder = Decoder(self._job.token)
         try:
             for channel, data in stream.frames():
@@ -138,25 +138,25 @@ class Run:
                 events: list[Event] = []
                 try:
                     for event in decoder.feed(data):
-                        self._take(event, stream, progress, events)
+                        self._dispatch(event, stream, progress, events)
                 finally:
-                    if events:  # what came before a broken record counts
+                    if events:  # records before a wrong one count
                         emit(events)
             decoder.finish()
         except (WireError, EngineError) as error:
-            stream.close()  # first: Engine 20.10 kills nothing whose output waits for a reader
+            stream.close()  # first: Engine 20.10 cannot kill a container whose output waits for a reader
             self._engine.kill(container)
             return error.message
         return ""
 
     @staticmethod
-    def _take(event: Event, stream: ContainerStream, progress: _Progress, events: list[Event]) -> None:
-        """Keep what says how the run ended, and collect what is somebody else's business."""
+    def _dispatch(event: Event, stream: ContainerStream, progress: _Progress, events: list[Event]) -> None:
+        """Keep events about the end of the run, and collect the others."""
         if progress.exit is not None or progress.missing_source:
             raise WireError("the worker sent a record after its last one")
         if isinstance(event, Debugger | Shown):
-            wanted = isinstance(event, Shown) or not event.on  # what must have the terminal already
-            if progress.debugger is not wanted:
+            must_be_on = isinstance(event, Shown) or not event.on
+            if progress.debugger is not must_be_on:
                 raise WireError("the worker sent a record of a debugger that it cannot have")
             progress.debugger = isinstance(event, Shown) or event.on
         if isinstance(event, Exit | NoSource):
@@ -170,8 +170,8 @@ class Run:
         elif not isinstance(event, Beat):
             events.append(event)
 
-    def _judge(self, container: str, progress: _Progress, problem: str) -> RunEnd:
-        """Decide what the run is worth: the end of a stream proves nothing, nor does an exit status of 0."""
+    def _assess(self, container: str, progress: _Progress, problem: str) -> RunEnd:
+        """Return the outcome: neither the end of the stream nor an exit status of 0 proves that the run is complete."""
         stderr = progress.stderr.decode("utf-8", "replace")
         if progress.missing_source:
             raise SourceNotVisibleError.of_file(progress.missing_source)
@@ -182,7 +182,7 @@ class Run:
         if problem:
             pass
         elif last is None:
-            problem = self._lost(container, code)
+            problem = self._explain_loss(container, code)
         elif last.signal is not None and not last.lingered:
             problem, running = f"worker died of {signal_name(last.signal)}", last.running
         elif end is None:
@@ -198,11 +198,11 @@ class Run:
             problem = f"the worker ended with exit status {code}"
         return RunEnd(status=status, problem=problem, running=running, stderr=stderr)
 
-    def _lost(self, container: str, code: int) -> str:
+    def _explain_loss(self, container: str, code: int) -> str:
         state = self._engine.inspect(container)
         if code == 137 and not self._process.is_stopped:
             return "exit status 137: the container was killed, " + (
-                "out of memory" if state.oom_killed else "from outside or for want of memory"
+                "out of memory" if state.oom_killed else "by another program or for lack of memory"
             )
         if state.error:
             return f"the container failed: {state.error}"
@@ -210,7 +210,7 @@ class Run:
 
 
 def signal_name(number: int) -> str:
-    """Return "SIGSEGV" for 11; the plain number where this host has no name for it."""
+    """Return "SIGSEGV" for 11; "signal 99" if this host has no name for it."""
     try:
         return signal.Signals(number).name
     except ValueError:

@@ -1,4 +1,4 @@
-"""The terminal that the user sits at, lent to a container."""
+"""Connect the user's terminal to a container."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from typing import TypedDict
 
 from pytest_pyimages.errors import EngineError, PyimagesError
 
-CHUNK = 1 << 12
+CHUNK = 1 << 12  # bytes
 
 
 class Size(TypedDict):
-    """How large a terminal is, in characters."""
+    """The size of a terminal, in characters."""
 
     columns: int
     rows: int
 
 
 class HostTerminal:
-    """Standard input and output, which are a terminal. Belongs to the main thread."""
+    """Standard input and output, if they are a terminal. Belongs to the main thread."""
 
     def __init__(self) -> None:
         self.kind = os.environ.get("TERM", "dumb")
-        self._input = os.dup(sys.stdin.fileno())  # pytest puts another one in its place
+        self._input = os.dup(sys.stdin.fileno())  # pytest replaces it
         self._output = os.dup(sys.stdout.fileno())
 
     @staticmethod
     def find() -> HostTerminal | None:
-        """Return the terminal, or None where input or output is none. To be called before pytest is."""
+        """Return the terminal; None if standard input or output is none. Call it before pytest starts."""
         if sys.stdin is None or not sys.stdin.isatty() or not sys.stdout.isatty():
             return None
         return HostTerminal()
@@ -44,14 +44,14 @@ class HostTerminal:
         return {"columns": size.columns, "rows": size.lines}
 
     def show(self, data: bytes) -> None:
-        """Write something as it is."""
+        """Write bytes unchanged."""
         left = memoryview(data)
         while left:
             left = left[os.write(self._output, left) :]
 
     @contextlib.contextmanager
     def attached(self, send: Callable[[bytes], None], resized: Callable[[Size], None]) -> Iterator[None]:
-        """Pass every key on as it is typed, and the size as it changes; then give the terminal back as it was."""
+        """Forward each key as it is typed, and each change of size; at the end restore the terminal."""
         try:
             import termios
             import tty
@@ -59,25 +59,25 @@ class HostTerminal:
             raise PyimagesError("a terminal cannot be attached on this operating system") from None
         before = termios.tcgetattr(self._input)
         wake, woken = os.pipe()
-        # Not told from the handler: it may come again before that is done.
-        former = signal.signal(signal.SIGWINCH, lambda *_: os.write(woken, b"\0"))
+        # The handler only wakes the thread: another signal may arrive before a request would end.
+        previous = signal.signal(signal.SIGWINCH, lambda *_: os.write(woken, b"\0"))
         typing = threading.Thread(
-            target=self._pass_on, args=(send, resized, wake), name="pyimages-terminal", daemon=True
+            target=self._forward, args=(send, resized, wake), name="pyimages-terminal", daemon=True
         )
         try:
-            tty.setraw(self._input, termios.TCSADRAIN)  # what was typed before is not lost
+            tty.setraw(self._input, termios.TCSADRAIN)  # keeps what was typed before
             resized(self.size)
             typing.start()
             yield
         finally:
-            signal.signal(signal.SIGWINCH, former)
+            signal.signal(signal.SIGWINCH, previous)
             os.close(woken)
             if typing.ident is not None:
                 typing.join()
             os.close(wake)
             termios.tcsetattr(self._input, termios.TCSADRAIN, before)
 
-    def _pass_on(self, send: Callable[[bytes], None], resized: Callable[[Size], None], wake: int) -> None:
+    def _forward(self, send: Callable[[bytes], None], resized: Callable[[Size], None], wake: int) -> None:
         with contextlib.suppress(EngineError):  # the command has ended
             while True:
                 ready = select.select([self._input, wake], [], [])[0]
@@ -87,6 +87,6 @@ class HostTerminal:
                     resized(self.size)
                     continue
                 data = os.read(self._input, CHUNK)
-                if not data:  # the terminal has gone
+                if not data:  # the terminal is gone
                     return
                 send(data)

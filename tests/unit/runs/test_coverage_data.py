@@ -48,7 +48,7 @@ def test_a_disk_that_takes_nothing_is_a_problem_of_that_image(files: CoverageFil
     files.take("3.14", CoveragePart(b"ab"))
     files.take("3.14", Measured(2, ""))
     assert list(files.data) == ["3.12"]
-    assert files.problems == {"3.14": "its data file cannot be kept here (No such file or directory)"}
+    assert files.problems == {"3.14": "its data file cannot be written (No such file or directory)"}
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_disk_that_takes_nothing_is_a_problem_of_that_image(files: CoverageFil
     [
         ([Measured(0, "coverage 4.5 is too old")], "coverage 4.5 is too old"),
         ([Measured(0, "")], "nothing was measured there"),
-        ([CoveragePart(b"ab"), Measured(3, "")], "2 of 3 bytes came"),
+        ([CoveragePart(b"ab"), Measured(3, "")], "2 of 3 bytes arrived"),
         ([CoveragePart(b"ab"), Measured(2, ""), CoveragePart(b"c")], "it sent more than one data file"),
         ([CoveragePart(b"ab"), CoveragePart(b"cdefg"), Measured(7, "")], "its data file has more than 0 MiB"),
     ],

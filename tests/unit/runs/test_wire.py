@@ -43,7 +43,7 @@ from pytest_pyimages.text import clean
 GOLDEN = (Path(__file__).parents[1] / "golden" / "wire.ndjson").read_bytes()
 TOKEN = "c0ffee00"
 EXPECTED: list[Event] = [
-    Hello("3.12.1", "9.2.0", "/src/shop", "/src/shop/pyproject.toml"),
+    Hello("3.12.1", "9.2.0", "/src/shop", "/src/shop/pyproject.toml", 0),
     Items(
         (
             Item("test_a.py::test_one", "test_a.py", 3, "test_one"),
