@@ -1,4 +1,4 @@
-"""From a run's events to what people read: pytest's reports, the comparison, the files."""
+"""Turn the events of runs into pytest's reports, a comparison of images, and report files."""
 
 from __future__ import annotations
 

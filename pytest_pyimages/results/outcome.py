@@ -1,4 +1,4 @@
-"""What became of each image and each test, as values: the material of every table and file."""
+"""The results of images and tests, as values."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ NOT_RUN = "not run"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """What pytest inside keeps in its cache at the end of a session."""
+    """What pytest in the container has in its cache at the end of a session."""
 
-    failed: tuple[str, ...]
-    stepwise: Any  # as it comes; None for nothing
+    failed: tuple[str, ...]  # node ids
+    stepwise: Any  # the value of cache/stepwise; None if there is none
 
 
 ImageOutcome = Literal["passed", "failed", "error", "interrupted", "nothing collected"]
@@ -26,7 +26,7 @@ ImageOutcome = Literal["passed", "failed", "error", "interrupted", "nothing coll
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """What a report file says of a test that failed on one image."""
+    """How a test failed on one image, for report files."""
 
     phase: str  # setup, call or teardown
     message: str  # one line
@@ -37,14 +37,14 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shard:
-    """Which part of an image's tests a session runs; the rest is known when the tests are collected."""
+    """The part of an image's tests that a session runs; the other fields are known once the tests are collected."""
 
     index: int  # from 1
     of: int
     collected: int | None = None  # tests of all shards
-    tests: int = 0  # of them in this one
+    tests: int = 0  # in this shard
     digest: str = ""  # of the sorted node ids of all shards
-    durations: str = ""  # of what was known of their durations
+    durations: str = ""  # digest of their recorded durations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,17 +99,17 @@ class ImageResult:
 
     @property
     def is_partial(self) -> bool:
-        """Whether tests that it lacks may be in another shard."""
+        """Whether other shards may have more of its tests."""
         return self.shard is not None or self.incomplete
 
     @property
     def found(self) -> int:
-        """How many tests it has, in all shards."""
+        """The number of its tests, in all shards."""
         return self.collected if self.shard is None else self.shard.collected or 0
 
     @property
     def outcome(self) -> ImageOutcome:
-        """What this image adds to the session."""
+        """The outcome of the image as a whole."""
         if self.problem:
             return "error"
         if not self.ended:
@@ -124,26 +124,26 @@ class ImageResult:
 
     @property
     def not_run(self) -> int:
-        """How many of its tests it did not come to."""
+        """The number of its tests that were not run."""
         return sum(outcome == NOT_RUN for outcome in self.outcomes.values())
 
     @property
     def is_compared(self) -> bool:
-        """Whether its tests are worth a column."""
+        """Whether the comparison has a column for it."""
         return bool(self.outcomes) and (self.ended or self.not_run < len(self.outcomes))
 
     @property
     def stopped_early(self) -> bool:
-        """Whether it did not come to all its tests because somebody said enough."""
+        """Whether tests were not run because of -x, --maxfail or an interruption."""
         return not self.ended or (not self.problem and NOT_RUN in self.outcomes.values())
 
     @property
     def failed(self) -> bool:
-        """Whether anything is wrong with it; an image that collected nothing is judged with the others."""
+        """Whether the image failed; one without tests depends on the others (``exit_status``)."""
         return self.outcome not in ("passed", "nothing collected")
 
 
-# Exit statuses from harmless to worst; any other number is a suite's own (pytest.exit) and stands between the last two.
+# From harmless to worst; None stands for any other number, which a suite passed to pytest.exit.
 _STATUSES = (
     pytest.ExitCode.NO_TESTS_COLLECTED,
     pytest.ExitCode.OK,
@@ -158,8 +158,8 @@ _STATUSES = (
 def exit_status(results: Mapping[str, ImageResult]) -> int:
     """Return the worst exit status of the images that are not allowed to fail.
 
-    5 only if no image collected anything, those that are allowed to fail included; 1 for an image that could not be
-    tested to the end; an INTERNALERROR inside is that image's error, not ours.
+    It is 5 only if no image has tests, those that are allowed to fail included. An image that could not be tested to
+    the end, or whose pytest had an INTERNALERROR, counts as 1.
     """
     if results and all(result.outcome == "nothing collected" for result in results.values()):
         return int(pytest.ExitCode.NO_TESTS_COLLECTED)

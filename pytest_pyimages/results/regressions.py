@@ -1,4 +1,4 @@
-"""What is worse on an image than on the one that it is measured by, and what the newest Pythons warn of."""
+"""Find regressions against a baseline image, and warnings that only the newest Pythons have."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from packaging.version import InvalidVersion, Version
 
 from pytest_pyimages.results.outcome import NOT_RUN, ImageResult
 
-# A test is slower if both are so: machines are noisy, and images share one.
+# A test counts as slower if both are exceeded: images share a machine, whose load varies.
 SLOWER_FACTOR = 2.0
 SLOWER_SECONDS = 0.5
-# Categories of Python's own that say what will not work one day (docs: "Warning Categories").
-OF_TOMORROW = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
+# Python's own categories for future changes (docs: "Warning Categories").
+FUTURE_CATEGORIES = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
 MOST = 10  # lines of each kind
 
 _BAD = ("failed", "error", NOT_RUN)
@@ -21,16 +21,16 @@ _BAD = ("failed", "error", NOT_RUN)
 
 @dataclass(frozen=True, slots=True)
 class Regressions:
-    """What is worse on one image than on the baseline."""
+    """The regressions of one image against the baseline."""
 
     label: str
-    failing: tuple[str, ...]  # node ids of tests that do not fail on the baseline
-    slower: tuple[tuple[str, float, float], ...]  # node id, seconds on the baseline, seconds here; the worst first
+    failing: tuple[str, ...]  # node ids of tests that pass on the baseline
+    slower: tuple[tuple[str, float, float], ...]  # node id, seconds on the baseline, seconds; the worst first
     warnings: tuple[str, ...]  # category and message
 
 
 def find_regressions(results: Mapping[str, ImageResult], baseline: str) -> tuple[Regressions, ...]:
-    """Return what is worse on each other image than on the baseline; an image without anything is not in it."""
+    """Return the regressions of each other image that has any."""
     base = results[baseline]
     found = []
     for label, result in results.items():
@@ -56,7 +56,7 @@ def find_regressions(results: Mapping[str, ImageResult], baseline: str) -> tuple
 
 
 def find_new_warnings(results: Mapping[str, ImageResult]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield what each of the newest Pythons announces, prereleases included, and no older one of these images does."""
+    """Yield warnings of the newest Python and of prereleases that no older image has, with the label of the image."""
     versions = {label: version for label, result in results.items() if (version := _version(result.python)) is not None}
     if not versions:
         return
@@ -69,13 +69,13 @@ def find_new_warnings(results: Mapping[str, ImageResult]) -> Iterator[tuple[str,
     for label, version in versions.items():
         if not old or not (version.is_prerelease or version.release[:2] == newest):
             continue
-        told = tuple(
+        new = tuple(
             warning
             for warning in results[label].warnings
-            if warning.partition(":")[0] in OF_TOMORROW and not any(warning in seen for seen in old)
+            if warning.partition(":")[0] in FUTURE_CATEGORIES and not any(warning in seen for seen in old)
         )
-        if told:
-            yield label, told
+        if new:
+            yield label, new
 
 
 def _version(text: str) -> Version | None:
@@ -86,10 +86,10 @@ def _version(text: str) -> Version | None:
 
 
 def format_regressions(results: Mapping[str, ImageResult], baseline: str) -> Iterator[str]:
-    """Yield what is said of a baseline, a line each."""
+    """Yield lines on the regressions of all images."""
     found = find_regressions(results, baseline)
     if not found:
-        yield f"nothing is worse than on {baseline}"
+        yield f"no regressions compared with {baseline}"
     for one in found:
         parts = [
             f"{number} {text}"
@@ -100,7 +100,7 @@ def format_regressions(results: Mapping[str, ImageResult], baseline: str) -> Ite
             )
             if number
         ]
-        yield f"{one.label} against {baseline}: {', '.join(parts)}"
+        yield f"{one.label} compared with {baseline}: {', '.join(parts)}"
         lines = (
             [f"fails   {nodeid}" for nodeid in one.failing],
             [f"slower  {nodeid}  {before:.2f}s -> {now:.2f}s" for nodeid, before, now in one.slower],
@@ -113,12 +113,12 @@ def format_regressions(results: Mapping[str, ImageResult], baseline: str) -> Ite
 
 
 def format_new_warnings(results: Mapping[str, ImageResult]) -> Iterator[str]:
-    """Yield what is said of warnings that only the newest have, a line each; images that say the same, once."""
+    """Yield lines on warnings that only the newest Pythons have; images with the same warnings together."""
     groups: dict[tuple[str, ...], list[str]] = {}
-    for label, told in find_new_warnings(results):
-        groups.setdefault(told, []).append(label)
-    for told, labels in groups.items():
+    for label, warnings in find_new_warnings(results):
+        groups.setdefault(warnings, []).append(label)
+    for warnings, labels in groups.items():
         yield f"warns only on {', '.join(labels)}"
-        yield from (f"  {warning}" for warning in told[:MOST])
-        if len(told) > MOST:
-            yield f"  … and {len(told) - MOST} more"
+        yield from (f"  {warning}" for warning in warnings[:MOST])
+        if len(warnings) > MOST:
+            yield f"  … and {len(warnings) - MOST} more"

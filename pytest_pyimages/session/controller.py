@@ -91,14 +91,15 @@ class ImagesSession:
         if settings.measures_coverage and not settings.collect_only:
             from pytest_pyimages.session.coverage import MatrixCoverage  # few runs measure coverage
 
-            self._coverage = MatrixCoverage(config, settings, self.results, lambda: self._schedule)
+            self._coverage = MatrixCoverage(settings, self.results, lambda: self._schedule)
+            self._coverage.register(config)
         config.add_cleanup(self._interrupts.restore)  # the last thing: cleanups run in reverse
         config.add_cleanup(self.close)
         config.pluginmanager.register(self, "pyimages-session")
         if config.getoption("xmlpath", None):
             from pytest_pyimages.results import JunitSuites
 
-            config.pluginmanager.register(JunitSuites(config, self.results), "pyimages-junit")
+            JunitSuites(config, self.results).register()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:

@@ -31,19 +31,13 @@ class MatrixCoverage:
     """A plugin of the host's pytest; its hooks are where pytest-cov has its own."""
 
     def __init__(
-        self,
-        config: pytest.Config,
-        settings: Settings,
-        results: Mapping[str, ImageResult],
-        schedule: Callable[[], Schedule | None],
+        self, settings: Settings, results: Mapping[str, ImageResult], schedule: Callable[[], Schedule | None]
     ) -> None:
-        """Register with a pytest.
+        """Prepare; ``register`` adds the hooks.
 
-        :param results: of all images, by label; they grow.
-        :param schedule: returns that of the session, once it runs.
+        :param results: of all images, by label; read once all have ended.
+        :param schedule: returns the session's, once it runs.
         """
-        config.pluginmanager.register(self, "pyimages-coverage")
-        config.add_cleanup(self.close)
         self._schedule = schedule
         self._settings = settings
         self._results = results
@@ -53,8 +47,13 @@ class MatrixCoverage:
         self._problems: list[str] = []
         self._reporter = ""  # label of the image that makes the report
 
+    def register(self, config: pytest.Config) -> None:
+        """Register the hooks, and remove the data files at the end."""
+        config.pluginmanager.register(self, "pyimages-coverage")
+        config.add_cleanup(self.close)
+
     def take(self, label: str, event: CoveragePart | Measured) -> None:
-        """Keep what an image sends."""
+        """Keep coverage data that an image sends."""
         self._files.take(label, event)
 
     def close(self) -> None:
@@ -65,27 +64,29 @@ class MatrixCoverage:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, Any, Any]:
-        """Make the report once all images have ended; like pytest-cov, none of a session that was stopped."""
+        """Make the report once all images have ended; like pytest-cov, none if the session was stopped."""
         result = yield
-        self._missing = {label: self._why_missing(label) for label in self._results if label not in self._files.data}
+        self._missing = {
+            label: self._explain_missing(label) for label in self._results if label not in self._files.data
+        }
         if self._files.data:
-            self._make(session)
+            self._make_report(session)
         elif not self._files.problems:
             self._missing = {}  # no image measured coverage
         elif set(self._files.problems.values()) != {NOTHING}:
-            self._problems.append("coverage: there is no report, since no image's data can be used")
+            self._problems.append("coverage: no report, because the data of no image can be used")
         failed = self._report is not None and self._report.covered is not None and self._report.covered.failed
         if failed or self._problems:
             session.testsfailed += 1  # as pytest-cov does, for the exit status
         return result
 
-    def _why_missing(self, label: str) -> str:
+    def _explain_missing(self, label: str) -> str:
         result = self._results[label]
         if label in self._files.problems:
             return self._files.problems[label]
         return "it was not tested to its end" if result.problem or not result.ended else "it measured nothing"
 
-    def _make(self, session: pytest.Session) -> None:
+    def _make_report(self, session: pytest.Session) -> None:
         schedule = self._schedule()
         if schedule is None:
             return
@@ -93,7 +94,7 @@ class MatrixCoverage:
         invocation = self._settings.invocation
         destinations = Destinations([invocation.rootdir, invocation.cwd], read_report_paths(invocation))
         report = self._report = CoverageReport(list(data), destinations)
-        self._reporter = max(data, key=lambda label: _version(self._results[label].python))
+        self._reporter = max(data, key=lambda label: _parse_version(self._results[label].python))
         job = CoverageJob(
             labels=tuple(data),
             paths=tuple(data.values()),
@@ -101,7 +102,7 @@ class MatrixCoverage:
             failures=session.testsfailed,
             contexts=self._settings.coverage_contexts,
         )
-        schedule.start_report(self._reporter, job, columns=_columns(session.config))
+        schedule.start_report(self._reporter, job, columns=_get_columns(session.config))
         try:
             problem = self._receive(schedule, report)
         except (PyimagesError, OSError) as error:
@@ -116,7 +117,7 @@ class MatrixCoverage:
 
     @staticmethod
     def _receive(schedule: Schedule, report: CoverageReport) -> str:
-        """Take what the container sends until it has ended; return what was wrong, or an empty text."""
+        """Pass the container's events to the report until it has ended; return its problem, or an empty string."""
         while True:
             try:
                 message = schedule.messages.get(timeout=POLL_SECONDS)
@@ -128,7 +129,7 @@ class MatrixCoverage:
                 report.take(message.events)
             elif isinstance(message, ImageEnded):
                 report.files.end()
-                return str(message.error) if message.error is not None else _problem_of(message.end)
+                return str(message.error) if message.error is not None else _describe_problem(message.end)
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -138,7 +139,9 @@ class MatrixCoverage:
             terminalreporter.write_line(line, yellow=True)
         partly = [label for label in self._counted if self._results[label].stopped_early]
         if partly:
-            terminalreporter.write_line(f" coverage of {', '.join(partly)} is of a suite that was stopped", yellow=True)
+            terminalreporter.write_line(
+                f" coverage of {', '.join(partly)} is incomplete: the suite was stopped", yellow=True
+            )
         for label, loss in self._files.losses.items():
             terminalreporter.write_line(f" coverage of {label}: {loss}", yellow=True)
         for problem in self._problems:
@@ -167,21 +170,21 @@ def read_report_paths(invocation: Invocation) -> list[Path]:
     return [invocation.cwd / value.partition(":")[2] for value in typed if value.partition(":")[2]]
 
 
-def _problem_of(end: RunEnd | None) -> str:
+def _describe_problem(end: RunEnd | None) -> str:
     if end is None or (end.status == 0 and not end.problem):
         return ""
     last = next((line for line in reversed(clean(end.stderr).splitlines()) if line.strip()), "")
     return ": ".join(filter(None, (end.problem, last)))
 
 
-def _version(text: str) -> Version:
+def _parse_version(text: str) -> Version:
     try:
         return Version(text)
     except InvalidVersion:
         return Version("0")
 
 
-def _columns(config: pytest.Config) -> int:
+def _get_columns(config: pytest.Config) -> int:
     terminal = config.pluginmanager.getplugin("terminalreporter")
     if terminal is None:
         return shutil.get_terminal_size().columns

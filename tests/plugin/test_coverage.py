@@ -257,7 +257,7 @@ def test_nothing_measured(project: Path, run_images: Run, options: list[str], st
 def test_image_without_data_is_named(project: Path, run_images: Run) -> None:
     run = run_images("--cov=shop", images="3.11,3.12,2.7?")
     assert run.result.ret == 0
-    assert " coverage is without 2.7: it was not tested to its end" in run.out
+    assert " no coverage data of 2.7: it was not tested to its end" in run.out
     assert run.report["coverage"]["missing"] == {"2.7": "it was not tested to its end"}
     assert run.report["coverage"]["images"] == ["3.11", "3.12"]
 
@@ -272,7 +272,7 @@ def test_unreadable_data_is_named_and_the_rest_reported(project: Path, run_image
         "            file.write('no database')\n"
     )
     run = run_images("--cov=shop", images=IMAGES)
-    run.result.stdout.fnmatch_lines([" coverage is without 3.11: its data cannot be read (*)"])
+    run.result.stdout.fnmatch_lines([" no coverage data of 3.11: its data cannot be read (*)"])
     assert measured(project)["shop.py"] == [1, 4, 5, 9, 12]
     assert run.report["coverage"]["images"] == ["3.12"]
 
@@ -290,7 +290,7 @@ def test_incompatible_data_is_named(project: Path, run_images: Run) -> None:
     )
     run = run_images("--cov=shop", images=IMAGES)
     reason = "its data cannot be read (ValueError: branches are measured there only)"
-    assert f" coverage is without 3.12: {reason}" in run.out
+    assert f" no coverage data of 3.12: {reason}" in run.out
     assert run.report["coverage"]["images"] == ["3.11"]
 
 
@@ -317,7 +317,7 @@ def test_stopped_image_counts_with_a_note(project: Path, run_images: Run) -> Non
     )
     run = run_images("--cov=shop", "--py-images-fail-fast=image", "--cov-report=term-missing", images=IMAGES)
     assert "TOTAL         8      0   100%" in run.out
-    assert " coverage of 3.11 is of a suite that was stopped" in run.out
+    assert " coverage of 3.11 is incomplete: the suite was stopped" in run.out
 
 
 def test_stopped_session_has_no_report(project: Path, run_images: Run) -> None:
@@ -333,7 +333,7 @@ def test_data_of_a_crashed_xdist_worker_is_reported_missing(project: Path, run_i
     run = run_images("--cov=shop", "-n2", images="3.12")
     assert run.result.ret == 1
     assert " coverage of 3.12: what 1 of xdist's workers measured was lost with them\n" in run.out
-    assert "coverage is without" not in run.out
+    assert "no coverage data of" not in run.out
 
 
 def test_workers_of_xdist(project: Path, run_images: Run) -> None:

@@ -241,7 +241,7 @@ def test_baseline(pytester: pytest.Pytester, run_images: Run) -> None:
     run = run_images("--py-images-baseline=3.12", images="3.12,3.13")
     run.result.stdout.fnmatch_lines(
         [
-            " 3.13 against 3.12: 1 newly failing, 1 new warning",
+            " 3.13 compared with 3.12: 1 newly failing, 1 new warning",
             "   fails   test_it.py::test_a",
             "   warns   FutureWarning: odd",
         ]
@@ -252,7 +252,7 @@ def test_baseline(pytester: pytest.Pytester, run_images: Run) -> None:
         "· d", "(d"
     )
     pytester.makeini("[pytest]\npy_images_baseline = 3.12\n")
-    assert "3.13 against 3.12:" in run_images(images="3.12,3.13").out
+    assert "3.13 compared with 3.12:" in run_images(images="3.12,3.13").out
     assert "against" not in run_images(images="3.13").out
     pasted = run_images("--py-images-baseline=3.12", "test_it.py::test_a[3.13]", images="3.12,3.13")
     assert pasted.result.ret == 1

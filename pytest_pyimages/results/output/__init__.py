@@ -1,1 +1,1 @@
-"""Everything that shows results: terminal, report files, GitHub, coverage."""
+"""Write results to the terminal, report files, GitHub Actions and coverage reports."""

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Write files atomically."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-# What tempfile makes is for its owner alone; a report is for whoever may enter the folder.
+# tempfile lets only the owner read; a report is for everybody who can enter the folder.
 _MODE = 0o644
 
 
 def write_atomically(path: Path, content: Iterable[bytes]) -> None:
-    """Write a file beside its place and move it there; make its folders.
+    """Write a temporary file and move it to the path; create missing folders.
 
-    :raises OSError: nothing is left of it then, and what was there before stays.
+    :raises OSError: after removing the temporary file; an existing file at the path is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")

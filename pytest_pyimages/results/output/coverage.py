@@ -1,4 +1,4 @@
-"""One report of coverage over all images: what it says, and what only one image covers."""
+"""Write one coverage report over all images, and the lines that only one image covers."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ MARKUP = frozenset(("red", "green", "yellow", "bold"))
 
 
 class CoverageReport:
-    """What the container that makes the report sends."""
+    """Receives the report from the container that makes it."""
 
     def __init__(self, labels: Sequence[str], destinations: Destinations) -> None:
-        """Be ready to receive.
+        """Prepare to receive.
 
-        :param labels: of the images whose data it is made of, in the order that was told to the container.
+        :param labels: of the images whose data are combined, in the order that the container was given.
         """
         self.labels = tuple(labels)
         self.files = ReportFiles(destinations)
         self.covered: Covered | None = None  # None until it is complete
-        self._said: list[CoverageSaid] = []
+        self._output: list[CoverageSaid] = []
         self._lines: list[CoverageLines] = []
         self._records = self._text = 0
 
     def take(self, events: Sequence[Event]) -> None:
-        """Keep what was sent."""
+        """Keep the events of the container."""
         for event in events:
             if isinstance(event, CoveragePart):
                 self.files.add(event.data)
@@ -44,7 +44,7 @@ class CoverageReport:
             if isinstance(event, CoverageFile):
                 self.files.begin(event)
             elif isinstance(event, CoverageSaid):
-                self._said.append(event)
+                self._output.append(event)
             elif isinstance(event, CoverageLines):
                 self._lines.append(event)
             elif isinstance(event, Covered):
@@ -57,42 +57,42 @@ class CoverageReport:
         elif isinstance(event, CoverageLines):
             self._text += sum(8 * len(numbers) + len(text) for _, numbers, text in event.rows)
         if self._records > MOST_RECORDS or self._text > MOST_TEXT:
-            raise PyimagesError("coverage: the report is too long")
+            raise PyimagesError("coverage: the report is too large")
 
     def write(self, terminal: pytest.TerminalReporter) -> None:
-        """Write what pytest-cov says, and below it what only one image covers; nothing where that is to be silent."""
-        for said in self._said:
-            if said.sep:
-                terminal.write_sep(said.sep, said.text)
+        """Write pytest-cov's output, and the lines that only one image covers; nothing if pytest-cov prints nothing."""
+        for part in self._output:
+            if part.sep:
+                terminal.write_sep(part.sep, part.text)
             else:
-                terminal.write(said.text, **{name: True for name in said.markup if name in MARKUP})
-        lines = self.only_lines() if self._said else []
+                terminal.write(part.text, **{name: True for name in part.markup if name in MARKUP})
+        lines = self.format_unique_lines() if self._output else []
         for line in ["", *lines] if lines else ():
             terminal.write_line(line)
 
-    def _labelled(self, places: Sequence[int]) -> list[str]:
+    def _get_labels(self, places: Sequence[int]) -> list[str]:
         return [self.labels[place] for place in places if place < len(self.labels)]
 
-    def only_lines(self) -> list[str]:
-        """Return lines on what is covered on one image only."""
+    def format_unique_lines(self) -> list[str]:
+        """Return a section per image with the lines that only that image covers."""
         found: dict[str, list[str]] = {}
         for lines in self._lines:
             for places, _, text in lines.rows:
-                labels = self._labelled(places)
+                labels = self._get_labels(places)
                 if len(labels) == 1:
                     shown = text if len(text) <= SHOWN_RANGES else text[:SHOWN_RANGES].rpartition(",")[0] + ", …"
                     found.setdefault(labels[0], []).append(f"   {lines.path}  {shown}")
-        told = []
+        section = []
         for label in self.labels:
             files = found.get(label, ())
             if files:
-                told += [f" covered only on {label}", *files[:SHOWN_FILES]]
+                section += [f" covered only on {label}", *files[:SHOWN_FILES]]
             if len(files) > SHOWN_FILES:
-                told.append(f"   … and {len(files) - SHOWN_FILES} more files")
-        return told
+                section.append(f"   … and {len(files) - SHOWN_FILES} more files")
+        return section
 
     def make_document(self) -> dict[str, Any]:
-        """Return the coverage of report.schema.json, as far as this knows it."""
+        """Return total and files of the coverage of report.schema.json."""
         covered = self.covered
         return {
             "total": None if covered is None or covered.total is None else round(covered.total, 4),
@@ -101,7 +101,8 @@ class CoverageReport:
                 {
                     "path": lines.path,
                     "covered": [
-                        {"images": self._labelled(places), "lines": list(numbers)} for places, numbers, _ in lines.rows
+                        {"images": self._get_labels(places), "lines": list(numbers)}
+                        for places, numbers, _ in lines.rows
                     ],
                 }
                 for lines in self._lines
@@ -110,8 +111,8 @@ class CoverageReport:
 
 
 def format_missing_coverage(missing: Mapping[str, str]) -> list[str]:
-    """Return lines on the images whose data are not in the report, and why; images of the same reason together."""
+    """Return a line for each reason why the data of images are not in the report."""
     reasons: dict[str, list[str]] = {}
     for label, reason in missing.items():
         reasons.setdefault(reason, []).append(label)
-    return [f" coverage is without {', '.join(labels)}: {reason}" for reason, labels in reasons.items()]
+    return [f" no coverage data of {', '.join(labels)}: {reason}" for reason, labels in reasons.items()]

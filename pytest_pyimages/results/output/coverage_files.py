@@ -1,4 +1,4 @@
-"""The files of the report of coverage, as a container sends them: written where they belong, and nowhere else."""
+"""Write the files of a coverage report that a container sends, only to places where a report may be."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_pyimages.errors import PyimagesError
 from pytest_pyimages.results.output.atomic_file import write_atomically
 from pytest_pyimages.runs.events import CoverageFile
 
-# How the names of a report's files end, where they come from coverage's own settings.
+# Suffixes of report files whose destination coverage's own settings name.
 SUFFIXES = {
     "html": (".html", ".js", ".css", ".png", ".svg", ".json", ".gitignore"),
     "xml": (".xml",),
@@ -30,45 +30,49 @@ _CHUNK = 1 << 20  # bytes
 
 
 class Destinations:
-    """Where reports may be written: to what the user has named, and below the project as far as it looks like a report.
+    """The places where reports may be written: destinations of the command line, and report files below the project.
 
-    What a container says of paths is not trusted: it ran the code of everything that is installed there.
+    Paths from a container are not trusted: it has run the code of every installed distribution.
     """
 
     def __init__(self, folders: Iterable[Path], named: Iterable[Path]) -> None:
         """Allow some places.
 
-        :param folders: the project's.
+        :param folders: of the project.
         :param named: absolute paths from the command line or the ini file.
         """
         self._folders = tuple(dict.fromkeys(Path(os.path.realpath(folder)) for folder in folders))
         self._named = frozenset(Path(os.path.normpath(path)) for path in named)
 
-    def path_of(self, file: CoverageFile) -> Path:
-        """Return where a file belongs.
+    def resolve(self, file: CoverageFile) -> Path:
+        """Return the path of a file.
 
-        :raises PyimagesError: if that is none of the places.
+        :raises PyimagesError: if it is not in one of the places.
         """
         name = PurePosixPath(file.name)
         root = Path(file.root)
         path = Path(os.path.realpath((root / name).parent)) / (root / name).name
-        told = f"coverage: {file.kind} report {root / name}"
+        report = f"coverage: {file.kind} report {root / name}"
         if not root.is_absolute() or name.is_absolute() or ".." in name.parts:
-            raise PyimagesError(f"{told} is no path for a report")
+            raise PyimagesError(f"{report} has an invalid path")
         if Path(os.path.normpath(root)) in self._named and (
             not file.name or path.is_relative_to(os.path.realpath(root))
         ):
             return path
         folder = next((folder for folder in self._folders if path.is_relative_to(folder)), None)
         if folder is None:
-            hint = "set data_file to a path in it" if file.kind == DATA else "name it with --cov-report=TYPE:DEST"
-            raise PyimagesError(f"{told} is outside of the project", hint)
-        if VERSION_CONTROL & set(path.relative_to(folder).parts) or not self._looks_right(file.kind, path):
-            raise PyimagesError(f"{told} would replace a file that is none", "name another place for it")
+            hint = (
+                "set data_file to a path in the project"
+                if file.kind == DATA
+                else "choose its path with --cov-report=TYPE:DEST"
+            )
+            raise PyimagesError(f"{report} is outside of the project", hint)
+        if VERSION_CONTROL & set(path.relative_to(folder).parts) or not self._is_report(file.kind, path):
+            raise PyimagesError(f"{report} would replace another file", "choose another path")
         return path
 
     @staticmethod
-    def _looks_right(kind: str, path: Path) -> bool:
+    def _is_report(kind: str, path: Path) -> bool:
         if kind != DATA:
             return path.name.endswith(SUFFIXES.get(kind, ()))
         if not path.exists():
@@ -78,7 +82,7 @@ class Destinations:
 
 
 class ReportFiles:
-    """Receives one file after the other; each is written whole or not at all."""
+    """Receives one file after the other, and writes each atomically."""
 
     def __init__(self, destinations: Destinations) -> None:
         self.problems: list[str] = []
@@ -91,7 +95,7 @@ class ReportFiles:
         self.end()
         self._count += 1
         if self._count > MOST_FILES:
-            raise PyimagesError(f"coverage: a report of more than {MOST_FILES} files")
+            raise PyimagesError(f"coverage: the report has more than {MOST_FILES} files")
         self._current = file
         self._content = tempfile.TemporaryFile()  # noqa: SIM115 - closed in ``end`` or ``close``
 
@@ -101,11 +105,11 @@ class ReportFiles:
         if self._content.tell() + len(data) > self._current.size:
             file = self._current
             self.close()
-            raise PyimagesError(f"coverage: more than {file.size} bytes of {file.root} came")
+            raise PyimagesError(f"coverage: received more than {file.size} bytes of {file.root}")
         self._content.write(data)
 
     def end(self) -> None:
-        """Put the file that was begun last where it belongs; what is wrong with it is one of the ``problems``."""
+        """Write the file that was begun last; an error is added to ``problems``."""
         file, content = self._current, self._content
         self._current = self._content = None
         if file is None or content is None:
@@ -113,15 +117,15 @@ class ReportFiles:
         with content:
             try:
                 if content.tell() != file.size:
-                    raise PyimagesError(f"coverage: {content.tell()} of {file.size} bytes of {file.root} came")
+                    raise PyimagesError(f"coverage: received only {content.tell()} of {file.size} bytes of {file.root}")
                 content.seek(0)
-                _write(self._destinations.path_of(file), content)
+                _write(self._destinations.resolve(file), content)
             except PyimagesError as error:
                 if str(error) not in self.problems:
                     self.problems.append(str(error))
 
     def close(self) -> None:
-        """Give up a file that was not sent to its end."""
+        """Drop an incomplete file."""
         if self._content is not None:
             self._content.close()
         self._current = self._content = None

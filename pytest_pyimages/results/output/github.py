@@ -1,6 +1,6 @@
-"""What GitHub Actions is told: the step's summary, and an annotation for each of the first failures.
+"""Report to GitHub Actions: the job summary, and an annotation for each of the first failures.
 
-Its documentation: "Workflow commands for GitHub Actions".
+Source: "Workflow commands for GitHub Actions".
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 from pytest_pyimages.errors import PyimagesError
 from pytest_pyimages.results.output.markdown_report import render_markdown
 
-MOST_ANNOTATIONS = 10  # of a kind and a step; GitHub shows no more
-SUMMARY_BYTES = 1024 * 1024  # of a step; GitHub shows none of a longer one
+MOST_ANNOTATIONS = 10  # of each level in a step; GitHub shows no more
+SUMMARY_BYTES = 1024 * 1024  # of a step; GitHub drops longer ones
 
 
 def report_to_github(
     document: Mapping[str, Any], *, rootdir: Path, environ: Mapping[str, str]
 ) -> tuple[tuple[str, ...], str]:
-    """Write the step's summary; return the workflow commands to print, and why there is no summary, if so."""
+    """Write the job summary; return the workflow commands to print, and an error message if there is no summary."""
     problem = ""
     try:
         write_summary_file(document, environ)
@@ -30,9 +30,9 @@ def report_to_github(
 
 
 def write_summary_file(document: Mapping[str, Any], environ: Mapping[str, str]) -> None:
-    """Append the results to the step's summary, if it has one.
+    """Append the results to the job summary, if the environment names one.
 
-    :raises PyimagesError: if that cannot be written.
+    :raises PyimagesError: if the file cannot be written.
     """
     name = environ.get("GITHUB_STEP_SUMMARY")
     if not name:
@@ -46,13 +46,13 @@ def write_summary_file(document: Mapping[str, Any], environ: Mapping[str, str]) 
         with path.open("ab") as file:
             file.write(data)
     except OSError as error:
-        raise PyimagesError(f"the step's summary {name} cannot be written ({error.strerror})") from error
+        raise PyimagesError(f"the job summary {name} cannot be written ({error.strerror})") from error
 
 
 def make_workflow_commands(document: Mapping[str, Any], *, rootdir: Path, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield the workflow commands that show failures beside the code, those of required images first."""
+    """Yield the workflow commands that annotate failures in the code, those of required images first."""
     allowed = {image["label"] for image in document["images"] if image["allowed_to_fail"]}
-    told = [
+    annotations = [
         (f"{image['label']}: not tested to the end", image["problem"], "", 0, image["label"] in allowed)
         for image in document["images"]
         if image["problem"]
@@ -61,15 +61,15 @@ def make_workflow_commands(document: Mapping[str, Any], *, rootdir: Path, enviro
         for label, failure in test.get("failures", {}).items():
             title = f"{test['nodeid'].partition('::')[2] or test['nodeid']} fails on {label}"
             place = _relative(rootdir / test["nodeid"].partition("::")[0], environ)
-            told.append((title, failure["message"], place, failure["line"], label in allowed))
+            annotations.append((title, failure["message"], place, failure["line"], label in allowed))
     for kind, is_allowed in (("error", False), ("warning", True)):
-        for title, message, place, line, _ in [one for one in told if one[4] is is_allowed][:MOST_ANNOTATIONS]:
+        for title, message, place, line, _ in [one for one in annotations if one[4] is is_allowed][:MOST_ANNOTATIONS]:
             where = [f"file={_property(place)}", f"line={line}"] if place and line else []
             yield f"::{kind} {','.join([*where, f'title={_property(title)}'])}::{_data(message)}"
 
 
 def _relative(path: Path, environ: Mapping[str, str]) -> str:
-    """Return a path as annotations have it: below the checkout."""
+    """Return a path relative to the checkout, as annotations require."""
     return os.path.relpath(path, environ.get("GITHUB_WORKSPACE") or os.curdir)
 
 

@@ -1,4 +1,4 @@
-"""The results as one page that needs nothing else: no network, no server, no other file."""
+"""Render the results as a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pytest_pyimages.results.comparison import group_by_pattern
 from pytest_pyimages.results.output.json_report import read_comparison
 from pytest_pyimages.results.output.rows import make_document_remark
 
-# What would end the element that the data stands in (HTML Standard, 4.12.1.3).
+# Characters that would end the element that contains the data (HTML Standard, 4.12.1.3).
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
 def render_html(document: Mapping[str, Any]) -> str:
-    """Return the page: its script may run, and nothing that a suite has named or printed."""
+    """Return the page. Its policy allows its own script only, and nothing that a suite has named or printed."""
     script, style, page = (
         files("pytest_pyimages.results.output.page").joinpath(f"report.{suffix}").read_text("utf-8")
         for suffix in ("js", "css", "html")
@@ -40,7 +40,7 @@ def render_html(document: Mapping[str, Any]) -> str:
 
 
 def _source(text: str) -> str:
-    """Return what Content-Security-Policy calls an inline script or style by (CSP Level 3, 8.2)."""
+    """Return the source expression of an inline script or style for a Content-Security-Policy (CSP Level 3, 8.2)."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
@@ -52,7 +52,7 @@ def _data(value: Any) -> str:
 
 
 def _compact(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the document with a list instead of a mapping per test: labels and outcomes are the same everywhere."""
+    """Return the document with lists instead of mappings per test, since labels and outcomes repeat."""
     labels = [image["label"] for image in document["images"]]
     names = list(dict.fromkeys(outcome for test in document["tests"] for outcome in test["outcomes"].values()))
     numbers = {name: number for number, name in enumerate(names)}
@@ -81,7 +81,7 @@ def _compact(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _summary(document: Mapping[str, Any]) -> str:
-    """Return the table of the images, which is there without a script."""
+    """Return the table of the images, which needs no script."""
     names = [
         name
         for name in dict.fromkeys(name for image in document["images"] for name in image["counts"])

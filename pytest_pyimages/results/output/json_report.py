@@ -1,4 +1,4 @@
-"""The results of all images as one document, schema 1: what every report file is made of."""
+"""Make the document that all report files are rendered from (schema 1)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCHEMA = 1
 def make_document(
     results: Mapping[str, ImageResult], *, exit_status: int, started: float, ended: float
 ) -> dict[str, Any]:
-    """Return a row per image, and per test its outcome on every image that knows it; see report.schema.json.
+    """Return the results of images and tests; see report.schema.json.
 
     :param started: seconds since the epoch, like ``ended``.
     """
@@ -48,16 +48,16 @@ def read_comparison(document: Mapping[str, Any]) -> tuple[tuple[Column, ...], tu
 
 
 def render_json(document: Mapping[str, Any]) -> str:
-    """Return the document as text, with a line for each image and each test."""
+    """Return the document as JSON, with a line for each image and each test."""
     parts = (
-        f" {json.dumps(name)}: {_a_line_each(value) if isinstance(value, list) else json.dumps(value)}"
+        f" {json.dumps(name)}: {_render_lines(value) if isinstance(value, list) else json.dumps(value)}"
         for name, value in document.items()
     )
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
-def _a_line_each(values: list[Any]) -> str:
-    # Not with json's own indent: its encoder keeps each comma apart until the end, ten times the size of the text.
+def _render_lines(values: list[Any]) -> str:
+    # json's own indent keeps every token in a list until the end, which takes ten times the size of the text.
     return "[" + ",".join(f"\n  {json.dumps(value)}" for value in values) + "\n ]"
 
 
@@ -77,7 +77,7 @@ def _image(result: ImageResult) -> dict[str, Any]:
         "problem": result.problem,
     }
     if result.shard is not None:
-        # Counts of what is no test are the same in every shard.
+        # not_tests are the same in every shard.
         image["shard"] = {**asdict(result.shard), "not_tests": dict(result.not_tests)}
     return image
 

@@ -1,6 +1,6 @@
-"""pytest's junit file with a suite per image, instead of one for all.
+"""Divide pytest's junit file into a suite per image.
 
-The form is the one that pytest has written for one suite (``junit_family`` and all): its test cases are only moved.
+Test cases are moved as pytest has written them, in any ``junit_family``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _KINDS = {"error": "errors", "failure": "failures", "skipped": "skipped"}  # ele
 
 
 class Cases:
-    """The test cases of one image that have ended, as text in a file of their own: there may be many."""
+    """The finished test cases of one image, as text in a temporary file: there may be many."""
 
     def __init__(self) -> None:
         self.counts = dict.fromkeys(("tests", *_KINDS.values()), 0)
@@ -43,9 +43,9 @@ class Cases:
 
 
 class JunitSuites:
-    """The plugin object that takes each test case when it has ended, and divides the file once pytest has written it.
+    """The plugin object that takes each finished test case from pytest, and divides the file that pytest has written.
 
-    pytest would keep an element tree of each test until the end, a gigabyte for a large suite on many images.
+    pytest would keep the element trees of all tests until the end: a gigabyte for a large suite on many images.
     """
 
     def __init__(self, config: pytest.Config, results: Mapping[str, ImageResult]) -> None:
@@ -55,7 +55,11 @@ class JunitSuites:
             self._path = config.invocation_params.dir / self._path
         self._results = results
         self._cases = {label: Cases() for label in results}
-        config.add_cleanup(self._close)
+
+    def register(self) -> None:
+        """Register the hooks, and remove the temporary files at the end."""
+        self._config.pluginmanager.register(self, "pyimages-junit")
+        self._config.add_cleanup(self._close)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
@@ -65,7 +69,7 @@ class JunitSuites:
 
     def _take_ended(self) -> None:
         xml: Any = self._config.stash.get(xml_key, None)
-        # Private: where it is otherwise in some pytest, all is divided at the end.
+        # Private: without these attributes all test cases are divided at the end.
         reporters: list[Any] = getattr(xml, "node_reporters_ordered", [])
         open_ones = {id(reporter) for reporter in getattr(xml, "node_reporters", {}).values()}
         for reporter in [one for one in reporters if id(one) not in open_ones]:
@@ -77,7 +81,7 @@ class JunitSuites:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Generator[None, None, None]:
-        """Divide the file; with what the session's own finish has put into the results."""
+        """Divide the file, after other plugins have finished the session."""
         yield
         if self._path.is_file():
             tree = ET.parse(self._path)  # noqa: S314 - pytest has written it a moment ago
@@ -93,9 +97,9 @@ class JunitSuites:
 def divide_suites(
     root: ET.Element, results: Mapping[str, ImageResult], ended: Mapping[str, Cases] | None = None
 ) -> Iterator[str]:
-    """Yield the text of a junit file with a suite for each image, in the order of the images, instead of its one.
+    """Yield the text of a junit file with a suite for each image, in the order of the images.
 
-    :param ended: test cases that belong into the file and were taken out of it before.
+    :param ended: test cases that were removed from the file before, by label.
     """
     suite = root.find("testsuite")
     if suite is None:
@@ -106,22 +110,22 @@ def divide_suites(
     for case in suite.findall("testcase"):
         all_cases.setdefault(_take_label(case, results), []).append(case)
     root.remove(suite)
-    start, end = _around(root)
+    start, end = _split_element(root)
     yield start
     for label, cases in all_cases.items():
-        yield from _suite(suite, label, cases, results.get(label), (ended or {}).get(label))
+        yield from _render_suite(suite, label, cases, results.get(label), (ended or {}).get(label))
     yield end
 
 
-def _around(element: ET.Element) -> tuple[str, str]:
-    """Return an element's text up to where more children would stand, and the rest."""
+def _split_element(element: ET.Element) -> tuple[str, str]:
+    """Return the text of an element before and after the place where children can be added."""
     text = ET.tostring(element, encoding="unicode", short_empty_elements=False)
     end = f"</{element.tag}>"
     return text.removesuffix(end), end
 
 
 def _take_label(case: ET.Element, labels: Collection[str]) -> str:
-    """Return the image of a test case, and take it out of its name and its properties."""
+    """Remove the image from the name and properties of a test case; return its label."""
     label = ""
     properties = case.find("properties")
     for found in [] if properties is None else properties.findall(f"property[@name='{PROPERTY}']"):
@@ -137,10 +141,10 @@ def _take_label(case: ET.Element, labels: Collection[str]) -> str:
     return label
 
 
-def _suite(
+def _render_suite(
     whole: ET.Element, label: str, cases: list[ET.Element], result: ImageResult | None, ended: Cases | None
 ) -> Iterator[str]:
-    """Yield the text of an image's suite, with pytest's own attributes."""
+    """Yield the text of an image's suite, with the attributes of pytest's."""
     ended = ended or Cases()
     for case in cases:
         ended.count(case)
@@ -151,20 +155,25 @@ def _suite(
     properties = ET.SubElement(suite, "properties")
     properties.extend(whole.findall("properties/property"))
     if result is not None:
-        told = {"image": result.reference, "digest": result.digest, "python": result.python, "problem": result.problem}
-        for name, value in told.items():
+        values = {
+            "image": result.reference,
+            "digest": result.digest,
+            "python": result.python,
+            "problem": result.problem,
+        }
+        for name, value in values.items():
             if value:
-                ET.SubElement(properties, "property", name=name, value=_valid(value))
+                ET.SubElement(properties, "property", name=name, value=_remove_invalid(value))
     suite.extend(cases)
-    start, end = _around(suite)
+    start, end = _split_element(suite)
     yield start
     ended.file.seek(0)
     yield from iter(lambda: ended.file.read(_PIECE), "")
     yield end
 
 
-def _valid(text: str) -> str:
-    """Return text without what XML cannot say (XML 1.0, 2.2)."""
+def _remove_invalid(text: str) -> str:
+    """Return text without characters that XML does not allow (XML 1.0, 2.2)."""
     return "".join(
         letter for letter in text if letter in "\t\n" or (letter >= " " and not "\ud800" <= letter <= "\udfff")
     )

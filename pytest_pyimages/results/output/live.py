@@ -1,4 +1,4 @@
-"""How far each image has come: lines that move below what pytest prints; where they cannot, a line for each stage."""
+"""Show the progress of each image: moving lines below pytest's output, or a plain line for each stage."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from pytest_pyimages.results.output.screen import Screen
 INTERVAL = 0.1  # seconds between two paints at least
 BAR = 30  # columns at most
 SHORTEST_BAR = 8
-ROWS_LEFT = 3  # of a low terminal, for what pytest prints
+ROWS_LEFT = 3  # of a low terminal, for pytest's output
 RED, GREEN, YELLOW, DIM, PLAIN = "31", "32", "33", "2", ""  # SGR parameters (ECMA-48)
 
 
 class Stages:
-    """What a session tells of its images while it lasts; here, nobody looks."""
+    """The interface of the progress display; this one shows nothing."""
 
     interval: float | None = None  # seconds within which ``tick`` wants to be called again
 
     def say(self, label: str, text: str) -> None:
-        """Begin a stage of an image; its name is the first word."""
+        """Show a new stage of an image, whose name is the first word."""
 
     def detail(self, label: str, text: str) -> None:
-        """Tell how far an image's stage has come; it replaces what was told before."""
+        """Show the progress of an image's stage, in place of its previous progress."""
 
     def runs(self, label: str) -> None:
-        """Tell that an image's environment is there, and its suite is started."""
+        """Show that an image's suite is started."""
 
     def tick(self) -> None:
-        """Give time to draw in; cheap enough for every turn of a loop."""
+        """Draw if it is time; cheap enough for every turn of a loop."""
 
     def pause(self) -> None:
-        """Leave the terminal to somebody else until ``resume``."""
+        """Do not draw until ``resume``."""
 
     def resume(self) -> None:
-        """Have the terminal again."""
+        """Draw again."""
 
     def close(self) -> None:
-        """Leave nothing behind. May be called more than once."""
+        """Remove what is drawn. May be called more than once."""
 
 
 class PlainStages(Stages):
-    """A line for each stage of an image, among what pytest prints."""
+    """Writes a line for each stage of an image."""
 
     def __init__(self, terminal: pytest.TerminalReporter) -> None:
         self._terminal = terminal
@@ -60,7 +60,7 @@ class PlainStages(Stages):
 
 
 class LiveStages(Stages):
-    """A line for each image, drawn anew all the time, on rows of its own below the last that pytest has printed."""
+    """Draws a line for each image below pytest's output, several times a second."""
 
     interval = INTERVAL
 
@@ -126,9 +126,9 @@ def make_stages(
     verbosity: int,
     environ: Mapping[str, str],
 ) -> Stages:
-    """Return what shows the images' stages: nothing with -q, lines that move on a terminal that can, else plain ones.
+    """Return the display for a session: none with -q, moving lines on a capable terminal, else plain lines.
 
-    The log of a CI service is no terminal, whatever it claims to be.
+    The log of a CI service counts as no terminal, even if it claims to be one.
     """
     if terminal is None or verbosity < 0:
         return Stages()
@@ -139,19 +139,19 @@ def make_stages(
 
 
 def is_ci_log(environ: Mapping[str, str]) -> bool:
-    """Whether the output is the log of a CI service, by what pytest recognises one by."""
+    """Return whether the output is the log of a CI service, by pytest's own rule."""
     return any(environ.get(name) for name in ("CI", "BUILD_NUMBER"))
 
 
 def format_seconds(seconds: float) -> str:
-    """Return a duration without fractions, in words."""
+    """Return "59s" or "2m05s"."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes}m{rest:02}s" if minutes else f"{rest}s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signs:
-    """What lines are drawn of."""
+    """The characters of bars and separators."""
 
     full: str
     half: str
@@ -160,7 +160,7 @@ class Signs:
 
 
 def choose_signs(encoding: str) -> Signs:
-    """Return signs that an encoding has."""
+    """Return signs that can be encoded."""
     signs = Signs(full="━", half="╸", dot="·", more="…")
     try:
         (signs.full + signs.half + signs.dot + signs.more).encode(encoding)
@@ -175,7 +175,7 @@ class Row:
 
     results: Mapping[str, ImageResult]
     name: str  # the image's label
-    since: float  # when its stage began
+    since: float  # when the stage began, by the clock
     stage: str = "queued"
     detail: str = ""
     _done_at_end: int | None = None
@@ -190,22 +190,22 @@ class Row:
 
     @property
     def tests(self) -> bool:
-        """Whether there are numbers to show."""
+        """Whether the numbers of tests are shown."""
         return bool(self.result.collected) and not (self.result.ended and self.result.problem)
 
     @property
     def done(self) -> int:
-        """How many tests have come out, one way or the other."""
+        """The number of tests that have an outcome."""
         outcomes = self.result.outcomes
         if not self.result.ended:
             return min(len(outcomes), self.result.collected)
-        if self._done_at_end is None:  # those that were never run are among them now
+        if self._done_at_end is None:  # the outcomes now include tests that were not run
             self._done_at_end = min(sum(outcome != NOT_RUN for outcome in outcomes.values()), self.result.collected)
         return self._done_at_end
 
     @property
     def bad(self) -> str:
-        """How many tests have failed so far, in words."""
+        """The numbers of failures and errors so far, in words."""
         counts = self.result.counts
         numbers = ((counts["failed"], "failed"), (counts["error"], "error" if counts["error"] == 1 else "errors"))
         return ", ".join(f"{number} {word}" for number, word in numbers if number)
@@ -222,7 +222,7 @@ Segments = list[tuple[str, str]]  # text and its SGR parameter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """The lines of all images at one moment; ``columns`` and ``lines`` are what there is room for."""
+    """Draws the lines of all images at one moment, for a number of columns and lines."""
 
     columns: int
     lines: int
@@ -230,23 +230,23 @@ class Block:
     signs: Signs
 
     def draw(self, rows: Sequence[Row]) -> list[Segments]:
-        """Return the lines, from the top: those of images under way come first where not all have room."""
-        shown = self._chosen(rows)
+        """Return the lines; if there is no room for all, those of running images are kept."""
+        shown = self._choose(rows)
         labels = min(max((len(row.label) for row in rows), default=0), max(self.columns // 3, 10))
         counts = max((len(str(row.result.collected)) for row in rows if row.tests), default=0) * 2 + 1
-        remarks = max((len(text) for row in rows if row.tests for text, _ in self._remark(row)), default=0)
-        # Of what is left of the line, when the texts and the spaces between them have theirs.
+        remarks = max((len(text) for row in rows if row.tests for text, _ in self._draw_remark(row)), default=0)
+        # The rest of the line, after the texts and the spaces between them.
         bar = min(self.columns - 1 - (1 + labels + 2) - (counts + 2) - (remarks + 2), BAR)
         drawn = []
         for row in shown:
             label: Segments = [(f" {self._cut_left(row.label, labels):<{labels}}  ", PLAIN)]
-            rest = self._tests(row, bar, counts) if row.tests else self._stage(row, self.columns - 4 - labels)
+            rest = self._draw_tests(row, bar, counts) if row.tests else self._draw_stage(row, self.columns - 4 - labels)
             drawn.append(label + rest)
         if len(shown) < len(rows):
-            drawn.append([(f" {self.signs.more} {self._left_out(rows, shown)}", DIM)])
+            drawn.append([(f" {self.signs.more} {self._count_hidden(rows, shown)}", DIM)])
         return drawn
 
-    def _chosen(self, rows: Sequence[Row]) -> list[Row]:
+    def _choose(self, rows: Sequence[Row]) -> list[Row]:
         if len(rows) <= self.lines:
             return list(rows)
         by_interest = sorted(rows, key=lambda row: (row.result.ended, row.stage == "queued"))
@@ -254,11 +254,11 @@ class Block:
         return [row for row in rows if row.label in kept]
 
     @staticmethod
-    def _left_out(rows: Sequence[Row], shown: Sequence[Row]) -> str:
+    def _count_hidden(rows: Sequence[Row], shown: Sequence[Row]) -> str:
         others = [row for row in rows if row not in shown]
         done = sum(row.result.ended for row in others)
         queued = sum(row.stage == "queued" and not row.result.ended for row in others)
-        numbers = ((done, "done"), (queued, "queued"), (len(others) - done - queued, "under way"))
+        numbers = ((done, "done"), (queued, "queued"), (len(others) - done - queued, "in progress"))
         return f"{len(others)} more: " + ", ".join(f"{number} {word}" for number, word in numbers if number)
 
     def _cut_left(self, text: str, width: int) -> str:
@@ -267,25 +267,25 @@ class Block:
     def _cut(self, text: str, width: int) -> str:
         return text if len(text) <= width else text[: max(width - 1, 0)] + self.signs.more
 
-    def _tests(self, row: Row, bar: int, counts: int) -> Segments:
+    def _draw_tests(self, row: Row, bar: int, counts: int) -> Segments:
         collected = row.result.collected
         drawn: Segments = []
         if bar >= SHORTEST_BAR:
             halves = 2 * bar * row.done // collected
             filled = self.signs.full * (halves // 2) + self.signs.half * (halves % 2)
             drawn = [(filled, row.style), (" " * (bar - len(filled)) + "  ", PLAIN)]
-        return [*drawn, (f"{row.done}/{collected}".rjust(counts) + "  ", PLAIN), *self._remark(row)]
+        return [*drawn, (f"{row.done}/{collected}".rjust(counts) + "  ", PLAIN), *self._draw_remark(row)]
 
-    def _remark(self, row: Row) -> Segments:
-        """Return what is said behind the numbers, in one piece."""
+    def _draw_remark(self, row: Row) -> Segments:
+        """Return failures, "done" or "stopped", and the time, as one segment."""
         ended = row.result.ended
         words = [row.bad or ("done" if ended and not row.result.stopped else "")]
         words += ["stopped"] if ended and row.result.stopped else []
         words += [f"{row.result.run_seconds:.1f}s" if ended else format_seconds(self.now - row.since)]
         return [("  ".join(word for word in words if word), row.style if ended or row.bad else PLAIN)]
 
-    def _stage(self, row: Row, room: int) -> Segments:
-        """Return the line of an image that has no numbers: it waits, is made, or came to nothing."""
+    def _draw_stage(self, row: Row, room: int) -> Segments:
+        """Return the stage of an image that is queued, being built or failed."""
         result = row.result
         if result.ended:
             text = result.problem or result.stopped or "done"

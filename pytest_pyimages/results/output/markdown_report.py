@@ -1,4 +1,4 @@
-"""The results as Markdown, for a step's summary or a comment: short, whatever the matrix is."""
+"""Render the results as Markdown, short enough for a job summary or a comment."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from pytest_pyimages.results.output.rows import LETTERS, make_document_remark
 MOST_DIFFERENCES = 50
 MOST_FAILURES = 20
 LONGEST_TEXT = 3_000  # characters of a traceback: the end says most
-# What Markdown would make something of, in HTML elements as well; as an entity it is a character and nothing else
+# Characters that are markup, also within HTML elements; as entities they are plain text
 # (GitHub Flavored Markdown Spec, 2.4 and 6.2).
 _SPECIAL = re.compile(r"[\\`*_\[\]()|~#!]")
 
 
 def render_markdown(document: Mapping[str, Any]) -> str:
-    """Return a table of the images, what differs between them, and the failures."""
+    """Return a table of the images, the comparison and the failures."""
     return "\n".join((*_images(document["images"]), *_differences(document), *_failures(document["tests"]))) + "\n"
 
 
 def escape(text: str) -> str:
-    """Return text that shows as it is, in one line."""
+    """Return text on one line, without any markup."""
     return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", html.escape(" ".join(text.split()), quote=False))
 
 
 def _code(text: str) -> str:
-    """Return text as code, in one line; in HTML, since backticks of its own would end it."""
+    """Return text as code on one line, in HTML since the text may contain backticks."""
     return f"<code>{escape(text)}</code>"
 
 
@@ -61,7 +61,8 @@ def _differences(document: Mapping[str, Any]) -> Iterator[str]:
     if len(columns) < 2:
         return
     if not found:
-        yield f"\nAll {len(document['tests'])} tests agree on {len(columns)} images."
+        total = len(document["tests"])
+        yield f"\n{'1 test agrees' if total == 1 else f'All {total} tests agree'} on {len(columns)} images."
         return
     yield f"\n| differs between images | {' | '.join(escape(column.label) for column in columns)} |"
     yield f"|---|{':-:|' * len(columns)}"
@@ -75,10 +76,10 @@ def _differences(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _failures(tests: list[Mapping[str, Any]]) -> Iterator[str]:
-    failed = [(test["nodeid"], label, told) for test in tests for label, told in test.get("failures", {}).items()]
-    for nodeid, label, told in failed[:MOST_FAILURES]:
-        text = told["text"][-LONGEST_TEXT:]
-        yield f"\n<details><summary>{_code(f'{nodeid}[{label}]')} {escape(told['message'])}</summary>\n"
+    failed = [(test["nodeid"], label, failure) for test in tests for label, failure in test.get("failures", {}).items()]
+    for nodeid, label, failure in failed[:MOST_FAILURES]:
+        text = failure["text"][-LONGEST_TEXT:]
+        yield f"\n<details><summary>{_code(f'{nodeid}[{label}]')} {escape(failure['message'])}</summary>\n"
         yield f"<pre>{html.escape(text).replace(chr(10), '&#10;')}</pre>\n</details>"
     if len(failed) > MOST_FAILURES:
         yield f"\n… and {len(failed) - MOST_FAILURES} more failures"

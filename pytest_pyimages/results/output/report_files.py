@@ -1,4 +1,4 @@
-"""Report files: their form is what their suffix says."""
+"""Write report files, in the format of their suffix."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pytest_pyimages.results.output.atomic_file import write_atomically
 
 
 def write_reports(paths: Iterable[Path], document: Mapping[str, Any]) -> list[str]:
-    """Write each file, whole or not at all, with its folders; return a line for each that could not be written."""
+    """Write each file atomically; return an error message for each that could not be written."""
     problems = []
     for path in paths:
         try:
-            _write(path, _text(path.suffix, document))
+            _write(path, _render(path.suffix, document))
         except PyimagesError as error:
             problems.append(str(error))
     return problems
 
 
-def _text(suffix: str, document: Mapping[str, Any]) -> str:
+def _render(suffix: str, document: Mapping[str, Any]) -> str:
     if suffix == ".md":
         from pytest_pyimages.results.output.markdown_report import render_markdown
 
@@ -37,9 +37,9 @@ def _text(suffix: str, document: Mapping[str, Any]) -> str:
 
 def _write(path: Path, text: str) -> None:
     try:
-        # A lone surrogate, such as Python makes of bytes that are no UTF-8, has no UTF-8 of its own.
+        # Lone surrogates, which Python decodes undecodable bytes to, cannot be encoded.
         write_atomically(path, [text.encode("utf-8", errors="backslashreplace")])
     except OSError as error:
         raise PyimagesError(
-            f"--py-images-report: {path} cannot be written ({error.strerror})", "name another file"
+            f"--py-images-report: {path} cannot be written ({error.strerror})", "choose another file"
         ) from error

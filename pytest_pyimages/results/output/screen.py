@@ -1,4 +1,4 @@
-"""A terminal with a block of lines below the text: the text goes on as if there were none."""
+"""Draw a block of lines below the text of a terminal, without changing the text."""
 
 from __future__ import annotations
 
@@ -23,19 +23,18 @@ _MOVES = re.compile(r"\x1b(?!\[[0-9;:]*[mK]|\]|\\)")
 
 
 class Screen:
-    """Stands in for the file of pytest's writer, and for standard output and error, until it is closed.
+    """Replaces the file of pytest's writer, and standard output and error, until it is closed.
 
-    What is written waits for the next ``paint``, and goes out in one piece with the block below it. The cursor then
-    stands behind the last character of the text, where it would stand without a block. So a partial line goes on where
-    it ended, "erase below" takes the block away whatever became of the window meanwhile, and an end at any moment
-    leaves no cursor to be shown again.
+    Text waits for the next ``paint``, and is written together with the block below it. The cursor is then after the
+    last character of the text, where it would be without a block. So partial lines are continued, "erase below" removes
+    the block even if the window has changed, and nothing needs to be restored if the process ends at any moment.
 
-    Closes itself for good when somebody else moves the cursor: only one can draw.
+    Closes itself for good when other output moves the cursor: only one can draw.
     """
 
     def __init__(self, terminal: pytest.TerminalReporter) -> None:
-        self._writer = terminal._tw  # noqa: SLF001 - the reporter shows its writer to nobody
-        self._file = file = self._writer._file  # noqa: SLF001 - nor does that one show its file
+        self._writer = terminal._tw  # noqa: SLF001 - no public access to the writer
+        self._file = file = self._writer._file  # noqa: SLF001 - nor to its file
         self.encoding: str = getattr(file, "encoding", None) or "ascii"
         self._pending: list[str] = []  # any thread may add to it
         self._painted: tuple[object, ...] = ()
@@ -56,7 +55,7 @@ class Screen:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Columns and lines of the window as it is now; where it does not tell, what the environment says."""
+        """Columns and lines of the window now; those of the environment if the terminal does not know."""
         try:
             columns, lines = os.get_terminal_size(self._file.fileno())
         except (OSError, ValueError):
@@ -83,7 +82,7 @@ class Screen:
             self._file.flush()
 
     def paint(self, rows: Sequence[str]) -> None:
-        """Write what has come, and the rows below it, each at most one line; only on the main thread."""
+        """Write the pending text and the rows below it, each at most one line; only on the main thread."""
         if not self._open:
             return
         pieces = len(self._pending)
@@ -94,16 +93,16 @@ class Screen:
         columns, _ = self.size
         column = self._writer.width_of_current_line
         if not _in_foreground(self._file) or (column and column % columns == 0):
-            rows = ()  # not ours to draw on; or a wrap is pending in the last column, and would not survive
+            rows = ()  # in the background; or a wrap is pending in the last column, which drawing would lose
         elif column:
             rows = ("", *rows)
         painted = (*rows, columns)
         if text or painted != self._painted:
             self._painted = painted
-            self._write(text, pieces, _below(rows) if rows else "")
+            self._write(text, pieces, _draw_below(rows) if rows else "")
 
     def close(self) -> None:
-        """Write what has come, take the block away, and put back what was replaced. May be called more than once."""
+        """Write the pending text, remove the block, and restore the replaced files. May be called more than once."""
         if not self._open:
             return
         self._open = False
@@ -115,8 +114,8 @@ class Screen:
         self._write("".join(self._pending[:pieces]), pieces)
 
     def _write(self, text: str, pieces: int, block: str = "") -> None:
-        # A signal may raise anywhere in here, most likely while a slow terminal takes its time: the file's own buffer
-        # then has what is left, and nothing is written twice.
+        # A signal may raise anywhere in here, most likely while a slow terminal blocks: the file's own buffer then has
+        # the rest, and nothing is written twice.
         del self._pending[:pieces]
         erase, self._drawn = ERASE_BELOW if self._drawn else "", self._drawn or bool(block)
         self._file.write(erase + text + block)
@@ -124,8 +123,8 @@ class Screen:
         self._file.flush()
 
 
-def _below(rows: Sequence[str]) -> str:
-    """Return what draws the rows below the cursor: room first, so that nothing scrolls while its place is saved."""
+def _draw_below(rows: Sequence[str]) -> str:
+    """Return sequences that draw rows below the cursor: room first, so that nothing scrolls after saving the cursor."""
     room = DOWN * len(rows) + UP.format(len(rows))
     return ERASE_BELOW + room + SAVE + NO_WRAP + NO_COLOURS + "".join(f"\r\n{row}" for row in rows) + WRAP + RESTORE
 
@@ -135,8 +134,8 @@ def _is_terminal(stream: Any) -> bool:
 
 
 def _in_foreground(file: Any) -> bool:
-    """Whether the terminal is ours to draw on, or a shell's that has sent us to the background."""
+    """Return whether this process is in the foreground of the terminal, and may draw."""
     try:
         return os.tcgetpgrp(file.fileno()) == os.getpgrp()
     except (OSError, ValueError, AttributeError):
-        return True  # it is nobody's controlling terminal
+        return True  # not a controlling terminal

@@ -1,4 +1,4 @@
-"""What plugins and conftests of the suites write at the end: tables of benchmarks, tests that were run again, ..."""
+"""Write what plugins and conftests of the suites print in pytest_terminal_summary, such as tables of benchmarks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_pyimages.results.outcome import ImageResult
 
 
 def write_summaries(terminal: pytest.TerminalReporter, results: Iterable[ImageResult]) -> None:
-    """Write a section for each different text, with the names of the images whose suites wrote it."""
+    """Write a section for each distinct text, titled with the labels of its images."""
     texts: dict[str, list[str]] = {}
     for result in results:
         text = "\n".join(line.rstrip() for line in result.summary.strip("\n").splitlines())

@@ -1,4 +1,4 @@
-"""What stands below the failures: a row per image, what differs between them, what to do next."""
+"""Write the section of the images: a row per image, the comparison, and commands to run failures again."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pytest_pyimages.results.output.live import is_ci_log
 from pytest_pyimages.results.output.rows import (
     format_build_time,
     format_image_lines,
+    format_run_time,
     list_counted,
+    make_remark,
     mark_label,
-    remark,
-    seconds,
 )
 from pytest_pyimages.results.reports import ALLOWED, append_label
 from pytest_pyimages.text import align_columns, cut_to_width, display_width, join_cells
@@ -27,7 +27,7 @@ def _leave_plain(text: str, _style: str) -> str:
     return text
 
 
-def write_summary(  # noqa: PLR0913 - all that it is to show
+def write_summary(  # noqa: PLR0913 - the parts of the section
     terminal: pytest.TerminalReporter,
     results: Mapping[str, ImageResult],
     *,
@@ -36,10 +36,10 @@ def write_summary(  # noqa: PLR0913 - all that it is to show
     again: Iterable[tuple[str, str]] = (),
     worse: Sequence[str] = (),
 ) -> None:
-    """Write the section of the images: the table, the comparison, notes, what to do next.
+    """Write the section of the images.
 
-    :param worse: lines on what is worse on some images than on others.
-    :param again: labels of images that failed, and the command that runs what failed there once more.
+    :param worse: lines on regressions.
+    :param again: labels of images that failed, and the command that runs their failures again.
     """
     quiet = terminal.config.get_verbosity() < 0
     rows = [result for result in results.values() if not quiet or result.failed]
@@ -50,9 +50,9 @@ def write_summary(  # noqa: PLR0913 - all that it is to show
             _write(terminal, format_image_table(rows, collect_only=collect_only, paint=_painter(terminal)))
         else:
             _write(terminal, [f" {line}" for line in format_image_lines(rows, collect_only=collect_only)])
-        for told, ones in _said(rows).items():
-            labels = ", ".join(result.label for result in ones)
-            terminal.write_line(f" {labels}  {told}", red=not all(result.allowed_to_fail for result in ones))
+        for message, images in _group_messages(rows).items():
+            labels = ", ".join(result.label for result in images)
+            terminal.write_line(f" {labels}  {message}", red=not all(result.allowed_to_fail for result in images))
     if not collect_only:
         _write_comparison(terminal, results, quiet=quiet)
     if worse:
@@ -67,7 +67,7 @@ def write_summary(  # noqa: PLR0913 - all that it is to show
 
 
 def write_failed(terminal: pytest.TerminalReporter, results: Mapping[str, ImageResult]) -> None:
-    """Write what pytest ends with, where no session has reported anything: a line per failure, and the counts."""
+    """Write pytest's short test summary and its last line, for results that no session has reported."""
     lines = [line for result in results.values() for line in _failed_lines(result)]
     if lines:
         terminal.write_sep("=", "short test summary info")
@@ -80,9 +80,9 @@ def write_failed(terminal: pytest.TerminalReporter, results: Mapping[str, ImageR
             counts[name] = counts.get(name, 0) + count
     if counts.get("error", 0) > 1:
         counts["errors"] = counts.pop("error")
-    told = ", ".join(f"{counts[name]} {name}" for name in sorted(counts, key=_rank_of) if counts[name])
+    summary = ", ".join(f"{counts[name]} {name}" for name in sorted(counts, key=_rank_of) if counts[name])
     failed = any(one.failed for one in results.values() if one.incomplete or not one.allowed_to_fail)
-    terminal.write_sep("=", told or "no tests", bold=True, red=failed, green=not failed)
+    terminal.write_sep("=", summary or "no tests", bold=True, red=failed, green=not failed)
 
 
 _FIRST = (
@@ -113,15 +113,15 @@ def _failed_lines(result: ImageResult) -> Iterator[str]:
         yield f"{word} {append_label('', result.label)} - {result.problem}"
 
 
-def _said(results: Sequence[ImageResult]) -> dict[str, list[ImageResult]]:
-    """Return what is to be told of images in a line each; of those of which the same is told, once."""
-    said: dict[str, list[ImageResult]] = {}
+def _group_messages(results: Sequence[ImageResult]) -> dict[str, list[ImageResult]]:
+    """Return one-line messages, and the images that have them."""
+    messages: dict[str, list[ImageResult]] = {}
     for result in results:
         # A problem includes the hint.
-        for told in (result.problem,) if result.problem else (result.stopped, result.hint):
-            if told:
-                said.setdefault(told, []).append(result)
-    return said
+        for message in (result.problem,) if result.problem else (result.stopped, result.hint):
+            if message:
+                messages.setdefault(message, []).append(result)
+    return messages
 
 
 def format_image_table(
@@ -134,8 +134,10 @@ def format_image_table(
     for result in results:
         counts = [result.collected] if collect_only else []
         counts += [result.counts.get(name, 0) for name in names]
-        times = (format_build_time(result), seconds(result.run_seconds))
-        rows.append([mark_label(result), result.python, *map(str, counts), *times, remark(result) if remarks else ""])
+        times = (format_build_time(result), format_run_time(result.run_seconds))
+        rows.append(
+            [mark_label(result), result.python, *map(str, counts), *times, make_remark(result) if remarks else ""]
+        )
     header, *aligned = align_columns(rows, right=range(2, 2 + len(numbers)))
     first = 2 + collect_only
     for result, cells in zip(results, aligned, strict=True):
@@ -146,7 +148,7 @@ def format_image_table(
 
 
 def _write_allowed(terminal: pytest.TerminalReporter) -> None:
-    """Show the failures that fail nothing: pytest has no place of its own for them."""
+    """Write the failures of images that are allowed to fail, which pytest's own sections leave out."""
     allowed = terminal.stats.get(ALLOWED, ())
     if not allowed:
         return
@@ -162,7 +164,7 @@ def _write_allowed(terminal: pytest.TerminalReporter) -> None:
 
 
 def append_cause(line: str, cause: str, width: int) -> str:
-    """Return the line with the cause behind it, cut to the width as pytest cuts its own: not in the log of a CI."""
+    """Return the line followed by the cause, cut to the width as pytest cuts its own; not cut in the log of a CI."""
     whole = f"{line} - {cause}" if cause else line
     if display_width(whole) <= width or is_ci_log(os.environ):
         return whole

@@ -46,7 +46,7 @@ def test_files_are_written_where_they_belong(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_whole_is_not_written(tmp_path: Path) -> None:
     made = report(tmp_path, *file(tmp_path / "coverage.xml", b"<?xml", size=6))
-    assert made.files.problems == [f"coverage: 5 of 6 bytes of {tmp_path / 'coverage.xml'} came"]
+    assert made.files.problems == [f"coverage: received only 5 of 6 bytes of {tmp_path / 'coverage.xml'}"]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -75,14 +75,14 @@ def test_a_container_cannot_choose_other_places(tmp_path: Path, kind: str, root:
     (project / "shop.py").write_text("")
     wanted = CoverageFile(kind, root.format(project=project, outside=outside), name, 0)
     with pytest.raises(PyimagesError, match="coverage: "):
-        Destinations([project], [project / "other.xml"]).path_of(wanted)
+        Destinations([project], [project / "other.xml"]).resolve(wanted)
 
 
 def test_the_user_may_choose_any_place(tmp_path: Path) -> None:
     places = Destinations([tmp_path / "project"], [tmp_path / "project" / ".." / "a.txt", tmp_path / "page"])
-    assert places.path_of(CoverageFile("xml", str(tmp_path / "a.txt"), "", 0)) == tmp_path / "a.txt"
+    assert places.resolve(CoverageFile("xml", str(tmp_path / "a.txt"), "", 0)) == tmp_path / "a.txt"
     page = CoverageFile("html", str(tmp_path / "page"), "b/index.html", 0)
-    assert places.path_of(page) == tmp_path / "page" / "b" / "index.html"
+    assert places.resolve(page) == tmp_path / "page" / "b" / "index.html"
 
 
 def test_former_data_are_replaced(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_endless_reports_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(results_coverage, "MOST_TEXT", 100)
     report(tmp_path, CoverageSaid("x" * 100, (), ""))
     for event in (CoverageSaid("x" * 101, (), ""), CoverageLines("a.py", (((0,), tuple(range(20)), "0-19"),))):
-        with pytest.raises(PyimagesError, match="too long"):
+        with pytest.raises(PyimagesError, match="too large"):
             report(tmp_path, event)
 
 
@@ -123,7 +123,7 @@ def test_what_only_one_image_covers(tmp_path: Path) -> None:
         CoverageLines("shop/new.py", (((2,), (1,), "1"), ((7,), (2,), "2"))),
         Covered(80.0, False, ()),
     )
-    assert made.only_lines() == [
+    assert made.format_unique_lines() == [
         " covered only on 3.10",
         "   shop/compat.py  12-13, 20",
         " covered only on 3.14",
@@ -137,7 +137,7 @@ def test_much_that_only_one_image_covers_is_told_shortly(tmp_path: Path) -> None
     made = report(
         tmp_path, *(CoverageLines(f"{number}.py", (((0,), (1,), ranges),)) for number in range(SHOWN_FILES + 5))
     )
-    lines = made.only_lines()
+    lines = made.format_unique_lines()
     assert len(lines) == SHOWN_FILES + 2
     assert lines[-1] == "   … and 5 more files"
     assert lines[1].endswith(", …")
@@ -146,8 +146,8 @@ def test_much_that_only_one_image_covers_is_told_shortly(tmp_path: Path) -> None
 
 def test_missing_images_of_the_same_reason_share_a_line() -> None:
     assert format_missing_coverage({"3.9": "old", "3.10": "lost", "3.8": "old"}) == [
-        " coverage is without 3.9, 3.8: old",
-        " coverage is without 3.10: lost",
+        " no coverage data of 3.9, 3.8: old",
+        " no coverage data of 3.10: lost",
     ]
 
 

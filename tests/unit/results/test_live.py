@@ -368,7 +368,7 @@ def test_images_under_way_have_the_room() -> None:
     lines = drawn(*rows, lines=4)
     assert [line.split()[0] for line in lines[:3]] == ["3.14", "3.15", "3.10-slim"]
     assert lines[3:] == [" … 6 more: 4 done, 2 queued"]
-    assert drawn(*rows, lines=0) == [" … 9 more: 4 done, 3 queued, 2 under way"]
+    assert drawn(*rows, lines=0) == [" … 9 more: 4 done, 3 queued, 2 in progress"]
 
 
 def test_signs_of_a_poorer_encoding() -> None:

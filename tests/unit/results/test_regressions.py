@@ -35,7 +35,7 @@ def test_what_is_worse() -> None:
         f=("failed", 9.0),
     )
     assert list(format_regressions(as_results(base, new), "3.12")) == [
-        "3.14 against 3.12: 2 newly failing, 1 slower, 1 new warning",
+        "3.14 compared with 3.12: 2 newly failing, 1 slower, 1 new warning",
         "  fails   a",
         "  fails   c",
         "  slower  e  2.00s -> 4.00s",
@@ -45,7 +45,7 @@ def test_what_is_worse() -> None:
 
 def test_nothing_is_worse() -> None:
     same = as_results(image("3.12", a=("passed", 1.0)), image("3.14", a=("passed", 1.4)), image("3.15"))
-    assert list(format_regressions(same, "3.12")) == ["nothing is worse than on 3.12"]
+    assert list(format_regressions(same, "3.12")) == ["no regressions compared with 3.12"]
 
 
 COMPARED = (("3.12", "passed"), ("3.14", "failed"))
@@ -54,7 +54,7 @@ COMPARED = (("3.12", "passed"), ("3.14", "failed"))
 def test_many_are_counted() -> None:
     base, new = (make_result(label, {f"t{number}": outcome for number in range(15)}) for label, outcome in COMPARED)
     lines = list(format_regressions(as_results(base, new), "3.12"))
-    assert (len(lines), lines[0], lines[-1]) == (12, "3.14 against 3.12: 15 newly failing", "  … and 5 more")
+    assert (len(lines), lines[0], lines[-1]) == (12, "3.14 compared with 3.12: 15 newly failing", "  … and 5 more")
 
 
 OLD, NEW = "DeprecationWarning: old", "DeprecationWarning: new"

@@ -103,7 +103,7 @@ def test_all_agree_in_markdown() -> None:
     image = make_result("3.12", {"test_a": "passed"}, ended=True, exit_status=0)
     found = make_document({"3.12": image, "3.13": image}, exit_status=0, started=0, ended=1)
     found["images"][1]["label"] = "3.13"
-    assert "All 1 tests agree on 2 images." in render_markdown(found)
+    assert "1 test agrees on 2 images." in render_markdown(found)
 
 
 def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
