@@ -175,7 +175,7 @@ def test_messages_reach_replay_and_the_terminal(tmp_path: Path) -> None:
         StageChanged("3.12", "installing"),
         Progressed("3.12", "pytest"),
         ImageBuilt("3.12", built),
-        EventsReceived("3.12", (Beat(1),)),
+        EventsReceived("3.12", (Beat(),)),
         OutputReceived("3.12", b"text"),
         ImageEnded("3.12", end, None, 2.5),
     ):
@@ -183,7 +183,7 @@ def test_messages_reach_replay_and_the_terminal(tmp_path: Path) -> None:
     assert shown.calls == [("say", "3.12", "installing"), ("detail", "3.12", "pytest"), ("runs", "3.12")]
     assert replay.calls == [
         ("set_built", "3.12", built),
-        ("play", "3.12", (Beat(1),)),
+        ("play", "3.12", (Beat(),)),
         ("show_output", "3.12", b"text"),
         ("end_run", "3.12", end, None, 2.5),
     ]
