@@ -122,13 +122,8 @@ def make_labels(text: str) -> Iterator[str]:
 def _make_digest_error(named: str, digest: str) -> EntryError:
     if not named:
         return EntryError("has no repository before the @")
-    nearest = (f"{named}@{digest.lower()}",)
-    algorithm, colon, value = digest.partition(":")
-    if not colon or algorithm != "sha256":
-        return EntryError("has no sha256:… after the @", nearest=nearest)
-    if len(value) != _SHA256_DIGITS:
-        return EntryError(f"has a digest of {len(value)} characters; sha256 has {_SHA256_DIGITS} hexadecimal digits")
-    return EntryError("has a digest that is not lower-case hexadecimal digits", nearest=nearest)
+    hint = f"a digest is sha256: and {_SHA256_DIGITS} lower-case hexadecimal digits"
+    return EntryError("has an invalid digest", nearest=(f"{named}@{digest.lower()}",), hint=hint)
 
 
 def _check_tag(name: str, tag: str) -> None:
@@ -151,9 +146,6 @@ def _check_name(text: str, host: str, repository: str) -> None:
     if len(host) + 1 + len(repository) > LONGEST_NAME:
         raise EntryError(f"has a name of more than {LONGEST_NAME} characters")
     if not _PATH.fullmatch(repository):
-        problem = (
-            f"has a repository, {quote(repository)}, that is not lower-case letters and digits with single separators"
-        )
-        if repository != repository.lower():
-            problem = f"has upper case in the repository, {quote(repository)}"
-        raise EntryError(problem, nearest=(text.replace(repository, repository.lower(), 1),))
+        problem = f"has an invalid repository, {quote(repository)}"
+        hint = "repositories are lower-case letters and digits with single separators"
+        raise EntryError(problem, nearest=(text.replace(repository, repository.lower(), 1),), hint=hint)

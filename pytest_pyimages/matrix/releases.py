@@ -48,17 +48,7 @@ MAJORS: tuple[str, ...] = tuple(sorted({str(release.major) for release in RELEAS
 NEWEST_RELEASED: Release = max((r for r in RELEASES if r.status == "released"), key=lambda r: (r.major, r.minor))
 
 #: Debian's code names, newest first; the first two are not out yet, but their names are settled.
-CODENAMES: tuple[str, ...] = (
-    "duke",
-    "forky",
-    "trixie",
-    "bookworm",
-    "bullseye",
-    "buster",
-    "stretch",
-    "jessie",
-    "wheezy",
-)
+CODENAMES = tuple("duke forky trixie bookworm bullseye buster stretch jessie wheezy".split())
 #: Suffixes to suggest, most usual first; more are accepted (see is_variant).
 VARIANTS: tuple[str, ...] = (
     "slim",
@@ -66,10 +56,7 @@ VARIANTS: tuple[str, ...] = (
     *CODENAMES,
     *(f"slim-{codename}" for codename in CODENAMES),
     *(f"alpine3.{minor}" for minor in range(24, 17, -1)),
-    "windowsservercore",
-    "windowsservercore-ltsc2025",
-    "windowsservercore-ltsc2022",
-    "windowsservercore-1809",
+    *(f"windowsservercore{version}" for version in ("", "-ltsc2025", "-ltsc2022", "-1809")),
 )
 
 _CODENAME = "|".join(CODENAMES)

@@ -10,7 +10,7 @@ from tests.support.golden import message
 
 
 @pytest.mark.parametrize("option", ["--reruns", "--timeout", "--randomly-seed", "--html", "--report-log", "--log-file"])
-def test_a_value_is_no_position(option: str) -> None:
+def test_a_value_is_not_a_position(option: str) -> None:
     assert CommandLine.parse([option, "2", "tests"]).positions == ("tests",)
 
 
@@ -19,7 +19,7 @@ def test_an_option_that_the_host_knows_is_not_refused() -> None:
     assert find_refused(["-x", "--html"], ["--css"]) is not None
 
 
-def test_what_no_plugin_makes_work_is_refused_in_any_case() -> None:
+def test_an_option_that_no_plugin_supports_is_always_refused() -> None:
     assert find_refused(["--benchmark-json"], ["--benchmark-json"]) == (
         "--benchmark-json",
         message("host", "benchmark-files-lost"),
@@ -34,7 +34,7 @@ def test_losses_are_noted_once_for_each_plugin() -> None:
     )
 
 
-def test_containers_do_not_get_what_the_host_handles() -> None:
+def test_containers_do_not_get_options_of_the_host() -> None:
     line = CommandLine.parse("-x --html r.html -p hooks -p other --py-images=3.12 -- --html".split())
     assert line.without(["--html"], plugins=["hooks"]).words == (
         "-x",

@@ -1,4 +1,4 @@
-"""Which image gets which arguments, by the node ids and expressions that name images."""
+"""The arguments of each image, by the node ids and expressions that name images."""
 
 from __future__ import annotations
 
@@ -64,20 +64,20 @@ LABELS = ALL = ("3.12", "3.14-slim", "registry.example:5000/python:3.13")
         pytest.param("-m 3.12 --co", dict.fromkeys(ALL, "-m 3.12 --co"), id="a marker is none"),
     ],
 )
-def test_each_image_gets_what_is_its_own(typed: str, expected: dict[str, str]) -> None:
+def test_split_by_image(typed: str, expected: dict[str, str]) -> None:
     found = split_by_image(make_invocation(typed), LABELS)
     assert found == {label: tuple(shlex.split(args)) for label, args in expected.items()}
 
 
-def test_what_the_configuration_says_is_taken_over() -> None:
-    """Inside, addopts and PYTEST_ADDOPTS are read as they are; what stands on the command line goes before them."""
+def test_configured_arguments_are_split_too() -> None:
+    """Containers read addopts and PYTEST_ADDOPTS unchanged; arguments of the command line override them."""
     found = split_by_image(
         make_invocation("t.py", addopts="-k 3.12 --deselect 't.py::a[3.12]' --deselect u.py"), LABELS
     )
     assert found == {"3.12": ("t.py", "--deselect=t.py::a", "-k", "")}
 
 
-def test_a_path_that_exists_is_one(tmp_path: Path) -> None:
+def test_an_existing_path_is_not_split(tmp_path: Path) -> None:
     (tmp_path / "data[3.12]").mkdir()
     asked = make_invocation("'data[3.12]'", cwd=tmp_path)
     assert set(split_by_image(asked, LABELS)) == set(LABELS)
@@ -110,7 +110,7 @@ def test_a_path_that_exists_is_one(tmp_path: Path) -> None:
         ("", "", ""),
     ],
 )
-def test_labels_in_an_expression_are_true_or_false(expression: str, here: str | bool, elsewhere: str | bool) -> None:
+def test_fold_expression(expression: str, here: str | bool, elsewhere: str | bool) -> None:
     assert fold_expression(expression, "3.12", LABELS) == here
     assert fold_expression(expression, "registry.example:5000/python:3.13", LABELS) == elsewhere
 
@@ -126,6 +126,6 @@ def test_labels_in_an_expression_are_true_or_false(expression: str, here: str | 
         ("t.py::a", True),
     ],
 )
-def test_a_folder_is_no_selection(tmp_path: Path, typed: str, expected: bool) -> None:
+def test_selects_tests(tmp_path: Path, typed: str, expected: bool) -> None:
     (tmp_path / "tests").mkdir()
     assert selects_tests(make_invocation(typed, cwd=tmp_path)) is expected

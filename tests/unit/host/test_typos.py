@@ -26,7 +26,7 @@ from tests.support.invocations import make_invocation
         ("3.12", "3.12", "3.12"),
     ],
 )
-def test_an_image_where_paths_stand(tmp_path: Path, typed: str, word: str, meant: str) -> None:
+def test_an_image_among_the_paths_is_refused(tmp_path: Path, typed: str, word: str, meant: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         check_positions(make_invocation(typed, cwd=tmp_path))
     assert str(refused.value) == message("host", "image-among-paths", word=word, meant=meant)
@@ -45,7 +45,7 @@ def test_an_image_where_paths_stand(tmp_path: Path, typed: str, word: str, meant
         "--py-images=3.12 -- tests",
     ],
 )
-def test_what_may_be_meant(tmp_path: Path, typed: str) -> None:
+def test_paths_and_values_are_not_refused(tmp_path: Path, typed: str) -> None:
     (tmp_path / "3.13").mkdir()
     check_positions(make_invocation(typed, cwd=tmp_path))
 
@@ -60,19 +60,19 @@ def test_what_may_be_meant(tmp_path: Path, typed: str) -> None:
         ("--pyimages-report=x.json", "--py-images-report"),
     ],
 )
-def test_an_option_that_is_nearly_ours(tmp_path: Path, word: str, meant: str) -> None:
+def test_an_option_that_is_similar_to_ours_is_refused(tmp_path: Path, word: str, meant: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         check_options(CommandLine.parse([word]), [tmp_path], list)
     assert str(refused.value) == message("host", "unknown-option", option=word.partition("=")[0], meant=meant)
 
 
-def test_an_option_that_somebody_has(tmp_path: Path) -> None:
+def test_an_option_of_the_project_is_not_refused(tmp_path: Path) -> None:
     check_options(CommandLine.parse(["--py-image=3.12"]), [tmp_path], lambda names: [])
     (tmp_path / "conftest.py").write_text("def pytest_addoption(parser): parser.addoption('--py-image')")
     check_options(CommandLine.parse(["--py-image=3.12"]), [tmp_path], list)
 
 
-def test_an_option_that_is_far_from_ours(tmp_path: Path) -> None:
+def test_an_option_that_is_not_similar_is_not_refused(tmp_path: Path) -> None:
     check_options(CommandLine.parse(["--py-import-all"]), [tmp_path], list)
 
 

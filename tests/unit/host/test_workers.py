@@ -1,4 +1,4 @@
-"""What -n asks for, and how it is divided."""
+"""Workers of -n, and how they are divided among containers."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def asked(args: str, environ: dict[str, str] | None = None) -> Workers | None:
         ("-n 2 -- -n 4", 2),
     ],
 )
-def test_the_last_number_counts(args: str, expected: int | None) -> None:
+def test_the_last_number_is_used(args: str, expected: int | None) -> None:
     workers = asked(args)
     assert (workers.total(8) if workers else None) == expected
 
 
-def test_auto_is_what_xdist_s_own_variable_says() -> None:
+def test_auto_uses_the_variable_of_xdist() -> None:
     workers = asked("-n auto", {"PYTEST_XDIST_AUTO_NUM_WORKERS": "3"})
     assert workers is not None
     assert workers.total(8) == 3
@@ -79,7 +79,7 @@ def test_containers_at_once(images: int, jobs: int, workers: int, expected: int)
 @pytest.mark.parametrize(
     ("workers", "places", "expected"), [(4, 2, [2, 2]), (5, 3, [2, 2, 1]), (7, 3, [3, 2, 2]), (2, 3, [1, 1, 1])]
 )
-def test_the_first_get_what_cannot_be_divided(workers: int, places: int, expected: list[int]) -> None:
+def test_the_first_containers_get_the_remainder(workers: int, places: int, expected: list[int]) -> None:
     shares = [share_workers(CommandLine(), workers=workers, places=places, place=place)[-1] for place in range(places)]
     assert [int(share) for share in shares] == expected
 
@@ -92,5 +92,5 @@ def test_the_first_get_what_cannot_be_divided(workers: int, places: int, expecte
         ("tests", "tests -n 2"),  # 4 in the ini file, where it stays and does not count
     ],
 )
-def test_the_share_stands_in_place_of_the_number(args: str, expected: str) -> None:
+def test_the_share_replaces_the_number(args: str, expected: str) -> None:
     assert share_workers(CommandLine.parse(args.split()), workers=4, places=2, place=0) == tuple(expected.split())

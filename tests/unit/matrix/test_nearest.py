@@ -28,18 +28,18 @@ from pytest_pyimages.matrix.releases import RELEASES, VARIANTS, is_tag
         ("no-such-thing", ("3.15", "3.15-slim")),
     ],
 )
-def test_the_nearest_tags_are_right_ones(tag: str, expected: tuple[str, ...]) -> None:
+def test_nearest_tags_are_valid(tag: str, expected: tuple[str, ...]) -> None:
     assert expected == nearest_tags(tag)
     assert all(is_tag(near) for near in expected)
 
 
-def test_as_many_as_asked_for() -> None:
+def test_count_limits_the_suggestions() -> None:
     assert ("3.15",) == nearest_tags("3.99", count=1)
     assert () == nearest_tags("3.99", count=0)
     assert 4 == len(nearest_tags("3.99", count=4))
 
 
-def test_a_right_tag_is_not_near_itself() -> None:
+def test_a_valid_tag_is_not_suggested_for_itself() -> None:
     for release in RELEASES:
         assert release.tag not in nearest_tags(release.tag)
         assert f"{release.tag}-slim" not in similar_tags(f"{release.tag}-slim")
@@ -53,7 +53,7 @@ def test_every_known_release_and_variant_makes_a_tag() -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_one_slip_in_a_variant_is_seen(variant: str) -> None:
+def test_one_typo_in_a_variant_is_recognised(variant: str) -> None:
     for position in range(1, len(variant)):
         slipped = f"3.12-{variant[:position]}{variant[position]}{variant[position:]}"
         assert is_tag(slipped) or similar_tags(slipped)[0].startswith("3.12-"), slipped

@@ -1,3 +1,5 @@
+"""Which releases ``auto`` selects for a project."""
+
 from __future__ import annotations
 
 import pytest
@@ -44,13 +46,13 @@ MAINTAINED = ["3.11", "3.12", "3.13", "3.14", "3.15"]
         pytest.param("", ["Implementation :: CPython", "3.13"], ["3.13"], id="implementation"),
     ],
 )
-def test_auto_takes_the_released_minors_that_the_project_admits(
+def test_auto_selects_the_released_minors_that_the_project_supports(
     requires_python: str, versions: list[str], expected: list[str]
 ) -> None:
     assert expected == auto(requires_python, *versions)
 
 
-def test_without_a_project_auto_takes_what_is_maintained() -> None:
+def test_auto_without_a_project_selects_maintained_releases() -> None:
     assert MAINTAINED == [tag.label for tag in parse_matrix(["auto"])]
 
 
@@ -67,7 +69,7 @@ def test_without_a_project_auto_takes_what_is_maintained() -> None:
         pytest.param(">=3.\u202e", [], r">=3.\u202e", id="bidirectional-mark"),
     ],
 )
-def test_auto_says_why_nothing_is_left(requires_python: str, versions: list[str], said: str) -> None:
+def test_auto_reports_why_no_release_is_left(requires_python: str, versions: list[str], said: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         auto(requires_python, *versions)
     assert caught.value.message.startswith('--py-images: "auto" ')

@@ -1,4 +1,4 @@
-"""Any text either gives a sound matrix or one clear error, from fixed seeds."""
+"""Any text gives a valid matrix or one clear error; random texts from fixed seeds."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def texts_of_characters(seed: int) -> list[str]:
 
 
 def slips(seed: int) -> list[str]:
-    """Right entries with one character put in, taken out or replaced."""
+    """Return valid entries with one character inserted, removed or replaced."""
     chance = random.Random(seed)
     right = [
         "3.12",
@@ -74,7 +74,7 @@ def suggestions(error: ConfigurationError) -> list[str]:
 
 
 def check(text: str) -> bool:
-    """Whether the text was taken; asserts what holds in both cases."""
+    """Return whether the text is valid; assert what holds in both cases."""
     tags = attempt(text)
     if isinstance(tags, ConfigurationError):
         assert str(tags).startswith("--py-images: ")
@@ -94,21 +94,21 @@ def check(text: str) -> bool:
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("texts", [texts_of_pieces, texts_of_characters, slips], ids=lambda make: make.__name__)
-def test_any_text_is_taken_or_refused(texts: Callable[[int], list[str]], seed: int) -> None:
+def test_any_text_is_parsed_or_refused(texts: Callable[[int], list[str]], seed: int) -> None:
     taken = [check(text) for text in texts(seed)]
     assert not all(taken)
     if texts is not texts_of_characters:
         assert any(taken)
 
 
-def test_many_slips_have_a_suggestion() -> None:
-    """Else there would be none to parse above."""
+def test_many_typos_have_a_suggestion() -> None:
+    """Otherwise the test above would check none."""
     refused = [tags for tags in map(attempt, slips(0)) if isinstance(tags, ConfigurationError)]
     assert sum(bool(suggestions(error)) for error in refused) > len(refused) / 3
 
 
 @pytest.mark.parametrize("text", texts_of_pieces(10)[:200], ids=lambda text: repr(text)[:30])
-def test_any_registry_is_taken_or_refused(text: str) -> None:
+def test_any_registry_is_parsed_or_refused(text: str) -> None:
     tags = attempt("3.12", registry=text)
     if isinstance(tags, ConfigurationError):
         assert str(tags).startswith("--py-images-registry: ")
@@ -117,7 +117,7 @@ def test_any_registry_is_taken_or_refused(text: str) -> None:
         assert tags[0].reference.endswith("python:3.12")
 
 
-def test_any_project_is_taken_or_refused() -> None:
+def test_any_project_is_parsed_or_refused() -> None:
     chance = random.Random(4)
     for _ in range(1500):
         text = "".join(chance.choices(SPECIFIERS, k=chance.randint(0, 6)))
@@ -127,7 +127,7 @@ def test_any_project_is_taken_or_refused() -> None:
         assert not isinstance(tags, ConfigurationError) or str(tags).startswith('--py-images: "auto" ')
 
 
-def test_nearest_tags_takes_any_text() -> None:
+def test_nearest_tags_accepts_any_text() -> None:
     for text in [*texts_of_pieces(20)[:60], *texts_of_characters(20)[:60], "3" * 10_000, "x" * 10_000]:
         assert 2 == len(nearest_tags(text))
         assert text not in nearest_tags(text)
@@ -148,7 +148,7 @@ def test_nearest_tags_takes_any_text() -> None:
     ],
     ids=lambda text: f"{text[:6]}*",
 )
-def test_hostile_texts_take_no_time(text: str) -> None:
+def test_hostile_texts_are_parsed_in_seconds(text: str) -> None:
     started = time.process_time()
     check(text)
     assert time.process_time() - started < 10

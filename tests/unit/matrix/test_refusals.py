@@ -1,4 +1,4 @@
-"""What a wrong entry is answered with."""
+"""Messages for invalid entries."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def error_of(spec: str, *, registry: str = "") -> ConfigurationError:
         ("mirror\x00.example/\u202e", r"mirror\x00.example/\u202e"),
     ],
 )
-def test_a_wrong_registry_is_refused(registry: str, said: str) -> None:
+def test_an_invalid_registry_is_refused(registry: str, said: str) -> None:
     error = error_of("pypy:3.11", registry=registry)
     assert str(error).startswith("--py-images-registry: ")
     assert said in str(error)
@@ -157,7 +157,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("spec", "quoted", "suggested"), WRONG, ids=[repr(spec)[:40] for spec, _, _ in WRONG])
-def test_a_wrong_entry_is_named_with_the_nearest_right_one(spec: str, quoted: str, suggested: str) -> None:
+def test_an_invalid_entry_is_reported_with_a_suggestion(spec: str, quoted: str, suggested: str) -> None:
     error = error_of(spec)
     assert error.message.startswith(f"--py-images: {quoted}")
     found = re.search(r" \(did you mean (.*)\?\)$", error.message)
@@ -166,7 +166,7 @@ def test_a_wrong_entry_is_named_with_the_nearest_right_one(spec: str, quoted: st
         assert parse_matrix([text.strip('"')])
 
 
-def test_the_message_is_one_short_line_whatever_was_typed() -> None:
+def test_the_message_of_any_entry_is_one_short_line() -> None:
     for spec in ("9" * 200, "3.12-" + "x" * 5000, "\u202e" * 300, "a/" * 3000, "{" * 3000, "x://" * 1000, "x@" * 2000):
         text = str(error_of(spec))
         assert len(text.splitlines()) == 1
@@ -187,7 +187,7 @@ def test_an_unquoted_number_in_toml_is_explained() -> None:
 
 
 @pytest.mark.parametrize("tag", ["3.17", "3.18-slim", "3.16", "3.12-future"])
-def test_the_way_past_what_is_known_here_is_shown(tag: str) -> None:
+def test_an_unknown_tag_can_be_used_as_a_full_reference(tag: str) -> None:
     assert f"python:{tag}" in error_of(tag).hint
     assert [f"python:{tag}"] == [image.reference for image in parse_matrix([f"python:{tag}"])]
 

@@ -1,3 +1,5 @@
+"""Parse a matrix into labels and references."""
+
 from __future__ import annotations
 
 import pytest
@@ -114,7 +116,7 @@ def test_no_specs_give_no_images() -> None:
         (f"x:{'t' * 128}", f"x:{'t' * 128}", f"x:{'t' * 128}"),
     ],
 )
-def test_a_reference_is_taken_as_it_is(spec: str, label: str, reference: str) -> None:
+def test_a_reference_is_unchanged(spec: str, label: str, reference: str) -> None:
     assert (ImageTag(label=label, reference=reference, allowed_to_fail=True),) == parse_matrix([f"{spec}?"])
 
 
@@ -149,7 +151,7 @@ def test_different_references_get_different_labels() -> None:
 
 
 @pytest.mark.parametrize("registry", ["localhost:5000/library", "localhost:5000/library/", " localhost:5000/library\n"])
-def test_the_registry_stands_before_plain_tags_only(registry: str) -> None:
+def test_the_registry_is_the_prefix_of_plain_tags_only(registry: str) -> None:
     tags = parse_matrix(["3.12,3.13..3.13-slim,pypy:3.11,python:3.12"], registry=registry)
     assert [
         ("3.12", "localhost:5000/library/python:3.12"),
@@ -174,13 +176,13 @@ def test_auto_follows_the_project_and_joins_the_list() -> None:
     assert "localhost:5000/python:3.13" == tags[0].reference
 
 
-def test_auto_can_be_allowed_to_fail_and_stand_in_braces() -> None:
+def test_auto_can_be_allowed_to_fail_and_used_in_braces() -> None:
     project = ProjectPythons(requires_python=">=3.14")
     assert [True, True] == [tag.allowed_to_fail for tag in parse_matrix(["auto?"], project=project)]
     assert ["3.14", "3.15", "3.12"] == [tag.label for tag in parse_matrix(["{auto,3.12}"], project=project)]
 
 
-def test_a_wrong_auto_is_an_error_of_its_entry() -> None:
+def test_an_error_of_auto_names_its_entry() -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse_matrix(["3.12,auto?"], project=ProjectPythons(requires_python=">=3.x"))
     assert caught.value.message.startswith(
