@@ -25,7 +25,6 @@ else:
 
 Table = Mapping[str, Any]
 Sections = Mapping[str, Mapping[str, str]]
-_NO_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,24 +110,23 @@ def read_toml(path: Path, *, without: re.Pattern[str] | None = None) -> Table:
 
     :param without: text to remove first: a large part of a large file may be of no interest.
     """
+    text = _read_text(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-        document: Table = tomllib.loads(without.sub("", text) if without else text)
-    except _NO_FILE:
-        return {}
-    except OSError as error:
-        raise make_read_error(path, error) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(without.sub("", text) if without else text)
+    except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}", "fix it") from error
-    return document
 
 
 def read_ini(path: Path) -> Sections:
     """Return section, key and value of an ini file; empty if the file does not exist."""
+    return parse_ini(_read_text(path), path)
+
+
+def _read_text(path: Path) -> str:
     try:
-        return parse_ini(path.read_bytes().decode("utf-8-sig"), path)
-    except _NO_FILE:
-        return {}
+        return path.read_bytes().decode("utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return ""
     except OSError as error:
         raise make_read_error(path, error) from error
     except UnicodeDecodeError as error:

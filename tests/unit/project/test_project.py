@@ -322,7 +322,7 @@ def test_a_binary_pyproject_toml_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         find_project(tmp_path)
     reason = str(caught.value.__cause__)
-    assert str(caught.value) == message("project", "invalid-toml", path=tmp_path / "pyproject.toml", reason=reason)
+    assert str(caught.value) == message("project", "not-utf-8", path=tmp_path / "pyproject.toml", reason=reason)
 
 
 @pytest.mark.parametrize(
