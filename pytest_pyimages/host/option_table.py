@@ -42,10 +42,8 @@ class Option:
     @property
     def full_help(self) -> str:
         """The help text with the choices, the default and an example, as ``--help`` shows it."""
-        choices = f": {', '.join(self.choices)}" if self.choices else ""
-        further = (("default", self.default), ("example", self.example))
-        notes = "; ".join(f"{title}: {text}" for title, text in further if text)
-        return f"{self.help}{choices}{f' ({notes})' if notes else ''}"
+        notes = (("choices", ", ".join(self.choices)), ("default", self.default), ("example", self.example))
+        return f"{self.help} ({'; '.join(f'{title}: {text}' for title, text in notes if text)})"
 
     @property
     def is_list(self) -> bool:
@@ -134,7 +132,7 @@ OPTION_TABLE = (
         ini="py_images_fail_fast",
         kind="choice",
         metavar="SCOPE",
-        help="after the first failure stop this image only, or the whole session, as -x does",
+        help="after the first failure stop this image only, or the whole session as -x does",
         choices=("image", "session"),
     ),
     Option(
@@ -149,8 +147,8 @@ OPTION_TABLE = (
         ini="py_images_source",
         kind="choice",
         metavar="MODE",
-        help="how the source gets into the containers; 'overlay' puts a writable layer over it, 'auto' copies it only"
-        " where that does not work",
+        help="how the source gets into the containers: 'overlay' puts a writable layer over it, 'auto' copies it where"
+        " that does not work",
         choices=("auto", "overlay", "copy"),
         default="auto",
     ),
@@ -212,7 +210,11 @@ OPTION_NAMES = tuple(option.name for option in OPTION_TABLE if not option.ini_on
 
 def add_options(parser: pytest.Parser) -> None:
     """Add all options and ini keys to pytest's parser."""
-    group = parser.getgroup("pyimages", "run the tests in containers of Python images")
+    group = parser.getgroup(
+        "pyimages",
+        "run the tests in containers of Python images"
+        " (each option is also an environment variable, PY_IMAGES_JOBS, and an ini key, py_images_jobs)",
+    )
     for option in OPTION_TABLE:
         if option.ini_only:
             parser.addini(option.ini, option.full_help, type=option.ini_type)

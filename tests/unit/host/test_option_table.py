@@ -27,9 +27,9 @@ def table() -> str:
     rows = ["| option | ini key | default | meaning |", "|---|---|---|---|"]
     for option in OPTION_TABLE:
         name = "" if option.ini_only else f"`{option.name}={option.metavar}`"
-        choices = f": {', '.join(f'`{choice}`' for choice in option.choices)}" if option.choices else ""
         default = f"`{option.default}`" if option.default in option.choices else option.default
-        meaning = f"{option.help}{choices}" + (f"; example: `{option.example}`" if option.example else "")
+        values = ", ".join(f"`{value}`" for value in option.choices or (option.example,))
+        meaning = f"{option.help} ({'choices' if option.choices else 'example'}: {values})"
         rows.append(f"| {name} | `{option.ini}` | {default} | {meaning} |")
     return "\n".join(rows)
 
