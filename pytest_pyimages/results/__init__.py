@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from pytest_pyimages.results.output.merging import merge_reports
     from pytest_pyimages.results.output.report_files import write_reports
     from pytest_pyimages.results.output.rows import summarize_images
-    from pytest_pyimages.results.output.summaries import write_summaries
-    from pytest_pyimages.results.output.terminal import write_failed, write_summary
+    from pytest_pyimages.results.output.terminal import write_failed, write_summaries, write_summary
     from pytest_pyimages.results.regressions import format_new_warnings, format_regressions
     from pytest_pyimages.results.replay.debugger import DebuggerTerminal
     from pytest_pyimages.results.replay.replay import Replay
@@ -71,8 +70,7 @@ __getattr__ = lazy_names(
         "output.merging": "merge_reports",
         "output.report_files": "write_reports",
         "output.rows": "summarize_images",
-        "output.summaries": "write_summaries",
-        "output.terminal": "write_failed write_summary",
+        "output.terminal": "write_failed write_summaries write_summary",
         "regressions": "format_regressions format_new_warnings",
         "replay.debugger": "DebuggerTerminal",
         "replay.replay": "Replay",

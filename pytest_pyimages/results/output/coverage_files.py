@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from pytest_pyimages.containers import VERSION_CONTROL
 from pytest_pyimages.errors import PyimagesError
-from pytest_pyimages.results.output.atomic_file import write_atomically
+from pytest_pyimages.results.output.report_files import write_atomically
 from pytest_pyimages.runs.events import CoverageFile
 
 # Suffixes of report files whose destination coverage's own settings name.

@@ -7,8 +7,7 @@ missing shard is an error of its image, whatever the other shards are: a merge p
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypedDict
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -105,7 +104,7 @@ def _unite(label: str, parts: list[_Part], notes: list[str]) -> ImageResult:
         notes.append(f"{label}: the jobs ran different images of this name ({', '.join(sorted(digests))})")
     results = [part.result for part in parts]
     statuses = [result.exit_status for result in results if result.exit_status is not None]
-    return ImageResult(
+    united = ImageResult(
         label=label,
         reference=first.result.reference,
         allowed_to_fail=all(result.allowed_to_fail for result in results),
@@ -118,9 +117,8 @@ def _unite(label: str, parts: list[_Part], notes: list[str]) -> ImageResult:
         problem=" · ".join(_list_problems(results)),
         ended=all(result.ended for result in results),
         usage_error=all(result.usage_error for result in results),
-        **_unite_counts(results),
-        **_unite_tests(label, parts),
     )
+    return _add_tests(_add_counts(united, results), parts)
 
 
 def _list_problems(results: Sequence[ImageResult]) -> Iterator[str]:
@@ -134,12 +132,7 @@ def _list_problems(results: Sequence[ImageResult]) -> Iterator[str]:
             yield f"shard {', '.join(shards)}: {problem}" if shards and len(ones) < len(results) else problem
 
 
-class _Counts(TypedDict):
-    counts: dict[str, int]
-    not_tests: dict[str, int]
-
-
-def _unite_counts(results: Sequence[ImageResult]) -> _Counts:
+def _add_counts(united: ImageResult, results: Sequence[ImageResult]) -> ImageResult:
     """Add up the counts; those of what is no test are in every shard, and are added once."""
     counts, not_tests = dict.fromkeys(COUNTED, 0), dict[str, int]()
     for result in results:
@@ -149,18 +142,11 @@ def _unite_counts(results: Sequence[ImageResult]) -> _Counts:
             not_tests[name] = max(number, not_tests.get(name, 0))
     for name, number in not_tests.items():
         counts[name] = counts.get(name, 0) + number
-    return {"counts": counts, "not_tests": not_tests}
+    return replace(united, counts=counts, not_tests=not_tests)
 
 
-class _Tests(TypedDict):
-    outcomes: dict[str, str]
-    durations: dict[str, float]
-    failures: dict[str, Failure]
-    collected: int
-
-
-def _unite_tests(label: str, parts: Sequence[_Part]) -> _Tests:
-    """Return the tests of all parts.
+def _add_tests(united: ImageResult, parts: Sequence[_Part]) -> ImageResult:
+    """Add the tests of all parts.
 
     :raises ConfigurationError: if two parts have the same test.
     """
@@ -170,11 +156,11 @@ def _unite_tests(label: str, parts: Sequence[_Part]) -> _Tests:
         for nodeid in part.result.outcomes:
             owner = owners.setdefault(nodeid, part)
             if owner is not part and not (_is_collector(owner, nodeid) and _is_collector(part, nodeid)):
-                raise _make_duplicate_error(nodeid, label, owner, part)
+                raise _make_duplicate_error(nodeid, united.label, owner, part)
         outcomes.update(part.result.outcomes)
         durations.update(part.result.durations)
         failures.update(part.result.failures)
-    return {"outcomes": outcomes, "durations": durations, "failures": failures, "collected": len(outcomes)}
+    return replace(united, outcomes=outcomes, durations=durations, failures=failures, collected=len(outcomes))
 
 
 def _is_collector(part: _Part, nodeid: str) -> bool:

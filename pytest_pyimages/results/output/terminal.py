@@ -66,6 +66,18 @@ def write_summary(  # noqa: PLR0913 - the parts of the section
         terminal.write_line(f" {label} again: {command}")
 
 
+def write_summaries(terminal: pytest.TerminalReporter, results: Iterable[ImageResult]) -> None:
+    """Write what the suites printed in pytest_terminal_summary: a section for each distinct text, with its images."""
+    texts: dict[str, list[str]] = {}
+    for result in results:
+        text = "\n".join(line.rstrip() for line in result.summary.strip("\n").splitlines())
+        if text:
+            texts.setdefault(text, []).append(result.label)
+    for text, labels in texts.items():
+        terminal.write_sep("=", f"summary of {', '.join(labels)}")
+        terminal.write_line(text)
+
+
 def write_failed(terminal: pytest.TerminalReporter, results: Mapping[str, ImageResult]) -> None:
     """Write pytest's short test summary and its last line, for results that no session has reported."""
     lines = [line for result in results.values() for line in _failed_lines(result)]

@@ -15,9 +15,7 @@ from pytest_pyimages.results.outcome import NOT_RUN, Failure, ImageResult
 from pytest_pyimages.results.problems import describe_missing_tests
 from pytest_pyimages.results.replay.image_run import ImageRun
 from pytest_pyimages.results.replay.interleaved import Interleaved
-from pytest_pyimages.results.replay.phases import KeptPhases, needs_every_phase
-from pytest_pyimages.results.replay.reporter import ReporterAdapter
-from pytest_pyimages.results.replay.superseded import remove_subtests
+from pytest_pyimages.results.replay.reporter import ReporterAdapter, needs_every_phase
 from pytest_pyimages.results.reports import append_label, locate_warning, make_warning
 from pytest_pyimages.runs import RunEnd
 from pytest_pyimages.runs.events import (
@@ -76,7 +74,6 @@ class Replay:
         self.patience = PATIENCE
         self.debugger: DebuggerTerminal | None = None
         self._call_only = not needs_every_phase(session.config)
-        self._phases = KeptPhases(session.config, self._reporter.terminal)
 
     def set_built(self, label: str, built: BuiltImage) -> None:
         """Record the environment image of an image."""
@@ -178,7 +175,7 @@ class Replay:
         hook.pytest_runtest_logstart(nodeid=nodeid, location=(item.path, item.line, item.domain))
         for report in run.maker.make_passed(item, event, call_only=self._call_only):
             hook.pytest_runtest_logreport(report=report)
-            self._phases.forget(report)
+            self._reporter.drop_phase(report)
         hook.pytest_runtest_logfinish(nodeid=nodeid, location=(item.path, item.line, item.domain))
         run.count(item.nodeid, "passed")
         run.durations[item.nodeid] = sum(event.durations)
@@ -193,7 +190,7 @@ class Replay:
         if event.status[0] or event.when == "teardown":  # a setup that passed is no result yet
             run.reported.add(event.nodeid)
         if event.outcome == "rerun":
-            remove_subtests(self._session, run, event.nodeid)
+            self._reporter.remove_subtests(self._session, run, event.nodeid)
         run.count(event.nodeid, event.status[0])
         run.durations[event.nodeid] = run.durations.get(event.nodeid, 0.0) + event.duration
         if self._details and event.outcome == "failed":

@@ -1,18 +1,23 @@
-"""Adjust pytest's terminal reporter to tests that run in containers."""
+"""Adjust pytest's terminal reporter, and its statistics, to tests that run in containers."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 
 import pytest
 
 from pytest_pyimages.results.replay.image_run import ImageRun
-from pytest_pyimages.results.reports import ALLOWED, append_label
+from pytest_pyimages.results.reports import ALLOWED, SUBTEST, append_label
 from pytest_pyimages.runs.events import Item
 from pytest_pyimages.text import clean
 
 _LINE_OPEN = -2  # what pytest sets ``currentfspath`` to where the next text has to begin a new line
+
+# The statistics from which pytest-rerunfailures removes subtests of an attempt that it repeats, and the category that
+# an image counts.
+_REMOVED = (("failed", "failed"), (ALLOWED, "failed"), ("subtests passed", "subtests passed"))
 
 
 class ReporterAdapter:
@@ -22,6 +27,13 @@ class ReporterAdapter:
         self.terminal: pytest.TerminalReporter | None = config.pluginmanager.getplugin("terminalreporter")
         self._config = config
         self._has_several_images = has_several_images
+        slowest = config.getoption("durations", None)
+        least = config.getoption("durations_min", None)
+        if least is None:  # pytest's default
+            least = 0.005 if config.getoption("verbose", 0) < 2 else 0.0
+        # How many are shown among the slowest, and from how many seconds on.
+        self._kept_phases: float = 0 if slowest is None else slowest or math.inf
+        self._least_seconds: float = math.inf if slowest is None else least
         if self.terminal is not None:
             # On a terminal, a collection that fails writes "collecting ..." over the line that the cursor is on.
             self.terminal.report_collect = lambda *_: None
@@ -84,3 +96,44 @@ class ReporterAdapter:
         """Add an error that fails nothing to the statistics; pytest's own collect errors fail the session."""
         if self.terminal is not None:
             self.terminal.stats.setdefault(ALLOWED, []).append(report)
+
+    def drop_phase(self, report: pytest.TestReport) -> None:
+        """Remove a phase that was just added and will not be shown: such phases take most of the memory."""
+        kept = [] if self.terminal is None else self.terminal.stats.get("", [])
+        is_shown = len(kept) <= self._kept_phases or report.duration >= self._least_seconds
+        if kept and kept[-1] is report and not is_shown:
+            del kept[-1]
+
+    def remove_subtests(self, session: pytest.Session, run: ImageRun, nodeid: str) -> None:
+        """Forget the outcomes of a test's subtests, because the test is run again."""
+        if self.terminal is None:
+            return
+        labelled = append_label(nodeid, run.label)
+        for category, counted in _REMOVED:
+            reports = self.terminal.stats.get(category, [])
+            left = [report for report in reports if not (getattr(report, SUBTEST, False) and report.nodeid == labelled)]
+            number = len(reports) - len(left)
+            if not number:
+                continue
+            run.counts[counted] -= number
+            if left:
+                self.terminal.stats[category] = left
+            else:
+                del self.terminal.stats[category]
+            if category == "failed":
+                session.testsfailed -= number
+            if counted == "failed":
+                run.outcomes.pop(nodeid, None)
+                run.failures.pop(nodeid, None)
+
+
+def needs_every_phase(config: pytest.Config) -> bool:
+    """Return whether a listener may use the reports of setups and teardowns that passed.
+
+    Of pytest's own listeners only junit and --durations do. These phases are two thirds of the reports of a large
+    suite, and each costs two rounds of hooks.
+    """
+    if config.getoption("durations", None) is not None or config.getoption("xmlpath", None):
+        return True
+    listeners = config.hook.pytest_runtest_logreport.get_hookimpls()
+    return any(not implementation.function.__module__.startswith("_pytest.") for implementation in listeners)
