@@ -26,8 +26,7 @@ _INSTALL_FORMS = (
     "write .[extra], --group NAME, -r FILE or a requirement such as pytest-mock>=3; anything else goes into a -r FILE"
 )
 _INSTALL_OPTIONS = {"-r": "-r", "--requirement": "-r", "-e": "-e", "--editable": "-e", "--group": "--group"}
-LIST_KEYS = ("install", "setup", "apt", "args")
-OVERRIDE_KEYS = ("select", *LIST_KEYS, "env", "dockerfile", "allow-failure", "skip")
+_OVERRIDE_KEYS = ("select", "install", "setup", "apt", "args", "env", "dockerfile", "allow-failure", "skip")
 _LIKELY_TYPO = re.compile(r"(pytest[-_]?)?py[-_]?images?", re.IGNORECASE)  # likely typos of the table's name
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Debian Policy 5.6.1 for names, with apt's ":architecture" and "=version"; apk's names are among them but for "_".
@@ -65,12 +64,9 @@ class Configuration:
     def __init__(self, ini: Ini, rootdir: Path, *, known: Iterable[str]) -> None:
         self._rootdir = rootdir
         _check_keys([key for key in ini if key.startswith(PREFIX)], tuple(known), where="pytest's configuration")
-        self._common = ImageConfiguration(
-            setup=_read_list(ini, "setup"),
-            apt=_check_packages(_read_list(ini, "apt"), "py_images_apt"),
-            env=_read_variables(_read_list(ini, "env"), "py_images_env"),
-            dockerfile=self._check_dockerfile(_read_list(ini, "dockerfile"), "py_images_dockerfile"),
-        )
+        keys = ("setup", "apt", "env", "dockerfile")
+        common = {key: self._convert(key, ini.get(f"{PREFIX}_{key}"), f"{PREFIX}_{key}") for key in keys}
+        self._common = ImageConfiguration(**common)
         self._overrides = tuple(self._read_overrides())
 
     def for_image(self, label: str) -> ImageConfiguration:
@@ -103,32 +99,29 @@ class Configuration:
             yield self._read_override(entry, f"{path.name} {TABLE} number {number}")
 
     def _read_override(self, entry: Table, where: str) -> tuple[tuple[str, ...], dict[str, Any]]:
-        _check_keys(entry, OVERRIDE_KEYS, where=where)
+        _check_keys(entry, _OVERRIDE_KEYS, where=where)
         selectors = _read_strings(entry.get("select"), f"{where}: select")
         if not selectors:
             raise ConfigurationError(f"{where} has no select", 'name the images that it applies to: select = "3.15*"')
-        changes: dict[str, Any] = {
-            key: _read_strings(entry[key], f"{where}: {key}") for key in LIST_KEYS if key in entry
+        values = {key: value for key, value in entry.items() if key != "select"}
+        return selectors, {
+            key.replace("-", "_"): self._convert(key, value, f"{where}: {key}") for key, value in values.items()
         }
-        if "apt" in changes:
-            changes["apt"] = _check_packages(_read_strings(entry["apt"], where), f"{where}: apt")
-        for word in changes.get("args", ()):
-            if word == "--cov" or word.startswith("--cov="):  # there is one report for all images
-                raise ConfigurationError(
-                    f"{where}: args has {word}, but coverage is measured on all images or none",
-                    "move it to addopts, and add --no-cov to the args of images to leave out",
-                )
-        if "env" in entry:
-            changes["env"] = _read_variables(entry["env"], f"{where}: env")
-        if "dockerfile" in entry:
-            paths = _read_strings(entry["dockerfile"], f"{where}: dockerfile")
-            changes["dockerfile"] = self._check_dockerfile(paths, f"{where}: dockerfile")
-        for key in ("allow-failure", "skip"):
-            if key in entry:
-                if not isinstance(entry[key], bool):
-                    raise ConfigurationError(f"{where}: {key} is {entry[key]!r}", "write true or false")
-                changes[key.replace("-", "_")] = entry[key]
-        return selectors, changes
+
+    def _convert(self, key: str, value: object, where: str) -> Any:
+        """Return the value of an ini key or of an override's key, checked."""
+        if key in {"allow-failure", "skip"}:
+            if not isinstance(value, bool):
+                raise ConfigurationError(f"{where} is {value!r}", "write true or false")
+            return value
+        if key == "env":
+            return _read_variables(value, where)
+        strings = _read_strings(value, where)
+        if key == "dockerfile":
+            return self._check_dockerfile(strings, where)
+        if key == "args":
+            _check_arguments(strings, where)
+        return _check_packages(strings, where) if key == "apt" else strings
 
     def _check_dockerfile(self, paths: tuple[str, ...], where: str) -> Path | None:
         if not paths:
@@ -145,10 +138,6 @@ def _check_keys(found: Iterable[str], known: tuple[str, ...], *, where: str) -> 
             raise ConfigurationError(f'{where}: unknown key "{key}"', suggest(key, known))
 
 
-def _read_list(ini: Ini, key: str) -> tuple[str, ...]:
-    return _read_strings(ini.get(f"{PREFIX}_{key}"), f"{PREFIX}_{key}")
-
-
 def _read_strings(value: object, where: str) -> tuple[str, ...]:
     """Return the lines of a string, or the strings of a list."""
     if value is None:
@@ -158,6 +147,15 @@ def _read_strings(value: object, where: str) -> tuple[str, ...]:
     if isinstance(value, list | tuple) and all(isinstance(entry, str) for entry in value):
         return tuple(entry.strip() for entry in value if entry.strip())
     raise ConfigurationError(f"{where}: {value!r} must be a string or a list of strings", "quote each one")
+
+
+def _check_arguments(words: tuple[str, ...], where: str) -> None:
+    for word in words:
+        if word == "--cov" or word.startswith("--cov="):  # there is one report for all images
+            raise ConfigurationError(
+                f"{where} has {word}, but coverage is measured on all images or none",
+                "move it to addopts, and add --no-cov to the args of images to leave out",
+            )
 
 
 def _check_packages(entries: tuple[str, ...], where: str) -> tuple[str, ...]:

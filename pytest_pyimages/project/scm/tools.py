@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from pytest_pyimages.project.files import ProjectFiles, Table, get_strings, get_table, split_lines
 from pytest_pyimages.project.requirements import find_distributions
-from pytest_pyimages.project.scm.versions import is_exact
+from pytest_pyimages.project.scm.versions import is_certain
 
 SETUPTOOLS_SCM = frozenset({"setuptools-scm", "hatch-vcs", "flit-scm"})  # the others run it
 _DUNAMAI = frozenset({"poetry-dynamic-versioning", "uv-dynamic-versioning"})
@@ -157,7 +157,7 @@ def _get_scm_table(files: ProjectFiles) -> Table:
 
 
 def _make_tool(name: str, options: Table, *, is_complete: bool = True) -> Tool:
-    return Tool(name=name, options=options, is_certain=is_complete and is_exact(name, options))
+    return Tool(name=name, options=options, is_certain=is_complete and is_certain(name, options))
 
 
 def _list_build_requirements(files: ProjectFiles) -> Iterator[str]:

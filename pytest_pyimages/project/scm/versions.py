@@ -156,7 +156,7 @@ FORMULAS: Mapping[str, Formula] = {
 }
 
 
-def is_exact(tool: str, options: Table) -> bool:
+def is_certain(tool: str, options: Table) -> bool:
     """Whether the tool's number is surely what its formula returns here."""
     if FORMULAS.get(tool) is _compute_setuptools_scm:
         is_custom = any(key in options for key in ("parse", "version_cls", "normalize"))
