@@ -95,7 +95,7 @@ class ReporterAdapter:
     def add_allowed(self, report: pytest.CollectReport) -> None:
         """Add an error that fails nothing to the statistics; pytest's own collect errors fail the session."""
         if self.terminal is not None:
-            self.terminal.stats.setdefault(ALLOWED, []).append(report)
+            self.terminal._add_stats(ALLOWED, [report])  # noqa: SLF001 - in the last line even if nothing follows
 
     def drop_phase(self, report: pytest.TestReport) -> None:
         """Remove a phase that was just added and will not be shown: such phases take most of the memory."""
