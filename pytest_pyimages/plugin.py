@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
-from pytest_pyimages.host import INSIDE, add_options, has_misspelt_option, may_want_images
+from pytest_pyimages.host import INSIDE, add_options, read_request, refuse_misspelt_options
 
 if TYPE_CHECKING:
     from pytest_pyimages.host import Invocation
@@ -36,16 +36,9 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     config = pluginmanager.get_plugin("pytestconfig")
     if config is None or hasattr(config, "workerinput"):
         return
-    invocation: Invocation | None = getattr(config, "pyimages_invocation", None)
-    if invocation is None and not may_want_images(config):
-        return
-
-    from pytest_pyimages.host import Invocation, forget_project
-
-    invocation = invocation or Invocation.from_config(config)
-    if invocation.wants_images:
+    invocation = read_request(config)
+    if invocation is not None:
         config.stash[INVOCATION] = invocation
-        forget_project(config)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -55,10 +48,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
         invocation = early_config.stash.get(INVOCATION, None)
         words = args if invocation is None else invocation.command_line.words
         with _usage_errors():
-            if has_misspelt_option(words):
-                from pytest_pyimages.host import refuse_misspelt_options
-
-                refuse_misspelt_options(early_config, words)
+            refuse_misspelt_options(early_config, words)
             if invocation is not None:
                 from pytest_pyimages.host import take_over
 

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from pytest_pyimages.host.command_line import CommandLine
     from pytest_pyimages.host.foreign_options import FOREIGN_OPTIONS, describe_losses
     from pytest_pyimages.host.invocation import Invocation
-    from pytest_pyimages.host.isolation import forget_project, refuse_misspelt_options, take_over
+    from pytest_pyimages.host.isolation import take_over
     from pytest_pyimages.host.option_table import INI_KEYS, OPTION_NAMES, OPTIONS, add_options
-    from pytest_pyimages.host.request import INSIDE, has_misspelt_option, may_want_images
+    from pytest_pyimages.host.request import INSIDE, read_request, refuse_misspelt_options
     from pytest_pyimages.host.selection import find_other_images, selects_tests, split_by_image
     from pytest_pyimages.host.settings import Settings, Value, parse_report_file, reports_to_github
     from pytest_pyimages.host.workers import Workers, containers_at_once, share_workers
@@ -32,10 +32,8 @@ __all__ = [
     "containers_at_once",
     "describe_losses",
     "find_other_images",
-    "forget_project",
-    "has_misspelt_option",
-    "may_want_images",
     "parse_report_file",
+    "read_request",
     "refuse_misspelt_options",
     "reports_to_github",
     "selects_tests",
@@ -49,9 +47,9 @@ __getattr__ = lazy_names(
         "command_line": "CommandLine",
         "foreign_options": "FOREIGN_OPTIONS describe_losses",
         "invocation": "Invocation",
-        "isolation": "forget_project refuse_misspelt_options take_over",
+        "isolation": "take_over",
         "option_table": "INI_KEYS OPTION_NAMES OPTIONS add_options",
-        "request": "INSIDE has_misspelt_option may_want_images",
+        "request": "INSIDE read_request refuse_misspelt_options",
         "selection": "find_other_images selects_tests split_by_image",
         "settings": "Settings Value parse_report_file reports_to_github",
         "workers": "Workers containers_at_once share_workers",

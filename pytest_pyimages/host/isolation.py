@@ -17,17 +17,17 @@ from __future__ import annotations
 import copy
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from types import ModuleType
 
 import pytest
 
-from pytest_pyimages.host.command_line import HOST_INI, CommandLine
+from pytest_pyimages.host.command_line import HOST_INI
 from pytest_pyimages.host.foreign_options import FOREIGN_OPTIONS, SHARED, find_refused
 from pytest_pyimages.host.invocation import Invocation, plain_values, split_words
 from pytest_pyimages.host.request import read_inicfg
-from pytest_pyimages.host.typos import check_options, check_positions
+from pytest_pyimages.host.typos import check_positions
 
 
 def forget_project(config: pytest.Config) -> None:
@@ -42,15 +42,6 @@ def forget_project(config: pytest.Config) -> None:
         if not key.startswith(HOST_INI):
             del inicfg[key]
     config._inicache.clear()  # noqa: SLF001 - see above
-
-
-def refuse_misspelt_options(config: pytest.Config, words: Sequence[str]) -> None:
-    """Refuse ``--py-image`` before conftests are loaded: where they cannot be, pytest would not get to say it.
-
-    :raises ConfigurationError: with the option that was meant.
-    """
-    folders = [config.rootpath, config.invocation_params.dir]
-    check_options(CommandLine.parse(words), folders, lambda names: _unknown_options(config, names))
 
 
 def take_over(config: pytest.Config, args: list[str], invocation: Invocation, *, terminal: bool) -> Invocation:
@@ -81,7 +72,7 @@ def _divide(config: pytest.Config, invocation: Invocation) -> Invocation:
     A plugin that implements our hooks is the host's.
     """
     named = {option.name for option in invocation.command_line.options} & {*FOREIGN_OPTIONS, *SHARED}
-    known = frozenset(named.difference(_unknown_options(config, named)))
+    known = frozenset(named.difference(find_unknown_options(config, named)))
     hosts = frozenset(_modules_with_our_hooks(config))
     if not hosts and not known - SHARED:
         return replace(invocation, host_options=known)
@@ -114,7 +105,7 @@ def _modules_with_our_hooks(config: pytest.Config) -> Iterator[str]:
             yield plugin.__name__
 
 
-def _unknown_options(config: pytest.Config, names: Iterable[str]) -> list[str]:
+def find_unknown_options(config: pytest.Config, names: Iterable[str]) -> list[str]:
     """Return the options that no plugin loaded so far knows."""
     return [name for name in names if not _is_known(config, name)]
 

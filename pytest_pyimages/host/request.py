@@ -1,20 +1,55 @@
-"""The checks that every pytest makes: does this run concern us at all? Nothing else is imported for them."""
+"""Find out whether a run requests images. Every pytest does, so nothing else is loaded for it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, MutableMapping
-from typing import Any
+from collections.abc import MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_pyimages.host.option_table import OPTION_NAMES, OPTIONS
 
+if TYPE_CHECKING:
+    from pytest_pyimages.host.invocation import Invocation
+
 INSIDE = "PYIMAGES_INSIDE"  # set in each container: there the plugin does nothing
 _NEARLY_OURS = ("--py-im", "--pyim")
 
 
-def may_want_images(config: pytest.Config) -> bool:
+def read_request(config: pytest.Config) -> Invocation | None:
+    """Return how pytest was called if it is to run in images, and remove the project's configuration from the host's.
+
+    Return None if no images are requested; then pytest stays as it is.
+    """
+    invocation: Invocation | None = getattr(config, "pyimages_invocation", None)  # of the pyimages command
+    if invocation is None and not _mentions_images(config):
+        return None
+    from pytest_pyimages.host.invocation import Invocation
+    from pytest_pyimages.host.isolation import forget_project
+
+    invocation = invocation or Invocation.from_config(config)
+    if not invocation.wants_images:
+        return None
+    forget_project(config)
+    return invocation
+
+
+def refuse_misspelt_options(config: pytest.Config, words: Sequence[str]) -> None:
+    """Refuse ``--py-image`` before conftests are loaded: if one of them fails, pytest would report that only.
+
+    :raises ConfigurationError: with the option that was meant.
+    """
+    if has_misspelt_option(words):
+        from pytest_pyimages.host.command_line import CommandLine
+        from pytest_pyimages.host.isolation import find_unknown_options
+        from pytest_pyimages.host.typos import check_options
+
+        folders = [config.rootpath, config.invocation_params.dir]
+        check_options(CommandLine.parse(words), folders, lambda names: find_unknown_options(config, names))
+
+
+def _mentions_images(config: pytest.Config) -> bool:
     """Return whether the option, the variable or the ini key occurs in any form; whether it counts is seen later."""
     images = OPTIONS["py_images"]
     inicfg = read_inicfg(config)
@@ -27,7 +62,7 @@ def may_want_images(config: pytest.Config) -> bool:
     return images.ini in inicfg or images.environment in os.environ or any(images.name in text for text in texts)
 
 
-def has_misspelt_option(words: Iterable[str]) -> bool:
+def has_misspelt_option(words: Sequence[str]) -> bool:
     """Return whether some word looks like an option of ours and is none."""
     return any(word.startswith(_NEARLY_OURS) and word.partition("=")[0] not in OPTION_NAMES for word in words)
 
