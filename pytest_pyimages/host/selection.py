@@ -6,6 +6,7 @@ for that image, and other images do not get the node id. An image that nothing s
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,8 +20,8 @@ from pytest_pyimages.host.invocation import Invocation
 _SELECTING = tuple(
     "-k -m --deselect --ignore --ignore-glob --lf --last-failed --nf --new-first --sw --stepwise".split()
 )
-# The words of an expression as pytest's documentation of -k has them, and the characters of labels.
-_WORD = re.compile(r"\s*([()]|[\w:+\-.\[\]\\/@~]+)")
+# The operands and operators of pytest's -k, with the characters of labels.
+_WORD = re.compile(r"[\w:+\-.\[\]\\/@~]+")
 
 
 def split_by_image(
@@ -120,80 +121,42 @@ def fold_expression(expression: str, label: str, labels: Sequence[str]) -> str |
     ``3.12 and spam`` is ``spam`` on 3.12 and False elsewhere. An expression without labels, or an invalid one, is
     returned unchanged: pytest reports what is wrong with it.
     """
-    words = _split_expression(expression)
-    if words is None or not any(word in labels or _split_nodeid(word, labels)[1] for word in words):
+    operands: list[str | bool] = []
+    found: set[str] = set()
+
+    def name_operand(word: re.Match[str]) -> str:
+        if word[0] in ("and", "or", "not"):
+            return word[0]
+        nodeid, image = ("", word[0]) if word[0] in labels else _split_nodeid(word[0], labels)
+        operands.append(nodeid if not image else image == label and (nodeid or True))
+        found.add(image)
+        return f"_{len(operands) - 1}"
+
+    text = _WORD.sub(name_operand, expression)
+    if not any(found):
         return expression
-    parser = _Expression(words, label, labels)
     try:
-        value = parser.parse_or()
-    except IndexError:
+        return _fold(ast.parse(text.strip(), mode="eval").body, operands)
+    except (SyntaxError, TypeError):
         return expression
-    return value if parser.at_end else expression
 
 
-def _split_expression(expression: str) -> list[str] | None:
-    words, position, text = [], 0, expression.rstrip()
-    while position < len(text):
-        match = _WORD.match(text, position)
-        if match is None:
-            return None
-        words.append(match[1])
-        position = match.end()
-    return words
+def _fold(node: ast.expr, operands: Sequence[str | bool]) -> str | bool:
+    """Return a part of an expression without the operands that are true or false.
 
-
-class _Expression:
-    """Fold by the grammar of pytest's expressions: ``or``, ``and``, ``not``, parentheses, words.
-
-    :raises IndexError: if the words end too early.
+    :raises TypeError: for other operators than those of ``-k``.
     """
-
-    def __init__(self, words: Sequence[str], label: str, labels: Sequence[str]) -> None:
-        self._words = list(words)
-        self._label = label
-        self._labels = labels
-
-    @property
-    def at_end(self) -> bool:
-        return not self._words
-
-    def parse_or(self) -> str | bool:
-        values = [self._parse_and()]
-        while self._take("or"):
-            values.append(self._parse_and())
-        if True in values:
-            return True
-        return " or ".join(value for value in values if isinstance(value, str)) or False
-
-    def _parse_and(self) -> str | bool:
-        values = [self._parse_not()]
-        while self._take("and"):
-            values.append(self._parse_not())
-        if False in values:
-            return False
-        return " and ".join(value for value in values if isinstance(value, str)) or True
-
-    def _parse_not(self) -> str | bool:
-        if self._take("not"):
-            value = self._parse_not()
-            return not value if isinstance(value, bool) else f"not {value}"
-        if self._take("("):
-            value = self.parse_or()
-            if not self._take(")"):
-                raise IndexError
-            return value if isinstance(value, bool) else f"({value})"
-        word = self._words.pop(0)
-        if word in ("or", "and", ")"):
-            raise IndexError
-        if word in self._labels:
-            return word == self._label
-        name, image = _split_nodeid(word, self._labels)
-        if not image:
-            return word
-        return image == self._label and (name or True)
-
-    def _take(self, word: str) -> bool:
-        if self._words[:1] != [word]:
-            return False
-        del self._words[0]
-        return True
+    if isinstance(node, ast.Name):
+        return operands[int(node.id.removeprefix("_"))]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        value = _fold(node.operand, operands)
+        return f"not {value}" if isinstance(value, str) else not value
+    if not isinstance(node, ast.BoolOp):
+        raise TypeError(node)
+    decisive = isinstance(node.op, ast.Or)
+    values = [_fold(value, operands) for value in node.values]
+    if decisive in values:
+        return decisive
+    texts = [value for value in values if isinstance(value, str)]
+    joined = (" or " if decisive else " and ").join(texts)
+    return (f"({joined})" if len(texts) > 1 else joined) or not decisive
