@@ -9,7 +9,7 @@ from pytest_pyimages.facade import lazy_names
 if TYPE_CHECKING:
     from pytest_pyimages.runs.attended import attend
     from pytest_pyimages.runs.coverage_data import NOTHING, CoverageFiles
-    from pytest_pyimages.runs.job import CoverageJob, Job, read_program, shard_job
+    from pytest_pyimages.runs.job import CoverageJob, Job, shard_job
     from pytest_pyimages.runs.run import Run, RunEnd
     from pytest_pyimages.runs.terminal import HostTerminal, Size
 
@@ -23,7 +23,6 @@ __all__ = [
     "RunEnd",
     "Size",
     "attend",
-    "read_program",
     "shard_job",
 ]
 __getattr__ = lazy_names(
@@ -31,7 +30,7 @@ __getattr__ = lazy_names(
     {
         "attended": "attend",
         "coverage_data": "CoverageFiles NOTHING",
-        "job": "CoverageJob Job read_program shard_job",
+        "job": "CoverageJob Job shard_job",
         "run": "Run RunEnd",
         "terminal": "HostTerminal Size",
     },

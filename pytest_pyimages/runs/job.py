@@ -45,7 +45,7 @@ class Job:
     seed: int  # for pytest-randomly
     host_plugins: tuple[str, ...]  # modules that the suite must not load
     shard: Mapping[str, Any] | None  # see ``shard_job``; None for all tests
-    coverage: str  # source of the coverage plugin if pytest-cov may be active
+    coverage: bool  # whether pytest-cov may be active
     report: CoverageJob | None = None  # to make instead of running the suite
     terminal: str | None  # its kind (TERM), for a command or for a debugger in the suite; None if there is none
 

@@ -25,7 +25,7 @@ from pytest_pyimages.images import (
     Listener,
     identify_project,
 )
-from pytest_pyimages.runs import CoverageJob, Job, Run, read_program
+from pytest_pyimages.runs import CoverageJob, Job, Run
 from pytest_pyimages.session.concurrency import Concurrency
 from pytest_pyimages.session.messages import (
     REPORT,
@@ -76,7 +76,7 @@ def make_job(  # noqa: PLR0913 - everything that a container is given
         seed=settings.seed,
         host_plugins=tuple(sorted(invocation.host_plugins)),
         shard=shard,
-        coverage=read_program("coverage") if settings.measures_coverage else "",
+        coverage=settings.measures_coverage,
         terminal=settings.terminal,
     )
 

@@ -289,7 +289,7 @@ def test_incompatible_data_is_named(project: Path, run_images: Run) -> None:
         "    reg.add_configurer(Branchy())\n"
     )
     run = run_images("--cov=shop", images=IMAGES)
-    reason = "its data cannot be read (ValueError: branches are measured there only)"
+    reason = "its data cannot be read (ValueError: branches were measured on this image only)"
     assert f" no coverage data of 3.12: {reason}" in run.out
     assert run.report["coverage"]["images"] == ["3.11"]
 

@@ -23,7 +23,7 @@ JOB = {
     "seed": int,
     "host_plugins": list,
     "shard": OPTIONAL_OBJECT,
-    "coverage": TEXT,
+    "coverage": bool,
     "report": OPTIONAL_OBJECT,
     "terminal": OPTIONAL_TEXT,
 }

@@ -39,16 +39,18 @@ def run_pytest(channel, spec):
         channel.send({"t": "internal", "text": "pytest cannot be imported: %s" % as_text(error)})
         return 3
     be_pytest(spec)
+    if spec["report"]:
+        from .coverage_report import make_report
+
+        return make_report(channel, spec)
     from .reporter import Reporter, Silencer  # which import pytest
 
     reporter = Reporter(channel, spec)
     plugins = [reporter, Silencer(reporter)]
     if spec["coverage"]:
-        coverage = {"__name__": "coverage_worker"}
-        exec(compile(spec["coverage"], "<coverage_worker>", "exec"), coverage)  # noqa: S102
-        if spec["report"]:
-            return coverage["reporting"](channel, spec, add_ignored_options)
-        plugins.append(coverage["measuring"](channel))
+        from .measuring import Measuring
+
+        plugins.append(Measuring(channel))
     try:
         arguments = plugin_arguments(spec)
     except (IOError, OSError) as error:

@@ -37,7 +37,7 @@ JOB = Job(
     seed=1,
     host_plugins=("helper",),
     shard={"files": {}},
-    coverage="",
+    coverage=False,
     report=CoverageJob(labels=("3.12",), paths=(Path("/data/0"),), sizes=(5,), failures=0, contexts=True),
     terminal="xterm",
 )
@@ -125,7 +125,7 @@ def find_keys(variables: set[str], *modules: str) -> tuple[set[str], set[str]]:
     ("schema", "variables", "modules"),
     [
         (JOBS.JOB, {"job", "spec", "self.spec"}, ("worker/*.py", "attendant.py")),
-        (JOBS.REPORT, {"job", "spec['report']"}, ("worker/parent.py", "coverage.py")),
+        (JOBS.REPORT, {"report", "spec['report']"}, ("worker/parent.py", "worker/coverage_report.py")),
         (JOBS.INSTALL_JOB, {"job"}, ("installer/*.py",)),
     ],
     ids=["run", "report", "install"],

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from pytest_pyimages.errors import PyimagesError
-from pytest_pyimages.inside import coverage as coverage_worker
+from pytest_pyimages.inside.worker import coverage_report as worker_module
 from pytest_pyimages.results.output import coverage as results_coverage
 from pytest_pyimages.results.output import coverage_files
 from pytest_pyimages.results.output.coverage import SHOWN_FILES, CoverageReport, format_missing_coverage
 from pytest_pyimages.results.output.coverage_files import Destinations, ReportFiles
 from pytest_pyimages.runs.events import CoverageFile, CoverageLines, CoveragePart, CoverageSaid, Covered, Event
 
-WORKER: Any = coverage_worker  # without annotations, as Python 2.7 wants it
+WORKER: Any = worker_module  # without annotations, as Python 2.7 wants it
 
 
 def report(tmp_path: Path, *events: Event, labels: tuple[str, ...] = ("3.10", "3.12", "3.14")) -> CoverageReport:

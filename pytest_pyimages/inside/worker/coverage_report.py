@@ -1,122 +1,60 @@
-"""What coverage needs inside a container: sent along with a run's description where ``--cov`` is asked for.
+"""Make the coverage report of all images' data, with the pytest-cov of this image.
 
-One file, standard library, pytest, pytest-cov and coverage only, in the syntax that Python 2.7 to 3.15 have in common.
-The worker executes it in the pytest process. Two jobs. *Measuring*: pytest-cov measures as ever and makes no report;
-its data file is sent to the host. *Reporting*, in a container of its own: pytest reads the same arguments, pytest-cov
-combines the data files of all images as if they were those of its own processes, and makes its reports; then the files
-that it wrote are sent.
+pytest reads the same arguments as for the suite; pytest-cov combines the data files of all images as if they were those
+of its own processes, and writes its reports; then the written files are sent to the host.
 """
 
-from __future__ import print_function
+from __future__ import absolute_import, print_function
 
-import base64
 import json
 import os
 import shutil
 import sysconfig
 import tempfile
 
-PART = 256 * 1024  # bytes of a file in one record
-MAX_DATA = 256 * 1024 * 1024  # bytes of one data file
-MAX_LINES = 20000  # of one file that images differ about
+import pytest
+
+from .measuring import PART, send_content
+from .options import add_ignored_options
+
+MAX_LINES = 20000  # of one file, that images differ about
 
 
-def send_content(channel, path):
-    """Send a file's content in parts."""
-    with open(path, "rb") as file:
-        while True:
-            data = file.read(PART)
-            if not data:
-                return
-            channel.send({"t": "coverage", "data": base64.b64encode(data).decode("ascii")})
-
-
-def measuring(channel):
-    """Return the plugin that sends what pytest-cov has measured. Only called where pytest can be imported."""
-    import pytest
-
-    class Measuring(object):
-        def __init__(self):
-            self.plugin = None
-
-        @pytest.hookimpl(hookwrapper=True, tryfirst=True)
-        def pytest_load_initial_conftests(self, early_config):
-            # What earlier runs have measured is added once, in the report.
-            early_config.known_args_namespace.cov_append = False
-            yield
-            plugin = early_config.pluginmanager.getplugin("_cov")
-            if plugin is not None:
-                # The report is made once, of all images; so is the judgement.
-                plugin._should_report = lambda: False
-                plugin.options.cov_fail_under = None
-                self.plugin = plugin
-
-        @pytest.hookimpl(trylast=True)
-        def pytest_sessionfinish(self, session):
-            controller = getattr(self.plugin, "cov_controller", None)
-            if controller is None or getattr(session.config.option, "collectonly", False):
-                return
-            try:
-                path, size = data_of(controller)
-            except Exception as error:  # coverage's, or that of a plugin of its own
-                channel.send({"t": "measured", "size": 0, "problem": "%s: %s" % (type(error).__name__, error)})
-                return
-            if path:
-                send_content(channel, path)
-            lost = len(getattr(controller, "failed_workers", ()))
-            problem = "what %d of xdist's workers measured was lost with them" % lost if lost else ""
-            channel.send({"t": "measured", "size": size, "problem": problem})
-
-    return Measuring()
-
-
-def data_of(controller):
-    """Return the file with what was measured, and its size; no file if there is nothing."""
-    import coverage
-
-    if coverage.version_info < (5,):
-        raise ValueError("coverage %s keeps its data in a form of its own, 5.0 is needed" % coverage.__version__)
-    if controller.cov is not controller.combining_cov:  # the suite was stopped before pytest-cov came to it
-        controller.finish()
-    path = controller.cov.get_data().data_filename()
-    if not os.path.exists(path):
-        return None, 0
-    size = os.path.getsize(path)
-    if size > MAX_DATA:
-        raise ValueError("its data file has %d MiB, %d are the limit" % (size >> 20, MAX_DATA >> 20))
-    return path, size
-
-
-class Done(Exception):
+class DoneError(Exception):
     """The report is made: pytest has nothing else to do."""
 
 
-def reporting(channel, spec, add_ignored_options):
-    """Make the report of all images' data; ``spec["report"]`` says how. Return the exit status of this process."""
-    import pytest
+class Reporting(object):
+    """Makes the report as soon as pytest-cov is configured."""
 
-    class Reporting(object):
-        def pytest_addoption(self, parser):
-            add_ignored_options(parser, spec)
+    def __init__(self, channel, spec):
+        self.channel = channel
+        self.spec = spec
 
-        @pytest.hookimpl(tryfirst=True)
-        def pytest_load_initial_conftests(self, early_config):
-            # pytest-cov, registered later and thus called earlier, has read its options and is about to measure.
-            plugin = early_config.pluginmanager.getplugin("_cov")
-            if plugin is None or plugin.cov_controller is None:
-                raise RuntimeError("pytest-cov is not active in the container that is to make the report")
-            Report(channel, spec["report"], plugin, spec["project"]).make()
-            raise Done
+    def pytest_addoption(self, parser):
+        add_ignored_options(parser, self.spec)
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_load_initial_conftests(self, early_config):
+        # pytest-cov, registered later and thus called earlier, has read its options and is about to measure.
+        plugin = early_config.pluginmanager.getplugin("_cov")
+        if plugin is None or plugin.cov_controller is None:
+            raise RuntimeError("pytest-cov is not active in the container that makes the report")
+        Report(self.channel, self.spec["report"], plugin, self.spec["project"]).make()
+        raise DoneError
+
+
+def make_report(channel, spec):
+    """Make and send the report that the job describes; return the exit status of this process."""
     try:
-        pytest.main(["-p", "no:pyimages"] + spec["args"], plugins=[Reporting()])
-    except Done:
+        pytest.main(["-p", "no:pyimages"] + spec["args"], plugins=[Reporting(channel, spec)])
+    except DoneError:
         return 0
     return 3
 
 
 class Terminal(object):
-    """Stands for pytest's terminal reporter, and for what pytest-cov asks of a session and its configuration."""
+    """Stands in for pytest's terminal reporter, and for the session and configuration that pytest-cov uses."""
 
     def __init__(self, channel, failures):
         self.channel = channel
@@ -139,17 +77,17 @@ class Terminal(object):
 
 
 class Report(object):
-    """The report of all images' data files, by pytest-cov of this environment."""
+    """The report of all images' data files."""
 
-    def __init__(self, channel, job, plugin, project):
+    def __init__(self, channel, report, plugin, project):
         self.channel = channel
         self.plugin = plugin
         self.controller = plugin.cov_controller
         self.project = project
-        self.labels = job["labels"]
-        self.files = job["files"]  # of the same order, here
-        self.failures = job["failures"]
-        self.contexts = job["contexts"]
+        self.labels = report["labels"]
+        self.files = report["files"]  # data files, in the same order
+        self.failures = report["failures"]
+        self.contexts = report["contexts"]
         self.scratch = tempfile.mkdtemp(prefix="pyimages-coverage-")
         self.images = []  # index and Coverage of each image whose data can be read
 
@@ -165,17 +103,17 @@ class Report(object):
         unusable = []
         for index, path in enumerate(self.files):
             try:
-                self.images.append((index, self._loaded(index, path)))
-            except Exception as error:  # whatever there is in it
+                self.images.append((index, self._load(index, path)))
+            except Exception as error:  # the file may contain anything
                 unusable.append([self.labels[index], "%s: %s" % (type(error).__name__, error)])
                 continue
             shutil.copyfile(self._path(index), "%s.pyimages.%d" % (data_file, index))
-        expected = Expected(self.plugin.options.cov_report, self.controller.cov)
+        written = WrittenFiles(self.plugin.options.cov_report, self.controller.cov)
         failed = self._report()
         self._send("data", data_file, [data_file])
-        for kind, root, paths in expected.written(self.controller.cov):
+        for kind, root, paths in written.find(self.controller.cov):
             self._send(kind, root, paths)
-        for path, rows in sorted(self._differing().items()):
+        for path, rows in sorted(self._find_differences().items()):
             self.channel.send({"t": "lines", "path": path, "rows": rows})
         total = self.plugin.cov_total
         total = None if total is None else float(total)
@@ -188,15 +126,15 @@ class Report(object):
         import coverage
 
         options = self.plugin.options
-        made = coverage.Coverage(data_file=path, config_file=options.cov_config, branch=options.cov_branch)
-        made._warn_no_data = False
-        made.set_option("paths", self._paths(made))
-        return made
+        cov = coverage.Coverage(data_file=path, config_file=options.cov_config, branch=options.cov_branch)
+        cov._warn_no_data = False
+        cov.set_option("paths", self._paths(cov))
+        return cov
 
     def _paths(self, cov):
-        """Return the configured mapping of paths, and below it our own of what is installed.
+        """Return the configured mapping of paths, followed by one for installed packages.
 
-        That is what it was installed from, if there is such a file, and else the same file of this Python.
+        It maps a file to the project's file that it was installed from, or else to the same file of this Python.
         """
         import coverage
 
@@ -204,14 +142,14 @@ class Report(object):
         installed = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
         patterns = sorted({"*/" + os.path.basename(folder) for folder in installed})
         folders = installed
-        if coverage.version_info >= (7,):  # before that it did not look whether there is such a file
+        if coverage.version_info >= (7,):  # older ones do not check that the file exists
             folders = [os.path.join(self.project, "src"), self.project] + installed
         for number, folder in enumerate(folders):
             paths["pyimages %d" % number] = [folder] + patterns
         return paths
 
-    def _loaded(self, index, path):
-        """Return a Coverage with one image's data, with paths and contexts as in the report."""
+    def _load(self, index, path):
+        """Return a Coverage with one image's data, and with paths and contexts as in the report."""
         os.mkdir(os.path.join(self.scratch, str(index)))
         cov = self._new_coverage(self._path(index))
         cov.combine([path], strict=True)
@@ -222,12 +160,12 @@ class Report(object):
         cov.load()
         data = cov.get_data()
         branches = bool(self.controller.cov.get_option("run:branch"))
-        if data.measured_files() and data.has_arcs() != branches:  # coverage would leave it out
-            raise ValueError("branches are measured %s" % ("elsewhere only" if branches else "there only"))
+        if data.measured_files() and data.has_arcs() != branches:  # coverage would ignore it
+            raise ValueError("branches were measured on %s" % ("other images only" if branches else "this image only"))
         return cov
 
     def _report(self):
-        """Let pytest-cov combine, report and judge; return whether there is too little coverage."""
+        """Let pytest-cov combine, report and check the total; return whether it is too low."""
         controller, plugin = self.controller, self.plugin
         controller.combining_cov.set_option("paths", self._paths(controller.combining_cov))
         finish = controller.finish
@@ -255,8 +193,8 @@ class Report(object):
                 self.channel.send({"t": "file", "kind": kind, "root": root, "name": name, "size": size})
                 send_content(self.channel, path)
 
-    def _differing(self):
-        """Return for each file that images differ about: rows of images' numbers, lines, and the lines as a text."""
+    def _find_differences(self):
+        """Return rows for each file that images differ about: indexes of images, lines, and the lines as a text."""
         executed = {}  # path -> by image, what was executed
         for place, (_, cov) in enumerate(self.images):
             data = cov.get_data()
@@ -267,9 +205,9 @@ class Report(object):
         found, missing = {}, {}  # path -> by image, lines
         statements = {}
         for place, (_, cov) in enumerate(self.images):
-            # Parsing a file is what takes time: of images that executed the same, the first stands for all.
+            # Parsing files is slow: of images that executed the same lines, only the first is analysed.
             paths = [path for path, sets in executed.items() if sets.index(sets[place]) == place]
-            for path, lines in self._analysed(cov, sorted(paths)).items():
+            for path, lines in self._analyse(cov, sorted(paths)).items():
                 missing.setdefault(path, {})[place] = frozenset(lines["missing_lines"])
                 statements.setdefault(path, set()).update(lines["missing_lines"], lines["executed_lines"])
         for path, sets in executed.items():
@@ -281,7 +219,7 @@ class Report(object):
                     found[name] = rows
         return found
 
-    def _analysed(self, cov, paths):
+    def _analyse(self, cov, paths):
         report = os.path.join(self.scratch, "lines.json")
         from coverage.misc import CoverageException
 
@@ -289,7 +227,7 @@ class Report(object):
             return {}
         try:
             cov.json_report(morfs=paths, outfile=report, ignore_errors=True, show_contexts=False)
-        except CoverageException:  # none of the files is to be reported
+        except CoverageException:  # no file is to be reported
             return {}
         with open(report) as file:
             return json.load(file)["files"]
@@ -307,7 +245,7 @@ class Report(object):
 
 
 def as_ranges(lines, statements):
-    """Return "12-14, 20": runs of lines between which there is no other statement."""
+    """Return "12-14, 20": ranges of lines without another statement between."""
     lines, runs, running = set(lines), [], False
     for line in statements:
         if line not in lines:
@@ -321,7 +259,7 @@ def as_ranges(lines, statements):
 
 
 def add_context(path, label):
-    """Make an image's label the static context of a data file: "3.12", and "3.12|test" for what a test has run."""
+    """Prefix the contexts of a data file with an image's label: "3.12", or "3.12|test" for lines that a test ran."""
     import sqlite3
 
     connection = sqlite3.connect(path)
@@ -337,8 +275,8 @@ def add_context(path, label):
 SETTINGS = {"html": "html:directory", "xml": "xml:output", "json": "json:output", "lcov": "lcov:output"}
 
 
-class Expected(object):
-    """Where pytest-cov is about to write its reports, and what was there before."""
+class WrittenFiles(object):
+    """Finds the files that pytest-cov writes as its reports."""
 
     def __init__(self, reports, cov):
         self.roots = []  # kind and path
@@ -363,7 +301,7 @@ class Expected(object):
                 found[path] = (state.st_mtime, state.st_size, state.st_ino)
         return found
 
-    def written(self, cov):
+    def find(self, cov):
         """Yield kind, root and the new files of each report."""
         for kind, root in self.roots:
             before = self.before[root]
