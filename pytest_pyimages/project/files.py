@@ -12,6 +12,7 @@ from typing import Any
 
 from packaging.dependency_groups import CyclicDependencyGroup, resolve_dependency_groups
 from packaging.errors import ExceptionGroup
+from packaging.requirements import InvalidRequirement
 from packaging.utils import canonicalize_name
 
 from pytest_pyimages.errors import ConfigurationError
@@ -184,8 +185,8 @@ def expand_group(pyproject: Table, name: str, *, path: Path) -> tuple[str, ...]:
     groups = get_table(pyproject, "dependency-groups")
     try:
         return tuple(dict.fromkeys(resolve_dependency_groups(groups, name)))
-    except ExceptionGroup as errors:
-        error = errors.exceptions[0]
+    except (ExceptionGroup, InvalidRequirement, TypeError) as errors:  # packaging 26.1 does not group all of them
+        error = errors.exceptions[0] if isinstance(errors, ExceptionGroup) else errors
         if isinstance(error, LookupError):
             unknown = str(error).split("'")[1]
             hint = suggest(unknown, map(canonicalize_name, groups), otherwise="add it")

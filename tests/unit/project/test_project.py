@@ -270,6 +270,9 @@ GROUPS = "[dependency-groups]\n"
             id="unknown-group",
         ),
         pytest.param({"pyproject.toml": GROUPS + "test='pytest'"}, "group-malformed", {"group": "test"}, id="no-list"),
+        pytest.param(
+            {"pyproject.toml": GROUPS + "test=[{include-group=1}]"}, "group-malformed", {"group": "test"}, id="no-name"
+        ),
         pytest.param({"pyproject.toml": GROUPS + "test=[{a=1}]"}, "group-malformed", {"group": "test"}, id="no-entry"),
         pytest.param(
             {"pyproject.toml": GROUPS + "test=['a b']"}, "group-malformed", {"group": "test"}, id="no-requirement"
