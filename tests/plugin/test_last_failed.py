@@ -166,7 +166,7 @@ def test_stepwise_continues_per_image(pytester: pytest.Pytester, run_images: Run
     skipped = run_images("--sw-skip", images=IMAGES)
     assert skipped.tests["test_it.py::test_two[2]"] == {"3.12": "passed", "3.14-slim": "passed"}
     run_images("--sw", images=IMAGES)
-    reset = ("--sw-reset",) if pytest.version_tuple >= (8, 4) else ("--sw", "--cache-clear")  # the option's first release
+    reset = ("--sw-reset",) if pytest.version_tuple >= (8, 4) else ("--sw", "--cache-clear")  # since 8.4
     assert ran(run_images(*reset, images=IMAGES))["3.14-slim"] == [*NAMES]
 
 
