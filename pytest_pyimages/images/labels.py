@@ -97,7 +97,7 @@ def make_labels(plan: ImagePlan, base: ImageInfo) -> dict[str, str]:
         REFERENCE_LABEL: plan.tag.reference,
         BASE_LABEL: base.id,
         CONTENTS_LABEL: json.dumps(contents, sort_keys=True),
-        OPTIONS_LABEL: "\n".join(plan.project.typed),
+        OPTIONS_LABEL: "\n".join(plan.project.option_plugins),
         REQUEST_LABEL: hash_request(plan.recipe),
     }
 

@@ -102,7 +102,7 @@ def make_recipe(project: Project, configuration: ImageConfiguration, content: Co
 def list_steps(project: Project) -> tuple[tuple[str, ...], ...]:
     """Return the arguments of ``pip install``: one command, so that all requirements are resolved together."""
     # Where files have hashes, pip refuses a requirement without one.
-    arguments = [*(() if project.brings_pytest else ("pytest",)), *project.requirements]
+    arguments = [*(() if project.requires_pytest else ("pytest",)), *project.requirements]
     for path in project.requirement_files:
         arguments += ["-r", _shorten(path, project.root)]  # the install step runs in the project's folder
     if project.kind != "none":

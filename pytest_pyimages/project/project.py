@@ -50,10 +50,10 @@ class Project:
     groups: tuple[str, ...] = ()  # dependency groups (PEP 735); their entries are among the requirements
     requirements: tuple[str, ...] = ()  # PEP 508, beside the project; with kind "none" its own dependencies, too
     requirement_files: tuple[Path, ...] = ()  # for -r, read with the root as working folder
-    brings_pytest: bool = False  # pytest is required by name in every environment
+    requires_pytest: bool = False  # pytest is required by name in every environment
     dependencies: tuple[str, ...] = ()  # PEP 508: the project's own and those of the extras; empty if not known
     lock: Lock | None = None  # pinned versions
-    typed: tuple[str, ...] = ()  # command line options whose plugin was added to the requirements
+    option_plugins: tuple[str, ...] = ()  # command line options whose plugin was added to the requirements
     origin: str = ""  # for messages: ".[test] (pyproject.toml)"; empty: nothing was found
     install: tuple[str, ...] = ()  # the same as entries of py_images_install, without the project itself
     notes: tuple[str, ...] = ()  # what the user should know about its files
@@ -101,10 +101,10 @@ def find_project(start: Path, *, ini: Mapping[str, str | list[str]] = {}, option
         groups=tuple(dict.fromkeys(installation.groups)),
         requirements=tuple(dict.fromkeys(installation.requirements)),
         requirement_files=tuple(dict.fromkeys(installation.requirement_files)),
-        brings_pytest=installation.brings_pytest,
+        requires_pytest=installation.requires_pytest,
         dependencies=own or (),
         lock=lock,
-        typed=tuple(option for _, option in typed),
+        option_plugins=tuple(option for _, option in typed),
         origin=", ".join([*origins, *_describe(typed), *([str(lock)] if lock else [])]),
         install=install,
         notes=notes,
@@ -242,7 +242,7 @@ class _Installation:
         return tuple(dict.fromkeys((*self.metadata.dependencies, *self.metadata.expand_extras(self.extras))))
 
     @property
-    def brings_pytest(self) -> bool:
+    def requires_pytest(self) -> bool:
         found = map(parse_requirement, (*self.requirements, *self._in_files))
         return any(each and each.marker is None and canonicalize_name(each.name) == "pytest" for each in found)
 
