@@ -1,7 +1,7 @@
-"""What is known about pytest plugins, in one table; every module that treats a plugin in its own way reads it here.
+"""Everything that is known about single pytest plugins, in one table.
 
-It is a Python module and not a TOML file because a run over images reads it before it does anything else: TOML of this
-size takes 8 ms to parse, this module 1 ms to load.
+It is a Python module and not a TOML file because each run over images reads it first: TOML of this size takes 8 ms to
+parse, this module less than a millisecond to load.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plugin:
-    """One plugin; all names are separated by spaces, and a ``*`` at the end stands for any further characters."""
+    """One plugin; names are separated by spaces, and a ``*`` stands for any characters."""
 
-    options: str = ""  # who uses one of these command line options, or ini keys, needs the plugin
-    ini: str = ""
+    options: str = ""  # command line options that require the plugin
+    ini: str = ""  # ini keys that require it
     modules: str = ""  # names for -p
     values: str = ""  # options whose value may be the next word
-    # Options that draw on the terminal or write files. A plugin on the host obeys them there, for all images at once;
-    # without it they would be obeyed in the containers, where nobody sees the result.
+    # Options that draw on the terminal or write files. The plugin on the host handles them for all images at once;
+    # without it the containers would handle them, and their results would be lost.
     host_flags: str = ""
     host_values: str = ""  # the same, with a value
     works_on_host: bool = True
     lost: str = "its report"  # what would stay in the containers; empty for options that only draw
     instead: str = ""  # what to use without the plugin
-    shared: str = ""  # options that both sides obey
+    shared: str = ""  # options that both the host and the containers handle
     refused: str = ""  # options that cannot work with images
     reason: str = ""  # why not
-    not_repeated: str = ""  # options that are left out of the command that repeats what failed
+    not_repeated: str = ""  # options that the offered rerun command omits
 
     @property
     def host_options(self) -> tuple[str, ...]:
-        """The options that the host's plugin obeys for all images."""
+        """The options that the host's plugin handles for all images."""
         return (*self.host_flags.split(), *self.host_values.split())
 
 

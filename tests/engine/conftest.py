@@ -18,6 +18,7 @@ from pytest_pyimages.engines.base import ContainerSpec, Leftover
 from pytest_pyimages.engines.docker import DockerEngine, connect
 from pytest_pyimages.engines.labels import CREATED_LABEL, HOST_LABEL, KIND_LABEL, LABEL, SESSION_LABEL
 from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.host.option_table import OPTION_TABLE
 from tests.support.jobs import Job, remove_images
 
 from .containers import IMAGE, Create, Volume
@@ -89,7 +90,7 @@ def _images_are_removed(engine: DockerEngine) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PY_IMAGES_REGISTRY"):
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", *(option.environment for option in OPTION_TABLE)):
         monkeypatch.delenv(name, raising=False)
 
 

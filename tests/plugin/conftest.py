@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from pytest_pyimages.host.option_table import OPTION_TABLE
 from tests.plugin.watched import Watch, Watched
 
 # Installed on the host only, by the metadata beside it: nothing of it may be needed inside.
@@ -111,7 +112,8 @@ def images_command(
     monkeypatch.setenv("PYTHONPATH", str(host))
     monkeypatch.setenv("XDG_CACHE_HOME", str(pytester.path / "cache-home"))
     monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))  # pytester's would be the project
-    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PY_IMAGES_REGISTRY", "CI", "GITHUB_ACTIONS", "PYIMAGES_INSIDE"):
+    of_pytest = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "CI", "GITHUB_ACTIONS", "PYIMAGES_INSIDE")
+    for name in (*of_pytest, *(option.environment for option in OPTION_TABLE)):
         monkeypatch.delenv(name, raising=False)
 
     def command(
