@@ -18,7 +18,7 @@ _SIMILAR = 0.75  # of difflib's ratio
 
 
 def check_options(line: CommandLine, folders: Sequence[Path], unknown: Callable[[list[str]], list[str]]) -> None:
-    """Refuse an option that is similar to one of ours and belongs to nobody.
+    """Refuse an option that is similar to one of ours and that nothing defines.
 
     :param folders: where conftests may define options.
     :param unknown: returns those of some options that no plugin of the host knows.

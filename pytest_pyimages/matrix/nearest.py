@@ -31,10 +31,10 @@ _DIGITS = str.maketrans({"o": "0", "i": "1", "l": "1", "_": "."})
 _FAR = 3  # releases; a version that much later than a prerelease does not mean it
 
 
-def nearest_tags(tag: str, *, count: int = 2) -> tuple[str, ...]:
-    """Return up to ``count`` tags of the official image that may have been meant, best first, never the tag itself."""
+def nearest_tags(tag: str) -> tuple[str, ...]:
+    """Return the two tags of the official image that were most probably meant, best first."""
     found = [*similar_tags(tag), NEWEST_RELEASED.name, f"{NEWEST_RELEASED.name}-slim", "latest"]
-    return tuple(candidate for candidate in dict.fromkeys(found) if candidate != tag)[:count]
+    return tuple(candidate for candidate in dict.fromkeys(found) if candidate != tag)[:2]
 
 
 def similar_tags(tag: str) -> tuple[str, ...]:

@@ -33,12 +33,6 @@ def test_nearest_tags_are_valid(tag: str, expected: tuple[str, ...]) -> None:
     assert all(is_tag(near) for near in expected)
 
 
-def test_count_limits_the_suggestions() -> None:
-    assert ("3.15",) == nearest_tags("3.99", count=1)
-    assert () == nearest_tags("3.99", count=0)
-    assert 4 == len(nearest_tags("3.99", count=4))
-
-
 def test_a_valid_tag_is_not_suggested_for_itself() -> None:
     for release in RELEASES:
         assert release.tag not in nearest_tags(release.tag)
