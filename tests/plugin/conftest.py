@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 
 from pytest_pyimages.host.option_table import OPTION_TABLE
-from tests.plugin.watched import Watch, Watched
+from tests.support.watched import Watch, Watched
 
 # Installed on the host only, by the metadata beside it: nothing of it may be needed inside.
 ENGINE_PLUGIN = """
 import atexit, json
 import pytest
-from tests.plugin.fake_engine import *
+from tests.support.fake_engine import *
 
 ENGINE = {engine}
 

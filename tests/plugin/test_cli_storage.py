@@ -176,7 +176,7 @@ pathlib.Path("pyproject.toml").write_text(pathlib.Path("pyproject.toml").read_te
 
 
 IN_USE = """
-from tests.plugin.fake_engine import Leftover
+from tests.support.fake_engine import Leftover
 engine = engine_of()
 images = engine.images_by_reference.values()
 image = next(info.id for info in images if info.labels.get("org.pytest-pyimages.tag") == "3.12")
@@ -213,7 +213,7 @@ def test_images_of_a_deleted_project(pytester: pytest.Pytester, pyimages: Steps)
 
 DEAD = """
 import time
-from tests.plugin.fake_engine import Leftover
+from tests.support.fake_engine import Leftover
 from pytest_pyimages.containers.leases import host_identity, state_directory
 labels = {"org.pytest-pyimages": "1", "org.pytest-pyimages.session": "dead"}
 labels["org.pytest-pyimages.host"] = host_identity(state_directory())

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.plugin.conftest import ImagesRun
-from tests.plugin.watched import Watch, Watched
+from tests.support.watched import Watch, Watched
 
 PROMPT = r"^\(Pdb\)$"
 SUITE = """

@@ -12,8 +12,8 @@ import pytest
 
 from pytest_pyimages.engines.base import STDERR, PullProgress
 from tests.plugin.conftest import ImagesRun, make_distribution
-from tests.plugin.fake_engine import FakeEngine, FakeStream
-from tests.plugin.watched import MOVES, Watch
+from tests.support.fake_engine import FakeEngine, FakeStream
+from tests.support.watched import MOVES, Watch
 
 TELLING = f"__import__({__name__!r}, fromlist=['*']).TellingEngine()"
 COLOURS = re.compile(r"\x1b\[[1-9][0-9;]*m")

@@ -26,7 +26,7 @@ from pytest_pyimages.images.last_used import LastUsed
 from pytest_pyimages.images.pruning import DAY
 from pytest_pyimages.images.recipe import REPOSITORY
 from pytest_pyimages.images.storage import Storage, StoredImage, read_storage
-from tests.plugin.fake_engine import FakeEngine
+from tests.support.fake_engine import FakeEngine
 
 NOW = time.time()
 HERE = make_identity("shop", "root")

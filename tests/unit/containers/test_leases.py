@@ -10,7 +10,7 @@ from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.engines.base import Leftover
 from pytest_pyimages.engines.labels import CREATED_LABEL, HOST_LABEL, KIND_LABEL, LABEL, SESSION_LABEL
 from pytest_pyimages.errors import EngineError
-from tests.plugin.fake_engine import FakeEngine
+from tests.support.fake_engine import FakeEngine
 
 
 class SweptEngine(FakeEngine):

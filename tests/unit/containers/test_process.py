@@ -13,7 +13,7 @@ from pytest_pyimages.containers.process import ContainerProcess, SourceNotVisibl
 from pytest_pyimages.containers.source import Source
 from pytest_pyimages.engines.base import STDOUT, ContainerSpec, Mount
 from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
-from tests.plugin.fake_engine import FakeEngine
+from tests.support.fake_engine import FakeEngine
 
 REFUSED = EngineError('error while mounting volume "/volumes/x": overlay: invalid argument')
 LIFECYCLE = ["volume", "volume", "volume", "create", "attach", "start", "close", "remove", *["remove volume"] * 3]

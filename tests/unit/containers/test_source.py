@@ -14,7 +14,7 @@ from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.source import WITNESSES, Source, tar_stream, witnesses
 from pytest_pyimages.engines.base import Mount
 from pytest_pyimages.errors import PyimagesError
-from tests.plugin.fake_engine import FakeEngine
+from tests.support.fake_engine import FakeEngine
 
 
 def members(root: Path) -> dict[str, tarfile.TarInfo]:

@@ -19,7 +19,7 @@ from pytest_pyimages.images.pins import (
     write_pins,
 )
 from pytest_pyimages.matrix import ImageTag, parse_matrix
-from tests.plugin.fake_engine import FakeEngine
+from tests.support.fake_engine import FakeEngine
 from tests.support.golden import message
 
 HERE, THERE = "sha256:" + "a" * 64, "sha256:" + "b" * 64

@@ -30,7 +30,7 @@ from pytest_pyimages.images.pruning import (
 )
 from pytest_pyimages.images.recipe import REPOSITORY
 from pytest_pyimages.images.storage import Storage
-from tests.plugin.fake_engine import FakeEngine
+from tests.support.fake_engine import FakeEngine
 from tests.support.golden import message
 from tests.support.stored_engine import NOW, Engine, found_image, storage, use
 

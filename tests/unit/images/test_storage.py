@@ -32,7 +32,7 @@ from pytest_pyimages.images.recipe import REPOSITORY, Recipe
 from pytest_pyimages.images.storage import STALE, State, States
 from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.project.project import Project
-from tests.plugin.fake_engine import FakeEngine
+from tests.support.fake_engine import FakeEngine
 from tests.support.stored_engine import HERE, NOW, Engine, found_image, storage, use
 
 TAG_312 = ImageTag(label="3.12", reference="python:3.12", allowed_to_fail=False)
