@@ -1,7 +1,7 @@
-"""Runs a command in an environment image as the suite is run there, for ``pyimages shell`` and ``pyimages run``.
+"""Run a command in an environment image with the environment of the suite, for ``pyimages shell`` and ``pyimages run``.
 
-The first process of its container, by the image's own Python. Standard library only, and the syntax that Python 2.7 to
-3.15 have in common. It says in one line whether the source is there, and then leaves the output to the command.
+The first process of its container, run by the image's own Python. Standard library only, and the common syntax of
+Python 2.7 to 3.15. It reports in one line whether it sees the source; all other output is the command's.
 """
 
 from __future__ import print_function
@@ -16,15 +16,15 @@ from importlib import import_module
 
 JOB_FILE = "/opt/pyimages/attended.json"
 WORKER = "/opt/pyimages/worker"
-NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as a shell has it (POSIX, 2.8.2 Exit Status for Commands)
+NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as in a shell (POSIX, 2.8.2 Exit Status for Commands)
 
 
-def say(token, word):
+def report(token, word):
     os.write(1, ("%s %s\n" % (token, word)).encode("utf-8"))
 
 
 def execute(job):
-    """Become the command, or pytest if there is none; never returns."""
+    """Become the command, or pytest if the command is empty; never returns."""
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTOU):
         signal.signal(number, signal.SIG_DFL)
     if not job["terminal"]:
@@ -42,10 +42,10 @@ def execute(job):
 
 
 def attend(child, job):
-    """Reap until the command has ended; return its exit status. Without the host, end it."""
+    """Wait for the command and return its exit status; reap orphans, and kill the command if the host is gone."""
     while True:
         if not job["terminal"] and select.select([0], [], [], 0.05)[0] and not os.read(0, 1 << 12):
-            os.kill(child, signal.SIGKILL)  # nobody listens any more
+            os.kill(child, signal.SIGKILL)  # the host is gone
         try:
             pid, status = os.waitpid(-1, 0 if job["terminal"] else os.WNOHANG)
         except OSError as error:
@@ -68,15 +68,15 @@ def main():
     tree = import_module("pyimages_worker.tree")
     missing = tree.find_missing_file(job["witness"])
     if missing is not None:
-        say(job["token"], "missing " + missing)
+        report(job["token"], "missing " + missing)
         return 1
     incomplete = tree.complete_source(job["project"])
-    say(job["token"], "ready")
+    report(job["token"], "ready")
     if incomplete:
         print(incomplete, file=sys.stderr)
     os.environ.update((str(name), str(value)) for name, value in job["environment"].items())
     os.chdir(job["cwd"])
-    # The first process of a container dies of no signal that it does not handle; the terminal's are the command's.
+    # The terminal's signals are for the command; a container's first process gets only those that it handles anyway.
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTOU):
         signal.signal(number, signal.SIG_IGN)
     child = os.fork()

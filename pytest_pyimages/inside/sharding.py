@@ -1,11 +1,11 @@
-"""Leaves one part of a suite's tests in the collection, inside the container: a pytest plugin of its own.
+"""Deselect the tests of other shards, in the container: a pytest plugin of its own.
 
-Everything that collects has to do it, and inner workers of xdist are processes that load no plugin objects: so the
-worker writes this file to a folder, with its job beside it, and names it by ``-p``, which xdist hands on. What the
-whole was is written there, too. Standard library and pytest only, in the syntax that Python 2.7 to 3.15 have in common.
+Inner workers of xdist collect, too, and load no plugin objects: so the worker writes this file to a folder, with its
+job beside it, and names it with ``-p``, which xdist forwards. The plugin writes the number of all tests there, too.
+Standard library and pytest only, and the common syntax of Python 2.7 to 3.15.
 
-A part is a run of node ids in the order of their names: tests of a file share its fixtures, and what shuffles tests has
-no say in it. So every machine with the same tests and the same recorded durations makes the same parts.
+A shard is a range of the sorted node ids, since tests of a file share its fixtures; plugins that shuffle tests do not
+change it. So every machine with the same tests and the same recorded durations makes the same shards.
 """
 
 from __future__ import print_function
@@ -19,15 +19,15 @@ import pytest
 
 JOB = "shard.json"  # index (from 1), of, milliseconds by node id
 WHOLE = "whole.json"
-SNAP = 20  # a part may be a twentieth of its weight longer or shorter for the sake of whole files
+SNAP = 20  # a shard may be a twentieth heavier or lighter to end where a file ends
 
 
 def partition(nodeids, milliseconds, number):
-    """Return the node ids, sorted, in so many parts of about the same weight, of which some may be empty.
+    """Return so many shards of the sorted node ids, of about the same weight; some may be empty.
 
-    Each part ends at the test where its share is reached, or nearby, where a file ends or at least a class.
+    Each shard ends at the test where its weight is reached, or nearby, where a file or at least a class ends.
 
-    :param milliseconds: by node id; one that is not there counts as the median of those that are.
+    :param milliseconds: durations by node id; a missing one counts as the median of the others.
     """
     ordered = sorted(set(nodeids))
     sums = [0]
@@ -45,22 +45,22 @@ def weights(nodeids, milliseconds):
 
 
 def cut(ordered, sums, ideal, room):
-    """Return how many tests are to be before a cut.
+    """Return the number of tests before a cut.
 
-    :param sums: the weight of all tests before each, and of all of them.
-    :param ideal: the weight that there should be before the cut.
-    :param room: how far from there the end of a file is better.
+    :param sums: the weight of all tests before each test, and of all tests.
+    :param ideal: the best weight before the cut.
+    :param room: the largest distance from it to prefer the end of a file.
     """
     after = bisect_left(sums, ideal)
     nearest = min(
         (place for place in (after - 1, after) if 0 <= place < len(sums)), key=lambda at: abs(sums[at] - ideal)
     )
     nearby = range(bisect_left(sums, ideal - room), bisect_right(sums, ideal + room))
-    return min([nearest] + list(nearby), key=lambda at: (joined(ordered, at), abs(sums[at] - ideal), at))
+    return min([nearest] + list(nearby), key=lambda at: (rate_cut(ordered, at), abs(sums[at] - ideal), at))
 
 
-def joined(ordered, place):
-    """Return 2 if a cut there goes through a class, or a file's functions, 1 if through a file, else 0."""
+def rate_cut(ordered, place):
+    """Return 2 if a cut before this test divides a class, or a file's functions, 1 if it divides a file, else 0."""
     if not 0 < place < len(ordered):
         return 0
     before, after = [nodeid.partition("[")[0].split("::") for nodeid in ordered[place - 1 : place + 1]]
@@ -76,7 +76,7 @@ def as_text(value):
 
 
 class Shard(object):
-    """Registered when the collection begins, so that its wrapper is the outermost: --lf selects in one, too."""
+    """Registered when the collection begins, so that its hook wrapper is the outermost, outside of --lf's."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -107,7 +107,7 @@ class Shard(object):
             config.hook.pytest_deselected(items=rest)
 
     def write(self, whole):
-        """Write the file in one step: every worker of xdist does, and another process reads it."""
+        """Write the file atomically: every worker of xdist does, and another process reads it."""
         path = os.path.join(self.folder, WHOLE)
         with open("%s.%d" % (path, os.getpid()), "w") as file:
             json.dump(whole, file)

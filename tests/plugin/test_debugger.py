@@ -200,4 +200,4 @@ def test_debugger_is_refused_without_a_terminal(
     run = watch("-k", "two or after", *args, images=images)
     assert run.end() == 1
     assert "PDB set_trace" not in run.text
-    assert ("nobody is there for a debugger" in run.text) == (not args)
+    assert ("a debugger needs a terminal" in run.text) == (not args)

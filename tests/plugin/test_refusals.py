@@ -101,6 +101,6 @@ def test_breakpoint_without_a_terminal_fails_with_a_hint(
             "test_it.py::test_pytest_s_own": "failed",
             "test_it.py::test_c": "passed" if args else "failed",  # pytest takes a captured test's input away
         }
-    advice = "Failed: nobody is there for a debugger: run one image on a terminal, pytest --py-images=IMAGE"
+    advice = "Failed: a debugger needs a terminal: run a single image, pytest --py-images=IMAGE"
     told = sum(line.startswith("E ") and line.endswith(advice) for line in run.out.splitlines())
     assert told == (3 if args else 4) * len(images.split(","))

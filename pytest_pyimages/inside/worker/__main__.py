@@ -1,4 +1,4 @@
-"""Starts the worker: a package, by a name that no suite has."""
+"""Start the worker as a package with a name that no suite uses."""
 
 from __future__ import absolute_import, print_function
 
@@ -11,6 +11,6 @@ if __name__ == "__main__":
     package.__path__ = [os.path.dirname(os.path.abspath(__file__))]
     sys.modules["pyimages_worker"] = package
     code = import_module("pyimages_worker.parent").main()
-    # The parent has nothing to tidy up, and everybody waits for its end.
+    # Python's own clean-up would only delay the end of the run.
     sys.stderr.flush()
     os._exit(code)

@@ -1,4 +1,4 @@
-"""How records get from the child to its parent: by a pipe, and until they are written in memory that both see."""
+"""Send records from the child to its parent by a pipe; until they are written, they are in shared memory."""
 
 from __future__ import absolute_import, print_function
 
@@ -17,7 +17,7 @@ HEADER = struct.Struct("=QQq")  # epoch, bytes pending, index of the running tes
 FLUSH_SECONDS = 0.05
 HIGH_FD = 200  # above what os.closerange(3, n) of a test usually reaches
 
-# Kept at import: tests replace the clock, the file system and json while reports are being sent.
+# Bound at import: tests replace the clock, the file system and json while records are sent.
 clock = getattr(time, "monotonic", time.time)
 dumps = json.dumps
 getpid = os.getpid
@@ -28,7 +28,7 @@ _select = select.select
 
 
 class Pending(object):
-    """Bytes that the child has reported and not yet written, in memory that both processes see."""
+    """Records that the child has not yet written, in memory that it shares with the parent."""
 
     def __init__(self):
         self.memory = mmap.mmap(-1, HEADER.size + PENDING_BYTES + 1)
@@ -59,7 +59,7 @@ class Pending(object):
         self._publish()
 
     def ask(self):
-        """Expect an answer of the other process, which is about to be asked for it."""
+        """Prepare to wait for the parent's answer."""
         self.memory[-1:] = b"\0"
 
     def answer(self):
@@ -70,7 +70,7 @@ class Pending(object):
             _select([], [], [], 0.01)
 
     def peek(self):
-        """Return what the other process has pending and which test it runs; nothing if it is just being cleared."""
+        """Return the child's pending records and the index of its test; no records if they are being cleared."""
         epoch, fill, running = HEADER.unpack_from(self.memory, 0)
         data = self.memory[HEADER.size : HEADER.size + min(fill, PENDING_BYTES)]
         if HEADER.unpack_from(self.memory, 0)[0] != epoch:
@@ -101,7 +101,7 @@ class Channel(object):
         self.write = _FileIO(high, "wb", closefd=False).write
 
     def run(self, index):
-        """Say which test is under way."""
+        """Store the index of the running test."""
         if getpid() == self.pid:
             self.pending.run(index)
 
@@ -109,7 +109,7 @@ class Channel(object):
         self.send_text(dumps(record))
 
     def send_text(self, text):
-        if getpid() != self.pid:  # a test forked, and its child goes on with our suite (pytest#12028)
+        if getpid() != self.pid:  # a test forked, and its child continues the suite (pytest#12028)
             return
         self.number += 1
         data = ("%s %d %s\n" % (self.token, self.number, text)).encode("ascii")
@@ -132,7 +132,7 @@ class Channel(object):
 
     def _write(self, data):
         if not self._intact():
-            # A test closed the descriptor, or made its number its own: the parent still holds the pipe.
+            # A test closed the descriptor, or uses its number: the parent still holds the pipe.
             path = "/proc/%d/fd/%d" % (self.parent, self.parent_fd)
             self._use(open_fd(path, os.O_WRONLY))
         view = memoryview(data)

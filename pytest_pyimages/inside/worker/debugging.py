@@ -1,4 +1,4 @@
-"""A debugger in the suite, and the terminal that it has: the child's end, and the parent's."""
+"""The terminal of a debugger in the suite: the child's end, and the parent's."""
 
 from __future__ import absolute_import, print_function
 
@@ -13,18 +13,18 @@ from .channel import HIGH_FD, getpid, open_fd
 
 
 class Debugger(object):
-    """The child's standard streams on the parent's terminal, while a debugger has the word."""
+    """Connects the child's standard streams to the parent's terminal while a debugger runs."""
 
     def __init__(self, channel, spec):
         self.channel = channel
         self.path, self.kind, self.farewell = spec["terminal_path"], spec["terminal"], farewell_of(spec)
         self.former = []  # descriptors of the standard streams as they were
         self.former_kind = None
-        # It looks at the kind of the terminal when it is imported, which pytest 8 is about to do, and never again.
+        # readline reads the kind of the terminal only when it is imported, which pytest 8 is about to do.
         self.name_kind()
         try:
             import readline  # noqa: F401
-        except ImportError:  # there are Pythons without
+        except ImportError:  # some Pythons have none
             pass
         self.unname_kind()
 
@@ -39,7 +39,7 @@ class Debugger(object):
             os.environ["TERM"] = self.former_kind
 
     def follow(self, config):
-        """Come with pytest's own, which has its capture let go before it says anything."""
+        """Enter whenever pytest suspends its capture for a debugger, and leave when it resumes."""
         capture = config.pluginmanager.getplugin("capturemanager")
         if capture is None:
             return
@@ -76,7 +76,7 @@ class Debugger(object):
             os.dup2(fd, number)
         os.close(fd)
         if "readline" in sys.modules:
-            os.kill(self.channel.pid, signal.SIGWINCH)  # it has looked for the size of a terminal at its import
+            os.kill(self.channel.pid, signal.SIGWINCH)  # it read the size of a terminal when it was imported
 
     def leave(self):
         if not self.former or getpid() != self.channel.pid:
@@ -87,7 +87,7 @@ class Debugger(object):
         os.write(fd, self.farewell)
         os.close(fd)
         try:
-            self.channel.pending.wait()  # until the host has everything that was written
+            self.channel.pending.wait()  # until the host has all output
         finally:
             self.put_back()
         self.channel.send({"t": "debugger", "on": False})
@@ -108,12 +108,12 @@ def flush_standard_streams():
 
 
 def farewell_of(spec):
-    """Return the bytes that end what a debugger writes: nobody sees them."""
+    """Return the bytes that end a debugger's output; they are never shown."""
     return ("\0%s" % spec["token"]).encode("ascii")
 
 
 def refuse_debugger(config):
-    """Make a failure with an advice of breakpoint() and its like, where they would read the end of standard input."""
+    """Let breakpoint() and the like fail with advice instead of reading an empty standard input."""
     import pdb  # noqa: T100 - to be replaced
 
     import pytest
@@ -124,14 +124,14 @@ def refuse_debugger(config):
         __tracebackhide__ = True
         captures = getattr(config.option, "capture", "") != "no"  # then pytest puts the real standard input back first
         if captures or sys.stdin is sys.__stdin__:
-            pytest.fail("nobody is there for a debugger: run one image on a terminal, pytest --py-images=IMAGE")
-        return unlimited(*args, **kwargs)  # a test that brings its own
+            pytest.fail("a debugger needs a terminal: run a single image, pytest --py-images=IMAGE")
+        return unlimited(*args, **kwargs)  # a test that provides its own input
 
     pdb.set_trace = pytest.set_trace = set_trace
 
 
 class Terminal(object):
-    """The parent's end of the terminal that a debugger in the child has."""
+    """The parent's end of the terminal that a debugger in the child uses."""
 
     def __init__(self, spec):
         self.master, self.slave = os.openpty()
@@ -142,7 +142,7 @@ class Terminal(object):
         spec["terminal_path"] = os.ttyname(self.slave)
 
     def read(self):
-        """Return what was written, and whether that is all of this debugger; None if there is nothing."""
+        """Return new output, and whether it is the debugger's last; None if there is none."""
         try:
             data = self.held + os.read(self.master, 1 << 15)
         except (IOError, OSError) as error:
@@ -156,10 +156,9 @@ class Terminal(object):
         return data, bool(found)
 
     def type(self, data):
-        """Take what was typed; return how an interrupt among it is to be shown, None if there is none.
+        """Accept typed bytes; return the echo of an interrupt among them, None if there is no interrupt.
 
-        The kernel would signal none but the processes that the terminal controls, and in its own time take back what
-        was written meanwhile.
+        The kernel would signal only the processes that the terminal controls, and discard what was written meanwhile.
         """
         import termios
 

@@ -1,4 +1,4 @@
-"""What the host remembers of earlier runs of this image, told to pytest."""
+"""Give pytest the cached results of earlier runs of this image, which the host keeps."""
 
 from __future__ import absolute_import, print_function
 
@@ -8,10 +8,10 @@ from .channel import dumps
 from .records import as_text
 
 
-def remind(config, memory):
-    """Put what the host remembers of this image where pytest's cache provider is about to read it.
+def fill_cache(config, memory):
+    """Write the values into the files that pytest's cache provider is about to read.
 
-    Return why that is not possible, or an empty text.
+    Return a message if that fails, else an empty text.
     """
     if memory is None or not config.pluginmanager.hasplugin("cacheprovider"):
         return ""
@@ -24,5 +24,5 @@ def remind(config, memory):
             with open(os.path.join(folder, name), "w") as file:
                 file.write(dumps(value))
     except (IOError, OSError) as error:
-        return "what failed here before cannot be told to pytest: %s" % as_text(error)
+        return "the last-failed cache cannot be written: %s" % as_text(error)
     return ""

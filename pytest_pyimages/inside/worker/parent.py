@@ -1,4 +1,4 @@
-"""The first process of the container: it owns the wire, and outlives whatever happens to the child."""
+"""The first process of the container: it owns the wire, and survives whatever happens to the child."""
 
 from __future__ import absolute_import, print_function
 
@@ -29,7 +29,7 @@ def main():
     os.dup2(null, 0)
     os.dup2(2, 1)
     if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(line_buffering=True)  # with -s, what a suite prints is shown as it comes
+        sys.stdout.reconfigure(line_buffering=True)  # with -s, the suite's output is shown at once
     spec = read_spec(control)
     if spec is None:
         return 1
@@ -44,7 +44,7 @@ def main():
 
 
 def run(spec, wire, control, null):
-    """Fork, and be the parent of the process that pytest runs in; return this process' exit status."""
+    """Fork the process in which pytest runs, and supervise it; return this process' exit status."""
     read_fd, write_fd = os.pipe()
     wake_read, wake_write = os.pipe()
     for fd in (read_fd, wake_read, wake_write):
@@ -76,7 +76,7 @@ def run(spec, wire, control, null):
 
 
 class Parent(object):
-    """Owns the wire and outlives whatever happens to the child."""
+    """Owns the wire and supervises the child."""
 
     def __init__(self, wire, control, read_fd, child, pending, token, terminal):
         self.wire = wire
@@ -106,7 +106,7 @@ class Parent(object):
                     raise
 
     def pass_on(self, lines):
-        """Forward complete lines, but none twice: a record may be seen in memory first and in the pipe later."""
+        """Forward complete lines, each once: a record may be in shared memory first and in the pipe later."""
         first = int(lines.split(b" ", 2)[1])
         if first <= self.last:
             kept = [line for line in lines.splitlines(True) if int(line.split(b" ", 2)[1]) > self.last]
@@ -119,8 +119,8 @@ class Parent(object):
             self.ended = clock()
         self.write(lines)
 
-    def from_pipe(self):
-        """Read once; return whether there was anything."""
+    def read_pipe(self):
+        """Read once from the child; return whether there was data."""
         try:
             data = os.read(self.read_fd, 1 << 16)
         except (IOError, OSError) as error:
@@ -136,22 +136,22 @@ class Parent(object):
             self.pass_on(data[:end])
         return True
 
-    def from_memory(self):
+    def read_memory(self):
         data, _ = self.pending.peek()
-        # Records still in the pipe come first; what is pending there is newer.
+        # Records in the pipe come first; pending ones are newer.
         if data and not self.partial and int(data.split(b" ", 2)[1]) <= self.last + 1:
             self.pass_on(data)
 
-    def from_terminal(self):
-        """Read once; return whether there was anything."""
+    def read_terminal(self):
+        """Read once from the debugger's terminal; return whether there was data."""
         found = self.terminal.read()
         if found is None:
             return False
-        while self.from_pipe():  # the child said there that it would write, and first
+        while self.read_pipe():  # the record that announces the debugger comes first
             continue
         data, is_all = found
         if not self.is_debugged:
-            os.write(2, data)  # something that a debugger has started and left behind
+            os.write(2, data)  # from a process that the debugger started
         else:
             self.show(data)
         if is_all:
@@ -165,8 +165,8 @@ class Parent(object):
 
             self.aside(t="shown", data=binascii.b2a_base64(data).decode("ascii").strip())
 
-    def attended(self, command, values):
-        """Take what the host says of its terminal, which a debugger has."""
+    def control_terminal(self, command, values):
+        """Handle a message of the host about its terminal, which a debugger uses."""
         if command == b"size":
             rows, columns = values.split()
             self.terminal.resize(int(rows), int(columns))
@@ -181,7 +181,7 @@ class Parent(object):
                 self.show(interrupt)
                 self.signal_child(signal.SIGINT)
 
-    def from_host(self):
+    def read_host(self):
         try:
             data = os.read(self.control, 4096)
         except (IOError, OSError) as error:
@@ -199,7 +199,7 @@ class Parent(object):
             elif line == b"acknowledged":
                 self.acknowledged = True
             elif self.terminal is not None:
-                self.attended(*line.partition(b" ")[::2])
+                self.control_terminal(*line.partition(b" ")[::2])
 
     def signal_child(self, number):
         try:
@@ -209,7 +209,7 @@ class Parent(object):
                 raise
 
     def reap(self):
-        """Return the child's wait status once it has ended; orphans are reaped on the way, as PID 1 must."""
+        """Return the child's wait status if it has ended; reap orphans, as PID 1 must."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -229,11 +229,11 @@ class Parent(object):
         self.last += 1
 
     def aside(self, **fields):
-        """Write a record without a number: the child numbers its own, and may be about to use the next."""
+        """Write a record with the number 0, since the child may be about to use the next number."""
         self.write(("%s 0 %s\n" % (self.token, json.dumps(fields))).encode("ascii"))
 
     def select(self, wakeup):
-        """Return which descriptors can be read; what was typed is written on the way."""
+        """Return the readable descriptors; write pending input to the terminal."""
         sources, sinks = [self.read_fd, self.control, wakeup], []
         if self.terminal is not None:
             sources.append(self.terminal.master)
@@ -250,7 +250,7 @@ class Parent(object):
         return ready
 
     def watch_clock(self):
-        """Say now and then that this process lives; end a child that stays when all is said."""
+        """Send heartbeats; kill a child that does not end after its last record."""
         now = clock()
         if now - self.beat > HEARTBEAT_SECONDS:
             self.beat = now
@@ -260,19 +260,19 @@ class Parent(object):
             self.signal_child(signal.SIGKILL)
 
     def supervise(self, wakeup):
-        """Pass records on until the child has ended; return its wait status."""
+        """Forward records until the child has ended; return its wait status."""
         while True:
             ready = self.select(wakeup)
             if wakeup in ready:
                 os.read(wakeup, 512)
             if self.terminal is not None and self.terminal.master in ready:
-                self.from_terminal()
+                self.read_terminal()
             if self.read_fd in ready:
-                self.from_pipe()
+                self.read_pipe()
             elif not ready:
-                self.from_memory()
+                self.read_memory()
             if self.control in ready:
-                self.from_host()
+                self.read_host()
             if self.host_gone:
                 self.signal_child(signal.SIGKILL)
                 return None
@@ -282,11 +282,11 @@ class Parent(object):
                 return status
 
     def finish(self, status):
-        """Say how the child ended, and wait until the host has heard it."""
-        reads = 0  # what the child has left behind may write for ever
-        while self.terminal is not None and reads < 16 and self.from_terminal():
+        """Report how the child ended, and wait for the host's acknowledgement."""
+        reads = 0  # processes of the child may write for ever
+        while self.terminal is not None and reads < 16 and self.read_terminal():
             reads += 1
-        while self.from_pipe():
+        while self.read_pipe():
             continue
         data, running = self.pending.peek()
         if data:
@@ -301,13 +301,13 @@ class Parent(object):
         deadline = clock() + ACKNOWLEDGE_SECONDS
         while not self.acknowledged and not self.host_gone and clock() < deadline:
             if select.select([self.control], [], [], 1.0)[0]:
-                self.from_host()
+                self.read_host()
 
 
 def read_spec(control):
-    """Return the run's description, the first line that the host sends; None if the host is gone.
+    """Return the job, the first line that the host sends; None if the host is gone.
 
-    Behind it come the files that the description names, for the report of coverage; they are put into a folder.
+    The data files for a coverage report follow the line; they are written to a folder.
     """
     data = b""
     while b"\n" not in data:
@@ -325,7 +325,7 @@ def read_spec(control):
 
 
 def receive(control, rest, sizes):
-    """Return files with what the host sends, so many bytes each; None if the host is gone."""
+    """Write the data files, of so many bytes each, and return their paths; None if the host is gone."""
     import tempfile  # slow to import, and seldom needed
 
     folder, paths = tempfile.mkdtemp(prefix="pyimages-"), []

@@ -1,4 +1,4 @@
-"""What pytest's reports are in JSON, whatever plugins and tests have put into them."""
+"""Convert pytest's reports to JSON, whatever plugins and tests have put into them."""
 
 from __future__ import absolute_import, print_function
 
@@ -6,11 +6,11 @@ from .channel import dumps
 
 MAX_TEXT = 512 * 1024  # characters of one traceback or one captured section
 MAX_SECTIONS = 2 * 1024 * 1024
-MAX_RECORD = 4 * 1024 * 1024  # bytes of JSON, where a character may take twelve; the host takes twice as much
+MAX_RECORD = 4 * 1024 * 1024  # bytes of JSON, up to twelve per character; the host accepts twice as many
 
 
 def clip(text, limit=MAX_TEXT):
-    """Return the text, or its two ends when it is too long."""
+    """Return the text, or its two ends if it is too long."""
     if len(text) <= limit:
         return text
     half = limit // 2
@@ -18,15 +18,15 @@ def clip(text, limit=MAX_TEXT):
 
 
 def as_text(value):
-    """Return str(value); a value that cannot be shown is named by its type."""
+    """Return str(value), or a text with the value's type if that fails."""
     try:
         return "%s" % (value,)
-    except Exception:  # __str__ of somebody else's object may raise anything
+    except Exception:  # __str__ may raise anything
         return "<%s that cannot be shown>" % type(value).__name__
 
 
 def plain(value, depth=0):
-    """Return the value as JSON can carry it, texts clipped; None for what has no such form."""
+    """Return the value as JSON can express it, with clipped texts; other objects as texts."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int) and -(1 << 53) < value < 1 << 53:
@@ -41,16 +41,16 @@ def plain(value, depth=0):
 
 
 def longrepr_of(report):
-    """Return how a report's failure looks: {"kind": none | text | skip | tree, ...}."""
+    """Return how a report's failure is shown: {"kind": none | text | skip | tree, ...}."""
     longrepr = report.longrepr
     if longrepr is None:
         return {"kind": "none"}
     if isinstance(longrepr, tuple) and len(longrepr) == 3:
         return {"kind": "skip", "path": as_text(longrepr[0]), "line": longrepr[1], "reason": clip(as_text(longrepr[2]))}
-    node = report.__dict__.pop("node", None)  # xdist's: pytest would put a line about its process above the text
+    node = report.__dict__.pop("node", None)  # xdist's: pytest would add a line about its process
     try:
         text = as_text(report.longreprtext)
-    except Exception:  # repr of somebody else's object
+    except Exception:  # repr may raise anything
         text = as_text(longrepr)
     finally:
         if node is not None:
@@ -62,7 +62,7 @@ def longrepr_of(report):
     if hasattr(longrepr, "reprtraceback"):
         try:
             tree = plain(report._to_json()["longrepr"])
-        except Exception:  # experimental in pytest: the text stands for it
+        except Exception:  # experimental in pytest: the text replaces it
             tree = None
         if isinstance(tree, dict):
             result["kind"] = "tree"
@@ -71,13 +71,13 @@ def longrepr_of(report):
 
 
 def domain_of(nodeid):
-    """Return what stands for a test in the title of its failure: "TestIt.test_this[1]"."""
+    """Return the name of a test in the title of its failure: "TestIt.test_this[1]"."""
     names, bracket, parameters = nodeid.partition("[")
     return ".".join(names.split("::")[1:]) + bracket + parameters
 
 
 def location_of(report):
-    """Return path, line or None, and name, whatever somebody has put there."""
+    """Return path, line or None, and name of a report, which plugins may have changed."""
     try:
         path, line, domain = report.location
     except (TypeError, ValueError):
@@ -88,7 +88,7 @@ def location_of(report):
 
 
 def properties_of(report):
-    """Return the user properties as pairs of a text and what JSON can carry."""
+    """Return the user properties as pairs of a text and a JSON value."""
     found = []
     for pair in report.user_properties:
         if isinstance(pair, (list, tuple)) and len(pair) == 2:
@@ -107,8 +107,8 @@ def sections_of(report, room=MAX_SECTIONS):
     return kept
 
 
-def fitting(record, report):
-    """Return a report's record as JSON; one that is too long without its tree, then with less and less of the rest."""
+def encode_report(record, report):
+    """Return a report's record as JSON; if it is too long, drop its tree, then shorten the rest."""
     text = dumps(record)
     longrepr = record["longrepr"]
     if longrepr["kind"] == "tree":

@@ -1,4 +1,4 @@
-"""The plugins that turn what pytest says into records."""
+"""The plugins that turn pytest's reports into records."""
 
 from __future__ import absolute_import, print_function
 
@@ -10,14 +10,14 @@ import pytest
 from _pytest.reports import TestReport
 
 from .debugging import Debugger, refuse_debugger
-from .memory import remind
+from .memory import fill_cache
 from .options import add_ignored_options, prepare_inner_workers
 from .records import (
     MAX_RECORD,
     as_text,
     clip,
     domain_of,
-    fitting,
+    encode_report,
     location_of,
     longrepr_of,
     plain,
@@ -36,8 +36,8 @@ class Reporter(object):
         self.channel = channel
         self.spec = spec
         self.indexes = {}
-        self.held = {}  # node id -> the plain passed phases of the test that is under way
-        self.told = set()  # node ids of tests under way of which something else was reported
+        self.held = {}  # node id -> the plain passed phases of a running test
+        self.detailed = set()  # node ids of running tests of which a full report was sent
         self.config = None
         self.deselected = 0
         self.processes = 0
@@ -50,12 +50,12 @@ class Reporter(object):
     def pytest_configure(self, config):
         self.config = config
         self.processes = processes_of(config)
-        for name in ("xmlpath", "pastebin", "durations"):  # files, uploads and tables are the host's business
+        for name in ("xmlpath", "pastebin", "durations"):  # the host writes files and tables
             if hasattr(config.option, name):
                 setattr(config.option, name, None)
-        forgotten = remind(config, self.spec["memory"])
-        if forgotten:
-            self._warn("PytestCacheWarning", forgotten)
+        problem = fill_cache(config, self.spec["memory"])
+        if problem:
+            self._warn("PytestCacheWarning", problem)
         self.channel.send(
             {
                 "t": "hello",
@@ -76,7 +76,7 @@ class Reporter(object):
 
     def pytest_enter_pdb(self):
         if self.debugger is not None:
-            self.debugger.enter()  # where pytest captures nothing that it would have let go
+            self.debugger.enter()  # with -s, pytest's capture calls nothing
 
     def pytest_leave_pdb(self):
         if self.debugger is not None:
@@ -97,12 +97,12 @@ class Reporter(object):
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self, session):
-        silence_terminal(self.config, self.say)  # again: some plugins put a reporter of their own in its place
+        silence_terminal(self.config, self.say)  # again: some plugins replace the reporter
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session):
         if self.processes:
-            return  # they collect
+            return  # they do that
         rows = []
         for item in session.items:
             path, line, domain = item.location
@@ -170,7 +170,7 @@ class Reporter(object):
             "longrepr": longrepr_of(report),
             "sections": sections_of(report),
         }
-        self.channel.send_text(fitting(record, report))
+        self.channel.send_text(encode_report(record, report))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self, nodeid):
@@ -182,7 +182,7 @@ class Reporter(object):
         nodeid = self._without_group(nodeid)
         for report in self.held.pop(nodeid, ()):
             self._send_report(nodeid, report)
-        self.told.discard(nodeid)
+        self.detailed.discard(nodeid)
         self.channel.run(-1)
 
     def pytest_runtest_logreport(self, report):
@@ -191,15 +191,15 @@ class Reporter(object):
         held = self.held.get(nodeid, ())
         if (
             index is None
-            # Of a test whose subtests failed, pytest makes a failure when it is asked for the report's status.
-            or nodeid in self.told
+            # pytest turns a test into a failure after its subtests when the report's status is computed.
+            or nodeid in self.detailed
             or not self._is_plain(report)
             or report.when != ("setup", "call", "teardown", "?")[len(held)]
         ):
             for earlier in held:
                 self._send_report(nodeid, earlier)
             self.held.pop(nodeid, None)
-            self.told.add(nodeid)
+            self.detailed.add(nodeid)
             self._send_report(nodeid, report)
         elif len(held) == 2:
             del self.held[nodeid]
@@ -245,13 +245,13 @@ class Reporter(object):
             "longrepr": longrepr_of(report),
             "subtest": type(report).__name__ == "SubtestReport",
         }
-        self.channel.send_text(fitting(record, report))
+        self.channel.send_text(encode_report(record, report))
 
     def pytest_internalerror(self, excrepr):
         self.channel.send({"t": "internal", "text": clip(as_text(excrepr))})
 
     def pytest_keyboard_interrupt(self, excinfo):
-        self.pytest_leave_pdb()  # of which pytest says nothing when somebody quits the debugger
+        self.pytest_leave_pdb()  # pytest does not call it when the user quits the debugger
         text = as_text(excinfo.value)
         self.channel.send({"t": "interrupted", "text": clip(excinfo.typename + (": " + text if text else ""), 4096)})
 
@@ -283,7 +283,7 @@ class Reporter(object):
         )
 
     def say(self, text):
-        """Take what others write as their summaries."""
+        """Send the summaries that plugins print."""
         if text.strip():
             self.channel.send({"t": "summary", "text": clip(text, MAX_RECORD // 32)})
 

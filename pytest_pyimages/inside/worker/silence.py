@@ -1,4 +1,4 @@
-"""A terminal reporter that draws nothing."""
+"""A terminal reporter that prints nothing."""
 
 from __future__ import absolute_import, print_function
 
@@ -10,7 +10,7 @@ from _pytest.terminal import TerminalReporter
 
 
 class Written(object):
-    """A file that keeps what is written to it, as a text; of Python 2, too, where that may be bytes."""
+    """A file that keeps the text that is written to it; on Python 2 that may be bytes."""
 
     encoding = "utf-8"
 
@@ -21,16 +21,16 @@ class Written(object):
         self.pieces.append(text.decode("utf-8", "replace") if isinstance(text, bytes) else text)
 
     def flush(self):
-        """Do nothing: it is all here."""
+        """Do nothing: everything is kept."""
 
     def isatty(self):
         return False
 
 
 class Silent(TerminalReporter):
-    """Draws nothing, and keeps what others ask a terminal reporter for."""
+    """Prints nothing, and keeps the state that plugins read from a terminal reporter."""
 
-    say = None  # called with what others write as their summaries
+    say = None  # called with the summaries that plugins print
 
     def pytest_runtest_logreport(self, report):
         if report.outcome != "passed":
@@ -43,7 +43,7 @@ class Silent(TerminalReporter):
     def pytest_sessionfinish(self, session, exitstatus):
         outcome = yield
         outcome.get_result()
-        # Other people's summaries may do more than print, so they are called in any case.
+        # Summaries of plugins may do more than print, so they are called in any case.
         written = Written()
         self._tw = self.writer = create_terminal_writer(self.config, written)
         self.config.hook.pytest_terminal_summary(terminalreporter=self, exitstatus=exitstatus, config=self.config)
@@ -61,17 +61,17 @@ for _name in dir(TerminalReporter):
 
 
 def silence_terminal(config, say):
-    """Replace pytest's terminal reporter by one that draws nothing: the host does the drawing, once.
+    """Replace pytest's terminal reporter with one that prints nothing: the host prints, once.
 
-    It stays registered, since assertion rewriting and many plugins ask for it. What others write with it goes where
-    the suite's own output goes; what they write as their summaries is given to ``say``, in one text.
+    It stays registered, since assertion rewriting and many plugins use it. What plugins print with it goes where the
+    suite's own output goes; their summaries are passed to ``say``, as one text.
     """
     current = config.pluginmanager.getplugin("terminalreporter")
     if current is None or isinstance(current, Silent):
         return
     silent = Silent(config, sys.stdout)
     silent.say = say
-    # What a conftest may ask of it before anything was reported.
+    # A conftest may read these before anything was reported.
     for name in ("_session", "_sessionstarttime", "_session_start", "startdir", "startpath"):
         if hasattr(current, name):
             try:

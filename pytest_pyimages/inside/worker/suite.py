@@ -1,4 +1,4 @@
-"""The process that pytest runs the suite in: made to look as if it had been started as pytest."""
+"""The process in which pytest runs the suite, prepared as if it had been started as pytest."""
 
 from __future__ import absolute_import, print_function
 
@@ -8,7 +8,7 @@ import sys
 import traceback
 
 from .channel import Channel
-from .memory import remind
+from .memory import fill_cache
 from .options import INNER, add_ignored_options, prepare_inner_workers
 from .records import as_text
 
@@ -21,7 +21,7 @@ def child_main(write_fd, parent_fd, pending, spec):
         os.chdir(spec["cwd"])
         channel = Channel(write_fd, parent_fd, spec["token"], pending)
         status = run_pytest(channel, spec)
-        channel.send_text('{"t": "end", "status": %d}' % status)  # the parent knows it by how it begins
+        channel.send_text('{"t": "end", "status": %d}' % status)  # the parent recognises it by its beginning
         channel.flush()
     except SystemExit:
         raise
@@ -63,7 +63,7 @@ def run_pytest(channel, spec):
 
 
 def run_attended(spec):
-    """Run the suite on the terminal of this process, as pytest alone would; return pytest's exit status."""
+    """Run the suite on this process' terminal, without the wire; return pytest's exit status."""
     import pytest
 
     class Options(object):
@@ -76,9 +76,9 @@ def run_attended(spec):
 
         @pytest.hookimpl(tryfirst=True)
         def pytest_configure(self, config):
-            forgotten = remind(config, spec["memory"])
-            if forgotten:
-                sys.stderr.write(forgotten + "\n")
+            problem = fill_cache(config, spec["memory"])
+            if problem:
+                sys.stderr.write(problem + "\n")
 
     be_pytest(spec)
     try:
@@ -88,7 +88,7 @@ def run_attended(spec):
 
 
 def be_pytest(spec):
-    """Make this process look as if it had been started as pytest."""
+    """Set sys.argv and sys.path as if this process had been started as pytest."""
     stand_in_for_plugins(spec["host_plugins"])
     folder = os.path.dirname(sys.executable)
     sys.argv[:] = [os.path.join(folder, "pytest")] + spec["args"]
@@ -96,9 +96,9 @@ def be_pytest(spec):
 
 
 def plugin_arguments(spec):
-    """Return the arguments that switch the host's plugin off, and on what leaves a shard of the tests."""
+    """Return the arguments that disable the host plugin and enable the one that selects a shard."""
     arguments = ["-p", "no:pyimages", "-p", INNER]
-    spec["folders"] = []  # of files that are to be removed
+    spec["folders"] = []  # to remove at the end
     if spec["shard"]:
         import tempfile  # slow to import, and seldom needed
 
@@ -107,7 +107,7 @@ def plugin_arguments(spec):
         for name, text in spec["shard"]["files"].items():
             with io.open(os.path.join(folder, name), "w", encoding="utf-8") as file:
                 file.write(text)
-        sys.path.append(folder)  # where inner workers of xdist find it, too
+        sys.path.append(folder)  # inner workers of xdist find it there, too
         arguments += ["-p", "pyimages_shard"]
     return arguments
 
@@ -121,12 +121,12 @@ def remove_folders(spec):
 
 
 def stand_in_for_plugins(host_plugins):
-    """Let ``-p`` find an empty plugin, where the real one is the host's, or that of inner workers of xdist."""
+    """Let ``-p`` find an empty plugin where the real one is on the host, or only in inner workers of xdist."""
     for name in [INNER] + host_plugins:
         sys.modules[name] = type(sys)(str(name), "PYTEST_DONT_REWRITE")
     try:
         from importlib.util import find_spec
-    except ImportError:  # Python 2: there the ini file has to do without
+    except ImportError:  # Python 2: there an ini file cannot name this plugin
         return
     for name in ("pyimages", "pytest_pyimages.plugin", "pytest_pyimages"):
         if name not in sys.modules and find_spec(name.partition(".")[0]) is None:
