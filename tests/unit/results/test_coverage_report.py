@@ -1,4 +1,4 @@
-"""The report of coverage: files are written where they belong, and what only one image covers is told shortly."""
+"""The combined coverage report: its files, and the lines that only one image covers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def file(path: Path, content: bytes, *, kind: str = "xml", name: str = "", size:
     return [CoverageFile(kind, str(path), name, len(content) if size is None else size), CoveragePart(content)]
 
 
-def test_files_are_written_where_they_belong(tmp_path: Path) -> None:
+def test_files_are_written_to_their_destinations(tmp_path: Path) -> None:
     made = report(
         tmp_path,
         *file(tmp_path / "out" / "coverage.xml", b"<?xml"),
@@ -44,7 +44,7 @@ def test_files_are_written_where_they_belong(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "coverage.xml").stat().st_mode & 0o777 == 0o644
 
 
-def test_a_file_that_is_not_whole_is_not_written(tmp_path: Path) -> None:
+def test_incomplete_file_is_not_written(tmp_path: Path) -> None:
     made = report(tmp_path, *file(tmp_path / "coverage.xml", b"<?xml", size=6))
     assert made.files.problems == [f"coverage: received only 5 of 6 bytes of {tmp_path / 'coverage.xml'}"]
     assert list(tmp_path.iterdir()) == []
@@ -67,7 +67,7 @@ def test_a_file_that_is_not_whole_is_not_written(tmp_path: Path) -> None:
         ("unheard-of", "{project}/coverage.xml", ""),
     ],
 )
-def test_a_container_cannot_choose_other_places(tmp_path: Path, kind: str, root: str, name: str) -> None:
+def test_container_cannot_choose_other_places(tmp_path: Path, kind: str, root: str, name: str) -> None:
     project, outside = tmp_path / "project", tmp_path / "outside"
     for folder in (project / ".git", outside):
         folder.mkdir(parents=True)
@@ -78,27 +78,27 @@ def test_a_container_cannot_choose_other_places(tmp_path: Path, kind: str, root:
         Destinations([project], [project / "other.xml"]).resolve(wanted)
 
 
-def test_the_user_may_choose_any_place(tmp_path: Path) -> None:
+def test_user_may_choose_any_place(tmp_path: Path) -> None:
     places = Destinations([tmp_path / "project"], [tmp_path / "project" / ".." / "a.txt", tmp_path / "page"])
     assert places.resolve(CoverageFile("xml", str(tmp_path / "a.txt"), "", 0)) == tmp_path / "a.txt"
     page = CoverageFile("html", str(tmp_path / "page"), "b/index.html", 0)
     assert places.resolve(page) == tmp_path / "page" / "b" / "index.html"
 
 
-def test_former_data_are_replaced(tmp_path: Path) -> None:
+def test_data_file_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(b"SQLite format 3\0former")
     made = report(tmp_path, *file(tmp_path / "data", b"SQLite format 3\0new", kind="data"))
     assert made.files.problems == []
     assert (tmp_path / "data").read_bytes().endswith(b"new")
 
 
-def test_endless_content_is_refused(tmp_path: Path) -> None:
+def test_content_beyond_the_announced_size_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PyimagesError, match="more than 4 bytes"):
         report(tmp_path, *file(tmp_path / "coverage.xml", b"<?xml", size=4))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_endless_reports_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_large_report_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results_coverage, "MOST_TEXT", 100)
     report(tmp_path, CoverageSaid("x" * 100, (), ""))
     for event in (CoverageSaid("x" * 101, (), ""), CoverageLines("a.py", (((0,), tuple(range(20)), "0-19"),))):
@@ -106,7 +106,7 @@ def test_endless_reports_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
             report(tmp_path, event)
 
 
-def test_endless_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coverage_files, "MOST_FILES", 2)
     files = ReportFiles(Destinations([tmp_path], []))
     for number in range(2):
@@ -116,7 +116,7 @@ def test_endless_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     files.close()
 
 
-def test_what_only_one_image_covers(tmp_path: Path) -> None:
+def test_lines_that_only_one_image_covers(tmp_path: Path) -> None:
     made = report(
         tmp_path,
         CoverageLines("shop/compat.py", (((0,), (12, 13, 20), "12-13, 20"), ((1, 2), (9,), "9"))),
@@ -132,7 +132,7 @@ def test_what_only_one_image_covers(tmp_path: Path) -> None:
     assert made.make_document()["files"][0]["covered"][1] == {"images": ["3.12", "3.14"], "lines": [9]}
 
 
-def test_much_that_only_one_image_covers_is_told_shortly(tmp_path: Path) -> None:
+def test_long_lists_of_lines_are_cut(tmp_path: Path) -> None:
     ranges = ", ".join(str(number) for number in range(1, 1000, 2))
     made = report(
         tmp_path, *(CoverageLines(f"{number}.py", (((0,), (1,), ranges),)) for number in range(SHOWN_FILES + 5))

@@ -1,4 +1,4 @@
-"""What report files tell of a failure."""
+"""Shortened failures of report files."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ from pytest_pyimages.results.details import restore_indent
         pytest.param("", "", id="nothing"),
     ],
 )
-def test_the_first_line_has_its_indent(text: str, indent: str) -> None:
+def test_indent_of_the_first_line_is_restored(text: str, indent: str) -> None:
     assert restore_indent(text) == indent + text

@@ -1,4 +1,4 @@
-"""Which distribution has a module, as far as its name tells."""
+"""The distributions that contain modules."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ from pytest_pyimages.results.distributions import find_distribution, get_removal
         ("_speedups", ""),
     ],
 )
-def test_the_distribution_of_a_module(module: str, distribution: str) -> None:
+def test_distribution_of_a_module(module: str, distribution: str) -> None:
     assert find_distribution(module) == distribution
 
 
-def test_all_of_them_can_be_asked_for() -> None:
+def test_distributions_are_valid_requirements() -> None:
     named = {find_distribution(module) for module in (*distributions._DISTRIBUTIONS, *distributions._REMOVED)}
     assert len(named) > 100
     assert {Requirement(name).name for name in named if name}
 
 
-def test_the_standard_library() -> None:
+def test_modules_of_the_standard_library() -> None:
     assert is_in_standard_library("tomllib")
     assert is_in_standard_library("annotationlib")  # whatever Python runs this test
     assert is_in_standard_library("distutils.core")

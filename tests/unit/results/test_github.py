@@ -1,4 +1,4 @@
-"""What GitHub Actions is told."""
+"""Annotations and job summaries of GitHub Actions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def lines(found: dict[str, Any], **environ: str) -> list[str]:
     return list(make_workflow_commands(found, rootdir=Path("/src/shop/lib"), environ=environ))
 
 
-def test_a_failure_is_shown_beside_its_line() -> None:
+def test_failure_is_annotated_at_its_line() -> None:
     where = "file=lib/tests/test_a.py,line=7,title=test_0[a%2Cb%3Ac] fails on"
     assert lines(document(), GITHUB_WORKSPACE="/src/shop") == [
         f"::error {where} 3.12::50%25 of%0Ait",
@@ -36,18 +36,18 @@ def test_a_failure_is_shown_beside_its_line() -> None:
     ]
 
 
-def test_as_many_as_are_shown() -> None:
+def test_annotations_are_limited_per_level() -> None:
     found = lines(document(30), GITHUB_WORKSPACE="/src/shop")
     assert [line.partition(" ")[0] for line in found] == ["::error"] * 10 + ["::warning"] * 10
 
 
-def test_an_image_that_could_not_be_tested() -> None:
+def test_image_that_could_not_be_tested_is_annotated() -> None:
     found = document(0)
     found["images"][0]["problem"] = "no such tag"
     assert lines(found) == ["::error title=3.12%3A not tested to the end::no such tag"]
 
 
-def test_the_summary_is_added_to(tmp_path: Path) -> None:
+def test_summary_is_appended(tmp_path: Path) -> None:
     path = tmp_path / "summary.md"
     path.write_text("before\n")
     write_summary_file(document(), {"GITHUB_STEP_SUMMARY": str(path)})
@@ -58,7 +58,7 @@ def test_the_summary_is_added_to(tmp_path: Path) -> None:
     assert path.read_text().endswith("too long for this summary)\n")
 
 
-def test_no_summary_is_no_error_and_a_wrong_one_is(tmp_path: Path) -> None:
+def test_only_an_unwritable_summary_is_an_error(tmp_path: Path) -> None:
     write_summary_file(document(), {})
     with pytest.raises(PyimagesError, match="cannot be written"):
         write_summary_file(document(), {"GITHUB_STEP_SUMMARY": str(tmp_path / "no" / "file")})

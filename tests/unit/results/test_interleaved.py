@@ -1,4 +1,4 @@
-"""Phases of tests that run at once."""
+"""Phases of tests that run at the same time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def phase(nodeid: str, when: str) -> Report:
     )
 
 
-def test_phases_come_together_at_the_last_one() -> None:
+def test_phases_are_joined_at_the_last_one() -> None:
     interleaved = Interleaved()
     sent = [("a", "setup"), ("b", "setup"), ("a", "call"), ("b", "teardown"), ("a", "teardown")]
     shown = [each for nodeid, when in sent for each in interleaved.add_phase(phase(nodeid, when))]
@@ -36,13 +36,13 @@ def test_phases_come_together_at_the_last_one() -> None:
     assert list(interleaved.take_unfinished()) == []
 
 
-def test_a_crash_is_the_end_of_a_test_and_belongs_to_its_call() -> None:
+def test_crash_ends_a_test_in_its_call_phase() -> None:
     interleaved = Interleaved()
     assert list(interleaved.add_phase(phase("a", "setup"))) == []
     assert [each.when for each in interleaved.add_phase(phase("a", "???"))] == ["setup", "call"]
 
 
-def test_what_has_no_end_comes_at_the_end() -> None:
+def test_unfinished_tests_come_last() -> None:
     interleaved = Interleaved()
     for nodeid, when in (("a", "setup"), ("b", "setup"), ("a", "call")):
         assert list(interleaved.add_phase(phase(nodeid, when))) == []

@@ -1,4 +1,4 @@
-"""What is drawn of a session's images, and where: the text on the terminal must be what it is without."""
+"""The progress display, which must not change the text on the terminal."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_rows_stand_below_a_partial_line_which_goes_on(tty: Tty, screen: Screen)
     assert (tty.text, tty.below[:3]) == (["header", "test_a.py ...", ""], ["one", "TWO", ""])
 
 
-def test_nothing_is_left_of_the_rows(tty: Tty, screen: Screen) -> None:
+def test_rows_are_removed_at_the_end(tty: Tty, screen: Screen) -> None:
     screen._writer.write("x\n" * 30)
     screen.paint(["one", "two"])
     screen._writer.write("y")
@@ -123,7 +123,7 @@ def test_without_rows_nothing_but_the_text_is_written(tty: Tty, screen: Screen) 
     assert tty.getvalue() == "one\ntwo\n"
 
 
-def test_what_stood_below_before_does_not_shine_through(tty: Tty, screen: Screen) -> None:
+def test_old_text_below_is_erased(tty: Tty, screen: Screen) -> None:
     tty.write("\nstale stale\nstale\x1b[2A\r")
     screen.paint(["one", ""])
     assert tty.below[:3] == ["one", "", ""]
@@ -137,7 +137,7 @@ def test_rows_that_are_too_long_are_cut(tty: Tty, screen: Screen) -> None:
     assert tty.text == ["y" * 40, "y" * 40, "y" * 20]
 
 
-def test_text_that_fills_the_last_column_loses_no_character(tty: Tty, screen: Screen) -> None:
+def test_pending_wrap_loses_no_character(tty: Tty, screen: Screen) -> None:
     screen._writer.write("y" * COLUMNS)
     screen.paint(["one"])
     screen._writer.write("z\n")
@@ -155,7 +155,7 @@ def test_colours_that_a_suite_leaves_on_stay_on(tty: Tty, screen: Screen) -> Non
     assert {tty.screen.buffer[2][column].fg for column in range(5)} == {"default"}
 
 
-def test_nothing_is_written_where_nothing_has_changed(tty: Tty, screen: Screen) -> None:
+def test_unchanged_rows_are_not_written_again(tty: Tty, screen: Screen) -> None:
     screen.paint(["one"])
     before = tty.getvalue()
     screen.paint(["one"])
@@ -163,7 +163,7 @@ def test_nothing_is_written_where_nothing_has_changed(tty: Tty, screen: Screen) 
 
 
 @pytest.mark.parametrize("text", ["\x1b[2A\x1b[J", "\x1b[H", "\x1b7", "\x1b[3;1f"])
-def test_only_one_draws(tty: Tty, screen: Screen, text: str) -> None:
+def test_other_cursor_movements_close_the_screen(tty: Tty, screen: Screen, text: str) -> None:
     """Another plugin that moves the cursor (such as pytest-sugar) has the screen for itself."""
     screen.paint(["one"])
     screen._writer.write(text)
@@ -174,13 +174,13 @@ def test_only_one_draws(tty: Tty, screen: Screen, text: str) -> None:
     assert tty.getvalue().endswith(f"{text}theirs")
 
 
-def test_colours_and_links_are_not_taken_for_drawing(tty: Tty, screen: Screen) -> None:
+def test_colours_and_links_do_not_close_the_screen(tty: Tty, screen: Screen) -> None:
     screen._writer.write("\x1b[1;38;5;9mred\x1b[0m\x1b[K \x1b]8;;file://x\x1b\\link\x1b]8;;\x1b\\\n")
     screen.paint(["one"])
     assert "one" in tty.below
 
 
-def test_what_cannot_be_encoded_is_refused_at_once(tty: Tty) -> None:
+def test_unencodable_text_is_refused_at_once(tty: Tty) -> None:
     """By then the writer escapes it, and cannot any more when the screen is painted."""
     tty.encoding = "latin-1"
     screen = Screen(Reporter.on(tty))
@@ -208,7 +208,7 @@ def test_standard_streams_keep_their_place(tty: Tty, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_the_text_is_what_it_is_without_rows(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_is_the_same_as_without_rows(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is written and painted when, wherever the window scrolls: lines, partial lines, wraps, colours."""
     rng = random.Random(seed)
     columns, lines = rng.choice([(40, 12), (80, 24), (100, 8)])
@@ -230,7 +230,7 @@ def test_the_text_is_what_it_is_without_rows(seed: int, monkeypatch: pytest.Monk
     assert set(drawn.below) <= {""}
 
 
-def test_a_window_made_smaller_keeps_the_text(tty: Tty, screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_window_made_smaller_keeps_the_text(tty: Tty, screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
     screen._writer.write("test_a.py ..")
     screen.paint(["x" * 39, "two"])
     tty.screen.resize(LINES, 20)
@@ -270,7 +270,7 @@ def stage(text: str, detail: str = "", label: str = "3.12") -> Row:
     return row
 
 
-def test_the_picture() -> None:
+def test_lines_of_a_session() -> None:
     """As the README and the people who asked for it have it."""
     rows = (
         ended(image("3.12", 412, passed=410, skipped=2)),
@@ -332,7 +332,7 @@ def test_rows(row: Row, line: str) -> None:
     assert drawn(row) == [line]
 
 
-def test_tests_that_were_never_run_do_not_fill_the_bar() -> None:
+def test_tests_that_were_not_run_do_not_fill_the_bar() -> None:
     result = make_result("3.12", {"a": "passed", "x": NOT_RUN, "y": NOT_RUN, "z": NOT_RUN}, collected=4)
     assert "1/4" in drawn(ended(row_of(result)))[0]
 
@@ -361,7 +361,7 @@ def test_rows_fit_their_columns(columns: int) -> None:
         ]
 
 
-def test_images_under_way_have_the_room() -> None:
+def test_running_images_are_kept_in_a_low_terminal() -> None:
     rows = [ended(image(f"3.{minor}", 1, passed=1)) for minor in range(10, 14)]
     rows += [image("3.14", 2, passed=1), image("3.15", 2, passed=1)]
     rows += [stage("queued", label=f"3.{minor}-slim") for minor in range(10, 13)]
@@ -371,7 +371,7 @@ def test_images_under_way_have_the_room() -> None:
     assert drawn(*rows, lines=0) == [" … 9 more: 4 done, 3 queued, 2 in progress"]
 
 
-def test_signs_of_a_poorer_encoding() -> None:
+def test_ascii_signs() -> None:
     assert drawn(image("3.12", 4, passed=1), encoding="ascii") == [
         " 3.12  #######-                        1/4  4s",
     ]
@@ -394,7 +394,7 @@ def live(tty: Tty, *rows: Row) -> tuple[LiveStages, Clock]:
     return LiveStages(Reporter.on(tty), {row.name: row.result for row in rows}, clock=clock), clock
 
 
-def test_an_image_from_its_queue_to_its_end(tty: Tty) -> None:
+def test_stages_of_an_image(tty: Tty) -> None:
     results = {"3.12": make_result()}
     clock = Clock()
     shown = LiveStages(Reporter.on(tty), results, clock=clock)
@@ -433,7 +433,7 @@ def test_an_image_from_its_queue_to_its_end(tty: Tty) -> None:
     assert set(tty.screen.display) == {" " * COLUMNS}
 
 
-def test_nothing_is_drawn_while_somebody_else_has_the_terminal(tty: Tty) -> None:
+def test_nothing_is_drawn_while_paused(tty: Tty) -> None:
     shown, clock = live(tty, image("3.12"))
     clock.now += 1
     shown.tick()
@@ -477,7 +477,7 @@ def test_colours(variable: str, coloured: bool, monkeypatch: pytest.MonkeyPatch,
         pytest.param({}, 0, True, PlainStages, id="nobody knows which terminal"),
     ],
 )
-def test_where_lines_move(
+def test_lines_move_on_capable_terminals_only(
     environ: dict[str, str], verbosity: int, terminal: bool, kind: type[Stages], tty: Tty
 ) -> None:
     reporter = Reporter.on(tty)

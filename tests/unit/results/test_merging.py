@@ -1,4 +1,4 @@
-"""What the reports of several jobs are together, and what is never green."""
+"""Merged reports of several jobs, which never pass with missing tests."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def shards(**changes: ImageResult) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_what_was_read_is_what_was_written(tmp_path: Path, seed: int) -> None:
+def test_reading_inverts_writing(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     images = []
     for label in ("3.12", "3.14-slim", "3.15-rc")[: chance.randint(1, 3)]:
@@ -106,14 +106,14 @@ def test_what_was_read_is_what_was_written(tmp_path: Path, seed: int) -> None:
     assert make_document(results, exit_status=written["exit_status"], started=100.0, ended=105.0) == written
 
 
-def test_different_images_stand_side_by_side(tmp_path: Path) -> None:
+def test_different_images_are_kept_apart(tmp_path: Path) -> None:
     first, second = image("3.12", a="passed", b="passed"), image("3.14", a="passed", b="failed")
     whole = of(tmp_path, document(first), document(second, started=103.0))
     assert as_one(whole) == {**document(first, second), "seconds": 8.0, "exit_status": 1}
     assert [test["differs"] for test in as_one(whole)["tests"]] == [False, True]
 
 
-def test_shards_are_one_image(tmp_path: Path) -> None:
+def test_shards_become_one_image(tmp_path: Path) -> None:
     """In the order of their numbers, whatever the order of the files is; the longest of their times counts."""
     parts = shards()
     parts[2]["images"][0]["run_seconds"] = 7.0
@@ -123,7 +123,7 @@ def test_shards_are_one_image(tmp_path: Path) -> None:
     assert whole.results["3.12"].shard is None
 
 
-def test_what_is_no_test_counts_once(tmp_path: Path) -> None:
+def test_collectors_are_counted_once(tmp_path: Path) -> None:
     """Files that are skipped, or cannot be collected, are so in every shard."""
     found = []
     for index in (1, 2):
@@ -150,12 +150,12 @@ def changed(number: int, **fields: Any) -> list[dict[str, Any]]:
     return found
 
 
-def test_all_there_is_green(tmp_path: Path) -> None:
+def test_complete_shards_pass(tmp_path: Path) -> None:
     whole = of(tmp_path, *shards(two=image(shard=shard(2), c="passed", d="passed")))
     assert (whole.exit_status, whole.results["3.12"].outcome) == (0, "passed")
 
 
-def test_a_result_that_is_not_in_the_file(tmp_path: Path) -> None:
+def test_missing_result_is_an_error(tmp_path: Path) -> None:
     found = shards(two=image(shard=shard(2), c="passed", d="passed"))
     del found[2]["tests"][0]
     whole = of(tmp_path, *found)
@@ -176,9 +176,7 @@ def test_a_result_that_is_not_in_the_file(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("allowed", [False, True])
-def test_what_is_missing_is_never_green(
-    tmp_path: Path, documents: list[dict[str, Any]], problem: str, allowed: bool
-) -> None:
+def test_missing_tests_never_pass(tmp_path: Path, documents: list[dict[str, Any]], problem: str, allowed: bool) -> None:
     found = copy.deepcopy(documents)
     for one in found:
         one["images"][0]["allowed_to_fail"] = allowed
@@ -197,14 +195,14 @@ def test_missing_shards_are_not_all_named(tmp_path: Path) -> None:
     assert problem == "shard 1/9, 2/9, 3/9, 4/9, 5/9 and 3 more are missing: found 2 of 6 tests"
 
 
-def test_a_shard_that_was_not_tested_to_its_end(tmp_path: Path) -> None:
+def test_problem_of_a_shard_names_it(tmp_path: Path) -> None:
     two = replace(image(shard=Shard(index=2, of=3)), problem="not installable: no compiler", exit_status=None)
     whole = of(tmp_path, *shards(two=two))
     assert (whole.exit_status, whole.results["3.12"].problem) == (1, "shard 2/3: not installable: no compiler")
     assert whole.results["3.12"].exit_status is None
 
 
-def test_what_is_wrong_everywhere_is_told_once(tmp_path: Path) -> None:
+def test_problem_of_all_shards_is_listed_once(tmp_path: Path) -> None:
     found = []
     for index in (1, 2):
         one = image(shard=Shard(index=index, of=2))
@@ -212,7 +210,7 @@ def test_what_is_wrong_everywhere_is_told_once(tmp_path: Path) -> None:
     assert of(tmp_path, *found).results["3.12"].problem == "no such tag"
 
 
-def test_a_test_in_two_files_is_refused(tmp_path: Path) -> None:
+def test_test_in_two_files_is_refused(tmp_path: Path) -> None:
     one, two = document(image(a="passed", b="passed")), document(image(b="passed", c="passed"))
     with pytest.raises(ConfigurationError) as caught:
         of(tmp_path, one, two)
@@ -222,12 +220,12 @@ def test_a_test_in_two_files_is_refused(tmp_path: Path) -> None:
         of(tmp_path, document(image(shard=shard(1), a="passed")), document(image(shard=shard(2), a="passed")))
 
 
-def test_parts_that_somebody_has_chosen_are_one_image(tmp_path: Path) -> None:
+def test_selected_parts_become_one_image(tmp_path: Path) -> None:
     whole = of(tmp_path, document(image(a="passed")), document(image(b="failed")), document(image("3.14", b="passed")))
     assert (whole.exit_status, whole.results["3.12"].counts["passed"], whole.results["3.12"].problem) == (1, 1, "")
 
 
-def test_the_same_file_twice_counts_once(tmp_path: Path) -> None:
+def test_same_file_twice_counts_once(tmp_path: Path) -> None:
     one = document(image(a="passed"))
     whole = of(tmp_path, one, one)
     assert whole.notes == (f"{tmp_path}/2.json has the same content as {tmp_path}/1.json; it is counted once",)
@@ -236,7 +234,7 @@ def test_the_same_file_twice_counts_once(tmp_path: Path) -> None:
     assert merge_reports([job, job]).notes == (f"{tmp_path}/1.json was named twice; it is counted once",)
 
 
-def test_a_label_of_two_images(tmp_path: Path) -> None:
+def test_label_with_two_references_is_refused(tmp_path: Path) -> None:
     one, two = document(image(a="passed")), document(image(b="passed"))
     two["images"][0]["reference"] = "pypy:3.12"
     with pytest.raises(ConfigurationError, match=r"3\.12 is python:3\.12 in .*1\.json, and pypy:3\.12 in .*2\.json"):
@@ -250,7 +248,7 @@ def test_a_label_of_two_images(tmp_path: Path) -> None:
     ("statuses", "expected"),
     [((0, 0), 0), ((0, 1), 1), ((1, 2), 2), ((4, 2), 4), ((0, 42), 42), ((5, 5), 5)],
 )
-def test_the_worst_exit_status_of_the_jobs(tmp_path: Path, statuses: tuple[int, int], expected: int) -> None:
+def test_worst_exit_status_of_the_jobs(tmp_path: Path, statuses: tuple[int, int], expected: int) -> None:
     """Also where the images do not say why: a file that could not be written, for example."""
     found = []
     for number, status in enumerate(statuses):
@@ -259,7 +257,7 @@ def test_the_worst_exit_status_of_the_jobs(tmp_path: Path, statuses: tuple[int, 
     assert of(tmp_path, *found).exit_status == expected
 
 
-def test_an_image_alone_without_tests_is_red_where_others_have_some(tmp_path: Path) -> None:
+def test_image_without_tests_fails_if_others_have_some(tmp_path: Path) -> None:
     """Its own job was; in a job with others somebody has selected tests of those."""
     whole = of(tmp_path, document(image()), document(image("3.14", a="passed")))
     assert whole.results["3.12"].problem.startswith("no tests were collected, but 3.14 has 1 test ")
@@ -268,7 +266,7 @@ def test_an_image_alone_without_tests_is_red_where_others_have_some(tmp_path: Pa
     assert (chosen.results["3.12"].problem, chosen.exit_status) == ("", 0)
 
 
-def test_failures_are_red_whatever_a_job_said(tmp_path: Path) -> None:
+def test_failures_fail_whatever_the_job_reported(tmp_path: Path) -> None:
     one = replace(image(a="failed"), exit_status=0)
     assert of(tmp_path, document(one, status=0)).exit_status == 1
     allowed = replace(image(a="failed"), allowed_to_fail=True)
@@ -327,7 +325,7 @@ def of_test(**fields: Any) -> bytes:
         (of_test(failures={"3.12": {"phase": "call"}}), "report: tests[0].failures.3.12.sections: wrong"),
     ],
 )
-def test_what_is_no_report_is_refused_in_a_line(tmp_path: Path, data: bytes, told: str) -> None:
+def test_invalid_report_is_refused_on_one_line(tmp_path: Path, data: bytes, told: str) -> None:
     path = tmp_path / "bad.json"
     path.write_bytes(data)
     with pytest.raises(ConfigurationError) as caught:
@@ -338,7 +336,7 @@ def test_what_is_no_report_is_refused_in_a_line(tmp_path: Path, data: bytes, tol
     assert line.isprintable()
 
 
-def test_what_cannot_be_read(tmp_path: Path) -> None:
+def test_unreadable_file(tmp_path: Path) -> None:
     for path, reason in ((tmp_path / "none.json", "No such file or directory"), (tmp_path, "Is a directory")):
         with pytest.raises(ConfigurationError) as caught:
             read_report(path)

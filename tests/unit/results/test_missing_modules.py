@@ -1,4 +1,4 @@
-"""What people are told of a module that a suite could not import."""
+"""Hints for modules that a suite could not import."""
 
 from __future__ import annotations
 
@@ -171,18 +171,18 @@ EXTRA = setuptools_project('[project.optional-dependencies]\ntest = ["pytest"]')
         ),
     ],
 )
-def test_what_is_missing_can_be_added(tmp_path: Path, files: dict[str, str], names: list[str], expected: str) -> None:
+def test_hint_adds_the_distribution(tmp_path: Path, files: dict[str, str], names: list[str], expected: str) -> None:
     write_tree(tmp_path, files)
     assert make_hint(tmp_path, *names) == expected
 
 
-def test_what_the_user_has_chosen_is_kept(tmp_path: Path) -> None:
+def test_hint_keeps_the_present_setting(tmp_path: Path) -> None:
     write_tree(tmp_path, {"pyproject.toml": ""})
     expected = f'no module named "requests" · add it in {TOML}: py_images_install = ["attrs", "idna>=3", "requests"]'
     assert make_hint(tmp_path, "requests", py_images_install="attrs\nidna>=3") == expected
 
 
-def test_an_override_is_named(tmp_path: Path) -> None:
+def test_hint_names_the_override(tmp_path: Path) -> None:
     write_tree(tmp_path, {"pyproject.toml": ""})
     said, _, line = make_hint(tmp_path, "requests", py_images_install="attrs", overridden=True).partition(": ")
     assert said == 'no module named "requests" · add it in pyproject.toml [[tool.pyimages.overrides]]'
@@ -205,13 +205,13 @@ def test_an_override_is_named(tmp_path: Path) -> None:
         ("", "", "pytest.ini [pytest]: py_images_install = a"),
     ],
 )
-def test_the_line_is_in_the_syntax_of_its_file(tmp_path: Path, inipath: str, text: str, expected: str) -> None:
+def test_hint_has_the_syntax_of_its_file(tmp_path: Path, inipath: str, text: str, expected: str) -> None:
     if inipath:
         (tmp_path / inipath).write_text(text)
     assert make_hint(tmp_path, "a", inipath=inipath) == f'no module named "a" · add it in {expected}'
 
 
-def test_without_any_configuration_there_may_be_a_file_for_it(tmp_path: Path) -> None:
+def test_hint_without_configuration_file(tmp_path: Path) -> None:
     write_tree(tmp_path, {"pyproject.toml": EXTRA})
     assert f"add it in {TOML}:" in make_hint(tmp_path, "a", inipath="")
 
@@ -223,7 +223,7 @@ def test_without_any_configuration_there_may_be_a_file_for_it(tmp_path: Path) ->
         pytest.param(["idna>=3", "tomli; python_version < '3.11'"], id="requirements"),
     ],
 )
-def test_the_line_of_an_ini_file_means_what_is_chosen(tmp_path: Path, install: list[str]) -> None:
+def test_hint_for_an_ini_file_is_quoted(tmp_path: Path, install: list[str]) -> None:
     files = {
         "pyproject.toml": setuptools_project(
             '[project.optional-dependencies]\ntest = ["pytest"]\n[dependency-groups]\ndev = ["attrs"]\n'
@@ -285,7 +285,7 @@ def test_modules_of_the_project_itself(tmp_path: Path, files: dict[str, str], na
     assert make_hint(tmp_path, name) == expected
 
 
-def test_folders_of_the_project_are_added_to_those_that_are_there(tmp_path: Path) -> None:
+def test_pythonpath_is_extended(tmp_path: Path) -> None:
     write_tree(
         tmp_path, {"src/shop/__init__.py": "", "pytest.ini": "[pytest]\n", "venv/pyvenv.cfg": "", "venv/no.py": ""}
     )
@@ -294,7 +294,7 @@ def test_folders_of_the_project_are_added_to_those_that_are_there(tmp_path: Path
     assert "py_images_install" in make_hint(tmp_path, "no", inipath="pytest.ini")
 
 
-def test_a_link_to_where_containers_do_not_see(tmp_path: Path) -> None:
+def test_link_out_of_the_source(tmp_path: Path) -> None:
     write_tree(tmp_path, {"project/test_it.py": "", "shared.py": ""})
     project = tmp_path / "project"
     (project / "shared.py").symlink_to("../shared.py")
@@ -303,7 +303,7 @@ def test_a_link_to_where_containers_do_not_see(tmp_path: Path) -> None:
     )
 
 
-def test_nothing_is_said_of_images_that_missed_nothing(tmp_path: Path) -> None:
+def test_no_hint_without_missing_modules(tmp_path: Path) -> None:
     missing = MissingModules(
         {"3.12": Project(root=tmp_path, name="a")},
         IniFile(ini={}, inipath=None, rootdir=tmp_path),

@@ -1,4 +1,4 @@
-"""Exit status and comparison, from the images' results."""
+"""The exit status of a session, and the comparison of images."""
 
 from __future__ import annotations
 
@@ -46,26 +46,26 @@ def folded(*results: ImageResult) -> int:
         pytest.param([None, 0], 1, id="never finished"),
     ],
 )
-def test_the_worst_status_wins(statuses: list[int | None], expected: int) -> None:
+def test_worst_status_wins(statuses: list[int | None], expected: int) -> None:
     results = [result(f"3.{index}", status) for index, status in enumerate(statuses)]
     assert folded(*results) == expected
     assert folded(*reversed(results)) == expected
 
 
-def test_a_problem_is_a_failure_even_with_status_0() -> None:
+def test_problem_is_a_failure_even_with_status_0() -> None:
     assert folded(result("3.12", 0, problem="the worker died")) == 1
 
 
 @pytest.mark.parametrize("status", [1, 2, 4, 5, None])
-def test_an_allowed_failure_changes_nothing(status: int | None) -> None:
+def test_allowed_failure_changes_nothing(status: int | None) -> None:
     assert folded(result("3.12", 0), result("3.15", status, allowed=True, problem="" if status else "dead")) == 0
 
 
-def test_an_allowed_pass_does_not_hide_that_nothing_was_collected() -> None:
+def test_no_tests_with_an_allowed_image() -> None:
     assert folded(result("3.12", 5), result("3.15", 5, allowed=True)) == 5
 
 
-def test_nothing_collected_anywhere_is_no_success_where_all_may_fail() -> None:
+def test_no_tests_if_all_images_are_allowed_to_fail() -> None:
     assert folded(result("3.14", 5, allowed=True), result("3.15", 5, allowed=True)) == 5
     assert folded(result("3.14", 0, allowed=True), result("3.15", 5, allowed=True)) == 0
     assert folded(result("3.14", 1, allowed=True), result("3.15", 5, allowed=True)) == 0
@@ -114,7 +114,7 @@ def test_differences_are_grouped_by_pattern() -> None:
         pytest.param("FFFEFF", "fails everywhere", id="each in its way"),
     ],
 )
-def test_a_pattern_speaks_of_pythons(outcomes: str, expected: str) -> None:
+def test_patterns_name_ranges_of_pythons(outcomes: str, expected: str) -> None:
     words = {".": "passed", "F": "failed", "E": "error", "s": "skipped"}
     labels = {"3.15-rc?": "3.15.0rc2", "3.14-slim": "3.14.4", "3.13": "3.13.1", "3.13-slim": "3.13.9", "3.12": "3.12.1"}
     columns = [Column(label, python) for label, python in (labels | {"3.12-slim": "3.12.1"}).items()]
@@ -122,13 +122,13 @@ def test_a_pattern_speaks_of_pythons(outcomes: str, expected: str) -> None:
     assert pattern == expected
 
 
-def test_an_image_whose_python_is_unknown_belongs_to_no_range() -> None:
+def test_unknown_python_is_in_no_range() -> None:
     columns = [Column("3.12", "3.12.1"), Column("mine/image:1", ""), Column("3.14", "3.14.1"), Column("3.15", "3.15.0")]
     ((pattern, _),) = group_by_pattern(columns, [Difference("a", ("passed", "passed", "failed", "failed"))])
     assert pattern == "fails on 3.14, 3.15"
 
 
-def test_what_is_tested_nowhere() -> None:
+def test_tests_that_are_skipped_everywhere() -> None:
     results = {
         "3.12": result("3.12", a="skipped", b="skipped", c="passed", d="skipped"),
         "3.13": result("3.13", a="skipped", b="passed", c="passed"),
@@ -142,7 +142,7 @@ def test_nothing_differs_when_all_agree() -> None:
     assert find_differences({"3.12": result("3.12", a="failed"), "3.13": result("3.13", a="failed")}) == ()
 
 
-def test_an_image_that_was_stopped_before_its_first_test_has_no_column() -> None:
+def test_image_that_was_stopped_before_its_first_test_has_no_column() -> None:
     run = make_run("3.14")
     run.outcomes.update(dict.fromkeys("ab", NOT_RUN))
     images = {"3.12": result("3.12", a="failed", b="passed"), "3.14": run.result}

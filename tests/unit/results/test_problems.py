@@ -1,4 +1,4 @@
-"""What kept a run from being complete, in one line."""
+"""One-line descriptions of incomplete runs."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_unknown_options(problem: str, expected: tuple[str, ...]) -> None:
         (5, "", 0, ""),
     ],
 )
-def test_what_xdist_has_not_run(status: int, gave_up: str, left: int, expected: str) -> None:
+def test_tests_that_xdist_has_not_run(status: int, gave_up: str, left: int, expected: str) -> None:
     counts = {"failed": 1, "error": 0}
     problem, _ = describe_problem(counts, RunEnd(status=status), internal="", rootdir="/", gave_up=gave_up, left=left)
     assert problem == expected

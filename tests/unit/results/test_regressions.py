@@ -1,4 +1,4 @@
-"""What is worse on an image than on the baseline, and what only the newest warn of."""
+"""Regressions against a baseline, and warnings that only the newest Pythons have."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def as_results(*images: ImageResult) -> dict[str, ImageResult]:
     return {one.label: one for one in images}
 
 
-def test_what_is_worse() -> None:
+def test_regressions() -> None:
     base = image("3.12", a=("passed", 1.0), b=("failed", 1.0), c=("skipped", 0.1), d=("passed", 0.1), e=("passed", 2.0))
     new = image(
         "3.14",
@@ -43,7 +43,7 @@ def test_what_is_worse() -> None:
     ]
 
 
-def test_nothing_is_worse() -> None:
+def test_no_regressions() -> None:
     same = as_results(image("3.12", a=("passed", 1.0)), image("3.14", a=("passed", 1.4)), image("3.15"))
     assert list(format_regressions(same, "3.12")) == ["no regressions compared with 3.12"]
 
@@ -51,7 +51,7 @@ def test_nothing_is_worse() -> None:
 COMPARED = (("3.12", "passed"), ("3.14", "failed"))
 
 
-def test_many_are_counted() -> None:
+def test_long_lists_are_cut() -> None:
     base, new = (make_result(label, {f"t{number}": outcome for number in range(15)}) for label, outcome in COMPARED)
     lines = list(format_regressions(as_results(base, new), "3.12"))
     assert (len(lines), lines[0], lines[-1]) == (12, "3.14 compared with 3.12: 15 newly failing", "  … and 5 more")
@@ -75,6 +75,6 @@ OLD, NEW = "DeprecationWarning: old", "DeprecationWarning: new"
         pytest.param([image("3.12", warnings=(NEW,)), image("3.14")], "", id="gone"),
     ],
 )
-def test_what_only_the_newest_warn_of(images: list[ImageResult], expected: str) -> None:
+def test_warnings_of_the_newest_python_only(images: list[ImageResult], expected: str) -> None:
     lines = [f"warns only on {expected}", f"  {NEW}"] if expected else []
     assert list(format_new_warnings(as_results(*images))) == lines

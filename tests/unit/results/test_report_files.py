@@ -1,4 +1,4 @@
-"""What report files say, and that nothing of what a suite names or prints does anything in them."""
+"""Report files, in which names and output of a suite are never markup."""
 
 from __future__ import annotations
 
@@ -45,25 +45,25 @@ def schema() -> Mapping[str, Any]:
     return loaded
 
 
-def test_the_document_is_what_the_schema_says() -> None:
+def test_document_matches_the_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(schema())
     jsonschema.validate(json.loads(render_json(document())), schema(), cls=jsonschema.Draft202012Validator)
 
 
 @pytest.mark.parametrize("missing", ["schema", "exit_status", "images", "tests"])
-def test_the_schema_refuses_what_lacks_something(missing: str) -> None:
+def test_schema_refuses_missing_keys(missing: str) -> None:
     broken = document()
     del broken[missing]
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(broken, schema(), cls=jsonschema.Draft202012Validator)
 
 
-def test_what_differs() -> None:
+def test_differences_are_marked() -> None:
     assert [test["differs"] for test in document()["tests"]] == [False, True]
     assert document()["seconds"] == 2.5
 
 
-def test_nothing_of_a_suite_is_markup_in_the_page() -> None:
+def test_page_has_no_markup_of_a_suite() -> None:
     page = render_html(document())
     assert "<img" not in page
     assert page.count("<script") == page.count("</script>") == 2
@@ -74,7 +74,7 @@ def test_nothing_of_a_suite_is_markup_in_the_page() -> None:
     assert loaded["tests"][1][4]["1"]["text"] == f"E   {HOSTILE}"
 
 
-def test_the_page_runs_its_own_script_only() -> None:
+def test_page_runs_only_its_own_script() -> None:
     page = render_html(document())
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
     script = re.search(r"<script>(.*?)</script>", page, re.DOTALL)
@@ -99,14 +99,14 @@ def test_markdown() -> None:
     assert [line.count("|") for line in table] == [9, 9, 9, 9, 4, 4, 4, 4]
 
 
-def test_all_agree_in_markdown() -> None:
+def test_agreement_in_markdown() -> None:
     image = make_result("3.12", {"test_a": "passed"}, ended=True, exit_status=0)
     found = make_document({"3.12": image, "3.13": image}, exit_status=0, started=0, ended=1)
     found["images"][1]["label"] = "3.13"
     assert "1 test agrees on 2 images." in render_markdown(found)
 
 
-def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_files_are_written_atomically(tmp_path: Path) -> None:
     (tmp_path / "no").write_text("a file, no folder")
     paths = [tmp_path / "a" / "r.json", tmp_path / "r.md", tmp_path / "r.html", tmp_path / "no" / "r.json"]
     (problem,) = write_reports(paths, document())

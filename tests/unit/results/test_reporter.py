@@ -1,4 +1,4 @@
-"""What pytest's terminal reporter is made to show of other processes' tests."""
+"""What the adapter adds to pytest's terminal reporter."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def reporter() -> TerminalReporter:
     return terminal
 
 
-def test_an_allowed_error_is_in_the_last_line_although_it_comes_last(reporter: TerminalReporter) -> None:
+def test_allowed_error_is_in_the_last_line_although_it_comes_last(reporter: TerminalReporter) -> None:
     adapter = ReporterAdapter(reporter.config, has_several_images=True)
     reporter._set_main_color()  # what any earlier report has done
     adapter.add_allowed(ReportMaker("3.15-rc", allowed_to_fail=True).make_image_error("no such image", ""))

@@ -1,4 +1,4 @@
-"""Tables and lines of images, in terminals of any width."""
+"""Tables and lines of images in terminals of any width."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def seven() -> list[ImageResult]:
     ]
 
 
-def test_columns_where_there_is_room() -> None:
+def test_columns_if_there_is_room() -> None:
     lines = summary(seven(), 150)
     assert lines[0].split() == ["image", "python", "passed", "failed", "skipped", "build", "run"]
     assert lines[9].split() == ["differs", "between", "images", *LABELS[:-1], "3.15-rc?"]
@@ -58,7 +58,7 @@ def test_columns_where_there_is_room() -> None:
 
 
 @pytest.mark.parametrize("width", [40, 60, 80])
-def test_lines_where_there_is_none(width: int) -> None:
+def test_lines_on_narrow_terminals(width: int) -> None:
     lines = summary(seven(), width)
     place = lines.index(" differs between images")
     assert lines[place + 1 :] == [
@@ -77,30 +77,30 @@ def test_images_in_lines() -> None:
     assert lines[12:14] == [" 3.15-rc? (3.14.4): 1 failed, 1 passed", "   build - · run - · allowed to fail"]
 
 
-def test_a_long_remark_needs_no_room() -> None:
+def test_long_remark_needs_no_room() -> None:
     lines = summary([result("3.12", t="passed"), result("3.15-rc", t="passed", allowed=True)], 80)
     assert lines[2].split()[:2] == ["3.15-rc?", "3.14.4"]
     assert lines[2].endswith("passed although allowed to fail: remove the ?")
 
 
-def test_an_image_whose_tests_were_only_collected_has_passed_nothing() -> None:
+def test_no_remark_with_collect_only() -> None:
     image = replace(result("3.15-rc", allowed=True), collected=9)
     assert make_remark(image) == ""
 
 
-def test_a_shard_that_passes_says_nothing_of_its_image() -> None:
+def test_remark_of_a_passing_shard() -> None:
     shard = Shard(index=1, of=3, collected=9, tests=1)
     image = replace(result("3.15-rc", t="passed", allowed=True), shard=shard)
     assert make_remark(image) == "shard 1/3: 1 of 9 tests"
 
 
-def test_a_short_id_needs_little_room() -> None:
+def test_short_id_needs_little_room() -> None:
     lines = summary([result("3.12", t="passed"), result("3.13", t="failed")], 60)
     assert " differs between images" not in lines
     assert any(line.split() == ["t", ".", "F"] for line in lines)
 
 
-def test_a_long_id_stays_in_one_piece() -> None:
+def test_long_id_stays_in_one_piece() -> None:
     """An id is there to be copied; the columns stand below it."""
     name = "tests/test_x.py::test_x[" + "x" * 200 + " y-z]"
     others = {"3.12": ("passed", "passed"), "3.13": ("failed", "failed"), "3.14-slim": ("failed", "skipped")}
@@ -134,7 +134,7 @@ def test_many_differences_are_cut_and_v_shows_all(width: int) -> None:
     ("variable", "expected"),
     [("X", " ALLOWED t[3.15-rc] - one two..."), ("CI", " ALLOWED t[3.15-rc] - one two three four")],
 )
-def test_an_allowed_failure_is_cut_to_the_width(monkeypatch: pytest.MonkeyPatch, variable: str, expected: str) -> None:
+def test_allowed_failure_is_cut_to_the_width(monkeypatch: pytest.MonkeyPatch, variable: str, expected: str) -> None:
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.delenv("BUILD_NUMBER", raising=False)
     monkeypatch.setenv(variable, "1")
@@ -151,7 +151,7 @@ def test_an_allowed_failure_is_cut_to_the_width(monkeypatch: pytest.MonkeyPatch,
         ("failed", " skipped everywhere: 2 tests"),
     ],
 )
-def test_what_is_tested_nowhere_is_told(second: str, expected: str) -> None:
+def test_tests_skipped_everywhere_are_shown(second: str, expected: str) -> None:
     images = [
         result("3.12", a="passed", b="skipped", c="skipped"),
         result("3.13", a=second, b="skipped", c="skipped"),
@@ -172,24 +172,24 @@ def test_what_is_tested_nowhere_is_told(second: str, expected: str) -> None:
         ([result("3.12", a="error", b="error"), result("3.13", a="error")], "3.12: 2 errors · 3.13: 1 error"),
     ],
 )
-def test_all_in_one_line(results: list[ImageResult], expected: str) -> None:
+def test_images_on_one_line(results: list[ImageResult], expected: str) -> None:
     assert summarize_images(results) == expected
 
 
 @pytest.mark.parametrize(("problem", "expected"), [("", "interrupted · 2 not run"), ("worker died", "see below")])
-def test_what_was_not_run_is_told_once(problem: str, expected: str) -> None:
+def test_tests_not_run_are_shown_once(problem: str, expected: str) -> None:
     outcomes = {"a": "passed", "b": NOT_RUN, "c": NOT_RUN}
     image = make_result("3.12", outcomes, ended=bool(problem), problem=problem)
     assert make_remark(image) == expected
 
 
-def test_what_was_only_collected() -> None:
+def test_collected_tests() -> None:
     image = replace(result("3.12", t_file="error"), collected=7)
     lines = list(format_image_lines([image], collect_only=True))
     assert lines[0] == "3.12 (3.14.4): 7 collected, 1 error"
     assert format_image_table([image], collect_only=True)[0].split()[2:4] == ["tests", "error"]
 
 
-def test_what_collected_nothing_does_not_pass() -> None:
+def test_remark_without_tests() -> None:
     nothing = replace(result("3.15-rc", allowed=True), exit_status=int(pytest.ExitCode.NO_TESTS_COLLECTED))
     assert make_remark(nothing) == "nothing collected"
