@@ -78,7 +78,7 @@ def test_shard_is_reported(run_images: Run) -> None:
     )
     run.result.stdout.no_fnmatch_line("*collected only on*")
     run.result.stdout.fnmatch_lines([" 3.14-slim again: python -m pytest --py-images=3.14-slim --lf"])
-    assert "shard" not in run_images(images=IMAGES).out
+    assert "shard 2/3" not in run_images(images=IMAGES).out
 
 
 def test_no_shard_in_the_report(run_images: Run) -> None:
