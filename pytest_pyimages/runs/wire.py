@@ -51,37 +51,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from pytest_pyimages.runs.events import (
-    Beat,
-    Collected,
-    CollectReport,
-    CoverageFile,
-    CoverageLines,
-    CoveragePart,
-    CoverageSaid,
-    Covered,
-    Debugger,
-    Divided,
-    End,
-    Event,
-    Exit,
-    Failing,
-    GaveUp,
-    Hello,
-    Internal,
-    Interrupted,
-    Item,
-    Items,
-    Kept,
-    Measured,
-    NoSource,
-    Passed,
-    Report,
-    Seeded,
-    Shown,
-    Summary,
-    Warned,
-)
+from pytest_pyimages.runs import events
 from pytest_pyimages.runs.fields import MAX_LINE, MAX_NODEID, Record, WireError, clean_tree
 from pytest_pyimages.text import clean_line, shown
 
@@ -108,7 +78,7 @@ class Decoder:
         self._next = 1
         self._items = 0
 
-    def feed(self, data: bytes) -> Iterator[Event]:
+    def feed(self, data: bytes) -> Iterator[events.Event]:
         """Yield the events that are complete with these bytes; raise WireError for the first wrong record."""
         self._total += len(data)
         if self._total > MAX_TOTAL:
@@ -125,7 +95,7 @@ class Decoder:
         if self._partial:
             raise WireError("the worker's stream ended in the middle of a record")
 
-    def _decode(self, line: bytes) -> Event:
+    def _decode(self, line: bytes) -> events.Event:
         if len(line) > MAX_LINE:
             raise WireError(f"the worker sent a record of more than {MAX_LINE >> 20} MiB")
         if not line.startswith(self._prefix):
@@ -142,13 +112,13 @@ class Decoder:
             if not int(index) < self._items:
                 raise WireError(f"the worker reports test {int(index)} of {self._items}")
             # Suites stop the clock that pytest measures with, or turn it back.
-            return Passed(
+            return events.Passed(
                 int(index), float(start), (max(float(setup), 0.0), max(float(call), 0.0), max(float(teardown), 0.0))
             )
         event = decode_record(text)
-        if isinstance(event, Beat | Shown) != (number == b"0"):
+        if isinstance(event, events.Beat | events.Shown) != (number == b"0"):
             raise WireError(f"the worker sent a record out of number: {shown(line)}")
-        if isinstance(event, Items):
+        if isinstance(event, events.Items):
             self._items += len(event.items)
         return event
 
@@ -159,7 +129,7 @@ _PASS = re.compile(
 )
 
 
-def decode_record(text: bytes) -> Event:
+def decode_record(text: bytes) -> events.Event:
     """Return the event of a record; raise WireError if the JSON is not exactly one record."""
     fields = Record(_parse(text))
     kind = fields.text("t")
@@ -198,11 +168,11 @@ def _depth(text: bytes) -> int:
     return deepest
 
 
-def _part(fields: Record) -> CoveragePart:
+def _part(fields: Record) -> events.CoveragePart:
     data = fields.base64("data", MAX_PART * 2)
     if not 0 < len(data) <= MAX_PART:
         raise fields.wrong("data")
-    return CoveragePart(data)
+    return events.CoveragePart(data)
 
 
 def _size(fields: Record) -> int:
@@ -212,15 +182,15 @@ def _size(fields: Record) -> int:
     return size
 
 
-def _file(fields: Record) -> CoverageFile:
-    return CoverageFile(fields.line("kind", MAX_WORD), fields.line("root"), fields.line("name"), _size(fields))
+def _file(fields: Record) -> events.CoverageFile:
+    return events.CoverageFile(fields.line("kind", MAX_WORD), fields.line("root"), fields.line("name"), _size(fields))
 
 
-def _lines(fields: Record) -> CoverageLines:
+def _lines(fields: Record) -> events.CoverageLines:
     rows = fields.rows("rows", 3)
     if len(rows) > MAX_ROWS:
         raise WireError(f"the worker sent {len(rows)} rows of lines for a file")
-    return CoverageLines(
+    return events.CoverageLines(
         fields.line("path"),
         tuple(
             (
@@ -233,7 +203,7 @@ def _lines(fields: Record) -> CoverageLines:
     )
 
 
-def _covered(fields: Record) -> Covered:
+def _covered(fields: Record) -> events.Covered:
     unusable = tuple(
         (
             fields.check_line("unusable", label, MAX_NODEID),
@@ -242,14 +212,14 @@ def _covered(fields: Record) -> Covered:
         for label, reason in fields.rows("unusable", 2)
     )
     total = None if fields.raw("total") is None else fields.number("total")
-    return Covered(total, fields.raw("failed") is True, unusable)
+    return events.Covered(total, fields.raw("failed") is True, unusable)
 
 
-def _hello(fields: Record) -> Hello:
+def _hello(fields: Record) -> events.Hello:
     version = fields.integer("v")
     if version != PROTOCOL:
         raise WireError(f"the worker speaks protocol {version}, this host {PROTOCOL}", "rebuild the image")
-    return Hello(
+    return events.Hello(
         python=fields.text("python", 64),
         pytest=fields.text("pytest", 64),
         rootdir=fields.text("rootdir"),
@@ -258,15 +228,15 @@ def _hello(fields: Record) -> Hello:
     )
 
 
-def _items(fields: Record) -> Items:
+def _items(fields: Record) -> events.Items:
     items = []
     for nodeid, *place in fields.rows("items", 4):
         path, line, domain = fields.check_location("items", place)
-        items.append(Item(fields.check_line("items", nodeid, MAX_NODEID), path, line, clean_line(domain)))
-    return Items(tuple(items))
+        items.append(events.Item(fields.check_line("items", nodeid, MAX_NODEID), path, line, clean_line(domain)))
+    return events.Items(tuple(items))
 
 
-def _report(fields: Record) -> Report:
+def _report(fields: Record) -> events.Report:
     status = fields.raw("status")
     if not isinstance(status, list) or len(status) != 3:
         raise fields.wrong("status")
@@ -276,7 +246,7 @@ def _report(fields: Record) -> Report:
     properties = tuple(
         (fields.check_text("properties", key), clean_tree(value)) for key, value in fields.rows("properties", 2)
     )
-    return Report(
+    return events.Report(
         nodeid=fields.line("id"),
         location=(path, line, clean_line(domain)),
         when=fields.text("when", 16),
@@ -292,19 +262,19 @@ def _report(fields: Record) -> Report:
     )
 
 
-_DECODERS: dict[str, Callable[[Record], Event]] = {
+_DECODERS: dict[str, Callable[[Record], events.Event]] = {
     "hello": _hello,
-    "seed": lambda fields: Seeded(fields.integer("seed", lowest=-(1 << 53))),
+    "seed": lambda fields: events.Seeded(fields.integer("seed", lowest=-(1 << 53))),
     "items": _items,
-    "collected": lambda fields: Collected(fields.integer("count"), fields.integer("deselected")),
-    "shard": lambda fields: Divided(
+    "collected": lambda fields: events.Collected(fields.integer("count"), fields.integer("deselected")),
+    "shard": lambda fields: events.Divided(
         fields.integer("collected"), fields.integer("tests"), fields.digest("digest"), fields.digest("durations")
     ),
     "report": _report,
-    "collect": lambda fields: CollectReport(
+    "collect": lambda fields: events.CollectReport(
         fields.line("id"), fields.outcome("outcome"), fields.longrepr("longrepr"), fields.sections("sections")
     ),
-    "warning": lambda fields: Warned(
+    "warning": lambda fields: events.Warned(
         fields.line("category", 256),
         fields.text("text"),
         fields.text("path"),
@@ -312,27 +282,27 @@ _DECODERS: dict[str, Callable[[Record], Event]] = {
         fields.text("when", 16),
         fields.line("id"),
     ),
-    "failing": lambda fields: Failing(fields.lines("ids")),
-    "kept": lambda fields: Kept(clean_tree(fields.raw("stepwise"))),
-    "summary": lambda fields: Summary(fields.text("text")),
+    "failing": lambda fields: events.Failing(fields.lines("ids")),
+    "kept": lambda fields: events.Kept(clean_tree(fields.raw("stepwise"))),
+    "summary": lambda fields: events.Summary(fields.text("text")),
     "coverage": _part,
-    "measured": lambda fields: Measured(_size(fields), clean_line(fields.text("problem"))),
-    "said": lambda fields: CoverageSaid(fields.text("text"), fields.lines("markup"), fields.line("sep", 1)),
+    "measured": lambda fields: events.Measured(_size(fields), clean_line(fields.text("problem"))),
+    "said": lambda fields: events.CoverageSaid(fields.text("text"), fields.lines("markup"), fields.line("sep", 1)),
     "file": _file,
     "lines": _lines,
     "covered": _covered,
-    "internal": lambda fields: Internal(fields.text("text")),
-    "interrupted": lambda fields: Interrupted(fields.text("text")),
-    "gaveup": lambda fields: GaveUp(fields.text("text")),
-    "end": lambda fields: End(fields.integer("status")),
-    "exit": lambda fields: Exit(
+    "internal": lambda fields: events.Internal(fields.text("text")),
+    "interrupted": lambda fields: events.Interrupted(fields.text("text")),
+    "gaveup": lambda fields: events.GaveUp(fields.text("text")),
+    "end": lambda fields: events.End(fields.integer("status")),
+    "exit": lambda fields: events.Exit(
         fields.optional_integer("status"),
         fields.optional_integer("signal"),
         fields.integer("running", lowest=-1),
         fields.raw("lingered") is True,
     ),
-    "beat": lambda _: Beat(),
-    "debugger": lambda fields: Debugger(fields.raw("on") is True),
-    "shown": lambda fields: Shown(fields.base64("data", MAX_SHOWN)),
-    "nosource": lambda fields: NoSource(fields.text("path")),
+    "beat": lambda _: events.Beat(),
+    "debugger": lambda fields: events.Debugger(fields.raw("on") is True),
+    "shown": lambda fields: events.Shown(fields.base64("data", MAX_SHOWN)),
+    "nosource": lambda fields: events.NoSource(fields.text("path")),
 }
