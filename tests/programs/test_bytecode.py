@@ -88,7 +88,7 @@ def engine(tmp_path: Path) -> Engine:
     return made
 
 
-def test_what_one_build_compiled_the_next_one_finds(engine: Engine) -> None:
+def test_the_next_build_uses_the_kept_bytecode(engine: Engine) -> None:
     assert engine.compile() == ["bytecode: 3 modules compiled, 0 from earlier builds"]
     assert engine.compiled() == {"shop/__init__.py", "shop/deep/cart.py", "six.py"}
     engine.forget_compiled()
@@ -98,7 +98,7 @@ def test_what_one_build_compiled_the_next_one_finds(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("found", [False, True], ids=["compiled", "from an earlier build"])
-def test_python_takes_it(engine: Engine, found: bool) -> None:
+def test_python_accepts_the_bytecode(engine: Engine, found: bool) -> None:
     engine.compile()
     if found:
         engine.forget_compiled()
@@ -120,7 +120,7 @@ def test_another_text_of_the_same_size_is_compiled(engine: Engine) -> None:
     assert engine.compile() == ["bytecode: 1 modules compiled, 2 from earlier builds"]
 
 
-def test_another_place_is_another_bytecode(engine: Engine, tmp_path: Path) -> None:
+def test_another_path_is_compiled_again(engine: Engine, tmp_path: Path) -> None:
     engine.compile()
     engine.forget_compiled()
     engine.site = (tmp_path / "lib").rename(tmp_path / "lib64") / "site-packages"
@@ -143,7 +143,7 @@ def test_a_damaged_pack_is_not_used(engine: Engine, damage: bytes) -> None:
     [{"PYTHONWARNINGS": "error"}, {"SOURCE_DATE_EPOCH": "1"}, {"PYTHONDONTWRITEBYTECODE": "1"}],
     ids="".join,
 )
-def test_settings_of_one_image_are_nothing_to_others(engine: Engine, settings: dict[str, str]) -> None:
+def test_settings_that_do_not_change_bytecode(engine: Engine, settings: dict[str, str]) -> None:
     write_tree(engine.site, {"old.py": "DIGIT = '\\d'\n"})
     assert engine.compile(settings=settings) == ["bytecode: 4 modules compiled, 0 from earlier builds"]
     assert engine.errors == ""
@@ -154,13 +154,13 @@ def test_settings_of_one_image_are_nothing_to_others(engine: Engine, settings: d
 
 
 @pytest.mark.parametrize("settings", [{"PYTHONOPTIMIZE": "2"}, {"PYTHONNODEBUGRANGES": "1"}], ids="".join)
-def test_settings_that_make_other_bytecode(engine: Engine, settings: dict[str, str]) -> None:
+def test_settings_that_change_bytecode(engine: Engine, settings: dict[str, str]) -> None:
     engine.compile(settings=settings)
     engine.forget_compiled()
     assert engine.compile() == ["bytecode: 3 modules compiled, 0 from earlier builds"]
 
 
-def test_a_full_disk_leaves_no_half_bytecode(engine: Engine) -> None:
+def test_a_full_disk_leaves_no_partial_bytecode(engine: Engine) -> None:
     write_tree(engine.site, {"large.py": "".join(f"name_{number} = {number}\n" for number in range(3000))})
     engine.compile()
     engine.forget_compiled()
@@ -171,7 +171,7 @@ def test_a_full_disk_leaves_no_half_bytecode(engine: Engine) -> None:
     assert done.stdout == "2999\n", done.stderr
 
 
-def test_what_could_not_be_written_is_not_taken_for_what_cannot_be_compiled(engine: Engine) -> None:
+def test_a_write_error_is_not_a_compile_error(engine: Engine) -> None:
     obstacle = engine.site / "shop" / "__pycache__"
     obstacle.write_text("")
     assert engine.compile()[0].startswith("bytecode: not all modules could be compiled")
@@ -180,7 +180,7 @@ def test_what_could_not_be_written_is_not_taken_for_what_cannot_be_compiled(engi
     assert engine.compiled() == {"shop/__init__.py", "shop/deep/cart.py", "six.py"}
 
 
-def test_a_folder_of_two_names_is_compiled_by_the_first(engine: Engine) -> None:
+def test_a_linked_folder_is_compiled_under_its_first_name(engine: Engine) -> None:
     again = engine.site.parent.with_name("lib64")
     again.symlink_to("lib")
     assert engine.compile(again / "site-packages") == ["bytecode: 3 modules compiled, 0 from earlier builds"]
@@ -188,7 +188,7 @@ def test_a_folder_of_two_names_is_compiled_by_the_first(engine: Engine) -> None:
     assert marshal.loads(code).co_filename == str(engine.site / "six.py")  # noqa: S302 - ours
 
 
-def test_what_is_no_python_is_left_to_its_users(engine: Engine) -> None:
+def test_invalid_python_is_left_out(engine: Engine) -> None:
     write_tree(engine.site, {"shop/template.py": "class {{ name }}:\n", "shop/nul.py": "\0"})
     engine.compile()
     assert engine.compiled() == {"shop/__init__.py", "shop/deep/cart.py", "six.py"}
@@ -197,20 +197,20 @@ def test_what_is_no_python_is_left_to_its_users(engine: Engine) -> None:
     assert engine.compiled() == {"shop/__init__.py", "shop/deep/cart.py", "six.py"}
 
 
-def test_suites_of_packages_and_pip_are_left_out(engine: Engine) -> None:
+def test_tests_of_packages_and_pip_are_left_out(engine: Engine) -> None:
     write_tree(engine.site, {"shop/tests/test_x.py": "", "pip/__init__.py": "", "shop/pip/__init__.py": ""})
     (engine.site / "dangling.py").symlink_to("nowhere")
     engine.compile()
     assert engine.compiled() == {"shop/__init__.py", "shop/deep/cart.py", "six.py", "shop/pip/__init__.py"}
 
 
-def test_what_is_compiled_already_is_not_compiled_again(engine: Engine) -> None:
+def test_compiled_modules_are_not_compiled_again(engine: Engine) -> None:
     engine.compile()
     write_tree(engine.site, {"new.py": ""})
     assert engine.compile() == ["bytecode: 1 modules compiled, 0 from earlier builds"]
 
 
-def test_what_nobody_used_for_long_is_not_kept(engine: Engine) -> None:
+def test_long_unused_packs_are_removed(engine: Engine) -> None:
     engine.compile()
     for pack in engine.packs():
         os.utime(pack, (time.time() - 80 * 86400,) * 2)
@@ -226,7 +226,7 @@ def test_what_nobody_used_for_long_is_not_kept(engine: Engine) -> None:
     assert all(pack.stat().st_mtime > time.time() - 3600 for pack in engine.packs())
 
 
-def test_a_failure_is_told_and_ends_nothing(engine: Engine, tmp_path: Path) -> None:
+def test_an_error_is_reported_and_the_build_goes_on(engine: Engine, tmp_path: Path) -> None:
     said = engine.compile(temporary=tmp_path / "gone")
     assert said[0] == "bytecode: not all modules could be compiled; the rest is compiled when imported"
     assert said[-1] == "bytecode: 0 modules compiled, 0 from earlier builds"

@@ -1,4 +1,4 @@
-"""Whose leftovers are swept, and whose are left alone."""
+"""Which leaked containers and volumes a session removes."""
 
 from __future__ import annotations
 
@@ -58,15 +58,15 @@ def test_a_dead_session_of_this_host_is_swept_and_a_live_one_is_not(tmp_path: Pa
     assert engine.removed == ["container-dead", "volume-dead"]
 
 
-def test_another_hosts_leftovers_are_left_alone_for_a_day(tmp_path: Path) -> None:
+def test_leaks_of_another_host_are_kept_for_a_day(tmp_path: Path) -> None:
     with Lease(tmp_path) as mine:
         engine = SweptEngine(leftover("young", "elsewhere", age=3600), leftover("old", "elsewhere", age=25 * 3600))
         mine.sweep(engine)
     assert engine.removed == ["container-old"]
 
 
-def test_another_hosts_session_with_a_container_that_runs_is_in_use(tmp_path: Path) -> None:
-    """Somebody's shell may be open for days."""
+def test_a_running_container_of_another_host_keeps_its_session(tmp_path: Path) -> None:
+    """A shell may be open for days."""
     with Lease(tmp_path) as mine:
         engine = SweptEngine(
             leftover("shell", "elsewhere", age=25 * 3600, is_running=True),
@@ -78,7 +78,7 @@ def test_another_hosts_session_with_a_container_that_runs_is_in_use(tmp_path: Pa
     assert engine.removed == ["container-old", "container-dead"]
 
 
-def test_what_belongs_to_no_session_is_left_alone(tmp_path: Path) -> None:
+def test_a_volume_without_a_session_is_kept(tmp_path: Path) -> None:
     with Lease(tmp_path) as mine:
         cache = Leftover(kind="volume", id="cache", name="cache", labels={LABEL: "1", KIND_LABEL: "cache"})
         engine = SweptEngine(cache)
@@ -86,7 +86,7 @@ def test_what_belongs_to_no_session_is_left_alone(tmp_path: Path) -> None:
     assert engine.removed == []
 
 
-def test_what_cannot_be_removed_is_named_with_the_command(tmp_path: Path) -> None:
+def test_a_failed_removal_is_reported_with_the_command(tmp_path: Path) -> None:
     with Lease(tmp_path) as mine:
         engine = SweptEngine(leftover("dead", mine.host), fails=True)
         (line,) = mine.sweep(engine)
@@ -94,13 +94,13 @@ def test_what_cannot_be_removed_is_named_with_the_command(tmp_path: Path) -> Non
     assert "docker rm -f -v container-dead" in line
 
 
-def test_the_lock_file_goes_with_the_session(tmp_path: Path) -> None:
+def test_the_file_lock_is_removed_with_the_session(tmp_path: Path) -> None:
     with Lease(tmp_path) as mine:
         assert (tmp_path / "sessions" / f"{mine.session}.lock").exists()
     assert list((tmp_path / "sessions").iterdir()) == []
 
 
-def test_locks_of_sessions_that_were_killed_go_after_a_day(tmp_path: Path) -> None:
+def test_file_locks_of_killed_sessions_are_removed_after_a_day(tmp_path: Path) -> None:
     with Lease(tmp_path) as mine, Lease(tmp_path) as other:
         folder = tmp_path / "sessions"
         for name in ("old", "young"):
@@ -112,7 +112,7 @@ def test_locks_of_sessions_that_were_killed_go_after_a_day(tmp_path: Path) -> No
     assert left == {"young", mine.session, other.session}
 
 
-def test_labels_tell_session_and_host(tmp_path: Path) -> None:
+def test_labels_name_session_and_host(tmp_path: Path) -> None:
     mine = Lease(tmp_path)
     labels = mine.labels("build")
     assert labels[SESSION_LABEL] == mine.session

@@ -1,4 +1,4 @@
-"""The source's ways into a container, without one."""
+"""Copies, overlays and witnesses of the source, without a container."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_copy_keeps_files_modes_links_and_odd_names(tmp_path: Path) -> None:
     assert found[f"{tmp_path}/loop"].issym()
 
 
-def test_copy_leaves_out_environments_caches_and_what_is_no_file(tmp_path: Path) -> None:
+def test_copy_skips_environments_caches_and_special_files(tmp_path: Path) -> None:
     for name in (".git", ".venv", "node_modules", "__pycache__", ".tox"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").write_text("")
@@ -49,11 +49,11 @@ def test_copy_leaves_out_environments_caches_and_what_is_no_file(tmp_path: Path)
     assert {path for path in members(tmp_path) if path.startswith(f"{tmp_path}/")} == set()
 
 
-def test_copy_contains_the_folders_above(tmp_path: Path) -> None:
+def test_copy_contains_the_parent_folders(tmp_path: Path) -> None:
     assert str(tmp_path.parent) in members(tmp_path)
 
 
-def test_copy_of_too_much_is_refused(tmp_path: Path) -> None:
+def test_a_too_large_copy_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(b"x" * 2000)
     with pytest.raises(PyimagesError, match="larger than"):
         list(tar_stream(tmp_path, limit=1000))
@@ -75,7 +75,7 @@ def lease(tmp_path: Path) -> Lease:
     return Lease(tmp_path)
 
 
-def test_overlay_is_three_volumes_that_go_away(lease: Lease) -> None:
+def test_an_overlay_is_three_volumes_that_are_removed(lease: Lease) -> None:
     engine = FakeEngine()
     with Source(Path("/src/project")).mount(engine, lease) as mounts:
         assert len(engine.volumes) == 3
@@ -90,11 +90,11 @@ def test_copy_mounts_nothing(tmp_path: Path, lease: Lease) -> None:
 
 
 @pytest.mark.parametrize("path", ["/a,b", "/a:b", '/a"b', "/a\\b"])
-def test_paths_that_an_overlay_cannot_name_are_copied(path: str) -> None:
+def test_paths_with_special_characters_are_copied(path: str) -> None:
     assert Source(Path(path)).mode == "copy"
 
 
-def test_falling_back_happens_once_and_keeps_its_reason() -> None:
+def test_the_first_reason_for_a_copy_is_kept() -> None:
     source = Source(Path("/src"))
     source.fall_back("not seen")
     source.fall_back("other")

@@ -64,7 +64,7 @@ INSTALL_JOB = InstallJob(
 
 
 @pytest.mark.parametrize(("job", "schema"), [(JOB, JOBS.JOB), (INSTALL_JOB, JOBS.INSTALL_JOB)], ids=["run", "install"])
-def test_what_the_host_sends_has_the_keys_and_types_that_the_container_checks(job: object, schema: Any) -> None:
+def test_a_job_has_the_keys_and_types_that_containers_check(job: object, schema: Any) -> None:
     data = encode_job(job)
     assert data.isascii()
     assert b"\n" not in data

@@ -1,4 +1,4 @@
-"""How far the install step holds an installer to a lock file."""
+"""Which versions of a lock file the install step uses."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ def blaming(*pins: str) -> tuple[int, str]:
     return 1, f"Building other==1\nerror: No solution found\n  cause: Because {' and '.join(pins)} cannot be had"
 
 
-def test_what_works_is_held() -> None:
+def test_installable_versions_are_used() -> None:
     installer = Installer((0, ""))
     assert installer.install(lock("idna==3.4", "six==1.16.0")) == (0, "held")
     assert installer.tries == ["idna==3.4\nsix==1.16.0"]
 
 
-def test_what_is_blamed_is_left_out() -> None:
+def test_blamed_versions_are_dropped() -> None:
     installer = Installer(blaming("numpy==1.26.4"), blaming("other==1", "six==1.16.0"), (0, ""))
     given = lock("idna==3.4", "numpy==1.26.4 ; python_version < '4'", "six==1.16.0")
     assert installer.install(given) == (0, "partly numpy==1.26.4 six==1.16.0")
@@ -87,33 +87,33 @@ def test_what_is_blamed_is_left_out() -> None:
         pytest.param([blaming("idna==3.4", "six==1.16.0")], id="everything is blamed"),
     ],
 )
-def test_a_lock_that_does_not_help_is_left_alone(answers: list[tuple[int, str]]) -> None:
+def test_a_lock_file_without_usable_versions_is_dropped(answers: list[tuple[int, str]]) -> None:
     installer = Installer(*answers, (0, ""))
     assert installer.install(lock("idna==3.4", "six==1.16.0")) == (0, "unmet")
     assert installer.tries[-1] is None
     assert installer.said == ["trying again without the lock file"]
 
 
-def test_there_is_an_end_to_it() -> None:
+def test_the_number_of_tries_is_limited() -> None:
     pins = [f"name{number}==1" for number in range(20)]
     installer = Installer(*(blaming(pin) for pin in pins[:5]), (0, ""))
     assert installer.install(lock(*pins)) == (0, f"unmet {' '.join(pins[:5])}")
     assert installer.tries[-1] is None
 
 
-def test_an_index_out_of_reach_is_not_the_locks_fault() -> None:
+def test_an_unreachable_index_is_not_blamed_on_the_lock_file() -> None:
     """Otherwise a moment without network would make an image that differs from the lock file for good."""
     installer = Installer((2, "error: Failed to fetch idna==3.4"))
     assert installer.install(lock("idna==3.4", "six==1.16.0"))[0] == 2
     assert len(installer.tries) == 1
 
 
-def test_the_last_word_is_the_installers() -> None:
+def test_the_last_exit_status_is_the_installers() -> None:
     installer = Installer((1, "error"), (1, "error"))
     assert installer.install(lock("idna==3.4")) == (1, "unmet")
 
 
-def test_a_required_lock_is_held_or_nothing_is_installed() -> None:
+def test_a_required_lock_file_is_used_completely_or_fails() -> None:
     installer = Installer(blaming("idna==3.4"))
     assert installer.install(lock("idna==3.4", "six==1.16.0", required=True))[0] == 1
     assert len(installer.tries) == 1
@@ -121,7 +121,7 @@ def test_a_required_lock_is_held_or_nothing_is_installed() -> None:
     assert Installer().install(lock("idna==3.4", required=True, requires=OLD)) == (1, "excluded")
 
 
-def test_a_lock_for_other_pythons_is_not_used() -> None:
+def test_a_lock_file_for_other_pythons_is_not_used() -> None:
     installer = Installer((0, ""))
     assert installer.install(lock("idna==3.4", requires=OLD)) == (0, "excluded")
     assert installer.tries == [None]
@@ -142,7 +142,7 @@ def test_a_lock_for_other_pythons_is_not_used() -> None:
         ("", ["not a marker"], True),
     ],
 )
-def test_whom_a_lock_is_for(requires: str, environments: list[str], expected: bool) -> None:
+def test_supported_environments(requires: str, environments: list[str], expected: bool) -> None:
     assert PART.is_for_this_python(lock(requires=requires, environments=environments)) is expected
 
 
@@ -170,10 +170,10 @@ def test_whom_a_lock_is_for(requires: str, environments: list[str], expected: bo
         pytest.param("Building idna==3.4\n", set(), id="no error"),
     ],
 )
-def test_what_an_installer_blames(log: str, blamed: set[str]) -> None:
+def test_find_blamed(log: str, blamed: set[str]) -> None:
     assert PART.find_blamed(log) == blamed
 
 
-def test_without_pip_nobody_can_tell_whom_a_lock_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_environment_is_supported_if_pip_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pip._vendor.packaging.markers", None)
     assert PART.is_for_this_python(lock(requires=OLD)) is True

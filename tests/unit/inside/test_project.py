@@ -1,4 +1,4 @@
-"""Files that a build makes in the source: kept in the image, and put into the tree of a run."""
+"""Files that a build generates in the source: kept in the image, and copied into the tree of a run."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_temporary_build_output_is_not_kept(root: Path, made: Any, tmp_path: Pat
     assert names(tmp_path / "made") == {"build/kept"}
 
 
-def test_a_later_build_s_files_take_the_place_of_the_former_s(root: Path, made: Any, tmp_path: Path) -> None:
+def test_a_later_build_replaces_the_kept_files(root: Path, made: Any, tmp_path: Path) -> None:
     write_tree(tmp_path / "made", {"build/gone": "", "setup/stays": ""})
     write_tree(root, {"new": ""})
     made.keep("build")
@@ -86,10 +86,10 @@ def installed(site: Path, origin: Path, files: tuple[str, ...]) -> None:
     write_tree(site, dict.fromkeys(files, ""))
 
 
-def test_extension_modules_stand_where_tests_look_for_them(
+def test_extension_modules_are_kept_where_tests_import_them(
     root: Path, made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As after an installation in place: pytest may put the project's folder on the path, before what is installed."""
+    """As after an editable installation: pytest may put the project's folder before site-packages."""
     write_tree(root, {"src/inner/__init__.py": ""})
     made.begin()
     files = ("shop/_x.so", "shop/__init__.py", "inner/_y.so", "_alone.so", "elsewhere/_z.so", "../bin/tool")
@@ -101,7 +101,7 @@ def test_extension_modules_stand_where_tests_look_for_them(
     assert (root / "shop" / "_x.so").exists()
 
 
-def test_what_the_host_has_is_not_overwritten(tmp_path: Path) -> None:
+def test_files_of_the_host_are_not_overwritten(tmp_path: Path) -> None:
     write_tree(tmp_path / "made", {"shop/_version.py": "ours", "shop/new.py": "ours"})
     tree = write_tree(tmp_path / "tree", {"shop/_version.py": "theirs"})
     (tmp_path / "made" / "shop" / "link").symlink_to("nowhere")
@@ -112,7 +112,7 @@ def test_what_the_host_has_is_not_overwritten(tmp_path: Path) -> None:
     WORKER.put_in_place(str(tmp_path / "made"), str(tree))
 
 
-def test_a_tree_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_only_tree_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_tree(tmp_path / "made", {"setup/shop/new.py": ""})
     (tmp_path / "tree").write_text("not a folder")
     monkeypatch.setattr(WORKER, "__file__", str(tmp_path / "worker" / "tree.pyc"))
@@ -144,7 +144,7 @@ def build_variables(environment: Mapping[str, str]) -> Any:
     return document["extra-build-variables"]
 
 
-def test_the_version_is_told_to_the_project_alone(environment: dict[str, str], tmp_path: Path) -> None:
+def test_the_version_is_set_for_the_project_alone(environment: dict[str, str], tmp_path: Path) -> None:
     settings = tmp_path / "uv.toml"
     settings.write_text('"index-strategy" = "first-index"\n')
     environment["UV_CONFIG_FILE"] = str(settings)
@@ -154,14 +154,14 @@ def test_the_version_is_told_to_the_project_alone(environment: dict[str, str], t
     assert "first-index" in settings.read_text()
 
 
-def test_without_settings_of_the_host_a_file_is_made(environment: dict[str, str]) -> None:
+def test_uv_settings_are_created_if_the_host_has_none(environment: dict[str, str]) -> None:
     environment["UV_NO_CONFIG"] = "1"
     INSTALLER.prepare_build(job(version=None), environment)
     assert build_variables(environment) == {"shop": {"PYIMAGES_BUILD": "container"}}
     assert "UV_NO_CONFIG" not in environment
 
 
-def test_where_the_project_s_name_is_not_known_all_builds_are_told(environment: dict[str, str]) -> None:
+def test_the_version_is_set_for_all_builds_if_the_name_is_unknown(environment: dict[str, str]) -> None:
     nameless = job(distribution="")
     INSTALLER.prepare_build(nameless, environment)
     nameless["turn"].close()

@@ -1,4 +1,4 @@
-"""How tests are divided into shards: each in one, nearly equal, files together; from fixed seeds."""
+"""Tests are divided into shards: each in one, of about the same time, files together; with fixed seeds."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_each_test_is_in_one_shard_on_every_machine(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(200))
-def test_shards_take_about_equally_long(seed: int) -> None:
+def test_shards_take_about_the_same_time(seed: int) -> None:
     """No longer than an equal share, and half a test and the room for whole files at each end."""
     chance = random.Random(seed)
     nodeids = suite(chance)
@@ -71,13 +71,13 @@ def test_without_durations_tests_are_counted() -> None:
     assert partition([], {}, 2) == [[], []]
 
 
-def test_what_is_not_known_counts_as_the_median() -> None:
+def test_an_unknown_duration_counts_as_the_median() -> None:
     nodeids = [f"test_a.py::test_{number}" for number in range(6)]
     known = {nodeids[0]: 1, nodeids[1]: 500, nodeids[2]: 900}
     assert PLUGIN.weights(nodeids, known) == [1, 500, 900, 500, 500, 500]
 
 
-def test_a_file_stays_whole_where_that_costs_little() -> None:
+def test_a_file_is_not_divided_if_that_costs_little() -> None:
     nodeids = [f"test_a.py::test_{number:02}" for number in range(52)]
     nodeids += [f"test_b.py::test_{number:02}" for number in range(48)]
     assert [len(part) for part in partition(nodeids, {}, 2)] == [52, 48]
@@ -85,7 +85,7 @@ def test_a_file_stays_whole_where_that_costs_little() -> None:
     assert [len(part) for part in partition(nodeids, slow, 2)] == [35, 65], "to keep the file would cost much"
 
 
-def test_a_class_stays_whole_where_no_file_ends() -> None:
+def test_a_class_is_not_divided_where_no_file_ends() -> None:
     nodeids = [f"test_a.py::TestA::test_{number:02}" for number in range(49)]
     nodeids += [f"test_a.py::TestB::test_{number:02}[a::b]" for number in range(51)]
     assert [len(part) for part in partition(nodeids, {}, 2)] == [49, 51]
@@ -97,7 +97,7 @@ def test_a_test_that_takes_longer_than_a_share_is_alone() -> None:
     assert [len(part) for part in parts] == [2, 1, 2]
 
 
-def test_twenty_thousand_tests_are_divided_at_once() -> None:
+def test_twenty_thousand_tests_are_divided_quickly() -> None:
     nodeids = [f"tests/test_{number // 50:03}.py::test_{number % 50}" for number in range(20_000)]
     parts = partition(nodeids, dict.fromkeys(nodeids, 5), 7)
     assert {len(part) % 50 for part in parts} == {0}

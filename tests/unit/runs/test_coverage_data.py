@@ -1,4 +1,4 @@
-"""What containers send of coverage is kept whole or not at all."""
+"""Coverage data of containers are kept completely or not at all."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def test_files_in_parts(files: CoverageFiles) -> None:
     assert not folder.exists()
 
 
-def test_data_that_lack_something_are_of_use(files: CoverageFiles) -> None:
+def test_incomplete_data_are_used(files: CoverageFiles) -> None:
     files.take("3.12", CoveragePart(b"ab"))
     files.take("3.12", Measured(2, "one worker died"))
     assert (list(files.data), files.problems, files.losses) == (["3.12"], {}, {"3.12": "one worker died"})
 
 
-def test_a_disk_that_takes_nothing_is_a_problem_of_that_image(files: CoverageFiles) -> None:
+def test_a_write_error_is_a_problem_of_that_image(files: CoverageFiles) -> None:
     files.take("3.12", CoveragePart(b"ab"))
     files.take("3.12", Measured(2, ""))
     shutil.rmtree(files.data["3.12"].parent)
@@ -61,7 +61,7 @@ def test_a_disk_that_takes_nothing_is_a_problem_of_that_image(files: CoverageFil
         ([CoveragePart(b"ab"), CoveragePart(b"cdefg"), Measured(7, "")], "its data file has more than 0 MiB"),
     ],
 )
-def test_what_is_not_whole_is_a_problem(
+def test_partial_files_are_problems(
     files: CoverageFiles, events: list[CoveragePart | Measured], problem: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(coverage_data, "MAX_FILE", 5)

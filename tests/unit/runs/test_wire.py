@@ -1,4 +1,4 @@
-"""Lines in, checked events out: golden, cut, garbled and hostile."""
+"""Decode streams: golden, cut, damaged and hostile."""
 
 from __future__ import annotations
 
@@ -110,13 +110,13 @@ def test_golden_report_of_coverage() -> None:
     assert decode(golden) == EXPECTED_REPORT
 
 
-def test_stream_cut_into_single_bytes_is_the_same() -> None:
+def test_a_stream_of_single_bytes_gives_the_same_events() -> None:
     decoder = Decoder(TOKEN)
     assert [event for byte in GOLDEN for event in decoder.feed(bytes([byte]))] == EXPECTED
 
 
 @pytest.mark.parametrize("number", range(len(GOLDEN.splitlines())))
-def test_a_missing_line_is_noticed_or_was_a_heartbeat(number: int) -> None:
+def test_a_missing_line_is_an_error_unless_it_was_a_heartbeat(number: int) -> None:
     lines = GOLDEN.splitlines(keepends=True)
     rest = b"".join(lines[:number] + lines[number + 1 :])
     if lines[number].split()[1] == b"0":
@@ -128,13 +128,13 @@ def test_a_missing_line_is_noticed_or_was_a_heartbeat(number: int) -> None:
             decode(rest)
 
 
-def test_a_doubled_line_is_noticed() -> None:
+def test_a_repeated_line_is_an_error() -> None:
     lines = GOLDEN.splitlines(keepends=True)
     with pytest.raises(WireError, match="missing"):
         decode(b"".join([*lines[:4], lines[3], *lines[4:]]))
 
 
-def test_a_stream_that_ends_inside_a_record_is_noticed() -> None:
+def test_a_partial_record_at_the_end_is_an_error() -> None:
     with pytest.raises(WireError, match="in the middle"):
         decode(GOLDEN[:-5])
 
@@ -244,7 +244,7 @@ def line(record: object, number: int = 1, token: str = TOKEN) -> bytes:
         pytest.param(line({"t": "covered", "total": "87", "failed": False, "unusable": []}), id="text for a total"),
     ],
 )
-def test_what_no_worker_sends_is_refused(data: bytes) -> None:
+def test_an_invalid_record_is_an_error(data: bytes) -> None:
     with pytest.raises(WireError) as caught:
         decode(data)
     assert "\n" not in str(caught.value)
@@ -263,5 +263,5 @@ def test_what_no_worker_sends_is_refused(data: bytes) -> None:
         ("tab\tnewline\n", "tab\tnewline\n"),
     ],
 )
-def test_control_characters_do_not_reach_the_terminal(text: str, expected: str) -> None:
+def test_control_characters_are_replaced(text: str, expected: str) -> None:
     assert clean(text) == expected
