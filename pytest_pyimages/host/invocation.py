@@ -9,12 +9,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from pytest_pyimages.host.command_line import CommandLine
-from pytest_pyimages.host.option_table import OPTION_TABLE, OPTIONS
+from pytest_pyimages.host.option_table import OPTION_NAMES, OPTION_TABLE, OPTIONS
 from pytest_pyimages.host.request import read_inicfg
 
 # What the tests see of the host's environment.
@@ -63,49 +63,61 @@ class Invocation:
     @classmethod
     def from_config(cls, config: pytest.Config) -> Invocation:
         """Return how this pytest was called; only before ``forget_project``."""
-        return cls._make(
-            config.invocation_params.args,
-            read_inicfg(config),
-            inipath=config.inipath,
-            rootdir=config.rootpath,
-            cwd=config.invocation_params.dir,
-            command=False,
-        )
+        args, cwd = config.invocation_params.args, config.invocation_params.dir
+        setup = _Setup(config.rootpath, config.inipath, read_inicfg(config))
+        return cls._make(args, cwd, setup, command=False)
 
     @classmethod
     def from_arguments(cls, args: Sequence[str], cwd: Path) -> Invocation:
         """Return the same without a configured pytest, by pytest's own search for the rootdir and the ini file."""
-        from _pytest.config.findpaths import determine_setup
-
-        line = CommandLine.parse([*_environment_addopts(), *args])
-        given: dict[str, Any] = {
-            "inifile": line.last("-c", "--config-file") or None,
-            "args": list(line.positions),
-            "rootdir_cmd_arg": line.last("--rootdir") or None,
-            "invocation_dir": cwd,
-            "override_ini": [value for value in line.values("-o", "--override-ini") if value],
-        }
-        accepted = inspect.signature(determine_setup).parameters
-        rootdir, inipath, inicfg, *_ = determine_setup(
-            **{name: value for name, value in given.items() if name in accepted}
-        )
-        return cls._make(args, inicfg, inipath=inipath, rootdir=rootdir, cwd=cwd, command=True)
+        return cls._make(args, cwd, None, command=True)
 
     @classmethod
-    def _make(cls, args: Sequence[object], inicfg: Mapping[str, Any], *, command: bool, **places: Any) -> Invocation:
-        ini = plain_values(inicfg)
-        variables = {option.environment: os.environ.get(option.environment, "") for option in OPTION_TABLE}
+    def _make(cls, args: Sequence[object], cwd: Path, setup: _Setup | None, *, command: bool) -> Invocation:
+        environment_addopts = CommandLine.parse(shlex.split(os.environ.get("PYTEST_ADDOPTS", "")))
+        typed = CommandLine.parse(map(str, args))
+        line = environment_addopts + typed
+        # When pytest searched, it did not know our options: it took a value that is a word of its own for a path.
+        if setup is None or any(len(argument.words) > 1 for argument in line.select(OPTION_NAMES).arguments):
+            setup = _find_setup(line, cwd)
+        ini = plain_values(setup.inicfg)
+        variables = {name: os.environ.get(name, "") for name in (option.environment for option in OPTION_TABLE)}
         return cls(
             addopts=CommandLine.parse(split_words(ini.get("addopts", ""))),
-            environment_addopts=CommandLine.parse(_environment_addopts()),
-            typed=CommandLine.parse(map(str, args)),
+            environment_addopts=environment_addopts,
+            typed=typed,
             ini=ini,
+            inipath=setup.inipath,
+            rootdir=setup.rootdir,
+            cwd=cwd,
             module=not command and _is_module(sys.argv),
             command=command,
             environment={name: os.environ[name] for name in PASSED_ENVIRONMENT if name in os.environ},
             variables={name: value for name, value in variables.items() if value.strip()},
-            **places,
         )
+
+
+class _Setup(NamedTuple):
+    """The result of pytest's search."""
+
+    rootdir: Path
+    inipath: Path | None
+    inicfg: Mapping[str, Any]
+
+
+def _find_setup(line: CommandLine, cwd: Path) -> _Setup:
+    """Search for the rootdir and the ini file as pytest does."""
+    from _pytest.config.findpaths import determine_setup
+
+    given: dict[str, Any] = {
+        "inifile": line.last("-c", "--config-file") or None,
+        "args": list(line.positions),
+        "rootdir_cmd_arg": line.last("--rootdir") or None,
+        "invocation_dir": cwd,
+        "override_ini": [value for value in line.values("-o", "--override-ini") if value],
+    }
+    accepted = inspect.signature(determine_setup).parameters
+    return _Setup(*determine_setup(**{name: value for name, value in given.items() if name in accepted})[:3])
 
 
 def plain_values(inicfg: Mapping[str, Any]) -> dict[str, str | list[str]]:
@@ -116,10 +128,6 @@ def plain_values(inicfg: Mapping[str, Any]) -> dict[str, str | list[str]]:
 def split_words(value: str | list[str]) -> list[str]:
     """Return the words of an ini value as pytest splits them."""
     return list(value) if isinstance(value, list) else shlex.split(value)
-
-
-def _environment_addopts() -> list[str]:
-    return shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))
 
 
 def _is_module(argv: Sequence[str]) -> bool:

@@ -7,8 +7,8 @@ host's pytest, which keeps the keys and options that the controller uses (``comm
 that moment (a missing ``-p`` plugin, a ``minversion``, with pytest 9.2 a warning about ``filterwarnings`` that is an
 error) is refused by pytest; ``pyimages test`` never shows it the project's ini file.
 
-pytest's private attributes are touched here, and in ``request`` and ``invocation``, only: ``Config.inicfg`` (8.x) or
-``_inicfg`` (9.x), ``_inicache``, ``known_args_namespace`` and ``findpaths.determine_setup``.
+pytest's private attributes are touched here, in ``request`` and in ``invocation`` only: ``Config.inicfg`` (8.x) or
+``_inicfg`` (9.x), ``_inicache``, ``_inipath``, ``_rootpath``, ``known_args_namespace``, ``findpaths.determine_setup``.
 tests/plugin/test_bare_host.py tests them.
 """
 
@@ -59,7 +59,8 @@ def take_over(config: pytest.Config, args: list[str], invocation: Invocation, *,
         raise pytest.UsageError(f"{reason[0]} cannot be used with --py-images: {reason[1]}")
     check_positions(invocation)
     _forget_config_warnings(config)
-    config._inipath = invocation.inipath  # noqa: SLF001 - `pyimages test` gave pytest none; the header shows the real one
+    # `pyimages test` gave pytest no ini file, and values of our options may have misled its search.
+    config._inipath, config._rootpath = invocation.inipath, invocation.rootdir  # noqa: SLF001 - see above
     args[:] = ["--noconftest", *invocation.command_line.host_arguments(others=shared.host_options)]
     parser = config._parser  # noqa: SLF001 - see above
     config.known_args_namespace = parser.parse_known_args(args, namespace=copy.copy(config.option))

@@ -128,6 +128,23 @@ def test_every_option_in_both_forms(
     assert Path("another.json").exists()
 
 
+def test_values_of_options_do_not_decide_the_rootdir(
+    pytester: pytest.Pytester, run_images: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pytest takes them for paths; one that exists elsewhere would hide the project's ini file."""
+    project = pytester.mkdir("project")
+    (project / "pytest.ini").write_text("[pytest]\naddopts = -k test_a\n")
+    (project / "test_it.py").write_text("def test_a(): pass\ndef test_b(): pass")
+    (pytester.mkdir("reports") / "old.md").write_text("")
+    monkeypatch.setenv("PYIMAGES_FOLDER", "project")
+    command = (sys.executable, "-c", IN_FOLDER, "--py-images", "3.12", "--py-images-report", "../reports/old.md")
+    run = run_images(images=None, command=command)
+    assert run.result.ret == 0
+    assert run.tests == {"test_it.py::test_a": {"3.12": "passed"}}
+    assert "configfile: pytest.ini" in run.out
+    assert Path("reports/old.md").read_text()
+
+
 def test_every_environment_variable(
     pytester: pytest.Pytester, run_images: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
