@@ -13,7 +13,7 @@ from pytest_pyimages.images.last_used import LastUsed
 IMAGE, PROJECT = "sha256:" + "a" * 64, "0123456789abcdef"
 READ = """
 import sys; from pathlib import Path; from pytest_pyimages.images.last_used import LastUsed
-print(LastUsed(Path(sys.argv[1])).uses([sys.argv[2]])[sys.argv[2]][sys.argv[3]].seconds)
+print(LastUsed(Path(sys.argv[1])).read_uses([sys.argv[2]])[sys.argv[2]][sys.argv[3]].seconds)
 """
 
 
@@ -23,4 +23,5 @@ def test_another_process_reads_the_same(tmp_path: Path) -> None:
     yesterday = int(time.time()) - 86400
     os.utime(written, (yesterday, yesterday))
     done = subprocess.run([sys.executable, "-c", READ, tmp_path, IMAGE, PROJECT], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     assert float(done.stdout) == yesterday
