@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.cli.project import Place
-from pytest_pyimages.containers import state_directory
+from pytest_pyimages.containers import make_state_directory
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host import Invocation
@@ -96,7 +96,7 @@ def read_stored(place: Place, engine: Engine) -> Stored:
     invocation = place.settings.invocation
     project = find_project(invocation.rootdir, ini=invocation.ini)
     identity = identify_project(project)
-    last_used = LastUsed(state_directory())
+    last_used = LastUsed(make_state_directory())
     plans = Plans(place)
 
     def recipe(rootdir: Path, image: StoredImage) -> Recipe | None:

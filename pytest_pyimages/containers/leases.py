@@ -20,7 +20,7 @@ from pytest_pyimages.errors import ConfigurationError, EngineError
 FOREIGN_HOURS = 24  # another host's leaked containers are removed when older than this and none of its session runs
 
 
-def state_directory() -> Path:
+def make_state_directory() -> Path:
     """Return this user's folder for file locks: below XDG_CACHE_HOME, or ~/.cache (XDG Base Directory Specification).
 
     :raises ConfigurationError: if it cannot be created, or belongs to another user.
@@ -40,7 +40,7 @@ def state_directory() -> Path:
     return path
 
 
-def host_identity(directory: Path) -> str:
+def identify_host(directory: Path) -> str:
     """Return a digest of this host and its lock folder, as 16 hex digits: an engine may serve several hosts."""
     stat = directory.stat()
     parts = [socket.gethostname(), str(directory), str(stat.st_dev), str(stat.st_ino)]
@@ -54,11 +54,11 @@ class Lease:
     """Marks what a session creates as its own. The operating system releases the file lock when the process dies."""
 
     def __init__(self, directory: Path | None = None) -> None:
-        self._directory = state_directory() if directory is None else directory
+        self._directory = make_state_directory() if directory is None else directory
         self._locks = self._directory / "sessions"
         self._locks.mkdir(mode=0o700, exist_ok=True)
         self.session = uuid4().hex[:12]
-        self.host = host_identity(self._directory)
+        self.host = identify_host(self._directory)
         self._lock = FileLock(self._path(self.session), thread_local=False)
         self._counter = 0
 

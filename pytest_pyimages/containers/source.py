@@ -38,7 +38,7 @@ class Witness(NamedTuple):
     seconds: int
 
 
-def witnesses(root: Path) -> tuple[Witness, ...]:
+def choose_witnesses(root: Path) -> tuple[Witness, ...]:
     """Return up to eight regular files of the folder, by which a container can tell whether it sees the folder."""
     found: list[Witness] = []
     with os.scandir(root) as entries:
@@ -103,7 +103,7 @@ class Source:
             yield (Mount(kind="volume", source=name, target=str(self.root)),)
 
 
-def tar_stream(root: Path, limit: int = COPY_LIMIT) -> Iterator[bytes]:
+def stream_tar(root: Path, limit: int = COPY_LIMIT) -> Iterator[bytes]:
     """Yield a tar of the folder under its absolute path, without caches, environments and version control.
 
     Symbolic links stay links; sockets, pipes and devices are left out. A file that changes meanwhile has the size that

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_pyimages.containers import BUILD_OUTPUT, NO_SOURCE, Witness, witnesses
+from pytest_pyimages.containers import BUILD_OUTPUT, NO_SOURCE, Witness, choose_witnesses
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.recipe import read_modules
 from pytest_pyimages.indexes import IndexAccess
@@ -80,7 +80,7 @@ def make_install_job(plan: ImagePlan, name: str, access: IndexAccess, root: Path
         files=access.files,
         machine=access.machine,
         folders=access.folders,
-        witness=witnesses(root),
+        witness=choose_witnesses(root),
         skipped={"anywhere": sorted(NO_SOURCE), "top": sorted(BUILD_OUTPUT | {"target"})},  # target: of Rust
         worker=read_modules("worker"),
         installer=read_modules("installer"),

@@ -32,7 +32,7 @@ class Use:
 class LastUsed:
     """The times of use that this user's sessions recorded. May be used by several processes at once.
 
-    :param directory: the user's own folder (``containers.state_directory``).
+    :param directory: the user's own folder (``containers.make_state_directory``).
     """
 
     def __init__(self, directory: Path) -> None:

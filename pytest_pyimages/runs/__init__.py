@@ -9,7 +9,7 @@ from pytest_pyimages.facade import lazy_names
 if TYPE_CHECKING:
     from pytest_pyimages.runs.attended import attend
     from pytest_pyimages.runs.coverage_data import NOTHING, CoverageFiles
-    from pytest_pyimages.runs.job import CoverageJob, Job, shard_job
+    from pytest_pyimages.runs.job import CoverageJob, Job, make_shard_job
     from pytest_pyimages.runs.run import Run, RunEnd
     from pytest_pyimages.runs.terminal import HostTerminal, Size
 
@@ -23,14 +23,14 @@ __all__ = [
     "RunEnd",
     "Size",
     "attend",
-    "shard_job",
+    "make_shard_job",
 ]
 __getattr__ = lazy_names(
     __name__,
     {
         "attended": "attend",
         "coverage_data": "CoverageFiles NOTHING",
-        "job": "CoverageJob Job shard_job",
+        "job": "CoverageJob Job make_shard_job",
         "run": "Run RunEnd",
         "terminal": "HostTerminal Size",
     },

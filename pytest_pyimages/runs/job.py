@@ -44,13 +44,13 @@ class Job:
     memory: Mapping[str, Any] | None  # values of pytest's cache by name; None to leave the cache alone
     seed: int  # for pytest-randomly
     host_plugins: tuple[str, ...]  # modules that the suite must not load
-    shard: Mapping[str, Any] | None  # see ``shard_job``; None for all tests
+    shard: Mapping[str, Any] | None  # see ``make_shard_job``; None for all tests
     coverage: bool  # whether pytest-cov may be active
     report: CoverageJob | None = None  # to make instead of running the suite
     terminal: str | None  # its kind (TERM), for a command or for a debugger in the suite; None if there is none
 
 
-def shard_job(index: int, of: int, milliseconds: Mapping[str, int]) -> dict[str, Any]:
+def make_shard_job(index: int, of: int, milliseconds: Mapping[str, int]) -> dict[str, Any]:
     """Return the files of the plugin that deselects the tests of other shards.
 
     :param index: from 1.

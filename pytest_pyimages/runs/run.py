@@ -184,7 +184,7 @@ class Run:
         elif last is None:
             problem = self._explain_loss(container, code)
         elif last.signal is not None and not last.lingered:
-            problem, running = f"worker died of {signal_name(last.signal)}", last.running
+            problem, running = f"worker died of {name_signal(last.signal)}", last.running
         elif end is None:
             problem = f"the pytest process ended with exit status {last.status} without finishing its session"
             running = last.running
@@ -209,7 +209,7 @@ class Run:
         return f"the container ended with exit status {code} before the run was complete"
 
 
-def signal_name(number: int) -> str:
+def name_signal(number: int) -> str:
     """Return "SIGSEGV" for 11; "signal 99" if this host has no name for it."""
     try:
         return signal.Signals(number).name

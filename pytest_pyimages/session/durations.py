@@ -39,9 +39,9 @@ class Durations:
         """Return the containers' job for the requested shard; None if all tests are to be run."""
         if settings.shard is None:
             return None
-        from pytest_pyimages.runs import shard_job
+        from pytest_pyimages.runs import make_shard_job
 
-        return shard_job(*settings.shard, self.load())
+        return make_shard_job(*settings.shard, self.load())
 
     def save(self, results: Iterable[ImageResult]) -> None:
         """Save the durations of a session that was not a shard."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_pyimages.containers import Lease, Source, Witness, state_directory, witnesses
+from pytest_pyimages.containers import Lease, Source, Witness, choose_witnesses, make_state_directory
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
 from pytest_pyimages.host import INI_KEYS, OPTION_NAMES, Settings
@@ -118,13 +118,13 @@ class Schedule:
         self._build_only = build_only
         self._memory = memory or {}
         self._shard = shard
-        self._witness = witnesses(source.root)
+        self._witness = choose_witnesses(source.root)
         self._runs: dict[str, Run] = {}
         self._images: dict[str, tuple[ImagePlan, BuiltImage]] = {}
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._closing = False
-        self._last_used = LastUsed(state_directory())
+        self._last_used = LastUsed(make_state_directory())
         self._built: list[str] = []  # ids of new images
         pins = _pins(settings.lock_file)  # may raise: before anything is acquired
         self._cleanup = ExitStack()

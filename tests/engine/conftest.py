@@ -13,7 +13,7 @@ from uuid import uuid4
 import docker
 import pytest
 
-from pytest_pyimages.containers.leases import host_identity, remove_leftovers, state_directory
+from pytest_pyimages.containers.leases import identify_host, make_state_directory, remove_leftovers
 from pytest_pyimages.engines.base import ContainerSpec, Leftover
 from pytest_pyimages.engines.docker import DockerEngine, connect
 from pytest_pyimages.engines.labels import CREATED_LABEL, HOST_LABEL, KIND_LABEL, LABEL, SESSION_LABEL
@@ -42,7 +42,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("TOX_ENV_DIR", raising=False)  # there pytest keeps one cache for all of its runs
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield host_identity(state_directory())
+        yield identify_host(make_state_directory())
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ import docker.errors
 import pytest
 
 from pytest_pyimages.cli.quantities import format_size
-from pytest_pyimages.containers.leases import state_directory
+from pytest_pyimages.containers.leases import make_state_directory
 from pytest_pyimages.engines.base import Mount
 from pytest_pyimages.engines.docker import DockerEngine, connect
 from pytest_pyimages.engines.labels import BASE_LABEL, HOST_LABEL, LABEL, PROJECT_LABEL
@@ -78,7 +78,7 @@ class Shop:
 
     def age(self, identifier: str, *, days: float) -> None:
         """Let this host have used an image some days ago."""
-        for path in (state_directory() / "used").glob(f"{identifier.removeprefix('sha256:')}-*"):
+        for path in (make_state_directory() / "used").glob(f"{identifier.removeprefix('sha256:')}-*"):
             os.utime(path, (time.time() - days * 86400,) * 2)
 
 
@@ -109,14 +109,14 @@ def test_last_use_is_recorded_per_host(shop: Shop, engine: DockerEngine) -> None
     connected = connect()  # a connection of its own, as after a restart
     with contextlib.closing(connected):
         (stored,) = (
-            each for each in read_storage(connected, LastUsed(state_directory())).images if each.id == image["id"]
+            each for each in read_storage(connected, LastUsed(make_state_directory())).images if each.id == image["id"]
         )
     assert round((time.time() - stored.last_used) / 86400) == 40
     assert stored.info.created > time.time() - 3600
     (shop.folder / "test_it.py").write_text("def test_it(): pass")
     shop("test", SLIM)
     assert shop.images[0]["last_used"] > image["created"], "a run is a use"
-    for path in (state_directory() / "used").iterdir():
+    for path in (make_state_directory() / "used").iterdir():
         path.unlink()
     (unknown,) = shop.images
     assert unknown["last_used"] == unknown["created"]

@@ -214,9 +214,9 @@ def test_images_of_a_deleted_project(pytester: pytest.Pytester, pyimages: Steps)
 DEAD = """
 import time
 from tests.support.fake_engine import Leftover
-from pytest_pyimages.containers.leases import host_identity, state_directory
+from pytest_pyimages.containers.leases import identify_host, make_state_directory
 labels = {"org.pytest-pyimages": "1", "org.pytest-pyimages.session": "dead"}
-labels["org.pytest-pyimages.host"] = host_identity(state_directory())
+labels["org.pytest-pyimages.host"] = identify_host(make_state_directory())
 engine = engine_of()
 engine.found.append(Leftover(kind="container", id="c", name="forgotten", labels=labels))
 engine.found.append(Leftover(kind="volume", id="pytest-pyimages-cache", name="pytest-pyimages-cache", labels={}))

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.containers.leases import Lease
-from pytest_pyimages.containers.source import WITNESSES, Source, tar_stream, witnesses
+from pytest_pyimages.containers.source import WITNESSES, Source, choose_witnesses, stream_tar
 from pytest_pyimages.engines.base import Mount
 from pytest_pyimages.errors import PyimagesError
 from tests.support.fake_engine import FakeEngine
 
 
 def members(root: Path) -> dict[str, tarfile.TarInfo]:
-    with tarfile.open(fileobj=io.BytesIO(b"".join(tar_stream(root)))) as archive:
+    with tarfile.open(fileobj=io.BytesIO(b"".join(stream_tar(root)))) as archive:
         return {"/" + member.name: member for member in archive.getmembers()}
 
 
@@ -56,7 +56,7 @@ def test_copy_contains_the_parent_folders(tmp_path: Path) -> None:
 def test_a_too_large_copy_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(b"x" * 2000)
     with pytest.raises(PyimagesError, match="larger than"):
-        list(tar_stream(tmp_path, limit=1000))
+        list(stream_tar(tmp_path, limit=1000))
 
 
 def test_witnesses_are_a_few_regular_files(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_witnesses_are_a_few_regular_files(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("file0")
     for number in range(20):
         (tmp_path / f"file{number}").write_text("x" * number)
-    found = witnesses(tmp_path)
+    found = choose_witnesses(tmp_path)
     assert len(found) == WITNESSES
     assert found[0].path == str(tmp_path / "file0")
     assert (found[1].size, found[1].seconds) == (1, int((tmp_path / "file1").stat().st_mtime))
