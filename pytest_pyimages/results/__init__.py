@@ -8,7 +8,7 @@ from pytest_pyimages.facade import lazy_names
 
 if TYPE_CHECKING:
     from pytest_pyimages.results.missing_modules import IniFile, MissingModules
-    from pytest_pyimages.results.outcome import NOT_RUN, ImageResult, Shard, exit_status
+    from pytest_pyimages.results.outcome import NOT_RUN, ImageResult, Shard, fold_exit_statuses
     from pytest_pyimages.results.output.coverage import CoverageReport, format_missing_coverage
     from pytest_pyimages.results.output.coverage_files import Destinations
     from pytest_pyimages.results.output.github import report_to_github
@@ -40,7 +40,7 @@ __all__ = [
     "Replay",
     "Shard",
     "Stages",
-    "exit_status",
+    "fold_exit_statuses",
     "format_missing_coverage",
     "format_new_warnings",
     "format_regressions",
@@ -59,7 +59,7 @@ __getattr__ = lazy_names(
     __name__,
     {
         "missing_modules": "IniFile MissingModules",
-        "outcome": "ImageResult NOT_RUN Shard exit_status",
+        "outcome": "ImageResult NOT_RUN Shard fold_exit_statuses",
         "output.coverage": "CoverageReport format_missing_coverage",
         "output.coverage_files": "Destinations",
         "output.github": "report_to_github",

@@ -139,7 +139,7 @@ class ImageResult:
 
     @property
     def failed(self) -> bool:
-        """Whether the image failed; one without tests depends on the others (``exit_status``)."""
+        """Whether the image failed; one without tests depends on the others (``fold_exit_statuses``)."""
         return self.outcome not in ("passed", "nothing collected")
 
 
@@ -155,7 +155,7 @@ _STATUSES = (
 )
 
 
-def exit_status(results: Mapping[str, ImageResult]) -> int:
+def fold_exit_statuses(results: Mapping[str, ImageResult]) -> int:
     """Return the worst exit status of the images that are not allowed to fail.
 
     It is 5 only if no image has tests, those that are allowed to fail included. An image that could not be tested to

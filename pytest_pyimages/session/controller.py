@@ -16,7 +16,7 @@ from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
 from pytest_pyimages.host import Settings, describe_losses, find_other_images, selects_tests
 from pytest_pyimages.matrix import ImageTag
-from pytest_pyimages.results import STATUS, ImageResult, Shard, exit_status
+from pytest_pyimages.results import STATUS, ImageResult, Shard, fold_exit_statuses
 from pytest_pyimages.session.durations import Durations
 from pytest_pyimages.session.ending import SessionEnding, get_verbosity
 from pytest_pyimages.session.header import format_images, format_origins, format_workers
@@ -226,7 +226,7 @@ class ImagesSession:
         """Combine the images' exit statuses unless the host's session was interrupted; write the reports."""
         self.close()
         if session.exitstatus not in _OURS:
-            session.exitstatus = exit_status(self.results)
+            session.exitstatus = fold_exit_statuses(self.results)
             if session.testsfailed and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self._schedule is not None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.results.outcome import COUNTED, Failure, ImageResult, Shard, exit_status, pick_worst_status
+from pytest_pyimages.results.outcome import COUNTED, Failure, ImageResult, Shard, fold_exit_statuses, pick_worst_status
 from pytest_pyimages.results.output.json_reading import JobReport
 from pytest_pyimages.results.problems import describe_missing_tests
 
@@ -56,7 +56,7 @@ def merge_reports(jobs: Sequence[JobReport]) -> Merged:
         if missing:
             results[label], incomplete = results[label].add_problem(missing, incomplete=True), True
     results = _fail_images_without_tests(results, different)
-    statuses = [exit_status(results), *(job.exit_status for job in different if job.exit_status != _NO_TESTS)]
+    statuses = [fold_exit_statuses(results), *(job.exit_status for job in different if job.exit_status != _NO_TESTS)]
     if incomplete or (_fails(results) and pick_worst_status(statuses) == pytest.ExitCode.OK):
         statuses.append(int(pytest.ExitCode.TESTS_FAILED))
     return Merged(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.results.outcome import Failure, ImageResult, Shard, exit_status
+from pytest_pyimages.results.outcome import Failure, ImageResult, Shard, fold_exit_statuses
 from pytest_pyimages.results.output.json_reading import JobReport, read_report
 from pytest_pyimages.results.output.json_report import make_document
 from pytest_pyimages.results.output.merging import Merged, merge_reports
@@ -47,7 +47,7 @@ def shard(index: int, of: int = 3, tests: int = 2, *, collected: int = 6, **othe
 
 def document(*images: ImageResult, status: int | None = None, started: float = 100.0) -> dict[str, Any]:
     results = {one.label: one for one in images}
-    code = exit_status(results) if status is None else status
+    code = fold_exit_statuses(results) if status is None else status
     return make_document(results, exit_status=code, started=started, ended=started + 5.0)
 
 

@@ -14,7 +14,7 @@ from pytest_pyimages.results.comparison import (
     group_by_pattern,
     make_columns,
 )
-from pytest_pyimages.results.outcome import NOT_RUN, ImageResult, exit_status
+from pytest_pyimages.results.outcome import NOT_RUN, ImageResult, fold_exit_statuses
 from tests.support.results import make_result, make_run
 
 
@@ -26,7 +26,7 @@ def result(
 
 
 def folded(*results: ImageResult) -> int:
-    return exit_status({one.label: one for one in results})
+    return fold_exit_statuses({one.label: one for one in results})
 
 
 @pytest.mark.parametrize(
