@@ -9,15 +9,15 @@ from collections.abc import Container, Iterable, Sequence
 LINE_CHARACTERS = 500
 
 
-def one_line(text: object) -> str:
+def flatten(text: object) -> str:
     """Return a message on one line without control characters, cut to ``LINE_CHARACTERS``."""
     cleaned = "".join(character if character.isprintable() else " " for character in str(text))
     words = " ".join(cleaned.split())
     return words if len(words) <= LINE_CHARACTERS else words[: LINE_CHARACTERS - 3] + "..."
 
 
-def shown(data: bytes) -> str:
-    """Return the start of some bytes, safe to print on one line."""
+def quote_bytes(data: bytes) -> str:
+    """Return the beginning of some bytes as a quoted string, safe to print on one line."""
     text = repr(data[:60].decode("utf-8", "backslashreplace"))
     return text + "…" if len(data) > 60 else text
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from pytest_pyimages.text import align_columns, join_cells, one_line
+from pytest_pyimages.text import align_columns, flatten, join_cells
 
 
 def table_lines(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> list[str]:
@@ -12,5 +12,8 @@ def table_lines(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right:
 
     :param right: the columns that are aligned to the right.
     """
-    cells = [list(columns), *([*(one_line(cell) or "-" for cell in row[:-1]), one_line(row[-1])] for row in rows)]
+    cells = [
+        list(columns),
+        *([*(flatten(cell) or "-" for cell in row[:-1]), flatten(row[-1])] for row in rows),
+    ]
     return [join_cells(row) for row in align_columns(cells, right=[columns.index(name) for name in right])]

@@ -19,7 +19,7 @@ from pytest_pyimages.engines.base import BuildContext
 from pytest_pyimages.engines.client import request
 from pytest_pyimages.engines.faults import CLIENT_ERRORS, engine_error
 from pytest_pyimages.errors import EngineError
-from pytest_pyimages.text import one_line
+from pytest_pyimages.text import flatten
 
 DOCKERFILE = ".pyimages.Dockerfile"  # the context may have a Dockerfile of its own
 MEMORY_BYTES = 8 * 1024**2  # larger archives use a temporary file
@@ -66,7 +66,7 @@ def build(client: APIClient, context: BuildContext, *, reference: str, labels: M
                 timeout=(client.timeout, None),
             )
         except docker.errors.APIError as error:
-            raise EngineError(one_line(error.explanation or str(error))) from error
+            raise EngineError(flatten(error.explanation or str(error))) from error
         except CLIENT_ERRORS as error:
             raise engine_error(error) from error
         with contextlib.closing(response):
@@ -83,7 +83,7 @@ def _read_record(record: object) -> Iterator[str]:
     detail = record.get("errorDetail") or {}
     text = record.get("error") or (detail.get("message") if isinstance(detail, dict) else detail)
     if text or detail:
-        raise EngineError(one_line(str(text or detail)))
+        raise EngineError(flatten(str(text or detail)))
     yield from str(record.get("stream") or "").splitlines()
 
 

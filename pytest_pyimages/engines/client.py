@@ -23,7 +23,7 @@ from pytest_pyimages.engines.base import EngineInfo
 from pytest_pyimages.engines.endpoint import Endpoint, invalid_address
 from pytest_pyimages.engines.faults import CLIENT_ERRORS, connection_error, no_engine
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.text import one_line
+from pytest_pyimages.text import flatten
 
 FLOOR = (1, 41)  # Engine 20.10, Podman 4
 CEILING = (1, 47)  # the newest API that the calls were tested with
@@ -50,7 +50,7 @@ def new_client(endpoint: Endpoint, version: str, timeout: float) -> APIClient:
     try:
         parse_host(url)
     except (docker.errors.DockerException, ValueError) as error:
-        raise invalid_address(url, "engine", one_line(error)) from error
+        raise invalid_address(url, "engine", flatten(error)) from error
     try:
         client = APIClient(
             base_url=url,
@@ -62,7 +62,7 @@ def new_client(endpoint: Endpoint, version: str, timeout: float) -> APIClient:
         client.headers.update(load_general_config().get("HttpHeaders") or {})  # as the docker CLI does
     except docker.errors.DockerException as error:
         if url.startswith(("ssh://", "npipe://")):
-            raise no_engine(url, one_line(error), 'see docker-py\'s extras, as in pip install "docker[ssh]"') from error
+            raise no_engine(url, flatten(error), 'see docker-py\'s extras, as in pip install "docker[ssh]"') from error
         raise _unusable_configuration(error) from error
     except (AttributeError, TypeError, ValueError, LookupError) as error:
         raise _unusable_configuration(error) from error
@@ -141,7 +141,8 @@ def _tls(endpoint: Endpoint) -> TLSConfig | bool:
 def _unusable_configuration(error: Exception) -> ConfigurationError:
     folder = os.environ.get("DOCKER_CONFIG") or "~/.docker"
     return ConfigurationError(
-        f"--py-images: docker's configuration in {folder} cannot be used ({one_line(error)})", "fix its config.json"
+        f"--py-images: docker's configuration in {folder} cannot be used ({flatten(error)})",
+        "fix its config.json",
     )
 
 
@@ -153,7 +154,7 @@ def _parse_info(url: str, answer: Mapping[str, Any]) -> EngineInfo:
     names = [str(part.get("Name", "")).lower() for part in answer.get("Components") or ()]
     return EngineInfo(
         name="podman" if any("podman" in name for name in names) else "docker",
-        version=one_line(answer["Version"]),
+        version=flatten(answer["Version"]),
         api_version=_format_version(_parse_version(answer["ApiVersion"])),
         endpoint=url,
     )

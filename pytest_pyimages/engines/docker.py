@@ -33,7 +33,7 @@ from pytest_pyimages.engines.endpoint import Endpoint, find_endpoint
 from pytest_pyimages.engines.faults import is_timeout, raises_engine_error
 from pytest_pyimages.engines.images import parse_image
 from pytest_pyimages.errors import ConfigurationError, EngineError
-from pytest_pyimages.text import one_line
+from pytest_pyimages.text import flatten
 
 PROBE_SECONDS = 4.0  # a run without an engine should end within 5, including the start of the process
 CALL_SECONDS = 300.0  # docker-py's 60 are too few for a busy disk (docker-py#2266)
@@ -134,7 +134,7 @@ class DockerEngine:
         answer = self._api.wait(container)
         failure = answer.get("Error") or {}
         if failure.get("Message"):
-            raise EngineError(f"waiting for the container failed: {one_line(failure['Message'])}")
+            raise EngineError(f"waiting for the container failed: {flatten(failure['Message'])}")
         return int(answer["StatusCode"])
 
     @raises_engine_error
@@ -144,7 +144,7 @@ class DockerEngine:
             running=bool(state["Running"]),
             exit_code=int(state["ExitCode"]),
             oom_killed=bool(state.get("OOMKilled")),
-            error=one_line(state.get("Error") or ""),
+            error=flatten(state.get("Error") or ""),
         )
 
     @raises_engine_error
@@ -318,4 +318,4 @@ def _iter_pieces(tar: Iterable[bytes]) -> Iterator[bytes]:
     try:
         yield from tar
     except OSError as error:
-        raise EngineError(f"the files to upload cannot be read: {one_line(error)}") from error
+        raise EngineError(f"the files to upload cannot be read: {flatten(error)}") from error

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.text import one_line
+from pytest_pyimages.text import flatten
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
 PODMAN_SOCKET = "/run/podman/podman.sock"
@@ -49,7 +49,7 @@ def find_endpoint(explicit: str, environ: Mapping[str, str]) -> Endpoint:
 
 def invalid_address(url: str, origin: str, why: str = "") -> ConfigurationError:
     """Return the error for an invalid address; a password in it is not shown."""
-    shown = one_line(_PASSWORD.sub(r"\1:...@", url))
+    shown = flatten(_PASSWORD.sub(r"\1:...@", url))
     return ConfigurationError(
         f'--py-images: {origin}: "{shown}" is not an engine address{why and f" ({why})"}',
         "examples: unix:///var/run/docker.sock, tcp://127.0.0.1:2375",
@@ -96,7 +96,7 @@ def _current_context(path: Path) -> str:
 def _read_context(folder: Path, name: str) -> Endpoint:
     """Read a context as the Docker CLI stores it: in folders named by the SHA-256 of its name."""
     digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
-    meta, shown = folder / "contexts" / "meta" / digest / "meta.json", one_line(name)
+    meta, shown = folder / "contexts" / "meta" / digest / "meta.json", flatten(name)
     try:
         docker = json.loads(meta.read_text(encoding="utf-8"))["Endpoints"]["docker"]
         url, verify = str(docker["Host"]), not docker.get("SkipTLSVerify", False)

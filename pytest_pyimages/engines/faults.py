@@ -18,7 +18,7 @@ import urllib3.exceptions
 
 from pytest_pyimages.engines.endpoint import NAME_ONE
 from pytest_pyimages.errors import ConfigurationError, EngineError, ImageNotFound
-from pytest_pyimages.text import one_line
+from pytest_pyimages.text import flatten
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,7 +44,7 @@ def engine_error(error: BaseException) -> EngineError:
     if isinstance(error, EngineError):
         return error
     if isinstance(error, docker.errors.APIError):
-        text = one_line(error.explanation or "") or f"the engine answered HTTP {error.status_code} without a reason"
+        text = flatten(error.explanation or "") or f"the engine answered HTTP {error.status_code} without a reason"
         if isinstance(error, docker.errors.NotFound) and any(words in text.lower() for words in _NO_IMAGE):
             return ImageNotFound(text)
         return EngineError(text)
@@ -57,7 +57,7 @@ def engine_error(error: BaseException) -> EngineError:
     elif _is_connection(chain):
         text = f"the connection to the engine was lost: {_reason(chain)}"
     else:
-        text = f"unexpected response of the engine ({type(error).__name__}: {one_line(error)})"
+        text = f"unexpected response of the engine ({type(error).__name__}: {flatten(error)})"
     return EngineError(text)
 
 
@@ -112,7 +112,7 @@ def _explain(url: str, error: BaseException, chain: list[BaseException]) -> tupl
     status = _http_status(chain)
     if status:
         words = next((found.explanation for found in chain if isinstance(found, docker.errors.APIError)), "")
-        why, hint = f"HTTP {status}{words and ': '}{one_line(words)[:120]}", NAME_ONE
+        why, hint = f"HTTP {status}{words and ': '}{flatten(words)[:120]}", NAME_ONE
     elif _errno(chain, errno.ENOENT, errno.ENOTDIR):
         why, hint = "the socket does not exist", start
         if url.startswith("ssh://"):
@@ -159,7 +159,7 @@ def _reason(chain: list[BaseException]) -> str:
         if isinstance(found, socket.gaierror):
             return "the name cannot be resolved"
         if isinstance(found, ssl.SSLCertVerificationError):
-            return one_line(f"certificate verify failed: {found.verify_message}")
+            return flatten(f"certificate verify failed: {found.verify_message}")
         if isinstance(found, OSError) and found.strerror:
-            return one_line(found.strerror[:1].lower() + found.strerror[1:])
-    return one_line(chain[-1]) or type(chain[-1]).__name__
+            return flatten(found.strerror[:1].lower() + found.strerror[1:])
+    return flatten(chain[-1]) or type(chain[-1]).__name__

@@ -8,7 +8,7 @@ from typing import Final
 
 from pytest_pyimages.engines.base import STDERR, STDOUT
 from pytest_pyimages.errors import EngineError
-from pytest_pyimages.text import one_line
+from pytest_pyimages.text import flatten
 
 PIECE = 1 << 16  # bytes; a larger frame is delivered in several pieces
 _HEADER = struct.Struct(">BxxxL")
@@ -32,7 +32,7 @@ def read_frames(read: Callable[[int], bytes]) -> Iterator[tuple[int, bytes]]:
         channel, size = _HEADER.unpack(header)
         if channel == _SYSTEM:
             text = _read_exactly(read, min(size, _SYSTEM_BYTES)).decode("utf-8", "replace")
-            raise EngineError(f"the engine reports: {one_line(text)}")
+            raise EngineError(f"the engine reports: {flatten(text)}")
         if channel not in (STDOUT, STDERR):
             raise EngineError("the stream of the container is not framed")
         while size:

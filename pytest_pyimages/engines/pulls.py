@@ -16,7 +16,7 @@ from pytest_pyimages.engines.base import PullProgress
 from pytest_pyimages.engines.client import request
 from pytest_pyimages.engines.faults import CLIENT_ERRORS, engine_error
 from pytest_pyimages.errors import EngineError, ImageNotFound
-from pytest_pyimages.text import one_line
+from pytest_pyimages.text import flatten
 
 _OTHERS = "set a mirror with --py-images-registry, or use local images with --py-images-pull=never"
 _CAUSES = (
@@ -136,7 +136,7 @@ def classify_pull_error(text: str, status: int | None = None) -> EngineError:
 
     :param status: the HTTP status of the engine's response, if the failure came as one.
     """
-    text = one_line(text)
+    text = flatten(text)
     lowered = f"{text} {'toomanyrequests' if status == 429 else ''}".lower()
     for marks, meaning, hint in _CAUSES:
         if any(mark in lowered for mark in marks):

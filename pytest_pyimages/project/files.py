@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.project.setup_py import SetupScript, read_setup_script
-from pytest_pyimages.text import one_line, suggest
+from pytest_pyimages.text import flatten, suggest
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -144,7 +144,7 @@ def parse_ini(text: str, path: Path) -> Sections:
     try:
         parser.read_string(text)
     except configparser.Error as error:
-        raise ConfigurationError(f"{path} is not a valid ini file: {one_line(error)}", "fix it") from error
+        raise ConfigurationError(f"{path} is not a valid ini file: {flatten(error)}", "fix it") from error
     return {name: dict(parser.items(name)) for name in parser.sections()}
 
 
@@ -194,4 +194,4 @@ def expand_group(pyproject: Table, name: str, *, path: Path) -> tuple[str, ...]:
             hint = "remove one of these include-group entries"
         else:
             hint = 'write a list of requirements and {include-group = "name"} entries'
-        raise ConfigurationError(f"{path} [dependency-groups] {name}: {one_line(error)}", hint) from errors
+        raise ConfigurationError(f"{path} [dependency-groups] {name}: {flatten(error)}", hint) from errors

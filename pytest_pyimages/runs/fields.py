@@ -9,7 +9,7 @@ from typing import Any, cast
 from pytest_pyimages.checked_fields import MOST, Fields
 from pytest_pyimages.errors import PyimagesError
 from pytest_pyimages.runs.events import LongRepr, Outcome
-from pytest_pyimages.text import clean, clean_line, shown
+from pytest_pyimages.text import clean, clean_line, quote_bytes
 
 MAX_LINE = 8 * 1024 * 1024  # bytes of a record, characters of a text
 MAX_NODEID = 64 * 1024  # characters
@@ -25,7 +25,7 @@ class Record(Fields):
 
     def wrong(self, name: str) -> WireError:
         return WireError(
-            f"the worker sent a record whose field {name!r} is wrong: {shown(repr(self._values).encode())}"
+            f"the worker sent a record whose field {name!r} is wrong: {quote_bytes(repr(self._values).encode())}"
         )
 
     def text(self, name: str, limit: int = MAX_LINE) -> str:

@@ -53,7 +53,7 @@ from typing import Any
 
 from pytest_pyimages.runs import events
 from pytest_pyimages.runs.fields import MAX_LINE, MAX_NODEID, Record, WireError, clean_tree
-from pytest_pyimages.text import clean_line, shown
+from pytest_pyimages.text import clean_line, quote_bytes
 
 PROTOCOL = 1
 MAX_TOTAL = 2 * 1024 * 1024 * 1024  # bytes of one run
@@ -99,11 +99,11 @@ class Decoder:
         if len(line) > MAX_LINE:
             raise WireError(f"the worker sent a record of more than {MAX_LINE >> 20} MiB")
         if not line.startswith(self._prefix):
-            raise WireError(f"the worker sent a line that is not a record: {shown(line)}")
+            raise WireError(f"the worker sent a line that is not a record: {quote_bytes(line)}")
         number, _, text = line[len(self._prefix) :].partition(b" ")
         if number != b"0":
             if number != b"%d" % self._next:
-                raise WireError(f"record {self._next} of the worker is missing (the next one is {shown(number)})")
+                raise WireError(f"record {self._next} of the worker is missing (the next one is {quote_bytes(number)})")
             self._next += 1
         # The most frequent record, decoded without a JSON parser.
         match = _PASS.fullmatch(text)
@@ -117,7 +117,7 @@ class Decoder:
             )
         event = decode_record(text)
         if isinstance(event, events.Beat | events.Shown) != (number == b"0"):
-            raise WireError(f"the worker sent a record out of number: {shown(line)}")
+            raise WireError(f"the worker sent a record out of number: {quote_bytes(line)}")
         if isinstance(event, events.Items):
             self._items += len(event.items)
         return event
@@ -135,7 +135,7 @@ def decode_record(text: bytes) -> events.Event:
     kind = fields.text("t")
     decode = _DECODERS.get(kind)
     if decode is None:
-        raise WireError(f"the worker sent a record of an unknown kind: {shown(text)}")
+        raise WireError(f"the worker sent a record of an unknown kind: {quote_bytes(text)}")
     return decode(fields)
 
 
@@ -149,9 +149,9 @@ def _parse(text: bytes) -> Mapping[str, Any]:
     try:
         value = json.loads(text, parse_constant=refuse)
     except (ValueError, RecursionError) as error:
-        raise WireError(f"the worker sent a record that is not JSON: {shown(text)}") from error
+        raise WireError(f"the worker sent a record that is not JSON: {quote_bytes(text)}") from error
     if not isinstance(value, dict):
-        raise WireError(f"the worker sent a record that is not an object: {shown(text)}")
+        raise WireError(f"the worker sent a record that is not an object: {quote_bytes(text)}")
     return value
 
 

@@ -22,7 +22,7 @@ from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.project.files import Table, get_strings, get_table, make_read_error, read_toml
 from pytest_pyimages.project.poetry import convert_constraint, convert_python
 from pytest_pyimages.project.requirements import parse_requirement
-from pytest_pyimages.text import one_line
+from pytest_pyimages.text import flatten
 
 # Lines of a file's address and hash: nine tenths of a lock file, and of the time that it takes to read one.
 _ARTIFACTS = re.compile(r"^(?:sdist = \{.*\}|[ \t]+\{ ?(?:url|file) = .*\},?)$", re.MULTILINE)
@@ -81,7 +81,7 @@ def _read_pylock(path: Path, document: Table) -> LockFile:
     try:
         lock = Pylock.from_dict(document)
     except PylockValidationError as error:
-        return LockFile(path=path, problem=f"not valid ({one_line(error)})")
+        return LockFile(path=path, problem=f"not valid ({flatten(error)})")
     return LockFile(
         path=path,
         requires_python=str(lock.requires_python or ""),

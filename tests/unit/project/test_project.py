@@ -7,7 +7,7 @@ from packaging.errors import ExceptionGroup
 
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.project.project import Project, find_project, find_project_root, list_build_sources
-from pytest_pyimages.text import one_line
+from pytest_pyimages.text import flatten
 from tests.support.golden import message
 from tests.support.project_tree import setuptools_project, write_tree
 
@@ -298,7 +298,7 @@ def test_errors_name_the_file_and_the_place(
     with pytest.raises(ConfigurationError) as caught:
         find_project(tmp_path)
     cause = caught.value.__cause__
-    reason = one_line(cause.exceptions[0] if isinstance(cause, ExceptionGroup) else cause)
+    reason = flatten(cause.exceptions[0] if isinstance(cause, ExceptionGroup) else cause)
     assert str(caught.value) == message("project", name, path=tmp_path / next(iter(files)), reason=reason, **fields)
     assert "\n" not in str(caught.value)
 
