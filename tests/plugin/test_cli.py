@@ -14,6 +14,7 @@ import pytest
 
 from pytest_pyimages.cli.program import COMMANDS, FILES_ONLY, main
 from tests.plugin.conftest import run_command
+from tests.support.golden import message
 
 PYIMAGES = str(Path(sysconfig.get_path("scripts")) / "pyimages")
 
@@ -35,13 +36,29 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         pytest.param(
             "xyzzy", 'pyimages: unknown command "xyzzy" · choose from test, shell, run, build, *', id="no idea"
         ),
-        pytest.param("list --jsno", 'pyimages list: unknown option "--jsno" · did you mean --json?', id="option"),
-        pytest.param("list --al", 'pyimages list: unknown option "--al" · did you mean --all?', id="shortened"),
         pytest.param(
-            "prune --dryrun", 'pyimages prune: unknown option "--dryrun" · did you mean --dry-run?', id="dash left out"
+            "list --jsno",
+            message("cli", "unknown-option", command="pyimages list", option="--jsno", hint="did you mean --json?"),
+            id="option",
         ),
         pytest.param(
-            "test 3.12 -x", 'pyimages test: unknown option "-x" · options of pytest go after --', id="pytest's"
+            "list --al",
+            message("cli", "unknown-option", command="pyimages list", option="--al", hint="did you mean --all?"),
+            id="shortened",
+        ),
+        pytest.param(
+            "prune --dryrun",
+            message(
+                "cli", "unknown-option", command="pyimages prune", option="--dryrun", hint="did you mean --dry-run?"
+            ),
+            id="dash left out",
+        ),
+        pytest.param(
+            "test 3.12 -x",
+            message(
+                "cli", "unknown-option", command="pyimages test", option="-x", hint="options of pytest go after --"
+            ),
+            id="pytest's",
         ),
         pytest.param(
             "build 3.12 3.13",

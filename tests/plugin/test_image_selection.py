@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.plugin.conftest import ImagesRun
+from tests.support.golden import message
 
 Run = Callable[..., ImagesRun]
 
@@ -90,7 +91,7 @@ def test_expressions_and_deselected_ids(run_images: Run, args: list[str], expect
         pytest.param(
             ["test_hello.py::test_py[3.9]"],
             4,
-            "*not found: *::test_py*; 3.9 is not in the matrix: choose from 3.12, 3.13",
+            "*not found: *::test_py*; " + message("results", "not-in-matrix", images="3.9 is", labels="3.12, 3.13"),
             id="no such image",
         ),
         pytest.param(["-k", "3.12 and no_such"], 5, "*nothing collected*", id="-k selects no test"),

@@ -195,8 +195,14 @@ def test_all_report_formats(run_images: Run) -> None:
             ["none.json", "--github=yes"],
             message("host", "invalid-value", origin="--github", value="yes", hint="choose auto or no"),
         ),
-        (["none.json", "--engine=x"], 'pyimages merge: unknown option "--engine=x" · *'),
-        (["none.json", "--", "-x"], 'pyimages merge: unknown option "--" · see pyimages merge --help'),
+        (
+            ["none.json", "--engine=x"],
+            message("cli", "unknown-option", command="pyimages merge", option="--engine=x", hint="*"),
+        ),
+        (
+            ["none.json", "--", "-x"],
+            message("cli", "unknown-option", command="pyimages merge", option="--", hint="see pyimages merge --help"),
+        ),
     ],
 )
 def test_wrong_usage(args: list[str], told: str) -> None:

@@ -176,7 +176,7 @@ def test_no_project(
     line = error_line(run_images(images=None, command=called))
     assert line.startswith("--py-images: containers would ")
     assert told in line
-    assert line.endswith(" · cd into the project's folder")
+    assert line.endswith(f" · {message('project', 'cd')}")
 
 
 def test_an_empty_folder(pytester: pytest.Pytester, run_images: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from pytest_pyimages.engines.docker import connect
 from pytest_pyimages.engines.endpoint import find_endpoint
 from pytest_pyimages.engines.faults import connection_error
 from pytest_pyimages.errors import ConfigurationError, EngineError
+from tests.support.golden import message
 from tests.support.scripted_engine import TLS, VERSION, Request, ScriptedEngine, answer, scripted_engine
 
 
@@ -137,11 +138,13 @@ def test_timeout_is_kept(engine: ScriptedEngine, handler: Callable[[Request, soc
         pytest.param(answer(500, {"error": "no message"}), "HTTP 500", id="no message"),
         pytest.param(answer(500, ["no object"]), "HTTP 500", id="no object"),
         pytest.param(answer(400, b"HTTP request to an HTTPS server.\n", "text/plain"), "HTTPS server", id="tls"),
-        pytest.param(answer(200, b"<html>hello</html>", "text/html"), "not a container engine", id="html"),
-        pytest.param(answer(200, [VERSION]), "not a container engine", id="list"),
-        pytest.param(answer(200, {"Version": "1"}), "not a container engine", id="no version"),
-        pytest.param(answer(200, VERSION | {"ApiVersion": "new"}), "not a container engine", id="odd version"),
-        pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n", "not a container engine", id="ssh"),
+        pytest.param(answer(200, b"<html>hello</html>", "text/html"), message("engines", "not-an-engine"), id="html"),
+        pytest.param(answer(200, [VERSION]), message("engines", "not-an-engine"), id="list"),
+        pytest.param(answer(200, {"Version": "1"}), message("engines", "not-an-engine"), id="no version"),
+        pytest.param(
+            answer(200, VERSION | {"ApiVersion": "new"}), message("engines", "not-an-engine"), id="odd version"
+        ),
+        pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n", message("engines", "not-an-engine"), id="ssh"),
         pytest.param(b"", "Remote end closed", id="closed"),
         pytest.param(answer(200, VERSION)[:-20], "IncompleteRead", id="cut"),
         pytest.param(answer(200, VERSION | {"ApiVersion": "1.40"}), "API 1.40, but 1.41 or newer", id="old"),

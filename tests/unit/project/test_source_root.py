@@ -32,14 +32,14 @@ def test_a_folder_below_the_home_folder(home: Path) -> None:
 def test_the_home_folder_itself(home: Path, cwd: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         find_source_root(project_at(home), home, home / cwd)
-    hint = "cd into the project's folder" + (", or name it with --rootdir" if cwd else "")
+    hint = message("project", "cd") + (", or name it with --rootdir" if cwd else "")
     assert str(caught.value) == message("project", "home-folder", home=home, hint=hint)
 
 
 def test_above_the_home_folder(home: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         find_source_root(project_at(home.parent), home.parent, home.parent)
-    hint = "cd into the project's folder"
+    hint = message("project", "cd")
     assert str(caught.value) == message("project", "above-home-folder", root=home.parent, hint=hint)
 
 
@@ -53,12 +53,12 @@ def test_a_checkout_of_the_home_folder_is_not_one(home: Path) -> None:
     (home / ".git").mkdir()
     with pytest.raises(ConfigurationError) as caught:
         find_source_root(project_at(home), home, home)
-    assert str(caught.value) == message("project", "home-folder", home=home, hint="cd into the project's folder")
+    assert str(caught.value) == message("project", "home-folder", home=home, hint=message("project", "cd"))
 
 
 def test_the_whole_file_system(home: Path) -> None:
     shop, root = home / "shop", Path(home.anchor)
-    cwd, hint = Path("/nonexistent/elsewhere"), "cd into the project's folder"
+    cwd, hint = Path("/nonexistent/elsewhere"), message("project", "cd")
     with pytest.raises(ConfigurationError) as caught:
         find_source_root(project_at(shop), shop, cwd)
     fields = {"root": root, "rootdir": shop, "cwd": cwd, "hint": f"{hint}, or name it with --rootdir"}
