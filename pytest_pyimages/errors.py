@@ -1,13 +1,13 @@
-"""What can go wrong, in words for the person who typed the command."""
+"""Exceptions whose messages are shown to the user."""
 
 from __future__ import annotations
 
 
 class PyimagesError(Exception):
-    """A failure with one line for the user.
+    """An error that is shown on one line.
 
-    :param message: what is wrong, and where; one line, no trailing full stop needed.
-    :param hint: what to do now; may be empty.
+    :param message: what is wrong, and where; without a full stop.
+    :param hint: what to do next; may be empty.
     """
 
     def __init__(self, message: str, hint: str = "") -> None:
@@ -20,21 +20,21 @@ class PyimagesError(Exception):
 
 
 class ConfigurationError(PyimagesError):
-    """Nothing can run: shown as pytest's usage error, exit status 4."""
+    """An error of options or files, which ends the session with pytest's usage error (exit status 4)."""
 
 
 class EngineError(PyimagesError):
-    """The container engine refused, failed or cannot be reached."""
+    """An operation of the container engine failed, or the engine cannot be reached."""
 
 
 class ImageNotFound(EngineError):  # noqa: N818 - docker-py's name for it
-    """The engine (or the registry it asked) has no such image."""
+    """The image is not in the engine or its registry."""
 
 
 class BuildError(PyimagesError):
-    """An environment image could not be made; the other images go on.
+    """An environment image could not be built; other images are tested.
 
-    :param log: the last lines of what the failing step printed.
+    :param log: the last lines of the output of the failed step.
     """
 
     def __init__(self, message: str, hint: str = "", log: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Lazy package facades: a package names what others may import, and loads a module when one of its names is used."""
+"""Export names from a package, and load their modules when they are used."""
 
 from __future__ import annotations
 
