@@ -31,14 +31,14 @@ def partition(nodeids, milliseconds, number):
     """
     ordered = sorted(set(nodeids))
     sums = [0]
-    for weight in weights(ordered, milliseconds):
+    for weight in weigh(ordered, milliseconds):
         sums.append(sums[-1] + weight * number)
     share = sums[-1] // number
     cuts = [cut(ordered, sums, part * share, share // SNAP) for part in range(1, number)]
     return [ordered[start:end] for start, end in zip([0] + cuts, cuts + [len(ordered)])]
 
 
-def weights(nodeids, milliseconds):
+def weigh(nodeids, milliseconds):
     known = sorted(milliseconds[nodeid] for nodeid in nodeids if nodeid in milliseconds)
     median = known[len(known) // 2] if known else 1
     return [max(milliseconds.get(nodeid, median), 1) for nodeid in nodeids]
@@ -67,11 +67,11 @@ def rate_cut(ordered, place):
     return 0 if before[0] != after[0] else 1 if before[:-1] != after[:-1] else 2
 
 
-def digest(lines):
+def hash_lines(lines):
     return hashlib.sha256("\n".join(lines).encode("utf-8", "backslashreplace")).hexdigest()
 
 
-def as_text(value):
+def to_text(value):
     return value if isinstance(value, type("".encode("ascii").decode("ascii"))) else value.decode("utf-8", "replace")
 
 
@@ -88,7 +88,7 @@ class Shard(object):
         outcome = yield
         if outcome.excinfo is not None:
             return
-        nodeids = [as_text(item.nodeid) for item in items]
+        nodeids = [to_text(item.nodeid) for item in items]
         milliseconds = self.job["milliseconds"]
         part = set(partition(nodeids, milliseconds, self.job["of"])[self.job["index"] - 1])
         rest = [item for item, nodeid in zip(items, nodeids) if nodeid not in part]
@@ -99,8 +99,8 @@ class Shard(object):
                 "collected": len(whole),
                 "tests": len(part),
                 "deselected": len(rest),
-                "digest": digest(whole),
-                "durations": digest("%s %s" % (nodeid, milliseconds.get(nodeid)) for nodeid in whole),
+                "digest": hash_lines(whole),
+                "durations": hash_lines("%s %s" % (nodeid, milliseconds.get(nodeid)) for nodeid in whole),
             }
         )
         if rest:

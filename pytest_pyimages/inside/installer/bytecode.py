@@ -31,10 +31,10 @@ def compile_packages(paths, store, temporary, say):
     :param temporary: folder of this build alone, on the same file system.
     :param say: called with a line that reports how many modules were compiled.
     """
-    packs = os.path.join(store, abi())
+    packs = os.path.join(store, identify_abi())
     os.makedirs(packs, exist_ok=True)
     places = {os.path.realpath(path): path for path in reversed(paths)}  # some have lib64, a link to lib, as well
-    folders = [folder for path in places.values() for folder in folders_to_compile(path)]
+    folders = [folder for path in places.values() for folder in find_folders(path)]
     children = [start_compiler(share, packs, temporary) for share in divide(folders, os.cpu_count() or 1)]
     compiled = kept = 0
     for child, pipe in children:
@@ -49,14 +49,14 @@ def compile_packages(paths, store, temporary, say):
     remove_unused(store)
 
 
-def abi():
+def identify_abi():
     """Return all that the bytecode of a text depends on: "cpython-312-cb0d0d0a-0"."""
     magic = "".join("%02x" % byte for byte in bytearray(importlib.util.MAGIC_NUMBER))
     lacks_columns = "-nodebugranges" if os.environ.get("PYTHONNODEBUGRANGES") else ""
     return "%s-%s-%s%s" % (sys.implementation.cache_tag, magic, sys.flags.optimize, lacks_columns)
 
 
-def folders_to_compile(path):
+def find_folders(path):
     """Return (folder, modules) for each folder of installed packages below; modules are (name, seconds, bytes)."""
     if os.path.basename(path) not in ("site-packages", "dist-packages"):
         return []
@@ -76,12 +76,12 @@ def is_compiled(folder, module):
     name, seconds, size = module
     try:
         with open(importlib.util.cache_from_source(os.path.join(folder, name)), "rb") as file:
-            return file.read(HEADER) == header(seconds, size)
+            return file.read(HEADER) == make_header(seconds, size)
     except OSError:
         return False
 
 
-def header(seconds, size):
+def make_header(seconds, size):
     """Return the header of a .pyc for a source with this modification time (seconds since 1970) and size."""
     return importlib.util.MAGIC_NUMBER + struct.pack("<III", 0, seconds & 0xFFFFFFFF, size & 0xFFFFFFFF)
 
@@ -110,7 +110,7 @@ def start_compiler(share, packs, temporary):
         compiled = kept = 0
         for folder, modules in share:
             texts = read_texts(folder, modules)
-            pack = os.path.join(packs, digest_of(folder, texts))
+            pack = os.path.join(packs, hash_sources(folder, texts))
             if restore(folder, modules, pack):
                 kept += len(modules)
             else:
@@ -143,7 +143,7 @@ def read_texts(folder, modules):
     return texts
 
 
-def digest_of(folder, texts):
+def hash_sources(folder, texts):
     """Return the key of a folder's bytecode: a digest of the sources, and of the path, which bytecode contains."""
     digest = hashlib.sha256(repr(folder).encode("utf-8"))
     for name, text in texts.items():
@@ -189,5 +189,5 @@ def write_bytecode(folder, modules, codes):
             path = importlib.util.cache_from_source(os.path.join(folder, name))
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path + ".new", "wb") as file:
-                file.write(header(seconds, size) + codes[name])
+                file.write(make_header(seconds, size) + codes[name])
             os.rename(path + ".new", path)

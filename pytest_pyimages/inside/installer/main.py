@@ -28,7 +28,7 @@ CONSTRAINTS = "constraints.txt"  # in memory
 def build_environment(job):
     """Return the environment of the install commands, and their temporary folder."""
     environment = dict(os.environ)
-    environment.update((name, as_variable(value)) for name, value in job["environment"].items())
+    environment.update((name, to_variable(value)) for name, value in job["environment"].items())
     remove_leaked_folders()
     home = MEMORY + "/home"
     temporary = "%s/tmp/%s" % (CACHE, job["name"])
@@ -69,7 +69,7 @@ def remove_leaked_folders():
             shutil.rmtree(path, ignore_errors=True)
 
 
-def as_variable(text):
+def to_variable(text):
     return text.encode("utf-8") if sys.version_info[0] == 2 else text
 
 
@@ -200,7 +200,7 @@ def warm_up(environment):
         say("pytest does not run by itself here; the suite will show why")
 
 
-def python_version():
+def format_python_version():
     level, serial = sys.version_info[3:5]
     suffix = {"final": ""}.get(
         level, "%s%d" % ({"alpha": "a", "beta": "b", "candidate": "rc"}.get(level, level), serial)
@@ -244,7 +244,7 @@ def main(job):
         shutil.rmtree(temporary, ignore_errors=True)
     finish(
         {
-            "python": python_version(),
+            "python": format_python_version(),
             "executable": sys.executable,
             "extendable": extendable,
             "lock": fate,

@@ -29,7 +29,7 @@ def find_pip(job, environment):
     data-requires-python (PEP 503), does not say which Python a file is for. Without folders the old pip is faster.
     """
     last = LAST_PIPS.get(sys.version_info[:2])
-    if not job["folders"] or last is None or pip_version() >= (20, 3):
+    if not job["folders"] or last is None or read_pip_version() >= (20, 3):
         return ["-m", "pip"]
     path = fetch("pip==" + last, CACHE + "/pip-" + last, "pip/__main__.py", environment)
     if path is None:
@@ -39,7 +39,7 @@ def find_pip(job, environment):
     return [os.path.dirname(path)]
 
 
-def pip_version():
+def read_pip_version():
     try:
         from pip import __version__
     except ImportError:

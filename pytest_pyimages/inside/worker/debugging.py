@@ -17,7 +17,7 @@ class Debugger(object):
 
     def __init__(self, channel, spec):
         self.channel = channel
-        self.path, self.kind, self.farewell = spec["terminal_path"], spec["terminal"], farewell_of(spec)
+        self.path, self.kind, self.farewell = spec["terminal_path"], spec["terminal"], make_farewell(spec)
         self.former = []  # descriptors of the standard streams as they were
         self.former_kind = None
         # readline reads the kind of the terminal only when it is imported, which pytest 8 is about to do.
@@ -107,7 +107,7 @@ def flush_standard_streams():
             stream.flush()
 
 
-def farewell_of(spec):
+def make_farewell(spec):
     """Return the bytes that end a debugger's output; they are never shown."""
     return ("\0%s" % spec["token"]).encode("ascii")
 
@@ -136,7 +136,7 @@ class Terminal(object):
     def __init__(self, spec):
         self.master, self.slave = os.openpty()
         fcntl.fcntl(self.master, fcntl.F_SETFL, os.O_NONBLOCK)
-        self.farewell = farewell_of(spec)
+        self.farewell = make_farewell(spec)
         self.held = b""  # may be the start of the farewell
         self.typed = b""  # not yet taken
         spec["terminal_path"] = os.ttyname(self.slave)

@@ -5,7 +5,7 @@ from __future__ import absolute_import, print_function
 import os
 
 from .channel import dumps
-from .records import as_text
+from .records import to_text
 
 
 def fill_cache(config, memory):
@@ -15,7 +15,7 @@ def fill_cache(config, memory):
     """
     if memory is None or not config.pluginmanager.hasplugin("cacheprovider"):
         return ""
-    root = as_text(getattr(config, "rootpath", None) or config.rootdir)
+    root = to_text(getattr(config, "rootpath", None) or config.rootdir)
     folder = os.path.join(root, os.path.expandvars(os.path.expanduser(config.getini("cache_dir"))), "v", "cache")
     try:
         if not os.path.isdir(folder):
@@ -24,5 +24,5 @@ def fill_cache(config, memory):
             with open(os.path.join(folder, name), "w") as file:
                 file.write(dumps(value))
     except (IOError, OSError) as error:
-        return "the last-failed cache cannot be written: %s" % as_text(error)
+        return "the last-failed cache cannot be written: %s" % to_text(error)
     return ""

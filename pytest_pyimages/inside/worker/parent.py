@@ -13,7 +13,7 @@ import sys
 from .channel import Pending, clock
 from .debugging import Terminal
 from .jobs import JOB, check_job
-from .suite import child_main
+from .suite import run_child
 from .tree import complete_source, find_missing_file
 
 HEARTBEAT_SECONDS = 5.0
@@ -61,7 +61,7 @@ def run(spec, wire, control, null):
         if terminal is not None:
             os.close(terminal.master)
             os.close(terminal.slave)
-        child_main(write_fd, write_fd, pending, spec)
+        run_child(write_fd, write_fd, pending, spec)
     for fd in (control, wire, read_fd, write_fd, wake_read, wake_write):
         fcntl.fcntl(fd, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     signal.signal(signal.SIGCHLD, lambda *_: None)

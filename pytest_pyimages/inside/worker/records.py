@@ -17,7 +17,7 @@ def clip(text, limit=MAX_TEXT):
     return "%s\n... %d characters left out ...\n%s" % (text[:half], len(text) - 2 * half, text[len(text) - half :])
 
 
-def as_text(value):
+def to_text(value):
     """Return str(value), or a text with the value's type if that fails."""
     try:
         return "%s" % (value,)
@@ -25,7 +25,7 @@ def as_text(value):
         return "<%s that cannot be shown>" % type(value).__name__
 
 
-def plain(value, depth=0):
+def simplify(value, depth=0):
     """Return the value as JSON can express it, with clipped texts; other objects as texts."""
     if value is None or isinstance(value, bool):
         return value
@@ -34,34 +34,34 @@ def plain(value, depth=0):
     if isinstance(value, float) and value - value == 0:  # neither infinite nor NaN
         return value
     if isinstance(value, dict) and depth < 20:
-        return dict((as_text(key), plain(item, depth + 1)) for key, item in value.items())
+        return dict((to_text(key), simplify(item, depth + 1)) for key, item in value.items())
     if isinstance(value, (list, tuple)) and depth < 20:
-        return [plain(item, depth + 1) for item in value]
-    return clip(as_text(value))
+        return [simplify(item, depth + 1) for item in value]
+    return clip(to_text(value))
 
 
-def longrepr_of(report):
+def describe_longrepr(report):
     """Return how a report's failure is shown: {"kind": none | text | skip | tree, ...}."""
     longrepr = report.longrepr
     if longrepr is None:
         return {"kind": "none"}
     if isinstance(longrepr, tuple) and len(longrepr) == 3:
-        return {"kind": "skip", "path": as_text(longrepr[0]), "line": longrepr[1], "reason": clip(as_text(longrepr[2]))}
+        return {"kind": "skip", "path": to_text(longrepr[0]), "line": longrepr[1], "reason": clip(to_text(longrepr[2]))}
     node = report.__dict__.pop("node", None)  # xdist's: pytest would add a line about its process
     try:
-        text = as_text(report.longreprtext)
+        text = to_text(report.longreprtext)
     except Exception:  # repr may raise anything
-        text = as_text(longrepr)
+        text = to_text(longrepr)
     finally:
         if node is not None:
             report.node = node
     crash = getattr(longrepr, "reprcrash", None)
     result = {"kind": "text", "text": clip(text)}
     if crash is not None:
-        result["crash"] = [as_text(crash.path), crash.lineno, clip(as_text(crash.message), 4096)]
+        result["crash"] = [to_text(crash.path), crash.lineno, clip(to_text(crash.message), 4096)]
     if hasattr(longrepr, "reprtraceback"):
         try:
-            tree = plain(report._to_json()["longrepr"])
+            tree = simplify(report._to_json()["longrepr"])
         except Exception:  # experimental in pytest: the text replaces it
             tree = None
         if isinstance(tree, dict):
@@ -70,40 +70,40 @@ def longrepr_of(report):
     return result
 
 
-def domain_of(nodeid):
+def make_domain(nodeid):
     """Return the name of a test in the title of its failure: "TestIt.test_this[1]"."""
     names, bracket, parameters = nodeid.partition("[")
     return ".".join(names.split("::")[1:]) + bracket + parameters
 
 
-def location_of(report):
+def find_location(report):
     """Return path, line or None, and name of a report, which plugins may have changed."""
     try:
         path, line, domain = report.location
     except (TypeError, ValueError):
         path, line, domain = report.nodeid.split("::")[0], None, report.nodeid
     if domain == path:  # xdist's report of a test during which a process died
-        domain = domain_of(report.nodeid)
-    return [as_text(path), line if isinstance(line, int) else None, as_text(domain)]
+        domain = make_domain(report.nodeid)
+    return [to_text(path), line if isinstance(line, int) else None, to_text(domain)]
 
 
-def properties_of(report):
+def list_properties(report):
     """Return the user properties as pairs of a text and a JSON value."""
     found = []
     for pair in report.user_properties:
         if isinstance(pair, (list, tuple)) and len(pair) == 2:
-            found.append([as_text(pair[0]), plain(pair[1])])
+            found.append([to_text(pair[0]), simplify(pair[1])])
         else:
-            found.append(["property", as_text(pair)])
+            found.append(["property", to_text(pair)])
     return found
 
 
-def sections_of(report, room=MAX_SECTIONS):
+def list_sections(report, room=MAX_SECTIONS):
     kept = []
     for name, content in report.sections:
-        content = clip(as_text(content), min(room, MAX_TEXT))
+        content = clip(to_text(content), min(room, MAX_TEXT))
         room = max(room - len(content), 0)
-        kept.append([as_text(name), content])
+        kept.append([to_text(name), content])
     return kept
 
 
@@ -117,11 +117,11 @@ def encode_report(record, report):
     for limit in (MAX_RECORD // 32, 4096):
         if len(text) <= MAX_RECORD:
             break
-        short = dict(record, longrepr=longrepr, sections=sections_of(report, limit)[:100], properties=[])
+        short = dict(record, longrepr=longrepr, sections=list_sections(report, limit)[:100], properties=[])
         for key in ("text", "reason"):
             if key in longrepr:
                 longrepr[key] = clip(longrepr[key], limit)
         if short.get("wasxfail"):
-            short["wasxfail"] = clip(as_text(short["wasxfail"]), 4096)
+            short["wasxfail"] = clip(to_text(short["wasxfail"]), 4096)
         text = dumps(short)
     return text

@@ -14,15 +14,15 @@ from .memory import fill_cache
 from .options import add_ignored_options, prepare_inner_workers
 from .records import (
     MAX_RECORD,
-    as_text,
     clip,
-    domain_of,
+    describe_longrepr,
     encode_report,
-    location_of,
-    longrepr_of,
-    plain,
-    properties_of,
-    sections_of,
+    find_location,
+    list_properties,
+    list_sections,
+    make_domain,
+    simplify,
+    to_text,
 )
 from .silence import silence_terminal
 
@@ -49,7 +49,7 @@ class Reporter(object):
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config):
         self.config = config
-        self.processes = processes_of(config)
+        self.processes = count_processes(config)
         for name in ("xmlpath", "pastebin", "durations"):  # the host writes files and tables
             if hasattr(config.option, name):
                 setattr(config.option, name, None)
@@ -60,10 +60,10 @@ class Reporter(object):
             {
                 "t": "hello",
                 "v": PROTOCOL,
-                "python": "%d.%d.%d%s" % (sys.version_info[:3] + (release_suffix(),)),
+                "python": "%d.%d.%d%s" % (sys.version_info[:3] + (format_release(),)),
                 "pytest": pytest.__version__,
-                "rootdir": as_text(getattr(config, "rootpath", None) or config.rootdir),
-                "inifile": as_text(getattr(config, "inipath", None) or config.inifile or ""),
+                "rootdir": to_text(getattr(config, "rootpath", None) or config.rootdir),
+                "inifile": to_text(getattr(config, "inipath", None) or config.inifile or ""),
                 "processes": self.processes,
             }
         )
@@ -86,14 +86,14 @@ class Reporter(object):
     def pytest_sessionfinish(self, session):
         distribution = self.config.pluginmanager.getplugin("dsession")
         if getattr(distribution, "_summary_report", None):  # too many of its processes died
-            self.channel.send({"t": "gaveup", "text": "xdist: %s" % clip(as_text(distribution._summary_report), 4096)})
+            self.channel.send({"t": "gaveup", "text": "xdist: %s" % clip(to_text(distribution._summary_report), 4096)})
         cache = getattr(self.config, "cache", None)
         if self.spec["memory"] is None or cache is None:
             return
         failing = sorted(cache.get("cache/lastfailed", {}))
         for start in range(0, len(failing), 500):
-            self.channel.send({"t": "failing", "ids": plain(failing[start : start + 500])})
-        self.channel.send({"t": "kept", "stepwise": plain(cache.get("cache/stepwise", None))})
+            self.channel.send({"t": "failing", "ids": simplify(failing[start : start + 500])})
+        self.channel.send({"t": "kept", "stepwise": simplify(cache.get("cache/stepwise", None))})
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self, session):
@@ -117,7 +117,7 @@ class Reporter(object):
     def pytest_xdist_node_collection_finished(self, node, ids):
         if not self.indexes:
             ids = [self._without_group(nodeid) for nodeid in ids]
-            self._collected([[nodeid, nodeid.split("::")[0], None, domain_of(nodeid)] for nodeid in ids])
+            self._collected([[nodeid, nodeid.split("::")[0], None, make_domain(nodeid)] for nodeid in ids])
 
     def _without_group(self, nodeid):
         """Return a node id as everybody knows it: with --dist=loadgroup, xdist adds "@group"."""
@@ -135,10 +135,10 @@ class Reporter(object):
             few.append(row)
             size += len(row[0])
             if len(few) == 500 or size > MAX_RECORD // 64:  # an id is there up to three times
-                self.channel.send({"t": "items", "items": plain(few)})
+                self.channel.send({"t": "items", "items": simplify(few)})
                 few, size = [], 0
         if few:
-            self.channel.send({"t": "items", "items": plain(few)})
+            self.channel.send({"t": "items", "items": simplify(few)})
         others = self._shard()
         # What is of other shards was deselected as well, where it was this process that collected.
         self.channel.send({"t": "collected", "count": len(rows), "deselected": max(self.deselected - others, 0)})
@@ -167,8 +167,8 @@ class Reporter(object):
             "t": "collect",
             "id": report.nodeid,
             "outcome": report.outcome,
-            "longrepr": longrepr_of(report),
-            "sections": sections_of(report),
+            "longrepr": describe_longrepr(report),
+            "sections": list_sections(report),
         }
         self.channel.send_text(encode_report(record, report))
 
@@ -233,26 +233,26 @@ class Reporter(object):
         record = {
             "t": "report",
             "id": nodeid,
-            "location": location_of(report),
+            "location": find_location(report),
             "when": report.when,
             "outcome": report.outcome,
-            "status": [clip(as_text(text), 2048) for text in (category, letter, word)],
+            "status": [clip(to_text(text), 2048) for text in (category, letter, word)],
             "start": getattr(report, "start", 0.0),
             "duration": report.duration,
-            "wasxfail": plain(getattr(report, "wasxfail", None)),
-            "properties": properties_of(report),
-            "sections": sections_of(report) if self.spec["passed_output"] or report.outcome != "passed" else [],
-            "longrepr": longrepr_of(report),
+            "wasxfail": simplify(getattr(report, "wasxfail", None)),
+            "properties": list_properties(report),
+            "sections": list_sections(report) if self.spec["passed_output"] or report.outcome != "passed" else [],
+            "longrepr": describe_longrepr(report),
             "subtest": type(report).__name__ == "SubtestReport",
         }
         self.channel.send_text(encode_report(record, report))
 
     def pytest_internalerror(self, excrepr):
-        self.channel.send({"t": "internal", "text": clip(as_text(excrepr))})
+        self.channel.send({"t": "internal", "text": clip(to_text(excrepr))})
 
     def pytest_keyboard_interrupt(self, excinfo):
         self.pytest_leave_pdb()  # pytest does not call it when the user quits the debugger
-        text = as_text(excinfo.value)
+        text = to_text(excinfo.value)
         self.channel.send({"t": "interrupted", "text": clip(excinfo.typename + (": " + text if text else ""), 4096)})
 
     if hasattr(pytest, "version_tuple") or int(pytest.__version__.split(".")[0]) >= 6:
@@ -266,8 +266,8 @@ class Reporter(object):
             self._pass_on(warning_message, when, getattr(item, "nodeid", ""))
 
     def _pass_on(self, warning, when, nodeid):
-        where = as_text(warning.filename), warning.lineno
-        self._warn(warning.category.__name__, as_text(warning.message), where, as_text(when), nodeid)
+        where = to_text(warning.filename), warning.lineno
+        self._warn(warning.category.__name__, to_text(warning.message), where, to_text(when), nodeid)
 
     def _warn(self, category, text, where=("", 0), when="config", nodeid=""):
         self.channel.send(
@@ -278,7 +278,7 @@ class Reporter(object):
                 "path": where[0],
                 "line": where[1],
                 "when": when,
-                "id": as_text(nodeid or ""),
+                "id": to_text(nodeid or ""),
             }
         )
 
@@ -303,7 +303,7 @@ class Silencer(object):
             self.reporter.debugger.follow(config)
 
 
-def processes_of(config):
+def count_processes(config):
     """Return how many processes of xdist run the tests; 0 if this one does."""
     option = config.option
     if option.collectonly or getattr(option, "dist", "no") in ("no", None):
@@ -311,7 +311,7 @@ def processes_of(config):
     return len(getattr(option, "tx", None) or ())
 
 
-def release_suffix():
+def format_release():
     """Return "", "a1", "b2" or "rc1" for the running Python."""
     level, serial = sys.version_info[3:5]
     return {"final": ""}.get(level, "%s%d" % ({"alpha": "a", "beta": "b", "candidate": "rc"}.get(level, level), serial))

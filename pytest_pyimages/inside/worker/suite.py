@@ -10,10 +10,10 @@ import traceback
 from .channel import Channel
 from .memory import fill_cache
 from .options import INNER, add_ignored_options, prepare_inner_workers
-from .records import as_text
+from .records import to_text
 
 
-def child_main(write_fd, parent_fd, pending, spec):
+def run_child(write_fd, parent_fd, pending, spec):
     """Be the pytest process; never returns."""
     status = 3
     try:
@@ -36,7 +36,7 @@ def run_pytest(channel, spec):
     try:
         import pytest
     except ImportError as error:
-        channel.send({"t": "internal", "text": "pytest cannot be imported: %s" % as_text(error)})
+        channel.send({"t": "internal", "text": "pytest cannot be imported: %s" % to_text(error)})
         return 3
     be_pytest(spec)
     if spec["report"]:
@@ -52,9 +52,9 @@ def run_pytest(channel, spec):
 
         plugins.append(Measuring(channel))
     try:
-        arguments = plugin_arguments(spec)
+        arguments = prepare_plugins(spec)
     except (IOError, OSError) as error:
-        channel.send({"t": "internal", "text": "the tests cannot be divided into shards: %s" % as_text(error)})
+        channel.send({"t": "internal", "text": "the tests cannot be divided into shards: %s" % to_text(error)})
         return 3
     try:
         return int(pytest.main(arguments + spec["args"], plugins=plugins))
@@ -82,7 +82,7 @@ def run_attended(spec):
 
     be_pytest(spec)
     try:
-        return int(pytest.main(plugin_arguments(spec) + spec["args"], plugins=[Options()]))
+        return int(pytest.main(prepare_plugins(spec) + spec["args"], plugins=[Options()]))
     finally:
         remove_folders(spec)
 
@@ -95,7 +95,7 @@ def be_pytest(spec):
     sys.path[0:1] = [os.getcwd() if spec["cwd_on_path"] else folder]
 
 
-def plugin_arguments(spec):
+def prepare_plugins(spec):
     """Return the arguments that disable the host plugin and enable the one that selects a shard."""
     arguments = ["-p", "no:pyimages", "-p", INNER]
     spec["folders"] = []  # to remove at the end

@@ -55,7 +55,7 @@ def test_shards_take_about_the_same_time(seed: int) -> None:
     milliseconds = timings(chance, nodeids)
     number = chance.randint(1, 12)
     ordered = sorted(nodeids)
-    weight = dict(zip(ordered, PLUGIN.weights(ordered, milliseconds), strict=True))
+    weight = dict(zip(ordered, PLUGIN.weigh(ordered, milliseconds), strict=True))
     share = sum(weight.values()) / number
     longest = max(weight.values(), default=0)
     for part in partition(nodeids, milliseconds, number):
@@ -74,7 +74,7 @@ def test_without_durations_tests_are_counted() -> None:
 def test_an_unknown_duration_counts_as_the_median() -> None:
     nodeids = [f"test_a.py::test_{number}" for number in range(6)]
     known = {nodeids[0]: 1, nodeids[1]: 500, nodeids[2]: 900}
-    assert PLUGIN.weights(nodeids, known) == [1, 500, 900, 500, 500, 500]
+    assert PLUGIN.weigh(nodeids, known) == [1, 500, 900, 500, 500, 500]
 
 
 def test_a_file_is_not_divided_if_that_costs_little() -> None:
