@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 
 from tests.plugin.conftest import ImagesRun
+from tests.support.fake_engine import UNMEASURED
 from tests.support.golden import message
 
 Run = Callable[..., ImagesRun]
@@ -38,6 +39,11 @@ import shop
 def test_price():
     assert shop.price() in (1, 2)
 """
+
+
+@pytest.fixture(autouse=True)
+def _one_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(UNMEASURED, "1")
 
 
 @pytest.fixture

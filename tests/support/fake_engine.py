@@ -33,6 +33,7 @@ from pytest_pyimages.inside import worker
 from pytest_pyimages.runs.run import WORKER
 
 MEASURED = ("COVERAGE_PROCESS_CONFIG",)  # what coverage.py's patch "subprocess" sets
+UNMEASURED = "FAKE_ENGINE_UNMEASURED"  # for suites that measure themselves: one process has one trace function
 KNOWN = tuple(f"python:3.{minor}{variant}" for minor in range(10, 16) for variant in ("", "-slim"))
 Installer = Callable[[ContainerSpec, Mapping[str, object]], Mapping[str, object]]
 
@@ -124,7 +125,8 @@ class FakeContainer:
         if self.spec.command[1:] != (WORKER,):
             return
         environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
-        environment |= {name: os.environ[name] for name in MEASURED if name in os.environ}
+        if UNMEASURED not in os.environ:
+            environment |= {name: os.environ[name] for name in MEASURED if name in os.environ}
         environment |= {**self.spec.environment, **self._environment}
         self.cache = tempfile.TemporaryDirectory(prefix="fake-container-")
         # Each container has files of its own: TOX_ENV_DIR is pytest's default folder for its cache.
