@@ -28,7 +28,7 @@ def format_comparison(
     """
     longest = max(display_width(difference.nodeid) for difference in found)
     room = width - 1 - sum(display_width(column.label) + 2 for column in columns)  # of the ids, with their indent
-    has_columns = room >= min(longest, NARROWEST_ID) + 2
+    has_columns = room >= max(min(longest, NARROWEST_ID) + 2, len(TITLE))
     fitting = [size for difference in found if (size := display_width(difference.nodeid) + 2) <= room]
     ids = max([*fitting, len(TITLE)])
     yield f" {TITLE:<{ids}}" + "".join(f"  {column.label}" for column in columns) if has_columns else f" {TITLE}"

@@ -100,6 +100,12 @@ def test_short_id_needs_little_room() -> None:
     assert any(line.split() == ["t", ".", "F"] for line in lines)
 
 
+def test_columns_leave_room_for_their_title() -> None:
+    lines = summary([result("3.12", t="passed"), result("3.14-slim", t="failed")], 40)
+    place = lines.index(" differs between images")
+    assert lines[place + 1 :] == [" fails only on 3.14-slim", "   t"]
+
+
 def test_long_id_stays_in_one_piece() -> None:
     """An id is there to be copied; the columns stand below it."""
     name = "tests/test_x.py::test_x[" + "x" * 200 + " y-z]"
