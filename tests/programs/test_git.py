@@ -40,7 +40,8 @@ def recipe(root: Path) -> Recipe:
 def environment(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     write_tree(root, {"shop/__init__.py": "x = 1\n"})
     monkeypatch.chdir(root)
-    return {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "GIT_CEILING_DIRECTORIES": str(tmp_path)}
+    (tmp_path / "home").mkdir()
+    return {"HOME": str(tmp_path / "home"), "PATH": os.environ["PATH"], "GIT_CEILING_DIRECTORIES": str(tmp_path)}
 
 
 def prepare_build(root: Path, environment: dict[str, str], *, is_checkout: bool, **version: object) -> str:
