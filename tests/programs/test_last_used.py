@@ -22,6 +22,8 @@ def test_another_process_reads_the_same(tmp_path: Path) -> None:
     (written,) = (tmp_path / "used").iterdir()
     yesterday = int(time.time()) - 86400
     os.utime(written, (yesterday, yesterday))
-    done = subprocess.run([sys.executable, "-c", READ, tmp_path, IMAGE, PROJECT], capture_output=True, text=True)
+    command = [sys.executable, "-c", READ, tmp_path, IMAGE, PROJECT]
+    # In another folder than that of the source, which -c would import.
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) == yesterday
