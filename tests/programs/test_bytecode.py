@@ -18,6 +18,8 @@ import pytest
 from tests.support.project_tree import write_tree
 
 SOURCE = resources.files("pytest_pyimages.inside").joinpath("installer/bytecode.py").read_text(encoding="utf-8")
+# Coverage could not write its data where files must stay small; what is compiled here from a text it does not measure.
+UNMEASURED = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
 CALL = """
 import os, resource, sys
 if "MOST_BYTES" in os.environ:
@@ -51,7 +53,7 @@ class Engine:
         done = subprocess.run(
             (sys.executable, "-c", CALL, *map(str, arguments)),
             input=SOURCE,
-            env={**os.environ, **settings},
+            env={**UNMEASURED, **settings},
             capture_output=True,
             text=True,
             timeout=60,
