@@ -22,7 +22,7 @@ def test_another_process_reads_the_same(tmp_path: Path) -> None:
     (written,) = (tmp_path / "used").iterdir()
     yesterday = int(time.time()) - 86400
     os.utime(written, (yesterday, yesterday))
-    command = [sys.executable, "-c", READ, tmp_path, IMAGE, PROJECT]
+    command = [sys.executable, "-c", READ, str(tmp_path), IMAGE, PROJECT]
     # In another folder than that of the source, which -c would import.
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
