@@ -1,25 +1,33 @@
-"""Export names from a package, and load their modules when they are used."""
+"""Lazy package facades: a package's stub names what others may import; a module is loaded when a name is used.
+
+The stub is the only list of the names: type checkers read it as such, and ``lazy_names`` reads it at run time
+(Scientific Python's SPEC 1, without its dependency).
+"""
 
 from __future__ import annotations
 
+import ast
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 
-def lazy_names(package: str, names: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return a package's ``__getattr__`` (PEP 562).
+def lazy_names(package: str, init: str) -> tuple[Callable[[str], Any], list[str]]:
+    """Return a package's ``__getattr__`` (PEP 562) and ``__all__``.
 
-    :param names: the exported names, separated by spaces, by the module below the package that defines them.
+    :param init: the path of the package's ``__init__.py``, which has a stub with the suffix ``.pyi`` beside it.
     """
-    origins = {name: module for module, listed in names.items() for name in listed.split()}
+    stub = ast.parse(Path(init).with_suffix(".pyi").read_text(encoding="utf-8"))
+    imports = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
+    origins = {alias.name: str(node.module) for node in imports for alias in node.names}
 
     def load(name: str) -> Any:
         if name not in origins:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{package}.{origins[name]}"), name)
+        value = getattr(import_module(origins[name]), name)
         setattr(sys.modules[package], name, value)
         return value
 
-    return load
+    return load, sorted(origins)

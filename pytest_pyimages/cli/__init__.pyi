@@ -1,0 +1,2 @@
+from pytest_pyimages.cli.attend import attend_suite as attend_suite
+from pytest_pyimages.cli.program import main as main

@@ -1,0 +1,15 @@
+from pytest_pyimages.containers.job import HOST_ONLY as HOST_ONLY
+from pytest_pyimages.containers.job import encode_job as encode_job
+from pytest_pyimages.containers.leases import Lease as Lease
+from pytest_pyimages.containers.leases import make_state_directory as make_state_directory
+from pytest_pyimages.containers.process import ContainerProcess as ContainerProcess
+from pytest_pyimages.containers.process import SourceNotVisibleError as SourceNotVisibleError
+from pytest_pyimages.containers.process import StoppedError as StoppedError
+from pytest_pyimages.containers.process import run_with_source as run_with_source
+from pytest_pyimages.containers.skipped_folders import BUILD_OUTPUT as BUILD_OUTPUT
+from pytest_pyimages.containers.skipped_folders import NO_SOURCE as NO_SOURCE
+from pytest_pyimages.containers.skipped_folders import VERSION_CONTROL as VERSION_CONTROL
+from pytest_pyimages.containers.source import Source as Source
+from pytest_pyimages.containers.source import Witness as Witness
+from pytest_pyimages.containers.source import choose_witnesses as choose_witnesses
+from pytest_pyimages.containers.source import is_empty as is_empty

@@ -1,0 +1,11 @@
+from pytest_pyimages.engines.base import STDOUT as STDOUT
+from pytest_pyimages.engines.base import BuildContext as BuildContext
+from pytest_pyimages.engines.base import ContainerSpec as ContainerSpec
+from pytest_pyimages.engines.base import ContainerStream as ContainerStream
+from pytest_pyimages.engines.base import Engine as Engine
+from pytest_pyimages.engines.base import EngineSettings as EngineSettings
+from pytest_pyimages.engines.base import ImageInfo as ImageInfo
+from pytest_pyimages.engines.base import Leftover as Leftover
+from pytest_pyimages.engines.base import Mount as Mount
+from pytest_pyimages.engines.builds import list_context_files as list_context_files
+from pytest_pyimages.engines.docker import connect as connect

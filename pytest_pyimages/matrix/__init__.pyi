@@ -1,0 +1,4 @@
+from pytest_pyimages.matrix.nearest import nearest_tags as nearest_tags
+from pytest_pyimages.matrix.project import ProjectPythons as ProjectPythons
+from pytest_pyimages.matrix.selectors import ImageTag as ImageTag
+from pytest_pyimages.matrix.selectors import parse_matrix as parse_matrix

@@ -1,0 +1,17 @@
+from pytest_pyimages.project.configuration import Configuration as Configuration
+from pytest_pyimages.project.configuration import ImageConfiguration as ImageConfiguration
+from pytest_pyimages.project.files import get_table as get_table
+from pytest_pyimages.project.files import read_toml as read_toml
+from pytest_pyimages.project.known_plugins import KNOWN_PLUGINS as KNOWN_PLUGINS
+from pytest_pyimages.project.known_plugins import Plugin as Plugin
+from pytest_pyimages.project.known_plugins import matches as matches
+from pytest_pyimages.project.lockfiles.locks import Lock as Lock
+from pytest_pyimages.project.lockfiles.locks import describe_fate as describe_fate
+from pytest_pyimages.project.plugins import Ini as Ini
+from pytest_pyimages.project.plugins import defines_option as defines_option
+from pytest_pyimages.project.plugins import find_plugin as find_plugin
+from pytest_pyimages.project.project import Project as Project
+from pytest_pyimages.project.project import find_project as find_project
+from pytest_pyimages.project.project import find_source_root as find_source_root
+from pytest_pyimages.project.project import list_build_sources as list_build_sources
+from pytest_pyimages.project.requirements import parse_requirement as parse_requirement

@@ -1,0 +1,10 @@
+from pytest_pyimages.runs.attended import attend as attend
+from pytest_pyimages.runs.coverage_data import NOTHING as NOTHING
+from pytest_pyimages.runs.coverage_data import CoverageFiles as CoverageFiles
+from pytest_pyimages.runs.job import CoverageJob as CoverageJob
+from pytest_pyimages.runs.job import Job as Job
+from pytest_pyimages.runs.job import make_shard_job as make_shard_job
+from pytest_pyimages.runs.run import Run as Run
+from pytest_pyimages.runs.run import RunEnd as RunEnd
+from pytest_pyimages.runs.terminal import HostTerminal as HostTerminal
+from pytest_pyimages.runs.terminal import Size as Size
