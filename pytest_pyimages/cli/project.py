@@ -136,7 +136,9 @@ def run_with_terminal(invocation: Invocation, work: Callable[[pytest.TerminalRep
         @staticmethod
         @pytest.hookimpl(tryfirst=True)
         def pytest_cmdline_main(config: pytest.Config) -> int:
-            return work(pytest.TerminalReporter(config, sys.stdout))
+            from _pytest.terminal import TerminalReporter  # pytest 8.0 does not export it
+
+            return work(TerminalReporter(config, sys.stdout))
 
     cache = [f"-ocache_dir={invocation.ini['cache_dir']}"] if invocation.ini.get("cache_dir") else []
     arguments = ["-c", os.devnull, f"--rootdir={invocation.rootdir}", "--noconftest", "-p", "no:pyimages", *cache]
