@@ -217,4 +217,4 @@ def test_unwritable_file(run_images: Run) -> None:
     Path("file").touch()
     result = run_command(PYIMAGES, "merge", "one.json", "-o", "file/all.json")
     assert result.ret == 1
-    result.stdout.fnmatch_lines([" note: -o: *file/all.json cannot be written (*) · name another file"])
+    result.stdout.fnmatch_lines([" note: -o: *file/all.json cannot be written (*) · choose another file"])
