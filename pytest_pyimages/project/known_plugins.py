@@ -1,18 +1,17 @@
 """Everything that is known about single pytest plugins, in one table.
 
-It is a Python module and not a TOML file because each run over images reads it first: TOML of this size takes 8 ms to
-parse, this module less than a millisecond to load.
+It is a Python module and not a TOML file because each run over images reads it first: parsing TOML of this size takes
+8 ms, loading this module 3 ms.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plugin:
+class Plugin(NamedTuple):
     """One plugin; names are separated by spaces, and a ``*`` stands for any characters."""
 
     options: str = ""  # command line options that require the plugin

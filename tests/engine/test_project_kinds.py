@@ -263,8 +263,8 @@ def test_files_in_the_project_are_not_taken_as_installed(checkout: Checkout, eng
     assert layers == ["1", "2"]
 
 
-def test_unsupported_version_tool_gets_a_hint(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a repository there is nothing to tell."""
+def test_project_without_a_repository_gets_a_hint(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The version cannot be computed without a repository; the hint names the variable."""
     checkout.add(
         {
             "pyproject.toml": """

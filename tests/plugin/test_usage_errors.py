@@ -261,7 +261,7 @@ def test_no_engine(
     run = ImagesRun(result, [], {})
     line = error_line(run)
     assert ("nonsense" if "nonsense" in option else "unix:///nonexistent/engine.sock") in line
-    assert re.search(r"[Ss]tart Docker|write it like", line)
+    assert re.search(r"[Ss]tart Docker|examples: unix:", line)
     assert "Traceback" not in run.out + run.err
 
 
