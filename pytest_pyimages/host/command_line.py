@@ -62,7 +62,7 @@ _EACH = "it would count each test several times per image · use -n to distribut
 # Where xdist starts workers with its own Python: "popen", "3*popen//chdir=/tmp".
 _POPEN = re.compile(r"(\d+\*)?popen(?!.*//(python|via)=)(//.*)?")
 
-POSITION = ""  # the name of an argument that is no option
+POSITION = ""  # the name of an argument that is not an option
 END = "--"  # after it there are only positions
 
 

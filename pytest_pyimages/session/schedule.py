@@ -234,7 +234,7 @@ class Schedule:
                     self._put(Progressed(plan.tag.label, ""))
                 ended.began = time.monotonic()
                 args = concurrency.arguments(plan, place)
-                self._run_somehow(replace(plan, args=args), image, ended)
+                self._run_with_fallbacks(replace(plan, args=args), image, ended)
 
         self._until_ended(plan.tag.label, build_and_run)
 
@@ -249,7 +249,7 @@ class Schedule:
             sys.excepthook(type(error), error, error.__traceback__)
             ended(None, PyimagesError(f"internal error: {type(error).__name__}: {error}"))
 
-    def _run_somehow(self, plan: ImagePlan, image: BuiltImage, ended: EndReporter) -> None:
+    def _run_with_fallbacks(self, plan: ImagePlan, image: BuiltImage, ended: EndReporter) -> None:
         label = plan.tag.label
         try:
             self._run(label, self._job(plan, image), ended)

@@ -63,7 +63,7 @@ def read_report(path: Path) -> JobReport:
             results={label: tests[label].add_to(result) for label, result in results.items()},
         )
     except FieldError as error:
-        raise ConfigurationError(f"{name} is no JSON report of --py-images-report: {error}") from error
+        raise ConfigurationError(f"{name} is not a JSON report of --py-images-report: {error}") from error
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{name} is not JSON", "name files of --py-images-report=FILE.json") from error
 
@@ -81,7 +81,7 @@ def _read(path: Path, name: str) -> bytes:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 class _Fields(Fields):

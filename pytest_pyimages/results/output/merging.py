@@ -133,7 +133,7 @@ def _list_problems(results: Sequence[ImageResult]) -> Iterator[str]:
 
 
 def _add_counts(united: ImageResult, results: Sequence[ImageResult]) -> ImageResult:
-    """Add up the counts; those of what is no test are in every shard, and are added once."""
+    """Add up the counts; entries that are not tests, such as collection errors, are in every shard and count once."""
     counts, not_tests = dict.fromkeys(COUNTED, 0), dict[str, int]()
     for result in results:
         for name, number in result.counts.items():

@@ -187,7 +187,7 @@ class Replay:
             run.started = event.nodeid
             nodeid = append_label(event.nodeid, run.label)
             self._hook.pytest_runtest_logstart(nodeid=nodeid, location=event.location)
-        if event.status[0] or event.when == "teardown":  # a setup that passed is no result yet
+        if event.status[0] or event.when == "teardown":  # a passed setup is not a result yet
             run.reported.add(event.nodeid)
         if event.outcome == "rerun":
             self._reporter.remove_subtests(self._session, run, event.nodeid)
