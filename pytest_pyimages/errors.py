@@ -27,6 +27,10 @@ class EngineError(PyimagesError):
     """An operation of the container engine failed, or the engine cannot be reached."""
 
 
+class ConnectionLostError(EngineError):
+    """The connection to the engine was lost."""
+
+
 class ImageNotFound(EngineError):  # noqa: N818 - docker-py's name for it
     """The image is not in the engine or its registry."""
 

@@ -106,7 +106,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
         plan = plan_session(config, settings)
         session = ImagesSession(config, settings, plan, connecting, config.stash.get(TERMINAL, None))
-    session.register()
+        session.register()
 
 
 @contextmanager

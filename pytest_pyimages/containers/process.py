@@ -11,7 +11,7 @@ from typing import TypeVar
 from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.source import Source, stream_tar
 from pytest_pyimages.engines import ContainerSpec, ContainerStream, Engine
-from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
+from pytest_pyimages.errors import ConnectionLostError, EngineError, ImageNotFound, PyimagesError
 
 T = TypeVar("T")
 _MOUNT_ERRORS = ("overlay", "mount", "no such file or directory", "invalid argument")
@@ -142,7 +142,7 @@ class ContainerProcess:
         """Raise SourceNotVisibleError for an error of the engine that an overlay of the source explains."""
         try:
             yield
-        except ImageNotFound:
+        except (ConnectionLostError, ImageNotFound):
             raise
         except EngineError as error:
             if self._is_mounted and any(word in error.message.lower() for word in _MOUNT_ERRORS):

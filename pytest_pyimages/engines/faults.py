@@ -17,7 +17,7 @@ import requests.exceptions
 import urllib3.exceptions
 
 from pytest_pyimages.engines.endpoint import NAME_ONE
-from pytest_pyimages.errors import ConfigurationError, EngineError, ImageNotFound
+from pytest_pyimages.errors import ConfigurationError, ConnectionLostError, EngineError, ImageNotFound
 from pytest_pyimages.text import flatten
 
 P = ParamSpec("P")
@@ -55,7 +55,7 @@ def engine_error(error: BaseException) -> EngineError:
     elif is_timeout(error):
         text = "the engine did not answer in time"
     elif _is_connection(chain):
-        text = f"the connection to the engine was lost: {_reason(chain)}"
+        return ConnectionLostError(f"the connection to the engine was lost: {_reason(chain)}")
     else:
         text = f"unexpected response of the engine ({type(error).__name__}: {flatten(error)})"
     return EngineError(text)

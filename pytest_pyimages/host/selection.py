@@ -133,11 +133,11 @@ def fold_expression(expression: str, label: str, labels: Sequence[str]) -> str |
         return f"_{len(operands) - 1}"
 
     text = _WORD.sub(name_operand, expression)
-    if not any(found):
+    if not any(found) or "#" in expression:  # a comment for Python, an error for pytest
         return expression
     try:
         return _fold(ast.parse(text.strip(), mode="eval").body, operands)
-    except (SyntaxError, TypeError):
+    except (SyntaxError, TypeError, ValueError):
         return expression
 
 
@@ -145,6 +145,7 @@ def _fold(node: ast.expr, operands: Sequence[str | bool]) -> str | bool:
     """Return a part of an expression without the operands that are true or false.
 
     :raises TypeError: for other operators than those of ``-k``.
+    :raises ValueError: for words that only Python accepts, such as ``a·b``.
     """
     if isinstance(node, ast.Name):
         return operands[int(node.id.removeprefix("_"))]

@@ -27,7 +27,7 @@ class HostTerminal:
     """Standard input and output, if they are a terminal. Belongs to the main thread."""
 
     def __init__(self) -> None:
-        self.kind = os.environ.get("TERM", "dumb")
+        self.kind = os.environ.get("TERM") or "dumb"  # it may be set to nothing
         self._input = os.dup(sys.stdin.fileno())  # pytest replaces it
         self._output = os.dup(sys.stdout.fileno())
 

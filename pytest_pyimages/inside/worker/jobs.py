@@ -3,6 +3,7 @@
 from __future__ import absolute_import, print_function
 
 TEXT = type("".encode("ascii").decode("ascii"))  # of Python 2, too
+INTEGER = (int, type(1 << 64))  # a 32-bit Python 2 reads large seeds as long
 OPTIONAL_TEXT = (TEXT, type(None))
 OPTIONAL_OBJECT = (dict, type(None))
 
@@ -20,14 +21,14 @@ JOB = {
     "own_options": list,
     "own_ini": list,
     "memory": OPTIONAL_OBJECT,
-    "seed": int,
+    "seed": INTEGER,
     "host_plugins": list,
     "shard": OPTIONAL_OBJECT,
     "coverage": bool,
     "report": OPTIONAL_OBJECT,
     "terminal": OPTIONAL_TEXT,
 }
-REPORT = {"labels": list, "sizes": list, "failures": int, "contexts": bool}
+REPORT = {"labels": list, "sizes": list, "failures": INTEGER, "contexts": bool}
 # InstallJob in images/install_job.py, for the installer.
 INSTALL_JOB = {
     "name": TEXT,

@@ -12,7 +12,7 @@ from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.process import ContainerProcess, SourceNotVisibleError, StoppedError, run_with_source
 from pytest_pyimages.containers.source import Source
 from pytest_pyimages.engines.base import STDOUT, ContainerSpec, Mount
-from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
+from pytest_pyimages.errors import ConnectionLostError, EngineError, ImageNotFound, PyimagesError
 from tests.support.fake_engine import FakeEngine
 
 REFUSED = EngineError('error while mounting volume "/volumes/x": overlay: invalid argument')
@@ -167,7 +167,12 @@ def test_another_thread_s_fallback_does_not_hide_a_refused_overlay(tmp_path: Pat
             pytest.fail("was started")
 
 
-@pytest.mark.parametrize("error", [EngineError("no space left on device"), ImageNotFound("no such image: overlay")])
+LOST = ConnectionLostError("the connection to the engine was lost: no such file or directory")
+
+
+@pytest.mark.parametrize(
+    "error", [EngineError("no space left on device"), ImageNotFound("no such image: overlay"), LOST], ids=str
+)
 def test_other_errors_are_not_blamed_on_the_overlay(lease: Lease, error: EngineError) -> None:
     engine, source = RecordingEngine(create=error), Source(Path("/src"))
     with pytest.raises(type(error)) as caught:

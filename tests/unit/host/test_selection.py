@@ -110,6 +110,8 @@ def test_an_existing_path_is_not_split(tmp_path: Path) -> None:
         ("3.12 and 'spam'", "3.12 and 'spam'", "3.12 and 'spam'"),
         ("not (spam or eggs) and 3.12", "not (spam or eggs)", False),
         ("(spam or eggs and not ham) and not 3.12", False, "(spam or (eggs and not ham))"),
+        ("3.12 and a·b", "3.12 and a·b", "3.12 and a·b"),  # an identifier of Python's
+        ("3.12 and spam #x", "3.12 and spam #x", "3.12 and spam #x"),
         ("", "", ""),
     ],
 )
