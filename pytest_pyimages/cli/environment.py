@@ -35,7 +35,7 @@ def run_in_image(  # noqa: PLR0913 - everything that its container is given
     :param terminal: where the command is shown and typed to; None for plain output and no input.
     :param greet: whether to print which image this is.
     :param last_failed: the last-failed cache for pytest.
-    :param shard: the part of the tests to run, see runs.shard.
+    :param shard: the part of the tests to run, see runs.job.
     :raises PyimagesError: if the command could not be started.
     """
     plan, settings = place.plan(), place.settings

@@ -42,7 +42,7 @@ class Place:
     def plan(self) -> SessionPlan:
         """Plan the requested images.
 
-        :raises ConfigurationError: if none are requested, or what is requested makes no sense.
+        :raises ConfigurationError: if no image is requested, or the request is invalid.
         """
         check_images_named(self.settings.invocation)
         return plan_session(self.config, self.settings)

@@ -15,6 +15,6 @@ PYTHON_LABEL = LABEL + ".python"  # version
 TAG_LABEL = LABEL + ".tag"  # its label in the matrix: "3.14-slim"
 REFERENCE_LABEL = LABEL + ".reference"  # of the base image
 BASE_LABEL = LABEL + ".base"  # id of the base image
-CONTENTS_LABEL = LABEL + ".contents"  # requirements and the file they come from: JSON (images.contents)
+CONTENTS_LABEL = LABEL + ".contents"  # requirements and the file they come from: JSON (images.labels)
 OPTIONS_LABEL = LABEL + ".options"  # options of pytest whose plugins were added, one per line
 REQUEST_LABEL = LABEL + ".asked"  # digest of the project's requirements, without base image and versions of ours

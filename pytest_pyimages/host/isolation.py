@@ -1,4 +1,4 @@
-"""Remove from the host's pytest what is the containers' business.
+"""Remove the settings and options that only concern the containers from the host's pytest.
 
 The host may have nothing of the project: not its plugins, not its packages, not its pytest version. pytest reads the
 ini file, ``addopts`` included, before any plugin is loaded; the first thing that a plugin can do is

@@ -96,7 +96,7 @@ class Schedule:
 
     :param build_only: do not run tests.
     :param memory: values for pytest's cache in the containers, by label.
-    :param shard: the part of the tests to run, see runs.shard.
+    :param shard: the part of the tests to run, see runs.job.
     """
 
     def __init__(  # noqa: PLR0913 - everything that its containers are given
