@@ -22,12 +22,13 @@ def attend_suite(config: pytest.Config, invocation: Invocation, terminal: HostTe
     """
     settings = Settings.from_config(config, invocation)
     debugger = invocation.command_line.debugger
-    plans = plan_session(config, settings).plans
+    plan = plan_session(config, settings)
+    plans = plan.plans
     files = [name for name, value in _files(config, settings) if value]
     if not debugger and (len(plans) != 1 or files):
         return None  # -s: the output is replayed live; no input is needed
     if len(plans) != 1:
-        labels = ", ".join(plan.tag.label for plan in plans)
+        labels = ", ".join(image.tag.label for image in plans)
         raise ConfigurationError(
             f"{debugger}: only one image at a time can use the terminal, not {labels}",
             f"select one: --py-images={plans[0].tag.label}",
@@ -36,7 +37,7 @@ def attend_suite(config: pytest.Config, invocation: Invocation, terminal: HostTe
         sys.stderr.write(f"py-images: {', '.join(files)} is ignored with {debugger}\n")
     place = Place(config=config, settings=settings, connecting=connect(config, settings))
     last_failed, durations = _open_caches(config, invocation)
-    status = run_in_image(place, (), terminal, last_failed=last_failed, shard=durations.shard(settings))
+    status = run_in_image(place, plan, (), terminal, last_failed=last_failed, shard=durations.shard(settings))
     return 0 if plans[0].tag.allowed_to_fail and status == pytest.ExitCode.TESTS_FAILED else status
 
 

@@ -22,6 +22,7 @@ IMAGE_HELP = "the image, such as 3.14-slim (default: the ini key py_images, if i
 
 def run_in_image(  # noqa: PLR0913 - everything that its container is given
     place: Place,
+    plan: SessionPlan,
     command: tuple[str, ...],
     terminal: HostTerminal | None,
     *,
@@ -31,6 +32,7 @@ def run_in_image(  # noqa: PLR0913 - everything that its container is given
 ) -> int:
     """Run a command in the one requested image, as its tests would be run; return the command's exit status.
 
+    :param plan: of a single image.
     :param command: empty for pytest itself, with the arguments of this invocation.
     :param terminal: where the command is shown and typed to; None for plain output and no input.
     :param greet: whether to print which image this is.
@@ -38,7 +40,7 @@ def run_in_image(  # noqa: PLR0913 - everything that its container is given
     :param shard: the part of the tests to run, see runs.job.
     :raises PyimagesError: if the command could not be started.
     """
-    plan, settings = place.plan(), place.settings
+    settings = place.settings
     if len(plan.plans) != 1:
         labels = ", ".join(image.tag.label for image in plan.plans)
         raise ConfigurationError(f"only one image at a time can use the terminal, not {labels}", "name one image")

@@ -27,5 +27,5 @@ def run(arguments: Namespace) -> int:
     arguments.pytest_arguments = []
     terminal = HostTerminal.find()
     return run_at_project(
-        pytest_arguments(arguments, arguments.spec), lambda place: run_in_image(place, command, terminal)
+        pytest_arguments(arguments, arguments.spec), lambda place: run_in_image(place, place.plan(), command, terminal)
     )

@@ -27,5 +27,6 @@ def run(arguments: Namespace) -> int:
     if terminal is None:
         raise ConfigurationError("a shell needs a terminal", "use `pyimages run IMAGE -- COMMAND` instead")
     return run_at_project(
-        pytest_arguments(arguments, arguments.spec), lambda place: run_in_image(place, SHELL, terminal, greet=True)
+        pytest_arguments(arguments, arguments.spec),
+        lambda place: run_in_image(place, place.plan(), SHELL, terminal, greet=True),
     )
