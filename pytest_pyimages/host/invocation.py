@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from pytest_pyimages.host.argument_files import expand_argument_files
 from pytest_pyimages.host.command_line import CommandLine
 from pytest_pyimages.host.option_table import OPTION_NAMES, OPTION_TABLE, OPTIONS
-from pytest_pyimages.host.request import read_inicfg
+from pytest_pyimages.host.request import read_inicfg, split_words
 
 # What the tests see of the host's environment.
 PASSED_ENVIRONMENT = ("CI", "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_THEME")
@@ -36,6 +37,7 @@ class Invocation:
     command: bool  # called as ``pyimages``
     environment: Mapping[str, str]  # the host's variables that the tests see
     variables: Mapping[str, str]  # the host's variables that are options of ours
+    addopts_override: tuple[str, ...] = ()  # for containers, if addopts names argument files, which they may not have
     host_options: frozenset[str] = frozenset()  # of the host's other plugins, which handle them
     host_plugins: frozenset[str] = frozenset()  # modules that containers must not load, whatever the settings say
     host_args: tuple[str, ...] = ()  # the words that name these modules on the command line
@@ -74,16 +76,22 @@ class Invocation:
 
     @classmethod
     def _make(cls, args: Sequence[object], cwd: Path, setup: _Setup | None, *, command: bool) -> Invocation:
-        environment_addopts = CommandLine.parse(shlex.split(os.environ.get("PYTEST_ADDOPTS", "")))
-        typed = CommandLine.parse(map(str, args))
+        environment = {name: os.environ[name] for name in PASSED_ENVIRONMENT if name in os.environ}
+        environment_addopts, has_files = _parse(shlex.split(environment.get("PYTEST_ADDOPTS", "")))
+        if has_files:
+            environment["PYTEST_ADDOPTS"] = shlex.join(environment_addopts.words)
+        typed, _ = _parse([*map(str, args)])
         line = environment_addopts + typed
         # When pytest searched, it did not know our options: it took a value that is a word of its own for a path.
         if setup is None or any(len(argument.words) > 1 for argument in line.select(OPTION_NAMES).arguments):
             setup = _find_setup(line, cwd)
         ini = plain_values(setup.inicfg)
+        addopts, has_files = _parse(split_words(ini.get("addopts", "")))
+        if has_files:
+            ini["addopts"] = list(addopts.words)
         variables = {name: os.environ.get(name, "") for name in (option.environment for option in OPTION_TABLE)}
         return cls(
-            addopts=CommandLine.parse(split_words(ini.get("addopts", ""))),
+            addopts=addopts,
             environment_addopts=environment_addopts,
             typed=typed,
             ini=ini,
@@ -92,9 +100,16 @@ class Invocation:
             cwd=cwd,
             module=not command and _is_module(sys.argv),
             command=command,
-            environment={name: os.environ[name] for name in PASSED_ENVIRONMENT if name in os.environ},
+            environment=environment,
             variables={name: value for name, value in variables.items() if value.strip()},
+            addopts_override=("-o", f"addopts={shlex.join(addopts.words)}") if has_files else (),
         )
+
+
+def _parse(words: Sequence[str]) -> tuple[CommandLine, bool]:
+    """Return the parsed arguments, and whether some of them came from argument files."""
+    expanded = expand_argument_files(words)
+    return CommandLine.parse(expanded), expanded != list(words)
 
 
 class _Setup(NamedTuple):
@@ -123,11 +138,6 @@ def _find_setup(line: CommandLine, cwd: Path) -> _Setup:
 def plain_values(inicfg: Mapping[str, Any]) -> dict[str, str | list[str]]:
     """Return the values of ini keys; pytest 9 wraps each in a ConfigValue."""
     return {key: getattr(value, "value", value) for key, value in inicfg.items()}
-
-
-def split_words(value: str | list[str]) -> list[str]:
-    """Return the words of an ini value as pytest splits them."""
-    return list(value) if isinstance(value, list) else shlex.split(value)
 
 
 def _is_module(argv: Sequence[str]) -> bool:

@@ -25,8 +25,8 @@ import pytest
 
 from pytest_pyimages.host.command_line import HOST_INI
 from pytest_pyimages.host.foreign_options import FOREIGN_OPTIONS, SHARED, find_refused
-from pytest_pyimages.host.invocation import Invocation, plain_values, split_words
-from pytest_pyimages.host.request import read_inicfg
+from pytest_pyimages.host.invocation import Invocation, plain_values
+from pytest_pyimages.host.request import read_inicfg, split_words
 from pytest_pyimages.host.typos import check_positions
 
 

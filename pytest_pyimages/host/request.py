@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_pyimages.host.argument_files import expand_argument_files
 from pytest_pyimages.host.option_table import OPTION_NAMES, OPTIONS
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ def refuse_misspelt_options(config: pytest.Config, words: Sequence[str]) -> None
 
     :raises ConfigurationError: with the option that was meant.
     """
+    words = expand_argument_files(words)
     if has_misspelt_option(words):
         from pytest_pyimages.host.command_line import CommandLine
         from pytest_pyimages.host.isolation import find_unknown_options
@@ -53,18 +56,25 @@ def _mentions_images(config: pytest.Config) -> bool:
     """Return whether the option, the variable or the ini key occurs in any form; whether it counts is seen later."""
     images = OPTIONS["py_images"]
     inicfg = read_inicfg(config)
+    if images.ini in inicfg or images.environment in os.environ:
+        return True
     addopts = inicfg.get("addopts", "")
-    texts = (
+    words = [
         *map(str, config.invocation_params.args),
-        os.environ.get("PYTEST_ADDOPTS", ""),
-        str(getattr(addopts, "value", addopts)),
-    )
-    return images.ini in inicfg or images.environment in os.environ or any(images.name in text for text in texts)
+        *shlex.split(os.environ.get("PYTEST_ADDOPTS", "")),
+        *split_words(getattr(addopts, "value", addopts)),
+    ]
+    return any(images.name in word for word in expand_argument_files(words))
 
 
 def has_misspelt_option(words: Sequence[str]) -> bool:
     """Return whether some word looks like an option of ours and is none."""
     return any(word.startswith(_NEARLY_OURS) and word.partition("=")[0] not in OPTION_NAMES for word in words)
+
+
+def split_words(value: str | list[str]) -> list[str]:
+    """Return the words of an ini value as pytest splits them."""
+    return list(value) if isinstance(value, list) else shlex.split(value)
 
 
 def read_inicfg(config: pytest.Config) -> MutableMapping[str, Any]:
