@@ -1,5 +1,8 @@
 from pytest_pyimages.project.configuration import Configuration as Configuration
 from pytest_pyimages.project.configuration import ImageConfiguration as ImageConfiguration
+from pytest_pyimages.project.distributions import find_distribution as find_distribution
+from pytest_pyimages.project.distributions import get_removal_version as get_removal_version
+from pytest_pyimages.project.distributions import is_in_standard_library as is_in_standard_library
 from pytest_pyimages.project.files import get_table as get_table
 from pytest_pyimages.project.files import read_toml as read_toml
 from pytest_pyimages.project.known_plugins import KNOWN_PLUGINS as KNOWN_PLUGINS
@@ -14,4 +17,5 @@ from pytest_pyimages.project.project import Project as Project
 from pytest_pyimages.project.project import find_project as find_project
 from pytest_pyimages.project.project import find_source_root as find_source_root
 from pytest_pyimages.project.project import list_build_sources as list_build_sources
+from pytest_pyimages.project.providers import find_provider as find_provider
 from pytest_pyimages.project.requirements import parse_requirement as parse_requirement

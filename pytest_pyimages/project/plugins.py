@@ -12,13 +12,11 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.project.conftests import CONFTESTS
 from pytest_pyimages.project.known_plugins import find_plugins
 from pytest_pyimages.project.requirements import parse_requirement
 
 Ini = Mapping[str, str | list[str]]
-
-_CONFTESTS = ("conftest.py", "tests/conftest.py", "test/conftest.py", "testing/conftest.py", "src/conftest.py")
-
 
 RequiredPlugins = tuple[tuple[str, str], ...]  # requirement, and the option or key that requires it
 
@@ -87,7 +85,7 @@ def defines_option(folder: Path, option: str) -> bool:
 
 
 def _read_conftests(folder: Path) -> str:
-    return "".join(_text(folder / name) for name in _CONFTESTS)
+    return "".join(_text(folder / name) for name in CONFTESTS)
 
 
 def _is_quoted(option: str, text: str) -> bool:

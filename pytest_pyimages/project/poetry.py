@@ -13,7 +13,7 @@ from packaging.specifiers import InvalidSpecifier, Specifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.project.files import Table, get_strings
+from pytest_pyimages.project.files import Table, get_strings, get_table
 
 _ALTERNATIVES = re.compile(r"\s*\|\|?\s*")
 _SPACE_AFTER_OPERATOR = re.compile(r"([<>=!~^]+)\s+")
@@ -163,3 +163,14 @@ def _find_bounds(specifier: Specifier) -> tuple[Version | None, tuple[Version, s
         place = len(version.release) - (1 if wildcard else 2)
         return version, (Version(_raise_number(version, max(place, 0))), "<")
     return version, None
+
+
+def expand_group(poetry: Table, name: str, *, root: Path, within: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the PEP 508 strings of a group in [tool.poetry.group], with those of the groups that it includes."""
+    group = get_table(poetry, "group", name)
+    where = f"{root / 'pyproject.toml'} [tool.poetry.group.{name}.dependencies]"
+    found = convert_dependencies(get_table(group, "dependencies"), where=where, root=root, optional=True)
+    for other in get_strings(group.get("include-groups")):
+        if other not in within:
+            found += expand_group(poetry, other, root=root, within=(*within, name))
+    return found

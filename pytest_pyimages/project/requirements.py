@@ -60,6 +60,12 @@ def rank_name(name: str) -> int | None:
     return _RANKS.get(canonicalize_name(name))
 
 
+def rank_names(names: Iterable[str]) -> Iterator[tuple[str, int]]:
+    """Yield the names of tests or development, each with its rank."""
+    ranks = ((name, rank_name(name)) for name in names)
+    yield from ((name, rank) for name, rank in ranks if rank is not None)
+
+
 def parse_requirement(text: str) -> Requirement | None:
     """Return the requirement, or None if the text is not a PEP 508 string."""
     try:

@@ -6,18 +6,31 @@ import json
 import os
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from pytest_pyimages.project import Ini, Project, find_plugin, get_table, parse_requirement, read_toml
-from pytest_pyimages.results.distributions import find_distribution, get_removal_version, is_in_standard_library
+from pytest_pyimages.project import (
+    Ini,
+    Project,
+    find_distribution,
+    find_plugin,
+    find_provider,
+    get_removal_version,
+    get_table,
+    is_in_standard_library,
+    parse_requirement,
+    read_toml,
+)
 
 # The last line of a traceback, as Python 3, Python 2 and pytest's own refusals have it; pytest puts an "E" before it.
 _MISSING = re.compile(r"(?:E +)?(?:[\w.]*Error|ERROR): (?:.*: )?No module named ['\"]?(?P<name>\w[\w.]*)")
 _IMPORT = re.compile(r"[> ]*(?:from (?P<package>[\w.]+) import \(?(?P<part>\w+)|import (?P<module>[\w.]+))")
+# The reason of pytest.importorskip.
+_NOT_IMPORTED = re.compile(r"(?:Skipped: )?could not import '(?P<name>[\w.]+)'")
 # Where packages and modules of a project lie, beside its own folder and those directly below it.
 _NESTED = ("src", "lib", "python")
 
@@ -103,12 +116,48 @@ class MissingModules:
         self._ini_file = ini_file
         self._overridden = frozenset(overridden)
         self._found: dict[str, dict[str, MissingModule]] = {}
+        self._skips: dict[str, Counter[tuple[str, str]]] = {}  # by label: kind ("module" or "test") and missing module
 
     def record_error(self, label: str, error: str) -> None:
         """Record the module that a collection error reports as missing, if any."""
         missing = parse_missing_module(error)
         if missing is not None:
             self._found.setdefault(label, {}).setdefault(missing.name, missing)
+
+    def record_skip(self, label: str, kind: str, reason: str) -> None:
+        """Record the module that pytest.importorskip did not find, if a skip has that reason.
+
+        :param kind: "module" if it was skipped as a whole, else "test".
+        """
+        match = _NOT_IMPORTED.match(reason)
+        if match is not None:
+            self._skips.setdefault(label, Counter())[kind, match["name"]] += 1
+
+    def list_notes(self) -> Iterator[str]:
+        """Yield a line for each module that importorskip missed and the project can install; equal ones once."""
+        notes: dict[str, list[str]] = {}
+        for label in self._projects:  # in the order of the matrix
+            skips = self._skips.get(label, Counter())
+            for name in dict.fromkeys(name for _, name in skips):
+                counts = {kind: skips[kind, name] for kind in ("module", "test")}
+                note = self._describe_skip(label, name, counts)
+                if note:
+                    notes.setdefault(note, []).append(label)
+        for note, labels in notes.items():
+            yield f"{', '.join(labels)}: {note}"
+
+    def _describe_skip(self, label: str, name: str, counts: Mapping[str, int]) -> str:
+        """Return what would install a missing module; empty if the project has nothing that would."""
+        project, requirement = self._projects.get(label), find_distribution(name)
+        if project is None or not requirement or _is_listed(requirement, project):
+            return ""
+        provider = find_provider(project.root, requirement.partition("<")[0])
+        if provider is None:
+            return ""
+        numbers = [f"{count} {kind}{'s' * (count > 1)}" for kind, count in counts.items() if count]
+        setting = self._format_setting(label, (*project.install, provider.entry))
+        skipped = f"{' and '.join(numbers)} skipped because {name} is missing"
+        return f"{skipped}; {provider.name} provides it · add it {setting}"
 
     def make_hint(self, label: str, *, python: str) -> str:
         """Return one line on the missing modules of an image, and how to add them; empty if there are none."""
@@ -140,17 +189,12 @@ class MissingModules:
         self, missing: Sequence[MissingModule], project: Project, label: str, *, python: str
     ) -> Iterator[str]:
         """Yield a hint for each module of other distributions; one for all that can be added together."""
-        listed = {
-            canonicalize_name(requirement.name)
-            for requirement in map(parse_requirement, (*project.requirements, *project.dependencies))
-            if requirement is not None and requirement.marker is None
-        }
         added: dict[str, str] = {}
         for module in missing:
             no_module = _no_module([module.name])
             requirement = find_distribution(module.imported)
             name = requirement.partition("<")[0]
-            if requirement and canonicalize_name(name) not in listed:
+            if requirement and not _is_listed(requirement, project):
                 added[module.name] = requirement
             elif requirement:
                 yield f"{no_module} · {name} is installed, but does not provide it on this image"
@@ -206,6 +250,13 @@ class MissingModules:
         why = "the project defines no package" if project.kind == "none" else "no installed package contains it"
         line = self._ini_file.format_assignment("pythonpath", [*present, relative])
         return f"{missing}, which is in {_folder(relative)}: {why} · add it in {self._ini_file.place}: {line}"
+
+
+def _is_listed(requirement: str, project: Project) -> bool:
+    """Return whether a distribution is among the project's requirements on all Pythons."""
+    listed = map(parse_requirement, (*project.requirements, *project.dependencies))
+    names = {canonicalize_name(found.name) for found in listed if found is not None and found.marker is None}
+    return canonicalize_name(requirement.partition("<")[0]) in names
 
 
 def _no_module(names: Sequence[str]) -> str:

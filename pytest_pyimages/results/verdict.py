@@ -40,6 +40,14 @@ class Judge:
         """Record the text of a collection error."""
         self._missing.record_error(label, error)
 
+    def record_skip(self, label: str, kind: str, reason: str) -> None:
+        """Record why a "module" or "test" was skipped."""
+        self._missing.record_skip(label, kind, reason)
+
+    def list_notes(self) -> tuple[str, ...]:
+        """Return what was skipped only because the environment lacks something that the project can install."""
+        return tuple(self._missing.list_notes())
+
     def judge(self, run: ImageRun, end: RunEnd, *, left: int) -> tuple[ImageResult, str]:
         """Return the result of a finished run, and details to show below its problem.
 

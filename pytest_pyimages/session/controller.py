@@ -159,12 +159,12 @@ class ImagesSession:
         collect_only = self._settings.collect_only
         from pytest_pyimages.results import Replay
 
-        shown = self._stages()
+        shown, judge = self._stages(), self._judge()
         replay = Replay(
             session,
             self.results,
             collect_only=collect_only,
-            judge=self._judge(),
+            judge=judge,
             details=self._settings.wants_details,
         )
         if self._coverage is not None:
@@ -180,6 +180,7 @@ class ImagesSession:
                 self._check_stop(session)
             if not selects_tests(self._settings.invocation):
                 replay.fail_images_without_tests()
+            self._ending.notes += judge.list_notes()
         finally:
             gc.set_threshold(*thresholds)
             try:

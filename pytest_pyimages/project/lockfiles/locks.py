@@ -101,7 +101,7 @@ def find_lock(root: Path, to_pin: RequirementsToPin, *, name: str) -> tuple[Lock
     names = set(requirements) or {_PYTEST}
     notes: list[str] = []
     best, most = None, 0
-    for file in _read_files(root, own):
+    for file in read_lock_files(root, own):
         if file.problem:
             notes.append(f"{file.path.name}: {file.problem}; versions are chosen without it")
         covered = len(names & {package.name for package in file.packages if package.version})
@@ -119,7 +119,11 @@ def _read_lock_file(path: Path) -> LockFile:
     return read_lock_file(path)
 
 
-def _read_files(root: Path, own: str) -> Iterator[LockFile]:
+def read_lock_files(root: Path, own: str) -> Iterator[LockFile]:
+    """Yield a project's lock files, the most trusted first.
+
+    :param own: the project's normalised name.
+    """
     named = [(rank_name(path.name.split(".")[1]), path) for path in root.glob("pylock.*.toml")]
     for _, path in sorted((rank, path) for rank, path in named if rank is not None):
         yield _read_lock_file(path)

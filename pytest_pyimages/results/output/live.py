@@ -196,11 +196,12 @@ class Row:
     @property
     def done(self) -> int:
         """The number of tests that have an outcome."""
-        outcomes = self.result.outcomes
+        outcomes, files = self.result.outcomes, sum(self.result.not_tests.values())
         if not self.result.ended:
-            return min(len(outcomes), self.result.collected)
+            return max(min(len(outcomes) - files, self.result.collected), 0)
         if self._done_at_end is None:  # the outcomes now include tests that were not run
-            self._done_at_end = min(sum(outcome != NOT_RUN for outcome in outcomes.values()), self.result.collected)
+            done = sum(outcome != NOT_RUN for outcome in outcomes.values()) - files
+            self._done_at_end = max(min(done, self.result.collected), 0)
         return self._done_at_end
 
     @property

@@ -164,9 +164,10 @@ def _add_tests(united: ImageResult, parts: Sequence[_Part]) -> ImageResult:
 
 
 def _is_collector(part: _Part, nodeid: str) -> bool:
-    """Return whether a node id is a file or class that could not be collected, which every shard reports."""
+    """Return whether a node id is a file or class that was skipped or not collectable, which every shard reports."""
     result = part.result
-    return result.shard is not None and result.outcomes[nodeid] == "error" and nodeid not in result.durations
+    is_no_test = result.outcomes[nodeid] in ("error", "skipped") and nodeid not in result.durations
+    return result.shard is not None and is_no_test
 
 
 def _make_duplicate_error(nodeid: str, label: str, one: _Part, other: _Part) -> ConfigurationError:

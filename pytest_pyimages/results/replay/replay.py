@@ -193,6 +193,8 @@ class Replay:
             self._reporter.remove_subtests(self._session, run, event.nodeid)
         run.count(event.nodeid, event.status[0])
         run.durations[event.nodeid] = run.durations.get(event.nodeid, 0.0) + event.duration
+        if event.outcome == "skipped" and event.longrepr.skip is not None:
+            self._judge.record_skip(run.label, "test", event.longrepr.skip[2])
         if self._details and event.outcome == "failed":
             run.failures[event.nodeid] = describe_failure(event)
         self._hook.pytest_runtest_logreport(report=run.maker.make_report(event))
@@ -210,10 +212,11 @@ class Replay:
         elif isinstance(event, Collected):
             self._set_collected(run, event)
         elif isinstance(event, CollectReport):
-            category = "skipped" if event.outcome == "skipped" else "error"
-            run.count_no_test(event.nodeid if event.outcome == "failed" else "", category)
+            run.count_no_test(event.nodeid, "skipped" if event.outcome == "skipped" else "error")
             if event.outcome == "failed":
                 self._judge.record_error(run.label, event.longrepr.text)
+            elif event.longrepr.skip is not None:
+                self._judge.record_skip(run.label, "module", event.longrepr.skip[2])
             self._play_collect(run, run.maker.make_collect(event))
         elif isinstance(event, Warned):
             run.record(event)

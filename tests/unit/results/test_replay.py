@@ -40,6 +40,10 @@ class Verdict:
 
     def __init__(self) -> None:
         self.errors: list[tuple[str, str]] = []
+        self.skips: list[tuple[str, str, str]] = []
+
+    def record_skip(self, label: str, kind: str, reason: str) -> None:
+        self.skips.append((label, kind, reason))
 
     def record_error(self, label: str, error: str) -> None:
         self.errors.append((label, error))
@@ -212,7 +216,8 @@ def test_collection_errors_are_counted_and_judged() -> None:
     result = played.results["3.12"]
     assert (result.counts["error"], result.counts["skipped"]) == (1, 1)
     assert result.not_tests == {"error": 1, "skipped": 1}
-    assert result.outcomes == {"test_c.py": "error"}
+    assert result.outcomes == {"test_c.py": "error", "test_d.py": "skipped"}
+    assert played.verdict.skips == [("3.12", "module", "no")]
     assert played.verdict.errors == [("3.12", "No module named 'six'")]
     assert [each.outcome for each in played.collect_reports] == ["failed", "skipped"]
 

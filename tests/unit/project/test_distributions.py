@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from packaging.requirements import Requirement
 
-from pytest_pyimages.results import distributions
-from pytest_pyimages.results.distributions import find_distribution, get_removal_version, is_in_standard_library
+from pytest_pyimages.project import distributions
+from pytest_pyimages.project.distributions import find_distribution, get_removal_version, is_in_standard_library
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Environments of tox, nox and hatch that run the tests."""
