@@ -249,7 +249,12 @@ class _Installation:
     def list_to_pin(self, own: tuple[str, ...] | None) -> RequirementsToPin:
         """Return all requirements, for a lock file to pin."""
         requirements = (*self.requirements, *self._in_files, *(own or ()))
-        return RequirementsToPin(requirements=requirements, is_complete=own is not None and self._is_plain)
+        return RequirementsToPin(
+            requirements=requirements,
+            is_complete=own is not None and self._is_plain,
+            extras=tuple(self.extras),
+            groups=tuple(self.groups),
+        )
 
     def list_entries(self) -> tuple[str, ...]:
         """Return the entries of py_images_install that request the same."""

@@ -37,6 +37,7 @@ class Edge:
 
     name: NormalizedName
     version: str = ""  # where the distribution is locked in several
+    marker: str = ""  # of uv; it may name extras and groups, see ``forks``
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,8 @@ class LockedPackage:
     version: str  # empty: not from an index, so it cannot be requested by version
     markers: tuple[str, ...] = ()  # the environments that it is for: one of these; all, if there is none
     edges: tuple[Edge, ...] = ()  # with those of its extras
+    # Its own, those of "extra NAME" and of "group NAME"; only uv has them.
+    selections: tuple[tuple[str, tuple[Edge, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,19 +109,21 @@ def _read_uv(path: Path, document: Table) -> LockFile:
         path=path,
         requires_python=_get_text(document, "requires-python"),
         environments=get_strings(document.get("supported-markers")),
-        packages=tuple(
-            LockedPackage(
-                name=canonicalize_name(_get_text(entry, "name")),
-                version=_get_text(entry, "version") if "registry" in get_table(entry, "source") else "",
-                markers=get_strings(entry.get("resolution-markers")),
-                edges=tuple(
-                    edge
-                    for edges in (*get_table(entry, "optional-dependencies").values(), entry.get("dependencies"))
-                    for edge in _read_edges(edges)
-                ),
-            )
-            for entry in _get_tables(document.get("package"))
-        ),
+        packages=tuple(map(_read_uv_package, _get_tables(document.get("package")))),
+    )
+
+
+def _read_uv_package(entry: Table) -> LockedPackage:
+    tables = (("extra", "optional-dependencies"), ("group", "dev-dependencies"))
+    lists = {f"{kind} {name}": edges for kind, key in tables for name, edges in get_table(entry, key).items()}
+    selections = {"": tuple(_read_edges(entry.get("dependencies")))}
+    selections |= {key: tuple(_read_edges(edges)) for key, edges in lists.items()}
+    return LockedPackage(
+        name=canonicalize_name(_get_text(entry, "name")),
+        version=_get_text(entry, "version") if "registry" in get_table(entry, "source") else "",
+        markers=get_strings(entry.get("resolution-markers")),
+        edges=tuple(edge for key, edges in selections.items() if not key.startswith("group ") for edge in edges),
+        selections=tuple(selections.items()),
     )
 
 
@@ -206,7 +211,8 @@ def _make_package(name: str, version: str, *, marker: str, edges: Iterable[Edge]
 
 def _read_edges(value: object) -> Iterator[Edge]:
     for entry in _get_tables(value):
-        yield Edge(canonicalize_name(_get_text(entry, "name")), _get_text(entry, "version"))
+        name = canonicalize_name(_get_text(entry, "name"))
+        yield Edge(name, _get_text(entry, "version"), _get_text(entry, "marker"))
 
 
 def _read_json(path: Path) -> Table:

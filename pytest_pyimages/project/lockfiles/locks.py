@@ -22,6 +22,7 @@ from pytest_pyimages.project.files import get_table, read_toml
 from pytest_pyimages.project.requirements import parse_requirement, rank_name
 
 if TYPE_CHECKING:
+    from pytest_pyimages.project.lockfiles.forks import Reached
     from pytest_pyimages.project.lockfiles.formats import LockedPackage, LockFile
 
 KEY = "py_images_versions"
@@ -66,6 +67,8 @@ class RequirementsToPin:
 
     requirements: tuple[str, ...]  # PEP 508; the project's own dependencies among them
     is_complete: bool  # whether there are no others, so that packages that they do not need can be left out
+    extras: tuple[str, ...] = ()  # of the project, whose requirements are among them
+    groups: tuple[str, ...] = ()  # likewise
 
 
 def find_configured_lock(
@@ -109,7 +112,7 @@ def find_lock(root: Path, to_pin: RequirementsToPin, *, name: str) -> tuple[Lock
             best, most = file, covered
         if covered == len(names):
             break
-    lock = None if best is None else _make_lock(best, requirements, own=own, is_complete=to_pin.is_complete)
+    lock = None if best is None else _make_lock(best, requirements, to_pin, own=own)
     return lock, tuple(notes)
 
 
@@ -147,7 +150,7 @@ def _read_workspace_lock(root: Path, own: str) -> Iterator[LockFile]:
             return
 
 
-def _group_by_name(requirements: Iterable[str], *, but: str) -> dict[NormalizedName, list[Requirement]]:
+def _group_by_name(requirements: Iterable[str], *, but: NormalizedName) -> dict[NormalizedName, list[Requirement]]:
     found: dict[NormalizedName, list[Requirement]] = {}
     for requirement in map(parse_requirement, requirements):
         if requirement is not None and canonicalize_name(requirement.name) != but:
@@ -156,26 +159,38 @@ def _group_by_name(requirements: Iterable[str], *, but: str) -> dict[NormalizedN
 
 
 def _make_lock(
-    file: LockFile, requirements: Mapping[NormalizedName, Sequence[Requirement]], *, own: str, is_complete: bool
+    file: LockFile,
+    requirements: Mapping[NormalizedName, Sequence[Requirement]],
+    to_pin: RequirementsToPin,
+    *,
+    own: NormalizedName,
 ) -> Lock:
-    groups: dict[NormalizedName, list[LockedPackage]] = {}
+    from pytest_pyimages.project.lockfiles.forks import Selection, find_reached, list_own_markers  # as above
+
+    extras, groups = (frozenset(map(canonicalize_name, names)) for names in (to_pin.extras, to_pin.groups))
+    selection = Selection(name=own, extras=extras, groups=groups)
+    named: dict[NormalizedName, list[LockedPackage]] = {}
     for package in file.packages:
         if package.name and package.name != own:
-            groups.setdefault(package.name, []).append(package)
+            named.setdefault(package.name, []).append(package)
+    for name, group in named.items():  # the versions of this selection, if there are any
+        named[name] = [package for package in group if list_own_markers(package, selection)] or group
     admitted = {
         name: [package for package in group if _is_admitted(package, requirements.get(name, ()))]
-        for name, group in groups.items()
+        for name, group in named.items()
     }
-    everything = {name: admitted[name] or group for name, group in groups.items()}
-    if is_complete and file.has_edges:
-        reached = _find_reached(everything, (_PYTEST, *requirements))
-    else:
-        reached = {package for group in everything.values() for package in group}
+    everything = {name: admitted[name] or group for name, group in named.items()}
+    itself = next((package for package in file.packages if package.name == own), None)
+    reached = dict(find_reached(everything, (_PYTEST, *requirements), itself, selection)) if file.has_edges else {}
+    if not to_pin.is_complete or not file.has_edges:
+        names = {package.name for package in reached}
+        rest = (package for name, group in everything.items() if name not in names for package in group)
+        reached |= {package: tuple(list_own_markers(package, selection)) for package in rest}
     lines: list[str] = []
     outdated: list[str] = []
     for name, group in everything.items():
         requested = requirements.get(name, ())
-        taken = [package for package in group if package in reached]
+        taken = {package: reached[package] for package in group if package in reached}
         if admitted[name]:
             lines += _make_lines(taken, requested)
         elif taken and not any(requirement.url for requirement in requested):
@@ -206,36 +221,21 @@ def _admits(requirement: Requirement, package: LockedPackage) -> bool:
         return False
 
 
-def _find_reached(
-    groups: Mapping[NormalizedName, Sequence[LockedPackage]], names: Iterable[NormalizedName]
-) -> set[LockedPackage]:
-    """Return the packages that these names need. A newer version of any other builds no new image."""
-    from pytest_pyimages.project.lockfiles.formats import Edge  # read anyway, if there is a package
-
-    waiting = [Edge(name) for name in names]
-    seen: set[LockedPackage] = set()
-    while waiting:
-        edge = waiting.pop()
-        for package in groups.get(edge.name, ()):
-            if package not in seen and edge.version in {"", package.version}:
-                seen.add(package)
-                waiting += package.edges
-    return seen
-
-
-def _make_lines(packages: Sequence[LockedPackage], requested: Sequence[Requirement]) -> Iterator[str]:
+def _make_lines(packages: Reached, requested: Sequence[Requirement]) -> Iterator[str]:
     """Yield the constraints for one distribution; none where markers do not separate its versions."""
     markers: dict[str, set[str]] = {}  # by version; an empty text: for every environment
-    for package in packages:
+    for package, found in packages.items():
         version = _strip_local(package.version)
-        markers.setdefault(version, set()).update(package.markers or _list_markers(package, requested) or [""])
+        known = found if found and "" not in found else _list_markers(package, requested) or [""]
+        markers.setdefault(version, set()).update(known)
     if len(markers) == 1:
-        yield from (f"{packages[0].name}=={version}" for version in markers if version)
+        yield from (f"{next(iter(packages)).name}=={version}" for version in markers if version)
     elif all(_is_allowed(marker) for found in markers.values() for marker in found):
-        for version, found in markers.items():
+        name = next(iter(packages)).name if packages else ""
+        for version, alternatives in markers.items():
             if version:
-                marker = " or ".join(f"({one})" if len(found) > 1 else one for one in sorted(found))
-                yield f"{packages[0].name}=={version} ; {marker}"
+                marker = " or ".join(f"({one})" if len(alternatives) > 1 else one for one in sorted(alternatives))
+                yield f"{name}=={version} ; {marker}"
 
 
 def _strip_local(version: str) -> str:
