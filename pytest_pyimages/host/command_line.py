@@ -8,7 +8,7 @@ here, and even a known one (``-n``, ``--cov``, ``-W error::project.Warning``) mu
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from pytest_pyimages.host.option_table import OPTION_NAMES
@@ -26,17 +26,30 @@ HOST_VALUES = frozenset(
     " --junitxml --junit-xml --junit-prefix --junitprefix --max-warnings -c --config-file --rootdir -o"
     " --override-ini".split()
 )
-CONTAINER_FLAGS = frozenset("-s -l -d".split())
+CONTAINER_FLAGS = frozenset(
+    "-s -l -d -f --markers --strict-config --strict-markers --strict --pyargs --noconftest --keepduplicates"
+    " --keep-duplicates --collect-in-virtualenv --continue-on-collection-errors --fixtures --funcargs"
+    " --fixtures-per-test --disable-plugin-autoload --traceconfig --trace-config --showlocals --no-showlocals --pdb"
+    " --trace --runxfail --doctest-modules --doctest-ignore-import-errors --doctest-continue-on-failure --lf"
+    " --last-failed --ff --failed-first --nf --new-first --cache-clear --setuponly --setup-only --setupshow"
+    " --setup-show --setupplan --setup-plan --sw --stepwise --sw-skip --stepwise-skip --sw-reset --stepwise-reset"
+    " --lsof".split()
+)
 CONTAINER_VALUES = frozenset(
     "-k -m -p -W --pythonwarnings --confcutdir --basetemp --ignore --ignore-glob --deselect --import-mode --capture"
-    " --log-level --log-disable --assert --pdbcls --doctest-glob --doctest-report"
+    " --log-level --log-format --log-date-format --log-cli-level --log-cli-format --log-cli-date-format --log-file"
+    " --log-file-mode --log-file-level --log-file-format --log-file-date-format --log-auto-indent --log-disable"
+    " --assert --pdbcls --pastebin --doctest-glob --doctest-report --runpytest"
     " --lfnf --last-failed-no-failures".split()
 )
-_OPTIONAL_VALUE = "--cov"  # the next word, unless that is an option
+OPTIONAL_VALUES = frozenset(("--cov", "--debug", "--cache-show"))  # the next word, unless that is an option
 _TAKES_VALUE = frozenset(
     {*HOST_VALUES, *CONTAINER_VALUES, *OPTION_NAMES}.union(
         *(f"{plugin.values} {plugin.host_values}".split() for plugin in KNOWN_PLUGINS.values())
     )
+)
+_TAKES_NO_VALUE = frozenset({*HOST_FLAGS, *CONTAINER_FLAGS, "--", ""}).union(
+    *(plugin.host_flags.split() for plugin in KNOWN_PLUGINS.values())
 )
 _SHORT_FLAGS = frozenset(name for name in HOST_FLAGS | CONTAINER_FLAGS if not name.startswith("--"))
 # How -p can name this plugin; in containers there is none.
@@ -62,6 +75,9 @@ _EACH = "it would count each test several times per image · use -n to distribut
 # Where xdist starts workers with its own Python: "popen", "3*popen//chdir=/tmp".
 _POPEN = re.compile(r"(\d+\*)?popen(?!.*//(python|via)=)(//.*)?")
 
+# Whether the word after an option of the suite is its value; None if that is not known.
+TakesValue = Callable[[str, str], bool | None]
+
 POSITION = ""  # the name of an argument that is not an option
 END = "--"  # after it there are only positions
 
@@ -73,6 +89,12 @@ class Argument:
     name: str
     value: str | None
     words: tuple[str, ...]  # as typed; of options that were typed together (-xvs) each has its own
+    may_be_value: bool = False  # a position that may be the value of the option before it, which only the suite knows
+
+    @property
+    def may_precede_value(self) -> bool:
+        """Whether the next word may be the value of this option."""
+        return self.words == (self.name,) and self.value is None and self.name not in _TAKES_NO_VALUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +104,7 @@ class CommandLine:
     arguments: tuple[Argument, ...] = ()
 
     @classmethod
-    def parse(cls, words: Iterable[str]) -> CommandLine:
+    def parse(cls, words: Iterable[str], takes_value: TakesValue = lambda _option, _word: None) -> CommandLine:
         """Return the arguments that pytest's parser would see, as far as the form of the options is known."""
         found: list[Argument] = []
         remaining = iter(words)
@@ -98,8 +120,13 @@ class CommandLine:
                     found.append(_with_next(name, remaining))
             elif word.startswith("-") and len(word) > 1:
                 found.extend(_split_short(word, remaining))
-            elif found and found[-1].words == (_OPTIONAL_VALUE,):
-                found[-1] = Argument(_OPTIONAL_VALUE, word, (_OPTIONAL_VALUE, word))
+            elif found and found[-1].may_precede_value:
+                name = found[-1].name
+                is_value = name in OPTIONAL_VALUES or takes_value(name, word)
+                if is_value:
+                    found[-1] = Argument(name, word, (name, word))
+                else:
+                    found.append(Argument(POSITION, word, (word,), may_be_value=is_value is None))
             else:
                 found.append(Argument(POSITION, word, (word,)))
         return cls(tuple(found))
@@ -114,8 +141,25 @@ class CommandLine:
 
     @property
     def positions(self) -> tuple[str, ...]:
-        """Paths, node ids, and values of options whose form is unknown."""
+        """Paths and node ids, and what may be one or the value of an option."""
         return tuple(argument.words[0] for argument in self.arguments if argument.name == POSITION)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The positions that cannot be values."""
+        return tuple(
+            argument.words[0] for argument in self.arguments if argument.name == POSITION and not argument.may_be_value
+        )
+
+    @property
+    def apparent_paths(self) -> tuple[str, ...]:
+        """The words that pytest takes for paths while it knows its own options only."""
+        core = HOST_VALUES | CONTAINER_VALUES | OPTIONAL_VALUES - {"--cov"}
+        return tuple(
+            argument.words[-1]
+            for argument in self.arguments
+            if argument.name == POSITION or (len(argument.words) > 1 and argument.name not in core)
+        )
 
     @property
     def options(self) -> tuple[Argument, ...]:

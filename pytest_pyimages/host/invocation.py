@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from pytest_pyimages.host.argument_files import expand_argument_files
-from pytest_pyimages.host.command_line import CommandLine
+from pytest_pyimages.host.command_line import HOST_INI, CommandLine, TakesValue
 from pytest_pyimages.host.option_table import OPTION_NAMES, OPTION_TABLE, OPTIONS
 from pytest_pyimages.host.request import read_inicfg, split_words
+from pytest_pyimages.host.suite_options import SuiteOptions
 
 # What the tests see of the host's environment.
 PASSED_ENVIRONMENT = ("CI", "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_THEME")
@@ -30,6 +31,7 @@ class Invocation:
     environment_addopts: CommandLine  # of PYTEST_ADDOPTS
     typed: CommandLine
     ini: Mapping[str, str | list[str]]
+    host_ini: Mapping[str, Any]  # the entries that the host uses, as pytest keeps them
     inipath: Path | None
     rootdir: Path
     cwd: Path
@@ -37,7 +39,7 @@ class Invocation:
     command: bool  # called as ``pyimages``
     environment: Mapping[str, str]  # the host's variables that the tests see
     variables: Mapping[str, str]  # the host's variables that are options of ours
-    addopts_override: tuple[str, ...] = ()  # for containers, if addopts names argument files, which they may not have
+    container_options: tuple[str, ...] = ()  # for pytest to find in containers what was found on the host
     host_options: frozenset[str] = frozenset()  # of the host's other plugins, which handle them
     host_plugins: frozenset[str] = frozenset()  # modules that containers must not load, whatever the settings say
     host_args: tuple[str, ...] = ()  # the words that name these modules on the command line
@@ -62,6 +64,10 @@ class Invocation:
             or bool(self.ini.get(images.ini))
         )
 
+    def parse(self, words: Sequence[str]) -> CommandLine:
+        """Parse arguments of this project's pytest."""
+        return CommandLine.parse(words, SuiteOptions(self.cwd).takes_value)
+
     @classmethod
     def from_config(cls, config: pytest.Config) -> Invocation:
         """Return how this pytest was called; only before ``forget_project``."""
@@ -77,24 +83,27 @@ class Invocation:
     @classmethod
     def _make(cls, args: Sequence[object], cwd: Path, setup: _Setup | None, *, command: bool) -> Invocation:
         environment = {name: os.environ[name] for name in PASSED_ENVIRONMENT if name in os.environ}
-        environment_addopts, has_files = _parse(shlex.split(environment.get("PYTEST_ADDOPTS", "")))
+        takes_value = SuiteOptions(cwd).takes_value
+        environment_addopts, has_files = _parse(shlex.split(environment.get("PYTEST_ADDOPTS", "")), takes_value)
         if has_files:
             environment["PYTEST_ADDOPTS"] = shlex.join(environment_addopts.words)
-        typed, _ = _parse([*map(str, args)])
+        typed, _ = _parse([*map(str, args)], takes_value)
         line = environment_addopts + typed
-        # When pytest searched, it did not know our options: it took a value that is a word of its own for a path.
-        if setup is None or any(len(argument.words) > 1 for argument in line.select(OPTION_NAMES).arguments):
-            setup = _find_setup(line, cwd)
+        if setup is None or line.apparent_paths != line.paths:
+            setup = _find_setup(line, line.paths, cwd)
+        container_options = _find_again(setup, line.without(OPTION_NAMES), cwd)
         ini = plain_values(setup.inicfg)
-        addopts, has_files = _parse(split_words(ini.get("addopts", "")))
+        addopts, has_files = _parse(split_words(ini.get("addopts", "")), takes_value)
         if has_files:
             ini["addopts"] = list(addopts.words)
+            container_options += ("-o", f"addopts={shlex.join(addopts.words)}")
         variables = {name: os.environ.get(name, "") for name in (option.environment for option in OPTION_TABLE)}
         return cls(
             addopts=addopts,
             environment_addopts=environment_addopts,
             typed=typed,
             ini=ini,
+            host_ini={key: value for key, value in setup.inicfg.items() if key.startswith(HOST_INI)},
             inipath=setup.inipath,
             rootdir=setup.rootdir,
             cwd=cwd,
@@ -102,14 +111,14 @@ class Invocation:
             command=command,
             environment=environment,
             variables={name: value for name, value in variables.items() if value.strip()},
-            addopts_override=("-o", f"addopts={shlex.join(addopts.words)}") if has_files else (),
+            container_options=container_options,
         )
 
 
-def _parse(words: Sequence[str]) -> tuple[CommandLine, bool]:
+def _parse(words: Sequence[str], takes_value: TakesValue) -> tuple[CommandLine, bool]:
     """Return the parsed arguments, and whether some of them came from argument files."""
     expanded = expand_argument_files(words)
-    return CommandLine.parse(expanded), expanded != list(words)
+    return CommandLine.parse(expanded, takes_value), expanded != list(words)
 
 
 class _Setup(NamedTuple):
@@ -120,19 +129,30 @@ class _Setup(NamedTuple):
     inicfg: Mapping[str, Any]
 
 
-def _find_setup(line: CommandLine, cwd: Path) -> _Setup:
-    """Search for the rootdir and the ini file as pytest does."""
+def _find_setup(line: CommandLine, paths: Sequence[str], cwd: Path) -> _Setup:
+    """Search for the rootdir and the ini file as pytest does, where it takes these words for paths."""
     from _pytest.config.findpaths import determine_setup
 
     given: dict[str, Any] = {
         "inifile": line.last("-c", "--config-file") or None,
-        "args": list(line.positions),
+        "args": list(paths),
         "rootdir_cmd_arg": line.last("--rootdir") or None,
         "invocation_dir": cwd,
         "override_ini": [value for value in line.values("-o", "--override-ini") if value],
     }
     accepted = inspect.signature(determine_setup).parameters
     return _Setup(*determine_setup(**{name: value for name, value in given.items() if name in accepted})[:3])
+
+
+def _find_again(setup: _Setup, line: CommandLine, cwd: Path) -> tuple[str, ...]:
+    """Return the options without which pytest in a container would find another rootdir or ini file.
+
+    It searches before it knows the options of plugins and conftests, and takes their values for paths.
+    """
+    misled = line.apparent_paths != line.paths
+    if not misled or _find_setup(line, line.apparent_paths, cwd)[:2] == setup[:2]:
+        return ()
+    return f"--rootdir={setup.rootdir}", "-c", str(setup.inipath or os.devnull)
 
 
 def plain_values(inicfg: Mapping[str, Any]) -> dict[str, str | list[str]]:

@@ -23,24 +23,22 @@ from types import ModuleType
 
 import pytest
 
-from pytest_pyimages.host.command_line import HOST_INI
 from pytest_pyimages.host.foreign_options import FOREIGN_OPTIONS, SHARED, find_refused
 from pytest_pyimages.host.invocation import Invocation, plain_values
 from pytest_pyimages.host.request import read_inicfg, split_words
 from pytest_pyimages.host.typos import check_positions
 
 
-def forget_project(config: pytest.Config) -> None:
-    """Remove what concerns the tests from the host's configuration."""
+def forget_project(config: pytest.Config, invocation: Invocation) -> None:
+    """Remove what concerns the tests from the host's configuration; leave what the host uses."""
     inicfg = read_inicfg(config)
     if config.inipath is not None:  # pytest 9 has put them on sys.path already: the project could hide our own imports
         for entry in split_words(plain_values(inicfg).get("pythonpath", "")):
             folder = str(config.inipath.parent / entry)
             if folder in sys.path:
                 sys.path.remove(folder)
-    for key in list(inicfg):
-        if not key.startswith(HOST_INI):
-            del inicfg[key]
+    inicfg.clear()
+    inicfg.update(invocation.host_ini)
     config._inicache.clear()  # noqa: SLF001 - see above
 
 

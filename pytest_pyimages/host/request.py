@@ -33,7 +33,7 @@ def read_request(config: pytest.Config) -> Invocation | None:
     invocation = invocation or Invocation.from_config(config)
     if not invocation.wants_images:
         return None
-    forget_project(config)
+    forget_project(config, invocation)
     return invocation
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.host.command_line import CONTAINER_FLAGS, HOST_FLAGS, POSITION, CommandLine
+from pytest_pyimages.host.command_line import CommandLine
 from pytest_pyimages.host.invocation import Invocation
 from pytest_pyimages.host.option_table import OPTION_NAMES
 from pytest_pyimages.host.request import has_misspelt_option
@@ -49,16 +49,8 @@ def check_positions(invocation: Invocation) -> None:
 
 
 def _find_stray_images(invocation: Invocation) -> Iterator[str]:
-    """Yield the positions that are images and no paths; what follows an unknown option may be its value."""
-    may_be_value = False
-    for argument in invocation.typed.arguments:
-        if argument.name == POSITION:
-            word = argument.words[0]
-            if not may_be_value and _is_image(word, invocation.cwd):
-                yield word
-            may_be_value = False
-        else:
-            may_be_value = argument.value is None and argument.name not in HOST_FLAGS | CONTAINER_FLAGS
+    """Yield the positions that are images and no paths."""
+    return (word for word in invocation.typed.paths if _is_image(word, invocation.cwd))
 
 
 def _is_image(word: str, folder: Path) -> bool:

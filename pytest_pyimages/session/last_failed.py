@@ -83,7 +83,7 @@ class LastFailed:
         """Yield the failed node ids of an image that the paths and node ids among its arguments select."""
         invocation = self._invocation
         wanted = []
-        for position in CommandLine.parse(arguments).positions:
+        for position in invocation.parse(arguments).positions:
             path, _, names = position.partition("::")
             wanted.append((invocation.cwd / path, names))
         for nodeid in self._failed.get(label, ()):

@@ -44,7 +44,7 @@ def plan_session(config: pytest.Config, settings: Settings) -> SessionPlan:
     labels = [tag.label for tag in tags]
     planned = {plan.tag.label for plan in plans}
     arguments = split_by_image(
-        invocation, labels, (*invocation.addopts_override, *(("--maxfail=1",) if settings.fail_fast else ()))
+        invocation, labels, (*invocation.container_options, *(("--maxfail=1",) if settings.fail_fast else ()))
     )
     selected = tuple(
         replace(plan, args=(*arguments[plan.tag.label], *plan.args)) for plan in plans if plan.tag.label in arguments

@@ -194,6 +194,30 @@ LACKING = {
 }
 
 
+@pytest.mark.parametrize("value", ["../vars.json", "../other", "stage[3.12]"])
+def test_values_of_options_of_the_images(
+    pytester: pytest.Pytester, inside: Path, monkeypatch: pytest.MonkeyPatch, run_images: Run, value: str
+) -> None:
+    """A value that looks like a path does not decide the rootdir, nor is it taken for a node id of an image."""
+    folder, other = pytester.mkdir("project"), pytester.mkdir("other")
+    (pytester.path / "vars.json").touch()
+    (other / "pytest.ini").write_text("[pytest]\naddopts = --unknown\n")
+    (folder / "pytest.ini").write_text("[pytest]\njunit_family = xunit1\nits_own_key = yes\n")
+    (folder / "conftest.py").write_text("def pytest_addoption(parser): parser.addini('its_own_key', 'of this project')")
+    (folder / "test_it.py").write_text(
+        "import os\n"
+        f"def test_value(pytestconfig): assert pytestconfig.getoption('gather') == [{value!r}]\n"
+        "def test_project(pytestconfig):\n"
+        "    assert os.path.basename(str(pytestconfig.rootpath)) == 'project'\n"
+        "    assert pytestconfig.getini('its_own_key') == 'yes'\n"
+    )
+    monkeypatch.chdir(folder)
+    run = run_images("--gather", value, "--junitxml=out.xml", images="3.12,3.13", inside=inside)
+    assert (run.result.ret, run.result.parseoutcomes()) == (0, {"passed": 4})
+    assert set(run.tests) == {"test_it.py::test_value", "test_it.py::test_project"}
+    assert 'file="test_it.py"' in (folder / "out.xml").read_text(), "the host uses this project's ini file, too"
+
+
 @pytest.fixture
 def lacking(pytester: pytest.Pytester, inside: Path, request: pytest.FixtureRequest) -> Path:
     """A suite whose ini file the host's pytest refuses before it loads any installed plugin."""

@@ -26,6 +26,7 @@ def make_invocation(
         environment_addopts=CommandLine(),
         typed=CommandLine.parse(shlex.split(typed)),
         ini=ini or {},
+        host_ini={},
         inipath=inipath,
         rootdir=cwd,
         cwd=cwd,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import argparse
+from typing import Any
 
-from pytest_pyimages.host.command_line import POSITION, CommandLine
+import pytest
+from _pytest.config import get_config
+
+from pytest_pyimages.host.command_line import OPTIONAL_VALUES, POSITION, CommandLine
 from pytest_pyimages.host.option_table import OPTION_NAMES
 
 
@@ -55,6 +59,20 @@ def test_host_arguments(args: str, expected: str) -> None:
 )
 def test_container_arguments(args: str, expected: str) -> None:
     assert parse(args).container_arguments().words == tuple(expected.split())
+
+
+def test_the_form_of_each_option_of_pytest_is_known() -> None:
+    """Of the installed pytest; its parser is private."""
+    parser: Any = get_config()._parser
+    optparser: argparse.ArgumentParser = getattr(parser, "optparser", None) or parser._getparser()
+    for action in optparser._actions:
+        for name in action.option_strings:
+            line = parse(f"{name} word")
+            if action.nargs == 0:
+                assert line.paths == ("word",), name
+            else:
+                assert line.values(name) == ("word",), name
+                assert (name in OPTIONAL_VALUES) == (action.nargs == "?"), name
 
 
 @pytest.mark.parametrize("option", OPTION_NAMES)
