@@ -43,7 +43,15 @@ def test_different_summaries_are_shown_per_image(pytester: pytest.Pytester, run_
         "summary of 3.14-slim",
     ]
     assert run.out.count("what the plugin found") == 2
-    assert "what the plugin found" not in run_images("--no-summary", images=IMAGES).out
+
+
+def test_summaries_are_made_where_pytest_makes_them(pytester: pytest.Pytester, run_images: Run) -> None:
+    """Until 9.1, --no-summary drops those of plugins, too."""
+    pytester.makeconftest(SUMMARY.format(line="1"))
+    pytester.makepyfile("def test_a(): pass")
+    by_hand = pytester.runpytest_subprocess("-p", "no:pyimages", "--no-summary").stdout.str()
+    found = "what the plugin found"
+    assert run_images("--no-summary", images=IMAGES).out.count(found) == by_hand.count(found)
 
 
 def test_only_the_host_lists_durations(pytester: pytest.Pytester, run_images: Run) -> None:

@@ -24,7 +24,6 @@ from .records import (
     simplify,
     to_text,
 )
-from .silence import silence_terminal
 
 PROTOCOL = 1
 
@@ -94,10 +93,6 @@ class Reporter(object):
         for start in range(0, len(failing), 500):
             self.channel.send({"t": "failing", "ids": simplify(failing[start : start + 500])})
         self.channel.send({"t": "kept", "stepwise": simplify(cache.get("cache/stepwise", None))})
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionstart(self, session):
-        silence_terminal(self.config, self.say)  # again: some plugins replace the reporter
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session):
@@ -288,7 +283,7 @@ class Reporter(object):
             self.channel.send({"t": "summary", "text": clip(text, MAX_RECORD // 32)})
 
 
-class Silencer(object):
+class DebuggerRule(object):
     """A plugin of its own, since a plugin has one place in the order of a hook."""
 
     def __init__(self, reporter):
@@ -296,7 +291,6 @@ class Silencer(object):
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config):
-        silence_terminal(config, self.reporter.say)
         if self.reporter.debugger is None or self.reporter.processes:
             refuse_debugger(config)
         else:

@@ -1,82 +1,129 @@
-"""A terminal reporter that prints nothing."""
+"""Let pytest's own terminal reporter run without being seen: the host draws, once."""
 
 from __future__ import absolute_import, print_function
 
 import sys
 
 import pytest
-from _pytest.config import create_terminal_writer
 from _pytest.terminal import TerminalReporter
 
 
-class Written(object):
-    """A file that keeps the text that is written to it; on Python 2 that may be bytes."""
+class Output(object):
+    """The file of a terminal reporter: drops what the reporter draws, and passes on or keeps what plugins write."""
 
-    encoding = "utf-8"
-
-    def __init__(self):
-        self.pieces = []
+    def __init__(self, file, prints):
+        self.file = file
+        self.prints = prints  # whether the reporter also prints to sys.stdout, as those of some plugins do
+        self.muted = 0  # how many hooks of the reporter are being called
+        self.kept = None  # texts of a summary; None while text is passed on
+        self.is_line_open = False  # whether the reporter's last text did not end its line
 
     def write(self, text):
-        self.pieces.append(text.decode("utf-8", "replace") if isinstance(text, bytes) else text)
+        if self.muted:
+            self.is_line_open = text[-1:] != "\n"
+            return
+        if self.is_line_open and text[:1] == "\n":
+            text = text[1:]  # it ends a line that nobody sees
+        self.is_line_open = False
+        if self.kept is None:
+            self.file.write(text)
+        else:  # on Python 2, text may be bytes
+            self.kept.append(text.decode("utf-8", "replace") if isinstance(text, bytes) else text)
 
     def flush(self):
-        """Do nothing: everything is kept."""
+        if not self.muted:
+            self.file.flush()
 
-    def isatty(self):
-        return False
+    def __getattr__(self, name):
+        return getattr(self.file, name)
 
+    def mute(self, function):
+        """Return a function during whose calls text is dropped."""
 
-class Silent(TerminalReporter):
-    """Prints nothing, and keeps the state that plugins read from a terminal reporter."""
-
-    say = None  # called with the summaries that plugins print
-
-    def pytest_runtest_logreport(self, report):
-        if report.outcome != "passed":
-            status = self.config.hook.pytest_report_teststatus(report=report, config=self.config)
-            self.stats.setdefault(status[0] if status else "", []).append(report)
-        elif report.when == "call":
-            self.stats.setdefault("passed", []).append(report)
-
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_sessionfinish(self, session, exitstatus):
-        outcome = yield
-        outcome.get_result()
-        # Summaries of plugins may do more than print, so they are called in any case.
-        written = Written()
-        self._tw = self.writer = create_terminal_writer(self.config, written)
-        self.config.hook.pytest_terminal_summary(terminalreporter=self, exitstatus=exitstatus, config=self.config)
-        if not getattr(self.config.option, "no_summary", False):
-            self.say("".join(written.pieces))
-
-
-def _nothing(self):
-    return None
-
-
-for _name in dir(TerminalReporter):
-    if _name.startswith("pytest_") and _name not in Silent.__dict__:
-        setattr(Silent, _name, _nothing)
-
-
-def silence_terminal(config, say):
-    """Replace pytest's terminal reporter with one that prints nothing: the host prints, once.
-
-    It stays registered, since assertion rewriting and many plugins use it. What plugins print with it goes where the
-    suite's own output goes; their summaries are passed to ``say``, as one text.
-    """
-    current = config.pluginmanager.getplugin("terminalreporter")
-    if current is None or isinstance(current, Silent):
-        return
-    silent = Silent(config, sys.stdout)
-    silent.say = say
-    # A conftest may read these before anything was reported.
-    for name in ("_session", "_sessionstarttime", "_session_start", "startdir", "startpath"):
-        if hasattr(current, name):
+        def call(*args):
+            stdout = sys.stdout
+            self.muted += 1
+            if self.prints:
+                sys.stdout = self
             try:
-                setattr(silent, name, getattr(current, name))
-            except AttributeError:  # a read-only property on some versions
-                continue
-    config.pluginmanager.unregister(current)
-    config.pluginmanager.register(silent, "terminalreporter")
+                return function(*args)
+            finally:
+                self.muted -= 1
+                if self.prints:
+                    sys.stdout = stdout
+
+        return call
+
+
+class MutedWrapper(object):
+    """The generator of a hook wrapper whose own code is muted, but not the hooks that it wraps."""
+
+    def __init__(self, generator, output):
+        self.generator = generator
+        self.send = output.mute(generator.send)
+        self.throw = output.mute(generator.throw)
+        self.close = generator.close
+
+    def __next__(self):
+        return self.send(None)
+
+    next = __next__  # Python 2
+
+    def __getattr__(self, name):
+        return getattr(self.generator, name)
+
+
+class Silencer(object):
+    """Silences each terminal reporter when it is registered: pytest's own, and those that plugins replace it with.
+
+    It stays the very object, and all its hooks are called, since plugins and conftests read its state.
+
+    :param say: called with the text of the summaries that plugins write.
+    """
+
+    def __init__(self, say):
+        self.say = say
+        self.outputs = []
+
+    def pytest_plugin_registered(self, plugin, manager):
+        if not isinstance(plugin, TerminalReporter):
+            return
+        output = plugin._tw._file = Output(plugin._tw._file, type(plugin) is not TerminalReporter)
+        self.outputs.append(output)
+        for caller in manager.get_hookcallers(plugin):
+            for implementation in caller.get_hookimpls():
+                if implementation.plugin is plugin:
+                    mute_implementation(implementation, output)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session):
+        # The hook wrapper that is registered last is the outermost.
+        session.config.pluginmanager.register(SummaryKeeper(self.outputs, self.say))
+
+
+def mute_implementation(implementation, output):
+    function = implementation.function
+    if implementation.hookwrapper or getattr(implementation, "wrapper", False):
+        implementation.function = lambda *args: MutedWrapper(function(*args), output)
+    else:
+        implementation.function = output.mute(function)
+
+
+class SummaryKeeper(object):
+    """Keeps what plugins write as pytest's terminal summary."""
+
+    def __init__(self, outputs, say):
+        self.outputs = outputs
+        self.say = say
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self):
+        # The reporter calls this hook while it is muted itself.
+        before = [output.muted for output in self.outputs]
+        kept = []
+        for output in self.outputs:
+            output.muted, output.kept = 0, kept
+        yield
+        for output, muted in zip(self.outputs, before):
+            output.muted, output.kept = muted, None
+        self.say("".join(kept))

@@ -43,10 +43,11 @@ def run_pytest(channel, spec):
         from .coverage_report import make_report
 
         return make_report(channel, spec)
-    from .reporter import Reporter, Silencer  # which import pytest
+    from .reporter import DebuggerRule, Reporter  # which import pytest
+    from .silence import Silencer
 
     reporter = Reporter(channel, spec)
-    plugins = [reporter, Silencer(reporter)]
+    plugins = [Silencer(reporter.say), reporter, DebuggerRule(reporter)]
     if spec["coverage"]:
         from .measuring import Measuring
 
