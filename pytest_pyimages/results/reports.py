@@ -76,7 +76,7 @@ class ReportMaker:
         """Return the report of any other phase."""
         path, line, domain = event.location
         report = pytest.TestReport(
-            append_label(event.nodeid, self._label),
+            append_label(event.shown or event.nodeid, self._label),
             (path, line, append_label(domain, self._label)),
             {},
             event.outcome,  # type: ignore[arg-type]  # plugins have outcomes of their own, such as "rerun"

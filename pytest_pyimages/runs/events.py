@@ -80,7 +80,7 @@ class LongRepr(NamedTuple):
 class Report(NamedTuple):
     """A phase of a test, as pytest's TestReport."""
 
-    nodeid: str
+    nodeid: str  # of the collected test
     location: tuple[str, int | None, str]  # path, line (from 0), domain
     when: str
     outcome: str  # an Outcome, or a plugin's own, such as "rerun"
@@ -92,6 +92,7 @@ class Report(NamedTuple):
     sections: tuple[tuple[str, str], ...]  # title and captured output
     longrepr: LongRepr
     subtest: bool = False
+    shown: str = ""  # the node id that a hook of the suite gave the report; empty if it is the test's own
 
 
 class CollectReport(NamedTuple):

@@ -259,6 +259,7 @@ def _report(fields: Record) -> events.Report:
         sections=fields.sections("sections"),
         longrepr=fields.longrepr("longrepr"),
         subtest=fields.raw("subtest") is True,
+        shown="" if fields.raw("shown") is None else fields.line("shown"),
     )
 
 

@@ -46,7 +46,8 @@ def describe_longrepr(report):
     if longrepr is None:
         return {"kind": "none"}
     if isinstance(longrepr, tuple) and len(longrepr) == 3:
-        return {"kind": "skip", "path": to_text(longrepr[0]), "line": longrepr[1], "reason": clip(to_text(longrepr[2]))}
+        line = longrepr[1] if isinstance(longrepr[1], int) else None
+        return {"kind": "skip", "path": to_text(longrepr[0]), "line": line, "reason": clip(to_text(longrepr[2]))}
     node = report.__dict__.pop("node", None)  # xdist's: pytest would add a line about its process
     try:
         text = to_text(report.longreprtext)
@@ -57,7 +58,7 @@ def describe_longrepr(report):
             report.node = node
     crash = getattr(longrepr, "reprcrash", None)
     result = {"kind": "text", "text": clip(text)}
-    if crash is not None:
+    if isinstance(getattr(crash, "lineno", None), int):
         result["crash"] = [to_text(crash.path), crash.lineno, clip(to_text(crash.message), 4096)]
     if hasattr(longrepr, "reprtraceback"):
         try:
@@ -89,22 +90,56 @@ def find_location(report):
 
 def list_properties(report):
     """Return the user properties as pairs of a text and a JSON value."""
-    found = []
-    for pair in report.user_properties:
-        if isinstance(pair, (list, tuple)) and len(pair) == 2:
-            found.append([to_text(pair[0]), simplify(pair[1])])
-        else:
-            found.append(["property", to_text(pair)])
-    return found
+    return [[name, simplify(value)] for name, value in list_pairs(report.user_properties, "property")]
 
 
 def list_sections(report, room=MAX_SECTIONS):
     kept = []
-    for name, content in report.sections:
+    for name, content in list_pairs(report.sections, "section"):
         content = clip(to_text(content), min(room, MAX_TEXT))
         room = max(room - len(content), 0)
-        kept.append([to_text(name), content])
+        kept.append([name, content])
     return kept
+
+
+def list_pairs(values, name):
+    """Return what is meant to be pairs as such, with the name where there is none."""
+    values = values if isinstance(values, (list, tuple)) else [values] if values else []
+    return [(to_text(v[0]), v[1]) if isinstance(v, (list, tuple)) and len(v) == 2 else (name, v) for v in values]
+
+
+def to_seconds(value):
+    """Return a number of seconds; 0.0 if the value is none."""
+    is_number = isinstance(value, (int, float)) and value - value == 0 and abs(value) < 1e15
+    return float(value) if is_number else 0.0
+
+
+def describe_report(nodeid, report, status, with_output):
+    """Return the record of a report; hooks of the suite may have put anything into its attributes.
+
+    :param nodeid: of its test, as it was collected.
+    :param status: what pytest_report_teststatus returned.
+    :param with_output: whether to send the captured output of a phase that passed.
+    """
+    category, letter, word = status if status else ("", "", "")
+    if isinstance(word, tuple):
+        word = word[0]
+    return {
+        "t": "report",
+        "id": nodeid,
+        "shown": None if report.nodeid == nodeid else clip(to_text(report.nodeid), 4096),
+        "location": find_location(report),
+        "when": to_text(report.when or "")[:16],
+        "outcome": to_text(report.outcome)[:64],
+        "status": [clip(to_text(text), 2048) for text in (category, letter, word)],
+        "start": to_seconds(getattr(report, "start", 0.0)),
+        "duration": to_seconds(getattr(report, "duration", 0.0)),
+        "wasxfail": clip(to_text(report.wasxfail or "")) if hasattr(report, "wasxfail") else None,
+        "properties": list_properties(report),
+        "sections": list_sections(report) if with_output or report.outcome != "passed" else [],
+        "longrepr": describe_longrepr(report),
+        "subtest": type(report).__name__ == "SubtestReport",
+    }
 
 
 def encode_report(record, report):

@@ -16,12 +16,12 @@ from .records import (
     MAX_RECORD,
     clip,
     describe_longrepr,
+    describe_report,
     encode_report,
-    find_location,
-    list_properties,
     list_sections,
     make_domain,
     simplify,
+    to_seconds,
     to_text,
 )
 
@@ -35,6 +35,7 @@ class Reporter(object):
         self.channel = channel
         self.spec = spec
         self.indexes = {}
+        self.started = []  # node ids of the running tests
         self.held = {}  # node id -> the plain passed phases of a running test
         self.detailed = set()  # node ids of running tests of which a full report was sent
         self.config = None
@@ -169,6 +170,7 @@ class Reporter(object):
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self, nodeid):
+        self.started.append(self._without_group(nodeid))
         if not self.processes:  # else it is not this process that a test could end
             self.channel.run(self.indexes.get(nodeid, -1))
 
@@ -177,18 +179,27 @@ class Reporter(object):
         nodeid = self._without_group(nodeid)
         for report in self.held.pop(nodeid, ()):
             self._send_report(nodeid, report)
+        if nodeid in self.started:
+            self.started.remove(nodeid)
         self.detailed.discard(nodeid)
         self.channel.run(-1)
 
+    def _find_test(self, report):
+        """Return the node id of a report's test as it was collected; a hook may have changed the report's."""
+        nodeid = self._without_group(to_text(report.nodeid))
+        if len(self.started) == 1 or (self.started and nodeid not in self.indexes):
+            return self.started[-1]
+        return nodeid
+
     def pytest_runtest_logreport(self, report):
-        nodeid = self._without_group(report.nodeid)
+        nodeid = self._find_test(report)
         index = self.indexes.get(nodeid)
         held = self.held.get(nodeid, ())
         if (
             index is None
             # pytest turns a test into a failure after its subtests when the report's status is computed.
             or nodeid in self.detailed
-            or not self._is_plain(report)
+            or not self._is_plain(nodeid, report)
             or report.when != ("setup", "call", "teardown", "?")[len(held)]
         ):
             for earlier in held:
@@ -202,18 +213,19 @@ class Reporter(object):
                 '{"t":"pass","i":%d,"s":%.6f,"d":[%.6f,%.6f,%.6f]}'
                 % (
                     index,
-                    getattr(held[0], "start", 0.0),
-                    held[0].duration,
-                    held[1].duration,
-                    report.duration,
+                    to_seconds(getattr(held[0], "start", 0.0)),
+                    to_seconds(held[0].duration),
+                    to_seconds(held[1].duration),
+                    to_seconds(report.duration),
                 )
             )
         else:
             self.held[nodeid] = tuple(held) + (report,)
 
-    def _is_plain(self, report):
+    def _is_plain(self, nodeid, report):
         return (
             report.outcome == "passed"
+            and report.nodeid == nodeid
             and type(report) is TestReport
             and not hasattr(report, "wasxfail")
             and not report.user_properties
@@ -222,24 +234,7 @@ class Reporter(object):
 
     def _send_report(self, nodeid, report):
         status = self.config.hook.pytest_report_teststatus(report=report, config=self.config)
-        category, letter, word = status if status else ("", "", "")
-        if isinstance(word, tuple):
-            word = word[0]
-        record = {
-            "t": "report",
-            "id": nodeid,
-            "location": find_location(report),
-            "when": report.when,
-            "outcome": report.outcome,
-            "status": [clip(to_text(text), 2048) for text in (category, letter, word)],
-            "start": getattr(report, "start", 0.0),
-            "duration": report.duration,
-            "wasxfail": simplify(getattr(report, "wasxfail", None)),
-            "properties": list_properties(report),
-            "sections": list_sections(report) if self.spec["passed_output"] or report.outcome != "passed" else [],
-            "longrepr": describe_longrepr(report),
-            "subtest": type(report).__name__ == "SubtestReport",
-        }
+        record = describe_report(nodeid, report, status, with_output=self.spec["passed_output"])
         self.channel.send_text(encode_report(record, report))
 
     def pytest_internalerror(self, excrepr):
