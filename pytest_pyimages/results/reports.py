@@ -16,6 +16,7 @@ from pytest_pyimages.runs.events import CollectReport, Item, LongRepr, Passed, R
 
 STATUS = "pyimages_status"  # attribute of a report: what pytest_report_teststatus returned in the container
 SUBTEST = "pyimages_subtest"  # attribute of a report: whether it is of a subtest
+ATTRIBUTES = "pyimages_attributes"  # attribute of a report: what its test adds to its element in a junit file
 PROPERTY = "py_image"  # user property: the label of the image
 ALLOWED = "allowed to fail"
 
@@ -92,6 +93,7 @@ class ReportMaker:
             report.wasxfail = event.wasxfail
         setattr(report, STATUS, event.status)
         setattr(report, SUBTEST, event.subtest)
+        setattr(report, ATTRIBUTES, event.attributes)
         return self._allow(report)
 
     def make_crash(self, item: Item, problem: str, detail: str) -> pytest.TestReport:

@@ -92,6 +92,7 @@ class Report(NamedTuple):
     sections: tuple[tuple[str, str], ...]  # title and captured output
     longrepr: LongRepr
     subtest: bool = False
+    attributes: tuple[tuple[str, str], ...] = ()  # that the test adds to its element in a junit file
     shown: str = ""  # the node id that a hook of the suite gave the report; empty if it is the test's own
 
 
@@ -125,6 +126,12 @@ class Kept(NamedTuple):
     """All node ids of the last-failed cache were sent; the value is the cache of --stepwise."""
 
     stepwise: Any
+
+
+class SuiteProperties(NamedTuple):
+    """What the suite itself adds to the properties of its junit file."""
+
+    pairs: tuple[tuple[str, str], ...]  # name and value
 
 
 class Summary(NamedTuple):
@@ -245,6 +252,7 @@ Event = (
     | Warned
     | Failing
     | Kept
+    | SuiteProperties
     | Summary
     | CoveragePart
     | Measured

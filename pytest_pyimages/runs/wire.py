@@ -20,6 +20,7 @@ interrupted  KeyboardInterrupt or pytest.exit
 gaveup       why xdist ended the session: too many of its processes died
 failing      up to 500 node ids of the last-failed cache, after the session
 kept         the end of those, and the cache of --stepwise
+properties   what the suite itself adds to the properties of its junit file
 summary      what plugins and conftests print as pytest's terminal summary
 coverage     a part of a file: up to 256 KiB in base64; with ``--cov`` only
 measured     the end of the parts of this image's coverage data: their size in bytes, or why there are none
@@ -236,6 +237,10 @@ def _items(fields: Record) -> events.Items:
     return events.Items(tuple(items))
 
 
+def _pairs(fields: Record, name: str) -> tuple[tuple[str, str], ...]:
+    return tuple((fields.check_line(name, key), fields.check_text(name, value)) for key, value in fields.rows(name, 2))
+
+
 def _report(fields: Record) -> events.Report:
     status = fields.raw("status")
     if not isinstance(status, list) or len(status) != 3:
@@ -259,6 +264,7 @@ def _report(fields: Record) -> events.Report:
         sections=fields.sections("sections"),
         longrepr=fields.longrepr("longrepr"),
         subtest=fields.raw("subtest") is True,
+        attributes=() if fields.raw("attributes") is None else _pairs(fields, "attributes"),
         shown="" if fields.raw("shown") is None else fields.line("shown"),
     )
 
@@ -285,6 +291,7 @@ _DECODERS: dict[str, Callable[[Record], events.Event]] = {
     ),
     "failing": lambda fields: events.Failing(fields.lines("ids")),
     "kept": lambda fields: events.Kept(clean_tree(fields.raw("stepwise"))),
+    "properties": lambda fields: events.SuiteProperties(_pairs(fields, "pairs")),
     "summary": lambda fields: events.Summary(fields.text("text")),
     "coverage": _part,
     "measured": lambda fields: events.Measured(_size(fields), clean_line(fields.text("problem"))),

@@ -31,9 +31,10 @@ PROTOCOL = 1
 class Reporter(object):
     """Registered as an object, so that inner xdist workers do not load it again."""
 
-    def __init__(self, channel, spec):
+    def __init__(self, channel, spec, junit):
         self.channel = channel
         self.spec = spec
+        self.junit = junit
         self.indexes = {}
         self.started = []  # node ids of the running tests
         self.held = {}  # node id -> the plain passed phases of a running test
@@ -50,9 +51,8 @@ class Reporter(object):
     def pytest_configure(self, config):
         self.config = config
         self.processes = count_processes(config)
-        for name in ("xmlpath", "pastebin", "durations"):  # the host writes files and tables
-            if hasattr(config.option, name):
-                setattr(config.option, name, None)
+        if hasattr(config.option, "pastebin"):
+            config.option.pastebin = None  # the host sends it
         problem = fill_cache(config, self.spec["memory"])
         if problem:
             self._warn("PytestCacheWarning", problem)
@@ -84,6 +84,7 @@ class Reporter(object):
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session):
+        self.junit.send_properties()
         distribution = self.config.pluginmanager.getplugin("dsession")
         if getattr(distribution, "_summary_report", None):  # too many of its processes died
             self.channel.send({"t": "gaveup", "text": "xdist: %s" % clip(to_text(distribution._summary_report), 4096)})
@@ -226,6 +227,7 @@ class Reporter(object):
         return (
             report.outcome == "passed"
             and report.nodeid == nodeid
+            and nodeid not in self.junit.attributes
             and type(report) is TestReport
             and not hasattr(report, "wasxfail")
             and not report.user_properties
@@ -235,6 +237,8 @@ class Reporter(object):
     def _send_report(self, nodeid, report):
         status = self.config.hook.pytest_report_teststatus(report=report, config=self.config)
         record = describe_report(nodeid, report, status, with_output=self.spec["passed_output"])
+        if report.when == "teardown":
+            record["attributes"] = self.junit.take_attributes(to_text(report.nodeid))
         self.channel.send_text(encode_report(record, report))
 
     def pytest_internalerror(self, excrepr):

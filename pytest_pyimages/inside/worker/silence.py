@@ -5,6 +5,8 @@ from __future__ import absolute_import, print_function
 import sys
 
 import pytest
+from _pytest import runner
+from _pytest.junitxml import LogXML
 from _pytest.terminal import TerminalReporter
 
 
@@ -86,19 +88,30 @@ class Silencer(object):
         self.outputs = []
 
     def pytest_plugin_registered(self, plugin, manager):
-        if not isinstance(plugin, TerminalReporter):
-            return
-        output = plugin._tw._file = Output(plugin._tw._file, type(plugin) is not TerminalReporter)
-        self.outputs.append(output)
-        for caller in manager.get_hookcallers(plugin):
-            for implementation in caller.get_hookimpls():
-                if implementation.plugin is plugin:
-                    mute_implementation(implementation, output)
+        if isinstance(plugin, TerminalReporter):
+            output = plugin._tw._file = Output(plugin._tw._file, type(plugin) is not TerminalReporter)
+            self.outputs.append(output)
+            for _, implementation in list_implementations(plugin, manager):
+                mute_implementation(implementation, output)
+        elif plugin is runner or isinstance(plugin, LogXML):
+            for hook, implementation in list_implementations(plugin, manager):
+                if hook == "pytest_terminal_summary":  # the host writes the slowest durations, and the junit file
+                    implementation.function = lambda *args: None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session):
         # The hook wrapper that is registered last is the outermost.
         session.config.pluginmanager.register(SummaryKeeper(self.outputs, self.say))
+
+
+def list_implementations(plugin, manager):
+    """Return the hooks that a plugin implements: pairs of a name and pluggy's object."""
+    return [
+        (caller.name, implementation)
+        for caller in manager.get_hookcallers(plugin)
+        for implementation in caller.get_hookimpls()
+        if implementation.plugin is plugin
+    ]
 
 
 def mute_implementation(implementation, output):

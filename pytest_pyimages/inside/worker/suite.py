@@ -43,11 +43,13 @@ def run_pytest(channel, spec):
         from .coverage_report import make_report
 
         return make_report(channel, spec)
+    from .junit import JunitAdditions
     from .reporter import DebuggerRule, Reporter  # which import pytest
     from .silence import Silencer
 
-    reporter = Reporter(channel, spec)
-    plugins = [Silencer(reporter.say), reporter, DebuggerRule(reporter)]
+    junit = JunitAdditions(channel)
+    reporter = Reporter(channel, spec, junit)
+    plugins = [Silencer(reporter.say), junit, reporter, DebuggerRule(reporter)]
     if spec["coverage"]:
         from .measuring import Measuring
 

@@ -16,7 +16,7 @@ import pytest
 from _pytest.junitxml import xml_key
 
 from pytest_pyimages.results.outcome import ImageResult
-from pytest_pyimages.results.reports import PROPERTY
+from pytest_pyimages.results.reports import ATTRIBUTES, PROPERTY
 
 _PIECE = 1 << 16
 IMAGE_CASE = "image"  # the name of the test case that stands for an image which could not be tested
@@ -63,12 +63,14 @@ class JunitSuites:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
+        xml: Any = self._config.stash.get(xml_key, None)
+        for name, value in getattr(report, ATTRIBUTES, ()) if xml is not None else ():
+            xml.node_reporter(report).add_attribute(_remove_invalid(name), value)
         yield
         if report.when == "teardown":
-            self._take_ended()
+            self._take_ended(xml)
 
-    def _take_ended(self) -> None:
-        xml: Any = self._config.stash.get(xml_key, None)
+    def _take_ended(self, xml: Any) -> None:
         # Private: without these attributes all test cases are divided at the end.
         reporters: list[Any] = getattr(xml, "node_reporters_ordered", [])
         open_ones = {id(reporter) for reporter in getattr(xml, "node_reporters", {}).values()}
@@ -105,7 +107,6 @@ def divide_suites(
     if suite is None:
         yield ET.tostring(root, encoding="unicode")
         return
-    root.set("name", suite.get("name", ""))
     all_cases: dict[str, list[ET.Element]] = {label: [] for label in results}
     for case in suite.findall("testcase"):
         all_cases.setdefault(_take_label(case, results), []).append(case)
@@ -155,6 +156,8 @@ def _render_suite(
     properties = ET.SubElement(suite, "properties")
     properties.extend(whole.findall("properties/property"))
     if result is not None:
+        for name, value in result.properties:
+            ET.SubElement(properties, "property", name=_remove_invalid(name), value=_remove_invalid(value))
         values = {
             "image": result.reference,
             "digest": result.digest,

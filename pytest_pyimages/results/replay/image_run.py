@@ -21,6 +21,7 @@ from pytest_pyimages.runs.events import (
     Passed,
     Report,
     Seeded,
+    SuiteProperties,
     Summary,
     Warned,
 )
@@ -123,6 +124,8 @@ class ImageRun:
             result = replace(result, python=event.python)
         elif isinstance(event, Seeded):
             result = replace(result, seed=event.seed)
+        elif isinstance(event, SuiteProperties):
+            result = replace(result, properties=event.pairs)
         elif isinstance(event, Summary):
             result = replace(result, summary=event.text)
         elif isinstance(event, Divided) and result.shard is not None:
