@@ -67,6 +67,10 @@ def make_build_error(plan: ImagePlan, installed: Installed, network: HostNetwork
             f"{origin} is not for this Python",
             "remove py_images_versions = locked, or lock for this Python",
         )
+    elif result.get("failed") == "sources":
+        needed = ", ".join(network.sources.list_uv_features(network.settings.environ))
+        problem = f"not installable with pip: {plan.project.sources.origin} requires {needed}"
+        hint = f"uv can do that, from Python 3.8 on; {_suggest_removal(plan.tag)}"
     else:
         problem, hint = _diagnose(plan, log, network)
     return BuildError(problem, hint, log=shorten_log(log))

@@ -12,6 +12,7 @@ from pytest_pyimages.containers import BUILD_OUTPUT, NO_SOURCE, Witness, choose_
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.recipe import read_modules
 from pytest_pyimages.indexes import IndexAccess
+from pytest_pyimages.project import describe_packages
 
 # Reads the job's size and the job from standard input, so that neither shows in the container's command, and writes the
 # modules in it to memory. The current folder is removed from the path: a project's ast.py is not Python's.
@@ -45,6 +46,8 @@ class InstallJob:
     setup: tuple[str, ...]  # shell commands
     steps: tuple[tuple[str, ...], ...]  # arguments of ``pip install``, one command each
     lock: Mapping[str, object] | None  # versions that constrain the steps
+    uv_features: tuple[str, ...]  # what the project's sources need that pip cannot do
+    packages: Mapping[str, Mapping[str, str]]  # see ``describe_packages``
     distribution: str  # normalised name of the project; empty if only a build reports it
     kind: str  # "none" if there is no package to build, "wheel" if it has something to compile
     version: Mapping[str, Any] | None  # see ``describe_version``
@@ -73,6 +76,8 @@ def make_install_job(plan: ImagePlan, name: str, access: IndexAccess, root: Path
         setup=recipe.setup,
         steps=recipe.steps,
         lock=recipe.lock.content if recipe.lock else None,
+        uv_features=access.uv_features,
+        packages=describe_packages(plan.project.packages, {**os.environ, **plan.environment}),
         distribution=plan.project.distribution,
         kind=plan.project.kind,
         version=describe_version(plan),

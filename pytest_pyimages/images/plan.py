@@ -35,7 +35,12 @@ class ImagePlan:
         steps = (" ".join(step) for step in self.recipe.steps)
         texts = (path.read_text(encoding="utf-8", errors="replace") for path in files if path.is_file())
         passed = self.environment.keys() - dict(self.recipe.environment).keys()
-        return read_network({**environ, **self.environment}, texts=(*steps, *texts), variables=passed)
+        return read_network(
+            {**environ, **self.environment},
+            texts=(*steps, *texts),
+            variables=passed,
+            sources=self.project.sources,
+        )
 
 
 def make_plans(  # noqa: PLR0913 - each has another source

@@ -8,12 +8,13 @@ import json
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_pyimages.engines import ImageInfo
+from pytest_pyimages.indexes import PackageSources
 from pytest_pyimages.project import ImageConfiguration, Project, list_build_sources
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Recipe:
 
     steps: tuple[tuple[str, ...], ...]  # arguments of ``pip install``, one command each
     lock: Lock | None = None  # versions that constrain the steps
+    sources: PackageSources = field(default_factory=PackageSources)  # where the packages come from
     content: Content = ()
     apt: tuple[str, ...] = ()  # system packages
     setup: tuple[str, ...] = ()  # shell commands, run before the steps
@@ -68,9 +70,10 @@ class Recipe:
             "steps": self.steps,
             "lock": self.lock.content if self.lock else None,
             "content": self.content,
+            "sources": self.sources.content,
             "worker": hash_text("".join(read_modules("worker").values())),
         }
-        return hash_text(json.dumps(parts, sort_keys=True))[:32]
+        return hash_text(json.dumps(parts, sort_keys=True, default=str))[:32]
 
     def name_image(self, base: ImageInfo) -> str:
         """Return the reference of the environment image on a base image."""
@@ -90,6 +93,7 @@ def make_recipe(project: Project, configuration: ImageConfiguration, content: Co
     return Recipe(
         steps=list_steps(project),
         lock=project.lock,
+        sources=project.sources,
         content=content,
         apt=configuration.apt,
         setup=configuration.setup,
@@ -102,7 +106,9 @@ def make_recipe(project: Project, configuration: ImageConfiguration, content: Co
 def list_steps(project: Project) -> tuple[tuple[str, ...], ...]:
     """Return the arguments of ``pip install``: one command, so that all requirements are resolved together."""
     # Where files have hashes, pip refuses a requirement without one.
-    arguments = [*(() if project.requires_pytest else ("pytest",)), *project.requirements]
+    arguments = [] if project.requires_pytest else ["pytest"]
+    for text in project.requirements:
+        arguments += text.split(" ", 1) if text.startswith("-e ") else [text]
     for path in project.requirement_files:
         arguments += ["-r", _shorten(path, project.root)]  # the install step runs in the project's folder
     if project.kind != "none":

@@ -36,6 +36,7 @@ class IndexAccess:
     mounts: tuple[Mount, ...]
     folders: tuple[tuple[str, tuple[str, ...]], ...]  # the mounts' targets, and some names in each
     machine: tuple[str, ...]  # this machine's identity if the build needs the host's network; else empty
+    uv_features: tuple[str, ...]  # what the project's sources need that pip cannot do
     redaction: Redaction = field(repr=False)
     notes: tuple[str, ...]  # what is not available in the container, and why
 
@@ -63,6 +64,7 @@ def prepare_access(network: HostNetwork, *, root: Path, can_mount: bool, is_remo
     ):
         if text:
             environment |= dict.fromkeys(names, places.write(path, text))
+    network.sources.write_files(places, settings.environ)
     hosts = network.local_hosts
     machine = read_machine_identity() if hosts and not is_remote else ()
     notes = [*settings.notes, *places.notes]
@@ -74,6 +76,7 @@ def prepare_access(network: HostNetwork, *, root: Path, can_mount: bool, is_remo
         mounts=places.mounts,
         folders=tuple((mount.target, _list_names(Path(mount.source))) for mount in places.mounts),
         machine=machine,
+        uv_features=network.sources.list_uv_features(settings.environ),
         redaction=network.redaction,
         notes=tuple(dict.fromkeys(notes)),
     )

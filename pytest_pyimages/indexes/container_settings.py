@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from pytest_pyimages.indexes import uv_settings
 from pytest_pyimages.indexes.host_settings import HostSettings
 from pytest_pyimages.indexes.places import Places
+from pytest_pyimages.indexes.toml import format_toml
 
 # Options of "pip install".
 PIP_OPTIONS = (
@@ -66,8 +67,6 @@ def make_uv_environment(settings: HostSettings, places: Places) -> dict[str, str
 def make_uv_toml(settings: HostSettings, places: Places) -> str:
     """Return uv's configuration file: the host's, with pip's settings where uv has none; variables override it."""
     table = dict(uv_settings.replace_locations(settings.uv, places.map_index, places.map_links))
-    if not settings.uv_has_locations:
-        table |= _convert_locations(settings, places)
     of_pip = {
         "allow-insecure-host": settings.get_pip("trusted-host").split(),
         "prerelease": "allow" if uv_settings.is_true(settings.get_pip("pre")) else "",
@@ -76,22 +75,7 @@ def make_uv_toml(settings: HostSettings, places: Places) -> str:
         **_convert_formats(settings.get_pip("only-binary"), "no-build"),
     }
     table = {key: value for key, value in of_pip.items() if value} | table
-    return "".join(f"{json.dumps(key)} = {_format_toml(value)}\n" for key, value in table.items())
-
-
-def _convert_locations(settings: HostSettings, places: Places) -> dict[str, Any]:
-    locations = settings.for_uv
-    default = places.map_index(locations.default.url) if locations.default else None
-    table: dict[str, Any] = {
-        "index-url": default,
-        "extra-index-url": [url for index in locations.further if (url := places.map_index(index.url))],
-        "find-links": [place for link in locations.links if (place := places.map_links(link))],
-        "no-index": locations.no_index,
-    }
-    if table["extra-index-url"]:
-        # pip compares all indexes; uv stops at the first that has the package, even for another Python only.
-        table["index-strategy"] = "unsafe-best-match"
-    return {key: value for key, value in table.items() if value}
+    return "".join(f"{json.dumps(key)} = {format_toml(value)}\n" for key, value in table.items())
 
 
 def _map_locations(variable: str, value: str, places: Places) -> Iterator[str]:
@@ -124,15 +108,3 @@ def _convert_formats(value: str, key: str) -> dict[str, Any]:
 
 def _to_variable(option: str) -> str:
     return f"PIP_{option.upper().replace('-', '_')}"
-
-
-def _format_toml(value: object) -> str:
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{json.dumps(key)} = {_format_toml(inner)}" for key, inner in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_format_toml, value)) + "]"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, bool | int | float):
-        return json.dumps(value)
-    return str(value)  # dates and times

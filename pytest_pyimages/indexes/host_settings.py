@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pytest_pyimages.indexes import uv_settings
 from pytest_pyimages.indexes.locations import Index
+from pytest_pyimages.indexes.package_sources import PackageSources
 from pytest_pyimages.indexes.uv_settings import Locations, Table
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")  # in either case
@@ -39,7 +40,6 @@ class HostSettings:
     uv: Table = field(repr=False)  # uv.toml of user and system
     for_pip: Locations = field(repr=False)
     for_uv: Locations = field(repr=False)
-    uv_has_locations: bool  # of its own
     notes: tuple[str, ...]  # files that cannot be read
 
     def get_pip(self, name: str) -> str:
@@ -64,26 +64,62 @@ class HostSettings:
         return found | {name: value for name, value in configured.items() if value and name not in names}
 
 
-def read_host_settings(environ: Mapping[str, str], home: Path) -> HostSettings:
+def read_host_settings(environ: Mapping[str, str], home: Path, project: PackageSources) -> HostSettings:
     """Read the settings of both tools.
 
     uv gets pip's indexes only if it has none of its own: it takes a package from the first index that has it, so one
     more could change the result. pip compares all indexes and gets uv's beside its own, so that old Pythons find the
     same packages as new ones.
+
+    :param project: the project's own settings, which override files of user and system, but not variables.
     """
     pip, pip_notes = read_pip_settings(environ, home)
     table, origin, uv_notes = uv_settings.read_uv_table(environ, home)
-    uv_has_locations = uv_settings.has_locations(environ, table)
     own_uv, own_pip = uv_settings.read_locations(environ, table, origin), _read_pip_locations(pip)
+    uv_has_locations = uv_settings.has_locations(environ, table)
+    for_pip = _merge(own_pip, own_uv) if any(name in pip for name in _PIP_LOCATIONS) else own_uv
+    for_uv = own_uv if uv_has_locations else own_pip
+    configured = {} if uv_settings.ignores_projects(environ) else dict(project.settings)
+    credentials = {name: text for name, text in environ.items() if uv_settings.CREDENTIAL_VARIABLE.fullmatch(name)}
+    of_project = uv_settings.read_locations(credentials, configured, project.origin)
+    if not uv_has_locations:
+        table = {**table, **_convert_locations(own_pip, is_alone=not of_project.further)}
+    uv_settings.merge(configured, table)
     return HostSettings(
         environ=environ,
         pip=pip,
-        uv=table,
-        for_pip=_merge(own_pip, own_uv) if any(name in pip for name in _PIP_LOCATIONS) else own_uv,
-        for_uv=own_uv if uv_has_locations else own_pip,
-        uv_has_locations=uv_has_locations,
+        uv=configured,
+        for_pip=_put_first(of_project, for_pip),
+        for_uv=_put_first(of_project, for_uv),
         notes=(*pip_notes, *uv_notes),
     )
+
+
+def _put_first(first: Locations, then: Locations) -> Locations:
+    return Locations(
+        default=first.default or then.default,
+        further=(*first.further, *then.further),
+        links=tuple(dict.fromkeys((*first.links, *then.links))),
+        no_index=first.no_index or then.no_index,
+    )
+
+
+def _convert_locations(pip: Locations, *, is_alone: bool) -> Table:
+    """Return pip's locations as keys of uv.toml.
+
+    :param is_alone: whether there are no other indexes.
+    """
+    further = [index.url for index in pip.further]
+    table = {
+        "index-url": pip.default.url if pip.default else "",
+        "extra-index-url": further,
+        "find-links": list(pip.links),
+        "no-index": pip.no_index,
+        # pip compares all indexes; uv stops at the first that has the package, even for another Python only. A project
+        # that names an index relies on that: nobody else's package of the same name is to be newer.
+        "index-strategy": "unsafe-best-match" if further and is_alone else "",
+    }
+    return {key: value for key, value in table.items() if value}
 
 
 def _merge(pip: Locations, uv: Locations) -> Locations:

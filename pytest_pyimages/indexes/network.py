@@ -14,8 +14,9 @@ from pathlib import Path
 from pytest_pyimages.indexes.credentials import find_netrc, find_passwords, read_logins, read_netrc
 from pytest_pyimages.indexes.host_settings import NO_PROXY, HostSettings, read_host_settings
 from pytest_pyimages.indexes.locations import Index, is_local_host, read_host, read_hosts_file
+from pytest_pyimages.indexes.package_sources import PackageSources
 from pytest_pyimages.indexes.redaction import Redaction
-from pytest_pyimages.indexes.uv_settings import CREDENTIAL_VARIABLE
+from pytest_pyimages.indexes.uv_settings import CREDENTIAL_VARIABLE, list_strings
 
 _REFERENCE = re.compile(r"\$\{([A-Z0-9_]+)\}")  # pip, "Requirements File Format": using environment variables
 # An installer takes these from the image.
@@ -34,6 +35,7 @@ class HostNetwork:
     folder: Path  # base of relative paths
     texts: tuple[str, ...] = field(repr=False)  # requirements: they may name hosts and variables, too
     secrets: tuple[str, ...] = field(repr=False)  # further values to hide
+    sources: PackageSources  # the project's own
 
     @property
     def indexes(self) -> tuple[Index, ...]:
@@ -72,19 +74,21 @@ class HostNetwork:
         yield from (index.address for index in self.indexes)
         for locations in (self.settings.for_pip, self.settings.for_uv):
             yield from (link for link in locations.links if "://" in link)
-        yield from (text for text in _list_strings(self.settings.uv) if "://" in text)
+        yield from (text for text in list_strings(self.settings.uv) if "://" in text)
+        yield from (text for text in self.sources.list_strings() if "://" in text)
         for name, value in self.settings.proxies.items():
             if name.lower() != NO_PROXY:
                 yield value if "://" in value else f"http://{value}"
 
 
-def read_network(
+def read_network(  # noqa: PLR0913 - each has another source
     environ: Mapping[str, str],
     *,
     home: Path | None = None,
     folder: Path | None = None,
     texts: Iterable[str] = (),
     variables: Iterable[str] = (),
+    sources: PackageSources | None = None,
 ) -> HostNetwork:
     """Read how this host reaches the package indexes.
 
@@ -92,27 +96,22 @@ def read_network(
     :param folder: base of relative paths; by default, the working folder.
     :param texts: requirements, and the contents of requirements files.
     :param variables: names of the host's variables that the project passes to builds; some are secrets.
+    :param sources: where the project's own files say that packages come from.
     """
     home = Path.home() if home is None else home
+    sources = sources or PackageSources()
+    texts = (*texts, *sources.list_strings())
+    sources = sources.expand_variables(environ)
     return HostNetwork(
-        settings=read_host_settings(environ, home),
+        settings=read_host_settings(environ, home, sources),
         netrc=find_netrc(environ, home),
         folder=Path.cwd() if folder is None else folder,
-        texts=tuple(texts),
+        texts=texts,
         secrets=tuple(environ[name] for name in variables if _is_secret(name, environ[name])),
+        sources=sources,
     )
 
 
 def _is_secret(name: str, value: str) -> bool:
     """Return whether a variable may be a secret; words like "true" are not."""
     return len(value) >= _SECRET_LENGTH or bool(_SECRET_NAME.search(name))
-
-
-def _list_strings(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, list):
-        for inner in value:
-            yield from _list_strings(inner)

@@ -29,6 +29,7 @@ KEYS = (
     *("prerelease", "prerelease-package", "resolution", "exclude-newer", "exclude-newer-package", "no-sources"),
     *("no-binary", "no-binary-package", "no-build", "no-build-package", "torch-backend", "dependency-metadata"),
     *("constraint-dependencies", "override-dependencies", "exclude-dependencies", "build-constraint-dependencies"),
+    *("config-settings", "config-settings-package", "extra-build-dependencies"),
 )
 LOCATION_VARIABLES = ("UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_FIND_LINKS")
 # "Environment variables" in uv's reference.
@@ -74,9 +75,9 @@ def read_uv_table(environ: Mapping[str, str], home: Path) -> tuple[Table, str, t
         except (OSError, ValueError) as error:
             notes.append(f"{path} is ignored: it cannot be read ({type(error).__name__})")
             continue
-        found = _select(document, path.parent)
+        found = select_settings(document, path.parent)
         if found:
-            _merge(merged, found)
+            merge(merged, found)
             origins.append(str(path))
     return merged, " and ".join(origins), tuple(notes)
 
@@ -102,7 +103,7 @@ def read_locations(environ: Mapping[str, str], table: Table, origin: str) -> Loc
     )
     links = [text.strip() for text in environ.get("UV_FIND_LINKS", "").split(",") if text.strip()]
     for part in (_get_table(table, "pip"), table):
-        for entry in _list_tables(part.get("index")):
+        for entry in list_tables(part.get("index")):
             index = _make_index(environ, str(entry.get("name", "")), str(entry.get("url", "")), origin)
             if entry.get("default") is True:
                 default.append(index)
@@ -138,7 +139,7 @@ def replace_locations(table: Table, index: Callable[[str], str | None], links: C
         if key == "pip":
             changed[key] = replace_locations(value, index, links)
         elif key == "index":
-            replaced = [{**entry, "url": index(str(entry.get("url", "")))} for entry in _list_tables(value)]
+            replaced = [{**entry, "url": index(str(entry.get("url", "")))} for entry in list_tables(value)]
             changed[key] = [entry for entry in replaced if entry["url"] is not None]
         elif key == "index-url":
             url = index(str(value))
@@ -151,6 +152,23 @@ def replace_locations(table: Table, index: Callable[[str], str | None], links: C
     return changed
 
 
+def make_absolute(location: str, folder: Path) -> str:
+    """Return a location with the absolute path of a file or folder; URLs are left as they are."""
+    is_path = "://" not in location and not location.lower().startswith("file:")
+    return os.path.normpath(folder / location) if is_path and location else location
+
+
+def list_strings(value: object) -> Iterator[str]:
+    """Yield all strings in nested tables and lists, without the keys."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for inner in value:
+            yield from list_strings(inner)
+
+
 def is_true(value: str) -> bool:
     """Return whether the value of a variable or option means yes."""
     return value.strip().lower() in _TRUE
@@ -160,6 +178,11 @@ def list_texts(value: object) -> list[str]:
     """Return the strings of a list, or a single string as a list."""
     entries = value if isinstance(value, list) else [value]
     return [entry for entry in entries if isinstance(entry, str)]
+
+
+def ignores_projects(environ: Mapping[str, str]) -> bool:
+    """Return whether the user has uv ignore the settings of projects."""
+    return bool(environ.get("UV_CONFIG_FILE")) or is_true(environ.get("UV_NO_CONFIG", ""))
 
 
 def _list_files(environ: Mapping[str, str], home: Path) -> Iterator[Path]:
@@ -175,21 +198,23 @@ def _list_files(environ: Mapping[str, str], home: Path) -> Iterator[Path]:
     yield from [path for path in system if path.is_file()][:1]
 
 
-def _select(document: Table, folder: Path) -> dict[str, Any]:
-    """Return the relevant keys, with absolute paths."""
+def select_settings(document: Table, folder: Path) -> dict[str, Any]:
+    """Return the relevant keys, with absolute paths.
+
+    :param folder: the file's.
+    """
     found = {key: document[key] for key in KEYS if key in document}
     below = {key: value for key, value in _get_table(document, "pip").items() if key in KEYS}
     if below:
         found["pip"] = below
 
-    def make_absolute(location: str) -> str:
-        is_path = "://" not in location and not location.lower().startswith("file:")
-        return os.path.normpath(folder / location) if is_path and location else location
+    def resolve(location: str) -> str:
+        return make_absolute(location, folder)
 
-    return dict(replace_locations(found, make_absolute, make_absolute))
+    return dict(replace_locations(found, resolve, resolve))
 
 
-def _merge(into: dict[str, Any], weaker: Table) -> None:
+def merge(into: dict[str, Any], weaker: Table) -> None:
     """Add the values of a weaker file: lists are joined, a single value is not overridden."""
     for key, value in weaker.items():
         if key not in into:
@@ -198,7 +223,7 @@ def _merge(into: dict[str, Any], weaker: Table) -> None:
             into[key] = [*into[key], *value]
         elif isinstance(value, Mapping) and isinstance(into[key], Mapping):
             inner = dict(into[key])
-            _merge(inner, value)
+            merge(inner, value)
             into[key] = inner
 
 
@@ -214,5 +239,6 @@ def _get_table(table: Table, key: str) -> Table:
     return value if isinstance(value, Mapping) else {}
 
 
-def _list_tables(value: object) -> list[Table]:
+def list_tables(value: object) -> list[Table]:
+    """Return the tables of a list."""
     return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list) else []

@@ -10,6 +10,7 @@ from pytest_pyimages.project.known_plugins import Plugin as Plugin
 from pytest_pyimages.project.known_plugins import matches as matches
 from pytest_pyimages.project.lockfiles.locks import Lock as Lock
 from pytest_pyimages.project.lockfiles.locks import describe_fate as describe_fate
+from pytest_pyimages.project.package_sources import describe_packages as describe_packages
 from pytest_pyimages.project.plugins import Ini as Ini
 from pytest_pyimages.project.plugins import defines_option as defines_option
 from pytest_pyimages.project.plugins import find_plugin as find_plugin

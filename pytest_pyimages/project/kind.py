@@ -20,7 +20,8 @@ _COPYING_BACKENDS = frozenset(
 )
 _COMPILING_HOOKS = frozenset({"cffi", "cython", "mypyc", "rust", "scikit-build", "zig"})
 _COMPILED_FILES = frozenset({".pyx", ".c", ".cc", ".cpp", ".cxx", ".rs", ".f90", ".zig"})
-_BUILD_FILES = ("Cargo.toml", "CMakeLists.txt", "meson.build")
+BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "hatch.toml")  # that configure a build
+_COMPILING_FILES = ("Cargo.toml", "CMakeLists.txt", "meson.build")
 _SCRIPT_MARKS = tuple(
     "ext_modules Extension( cythonize pure_python infer_tag cffi cmake maturin cargo build_ext".split()
 )
@@ -128,7 +129,7 @@ def _script_compiles(path: Path) -> bool:
 
 def _holds_compiled_sources(root: Path) -> bool:
     """Whether there is something to compile, for an unknown build backend."""
-    if any((root / name).is_file() for name in _BUILD_FILES):
+    if any((root / name).is_file() for name in _COMPILING_FILES):
         return True
     return any(path.suffix in _COMPILED_FILES for path in list_source_files(root))
 
@@ -150,6 +151,18 @@ def list_source_files(root: Path, *, with_tests: bool = True) -> tuple[Path, ...
     :param with_tests: include test modules inside of the package, which are installed with it.
     """
     return tuple(sorted(path for path in _walk_sources(root) if with_tests or not _is_test(path, root)))
+
+
+def list_package_files(path: Path, *, is_editable: bool) -> tuple[Path, ...]:
+    """Return the files that affect the installation of a package beside the project: a wheel, or a folder's files.
+
+    :param is_editable: then only those that configure its build.
+    """
+    if not path.is_dir():
+        return (path,)
+    if is_editable:
+        return tuple(path / name for name in BUILD_FILES if (path / name).is_file())
+    return list_source_files(path, with_tests=False)
 
 
 def _is_test(path: Path, root: Path) -> bool:

@@ -5,6 +5,7 @@ The constraint syntax is that of Poetry's documentation, "Dependency specificati
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -76,6 +77,15 @@ def _convert_dependency(name: str, spec: Table, root: Path) -> str:
     text = name + (f"[{','.join(extras)}]" if extras else "")
     address = _find_address(spec, root)
     text += f" @ {address}" if address else convert_constraint(str(spec.get("version", "*")))
+    marker = make_marker(spec)
+    return f"{text} ; {marker}" if marker else text
+
+
+def make_marker(spec: Table) -> str:
+    """Return the environment marker of a dependency of Poetry or Pipenv; empty if it has none.
+
+    :raises InvalidSpecifier, InvalidVersion: for an invalid constraint on Python.
+    """
     markers = [
         convert_python(str(spec.get("python", "*"))),
         f"sys_platform == '{spec['platform']}'" if "platform" in spec else "",
@@ -86,7 +96,14 @@ def _convert_dependency(name: str, spec: Table, root: Path) -> str:
     used = [marker for marker in markers if marker]
     if len(used) > 1:
         used = [f"({marker})" if " or " in marker else marker for marker in used]
-    return f"{text} ; {' and '.join(used)}" if used else text
+    return " and ".join(used)
+
+
+def list_poetry_tables(poetry: Table) -> tuple[Table, ...]:
+    """Return all tables of dependencies in [tool.poetry]."""
+    groups = get_table(poetry, "group")
+    main = (get_table(poetry, "dependencies"), get_table(poetry, "dev-dependencies"))
+    return (*main, *(get_table(groups, name, "dependencies") for name in groups))
 
 
 def _find_address(spec: Table, root: Path) -> str:
@@ -97,7 +114,7 @@ def _find_address(spec: Table, root: Path) -> str:
         return f"git+{spec['git']}{revision}{folder}"
     for key in ("path", "file"):
         if key in spec and "://" not in str(spec[key]):
-            return (root / str(spec[key])).resolve().as_uri()
+            return Path(os.path.normpath(root / str(spec[key]))).as_uri()
     return str(spec.get("url", spec.get("file", "")))
 
 

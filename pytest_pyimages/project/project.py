@@ -4,30 +4,41 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
 from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.indexes import PackageSources
 from pytest_pyimages.project.configuration import read_install_entries, read_install_source
 from pytest_pyimages.project.files import ProjectFiles, declares_project, read_ini, read_project_files, read_toml
-from pytest_pyimages.project.kind import Kind, decide_kind, list_build_scripts, list_source_files
+from pytest_pyimages.project.kind import (
+    BUILD_FILES,
+    Kind,
+    decide_kind,
+    list_build_scripts,
+    list_package_files,
+    list_source_files,
+)
 from pytest_pyimages.project.lockfiles.locks import Lock, RequirementsToPin, find_configured_lock
 from pytest_pyimages.project.metadata import Metadata, read_metadata
+from pytest_pyimages.project.package_sources import FoundSources, find_package_sources
 from pytest_pyimages.project.plugins import RequiredPlugins, find_ini_plugins, find_option_plugins
 from pytest_pyimages.project.requirements import (
+    LocalPackage,
     RequirementSource,
     find_distributions,
+    find_local_package,
     find_own_extras,
     parse_requirement,
     read_requirements_file,
+    split_option,
 )
 from pytest_pyimages.project.scm.versioning import Versioning, find_versioning
 from pytest_pyimages.project.sources import find_sources
 
 _TEST_FOLDERS = ("tests", "test", "testing")
-_BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "hatch.toml")
 # Even the home folder with one of these is a project: pytest and build tools are configured by them.
 _PROJECT_FILES = (
     *("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt", "conftest.py"),
@@ -48,10 +59,14 @@ class Project:
     versioning: Versioning | None = None  # None: the version does not come from git
     extras: tuple[str, ...] = ()  # of the project, to install with it; never with kind "none"
     groups: tuple[str, ...] = ()  # dependency groups (PEP 735); their entries are among the requirements
-    requirements: tuple[str, ...] = ()  # PEP 508, beside the project; with kind "none" its own dependencies, too
+    # PEP 508, or "-e PATH", beside the project; with kind "none" its own dependencies, too
+    requirements: tuple[str, ...] = ()
     requirement_files: tuple[Path, ...] = ()  # for -r, read with the root as working folder
     requires_pytest: bool = False  # pytest is required by name in every environment
     dependencies: tuple[str, ...] = ()  # PEP 508: the project's own and those of the extras; empty if not known
+    sources: PackageSources = field(default_factory=PackageSources)  # where packages come from
+    packages: tuple[LocalPackage, ...] = ()  # packages of this host that the requirements name
+    folders: tuple[Path, ...] = ()  # outside of the root, too, which the installation reads
     lock: Lock | None = None  # pinned versions
     option_plugins: tuple[str, ...] = ()  # command line options whose plugin was added to the requirements
     origin: str = ""  # for messages: ".[test] (pyproject.toml)"; empty: nothing was found
@@ -88,6 +103,7 @@ def find_project(start: Path, *, ini: Mapping[str, str | list[str]] = {}, option
         origins = [f". ({files.main_file})"]
     typed = installation.add_plugins(find_option_plugins, options)
     own = installation.list_own_dependencies()
+    packages = installation.find_packages(own)
     lock, notes = find_configured_lock(files.root, installation.list_to_pin(own), name=metadata.name, ini=ini)
     return Project(
         root=files.root,
@@ -103,12 +119,15 @@ def find_project(start: Path, *, ini: Mapping[str, str | list[str]] = {}, option
         requirement_files=tuple(dict.fromkeys(installation.requirement_files)),
         requires_pytest=installation.requires_pytest,
         dependencies=own or (),
+        sources=packages.sources,
+        packages=packages.packages,
+        folders=packages.folders,
         lock=lock,
         option_plugins=tuple(option for _, option in typed),
         origin=", ".join([*origins, *_describe(typed), *([str(lock)] if lock else [])]),
         install=install,
         notes=notes,
-        fingerprint_files=installation.list_fingerprint_files(),
+        fingerprint_files=installation.list_fingerprint_files(packages.packages),
     )
 
 
@@ -147,7 +166,7 @@ def find_source_root(project: Project, rootdir: Path, cwd: Path) -> Path:
 
     :raises ConfigurationError: if it would be the whole file system, or the user's home folder.
     """
-    common = Path(os.path.commonpath([project.root, rootdir, cwd]))
+    common = Path(os.path.commonpath([project.root, rootdir, cwd, *project.folders]))
     home = Path.home()
     hint = "cd into the project's folder" + ("" if cwd == common else ", or name it with --rootdir")
     if common == common.parent:
@@ -188,6 +207,8 @@ class _Installation:
     groups: list[str] = field(default_factory=list)
     requirements: list[str] = field(default_factory=list)
     requirement_files: list[Path] = field(default_factory=list)
+    _all_extras: list[str] = field(default_factory=list)  # those of a project that is not installed as well
+    _packages: list[LocalPackage] = field(default_factory=list)
     _chains: list[Path] = field(default_factory=list)
     _in_files: list[str] = field(default_factory=list)
     _is_plain: bool = True  # the requirements are complete
@@ -196,15 +217,19 @@ class _Installation:
         self.groups += source.groups
         self._add_extras(source.extras)
         for text in source.requirements:
-            own = find_own_extras(text, root=self.files.root.resolve(), name=self.name)
-            if own is None:
-                self.requirements.append(text)
-            else:
+            own = find_own_extras(split_option(text)[1], root=self.files.root.resolve(), name=self.name)
+            if own is not None:
                 self._add_extras(own)
+                continue
+            self.requirements.append(text)
+            package = find_local_package(text, root=self.files.root)
+            self._packages += () if package is None else (package,)
         for path in source.requirement_files:
             self._add_file(path)
 
     def _add_extras(self, extras: Iterable[str]) -> None:
+        extras = tuple(extras)
+        self._all_extras += extras
         if self.is_installed:
             self.extras += (extra for extra in extras if extra not in self.extras)
         else:
@@ -215,6 +240,7 @@ class _Installation:
         if content.problem is not None:
             raise content.problem
         self._chains += content.chain
+        self._packages += content.packages
         self._is_plain = self._is_plain and content.is_plain
         self._add_extras(content.own_extras)
         if self.is_installed and content.names_project and content.is_plain:
@@ -241,6 +267,23 @@ class _Installation:
             return None
         return tuple(dict.fromkeys((*self.metadata.dependencies, *self.metadata.expand_extras(self.extras))))
 
+    def find_packages(self, own: tuple[str, ...] | None) -> FoundSources:
+        """Return where the packages come from, with those of this host that requirements name.
+
+        :param own: the project's own dependencies.
+        """
+        known = own or (*(self.metadata.dependencies or ()), *self.metadata.expand_extras(self.extras))
+        found = find_package_sources(
+            self.files,
+            (*self.requirements, *self._in_files, *known),
+            name=self.name,
+            extras=self._all_extras,
+            groups=self.groups,
+        )
+        packages = tuple(dict.fromkeys((*found.packages, *self._packages)))
+        folders = (*found.folders, *(path.parent for path in self._chains), *(package.path for package in packages))
+        return replace(found, packages=packages, folders=tuple(dict.fromkeys(folders)))
+
     @property
     def requires_pytest(self) -> bool:
         found = map(parse_requirement, (*self.requirements, *self._in_files))
@@ -266,9 +309,11 @@ class _Installation:
             *dict.fromkeys(text for text in self.requirements if text not in listed),
         )
 
-    def list_fingerprint_files(self) -> tuple[Path, ...]:
+    def list_fingerprint_files(self, packages: Iterable[LocalPackage]) -> tuple[Path, ...]:
         found = list(self._chains)
+        for package in packages:
+            found += list_package_files(package.path, is_editable=package.is_editable)
         if self.is_installed:
-            found += (self.files.root / name for name in _BUILD_FILES if (self.files.root / name).is_file())
+            found += (self.files.root / name for name in BUILD_FILES if (self.files.root / name).is_file())
             found += (*self.metadata.files, *list_build_scripts(self.files))
         return tuple(sorted(set(found)))

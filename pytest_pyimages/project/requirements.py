@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -46,13 +48,20 @@ class RequirementSource:
     rank: int = 0  # see rank_name
     extras: tuple[str, ...] = ()  # of the project itself
     groups: tuple[str, ...] = ()  # their entries are among the requirements
-    requirements: tuple[str, ...] = ()  # PEP 508
+    requirements: tuple[str, ...] = ()  # PEP 508, or "-e PATH" with an absolute path
     requirement_files: tuple[Path, ...] = ()
 
     @property
     def is_for_tests(self) -> bool:
         """Whether it is named after tests, and not after development in general."""
         return self.rank < len(_TEST_NAMES)
+
+
+class LocalPackage(NamedTuple):
+    """A package of this host's file system that is installed beside the project."""
+
+    path: Path  # a folder, or a file such as a wheel
+    is_editable: bool
 
 
 def rank_name(name: str) -> int | None:
@@ -90,14 +99,56 @@ def find_own_extras(text: str, *, root: Path, name: str) -> tuple[str, ...] | No
     requirement = parse_requirement(text)
     if requirement is not None and requirement.url is None:
         return tuple(sorted(requirement.extras)) if canonicalize_name(requirement.name) == name else None
-    address = re.split(r"\s;|#", text)[0]
-    local = _LOCAL.fullmatch((address.partition(" @ ")[2] or address).strip())
-    if local is None:
+    path, extras = split_local_path(text)
+    return extras if path and (root / path).resolve() == root else None
+
+
+def split_local_path(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return the path of a file or folder in a pip argument, and the extras after it; empty if it names none.
+
+    :param text: a path such as ``../lib[test]``, a ``file:`` URL, or a PEP 508 string with one; perhaps after ``-e``.
+    """
+    option, text = split_option(text)
+    requirement = parse_requirement(text)
+    if requirement is not None and (option != "-e" or requirement.url is not None):
+        path, extras = requirement.url or "", tuple(sorted(requirement.extras))
+    else:
+        local = _LOCAL.fullmatch(re.split(r"\s;", text)[0].strip())
+        listed = (local["extras"] or "").split(",") if local else ()
+        path, extras = local["path"] if local else "", tuple(extra.strip() for extra in listed if extra.strip())
+    if path.startswith("file:"):
+        path = unquote(path.removeprefix("file:").removeprefix("//localhost/").removeprefix("//"))
+    path = path.partition("#")[0].strip()
+    return ("", ()) if "://" in path else (path, extras)
+
+
+def find_local_package(text: str, *, root: Path) -> LocalPackage | None:
+    """Return the file or folder that a pip argument names; None if it names none that exists.
+
+    :param text: see ``split_local_path``.
+    :param root: the folder that relative paths start from.
+    """
+    path, _ = split_local_path(text)
+    found = Path(os.path.normpath(root / path)) if path else None
+    if found is None or not found.exists():
         return None
-    path = local["path"].strip().removeprefix("file://").removeprefix("file:")
-    if "://" in path or (root / path).resolve() != root:
-        return None
-    return tuple(extra.strip() for extra in (local["extras"] or "").split(",") if extra.strip())
+    return LocalPackage(found, is_editable=split_option(text)[0] == "-e")
+
+
+def convert_pdm_entry(text: str, *, root: Path) -> str:
+    """Return a requirement of pdm as a PEP 508 string, or as ``-e PATH`` with an absolute path.
+
+    :param root: the project's folder, for which ``${PROJECT_ROOT}`` stands.
+    """
+    text = text.replace("file:///${PROJECT_ROOT}", root.as_uri()).replace("${PROJECT_ROOT}", str(root))
+    option, value = split_option(text)
+    if option != "-e":
+        return text
+    path, extras = split_local_path(text)
+    if path:
+        return f"-e {os.path.normpath(root / path)}" + (f"[{','.join(extras)}]" if extras else "")
+    address, _, name = value.partition("#egg=")
+    return f"{name} @ {address}" if name else value
 
 
 def split_option(line: str) -> tuple[str, str]:
@@ -142,6 +193,7 @@ class RequirementsFile:
     name: str
     requirements: list[str] = field(default_factory=list)  # PEP 508, without those that mean the project itself
     own_extras: list[str] = field(default_factory=list)  # requested extras of the project itself
+    packages: list[LocalPackage] = field(default_factory=list)
     names_project: bool = False  # it requests the project itself: ``-e .``, ``.[test]``, or by name
     is_plain: bool = True  # it holds nothing but requirements: no URL, constraint, hash or option
     chain: list[Path] = field(default_factory=list)  # itself and every file below it
@@ -188,6 +240,9 @@ class RequirementsFile:
             return
         is_requirement = not option and parse_requirement(content) is not None
         self.is_plain = self.is_plain and is_requirement and not options
+        package = find_local_package(f"{option} {content}".lstrip(), root=self.root)
+        if package is not None:
+            self.packages.append(package)
         if is_requirement:
             self.requirements.append(content)
 

@@ -15,9 +15,10 @@ from pytest_pyimages.project.environments.nox import find_nox_sources
 from pytest_pyimages.project.environments.tox import find_tox_sources
 from pytest_pyimages.project.files import ProjectFiles, get_strings, get_table, read_toml
 from pytest_pyimages.project.metadata import Metadata
+from pytest_pyimages.project.package_sources import find_member_sources
 from pytest_pyimages.project.poetry import convert_dependencies
 from pytest_pyimages.project.poetry import expand_group as expand_poetry_group
-from pytest_pyimages.project.requirements import RequirementSource, rank_name, rank_names
+from pytest_pyimages.project.requirements import RequirementSource, convert_pdm_entry, rank_name, rank_names
 from pytest_pyimages.project.search import Search
 
 _TOX_ENVIRONMENTS = 2  # the base environment, and the one nearest to "test"
@@ -63,6 +64,7 @@ def _find_application_sources(files: ProjectFiles, metadata: Metadata) -> Iterat
     packages = _read_pipfile(files, "packages")
     if packages:
         yield RequirementSource(origin="packages (Pipfile)", requirements=packages)
+    yield from find_member_sources(files)
 
 
 def _find_named_sources(files: ProjectFiles, metadata: Metadata) -> list[RequirementSource]:
@@ -112,7 +114,7 @@ def _find_poetry_groups(files: ProjectFiles) -> Iterator[RequirementSource]:
 def _find_pdm_and_uv_groups(files: ProjectFiles) -> Iterator[RequirementSource]:
     groups = get_table(files.tool, "pdm", "dev-dependencies")
     for name, rank in rank_names(groups):
-        requirements = tuple(text for text in get_strings(groups[name]) if not text.startswith("-"))
+        requirements = tuple(convert_pdm_entry(text, root=files.root) for text in get_strings(groups[name]))
         yield RequirementSource(origin=f"pdm group {name} (pyproject.toml)", rank=rank, requirements=requirements)
     development = get_strings(get_table(files.tool, "uv").get("dev-dependencies"))
     yield from _make_source("dev", "uv dev-dependencies (pyproject.toml)", development)

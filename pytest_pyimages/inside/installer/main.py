@@ -139,8 +139,12 @@ def install(job, environment, addressed):
             command += ["--exact", "--upgrade"]
             if addressed:
                 call([uv, "pip", "uninstall", "--python", sys.executable] + addressed, environment)
+        command += list_sources(job, [("-r", "sources/pyproject.toml"), ("-c", "sources/constraints.txt")])
+    elif job["uv_features"]:
+        finish({"failed": "sources", "status": 1})
     else:
         command = [sys.executable] + find_pip(job, environment) + ["install", "--progress-bar", "off"]
+        command += list_sources(job, [("-c", "sources/pip-constraints.txt")])
     fate = ""
     for arguments in job["steps"]:
         if job["lock"] and job["lock"]["constraints"]:
@@ -151,6 +155,11 @@ def install(job, environment, addressed):
         bytecode = import_module("pyimages_installer.bytecode")  # for Python 3 only
         bytecode.compile_packages(sys.path, CACHE + "/bytecode", environment["TMPDIR"], say)
     return extendable, fate
+
+
+def list_sources(job, options):
+    """Return the options for those files that the host has written for an installer; see indexes/package_sources.py."""
+    return [word for option, name in options if name in job["files"] for word in (option, MEMORY + "/" + name)]
 
 
 def install_locked(command, job, environment):
@@ -229,12 +238,13 @@ def main(job):
                 output.begin()
                 run_setup(job, environment)
                 output.keep("setup")
-        if job["kind"] != "none":
+        is_built = job["kind"] != "none" or bool(job["packages"])
+        if is_built:
             output.begin()
             output.note = prepare_build(job, environment)
         addressed = find_installed_from_addresses(os.getcwd()) if job["extends"] else []
         extendable, fate = install(job, environment, addressed)
-        if job["kind"] != "none":
+        if is_built:
             output.keep("build", compiled=job["kind"] == "wheel")
         install_worker(job)
         if not job["extends"]:

@@ -26,10 +26,12 @@ def find_pip(job, environment):
     """Return the arguments that run pip: the newest pip for this Python if it needs backtracking, else the image's own.
 
     Before 20.3 pip fails over the newest file if that is for another Python. A folder of packages, unlike an index with
-    data-requires-python (PEP 503), does not say which Python a file is for. Without folders the old pip is faster.
+    data-requires-python (PEP 503), does not say which Python a file is for. Nor does old pip take constraints with
+    addresses. Without both, it is faster.
     """
     last = LAST_PIPS.get(sys.version_info[:2])
-    if not job["folders"] or last is None or read_pip_version() >= (20, 3):
+    is_simple = not job["folders"] and "sources/pip-constraints.txt" not in job["files"]
+    if is_simple or last is None or read_pip_version() >= (21, 1):
         return ["-m", "pip"]
     path = fetch("pip==" + last, CACHE + "/pip-" + last, "pip/__main__.py", environment)
     if path is None:

@@ -163,27 +163,43 @@ def prepare_build(job, environment):
     if version is not None and (version["is_certain"] or not is_git_usable(environment)):
         variables = version["variables"]
         note = "" if variables else version["note"]
-    if HAS_UV and job["distribution"]:
-        # For the project alone: a variable for all would set the version of every other distribution that is built.
-        # With a value of this container alone, uv does not use the unfinished build of another container.
-        set_build_variables(job["distribution"], dict(variables, PYIMAGES_BUILD=job["name"]), environment)
-    else:
+    packages = dict(job["packages"])
+    if job["kind"] != "none":
+        packages[job["distribution"]] = variables
+    is_nameless = "" in packages
+    packages.pop("", None)
+    if HAS_UV:
+        set_build_variables(packages, job["name"], environment)
+    if not HAS_UV or is_nameless:
         environment.update((str(name), str(value)) for name, value in variables.items())
-    if HAS_UV and not job["distribution"]:
-        # Then one build after the other, for the same reason.
+    if HAS_UV and is_nameless:
+        # Then one build after the other: uv would use the unfinished build of another container.
         root = hashlib.sha256(job["root"].encode("utf-8")).hexdigest()[:16]
         job["turn"] = open("%s/%s.lock" % (os.path.dirname(environment["UV_CACHE_DIR"]), root), "w")
         fcntl.flock(job["turn"], fcntl.LOCK_EX)  # until this process ends
     return note
 
 
-def set_build_variables(distribution, variables, environment):
-    """Set variables for the build of one distribution ("extra-build-variables" in uv's reference)."""
+def set_build_variables(packages, build, environment):
+    """Set variables for the builds of some distributions alone ("extra-build-variables" in uv's reference).
+
+    With a value of this container alone, uv uses neither the unfinished build of another container nor an older one.
+
+    :param packages: variables by name of the distribution.
+    :param build: the name of this container.
+    """
+    if not packages:
+        return
     path = environment.setdefault("UV_CONFIG_FILE", os.path.dirname(environment["HOME"]) + "/uv.toml")
     environment.pop("UV_NO_CONFIG", None)
-    pairs = ", ".join("%s = %s" % (json.dumps(name), json.dumps(value)) for name, value in sorted(variables.items()))
+    lines = ["", "[extra-build-variables]"]
+    for name, variables in sorted(packages.items()):
+        # For a distribution alone: a variable for all would set the version of every other one that is built.
+        own = sorted(dict(variables, PYIMAGES_BUILD=build).items())
+        pairs = ", ".join("%s = %s" % (json.dumps(key), json.dumps(value)) for key, value in own)
+        lines.append("%s = {%s}" % (json.dumps(name), pairs))
     with open(path, "ab") as file:
-        file.write(("\n[extra-build-variables]\n%s = {%s}\n" % (json.dumps(distribution), pairs)).encode("utf-8"))
+        file.write("\n".join(lines + [""]).encode("utf-8"))
 
 
 def is_git_usable(environment):

@@ -38,6 +38,8 @@ INSTALL_JOB = {
     "setup": list,
     "steps": list,
     "lock": OPTIONAL_OBJECT,
+    "uv_features": list,
+    "packages": dict,
     "distribution": TEXT,
     "kind": TEXT,
     "version": OPTIONAL_OBJECT,

@@ -124,7 +124,8 @@ def test_a_read_only_tree_is_reported(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def job(**changes: object) -> dict[str, Any]:
     version = {"variables": {"SHOP_VERSION": "1.5"}, "is_certain": True, "note": ""}
-    return {"name": "container", "root": "/project", "distribution": "shop", "version": version, **changes}
+    found = {"name": "container", "root": "/project", "distribution": "shop", "kind": "editable", "packages": {}}
+    return {**found, "version": version, **changes}
 
 
 @pytest.fixture
@@ -159,6 +160,15 @@ def test_uv_settings_are_created_if_the_host_has_none(environment: dict[str, str
     INSTALLER.prepare_build(job(version=None), environment)
     assert build_variables(environment) == {"shop": {"PYIMAGES_BUILD": "container"}}
     assert "UV_NO_CONFIG" not in environment
+
+
+def test_other_packages_of_the_tree_get_their_own_versions(environment: dict[str, str]) -> None:
+    packages = {"helper": {"HELPER_VERSION": "2"}, "plain": {}}
+    INSTALLER.prepare_build(job(kind="none", version=None, packages=packages), environment)
+    assert build_variables(environment) == {
+        "helper": {"PYIMAGES_BUILD": "container", "HELPER_VERSION": "2"},
+        "plain": {"PYIMAGES_BUILD": "container"},
+    }
 
 
 def test_the_version_is_set_for_all_builds_if_the_name_is_unknown(environment: dict[str, str]) -> None:
