@@ -10,6 +10,7 @@ from pytest_pyimages.errors import BuildError
 from pytest_pyimages.images.install_step import Installed
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.symptoms import (
+    NO_VERSION,
     diagnose_build,
     find_install_cause,
     find_last_line,
@@ -87,7 +88,9 @@ def _diagnose(plan: ImagePlan, log: str, network: HostNetwork) -> tuple[str, str
         problem = f"{problem}: {network.redaction.redact(unbuilt)} cannot be built"
     found = diagnose_build(log, variant=find_variant(plan.tag.reference))
     if found is not None:
-        return _join(problem, found[0]), found[1]
+        versioning = plan.project.versioning
+        reason = versioning.explain_refusal() if versioning is not None and found[0] == NO_VERSION else ""
+        return _join(problem, found[0]), reason or found[1]
     cause = find_install_cause(log)
     return _join(problem, cause), _suggest_removal(plan.tag) if is_about_python(cause) else ""
 

@@ -97,9 +97,12 @@ def describe_version(plan: ImagePlan) -> Mapping[str, Any] | None:
     versioning = plan.project.versioning
     if versioning is None:
         return None
-    version = versioning.version({**os.environ, **plan.environment})
+    environ = {**os.environ, **plan.environment}
+    version = versioning.version(environ)
+    refusal = "" if version is not None else versioning.explain_refusal(environ)
+    unknown = f"there is no git for {versioning.tool.name} to take the version from · {versioning.tool.hint}"
     return {
         "variables": {} if version is None else dict.fromkeys(versioning.variables, version),
         "is_certain": version is not None and versioning.tool.is_certain,
-        "note": f"there is no git for {versioning.tool.name} to take the version from · {versioning.tool.hint}",
+        "note": refusal or unknown,
     }

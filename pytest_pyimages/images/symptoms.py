@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pytest_pyimages.text import clean_line
 
 CAUSE_CHARACTERS = 240
+NO_VERSION = "its version comes from git, which reports none in the container"
 # dpkg's progress, a line for each five per cent
 _PROGRESS = re.compile(r"\(Reading database \.\.\.(?: \d+%)?$|debconf: delaying package configuration")
 _CONCLUSION = re.compile(r"Because (?P<text>.+?)(?: and you require [^,]+)?, we can conclude that", re.DOTALL)
@@ -102,7 +103,7 @@ _SYMPTOMS = (
             "unable to detect version|Cannot find the version from SCM|Versioning for this project requires",
             "does not appear to be a Git|NotSdistError|Unable to detect version control system|Unable to find 'git'",
         ),
-        problem="its version comes from git, which reports none in the container",
+        problem=NO_VERSION,
         hint="set the variable of its versioning tool in py_images_env (for example SETUPTOOLS_SCM_PRETEND_VERSION=1.0)"
         ", install git on the host, or add it to py_images_apt",
     ),

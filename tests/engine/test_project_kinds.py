@@ -301,12 +301,21 @@ def test_tool_without_a_formula_runs_git_in_the_container(checkout: Checkout) ->
                 [tool.versioningit]
                 """,
             "shop/__init__.py": "",
-            "test_it.py": "from importlib.metadata import version\ndef test_it(): assert version('shop') == '1.2.3'\n",
+            "test_it.py": """
+                import os, subprocess
+                from importlib.metadata import version
+                def test_it(): assert version('shop') == '1.2.3'
+                def test_git_knows_the_owner():
+                    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+                    os.chown(".", 12345, 12345)
+                    os.chown(".git", 12345, 12345)
+                    assert subprocess.check_output(["git", "describe", "--tags"], env=kept) == b"v1.2.3\\n"
+                """,
         }
     )
     checkout.commit("v1.2.3")
     assert checkout.run(images=BOTH).returncode == 1
-    assert counts(checkout.images[FULL], "passed", "failed") == (1, 0)
+    assert counts(checkout.images[FULL], "passed", "failed") == (2, 0)
     problem = checkout.images[SLIM]["problem"]
     assert "py_images_apt" in problem
     assert "\n" not in problem

@@ -9,24 +9,15 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from pathlib import Path
 
 from pytest_pyimages.project.files import ProjectFiles
+from pytest_pyimages.project.scm.git import Git
 from pytest_pyimages.project.scm.tools import SETUPTOOLS_SCM, Tool, find_tool
 from pytest_pyimages.project.scm.versions import FORMULAS, Checkout
-
-GIT_SECONDS = 30
-REPOSITORY_VARIABLES = frozenset(
-    f"GIT_{name}"
-    for name in (
-        *("DIR", "WORK_TREE", "INDEX_FILE", "INDEX_VERSION", "OBJECT_DIRECTORY", "COMMON_DIR", "NAMESPACE", "PREFIX"),
-        *("ALTERNATE_OBJECT_DIRECTORIES", "CEILING_DIRECTORIES", "SHALLOW_FILE", "GRAFT_FILE"),
-    )
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +25,7 @@ class Versioning:
     """How a project's version comes from its git tags."""
 
     tool: Tool
-    folder: Path  # in the checkout
+    folder: Path  # of the checkout: it has ".git"
     variables: tuple[str, ...]  # any of these sets the number
 
     def last_tag(self, environ: Mapping[str, str] = os.environ) -> str:
@@ -43,7 +34,7 @@ class Versioning:
         That decides about a new build: commits and edits do not. Empty if there is none.
         """
         given = self._find_given(environ)
-        return given or _git(self.folder, "describe", "--tags", "--abbrev=0", *self.tool.match, environ=environ) or ""
+        return given or Git(self.folder, environ).run("describe", "--tags", "--abbrev=0", *self.tool.match) or ""
 
     def version(self, environ: Mapping[str, str] = os.environ, *, today: date | None = None) -> str | None:
         """Return the number that the tool computes for the checkout; None if only the tool can compute it."""
@@ -57,20 +48,25 @@ class Versioning:
     def _find_given(self, environ: Mapping[str, str]) -> str:
         return next((environ[name] for name in self.variables if environ.get(name)), "")
 
-    def _describe(self, environ: Mapping[str, str], today: date) -> Checkout | None:
-        def git(*arguments: str) -> str | None:
-            return _git(self.folder, *arguments, environ=environ)
+    def explain_refusal(self, environ: Mapping[str, str] = os.environ) -> str:
+        """Return why git refuses the checkout, and what to do; empty if it does not, or if the number is known."""
+        git = Git(self.folder, environ)
+        if git.run("rev-parse", "HEAD") is not None or not git.refusal:
+            return ""
+        return f"git on the host: {git.refusal} · run git config --global --add safe.directory {self.folder}"
 
-        text = git("describe", "--dirty", "--tags", "--long", "--abbrev=40", *self.tool.match)
-        found = re.fullmatch(r"(.+)-(\d+)-g([0-9a-f]+)(-dirty)?", text or "")
+    def _describe(self, environ: Mapping[str, str], today: date) -> Checkout | None:
+        git = Git(self.folder, environ)
+        text = git.run("describe", "--tags", "--long", "--abbrev=40", *self.tool.match)
+        found = re.fullmatch(r"(.+)-(\d+)-g([0-9a-f]+)", text or "")
         if found is not None:
-            return Checkout(tag=found[1], distance=int(found[2]), node=found[3], is_dirty=bool(found[4]), today=today)
-        all_commits = git("rev-list", "--count", "HEAD")
-        if not all_commits:
-            return None
-        is_dirty = bool(git("status", "--porcelain", "--untracked-files=no"))
-        node = git("rev-parse", "HEAD") or ""
-        return Checkout(tag="", distance=int(all_commits), node=node, is_dirty=is_dirty, today=today)
+            tag, distance, node = found[1], int(found[2]), found[3]
+        else:
+            all_commits = git.run("rev-list", "--count", "HEAD")
+            if not all_commits:
+                return None
+            tag, distance, node = "", int(all_commits), git.run("rev-parse", "HEAD") or ""
+        return Checkout(tag=tag, distance=distance, node=node, is_dirty=git.is_dirty(), today=today)
 
 
 def find_versioning(files: ProjectFiles, name: str) -> Versioning | None:
@@ -85,25 +81,6 @@ def find_versioning(files: ProjectFiles, name: str) -> Versioning | None:
     if tool.name in SETUPTOOLS_SCM:
         folder = Path(os.path.normpath(folder / str(tool.options.get("root", "."))))
         searches_above = bool(tool.options.get("search_parent_directories"))
-    if not any((candidate / ".git").exists() for candidate in (folder, *(folder.parents if searches_above else ()))):
-        return None
-    return Versioning(tool=tool, folder=folder, variables=tool.variables(name))
-
-
-def _git(folder: Path, *arguments: str, environ: Mapping[str, str]) -> str | None:
-    """Return the output of a git command; None if it fails, or there is no git."""
-    # A git hook that runs the tests sets variables that name a repository and its index.
-    kept = {name: value for name, value in environ.items() if name not in REPOSITORY_VARIABLES}
-    try:
-        done = subprocess.run(  # noqa: S603 - "describe" and its like, with tags to match
-            ["git", "-C", str(folder), *arguments],  # noqa: S607 - whichever git the user has
-            env={**kept, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=GIT_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else None
+    candidates = (folder, *(folder.parents if searches_above else ()))
+    top = next((candidate for candidate in candidates if (candidate / ".git").exists()), None)
+    return None if top is None else Versioning(tool=tool, folder=top, variables=tool.variables(name))
