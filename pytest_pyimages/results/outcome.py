@@ -117,11 +117,18 @@ class ImageResult:
             return "interrupted"
         if self.exit_status == pytest.ExitCode.OK:
             return "passed"
-        if self.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED:
+        if self.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED and not self.collected:
             return "nothing collected"
         if self.exit_status == pytest.ExitCode.INTERRUPTED:
             return "interrupted"
         return "failed"
+
+    @property
+    def counted_status(self) -> int | None:
+        """The exit status, but 1 instead of a 5 that a suite with tests has chosen: 5 means that there are none."""
+        if self.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED and self.collected:
+            return int(pytest.ExitCode.TESTS_FAILED)
+        return self.exit_status
 
     @property
     def not_run(self) -> int:
@@ -159,16 +166,17 @@ _STATUSES = (
 def fold_exit_statuses(results: Mapping[str, ImageResult]) -> int:
     """Return the worst exit status of the images that are not allowed to fail.
 
-    It is 5 only if no image has tests, those that are allowed to fail included. An image that could not be tested to
-    the end, or whose pytest had an INTERNALERROR, counts as 1.
+    It is 5 only if that is the exit status of all images, those that are allowed to fail included. An image that could
+    not be tested to the end, or whose pytest had an INTERNALERROR, counts as 1.
     """
-    if results and all(result.outcome == "nothing collected" for result in results.values()):
-        return int(pytest.ExitCode.NO_TESTS_COLLECTED)
+    no_tests = int(pytest.ExitCode.NO_TESTS_COLLECTED)
+    if results and all(result.exit_status == no_tests and not result.problem for result in results.values()):
+        return no_tests
     statuses = []
     for result in results.values():
-        if result.allowed_to_fail and (result.failed or result.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED):
+        if result.allowed_to_fail and result.outcome != "passed":
             continue
-        status = result.exit_status
+        status = result.counted_status
         if result.usage_error:
             statuses.append(int(pytest.ExitCode.USAGE_ERROR))
         elif result.problem or status is None or status == pytest.ExitCode.INTERNAL_ERROR:

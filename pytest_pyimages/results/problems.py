@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_pyimages.results.outcome import ImageResult
 from pytest_pyimages.runs import RunEnd
+
+if TYPE_CHECKING:
+    from pytest_pyimages.results.replay.image_run import ImageRun
 
 # argparse prints a usage line before the error, pytest prints ini file and rootdir after it.
 _USAGE = re.compile(r"^.*: error: (.+)$", re.MULTILINE)
@@ -19,32 +22,51 @@ _CAUSE = re.compile(r"^E   ((?!ModuleNotFoundError|ImportError: No module named)
 _UNKNOWN = "unrecognized arguments: "
 
 
-def describe_problem(  # noqa: PLR0913 - each has another origin
-    counts: Mapping[str, int], end: RunEnd, *, internal: str, rootdir: str, gave_up: str = "", left: int = 0
-) -> tuple[str, str]:
+def describe_problem(run: ImageRun, end: RunEnd, *, rootdir: str, left: int | None) -> tuple[str, str]:
     """Return one line on why this run is incomplete, and details to show below it; both may be empty.
 
-    :param counts: of reports, by category.
-    :param internal: INTERNALERROR of pytest in the container.
-    :param gave_up: why xdist ended the session early.
-    :param left: how many tests xdist has not run.
+    :param rootdir: pytest's, which is removed from messages.
+    :param left: how many of the collected tests have no result; None if they were not to have one.
     """
     if end.problem:
         return end.problem, end.stderr
-    if gave_up or (left and end.status == pytest.ExitCode.OK):
-        return gave_up or "pytest in the container exited with status 0, but not all tests were run", end.stderr
-    if internal or end.status == pytest.ExitCode.INTERNAL_ERROR:
-        return "INTERNALERROR of pytest in the container", internal or end.stderr
+    if run.gave_up:
+        return run.gave_up, end.stderr
+    if run.internal or end.status == pytest.ExitCode.INTERNAL_ERROR:
+        return "INTERNALERROR of pytest in the container", run.internal or end.stderr
     if end.status == pytest.ExitCode.USAGE_ERROR:
         return describe_usage_error(end.stderr, rootdir=rootdir)
-    failed = counts["failed"] or counts["error"]
-    extra = [name for name, count in counts.items() if "failed" in name and count]
+    problem = _describe_contradiction(run, end, left=left)
+    return problem, end.stderr if problem else ""
+
+
+def _describe_contradiction(run: ImageRun, end: RunEnd, *, left: int | None) -> str:
+    """Return what of a run contradicts its exit status, or the worker's own count; empty if nothing does."""
+    for nodeid, outcome in run.own_outcomes.items():
+        return f"the last outcome of {nodeid} is {outcome!r}, which pytest does not have"
+    if end.status == pytest.ExitCode.OK:
+        if not run.collected:
+            return "pytest in the container exited with status 0 without collecting tests"
+        if left and not (end.reason or run.interrupted):
+            return "pytest in the container exited with status 0, but not all tests were run"
+    if left is not None and left != end.unrun:
+        return f"{_count_tests(left)} without a result arrived, but the worker counted {end.unrun}"
+    failed = run.counts["failed"] or run.counts["error"]
+    extra = [name for name, count in run.counts.items() if "failed" in name and count]
     if end.status == pytest.ExitCode.TESTS_FAILED and not failed and not extra:
-        return (
-            "pytest in the container exited with status 1, but no test failed (a threshold, such as for coverage?)",
-            end.stderr,
-        )
-    return "", ""
+        return "pytest in the container exited with status 1, but no test failed (a threshold, such as for coverage?)"
+    return ""
+
+
+def describe_stop(end: RunEnd, *, total: int, left: int | None, interrupted: str) -> str:
+    """Return why a suite stopped before its end, if it did; with numbers if its exit status does not show that."""
+    if left and end.status in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        return f"{left} of {_count_tests(total)} not run: {interrupted or end.reason}"
+    return interrupted
+
+
+def _count_tests(number: int) -> str:
+    return "1 test" if number == 1 else f"{number} tests"
 
 
 def is_stopped_by_maxfail(status: int | None, interrupted: str) -> bool:
@@ -80,9 +102,8 @@ def parse_unknown_options(problem: str) -> tuple[str, ...]:
 
 def describe_missing_tests(result: ImageResult, largest: ImageResult) -> str:
     """Return the problem of an image that collected nothing while another has tests."""
-    tests = "1 test" if largest.found == 1 else f"{largest.found} tests"
     return (
-        f"no tests were collected, but {largest.label} has {tests}"
+        f"no tests were collected, but {largest.label} has {_count_tests(largest.found)}"
         f" · if this is intended, remove {result.label} or allow it to fail: {result.label}?"
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from _pytest._code.code import ReprFileLocation, TerminalRepr
@@ -19,9 +19,6 @@ SUBTEST = "pyimages_subtest"  # attribute of a report: whether it is of a subtes
 ATTRIBUTES = "pyimages_attributes"  # attribute of a report: what its test adds to its element in a junit file
 PROPERTY = "py_image"  # user property: the label of the image
 ALLOWED = "allowed to fail"
-
-# What pytest's private decoder raises for a tree of another version of pytest.
-_UNREADABLE = (KeyError, TypeError, AttributeError, ValueError, RuntimeError, AssertionError)
 
 
 def append_label(text: str, label: str) -> str:
@@ -76,12 +73,15 @@ class ReportMaker:
     def make_report(self, event: Report) -> pytest.TestReport:
         """Return the report of any other phase."""
         path, line, domain = event.location
+        longrepr = rebuild_longrepr(event.longrepr)
+        if event.wasxfail is None:
+            longrepr = _fit_outcome(longrepr, event.outcome, path, line)
         report = pytest.TestReport(
             append_label(event.shown or event.nodeid, self._label),
             (path, line, append_label(domain, self._label)),
             {},
             event.outcome,  # type: ignore[arg-type]  # plugins have outcomes of their own, such as "rerun"
-            rebuild_longrepr(event.longrepr),
+            longrepr,
             event.when,  # type: ignore[arg-type]
             event.sections,
             event.duration,
@@ -91,12 +91,15 @@ class ReportMaker:
         )
         if event.wasxfail is not None:
             report.wasxfail = event.wasxfail
-        setattr(report, STATUS, event.status)
+        if _can_be_shown_as(event.status[0], report):
+            setattr(report, STATUS, event.status)
         setattr(report, SUBTEST, event.subtest)
         setattr(report, ATTRIBUTES, event.attributes)
         return self._allow(report)
 
-    def make_crash(self, item: Item, problem: str, detail: str) -> pytest.TestReport:
+    def make_crash(
+        self, item: Item, problem: str, detail: str, *, when: Literal["call", "teardown"]
+    ) -> pytest.TestReport:
         """Return the report of the test during which the worker died."""
         return self._allow(
             pytest.TestReport(
@@ -105,7 +108,7 @@ class ReportMaker:
                 {},
                 "failed",
                 f"{self._label}: {problem} while it ran this test",
-                "call",
+                when,
                 [("stderr of the worker", detail)] if detail else [],
                 user_properties=[self._property],
             )
@@ -113,8 +116,9 @@ class ReportMaker:
 
     def make_collect(self, event: CollectReport) -> pytest.CollectReport:
         """Return the report of a collector that failed or was skipped."""
+        longrepr = _fit_outcome(rebuild_longrepr(event.longrepr), event.outcome, event.nodeid, None)
         return pytest.CollectReport(
-            append_label(event.nodeid, self._label), event.outcome, rebuild_longrepr(event.longrepr), [], event.sections
+            append_label(event.nodeid, self._label), event.outcome, longrepr, [], event.sections
         )
 
     def make_image_error(self, problem: str, detail: str) -> pytest.CollectReport:
@@ -143,11 +147,48 @@ def rebuild_longrepr(longrepr: LongRepr) -> Any:
         from _pytest.reports import _report_kwargs_from_json
 
         try:
-            return _report_kwargs_from_json({"longrepr": longrepr.tree})["longrepr"]
-        except _UNREADABLE:
+            rebuilt = _report_kwargs_from_json({"longrepr": longrepr.tree})["longrepr"]
+            _check_drawable(rebuilt)
+        except Exception:  # noqa: BLE001, S110 - whatever pytest raises for the tree of another version
             pass  # the text has the same without colours
+        else:
+            return rebuilt
     cause = longrepr.crash[2] if longrepr.crash is not None else _last_error(longrepr.text)
     return TextRepr(longrepr.text, cause=cause) if cause else longrepr.text
+
+
+def _check_drawable(longrepr: Any) -> None:
+    """Raise an exception if pytest cannot draw a failure, with or without its traceback.
+
+    It would otherwise be raised at the end of the session, when pytest draws the failures of all images.
+    """
+    str(longrepr)
+    crash = longrepr.reprcrash
+    if crash is not None and not (
+        isinstance(crash.path, str) and type(crash.lineno) is int and isinstance(crash.message, str)
+    ):
+        raise TypeError("wrong place of a failure")
+
+
+def _can_be_shown_as(category: str, report: pytest.TestReport) -> bool:
+    """Return whether pytest's terminal can show a report in a category; else it shows it in one of its own.
+
+    The summaries of pytest take for granted what its own reports of a category have.
+    """
+    if category == "skipped":
+        return isinstance(report.longrepr, tuple)
+    if category in ("xfailed", "xpassed"):
+        return hasattr(report, "wasxfail")
+    return category != "warnings" and bool(category or report.outcome != "failed")
+
+
+def _fit_outcome(longrepr: Any, outcome: str, path: str, line: int | None) -> Any:
+    """Return a cause of the kind that pytest and junit insist on: a failure has one, and that of a skip has a place."""
+    if outcome == "failed":
+        return "no traceback was reported" if longrepr is None else longrepr
+    if outcome == "skipped" and not isinstance(longrepr, tuple):
+        return path, (line or 0) + 1, "" if longrepr is None else str(longrepr)
+    return longrepr
 
 
 def _last_error(text: str) -> str:

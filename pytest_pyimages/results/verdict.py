@@ -12,6 +12,7 @@ from pytest_pyimages.results.outcome import ImageResult
 from pytest_pyimages.results.problems import (
     describe_problem,
     describe_shard_problem,
+    describe_stop,
     is_stopped_by_maxfail,
     parse_unknown_options,
 )
@@ -48,23 +49,23 @@ class Judge:
         """Return what was skipped only because the environment lacks something that the project can install."""
         return tuple(self._missing.list_notes())
 
-    def judge(self, run: ImageRun, end: RunEnd, *, left: int) -> tuple[ImageResult, str]:
+    def judge(self, run: ImageRun, end: RunEnd, *, left: int | None) -> tuple[ImageResult, str]:
         """Return the result of a finished run, and details to show below its problem.
 
-        :param left: how many tests xdist has not run.
+        :param left: how many of the collected tests have no result; None if they were not to have one.
         """
         is_enough = is_stopped_by_maxfail(end.status, run.interrupted)
         result = replace(
             run.result,
             exit_status=int(pytest.ExitCode.TESTS_FAILED) if is_enough else end.status,
-            stopped="" if is_enough else run.interrupted,
+            stopped=""
+            if is_enough
+            else describe_stop(end, total=len(run.items), left=left, interrupted=run.interrupted),
             usage_error=end.status == pytest.ExitCode.USAGE_ERROR and not end.problem,
         )
-        problem, detail = describe_problem(
-            run.counts, end, internal=run.internal, rootdir=self._rootdir, gave_up=run.gave_up, left=left
-        )
+        problem, detail = describe_problem(run, end, rootdir=self._rootdir, left=left)
         if result.shard is not None:
-            if result.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED and result.found:
+            if result.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED and result.found and not result.collected:
                 result = replace(result, exit_status=int(pytest.ExitCode.OK))  # other shards have the tests
             problem = problem or describe_shard_problem(result)
         if self._other_images and result.usage_error and "not found: " in problem:

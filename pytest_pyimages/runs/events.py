@@ -207,6 +207,8 @@ class End(NamedTuple):
     """pytest returned."""
 
     status: int  # its exit status
+    unrun: int = 0  # collected tests that have no result
+    reason: str = ""  # why they have none; empty if the worker knows no reason
 
 
 class Exit(NamedTuple):

@@ -39,6 +39,8 @@ class RunEnd:
     """The outcome of a run, without its reports."""
 
     status: int | None  # pytest's exit status; None if pytest did not report it
+    unrun: int = 0  # collected tests without a result, as the worker has counted them
+    reason: str = ""  # why they have none, as far as the worker knows
     problem: str = ""  # why the run is not complete; empty if it is complete
     running: int = -1  # index of the test that was running when the worker died, or -1
     stderr: str = ""  # the end of what the suite printed outside of pytest's capture
@@ -126,7 +128,7 @@ class Run:
         printed: Callable[[bytes], None] | None,
     ) -> str:
         """Decode until the stream ends; return the problem of the stream, or an empty text."""
-        decoder = Decoder(self._job.token)
+        decoder = Decoder(self._job.token, coverage=self._job.report is not None)
         try:
             for channel, data in stream.frames():
                 if channel != STDOUT:
@@ -152,8 +154,6 @@ class Run:
     @staticmethod
     def _dispatch(event: Event, stream: ContainerStream, progress: _Progress, events: list[Event]) -> None:
         """Keep events about the end of the run, and collect the others."""
-        if progress.exit is not None or progress.missing_source:
-            raise WireError("the worker sent a record after its last one")
         if isinstance(event, Debugger | Shown):
             must_be_on = isinstance(event, Shown) or not event.on
             if progress.debugger is not must_be_on:
@@ -196,7 +196,8 @@ class Run:
             problem = f"pytest ended its session with exit status {end.status}, its process with {last.status}"
         elif code != 0:
             problem = f"the worker ended with exit status {code}"
-        return RunEnd(status=status, problem=problem, running=running, stderr=stderr)
+        unrun, reason = (end.unrun, end.reason) if end is not None else (0, "")
+        return RunEnd(status=status, unrun=unrun, reason=reason, problem=problem, running=running, stderr=stderr)
 
     def _explain_loss(self, container: str, code: int) -> str:
         state = self._engine.inspect(container)

@@ -1,7 +1,8 @@
 """The wire from a container's worker to the controller: lines in, checked events out.
 
-A line is ``TOKEN NUMBER JSON``. The numbers of one run start at 1 without gaps; heartbeats and a debugger's output have
-the number 0. In the order in which a healthy run sends them:
+A line is ``TOKEN NUMBER JSON CRC``; CRC is the CRC-32 of ``NUMBER JSON``, as eight hexadecimal digits. The numbers of
+one run start at 1 without gaps; heartbeats and a debugger's output have the number 0. In the order in which a healthy
+run sends them, which ``order`` checks:
 
 ===========  ===========================================================================================================
 ``t``        content
@@ -24,7 +25,7 @@ properties   what the suite itself adds to the properties of its junit file
 summary      what plugins and conftests print as pytest's terminal summary
 coverage     a part of a file: up to 256 KiB in base64; with ``--cov`` only
 measured     the end of the parts of this image's coverage data: their size in bytes, or why there are none
-end          pytest returned, with its exit status
+end          pytest returned, with its exit status; how many of the collected tests have no result, and why
 exit         how the pytest process ended: exit status or signal, and which test was running
 beat         a heartbeat
 debugger     a debugger starts to use the terminal, or has ended; only if a terminal was offered
@@ -49,14 +50,16 @@ from __future__ import annotations
 
 import json
 import re
+from binascii import crc32
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pytest_pyimages.runs import events
 from pytest_pyimages.runs.fields import MAX_LINE, MAX_NODEID, Record, WireError, clean_tree
+from pytest_pyimages.runs.order import RecordOrder
 from pytest_pyimages.text import clean_line, quote_bytes
 
-PROTOCOL = 1
+PROTOCOL = 2
 MAX_TOTAL = 2 * 1024 * 1024 * 1024  # bytes of one run
 MAX_DEPTH = 64  # nested lists and objects
 MAX_WORD = 64  # characters
@@ -70,14 +73,15 @@ class Decoder:
     """Turns the worker's bytes, in pieces of any size, into events.
 
     :param token: the run's own; a line that does not start with it is an error.
+    :param coverage: whether the container makes the coverage report instead of running the suite.
     """
 
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: str, *, coverage: bool = False) -> None:
         self._prefix = token.encode("ascii") + b" "
+        self._order = RecordOrder(coverage=coverage)
         self._partial = b""
         self._total = 0
         self._next = 1
-        self._items = 0
 
     def feed(self, data: bytes) -> Iterator[events.Event]:
         """Yield the events that are complete with these bytes; raise WireError for the first wrong record."""
@@ -89,7 +93,9 @@ class Decoder:
         if len(self._partial) > MAX_LINE:
             raise WireError(f"the worker sent a record of more than {MAX_LINE >> 20} MiB")
         for line in lines:
-            yield self._decode(line)
+            event = self._decode(line)
+            self._order.check(event)
+            yield event
 
     def finish(self) -> None:
         """Raise WireError if the stream ended inside a record."""
@@ -101,7 +107,10 @@ class Decoder:
             raise WireError(f"the worker sent a record of more than {MAX_LINE >> 20} MiB")
         if not line.startswith(self._prefix):
             raise WireError(f"the worker sent a line that is not a record: {quote_bytes(line)}")
-        number, _, text = line[len(self._prefix) :].partition(b" ")
+        content, _, checksum = line[len(self._prefix) :].rpartition(b" ")
+        if checksum != b"%08x" % crc32(content):
+            raise WireError(f"the worker sent a record that was damaged on the way: {quote_bytes(line)}")
+        number, _, text = content.partition(b" ")
         if number != b"0":
             if number != b"%d" % self._next:
                 raise WireError(f"record {self._next} of the worker is missing (the next one is {quote_bytes(number)})")
@@ -110,8 +119,6 @@ class Decoder:
         match = _PASS.fullmatch(text)
         if match is not None:
             index, start, setup, call, teardown = match.groups()
-            if not int(index) < self._items:
-                raise WireError(f"the worker reports test {int(index)} of {self._items}")
             # Suites stop the clock that pytest measures with, or turn it back.
             return events.Passed(
                 int(index), float(start), (max(float(setup), 0.0), max(float(call), 0.0), max(float(teardown), 0.0))
@@ -119,8 +126,6 @@ class Decoder:
         event = decode_record(text)
         if isinstance(event, events.Beat | events.Shown) != (number == b"0"):
             raise WireError(f"the worker sent a record out of number: {quote_bytes(line)}")
-        if isinstance(event, events.Items):
-            self._items += len(event.items)
         return event
 
 
@@ -246,6 +251,9 @@ def _report(fields: Record) -> events.Report:
     if not isinstance(status, list) or len(status) != 3:
         raise fields.wrong("status")
     category, letter, word = (fields.check_line("status", part, MAX_NODEID) for part in status)
+    outcome = fields.line("outcome", MAX_WORD)  # plugins have some of their own, such as "rerun"
+    if outcome == "passed" and category in ("failed", "error"):
+        raise WireError(f"the worker reported a test as passed and as {category}: {fields.line('id')[:200]!r}")
     path, line, domain = fields.check_location("location", fields.raw("location"))
     wasxfail = fields.raw("wasxfail")
     properties = tuple(
@@ -255,7 +263,7 @@ def _report(fields: Record) -> events.Report:
         nodeid=fields.line("id"),
         location=(path, line, clean_line(domain)),
         when=fields.text("when", 16),
-        outcome=fields.line("outcome", MAX_WORD),  # plugins have some of their own, such as "rerun"
+        outcome=outcome,
         status=(category, letter, word),
         start=fields.seconds("start"),
         duration=fields.seconds("duration"),
@@ -302,7 +310,7 @@ _DECODERS: dict[str, Callable[[Record], events.Event]] = {
     "internal": lambda fields: events.Internal(fields.text("text")),
     "interrupted": lambda fields: events.Interrupted(fields.text("text")),
     "gaveup": lambda fields: events.GaveUp(fields.text("text")),
-    "end": lambda fields: events.End(fields.integer("status")),
+    "end": lambda fields: events.End(fields.integer("status"), fields.integer("unrun"), fields.line("reason")),
     "exit": lambda fields: events.Exit(
         fields.optional_integer("status"),
         fields.optional_integer("signal"),

@@ -179,7 +179,7 @@ class ImagesSession:
                 self._handle(self._next(schedule, replay, shown), replay, shown, waiting)
                 self._check_stop(session)
             if not selects_tests(self._settings.invocation):
-                replay.fail_images_without_tests()
+                replay.errors.fail_images_without_tests()
             self._ending.notes += judge.list_notes()
         finally:
             gc.set_threshold(*thresholds)

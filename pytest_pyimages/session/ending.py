@@ -63,7 +63,8 @@ class SessionEnding:
             write_summaries(terminal, self._results.values())
         notes = [*self.notes, *further_notes]
         verbosity, collect_only = get_verbosity(self._config), self._settings.collect_only
-        if verbosity < 0 and not notes and not any(result.failed for result in self._results.values()):
+        is_well = not any(result.failed or result.stopped for result in self._results.values())
+        if verbosity < 0 and not notes and is_well:
             if verbosity == -1 and not collect_only:
                 from pytest_pyimages.results import summarize_images
 

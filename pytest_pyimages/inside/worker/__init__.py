@@ -7,6 +7,6 @@ Two processes. The *parent* owns the wire: it reads the job (one line of JSON) f
 child's records, and reports how the child ended. The *child* runs pytest with ``Reporter`` registered. The child's
 records are kept in shared memory until they are written, so that a crash loses none of them.
 
-A record is a line: ``TOKEN NUMBER JSON``. Numbers start at 1 without gaps; the token is the run's own. All other output
-goes to standard error. ``runs/wire.py`` is the other end, and lists the records.
+A record is a line: ``TOKEN NUMBER JSON CRC``. Numbers start at 1 without gaps; the token is the run's own. All other
+output goes to standard error. ``runs/wire.py`` is the other end, and lists the records.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import absolute_import, print_function
 
+import binascii
 import errno
 import fcntl
 import io
@@ -24,7 +25,14 @@ getpid = os.getpid
 open_fd = os.open
 _fstat = os.fstat
 _FileIO = io.FileIO
+_crc32 = binascii.crc32  # zlib may be missing
 _select = select.select
+
+
+def encode_line(token, number, text):
+    """Return the line of a record; its CRC-32 shows damage that its number does not."""
+    content = ("%d %s" % (number, text)).encode("ascii")
+    return token.encode("ascii") + b" " + content + (" %08x\n" % (_crc32(content) & 0xFFFFFFFF)).encode("ascii")
 
 
 class Pending(object):
@@ -88,6 +96,7 @@ class Channel(object):
         self.token = token
         self.pending = pending
         self.number = 0
+        self.ended = False
         self.flushed = clock()
         self._use(fd)
 
@@ -109,10 +118,11 @@ class Channel(object):
         self.send_text(dumps(record))
 
     def send_text(self, text):
-        if getpid() != self.pid:  # a test forked, and its child continues the suite (pytest#12028)
+        # A test forked, and its child continues the suite (pytest#12028); or a thread outlives the session.
+        if getpid() != self.pid or self.ended:
             return
         self.number += 1
-        data = ("%s %d %s\n" % (self.token, self.number, text)).encode("ascii")
+        data = encode_line(self.token, self.number, text)
         if self.pending.fill + len(data) > PENDING_BYTES:
             self.flush()
         if len(data) > PENDING_BYTES:
@@ -121,6 +131,12 @@ class Channel(object):
         self.pending.append(data)
         if clock() - self.flushed > FLUSH_SECONDS:
             self.flush()
+
+    def end(self, status, unrun, reason):
+        """Send the last record; the parent recognises it by its beginning."""
+        self.send_text('{"t": "end", "status": %d, "unrun": %d, "reason": %s}' % (status, unrun, dumps(reason)))
+        self.flush()
+        self.ended = True
 
     def flush(self):
         if getpid() != self.pid:

@@ -10,7 +10,7 @@ import select
 import signal
 import sys
 
-from .channel import Pending, clock
+from .channel import Pending, clock, encode_line
 from .debugging import Terminal
 from .jobs import JOB, check_job
 from .suite import run_child
@@ -35,8 +35,7 @@ def main():
         return 1
     missing = find_missing_file(spec["witness"])
     if missing is not None:
-        line = "%s 1 %s\n" % (spec["token"], json.dumps({"t": "nosource", "path": missing}))
-        os.write(wire, line.encode("ascii"))
+        os.write(wire, encode_line(spec["token"], 1, json.dumps({"t": "nosource", "path": missing})))
         select.select([control], [], [], ACKNOWLEDGE_SECONDS)
         return 0
     spec["incomplete"] = complete_source(spec["project"])
@@ -115,7 +114,7 @@ class Parent(object):
                 return
         start = lines.rfind(b"\n", 0, -1) + 1
         self.last = int(lines[start:].split(b" ", 2)[1])
-        if lines[start:].split(b" ", 2)[2].startswith(b'{"t": "end"'):
+        if lines[start:].split(b" ", 2)[2].startswith(b'{"t": "end",'):
             self.ended = clock()
         self.write(lines)
 
@@ -225,12 +224,12 @@ class Parent(object):
                 return status
 
     def record(self, **fields):
-        self.write(("%s %d %s\n" % (self.token, self.last + 1, json.dumps(fields))).encode("ascii"))
+        self.write(encode_line(self.token, self.last + 1, json.dumps(fields)))
         self.last += 1
 
     def aside(self, **fields):
         """Write a record with the number 0, since the child may be about to use the next number."""
-        self.write(("%s 0 %s\n" % (self.token, json.dumps(fields))).encode("ascii"))
+        self.write(encode_line(self.token, 0, json.dumps(fields)))
 
     def select(self, wakeup):
         """Return the readable descriptors; write pending input to the terminal."""

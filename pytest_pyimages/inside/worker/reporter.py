@@ -24,8 +24,9 @@ from .records import (
     to_seconds,
     to_text,
 )
+from .unrun import Unrun
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 
 class Reporter(object):
@@ -37,6 +38,9 @@ class Reporter(object):
         self.junit = junit
         self.indexes = {}
         self.started = []  # node ids of the running tests
+        self.tests = 0  # collected; a node id may be there twice
+        self.is_collected = False
+        self.unrun = Unrun()
         self.held = {}  # node id -> the plain passed phases of a running test
         self.detailed = set()  # node ids of running tests of which a full report was sent
         self.config = None
@@ -85,6 +89,7 @@ class Reporter(object):
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session):
         self.junit.send_properties()
+        self.unrun.find_reason(self.config, session, 0 if self.processes else self.tests)
         distribution = self.config.pluginmanager.getplugin("dsession")
         if getattr(distribution, "_summary_report", None):  # too many of its processes died
             self.channel.send({"t": "gaveup", "text": "xdist: %s" % clip(to_text(distribution._summary_report), 4096)})
@@ -98,7 +103,7 @@ class Reporter(object):
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session):
-        if self.processes:
+        if self.processes or self.is_collected:
             return  # they do that
         rows = []
         for item in session.items:
@@ -112,7 +117,7 @@ class Reporter(object):
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node, ids):
-        if not self.indexes:
+        if not self.is_collected:
             ids = [self._without_group(nodeid) for nodeid in ids]
             self._collected([[nodeid, nodeid.split("::")[0], None, make_domain(nodeid)] for nodeid in ids])
 
@@ -125,8 +130,18 @@ class Reporter(object):
         return nodeid
 
     def _collected(self, rows):
-        for index, row in enumerate(rows):
+        self.is_collected = True
+        self._send_items(rows)
+        others = self._shard()
+        # What is of other shards was deselected as well, where it was this process that collected.
+        self.channel.send({"t": "collected", "count": len(rows), "deselected": max(self.deselected - others, 0)})
+        self.channel.flush()
+
+    def _send_items(self, rows):
+        for index, row in enumerate(rows, self.tests):
             self.indexes[row[0]] = index
+        self.tests += len(rows)
+        self.unrun.add(row[0] for row in rows)
         few, size = [], 0
         for row in rows:
             few.append(row)
@@ -136,10 +151,6 @@ class Reporter(object):
                 few, size = [], 0
         if few:
             self.channel.send({"t": "items", "items": simplify(few)})
-        others = self._shard()
-        # What is of other shards was deselected as well, where it was this process that collected.
-        self.channel.send({"t": "collected", "count": len(rows), "deselected": max(self.deselected - others, 0)})
-        self.channel.flush()
 
     def _shard(self):
         """Say what the whole was that the tests are a shard of; return how many are of other shards."""
@@ -170,10 +181,19 @@ class Reporter(object):
         self.channel.send_text(encode_report(record, report))
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logstart(self, nodeid):
-        self.started.append(self._without_group(nodeid))
+    def pytest_runtest_logstart(self, nodeid, location):
+        nodeid = self._without_group(nodeid)
+        self.started.append(nodeid)
+        if nodeid not in self.indexes:
+            self._add_late(nodeid, location)
         if not self.processes:  # else it is not this process that a test could end
-            self.channel.run(self.indexes.get(nodeid, -1))
+            self.channel.run(self.indexes[nodeid])
+
+    def _add_late(self, nodeid, location):
+        """Send a test that a plugin has made after the collection, or without pytest's own."""
+        if not self.is_collected:
+            self._collected([])
+        self._send_items([[nodeid, location[0], location[1], location[2]]])
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logfinish(self, nodeid):
@@ -210,6 +230,7 @@ class Reporter(object):
             self._send_report(nodeid, report)
         elif len(held) == 2:
             del self.held[nodeid]
+            self.unrun.record(nodeid, report)
             self.channel.send_text(
                 '{"t":"pass","i":%d,"s":%.6f,"d":[%.6f,%.6f,%.6f]}'
                 % (
@@ -235,6 +256,7 @@ class Reporter(object):
         )
 
     def _send_report(self, nodeid, report):
+        self.unrun.record(nodeid, report)
         status = self.config.hook.pytest_report_teststatus(report=report, config=self.config)
         record = describe_report(nodeid, report, status, with_output=self.spec["passed_output"])
         if report.when == "teardown":

@@ -20,9 +20,8 @@ def run_child(write_fd, parent_fd, pending, spec):
         os.environ.update(spec["environment"])
         os.chdir(spec["cwd"])
         channel = Channel(write_fd, parent_fd, spec["token"], pending)
-        status = run_pytest(channel, spec)
-        channel.send_text('{"t": "end", "status": %d}' % status)  # the parent recognises it by its beginning
-        channel.flush()
+        status, unrun, reason = run_pytest(channel, spec)
+        channel.end(status, unrun, reason)
     except SystemExit:
         raise
     except BaseException:
@@ -32,17 +31,20 @@ def run_child(write_fd, parent_fd, pending, spec):
 
 
 def run_pytest(channel, spec):
-    """Run the suite in this process; return pytest's exit status."""
+    """Run the suite in this process.
+
+    Return pytest's exit status, the number of collected tests without a result, and why they have none.
+    """
     try:
         import pytest
     except ImportError as error:
         channel.send({"t": "internal", "text": "pytest cannot be imported: %s" % to_text(error)})
-        return 3
+        return 3, 0, ""
     be_pytest(spec)
     if spec["report"]:
         from .coverage_report import make_report
 
-        return make_report(channel, spec)
+        return make_report(channel, spec), 0, ""
     from .junit import JunitAdditions
     from .reporter import DebuggerRule, Reporter  # which import pytest
     from .silence import Silencer
@@ -58,9 +60,10 @@ def run_pytest(channel, spec):
         arguments = prepare_plugins(spec)
     except (IOError, OSError) as error:
         channel.send({"t": "internal", "text": "the tests cannot be divided into shards: %s" % to_text(error)})
-        return 3
+        return 3, 0, ""
     try:
-        return int(pytest.main(arguments + spec["args"], plugins=plugins))
+        status = int(pytest.main(arguments + spec["args"], plugins=plugins))
+        return status, len(reporter.unrun.nodeids), reporter.unrun.reason
     finally:
         remove_folders(spec)
 

@@ -154,6 +154,7 @@ def _read_image(fields: _Fields) -> ImageResult:
         counts={**dict.fromkeys(COUNTED, 0), **fields.object("counts").counts()},
         shard=None if shard is None else _read_shard(shard),
         not_tests={} if shard is None else shard.object("not_tests").counts(),
+        collected=int(outcome != "nothing collected"),  # until its tests are read
         ended=outcome != "interrupted" or exit_status == pytest.ExitCode.INTERRUPTED,
         usage_error=exit_status == pytest.ExitCode.USAGE_ERROR and bool(problem),
     )

@@ -103,7 +103,7 @@ def _unite(label: str, parts: list[_Part], notes: list[str]) -> ImageResult:
     if len(digests) > 1:
         notes.append(f"{label}: the jobs ran different images of this name ({', '.join(sorted(digests))})")
     results = [part.result for part in parts]
-    statuses = [result.exit_status for result in results if result.exit_status is not None]
+    statuses = [result.counted_status for result in results if result.counted_status is not None]
     united = ImageResult(
         label=label,
         reference=first.result.reference,

@@ -42,7 +42,7 @@ def write_summary(  # noqa: PLR0913 - the parts of the section
     :param again: labels of images that failed, and the command that runs their failures again.
     """
     quiet = terminal.config.get_verbosity() < 0
-    rows = [result for result in results.values() if not quiet or result.failed]
+    rows = [result for result in results.values() if not quiet or result.failed or result.stopped]
     terminal.write_sep("=", "py-images")
     if rows:
         narrowest = format_image_table(rows, remarks=False, collect_only=collect_only)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import replace
 
 from pytest_pyimages.results import outcome
 from pytest_pyimages.results.outcome import Failure, ImageResult
 from pytest_pyimages.results.replay.interleaved import Interleaved
+from pytest_pyimages.results.replay.printed import PrintedText
 from pytest_pyimages.results.reports import ReportMaker
 from pytest_pyimages.runs.events import (
     Divided,
@@ -25,7 +27,9 @@ from pytest_pyimages.runs.events import (
     Summary,
     Warned,
 )
+from pytest_pyimages.text import flatten
 
+_OUTCOMES = ("passed", "failed", "skipped")
 LONGEST_WARNING = 300  # characters
 MOST_WARNINGS = 1000  # different ones of an image that are kept for comparing
 # A test that passed and whose teardown failed has one outcome of each for pytest; the worse one is compared.
@@ -64,7 +68,11 @@ class ImageRun:
         self.held_path = ""
         self.held_since = 0.0
         self.collected = False
-        self.unfinished = ""  # line that the suite has printed the start of
+        self.printed: PrintedText | None = None  # what it printed outside of pytest's capture
+        self.own_outcomes: dict[str, str] = {}  # by node id: an outcome that a plugin has invented, without a later one
+        self.fault = ""  # the first error of replaying its events
+        self._fault_detail = ""
+        self.detail = ""  # what is shown below the image's problem
         self.failing: list[str] = []  # what pytest in the container keeps as failing
         self.internal = ""  # its INTERNALERROR
         self.interrupted = ""  # why it stopped
@@ -89,6 +97,36 @@ class ImageRun:
             present = self.outcomes.get(nodeid)
             if present is None or _SEVERITY[category] > _SEVERITY.get(present, -1):
                 self.outcomes[nodeid] = category
+
+    def record_phase(self, event: Report) -> None:
+        """Record what a phase means for its test, whatever the suite calls it.
+
+        The worker has the same rule for which tests have a result: with an outcome that a plugin has invented, such as
+        "rerun", another attempt follows.
+        """
+        self.count(event.nodeid, classify(event))
+        self.durations[event.nodeid] = self.durations.get(event.nodeid, 0.0) + event.duration
+        if event.subtest:
+            return
+        if event.outcome not in _OUTCOMES:
+            self.own_outcomes[event.nodeid] = event.outcome
+        elif event.when == "call" or event.outcome != "passed":
+            self.own_outcomes.pop(event.nodeid, None)
+            self.reported.add(event.nodeid)
+        elif event.when == "teardown" and event.nodeid not in self.own_outcomes:
+            self.reported.add(event.nodeid)
+
+    def add_fault(self, error: Exception) -> None:
+        """Record an error of replaying an event; only the first one is reported."""
+        if not self.fault:
+            self.fault = f"a result could not be shown ({type(error).__name__}: {flatten(error)})"
+            self._fault_detail = "".join(traceback.format_exception(error))
+
+    def add_fault_to_problem(self) -> None:
+        """Make an error of replaying an event a problem of the image."""
+        if self.fault:
+            self.result = replace(self.result, problem=" · ".join(filter(None, (self.result.problem, self.fault))))
+            self.detail = "\n".join(filter(None, (self.detail, self._fault_detail)))
 
     def count_no_test(self, nodeid: str, category: str) -> None:
         """Count a report of a file or of the image; every shard has the same."""
@@ -132,3 +170,20 @@ class ImageRun:
             shard = outcome.Shard(index=result.shard.index, of=result.shard.of, **event._asdict())
             result = replace(result, shard=shard)
         self.result = result
+
+
+def classify(event: Report) -> str:
+    """Return the category that pytest itself counts a phase in; empty if it counts none.
+
+    A suite's own pytest_report_teststatus may hide a failure behind any other word, or be missing (-p no:terminal).
+    Only for an outcome that a plugin has invented, such as "rerun", the suite's word is the category.
+    """
+    if event.outcome == "failed":
+        return "error" if event.when in ("setup", "teardown") else "failed"
+    if event.outcome not in _OUTCOMES or event.subtest:
+        return event.status[0]
+    if event.outcome == "skipped":
+        return "skipped" if event.wasxfail is None else "xfailed"
+    if event.when != "call":
+        return ""
+    return "passed" if event.wasxfail is None else "xpassed"

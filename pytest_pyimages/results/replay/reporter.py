@@ -9,9 +9,9 @@ from collections.abc import Iterable
 import pytest
 
 from pytest_pyimages.results.replay.image_run import ImageRun
+from pytest_pyimages.results.replay.printed import PrintedText
 from pytest_pyimages.results.reports import ALLOWED, SUBTEST, append_label
 from pytest_pyimages.runs.events import Item
-from pytest_pyimages.text import clean
 
 _LINE_OPEN = -2  # what pytest sets ``currentfspath`` to where the next text has to begin a new line
 
@@ -40,16 +40,23 @@ class ReporterAdapter:
 
     def show_output(self, run: ImageRun, data: bytes) -> None:
         """Write what a suite printed; with several images, each complete line begins with its image."""
-        if self.terminal is None:
+        self._show_output(run, data, is_last=False)
+
+    def end_output(self, run: ImageRun) -> None:
+        """Write what is left of a suite's output."""
+        self._show_output(run, b"", is_last=True)
+
+    def _show_output(self, run: ImageRun, data: bytes, *, is_last: bool) -> None:
+        if self.terminal is None or (not data and run.printed is None):
             return
+        if run.printed is None:
+            run.printed = PrintedText()
         if self._config.getini("console_output_style") != "progress-even-when-capture-no":
             self.terminal._show_progress_info = False  # noqa: SLF001 - as pytest sets it with -s
-        text = run.unfinished + clean(data.decode("utf-8", "replace"))
         if not self._has_several_images:
-            self.terminal.write(text)
+            self.terminal.write(run.printed.decode(data, is_last=is_last))
             return
-        *lines, run.unfinished = text.split("\n")
-        for line in lines:
+        for line in run.printed.split_lines(data, is_last=is_last):
             self.terminal.write_ensure_prefix(f"[{run.label}] {line}")
             self.terminal.currentfspath = _LINE_OPEN
 

@@ -95,6 +95,7 @@ def test_reading_inverts_writing(tmp_path: Path, seed: int) -> None:
             replace(
                 one.result,
                 allowed_to_fail=allowed,
+                collected=9,
                 problem=problem,
                 ended=ended,
                 exit_status=chance.choice([0, 1, 2, 3, 4, 5, 42]) if ended else None,

@@ -6,6 +6,7 @@ import pytest
 
 from pytest_pyimages.results.problems import describe_problem, describe_usage_error, parse_unknown_options
 from pytest_pyimages.runs.run import RunEnd
+from tests.support.results import make_run
 
 ARGPARSE = """\
 ERROR: usage: __main__.py [options] [file_or_dir] [file_or_dir] [...]
@@ -70,16 +71,30 @@ def test_unknown_options(problem: str, expected: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "gave_up", "left", "expected"),
+    ("end", "gave_up", "left", "expected"),
     [
-        (1, "xdist: maximum crashed workers reached: 4", 0, "xdist: maximum crashed workers reached: 4"),
-        (0, "xdist: maximum crashed workers reached: 4", 3, "xdist: maximum crashed workers reached: 4"),
-        (0, "", 3, "pytest in the container exited with status 0, but not all tests were run"),
-        (0, "", 0, ""),
-        (5, "", 0, ""),
+        (RunEnd(status=1), "xdist: maximum crashed workers reached: 4", 0, "xdist: maximum crashed workers reached: 4"),
+        (RunEnd(status=0), "xdist: maximum crashed workers reached: 4", 3, "xdist: maximum crashed workers reached: 4"),
+        (
+            RunEnd(status=0, unrun=3),
+            "",
+            3,
+            "pytest in the container exited with status 0, but not all tests were run",
+        ),
+        (RunEnd(status=0, unrun=3, reason="pytest_runtestloop of conftest.py"), "", 3, ""),
+        (RunEnd(status=0), "", 0, ""),
+        (RunEnd(status=0), "", None, ""),
+        (RunEnd(status=1, unrun=0), "", 1, "1 test without a result arrived, but the worker counted 0"),
+        (RunEnd(status=2, unrun=3), "", 2, "2 tests without a result arrived, but the worker counted 3"),
+        (RunEnd(status=5), "", 0, ""),
     ],
 )
-def test_tests_that_xdist_has_not_run(status: int, gave_up: str, left: int, expected: str) -> None:
-    counts = {"failed": 1, "error": 0}
-    problem, _ = describe_problem(counts, RunEnd(status=status), internal="", rootdir="/", gave_up=gave_up, left=left)
-    assert problem == expected
+def test_tests_without_a_result(end: RunEnd, gave_up: str, left: int | None, expected: str) -> None:
+    run = make_run()
+    run.collected, run.gave_up, run.counts["failed"] = True, gave_up, 1
+    assert describe_problem(run, end, rootdir="/", left=left)[0] == expected
+
+
+def test_a_run_without_a_collection_is_not_complete() -> None:
+    problem, _ = describe_problem(make_run(), RunEnd(status=0), rootdir="/", left=0)
+    assert problem == "pytest in the container exited with status 0 without collecting tests"

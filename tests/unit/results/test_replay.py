@@ -48,7 +48,7 @@ class Verdict:
     def record_error(self, label: str, error: str) -> None:
         self.errors.append((label, error))
 
-    def judge(self, run: ImageRun, end: RunEnd, *, left: int) -> tuple[ImageResult, str]:
+    def judge(self, run: ImageRun, end: RunEnd, *, left: int | None) -> tuple[ImageResult, str]:
         problem = end.problem or (f"{left} left" if left else "")
         usage_error = end.status == pytest.ExitCode.USAGE_ERROR
         fields: dict[str, Any] = {"exit_status": end.status, "problem": problem, "usage_error": usage_error}
@@ -174,7 +174,7 @@ def test_the_number_of_tests_is_estimated_until_all_images_have_collected() -> N
     played = Played("3.12", "3.13", "3.14")
     played.play(ITEMS, Collected(4, 0))
     assert played.session.testscollected == 12, "three images with as many as the largest"
-    played.play(ITEMS, Collected(2, 0), label="3.13")
+    played.play(Items(ITEMS.items[:2]), Collected(2, 0), label="3.13")
     assert played.session.testscollected == 10
     played.replay.end_run("3.14", None, EngineError("no space left"), run_seconds=0.0)
     assert played.session.testscollected == 6
@@ -228,7 +228,7 @@ def test_an_image_without_tests_is_an_error_if_another_has_some() -> None:
     played.end("3.12")
     played.play(Collected(0, 0), label="3.14")
     played.end("3.14", status=5)
-    played.replay.fail_images_without_tests()
+    played.replay.errors.fail_images_without_tests()
     assert [result.outcome for result in played.results.values()] == ["passed", "error"]
     assert len(played.collect_reports) == 1
 
@@ -237,7 +237,7 @@ def test_no_image_has_tests() -> None:
     played = Played("3.12", "3.14")
     for label in ("3.12", "3.14"):
         played.end(label, status=5)
-    played.replay.fail_images_without_tests()
+    played.replay.errors.fail_images_without_tests()
     assert [result.outcome for result in played.results.values()] == ["nothing collected"] * 2
     assert played.collect_reports == []
 

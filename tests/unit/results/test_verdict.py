@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_pyimages.results.outcome import Shard
+from pytest_pyimages.results.replay.image_run import ImageRun
 from pytest_pyimages.results.verdict import Judge
 from pytest_pyimages.runs import RunEnd
 from tests.support.golden import message
@@ -39,10 +40,17 @@ def make_judge(hints: Any, *other_images: str) -> Judge:
     return Judge(hints, labels=["3.12", "3.14"], other_images=other_images, rootdir="/src")
 
 
+def make_collected(status: int = 0) -> ImageRun:
+    """Return a run with tests if the exit status says so."""
+    run = make_run(collected=0 if status == pytest.ExitCode.NO_TESTS_COLLECTED else 4)
+    run.collected = True
+    return run
+
+
 @pytest.mark.parametrize("status", [0, 5])
 def test_a_complete_run_has_no_problem(status: int) -> None:
     hints = Hints("add six")
-    result, detail = make_judge(hints).judge(make_run(), RunEnd(status=status), left=0)
+    result, detail = make_judge(hints).judge(make_collected(status), RunEnd(status=status), left=0)
     assert (result.exit_status, result.problem, result.stopped, result.usage_error) == (status, "", "", False)
     assert (result.hint, detail, hints.errors) == ("add six", "", [])
 
@@ -123,5 +131,5 @@ def test_a_problem_before_the_tests_were_collected_may_lack_a_module(collected: 
 
 
 def test_tests_that_xdist_left_are_a_problem() -> None:
-    result, _ = make_judge(Hints()).judge(make_run(), RunEnd(status=0), left=3)
+    result, _ = make_judge(Hints()).judge(make_collected(), RunEnd(status=0, unrun=3), left=3)
     assert "not all tests were run" in result.problem
