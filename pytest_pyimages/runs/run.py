@@ -172,7 +172,8 @@ class Run:
 
     def _assess(self, container: str, progress: _Progress, problem: str) -> RunEnd:
         """Return the outcome: neither the end of the stream nor an exit status of 0 proves that the run is complete."""
-        stderr = progress.stderr.decode("utf-8", "replace")
+        # The end of the output may begin in the middle of a character (UTF-8: these bytes continue one).
+        stderr = progress.stderr.lstrip(bytes(range(0x80, 0xC0))).decode("utf-8", "replace")
         if progress.missing_source:
             raise SourceNotVisibleError.of_file(progress.missing_source)
         code = self._engine.wait(container)

@@ -65,6 +65,7 @@ MAX_DEPTH = 64  # nested lists and objects
 MAX_WORD = 64  # characters
 MAX_PART = 256 * 1024  # bytes of a file in one record
 MAX_FILE = 256 * 1024 * 1024  # bytes of one file
+MAX_TESTS = 2_000_000  # deselected ones: pytest's terminal keeps an object for each
 MAX_ROWS = 10_000  # sets of lines that the same images cover, in one file
 MAX_SHOWN = 64 * 1024  # characters of base64
 
@@ -234,6 +235,13 @@ def _hello(fields: Record) -> events.Hello:
     )
 
 
+def _collected(fields: Record) -> events.Collected:
+    deselected = fields.integer("deselected")
+    if deselected > MAX_TESTS:
+        raise WireError(f"the worker reported {deselected} deselected tests, {MAX_TESTS} are the limit")
+    return events.Collected(fields.integer("count"), deselected)
+
+
 def _items(fields: Record) -> events.Items:
     items = []
     for nodeid, *place in fields.rows("items", 4):
@@ -281,7 +289,7 @@ _DECODERS: dict[str, Callable[[Record], events.Event]] = {
     "hello": _hello,
     "seed": lambda fields: events.Seeded(fields.integer("seed", lowest=-(1 << 53))),
     "items": _items,
-    "collected": lambda fields: events.Collected(fields.integer("count"), fields.integer("deselected")),
+    "collected": _collected,
     "shard": lambda fields: events.Divided(
         fields.integer("collected"), fields.integer("tests"), fields.digest("digest"), fields.digest("durations")
     ),

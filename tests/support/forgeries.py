@@ -61,6 +61,7 @@ FORGERIES: dict[str, tuple[object, ...]] = {
     "no items and no total": (HELLO, *FINISH),
     "nothing but an end": FINISH,
     "no total": (HELLO, ITEMS, *TWO, passes(2), *FINISH),
+    "more deselected tests than memory": (HELLO, ITEMS, {**COLLECTED, "deselected": 10**9}, *TWO, passes(2), *FINISH),
     "two totals": (*START, COLLECTED, *TWO, passes(2), *FINISH),
     "a test before the total": (HELLO, ITEMS, passes(0), COLLECTED, passes(1), passes(2), *FINISH),
     "a test that was not collected": (*START, *TWO, phase("test_b.py::test_other"), *FINISH),
