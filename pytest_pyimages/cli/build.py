@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from contextlib import closing
@@ -11,6 +12,7 @@ import pytest
 from pytest_pyimages.cli.builds import Build, build_images, connect_engine
 from pytest_pyimages.cli.project import SPEC_HELP, Place, pytest_arguments, run_at_project
 from pytest_pyimages.cli.table import table_lines
+from pytest_pyimages.results import disarm_commands
 from pytest_pyimages.session import Schedule
 
 SUMMARY = "build the project's environment images without running the tests"
@@ -46,7 +48,7 @@ def _build(place: Place) -> int:
 def _report_failure(build: Build) -> Build:
     if build.error is not None:
         sys.stderr.write(f"ERROR: {build.tag.label}: {build.error}\n")
-        sys.stderr.write(f"{build.log}\n" if build.log else "")
+        sys.stderr.write(f"{disarm_commands(build.log, os.environ)}\n" if build.log else "")
     return build
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from contextlib import closing
@@ -14,6 +15,7 @@ from pytest_pyimages.containers import Lease, choose_witnesses
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
 from pytest_pyimages.images import BuiltImage
+from pytest_pyimages.results import disarm_commands
 from pytest_pyimages.runs import HostTerminal, attend
 from pytest_pyimages.session import LastFailed, Schedule, SessionPlan, make_job
 
@@ -68,7 +70,7 @@ def run_in_image(  # noqa: PLR0913 - everything that its container is given
 def _build_image(place: Place, engine: Engine, plan: SessionPlan) -> BuiltImage:
     with closing(Schedule(engine, place.settings, plan.source, build_only=True)) as schedule:
         (build,) = build_images(schedule, plan)
-    sys.stderr.write(f"{build.log}\n" if build.log else "")
+    sys.stderr.write(f"{disarm_commands(build.log, os.environ)}\n" if build.log else "")
     if build.error is not None or build.image is None:
         raise build.error or PyimagesError("the image was not built")
     return build.image

@@ -13,6 +13,9 @@ from pytest_pyimages.results.output.json_report import make_document as make_doc
 from pytest_pyimages.results.output.junit import JunitSuites as JunitSuites
 from pytest_pyimages.results.output.live import Stages as Stages
 from pytest_pyimages.results.output.live import make_stages as make_stages
+from pytest_pyimages.results.output.log_commands import allow_commands as allow_commands
+from pytest_pyimages.results.output.log_commands import disarm_commands as disarm_commands
+from pytest_pyimages.results.output.log_commands import filter_terminal as filter_terminal
 from pytest_pyimages.results.output.merging import merge_reports as merge_reports
 from pytest_pyimages.results.output.report_files import write_reports as write_reports
 from pytest_pyimages.results.output.rows import summarize_images as summarize_images

@@ -203,9 +203,11 @@ class ImagesSession:
         return Judge(missing, labels=labels, other_images=find_other_images(invocation, labels), rootdir=rootdir)
 
     def _stages(self) -> Stages:
-        from pytest_pyimages.results import make_stages
+        from pytest_pyimages.results import filter_terminal, make_stages
 
         terminal = self._config.pluginmanager.getplugin("terminalreporter")
+        if terminal is not None:
+            filter_terminal(terminal, os.environ)
         return make_stages(terminal, self.results, verbosity=get_verbosity(self._config), environ=os.environ)
 
     def _debugger(self, schedule: Schedule, shown: Stages) -> DebuggerTerminal | None:

@@ -55,8 +55,12 @@ class SessionEnding:
 
     def write(self, terminal: pytest.TerminalReporter, further_notes: Sequence[str]) -> None:
         """Write the summary section, shorter with -q."""
-        for line in self._annotations:
-            terminal.write_line(line)
+        if self._annotations:
+            from pytest_pyimages.results import allow_commands
+
+            with allow_commands(terminal):
+                for line in self._annotations:
+                    terminal.write_line(line)
         if any(result.summary for result in self._results.values()):
             from pytest_pyimages.results import write_summaries
 
