@@ -6,16 +6,17 @@ import contextlib
 import os
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
-from pytest_pyimages.host import INSIDE, OPTION_NAMES, Invocation, Settings
+from pytest_pyimages.host import INSIDE, OPTION_NAMES, Invocation, Settings, start_without_project
 from pytest_pyimages.session import SessionPlan, connect, plan_session
 
 SPEC_HELP = "the images, such as 3.12,3.14-slim (default: the ini key py_images)"
@@ -101,27 +102,19 @@ def read_invocation(args: Sequence[str]) -> Invocation:
 def run_pytest(invocation: Invocation, args: Sequence[str], plugins: Sequence[object] = ()) -> int:
     """Run pytest without the project's configuration, which only this plugin gets; return its exit status."""
 
-    class Preset:
-        """Hand the project's configuration to the plugin."""
+    class Start:
+        """Start this pytest like one that requests images on its own command line."""
 
         @staticmethod
-        @pytest.hookimpl(tryfirst=True)
-        def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
+        @pytest.hookimpl(wrapper=True, tryfirst=True)
+        def pytest_cmdline_parse(
+            pluginmanager: pytest.PytestPluginManager, args: list[str]
+        ) -> Generator[None, pytest.Config, pytest.Config]:
             config = pluginmanager.get_plugin("pytestconfig")
-            config.pyimages_invocation = invocation  # type: ignore[union-attr]  # registered before any plugin
+            with start_without_project(cast("pytest.Config", config), args, invocation):
+                return (yield)
 
-    with _hide_variables("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
-        return int(
-            pytest.main(
-                [
-                    *("-c", os.devnull, f"--rootdir={invocation.rootdir}", "-p", "pyimages"),
-                    # This process has imported part of the plugin already, which pytest would warn of.
-                    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
-                    *args,
-                ],
-                plugins=[Preset(), *plugins],
-            )
-        )
+    return int(pytest.main([*args], plugins=[Start(), *plugins]))
 
 
 def run_with_terminal(invocation: Invocation, work: Callable[[pytest.TerminalReporter], int]) -> int:

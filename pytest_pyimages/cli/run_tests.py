@@ -1,4 +1,4 @@
-"""``pyimages test``: run the tests even if the host's pytest cannot start with the project's configuration."""
+"""``pyimages test``: another name for ``pytest --py-images=SPEC``."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from pytest_pyimages.cli.project import (
 
 SUMMARY = "run the tests in containers, like `pytest --py-images=SPEC`"
 DESCRIPTION = """\
-Run the tests like `pytest --py-images=SPEC ARGUMENT...`, even if the host's pytest cannot start with the project's
-configuration: a plugin of `-p` or PYTEST_PLUGINS that is not installed on the host, a `minversion` that is too high, or
-a class in `filterwarnings` that the host cannot import while warnings are errors."""
+Run the tests like `pytest --py-images=SPEC ARGUMENT...`, where SPEC defaults to py_images."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:

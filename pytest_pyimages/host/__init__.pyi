@@ -1,4 +1,5 @@
 from pytest_pyimages.host.command_line import CommandLine as CommandLine
+from pytest_pyimages.host.early_plugin import start_without_project as start_without_project
 from pytest_pyimages.host.foreign_options import FOREIGN_OPTIONS as FOREIGN_OPTIONS
 from pytest_pyimages.host.foreign_options import describe_losses as describe_losses
 from pytest_pyimages.host.invocation import Invocation as Invocation

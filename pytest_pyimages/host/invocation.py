@@ -76,9 +76,12 @@ class Invocation:
         return cls._make(args, cwd, setup, command=False)
 
     @classmethod
-    def from_arguments(cls, args: Sequence[str], cwd: Path) -> Invocation:
-        """Return the same without a configured pytest, by pytest's own search for the rootdir and the ini file."""
-        return cls._make(args, cwd, None, command=True)
+    def from_arguments(cls, args: Sequence[str], cwd: Path, *, command: bool = True) -> Invocation:
+        """Return the same without a configured pytest, by pytest's own search for the rootdir and the ini file.
+
+        :param command: whether the arguments are those of ``pyimages``.
+        """
+        return cls._make(args, cwd, None, command=command)
 
     @classmethod
     def _make(cls, args: Sequence[object], cwd: Path, setup: _Setup | None, *, command: bool) -> Invocation:

@@ -1,11 +1,10 @@
 """Remove the settings and options that only concern the containers from the host's pytest.
 
 The host may have nothing of the project: not its plugins, not its packages, not its pytest version. pytest reads the
-ini file, ``addopts`` included, before any plugin is loaded; the first thing that a plugin can do is
-``pytest_addoption``, called while it is being registered. From there on the project's configuration is removed from the
-host's pytest, which keeps the keys and options that the controller uses (``command_line``). What pytest refuses before
-that moment (a missing ``-p`` plugin, a ``minversion``, with pytest 9.2 a warning about ``filterwarnings`` that is an
-error) is refused by pytest; ``pyimages test`` never shows it the project's ini file.
+ini file, ``addopts`` included, before it loads an installed plugin, so ``early_plugin`` starts it without that file. If
+that could not act, pytest refuses what it checks before (a missing ``-p`` plugin, a ``minversion``); the first thing
+that an installed plugin can do is ``pytest_addoption``, called while it is being registered. From there on the host's
+pytest has only the keys and options that the controller uses (``command_line``).
 
 pytest's private attributes are touched here, in ``request`` and in ``invocation`` only: ``Config.inicfg`` (8.x) or
 ``_inicfg`` (9.x), ``_inicache``, ``_inipath``, ``_rootpath``, ``known_args_namespace``, ``findpaths.determine_setup``.
@@ -57,7 +56,7 @@ def take_over(config: pytest.Config, args: list[str], invocation: Invocation, *,
         raise pytest.UsageError(f"{reason[0]} cannot be used with --py-images: {reason[1]}")
     check_positions(invocation)
     _forget_config_warnings(config)
-    # `pyimages test` gave pytest no ini file, and values of our options may have misled its search.
+    # The early plugin gave pytest an empty file, and values of our options may have misled its search.
     config._inipath, config._rootpath = invocation.inipath, invocation.rootdir  # noqa: SLF001 - see above
     args[:] = ["--noconftest", *invocation.command_line.host_arguments(others=shared.host_options)]
     parser = config._parser  # noqa: SLF001 - see above
@@ -118,9 +117,10 @@ def _is_known(config: pytest.Config, name: str) -> bool:
 
 
 def _forget_config_warnings(config: pytest.Config) -> None:
-    """Withdraw pytest's warnings about the project's settings, such as a warning class that exists inside only."""
+    """Withdraw pytest's warnings so far: about the project's settings, and from the import of the host's plugins.
+
+    The first may be about a warning class that exists in the containers only; neither are warnings of the suite.
+    """
     history = getattr(config.hook.pytest_warning_recorded, "_call_history", None)
     if history:
-        history[:] = [
-            call for call in history if not issubclass(call[0]["warning_message"].category, pytest.PytestConfigWarning)
-        ]
+        history.clear()

@@ -62,8 +62,7 @@ OPTION_TABLE = (
         kind="images",
         metavar="SPEC",
         help="run the tests in a container of each of these images: tags, ranges, references or 'auto', separated by"
-        " commas; a trailing '?' allows an image to fail. May be repeated. If pytest cannot start on this machine (for"
-        " example because minversion is too high), run 'pyimages test SPEC -- ARGUMENT...'",
+        " commas; a trailing '?' allows an image to fail. May be repeated",
         example="3.12,3.14-slim,3.16-rc?",
     ),
     Option(

@@ -24,7 +24,7 @@ def read_request(config: pytest.Config) -> Invocation | None:
 
     Return None if no images are requested; then pytest stays as it is.
     """
-    invocation: Invocation | None = getattr(config, "pyimages_invocation", None)  # of the pyimages command
+    invocation: Invocation | None = getattr(config, "pyimages_invocation", None)  # of the early plugin
     if invocation is None and not _mentions_images(config):
         return None
     from pytest_pyimages.host.invocation import Invocation

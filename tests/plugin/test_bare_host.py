@@ -238,25 +238,11 @@ def lacking(pytester: pytest.Pytester, inside: Path, request: pytest.FixtureRequ
     ],
     indirect=["lacking"],
 )
-def test_pyimages_test_runs_what_pytest_refuses(run_images: Run, lacking: Path, command: tuple[str, ...]) -> None:
+def test_pyimages_test_runs_it_too(run_images: Run, lacking: Path, command: tuple[str, ...]) -> None:
     run = run_images("-k", "test_a", "-v", inside=lacking, command=(*command, "test", "3.12,3.14-slim", "--"))
     assert run.result.ret == 0
     run.result.stdout.fnmatch_lines(["test_it.py::test_a[[]3.12[]] PASSED*", "*2 passed*"])
     assert run.tests == {"test_it.py::test_a": {"3.12": "passed", "3.14-slim": "passed"}}
-
-
-@pytest.mark.parametrize("lacking", ["plugin", "minversion"], indirect=True)
-def test_pytest_refuses_before_plugins_are_loaded(run_images: Run, lacking: Path) -> None:
-    """No plugin is loaded at that moment, so the words are pytest's own; ours stand in the option's help."""
-    run, plain = run_images(inside=lacking), run_images(inside=lacking, images=None)
-    assert run.result.ret == plain.result.ret != 0
-    assert run.err == plain.err != ""
-    assert run.calls == []
-
-
-def test_help_names_pyimages_test(run_images: Run) -> None:
-    run = run_images("--help", images=None)
-    assert "pyimages test SPEC" in " ".join(run.out.split())
 
 
 def test_pyimages_test_has_the_exit_status_of_the_run(pytester: pytest.Pytester, run_images: Run) -> None:
