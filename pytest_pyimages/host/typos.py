@@ -15,6 +15,7 @@ from pytest_pyimages.text import find_similar
 
 _PERHAPS_IMAGE = re.compile(r"[23](?:\.\d|[?,-]|$)|latest|slim|alpine|auto")
 _SIMILAR = 0.75  # of difflib's ratio
+_REPORT_KINDS = ("html", "json", "md")  # some look for an option for each kind of report, as --junitxml is
 
 
 def check_options(line: CommandLine, folders: Sequence[Path], unknown: Callable[[list[str]], list[str]]) -> None:
@@ -28,9 +29,14 @@ def check_options(line: CommandLine, folders: Sequence[Path], unknown: Callable[
 
     names = [argument.name for argument in line.options if has_misspelt_option([argument.name])]
     for name in unknown(names):
-        meant = find_similar(name, OPTION_NAMES, cutoff=_SIMILAR)
+        meant = _report_option(name) or find_similar(name, OPTION_NAMES, cutoff=_SIMILAR)
         if meant and not any(defines_option(folder, name) for folder in folders):
             raise ConfigurationError(f"unknown option {name} (did you mean {meant}?)")
+
+
+def _report_option(name: str) -> str:
+    kind = name.removeprefix("--py-images-")
+    return f"--py-images-report=FILE.{kind}" if kind in _REPORT_KINDS else ""
 
 
 def check_positions(invocation: Invocation) -> None:

@@ -58,6 +58,8 @@ def test_paths_and_values_are_not_refused(tmp_path: Path, typed: str) -> None:
         ("--py-imags", "--py-images"),
         ("--py-images-registy=x", "--py-images-registry"),
         ("--pyimages-report=x.json", "--py-images-report"),
+        ("--py-images-json=x.json", "--py-images-report=FILE.json"),
+        ("--py-images-html", "--py-images-report=FILE.html"),
     ],
 )
 def test_an_option_that_is_similar_to_ours_is_refused(tmp_path: Path, word: str, meant: str) -> None:
