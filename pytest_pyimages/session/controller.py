@@ -99,7 +99,7 @@ class ImagesSession:
         if config.getoption("xmlpath", None):
             from pytest_pyimages.results import JunitSuites
 
-            JunitSuites(config, self.results).register()
+            JunitSuites(config, self.results, self._ending.notes).register()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:

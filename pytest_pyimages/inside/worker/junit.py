@@ -2,6 +2,9 @@
 
 from __future__ import absolute_import, print_function
 
+import os
+
+import pytest
 from _pytest import junitxml
 
 from .records import clip, simplify, to_text
@@ -29,6 +32,20 @@ class JunitAdditions(object):
             kept[to_text(name)] = clip(to_text(value), 65536)
 
         junitxml._NodeReporter.add_attribute = add_and_keep
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self):
+        """Let pytest write its file only where it can: the host writes the one that counts."""
+        if self.xml is None:
+            return
+        path = os.path.abspath(self.xml.logfile)
+        try:
+            if not os.path.isdir(os.path.dirname(path)):
+                os.makedirs(os.path.dirname(path))
+            with open(path, "w") as file:
+                file.write("\n")
+        except (IOError, OSError):
+            self.xml.logfile = os.devnull
 
     def take_attributes(self, nodeid):
         """Remove and return the attributes of a test, as pairs of texts."""

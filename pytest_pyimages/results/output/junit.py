@@ -5,6 +5,9 @@ Test cases are moved as pytest has written them, in any ``junit_family``.
 
 from __future__ import annotations
 
+import codecs
+import contextlib
+import itertools
 import os
 import tempfile
 from collections.abc import Collection, Generator, Iterator, Mapping
@@ -13,9 +16,10 @@ from typing import IO, Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from _pytest.junitxml import xml_key
+from _pytest.junitxml import LogXML, xml_key
 
 from pytest_pyimages.results.outcome import ImageResult
+from pytest_pyimages.results.output.report_files import write_atomically
 from pytest_pyimages.results.reports import ATTRIBUTES, PROPERTY
 
 _PIECE = 1 << 16
@@ -23,17 +27,60 @@ IMAGE_CASE = "image"  # the name of the test case that stands for an image which
 _KINDS = {"error": "errors", "failure": "failures", "skipped": "skipped"}  # element of a test case, count of a suite
 
 
-class Cases:
-    """The finished test cases of one image, as text in a temporary file: there may be many."""
+class CaseFile:
+    """The finished test cases of all images, in one temporary file: there may be many."""
 
     def __init__(self) -> None:
+        self.problem: OSError | None = None  # the first that writing had; the cases are then incomplete
+        self._file: IO[bytes] | None = None
+        self._end = 0
+
+    def append(self, data: bytes) -> tuple[int, int]:
+        """Write bytes; return where they begin and end."""
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lasts as long as this
+            self._file.write(data)
+        except OSError as error:
+            self.problem = self.problem or error
+        self._end += len(data)
+        return self._end - len(data), self._end
+
+    def read(self, start: int, end: int) -> Iterator[str]:
+        """Yield the text of a span that begins and ends with a whole test case.
+
+        :raises OSError: also if writing has failed.
+        """
+        if self.problem is not None or self._file is None:
+            raise self.problem or OSError("nothing was written")
+        self._file.seek(start)
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        while start < end:
+            data = self._file.read(min(_PIECE, end - start))
+            start += len(data) or end
+            yield decoder.decode(data)
+
+    def close(self) -> None:
+        if self._file is not None:
+            with contextlib.suppress(OSError):  # what was not written stays so
+                self._file.close()
+
+
+class Cases:
+    """The finished test cases of one image."""
+
+    def __init__(self, file: CaseFile) -> None:
         self.counts = dict.fromkeys(("tests", *_KINDS.values()), 0)
         self.seconds = 0.0
-        self.file: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - lasts as long as this
+        self.file = file
+        self.spans: list[tuple[int, int]] = []
 
     def add(self, case: ET.Element) -> None:
         self.count(case)
-        self.file.write(ET.tostring(case, encoding="unicode"))
+        start, end = self.file.append(ET.tostring(case, encoding="unicode").encode())
+        if self.spans and self.spans[-1][1] == start:
+            start, _ = self.spans.pop()
+        self.spans.append((start, end))
 
     def count(self, case: ET.Element) -> None:
         self.counts["tests"] += 1
@@ -42,24 +89,61 @@ class Cases:
             self.counts[name] += case.find(element) is not None
 
 
+class _DividedXML(LogXML):
+    """pytest's own plugin; a file that cannot be written costs nothing but that file."""
+
+    suites: JunitSuites
+    problem = ""
+
+    @pytest.hookimpl
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        path = Path(os.path.realpath(self.logfile))
+        try:
+            super().pytest_sessionfinish()
+            self.suites.divide(path)
+        except OSError as error:
+            with contextlib.suppress(OSError):  # it may lack failures
+                if path.is_file():
+                    path.unlink()
+            self.problem = f"--junitxml: {self.logfile} cannot be written ({error.strerror or error})"
+            self.suites.notes.append(self.problem)
+            session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+
+    @pytest.hookimpl
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+        if not self.problem:
+            super().pytest_terminal_summary(terminalreporter, config)
+
+
 class JunitSuites:
     """The plugin object that takes each finished test case from pytest, and divides the file that pytest has written.
 
     pytest would keep the element trees of all tests until the end: a gigabyte for a large suite on many images.
+
+    :param notes: receives a message if the file cannot be written.
     """
 
-    def __init__(self, config: pytest.Config, results: Mapping[str, ImageResult]) -> None:
+    def __init__(self, config: pytest.Config, results: Mapping[str, ImageResult], notes: list[str]) -> None:
+        self.notes = notes
         self._config = config
-        self._path = Path(os.path.expandvars(config.getoption("xmlpath"))).expanduser()
-        if not self._path.is_absolute():
-            self._path = config.invocation_params.dir / self._path
         self._results = results
-        self._cases = {label: Cases() for label in results}
+        self._file = CaseFile()
+        self._cases = {label: Cases(self._file) for label in results}
 
     def register(self) -> None:
-        """Register the hooks, and remove the temporary files at the end."""
+        """Register the hooks, and remove the temporary file at the end."""
         self._config.pluginmanager.register(self, "pyimages-junit")
-        self._config.add_cleanup(self._close)
+        self._config.add_cleanup(self._file.close)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Replace the hooks of pytest's own plugin, which other plugins look up and add to."""
+        xml: Any = self._config.stash.get(xml_key, None)
+        if type(xml) is LogXML:
+            self._config.pluginmanager.unregister(xml)
+            xml.__class__ = _DividedXML
+            xml.suites = self
+            self._config.pluginmanager.register(xml)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
@@ -81,19 +165,18 @@ class JunitSuites:
                 self._cases[label].add(case)
                 reporters.remove(reporter)
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_sessionfinish(self) -> Generator[None, None, None]:
-        """Divide the file, after other plugins have finished the session."""
-        yield
-        if self._path.is_file():
-            tree = ET.parse(self._path)  # noqa: S314 - pytest has written it a moment ago
-            pieces = divide_suites(tree.getroot(), self._results, self._cases)
-            with self._path.open("w", encoding="utf-8") as file:
-                file.writelines(('<?xml version="1.0" encoding="utf-8"?>', *pieces))
+    def divide(self, path: Path) -> None:
+        """Divide the file that pytest has just written.
 
-    def _close(self) -> None:
-        for cases in self._cases.values():
-            cases.file.close()
+        :raises OSError: the file then lacks the test cases that were taken.
+        """
+        if self._file.problem is not None:
+            raise self._file.problem
+        if path.is_file():
+            tree = ET.parse(path)  # noqa: S314 - pytest has written it a moment ago
+            pieces = divide_suites(tree.getroot(), self._results, self._cases)
+            declaration = '<?xml version="1.0" encoding="utf-8"?>'
+            write_atomically(path, (piece.encode() for piece in itertools.chain([declaration], pieces)))
 
 
 def divide_suites(
@@ -146,7 +229,7 @@ def _render_suite(
     whole: ET.Element, label: str, cases: list[ET.Element], result: ImageResult | None, ended: Cases | None
 ) -> Iterator[str]:
     """Yield the text of an image's suite, with the attributes of pytest's."""
-    ended = ended or Cases()
+    ended = ended or Cases(CaseFile())
     for case in cases:
         ended.count(case)
     counted = {name: str(number) for name, number in ended.counts.items()}
@@ -170,8 +253,8 @@ def _render_suite(
     suite.extend(cases)
     start, end = _split_element(suite)
     yield start
-    ended.file.seek(0)
-    yield from iter(lambda: ended.file.read(_PIECE), "")
+    for span in ended.spans:
+        yield from ended.file.read(*span)
     yield end
 
 
