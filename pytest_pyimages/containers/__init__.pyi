@@ -8,6 +8,7 @@ from pytest_pyimages.containers.process import StoppedError as StoppedError
 from pytest_pyimages.containers.process import run_with_source as run_with_source
 from pytest_pyimages.containers.skipped_folders import BUILD_OUTPUT as BUILD_OUTPUT
 from pytest_pyimages.containers.skipped_folders import NO_SOURCE as NO_SOURCE
+from pytest_pyimages.containers.skipped_folders import NOT_COPIED as NOT_COPIED
 from pytest_pyimages.containers.skipped_folders import VERSION_CONTROL as VERSION_CONTROL
 from pytest_pyimages.containers.source import Source as Source
 from pytest_pyimages.containers.source import Witness as Witness

@@ -51,15 +51,20 @@ def run_with_source(source: Source, attempt: Callable[[], T]) -> T:
 class ContainerProcess:
     """A container and its program. One thread creates, starts and reads; any other may send, stop and kill."""
 
-    def __init__(self, engine: Engine, lease: Lease, source: Source) -> None:
+    def __init__(self, engine: Engine, lease: Lease, source: Source, *, upper: str = "") -> None:
+        """Prepare a container.
+
+        :param upper: folder of the container in which it sees the overlay's upper layer; empty for none.
+        """
         self.is_stopped = False
+        self.is_mounted = False  # whether the source is the overlay rather than a copy
+        self._upper = upper
         self._engine = engine
         self._lease = lease
         self._source = source
         self._lock = threading.Lock()
         self._container: str | None = None
         self._stream: ContainerStream | None = None
-        self._is_mounted = False  # whether the source is the overlay rather than a copy
 
     @contextlib.contextmanager
     def create(self, spec: ContainerSpec) -> Iterator[str]:
@@ -69,10 +74,10 @@ class ContainerProcess:
         :raises SourceNotVisibleError: if the engine cannot create it because of the source's overlay.
         """
         with contextlib.ExitStack() as stack:
-            self._is_mounted = self._source.mode == "overlay"
+            self.is_mounted = self._source.mode == "overlay"
             with self._overlay_errors():
-                mounts = stack.enter_context(self._source.mount(self._engine, self._lease))
-                self._is_mounted = bool(mounts)  # another thread may have fallen back to the copy meanwhile
+                mounts = stack.enter_context(self._source.mount(self._engine, self._lease, self._upper))
+                self.is_mounted = bool(mounts)  # another thread may have fallen back to the copy meanwhile
                 container = self._engine.create_container(replace(spec, mounts=(*mounts, *spec.mounts)))
             try:
                 with self._lock:
@@ -92,7 +97,7 @@ class ContainerProcess:
         :raises StoppedError: if another thread has stopped the process already.
         :raises SourceNotVisibleError: if the engine cannot start it because of the source's overlay.
         """
-        if not self._is_mounted:
+        if not self.is_mounted:
             self._engine.upload(container, "/", stream_tar(self._source.root))
         with contextlib.closing(self._engine.attach(container, terminal=terminal)) as stream:
             with self._lock:
@@ -145,6 +150,6 @@ class ContainerProcess:
         except (ConnectionLostError, ImageNotFound):
             raise
         except EngineError as error:
-            if self._is_mounted and any(word in error.message.lower() for word in _MOUNT_ERRORS):
+            if self.is_mounted and any(word in error.message.lower() for word in _MOUNT_ERRORS):
                 raise SourceNotVisibleError(error.message) from error
             raise

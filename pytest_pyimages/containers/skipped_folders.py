@@ -5,7 +5,7 @@ from __future__ import annotations
 VERSION_CONTROL = frozenset({".git", ".hg", ".svn"})
 # Not copied into containers: they have environments and caches of their own.
 NOT_COPIED = VERSION_CONTROL | frozenset(
-    ".eggs .mypy_cache .nox .pytest_cache .ruff_cache .tox .venv __pycache__ node_modules venv".split()
+    ".eggs .mypy_cache .nox .pyimages .pytest_cache .ruff_cache .tox .venv __pycache__ node_modules venv".split()
 )
 # Copied, since a suite may read them (.hypothesis holds its failing examples); no part of the project's source.
 NO_SOURCE = NOT_COPIED | frozenset(".cache .hypothesis .idea .vscode __pypackages__".split())

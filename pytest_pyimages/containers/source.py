@@ -83,8 +83,11 @@ class Source:
             self.mode, self.reason = "copy", self.reason or reason
 
     @contextmanager
-    def mount(self, engine: Engine, lease: Lease) -> Iterator[tuple[Mount, ...]]:
-        """Create the volumes of an overlay and yield its mount; yield none if the source is to be copied."""
+    def mount(self, engine: Engine, lease: Lease, upper_target: str = "") -> Iterator[tuple[Mount, ...]]:
+        """Create the volumes of an overlay and yield its mount; yield none if the source is to be copied.
+
+        :param upper_target: folder of the container for a mount of the upper layer, read-only; empty for none.
+        """
         if self.mode == "copy":
             yield ()
             return
@@ -96,11 +99,14 @@ class Source:
                 return name, engine.create_volume(name, labels=lease.labels("source"), options=options)
 
             # The engine's own folders: they exist, lie on one file system, and are removed with their content.
-            _, upper = create_volume({})
+            upper_name, upper = create_volume({})
             _, work = create_volume({})
             layers = f"lowerdir={self.root},upperdir={upper},workdir={work}"
             name, _ = create_volume({"type": "overlay", "device": "overlay", "o": layers})
-            yield (Mount(kind="volume", source=name, target=str(self.root)),)
+            mounts = [Mount(kind="volume", source=name, target=str(self.root))]
+            if upper_target:
+                mounts.append(Mount(kind="volume", source=upper_name, target=upper_target, read_only=True))
+            yield tuple(mounts)
 
 
 def stream_tar(root: Path, limit: int = COPY_LIMIT) -> Iterator[bytes]:

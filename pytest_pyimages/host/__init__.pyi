@@ -21,3 +21,5 @@ from pytest_pyimages.host.settings import reports_to_github as reports_to_github
 from pytest_pyimages.host.workers import Workers as Workers
 from pytest_pyimages.host.workers import containers_at_once as containers_at_once
 from pytest_pyimages.host.workers import share_workers as share_workers
+from pytest_pyimages.host.written_files import WantedFiles as WantedFiles
+from pytest_pyimages.host.written_files import find_wanted_files as find_wanted_files

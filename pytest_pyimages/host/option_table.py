@@ -152,6 +152,22 @@ OPTION_TABLE = (
         default="auto",
     ),
     Option(
+        ini="py_images_keep_changes",
+        kind="text",
+        metavar="IMAGE",
+        help="write the files that the tests of IMAGE have changed or added back into the project",
+        default="for a single image, what options such as --snapshot-update ask for",
+        example="3.12",
+    ),
+    Option(
+        ini="py_images_artifacts",
+        kind="lines",
+        metavar="GLOB",
+        help="bring the files of every image that match GLOB, relative to the rootdir, to .pyimages/IMAGE. May be"
+        " repeated",
+        example="reports/**",
+    ),
+    Option(
         ini="py_images_lock",
         kind="text",
         ini_only=True,

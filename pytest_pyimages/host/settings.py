@@ -37,6 +37,9 @@ class Settings:
     reports: tuple[Path, ...]
     baseline: str  # label of the image that the others are compared with; empty for none
     baseline_is_typed: bool
+    keep_changes: str  # label of the image whose changed files are written back; empty for none
+    keep_changes_is_typed: bool
+    artifacts: tuple[str, ...]  # patterns of files that every image's folder gets
     measures_coverage: bool  # whether pytest-cov may be active in the containers
     coverage_contexts: bool  # whether they carry the image's label
     github: bool  # whether to annotate failures in GitHub Actions
@@ -63,6 +66,8 @@ class Settings:
         line = invocation.command_line
         specs, registry, baseline = (values.read(f"py_images{key}") for key in ("", "_registry", "_baseline"))
         lock_file = values.read("py_images_lock").text
+        keep_changes = values.read("py_images_keep_changes")
+        artifacts = "\n".join(values.read("py_images_artifacts").texts).split("\n")
         return cls(
             invocation=invocation,
             specs=specs.texts,
@@ -73,6 +78,9 @@ class Settings:
             reports=_parse_reports(values.read("py_images_report"), invocation.cwd),
             baseline=baseline.text,
             baseline_is_typed=baseline.origin == baseline.option.name,
+            keep_changes=keep_changes.text,
+            keep_changes_is_typed=keep_changes.origin == keep_changes.option.name,
+            artifacts=tuple(dict.fromkeys(filter(None, map(str.strip, artifacts)))),
             measures_coverage=line.measures_coverage,
             coverage_contexts=parse_choice(values.read("py_images_cov_context")) == "image",
             github=reports_to_github(values.read("py_images_github")),

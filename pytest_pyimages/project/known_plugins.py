@@ -26,6 +26,10 @@ class Plugin(NamedTuple):
     lost: str = "its report"  # what would stay in the containers; empty for options that only draw
     instead: str = ""  # what to use without the plugin
     shared: str = ""  # options that both the host and the containers handle
+    # Options, some with a value, that let a suite rewrite files of the project, such as snapshots.
+    updates: str = ""
+    # Options whose value is a file or folder that a suite writes; after a colon, the path of those without a value.
+    writes: str = ""
     refused: str = ""  # options that cannot work with images
     reason: str = ""  # why not
     not_repeated: str = ""  # options that the offered rerun command omits
@@ -37,13 +41,18 @@ class Plugin(NamedTuple):
 
 
 KNOWN_PLUGINS = {
-    "allure-pytest": Plugin(options="--alluredir"),
+    "allure-pytest": Plugin(options="--alluredir", values="--alluredir", writes="--alluredir"),
     "anyio": Plugin(ini="anyio_mode", modules="anyio.pytest_plugin"),
-    "inline-snapshot": Plugin(options="--inline-snapshot"),
+    "inline-snapshot": Plugin(
+        options="--inline-snapshot",
+        values="--inline-snapshot",
+        updates=" ".join(f"--inline-snapshot={flag}" for flag in ("create", "fix", "trim", "update")),
+    ),
     "nbval": Plugin(options="--nbval*"),
     "pytest": Plugin(
         host_values="--log-file",
         works_on_host=False,
+        writes="--basetemp --debug:pytestdebug.log",
         lost="its file",
         instead="failures show what was logged; -s --log-cli-level shows all",
         not_repeated="--junitxml --junit-xml --lf --last-failed --ff --failed-first --nf --new-first --sw --stepwise"
@@ -115,6 +124,7 @@ KNOWN_PLUGINS = {
         host_values="--json-report-file --json-report-indent --json-report-omit --json-report-verbosity",
         instead="--py-images-report=FILE.json",
     ),
+    "pytest-json-ctrf": Plugin(options="--ctrf", values="--ctrf", writes="--ctrf"),
     "pytest-md": Plugin(host_values="--md", instead="--py-images-report=FILE.md"),
     "pytest-memray": Plugin(options="--memray*"),
     "pytest-mock": Plugin(ini="mock_use_standalone_module mock_traceback_monkeypatch", modules="pytest_mock"),
@@ -141,7 +151,9 @@ KNOWN_PLUGINS = {
     ),
     "pytest-random-order": Plugin(options="--random-order*"),
     "pytest-recording": Plugin(options="--record-mode --block-network --disable-recording"),
-    "pytest-regressions": Plugin(options="--force-regen --regen-all --with-test-class-names"),
+    "pytest-regressions": Plugin(
+        options="--force-regen --regen-all --with-test-class-names", updates="--force-regen --regen-all"
+    ),
     "pytest-remotedata": Plugin(options="--remote-data", ini="remote_data_strict"),
     "pytest-repeat": Plugin(options="--count --repeat-scope", values="--count --repeat-scope"),
     "pytest-reportlog": Plugin(
@@ -162,11 +174,16 @@ KNOWN_PLUGINS = {
     "pytest-socket": Plugin(
         options="--disable-socket --enable-socket --allow-hosts --force-enable-socket --allow-unix-socket"
     ),
-    "pytest-split": Plugin(options="--splits --splitting-algorithm --store-durations --durations-path"),
+    "pytest-split": Plugin(
+        options="--splits --splitting-algorithm --store-durations --durations-path", updates="--store-durations"
+    ),
     "pytest-sugar": Plugin(
         host_flags="--force-sugar --old-summary --sugar-no-trace", host_values="--sugar-trace-dir", lost=""
     ),
-    "pytest-testmon": Plugin(options="--testmon*"),
+    "pytest-testmon": Plugin(
+        options="--testmon*",
+        writes="--testmon:.testmondata --testmon-noselect:.testmondata --testmon-forceselect:.testmondata",
+    ),
     "pytest-timeout": Plugin(
         options="--timeout* --session-timeout",
         ini="timeout timeout_method timeout_func_only session_timeout",
@@ -192,7 +209,7 @@ KNOWN_PLUGINS = {
         modules="hypothesis.extra.pytestplugin",
         values="--hypothesis-profile --hypothesis-seed --hypothesis-verbosity",
     ),
-    "syrupy": Plugin(options="--snapshot-*", modules="syrupy"),
+    "syrupy": Plugin(options="--snapshot-*", modules="syrupy", updates="--snapshot-update"),
     "typeguard": Plugin(options="--typeguard-*", ini="typeguard-packages"),
     "xdoctest": Plugin(options="--xdoctest* --xdoc*"),
 }

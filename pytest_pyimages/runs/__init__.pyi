@@ -1,4 +1,7 @@
 from pytest_pyimages.runs.attended import attend as attend
+from pytest_pyimages.runs.changes import Change as Change
+from pytest_pyimages.runs.changes import ChangesJob as ChangesJob
+from pytest_pyimages.runs.changes import SourceChanges as SourceChanges
 from pytest_pyimages.runs.coverage_data import NOTHING as NOTHING
 from pytest_pyimages.runs.coverage_data import CoverageFiles as CoverageFiles
 from pytest_pyimages.runs.job import CoverageJob as CoverageJob

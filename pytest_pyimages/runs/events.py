@@ -185,6 +185,49 @@ class Covered(NamedTuple):
     unusable: tuple[tuple[str, str], ...]  # label of an image whose data cannot be read, and why
 
 
+class ChangedPath(NamedTuple):
+    """An entry of the source tree that the suite has written or removed."""
+
+    path: str  # relative to the source's root, with slashes; not cleaned
+    kind: str  # "file", "link", "other" or "removed"
+    size: int  # bytes
+    executable: bool
+    digest: str  # SHA-256 of a file; empty for large ones
+
+
+class ChangedPaths(NamedTuple):
+    """Up to 200 changes of the source tree."""
+
+    changes: tuple[ChangedPath, ...]
+
+
+class ListedFolder(NamedTuple):
+    """All entries of a changed folder; those that only the host has were removed in the container."""
+
+    path: str  # as in ChangedPath; empty for the root
+    names: frozenset[str]
+
+
+class ChangedContent(NamedTuple):
+    """The content of a changed file follows, in parts."""
+
+    path: str
+    size: int  # bytes
+
+
+class ContentPart(NamedTuple):
+    """A piece, of up to 256 KiB, of a changed file."""
+
+    data: bytes
+
+
+class Scanned(NamedTuple):
+    """All changes were sent."""
+
+    more: int  # how many were not named
+    problem: str  # what could not be read; empty if all could
+
+
 class Internal(NamedTuple):
     """pytest's INTERNALERROR, or why pytest did not start."""
 
@@ -262,6 +305,11 @@ Event = (
     | CoverageFile
     | CoverageLines
     | Covered
+    | ChangedPaths
+    | ListedFolder
+    | ChangedContent
+    | ContentPart
+    | Scanned
     | Internal
     | Interrupted
     | GaveUp

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_pyimages.containers import HOST_ONLY, Witness
+from pytest_pyimages.runs.changes import ChangesJob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,7 @@ class Job:
     shard: Mapping[str, Any] | None  # see ``make_shard_job``; None for all tests
     coverage: bool  # whether pytest-cov may be active
     report: CoverageJob | None = None  # to make instead of running the suite
+    changes: ChangesJob | None  # what to report about the source; None for nothing
     terminal: str | None  # its kind (TERM), for a command or for a debugger in the suite; None if there is none
 
 

@@ -6,10 +6,19 @@ from pytest_pyimages.runs import events
 from pytest_pyimages.runs.fields import WireError
 
 # States: what has been reported last.
-_NOTHING, _HELLO, _COLLECTED, _END, _LAST = "nothing", "hello", "the collection", "the end", "the last record"
+_NOTHING, _HELLO, _COLLECTED, _END = "nothing", "hello", "the collection", "the end"
+_CHANGED, _LAST = "the changed files", "the last record"
 
 _ASIDE = {events.Beat, events.Debugger, events.Shown}
 _ALWAYS = {*_ASIDE, events.Warned, events.Internal, events.Interrupted, events.End, events.Exit}
+# Also after a suite that died.
+_CHANGES = {
+    events.ChangedPaths,
+    events.ListedFolder,
+    events.ChangedContent,
+    events.ContentPart,
+    events.Scanned,
+}
 _FINISH = {
     events.Failing,
     events.Kept,
@@ -20,10 +29,11 @@ _FINISH = {
     events.Measured,
 }
 _SUITE = {
-    _NOTHING: {*_ALWAYS, events.Hello, events.NoSource},
+    _NOTHING: {*_ALWAYS, *_CHANGES, events.Hello, events.NoSource},
     _HELLO: {
         *_ALWAYS,
         *_FINISH,
+        *_CHANGES,
         events.Seeded,
         events.CollectReport,
         events.Items,
@@ -31,8 +41,9 @@ _SUITE = {
         events.Collected,
     },
     # With xdist, collectors of other processes are reported late; tests that are made during the run are items, too.
-    _COLLECTED: {*_ALWAYS, *_FINISH, events.CollectReport, events.Items, events.Passed, events.Report},
-    _END: {*_ASIDE, events.Exit},
+    _COLLECTED: {*_ALWAYS, *_FINISH, *_CHANGES, events.CollectReport, events.Items, events.Passed, events.Report},
+    _END: {*_ASIDE, *_CHANGES, events.Exit},
+    _CHANGED: {*_ASIDE, *_CHANGES, events.Exit},
     _LAST: set[type](),
 }
 _COVERAGE = {
@@ -45,10 +56,11 @@ _COVERAGE = {
         events.CoverageLines,
         events.Covered,
     },
-    _END: _SUITE[_END],
+    _END: {*_ASIDE, events.Exit},
     _LAST: _SUITE[_LAST],
 }
 _NEXT = {
+    **dict.fromkeys(_CHANGES, _CHANGED),
     events.Hello: _HELLO,
     events.Collected: _COLLECTED,
     events.End: _END,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pytest_pyimages.containers import (
     ContainerProcess,
@@ -17,12 +17,14 @@ from pytest_pyimages.containers import (
 )
 from pytest_pyimages.engines import STDOUT, ContainerSpec, ContainerStream, Engine
 from pytest_pyimages.errors import EngineError
+from pytest_pyimages.runs.changes import CHANGE_EVENTS, ChangeEvent, SourceChanges
 from pytest_pyimages.runs.events import Beat, Debugger, End, Event, Exit, NoSource, Shown
 from pytest_pyimages.runs.fields import WireError
 from pytest_pyimages.runs.job import Job
 from pytest_pyimages.runs.wire import Decoder
 
 WORKER = "/opt/pyimages/worker/__main__.pyc"
+UPPER = "/opt/pyimages/upper"  # where the worker sees what the suite has changed in an overlay
 STOP_GRACE = 2.0  # seconds that a stopped suite has for its finalizers
 STDERR_KEPT = 64 * 1024  # bytes
 CHUNK = 1024 * 1024  # bytes of a file
@@ -63,7 +65,9 @@ class Run:
         self._lease = lease
         self._source = source
         self._job = job
-        self._process = ContainerProcess(engine, lease, source)
+        self._process = ContainerProcess(engine, lease, source, upper=UPPER if job.changes is not None else "")
+        # What the suite has changed in the source, once the run has ended; None if the job does not ask for it.
+        self.changes = SourceChanges(source.root) if job.changes is not None else None
 
     def execute(
         self,
@@ -113,7 +117,10 @@ class Run:
         self._process.stop(b"stop\n", STOP_GRACE)
 
     def _send_job(self, stream: ContainerStream) -> None:
-        stream.send(encode_job(self._job) + b"\n")
+        job = self._job
+        if job.changes is not None and self._process.is_mounted:
+            job = replace(job, changes=replace(job.changes, upper=UPPER))
+        stream.send(encode_job(job) + b"\n")
         for path in self._job.report.paths if self._job.report is not None else ():
             with path.open("rb") as file:
                 while data := file.read(CHUNK):
@@ -151,8 +158,7 @@ class Run:
             return error.message
         return ""
 
-    @staticmethod
-    def _dispatch(event: Event, stream: ContainerStream, progress: _Progress, events: list[Event]) -> None:
+    def _dispatch(self, event: Event, stream: ContainerStream, progress: _Progress, events: list[Event]) -> None:
         """Keep events about the end of the run, and collect the others."""
         if isinstance(event, Debugger | Shown):
             must_be_on = isinstance(event, Shown) or not event.on
@@ -167,8 +173,18 @@ class Run:
             stream.send(b"acknowledged\n")
         elif isinstance(event, End):
             progress.end = event
+        elif isinstance(event, CHANGE_EVENTS):
+            self._take_change(event)
         elif not isinstance(event, Beat):
             events.append(event)
+
+    def _take_change(self, event: ChangeEvent) -> None:
+        if self.changes is None:
+            raise WireError("the worker sent changes of the source that nobody asked for")
+        try:
+            self.changes.take(event)
+        except OSError as error:
+            raise EngineError(f"files of the container cannot be stored ({error.strerror})") from error
 
     def _assess(self, container: str, progress: _Progress, problem: str) -> RunEnd:
         """Return the outcome: neither the end of the stream nor an exit status of 0 proves that the run is complete."""

@@ -26,6 +26,7 @@ summary      what plugins and conftests print as pytest's terminal summary
 coverage     a part of a file: up to 256 KiB in base64; with ``--cov`` only
 measured     the end of the parts of this image's coverage data: their size in bytes, or why there are none
 end          pytest returned, with its exit status; how many of the collected tests have no result, and why
+changed …    files of the source that the suite has changed, see ``changed_records``
 exit         how the pytest process ended: exit status or signal, and which test was running
 beat         a heartbeat
 debugger     a debugger starts to use the terminal, or has ended; only if a terminal was offered
@@ -54,7 +55,7 @@ from binascii import crc32
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from pytest_pyimages.runs import events
+from pytest_pyimages.runs import changed_records, events
 from pytest_pyimages.runs.fields import MAX_LINE, MAX_NODEID, Record, WireError, clean_tree
 from pytest_pyimages.runs.order import RecordOrder
 from pytest_pyimages.text import clean_line, quote_bytes
@@ -315,6 +316,7 @@ _DECODERS: dict[str, Callable[[Record], events.Event]] = {
     "file": _file,
     "lines": _lines,
     "covered": _covered,
+    **changed_records.DECODERS,
     "internal": lambda fields: events.Internal(fields.text("text")),
     "interrupted": lambda fields: events.Interrupted(fields.text("text")),
     "gaveup": lambda fields: events.GaveUp(fields.text("text")),

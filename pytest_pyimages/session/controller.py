@@ -7,19 +7,20 @@ import os
 import queue
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_pyimages.containers import is_empty
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
-from pytest_pyimages.host import Settings, describe_losses, find_other_images, selects_tests
+from pytest_pyimages.host import Settings, describe_losses, find_other_images, find_wanted_files, selects_tests
 from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.results import STATUS, ImageResult, Shard, fold_exit_statuses
 from pytest_pyimages.session.durations import Durations
 from pytest_pyimages.session.ending import SessionEnding, get_verbosity
 from pytest_pyimages.session.header import format_images, format_origins, format_workers
+from pytest_pyimages.session.kept_files import KeptFiles, make_documents
 from pytest_pyimages.session.last_failed import LastFailed, unregister_host_cache_plugins
 from pytest_pyimages.session.messages import (
     EventsReceived,
@@ -74,7 +75,10 @@ class ImagesSession:
         self.results = {image.tag.label: _start_result(image.tag, settings.shard) for image in self.plans}
         self._terminal = terminal if len(self.plans) == 1 and os.name == "posix" else None
         self._coverage: MatrixCoverage | None = None
-        self._ending = SessionEnding(config, settings, self.results, left_out=(*plan.skipped, *plan.unselected))
+        left_out = (*plan.skipped, *plan.unselected)
+        wanted = find_wanted_files(settings, plan.source.root, list(self.results), left_out=left_out)
+        self._kept_files = KeptFiles(wanted, plan.source.root, invocation.rootdir)
+        self._ending = SessionEnding(config, settings, self.results, left_out=left_out)
         self._ending.notes += dict.fromkeys(note for image in self.plans for note in image.project.notes)
         configured = [option.name for option in invocation.configured.options]
         self._ending.notes += describe_losses(configured, invocation.host_options)
@@ -123,7 +127,9 @@ class ImagesSession:
             seed = choose_seed(self._config, self._settings.invocation)
             settings = replace(self._settings, seed=seed, terminal=kind)
             shard = self._durations.shard(self._settings)
-            self._schedule = Schedule(self._engine, settings, self._plan.source, memory=memory, shard=shard)
+            self._schedule = Schedule(
+                self._engine, settings, self._plan.source, memory=memory, shard=shard, kept_files=self._kept_files
+            )
             self._schedule.start(self.plans)
         except PyimagesError as error:
             raise pytest.UsageError(str(error)) from None
@@ -237,8 +243,19 @@ class ImagesSession:
             save_seed(self._config, self.results.values())
             if self._settings.shard is None:
                 self._durations.save(self.results.values())
+            self._kept_files.finish(self.results, names_all=get_verbosity(self._config) > 0)
+            self._ending.notes += self._kept_files.notes
+            if self._kept_files.is_incomplete:
+                session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
         if self._settings.wants_details and not self._ending.write_files(int(session.exitstatus)):
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+
+    @pytest.hookimpl
+    def pytest_pyimages_report(self, document: dict[str, Any]) -> None:
+        changed = make_documents(self._kept_files.changes)
+        for image in document["images"]:
+            if image["label"] in changed:
+                image["changed_files"] = changed[image["label"]]
 
     @pytest.hookimpl
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

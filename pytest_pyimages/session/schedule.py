@@ -25,7 +25,7 @@ from pytest_pyimages.images import (
     Listener,
     identify_project,
 )
-from pytest_pyimages.runs import CoverageJob, Job, Run
+from pytest_pyimages.runs import ChangesJob, CoverageJob, Job, Run
 from pytest_pyimages.session.concurrency import Concurrency
 from pytest_pyimages.session.messages import (
     REPORT,
@@ -40,6 +40,7 @@ from pytest_pyimages.session.messages import (
 
 if TYPE_CHECKING:
     from pytest_pyimages.images import Pins
+    from pytest_pyimages.session.kept_files import KeptFiles
 
 QUEUE_BATCHES = 256  # per session; a full queue blocks the containers
 CLEANUP_SECONDS = 5.0
@@ -53,9 +54,11 @@ def make_job(  # noqa: PLR0913 - everything that a container is given
     witness: tuple[Witness, ...],
     memory: Mapping[str, Any] | None,
     shard: Mapping[str, Any] | None,
+    changes: ChangesJob | None = None,
 ) -> Job:
     """Return the job that runs the suite in an environment image.
 
+    :param changes: what to report about the source.
     :param memory: values of pytest's cache by name; None to leave the cache alone.
     :param shard: the part of the tests to run, see runs.job; None for all.
     """
@@ -77,6 +80,7 @@ def make_job(  # noqa: PLR0913 - everything that a container is given
         host_plugins=tuple(sorted(invocation.host_plugins)),
         shard=shard,
         coverage=settings.measures_coverage,
+        changes=changes,
         terminal=settings.terminal,
     )
 
@@ -97,6 +101,7 @@ class Schedule:
     :param build_only: do not run tests.
     :param memory: values for pytest's cache in the containers, by label.
     :param shard: the part of the tests to run, see runs.job.
+    :param kept_files: gets what the suites have changed in the source.
     """
 
     def __init__(  # noqa: PLR0913 - everything that its containers are given
@@ -108,6 +113,7 @@ class Schedule:
         build_only: bool = False,
         memory: Mapping[str, Mapping[str, Any]] | None = None,
         shard: Mapping[str, Any] | None = None,
+        kept_files: KeptFiles | None = None,
     ) -> None:
         self.messages: queue.Queue[Message] = queue.Queue(QUEUE_BATCHES)
         self.notes: list[str] = []  # printed at the end
@@ -118,6 +124,7 @@ class Schedule:
         self._build_only = build_only
         self._memory = memory or {}
         self._shard = shard
+        self._kept_files = kept_files
         self._witness = choose_witnesses(source.root)
         self._runs: dict[str, Run] = {}
         self._images: dict[str, tuple[ImagePlan, BuiltImage]] = {}
@@ -276,6 +283,8 @@ class Schedule:
             printed = (lambda data: self._put(OutputReceived(label, data))) if self._settings.live_output else None
             run.execute(lambda events: self._put(EventsReceived(label, events)), lambda end: ended(end, None), printed)
         finally:
+            if run.changes is not None and self._kept_files is not None:
+                self._kept_files.take(label, run.changes)
             with self._lock:
                 del self._runs[label]
 
@@ -287,15 +296,23 @@ class Schedule:
         """
         job = self._job(*self._images[label])
         environment = {**job.environment, "COLUMNS": str(columns)}
-        job = replace(job, memory=None, shard=None, terminal=None, report=report, environment=environment)
+        job = replace(job, memory=None, shard=None, changes=None, terminal=None, report=report, environment=environment)
         arguments = (REPORT, lambda ended: self._run(REPORT, job, ended))
         thread = threading.Thread(target=self._until_ended, args=arguments, name="pyimages-coverage", daemon=True)
         self._threads.append(thread)
         thread.start()
 
     def _job(self, plan: ImagePlan, image: BuiltImage) -> Job:
-        memory = self._memory.get(plan.tag.label)
-        return make_job(self._settings, plan, image, witness=self._witness, memory=memory, shard=self._shard)
+        label = plan.tag.label
+        return make_job(
+            self._settings,
+            plan,
+            image,
+            witness=self._witness,
+            memory=self._memory.get(label),
+            shard=self._shard,
+            changes=None if self._kept_files is None else self._kept_files.make_job(label),
+        )
 
     def _put(self, message: Message) -> None:
         while not self._closing:

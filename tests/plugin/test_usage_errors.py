@@ -103,6 +103,8 @@ VALUES = {
     "--py-images-fail-fast": "image",
     "--py-images-shard": "1/1",
     "--py-images-source": "overlay",
+    "--py-images-keep-changes": TAG,
+    "--py-images-artifacts": "reports",
 }
 
 
@@ -119,7 +121,7 @@ def test_every_option_in_both_forms(
         pytester.makeini(f"[pytest]\naddopts = {' '.join(words)}\n")
     elif place == "PYTEST_ADDOPTS":
         monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(words))
-    engine = f"FakeEngine(known=['{TAG}'])"
+    engine = f"FakeEngine(known=['{TAG}'], copies_source=True)"
     run = run_images(*(words if place == "typed" else []), images=None, engine=engine)
     assert run.result.ret == 0
     assert run.tests == {"test_it.py::test_a": {TAG: "passed"}}
@@ -151,7 +153,7 @@ def test_every_environment_variable(
     pytester.makepyfile(test_it="def test_a(): pass")
     for name, value in VALUES.items():
         monkeypatch.setenv(name.lstrip("-").replace("-", "_").upper(), value)
-    run = run_images(images=None, engine=f"FakeEngine(known=['{TAG}'])")
+    run = run_images(images=None, engine=f"FakeEngine(known=['{TAG}'], copies_source=True)")
     assert run.result.ret == 0
     assert run.tests == {"test_it.py::test_a": {TAG: "passed"}}
     assert "shard 1/1" in run.out

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
@@ -55,6 +56,7 @@ class FakeStream:
         self._sent = bytearray()
         self._answer = threading.Event()
         self._closed = False
+        self._has_job = False
 
     def frames(self) -> Iterator[tuple[int, bytes]]:
         process = self._container.process
@@ -88,6 +90,8 @@ class FakeStream:
             self._answer.set()
             return
         assert process.stdin is not None
+        if not self._has_job:
+            self._has_job, data = True, self._container.adapt_job(data)
         try:
             process.stdin.write(data)
             process.stdin.flush()
@@ -111,10 +115,15 @@ class FakeContainer:
     """A process in a POSIX session of its own.
 
     :param environment: what the image would set; FAKE_IMAGE is the reference of the base image.
+    :param copies_source: whether the suite has a copy of the source, in the folder that FAKE_TREE names, whose changes
+        are reported. The suite itself runs in the host's tree.
     """
 
-    def __init__(self, spec: ContainerSpec, installer: Installer, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, spec: ContainerSpec, installer: Installer, environment: Mapping[str, str], *, copies_source: bool
+    ) -> None:
         self.spec = spec
+        self._copies_source = copies_source
         self.process: subprocess.Popen[bytes] | None = None
         self.killed = False
         self.cache: tempfile.TemporaryDirectory[str] | None = None
@@ -155,6 +164,21 @@ class FakeContainer:
         yield STDERR, str(result.pop("log", "")).encode()
         yield STDOUT, json.dumps(result).encode() + b"\n"
 
+    def adapt_job(self, data: bytes) -> bytes:
+        """Let the worker look for changes in the copy of the source, or nowhere."""
+        line, end, rest = data.partition(b"\n")
+        job = json.loads(line)
+        if job["changes"] is not None and self._copies_source:
+            assert self.cache is not None
+            tree = Path(self.cache.name) / "tree"
+            ignore = shutil.ignore_patterns(*job["changes"]["skip"])
+            shutil.copytree(job["changes"]["root"], tree, symlinks=True, ignore=ignore)
+            job["changes"] |= {"root": str(tree), "upper": None}
+            job["environment"]["FAKE_TREE"] = str(tree)
+        else:
+            job["changes"] = None
+        return json.dumps(job).encode() + end + rest
+
     def end(self) -> None:
         if self.process is not None:
             if self.process.poll() is None:
@@ -175,6 +199,7 @@ class FakeEngine:
     :param pulls: what a pull of other references does: an error to raise, or None to succeed.
     :param environment: what all images set.
     :param processors: how many it says that it has.
+    :param copies_source: see FakeContainer.
     :param meeting: so many of the first suites wait for each other when they start; fewer at once are an error.
     """
 
@@ -187,6 +212,7 @@ class FakeEngine:
         found: Iterable[Leftover] = (),
         environment: Mapping[str, str] | None = None,
         processors: int = 4,
+        copies_source: bool = False,
         meeting: int = 0,
     ) -> None:
         self.most_at_once = 0  # containers that had been started and not removed
@@ -199,6 +225,7 @@ class FakeEngine:
         self._pulls = dict(pulls or {})
         self._installer = installer
         self._environment = dict(environment or {})
+        self._copies_source = copies_source
         self._bases: dict[str, str] = {}
         self._lock = threading.Lock()
         self._count = 0
@@ -253,7 +280,9 @@ class FakeEngine:
             identifier = f"container{self._count}"
             self.calls.append(f"create {spec.image}")
             environment = {"FAKE_IMAGE": self._bases.get(spec.image, spec.image), **self._environment}
-            self.containers[identifier] = FakeContainer(spec, self._installer, environment)
+            self.containers[identifier] = FakeContainer(
+                spec, self._installer, environment, copies_source=self._copies_source
+            )
         return identifier
 
     def attach(self, container: str, *, terminal: bool = False) -> FakeStream:

@@ -27,6 +27,7 @@ JOB = {
     "coverage": bool,
     "report": OPTIONAL_OBJECT,
     "terminal": OPTIONAL_TEXT,
+    "changes": OPTIONAL_OBJECT,
 }
 REPORT = {"labels": list, "sizes": list, "failures": INTEGER, "contexts": bool}
 # InstallJob in images/install_job.py, for the installer.

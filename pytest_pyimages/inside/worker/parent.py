@@ -44,10 +44,15 @@ def main():
 
 def run(spec, wire, control, null):
     """Fork the process in which pytest runs, and supervise it; return this process' exit status."""
+    if spec["changes"] and spec["changes"]["upper"] is None:
+        from .changes import list_folders  # most sources are overlays
+
+        spec["changes"]["folders"] = list_folders(spec["changes"])
     read_fd, write_fd = os.pipe()
     wake_read, wake_write = os.pipe()
     for fd in (read_fd, wake_read, wake_write):
         fcntl.fcntl(fd, fcntl.F_SETFL, os.O_NONBLOCK)
+    since = os.fstat(read_fd).st_ctime  # by the clock of the kernel that the files of the suite get
     pending = Pending()
     terminal = Terminal(spec) if spec["terminal"] else None
     sys.stdout.flush()
@@ -70,8 +75,19 @@ def run(spec, wire, control, null):
     status = parent.supervise(wake_read)
     if parent.host_gone:
         return 1
-    parent.finish(status)
+    parent.finish(status, lambda: report_changes(parent.record, spec["changes"], since))
     return 0
+
+
+def report_changes(record, wanted, since):
+    """Send what the suite has changed in the source tree, if the host wants to know."""
+    if wanted:
+        try:
+            from .changes import send_changes  # which is needed now, and not when the suite starts
+
+            send_changes(record, wanted, since)
+        except Exception as error:  # whatever the suite left in its tree must not cost the results
+            record(t="scanned", more=0, problem=str(error))
 
 
 class Parent(object):
@@ -280,8 +296,11 @@ class Parent(object):
             if status is not None:
                 return status
 
-    def finish(self, status):
-        """Report how the child ended, and wait for the host's acknowledgement."""
+    def finish(self, status, report_changes):
+        """Report how the child ended, and wait for the host's acknowledgement.
+
+        :param report_changes: sends records after those of the child.
+        """
         reads = 0  # processes of the child may write for ever
         while self.terminal is not None and reads < 16 and self.read_terminal():
             reads += 1
@@ -290,6 +309,7 @@ class Parent(object):
         data, running = self.pending.peek()
         if data:
             self.pass_on(data)
+        report_changes()
         self.record(
             t="exit",
             status=os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,

@@ -16,6 +16,7 @@ import pytest_pyimages.inside
 from pytest_pyimages.containers import Witness
 from pytest_pyimages.containers.job import encode_job
 from pytest_pyimages.images.install_job import InstallJob
+from pytest_pyimages.runs.changes import ChangesJob
 from pytest_pyimages.runs.job import CoverageJob, Job
 
 INSIDE = Path(pytest_pyimages.inside.__file__).parent
@@ -39,6 +40,7 @@ JOB = Job(
     shard={"files": {}},
     coverage=False,
     report=CoverageJob(labels=("3.12",), paths=(Path("/data/0"),), sizes=(5,), failures=0, contexts=True),
+    changes=ChangesJob(root="/src", send=("reports(/|$)",)),
     terminal="xterm",
 )
 INSTALL_JOB = InstallJob(
@@ -76,7 +78,7 @@ def test_a_job_has_the_keys_and_types_that_containers_check(job: object, schema:
 
 
 def test_optional_values_may_be_missing() -> None:
-    job = replace(JOB, memory=None, shard=None, report=None, terminal=None)
+    job = replace(JOB, memory=None, shard=None, report=None, changes=None, terminal=None)
     JOBS.check_job(json.loads(encode_job(job)), JOBS.JOB)
 
 

@@ -51,6 +51,7 @@ JOB = Job(
     host_plugins=(),
     shard=None,
     coverage=False,
+    changes=None,
     terminal=None,
 )
 
