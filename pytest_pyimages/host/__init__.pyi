@@ -1,5 +1,6 @@
 from pytest_pyimages.host.command_line import CommandLine as CommandLine
 from pytest_pyimages.host.early_plugin import start_without_project as start_without_project
+from pytest_pyimages.host.expressions import split_nodeid as split_nodeid
 from pytest_pyimages.host.foreign_options import FOREIGN_OPTIONS as FOREIGN_OPTIONS
 from pytest_pyimages.host.foreign_options import describe_losses as describe_losses
 from pytest_pyimages.host.invocation import Invocation as Invocation
@@ -11,6 +12,8 @@ from pytest_pyimages.host.option_table import add_options as add_options
 from pytest_pyimages.host.request import INSIDE as INSIDE
 from pytest_pyimages.host.request import read_request as read_request
 from pytest_pyimages.host.request import refuse_misspelt_options as refuse_misspelt_options
+from pytest_pyimages.host.selection import ImageArguments as ImageArguments
+from pytest_pyimages.host.selection import describe_selection as describe_selection
 from pytest_pyimages.host.selection import find_other_images as find_other_images
 from pytest_pyimages.host.selection import selects_tests as selects_tests
 from pytest_pyimages.host.selection import split_by_image as split_by_image

@@ -1,53 +1,170 @@
 """Which images the command line selects: node ids and ``-k`` expressions that name images.
 
-A test is shown as ``tests/test_a.py::test_x[3.14-slim]``, so that is what users paste. The last brackets are removed
-for that image, and other images do not get the node id. An image that nothing selects is left out.
+A test is shown as ``tests/test_a.py::test_x[3.14-slim]``, so that is what users paste. Other images do not get that
+node id, and an image that nothing selects is left out. But a test may have a parameter of that name: then its node id
+means what it means to pytest, on all images. Only the collection knows, so containers get what was typed, and a plugin
+in the container decides (``inside/selecting.py``); images are left out only where no parameter is to be expected.
+
+Arguments that were not typed, and values of options that only the suite knows, are left as they are.
 """
 
 from __future__ import annotations
 
-import ast
 import contextlib
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host.command_line import POSITION, Argument, CommandLine
+from pytest_pyimages.host.expressions import find_image_operands, fold_expression, split_brackets, split_nodeid
 from pytest_pyimages.host.invocation import Invocation
+from pytest_pyimages.host.parameters import may_have_parameter, mentions_any
 
 _SELECTING = tuple(
     "-k -m --deselect --ignore --ignore-glob --lf --last-failed --nf --new-first --sw --stepwise".split()
 )
-# The operands and operators of pytest's -k, with the characters of labels.
-_WORD = re.compile(r"[\w:+\-.\[\]\\/@~]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A position that was typed."""
+
+    word: str
+    nodeid: str  # without the image
+    image: str  # the label that it ends with; empty for none
+    is_certain: bool  # that it is no value of an option
+    for_all: bool  # whether all images get it
+
+    @property
+    def is_decided_later(self) -> bool:
+        """Whether only the container knows what it means."""
+        return bool(self.image) and (not self.is_certain or "::" in self.word)
+
+    def make_entry(self, label: str, labels: Sequence[str]) -> dict[str, Any]:
+        """Return this for the job of an image."""
+        unique = not self.for_all and len(labels) > 1  # for this image, though it may be a test of all
+        return {"word": self.word, "nodeid": self.nodeid, "mine": self.image == label, "unique": unique}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Keywords:
+    """The ``-k`` expression that was typed."""
+
+    expression: str
+    labels: Sequence[str]
+    operands: tuple[str, ...]  # that name images
+    may_be_names: bool  # whether names of tests may have these operands
+
+    @classmethod
+    def find(cls, invocation: Invocation, labels: Sequence[str]) -> _Keywords:
+        expression = invocation.typed.last("-k")
+        operands = find_image_operands(expression, labels)
+        may_be_names = bool(operands) and mentions_any(operands, invocation)
+        return cls(expression=expression, labels=labels, operands=operands, may_be_names=may_be_names)
+
+    def may_select(self, label: str) -> bool:
+        """Return whether tests of an image may be selected."""
+        return self.may_be_names or fold_expression(self.expression, label, self.labels) is not False
+
+    def make_entry(self, label: str) -> dict[str, Any]:
+        """Return this for the job of an image."""
+        folded = fold_expression(self.expression, label, self.labels)
+        return {
+            "expression": self.expression,
+            "operands": list(self.operands),
+            "folded": folded if isinstance(folded, str) else "" if folded else None,
+            "unique": not self.may_be_names and len(self.labels) > 1,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageArguments:
+    """What one image's pytest gets."""
+
+    words: tuple[str, ...]
+    selection: Mapping[str, Any] | None  # the job of inside/selecting.py; None if no argument names an image
 
 
 def split_by_image(
     invocation: Invocation, labels: Sequence[str], options: Sequence[str] = ()
-) -> Mapping[str, tuple[str, ...]]:
+) -> dict[str, ImageArguments]:
     """Return pytest's arguments for each selected image, by label.
 
     :param labels: of the whole matrix.
     :param options: further ones, for each image.
     """
     typed = invocation.typed.container_arguments()
-    expression = (invocation.configured + typed).last("-k")
-    targets = {position: _split_nodeid(position, labels, invocation.cwd) for position in typed.positions}
-    deselected = [_split_nodeid(value, labels) for value in typed.values("--deselect")]
+    targets = find_targets(invocation, labels)
+    keywords = _Keywords.find(invocation, labels)
+    deselected = [(value, *split_nodeid(value, labels)) for value in typed.values("--deselect")]
     found = {}
     for label in labels:
-        keywords = fold_expression(expression, label, labels)
-        is_selected = not targets or any(image in ("", label) for _, image in targets.values())
-        if not is_selected or ("", label) in deselected or keywords is False:
+        mine = [target for target in targets if target.for_all or target.image == label]
+        is_selected = bool(mine or not targets) and ("", label) not in [each[1:] for each in deselected]
+        if not is_selected or not keywords.may_select(label):
             continue
-        image = _Image(label=label, labels=labels, targets=targets)
-        further = [word for value in invocation.configured.values("--deselect") for word in image.deselect(value)]
-        if keywords != expression:
-            further += ["-k", "" if keywords is True else keywords]
-        found[label] = CommandLine(tuple(image.arguments(typed))).adding(*further, *options)
+        if any((target.nodeid, target.image) == ("", label) for target in mine):  # "[3.12]"
+            mine = [target for target in mine if target.image != label]
+        selection = {
+            "ids": [target.make_entry(label, labels) for target in mine if target.is_decided_later],
+            "deselected": [{"word": word, "nodeid": nodeid} for word, nodeid, image in deselected if image == label],
+            "keywords": keywords.make_entry(label) if keywords.operands else None,
+        }
+        found[label] = ImageArguments(
+            words=CommandLine(tuple(_choose_arguments(typed, mine))).adding(*options),
+            selection=selection if any(selection.values()) else None,
+        )
     return found
+
+
+def _choose_arguments(typed: CommandLine, targets: Sequence[Target]) -> Iterator[Argument]:
+    """Yield the arguments of an image that has these targets."""
+    words = {target.word: target.word if target.is_decided_later else target.nodeid for target in targets}
+    for argument in typed.arguments:
+        if argument.name != POSITION:
+            yield argument
+        elif argument.words[0] in words:
+            yield replace(argument, words=(words[argument.words[0]],))
+
+
+def find_targets(invocation: Invocation, labels: Sequence[str]) -> list[Target]:
+    """Return the positions that were typed.
+
+    :param labels: of the whole matrix.
+    """
+    found = []
+    for argument in invocation.typed.arguments:
+        if argument.name == POSITION:
+            word = argument.words[0]
+            is_path = "::" not in word and (invocation.cwd / word).exists()  # with such a name
+            nodeid, image = (word, "") if is_path else split_nodeid(word, labels)
+            is_certain = not argument.may_be_value
+            for_all = not image or not is_certain or ("::" in word and may_have_parameter(nodeid, image, invocation))
+            found.append(Target(word=word, nodeid=nodeid, image=image, is_certain=is_certain, for_all=for_all))
+    return found
+
+
+def describe_selection(invocation: Invocation, labels: Sequence[str], nodeids: Iterable[str]) -> Iterator[str]:
+    """Yield a note for each argument that names an image and was taken for a test, because tests have that name.
+
+    :param nodeids: of all tests that were selected.
+    """
+    targets = [target for target in find_targets(invocation, labels) if target.is_decided_later and target.for_all]
+    keywords = _Keywords.find(invocation, labels)
+    operands = keywords.operands if keywords.may_be_names else ()
+    if not targets and not operands:
+        return
+    names = {nodeid.partition("::")[2] for nodeid in nodeids}
+    for target in targets:
+        if target.word.partition("::")[2] in names:
+            yield (
+                f"{target.word} is a test with this parameter, and was selected on all images; to select an image, add"
+                f" it: {target.word}[{target.image}]"
+            )
+    for operand in operands:
+        if any(operand.lower() in name.lower() for name in names):
+            yield f'-k: "{operand}" is part of test names, and was taken for one; to select an image, use --py-images'
 
 
 def selects_tests(invocation: Invocation) -> bool:
@@ -55,8 +172,10 @@ def selects_tests(invocation: Invocation) -> bool:
 
     A folder selects nothing: ``pytest tests`` is how a whole suite is run.
     """
-    is_file = (not (invocation.cwd / position).is_dir() for position in invocation.typed.positions)
-    return invocation.command_line.has(*_SELECTING) or any(is_file)
+    typed = invocation.typed
+    is_id = any("::" in position for position in typed.positions)  # also one that may be a value
+    is_file = any(not (invocation.cwd / path).is_dir() for path in typed.paths)
+    return invocation.command_line.has(*_SELECTING) or is_id or is_file
 
 
 def find_other_images(invocation: Invocation, labels: Sequence[str]) -> tuple[str, ...]:
@@ -65,99 +184,9 @@ def find_other_images(invocation: Invocation, labels: Sequence[str]) -> tuple[st
 
     found = []
     for position in invocation.typed.positions:
-        text, last = _split_brackets(position)
+        text, last = split_brackets(position)
         if text and last and last not in labels:
             with contextlib.suppress(ConfigurationError):
                 parse_matrix([last])
                 found.append(last)
     return tuple(dict.fromkeys(found))
-
-
-def _split_nodeid(word: str, labels: Sequence[str], folder: Path | None = None) -> tuple[str, str]:
-    """Return a node id and the image that it names; no image if it is for all.
-
-    :param folder: where a path with such a name may exist.
-    """
-    text, last = _split_brackets(word)
-    is_path = folder is not None and "::" not in text and (folder / word).exists()
-    return (text, last) if last in labels and not is_path else (word, "")
-
-
-def _split_brackets(word: str) -> tuple[str, str]:
-    """Return the text before the brackets that end a word, and their content; all and nothing if there are none."""
-    text, bracket, last = word.rpartition("[")
-    return (text, last[:-1]) if bracket and last.endswith("]") else (word, "")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Image:
-    """One image's part of the arguments."""
-
-    label: str
-    labels: Sequence[str]
-    targets: Mapping[str, tuple[str, str]]  # node id and image of each position
-
-    def arguments(self, typed: CommandLine) -> Iterator[Argument]:
-        runs_all = ("", self.label) in self.targets.values()  # "[3.12]"
-        for argument in typed.arguments:
-            if argument.name == POSITION:
-                nodeid, image = self.targets[argument.words[0]]
-                if not image or (image == self.label and not runs_all):
-                    yield Argument(POSITION, nodeid, (nodeid,))
-            elif argument.name == "--deselect" and _split_nodeid(argument.value or "", self.labels)[1]:
-                yield from (Argument("--deselect", None, (word,)) for word in self.deselect(argument.value or ""))
-            else:
-                yield argument
-
-    def deselect(self, value: str) -> list[str]:
-        """Return the option for this image; nothing if the value names another image, or none."""
-        nodeid, image = _split_nodeid(value, self.labels)
-        return [f"--deselect={nodeid}"] if image == self.label else []
-
-
-def fold_expression(expression: str, label: str, labels: Sequence[str]) -> str | bool:
-    """Return a ``-k`` expression for one image, where its own label is true and the others' are false.
-
-    ``3.12 and spam`` is ``spam`` on 3.12 and False elsewhere. An expression without labels, or an invalid one, is
-    returned unchanged: pytest reports what is wrong with it.
-    """
-    operands: list[str | bool] = []
-    found: set[str] = set()
-
-    def name_operand(word: re.Match[str]) -> str:
-        if word[0] in ("and", "or", "not"):
-            return word[0]
-        nodeid, image = ("", word[0]) if word[0] in labels else _split_nodeid(word[0], labels)
-        operands.append(nodeid if not image else image == label and (nodeid or True))
-        found.add(image)
-        return f"_{len(operands) - 1}"
-
-    text = _WORD.sub(name_operand, expression)
-    if not any(found) or "#" in expression:  # a comment for Python, an error for pytest
-        return expression
-    try:
-        return _fold(ast.parse(text.strip(), mode="eval").body, operands)
-    except (SyntaxError, TypeError, ValueError):
-        return expression
-
-
-def _fold(node: ast.expr, operands: Sequence[str | bool]) -> str | bool:
-    """Return a part of an expression without the operands that are true or false.
-
-    :raises TypeError: for other operators than those of ``-k``.
-    :raises ValueError: for words that only Python accepts, such as ``a·b``.
-    """
-    if isinstance(node, ast.Name):
-        return operands[int(node.id.removeprefix("_"))]
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        value = _fold(node.operand, operands)
-        return f"not {value}" if isinstance(value, str) else not value
-    if not isinstance(node, ast.BoolOp):
-        raise TypeError(node)
-    decisive = isinstance(node.op, ast.Or)
-    values = [_fold(value, operands) for value in node.values]
-    if decisive in values:
-        return decisive
-    texts = [value for value in values if isinstance(value, str)]
-    joined = (" or " if decisive else " and ").join(texts)
-    return (f"({joined})" if len(texts) > 1 else joined) or not decisive

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.images.recipe import Content, Recipe, make_recipe, read_content
@@ -25,6 +25,7 @@ class ImagePlan:
     recipe: Recipe
     environment: Mapping[str, str]  # configured variables of the set-up and of the test run
     args: tuple[str, ...]  # of pytest: those of the command line, then the configured ones
+    selection: Mapping[str, Any] | None = None  # what args that name images mean, see host.selection
 
     def read_network(self, environ: Mapping[str, str]) -> HostNetwork:
         """Read how this host reaches the package indexes, with the plan's variables."""

@@ -6,6 +6,7 @@ from pytest_pyimages.runs.coverage_data import NOTHING as NOTHING
 from pytest_pyimages.runs.coverage_data import CoverageFiles as CoverageFiles
 from pytest_pyimages.runs.job import CoverageJob as CoverageJob
 from pytest_pyimages.runs.job import Job as Job
+from pytest_pyimages.runs.job import make_selection_job as make_selection_job
 from pytest_pyimages.runs.job import make_shard_job as make_shard_job
 from pytest_pyimages.runs.run import Run as Run
 from pytest_pyimages.runs.run import RunEnd as RunEnd

@@ -46,6 +46,7 @@ class Job:
     seed: int  # for pytest-randomly
     host_plugins: tuple[str, ...]  # modules that the suite must not load
     shard: Mapping[str, Any] | None  # see ``make_shard_job``; None for all tests
+    selection: Mapping[str, Any] | None = None  # see ``make_selection_job``; None if no argument names an image
     coverage: bool  # whether pytest-cov may be active
     report: CoverageJob | None = None  # to make instead of running the suite
     changes: ChangesJob | None  # what to report about the source; None for nothing
@@ -60,6 +61,11 @@ def make_shard_job(index: int, of: int, milliseconds: Mapping[str, int]) -> dict
     """
     job = {"index": index, "of": of, "milliseconds": dict(milliseconds)}
     return {"files": {"pyimages_shard.py": read_program("sharding"), "shard.json": json.dumps(job)}}
+
+
+def make_selection_job(selection: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the files of the plugin that decides what arguments that name an image mean."""
+    return {"files": {"pyimages_selection.py": read_program("selecting"), "selection.json": json.dumps(selection)}}
 
 
 def read_program(name: str) -> str:

@@ -14,7 +14,14 @@ import pytest
 from pytest_pyimages.containers import is_empty
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
-from pytest_pyimages.host import Settings, describe_losses, find_other_images, find_wanted_files, selects_tests
+from pytest_pyimages.host import (
+    Settings,
+    describe_losses,
+    describe_selection,
+    find_other_images,
+    find_wanted_files,
+    selects_tests,
+)
 from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.results import STATUS, ImageResult, Shard, fold_exit_statuses
 from pytest_pyimages.session.durations import Durations
@@ -262,6 +269,9 @@ class ImagesSession:
         notes = list(self._schedule.notes) if self._schedule is not None else []
         if self._plan.source.reason:
             notes.append(f"source: copy ({self._plan.source.reason})")
+        labels = [*self.results, *self._plan.unselected]
+        nodeids = (nodeid for result in self.results.values() for nodeid in result.outcomes)
+        notes += describe_selection(self._settings.invocation, labels, nodeids)
         self._ending.write(terminalreporter, notes)
 
     @staticmethod

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pyimages.host import CommandLine, Invocation
+from pytest_pyimages.host import CommandLine, Invocation, split_nodeid
 from pytest_pyimages.results import NOT_RUN, ImageResult
 
 LASTFAILED = "pyimages/lastfailed"  # {label: {node id: true}}; without images whose failures are unknown
@@ -84,7 +84,8 @@ class LastFailed:
         invocation = self._invocation
         wanted = []
         for position in invocation.parse(arguments).positions:
-            path, _, names = position.partition("::")
+            nodeid, _ = split_nodeid(position, [label])
+            path, _, names = nodeid.partition("::")
             wanted.append((invocation.cwd / path, names))
         for nodeid in self._failed.get(label, ()):
             path, _, names = nodeid.partition("::")

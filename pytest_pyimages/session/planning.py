@@ -10,7 +10,7 @@ import pytest
 
 from pytest_pyimages.containers import Source
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.host import INI_KEYS, Invocation, Settings, split_by_image
+from pytest_pyimages.host import INI_KEYS, CommandLine, ImageArguments, Invocation, Settings, split_by_image
 from pytest_pyimages.images import ImagePlan, make_plans
 from pytest_pyimages.matrix import ImageTag, ProjectPythons, parse_matrix
 from pytest_pyimages.project import Configuration, Project, find_project, find_source_root
@@ -46,9 +46,7 @@ def plan_session(config: pytest.Config, settings: Settings) -> SessionPlan:
     arguments = split_by_image(
         invocation, labels, (*invocation.container_options, *(("--maxfail=1",) if settings.fail_fast else ()))
     )
-    selected = tuple(
-        replace(plan, args=(*arguments[plan.tag.label], *plan.args)) for plan in plans if plan.tag.label in arguments
-    )
+    selected = tuple(_select(plan, arguments[plan.tag.label]) for plan in plans if plan.tag.label in arguments)
     if not selected:
         raise ConfigurationError(
             f"--py-images: the node ids or -k select none of the images {', '.join(labels)}", "select one of them"
@@ -63,6 +61,12 @@ def plan_session(config: pytest.Config, settings: Settings) -> SessionPlan:
         skipped=tuple(label for label in labels if label not in planned),
         unselected=tuple(label for label in labels if label in planned and label not in arguments),
     )
+
+
+def _select(plan: ImagePlan, arguments: ImageArguments) -> ImagePlan:
+    """Return the plan with the arguments of the command line before the configured ones."""
+    words = CommandLine.parse(arguments.words).adding(*plan.args)
+    return replace(plan, args=words, selection=arguments.selection)
 
 
 def parse_requested_images(settings: Settings, project: Project) -> tuple[ImageTag, ...]:

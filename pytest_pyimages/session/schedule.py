@@ -25,7 +25,7 @@ from pytest_pyimages.images import (
     Listener,
     identify_project,
 )
-from pytest_pyimages.runs import ChangesJob, CoverageJob, Job, Run
+from pytest_pyimages.runs import ChangesJob, CoverageJob, Job, Run, make_selection_job
 from pytest_pyimages.session.concurrency import Concurrency
 from pytest_pyimages.session.messages import (
     REPORT,
@@ -79,6 +79,7 @@ def make_job(  # noqa: PLR0913 - everything that a container is given
         seed=settings.seed,
         host_plugins=tuple(sorted(invocation.host_plugins)),
         shard=shard,
+        selection=None if plan.selection is None else make_selection_job(plan.selection),
         coverage=settings.measures_coverage,
         changes=changes,
         terminal=settings.terminal,

@@ -194,7 +194,9 @@ LACKING = {
 }
 
 
-@pytest.mark.parametrize("value", ["../vars.json", "../other", "stage[3.12]"])
+@pytest.mark.parametrize(
+    "value", ["../vars.json", "../other", "stage[3.12]", "test_it.py[3.12]", "test_it.py::test_value[3.12]"]
+)
 def test_values_of_options_of_the_images(
     pytester: pytest.Pytester, inside: Path, monkeypatch: pytest.MonkeyPatch, run_images: Run, value: str
 ) -> None:

@@ -108,3 +108,98 @@ def test_expression_without_matching_image(run_images: Run) -> None:
     assert run.result.ret == 4
     run.result.stderr.fnmatch_lines(["ERROR: --py-images: the node ids or -k select none of the images 3.12, 3.13 · *"])
     assert not any(call.startswith("create") for call in run.calls)
+
+
+TAGS = """
+    import pytest
+
+    VERSIONS = ["3.12", "3.13", "x"]
+    @pytest.mark.parametrize("v", VERSIONS)
+    def test_v(v): pass
+    class TestV:
+        @pytest.mark.parametrize("v", VERSIONS)
+        def test_v(self, v): pass
+    def test_py(): pass
+"""
+BOTH = "3.12,3.13"
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        pytest.param(["test_tags.py::test_v[3.12]"], [{"test_v[3.12]"}, {"test_v[3.12]"}], id="id"),
+        pytest.param(
+            ["test_tags.py::test_v[x]", "test_tags.py::test_v[3.12]", "-v"],
+            [{"test_v[3.12]", "test_v[x]"}, {"test_v[3.12]", "test_v[x]"}],
+            id="ids",
+        ),
+        pytest.param(
+            ["test_tags.py::test_v[3.12]", "test_tags.py::test_v[3.13]"],
+            [{"test_v[3.12]", "test_v[3.13]"}, {"test_v[3.12]", "test_v[3.13]"}],
+            id="two",
+        ),
+        pytest.param(["test_tags.py::test_v[3.12][3.13]"], [set(), {"test_v[3.12]"}], id="on one image"),
+        pytest.param(
+            ["test_tags.py::test_py[3.12]", "test_tags.py::TestV::test_v[3.12]"],
+            [{"test_py", "TestV::test_v[3.12]"}, {"TestV::test_v[3.12]"}],
+            id="an image and a parameter",
+        ),
+        pytest.param(["-n2", "test_tags.py::test_v[3.12]"], [{"test_v[3.12]"}, {"test_v[3.12]"}], id="xdist"),
+        pytest.param(["--flag", "test_tags.py::test_v[3.12]"], [{"test_v[3.12]"}, {"test_v[3.12]"}], id="flag"),
+        pytest.param(["--flag", "test_tags.py::test_py[3.12]"], [{"test_py"}, set()], id="flag and image"),
+        pytest.param(
+            ["-k", "3.12 and not TestV"],
+            [{"test_v[3.12]"}, {"test_v[3.12]"}],
+            id="-k",
+        ),
+        pytest.param(
+            ["-k", "test_py[3.12]"],
+            [{"test_py"}, set()],
+            id="-k of an image",
+        ),
+        pytest.param(
+            ["--deselect=test_tags.py::test_v[3.12]", "--deselect", "test_tags.py::test_py[3.13]", "-k", "not TestV"],
+            [{"test_v[3.13]", "test_v[x]", "test_py"}, {"test_v[3.13]", "test_v[x]"}],
+            id="deselect",
+        ),
+    ],
+)
+def test_parameters_that_are_named_like_images(
+    pytester: pytest.Pytester, run_images: Run, args: list[str], expected: list[set[str]]
+) -> None:
+    """They are selected as by pytest, on all images, and a note says so."""
+    pytester.makepyfile(test_tags=TAGS)
+    (pytester.path / "conftest.py").write_text(
+        "NAME = '--flag'\ndef pytest_addoption(parser): parser.addoption(NAME, action='store_true')\n"
+    )
+    (pytester.path / "test_hello.py").unlink()
+    run = run_images(*args, images=BOTH)
+    assert run.result.ret == 0
+    assert [run_on(run).get(label, set()) for label in BOTH.split(",")] == expected
+    is_parameter = any(arg.endswith("test_v[3.12]") for arg in args if arg.startswith("test_"))
+    assert ("is a test with this parameter" in run.out) == is_parameter
+
+
+def test_configured_arguments_name_no_images(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile(test_hello=TAGS)
+    pytester.makeini("[pytest]\naddopts = --deselect test_hello.py::test_v[3.12] -k 'not TestV and not x'\n")
+    run = run_images("test_hello.py", images=BOTH)
+    assert [run_on(run)[label] for label in BOTH.split(",")] == [{"test_v[3.13]", "test_py"}] * 2
+
+
+@pytest.mark.parametrize("args", [["test_hello.py::test_v[3.12]"], ["-k", "3.12"]])
+def test_a_parameter_that_the_source_does_not_show(pytester: pytest.Pytester, run_images: Run, args: list[str]) -> None:
+    """The other images are not started, so the run cannot pass."""
+    pytester.makepyfile(
+        test_hello="""
+        import pytest
+
+        @pytest.fixture(params=[f"3.{minor}" for minor in (11, 12)])
+        def v(request): pass
+        def test_v(v): pass
+        """
+    )
+    run = run_images(*args, images=BOTH)
+    assert run.result.ret == 4
+    assert "too; " in run.out
+    assert {outcome for outcomes in run.tests.values() for outcome in outcomes.values()} == {"not run"}

@@ -24,6 +24,7 @@ JOB = {
     "seed": INTEGER,
     "host_plugins": list,
     "shard": OPTIONAL_OBJECT,
+    "selection": OPTIONAL_OBJECT,
     "coverage": bool,
     "report": OPTIONAL_OBJECT,
     "terminal": OPTIONAL_TEXT,

@@ -102,19 +102,20 @@ def be_pytest(spec):
 
 
 def prepare_plugins(spec):
-    """Return the arguments that disable the host plugin and enable the one that selects a shard."""
+    """Return the arguments that disable the host plugin and enable those that select tests."""
     arguments = ["-p", "no:pyimages", "-p", INNER]
     spec["folders"] = []  # to remove at the end
-    if spec["shard"]:
-        import tempfile  # slow to import, and seldom needed
+    for name, plugin in (("selection", spec["selection"]), ("shard", spec["shard"])):
+        if plugin:
+            import tempfile  # slow to import, and seldom needed
 
-        folder = spec["shard"]["folder"] = tempfile.mkdtemp(prefix="pyimages-")
-        spec["folders"].append(folder)
-        for name, text in spec["shard"]["files"].items():
-            with io.open(os.path.join(folder, name), "w", encoding="utf-8") as file:
-                file.write(text)
-        sys.path.append(folder)  # inner workers of xdist find it there, too
-        arguments += ["-p", "pyimages_shard"]
+            folder = plugin["folder"] = tempfile.mkdtemp(prefix="pyimages-")
+            spec["folders"].append(folder)
+            for file_name, text in plugin["files"].items():
+                with io.open(os.path.join(folder, file_name), "w", encoding="utf-8") as file:
+                    file.write(text)
+            sys.path.append(folder)  # inner workers of xdist find it there, too
+            arguments += ["-p", "pyimages_" + name]
     return arguments
 
 
