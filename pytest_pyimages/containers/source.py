@@ -39,14 +39,17 @@ class Witness(NamedTuple):
 
 
 def choose_witnesses(root: Path) -> tuple[Witness, ...]:
-    """Return up to eight regular files of the folder, by which a container can tell whether it sees the folder."""
-    found: list[Witness] = []
-    with os.scandir(root) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            if len(found) < WITNESSES and entry.is_file(follow_symlinks=False):
-                status = entry.stat(follow_symlinks=False)
-                found.append(Witness(entry.path, status.st_size, int(status.st_mtime)))
-    return tuple(found)
+    """Return up to eight regular files of one folder, by which a container can tell whether it sees the root.
+
+    If several projects lie side by side, the root itself may have no files; then the first folder below that has some.
+    """
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if name not in NOT_COPIED)
+        found = [(f"{folder}/{name}", (Path(folder) / name).lstat()) for name in sorted(names)]
+        regular = [(path, status) for path, status in found if stat.S_ISREG(status.st_mode)]
+        if regular:
+            return tuple(Witness(path, status.st_size, int(status.st_mtime)) for path, status in regular[:WITNESSES])
+    return ()
 
 
 def is_empty(root: Path) -> bool:

@@ -14,6 +14,7 @@ from pytest_pyimages.images.symptoms import (
     diagnose_build,
     find_install_cause,
     find_last_line,
+    find_missing_source,
     find_system_cause,
     find_unbuilt,
     is_about_python,
@@ -83,6 +84,9 @@ def _diagnose(plan: ImagePlan, log: str, network: HostNetwork) -> tuple[str, str
     refusal = next(find_refusals(network), None) if is_about_packages(log) else None
     if refusal is not None:
         return _join(problem, refusal[0]), refusal[1]
+    missing = find_missing_source(log, plan.project.sources.list_folders())
+    if missing is not None:
+        return _join(problem, missing[0]), missing[1]
     unbuilt = find_unbuilt(log)
     if unbuilt:
         problem = f"{problem}: {network.redaction.redact(unbuilt)} cannot be built"

@@ -46,6 +46,7 @@ class InstallJob:
     setup: tuple[str, ...]  # shell commands
     steps: tuple[tuple[str, ...], ...]  # arguments of ``pip install``, one command each
     lock: Mapping[str, object] | None  # versions that constrain the steps
+    needs_pip: bool  # the requirements files have what uv does not know
     uv_features: tuple[str, ...]  # what the project's sources need that pip cannot do
     packages: Mapping[str, Mapping[str, str]]  # see ``describe_packages``
     distribution: str  # normalised name of the project; empty if only a build reports it
@@ -76,6 +77,7 @@ def make_install_job(plan: ImagePlan, name: str, access: IndexAccess, root: Path
         setup=recipe.setup,
         steps=recipe.steps,
         lock=recipe.lock.content if recipe.lock else None,
+        needs_pip=recipe.needs_pip,
         uv_features=access.uv_features,
         packages=describe_packages(plan.project.packages, {**os.environ, **plan.environment}),
         distribution=plan.project.distribution,

@@ -43,6 +43,7 @@ class Recipe:
 
     steps: tuple[tuple[str, ...], ...]  # arguments of ``pip install``, one command each
     lock: Lock | None = None  # versions that constrain the steps
+    needs_pip: bool = False  # pip runs the steps, instead of uv
     sources: PackageSources = field(default_factory=PackageSources)  # where the packages come from
     content: Content = ()
     apt: tuple[str, ...] = ()  # system packages
@@ -59,7 +60,7 @@ class Recipe:
             "setup": self.setup,
             "environment": self.environment,
             "dockerfile": self.dockerfile.digest if self.dockerfile else "",
-            "installer": hash_text("".join(read_modules("installer").values())),
+            "installer": ("pip" if self.needs_pip else "") + hash_text("".join(read_modules("installer").values())),
         }
         return hash_text(json.dumps(parts, sort_keys=True))[:32]
 
@@ -93,6 +94,7 @@ def make_recipe(project: Project, configuration: ImageConfiguration, content: Co
     return Recipe(
         steps=list_steps(project),
         lock=project.lock,
+        needs_pip=project.needs_pip,
         sources=project.sources,
         content=content,
         apt=configuration.apt,
@@ -106,7 +108,7 @@ def make_recipe(project: Project, configuration: ImageConfiguration, content: Co
 def list_steps(project: Project) -> tuple[tuple[str, ...], ...]:
     """Return the arguments of ``pip install``: one command, so that all requirements are resolved together."""
     # Where files have hashes, pip refuses a requirement without one.
-    arguments = [] if project.requires_pytest else ["pytest"]
+    arguments = [*project.options, *(() if project.requires_pytest else ("pytest",))]
     for text in project.requirements:
         arguments += text.split(" ", 1) if text.startswith("-e ") else [text]
     for path in project.requirement_files:

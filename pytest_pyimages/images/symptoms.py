@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from pytest_pyimages.text import clean_line
 
@@ -38,6 +40,18 @@ _APK = re.compile(r"^ +(?P<text>\S+ \(no such package\)|\S+: (?:unable|failed).+
 # The messages of pip, uv and meson-python.
 _OTHER_PYTHON = re.compile(r"requires a different Python|does not satisfy Python|requires Python version")
 _COMPILERS = r"[\w/.-]*(?:gcc|g\+\+|clang|cc|c\+\+)"
+
+
+# uv's messages about entries of [tool.uv.sources], and of the sources of other tools that it is given in that form.
+_MISSING_SOURCES = (
+    (r"`(?P<package>[^`]+)` references a workspace in", "{package} comes from a uv workspace that is not here"),
+    (r"Distribution not found at: (?P<url>file://\S+)", "{package} comes from {place}, which does not exist"),
+    (
+        r"Package `(?P<package>[^`]+)` references an undeclared index: `(?P<index>[^`]+)`",
+        "{package} comes from the index {index}, which is not declared",
+    ),
+)
+_ADD_SOURCE = "add it, or use packages of these names from the package index: py_images_env = UV_NO_SOURCES=1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +135,21 @@ def diagnose_build(log: str, *, variant: str = "") -> tuple[str, str] | None:
             if found is not None:
                 full = f"use the full image instead of {variant}, or " if variant and symptom.is_in_full else ""
                 return symptom.problem.format(*found.groups()), full + symptom.hint
+    return None
+
+
+def find_missing_source(log: str, packages: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return which package's source is missing, as uv reports it, and a hint; None if the log is of something else.
+
+    :param packages: names of distributions by the URL of the file or folder that they come from.
+    """
+    for pattern, problem in _MISSING_SOURCES:
+        found = re.search(pattern, log)
+        named = found.groupdict() if found is not None else {}
+        package = named.get("package") or packages.get(named.get("url", ""))
+        if package:
+            place = unquote(named.get("url", "")).removeprefix("file://")
+            return problem.format(package=package, place=place, index=named.get("index")), _ADD_SOURCE
     return None
 
 

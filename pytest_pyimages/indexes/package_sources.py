@@ -57,6 +57,11 @@ class PackageSources:
         """Return all texts in it, which may name hosts and variables."""
         return tuple(list_strings([self.tables, self.indexes, self.settings]))
 
+    def list_folders(self) -> dict[str, str]:
+        """Return the distributions that come from files and folders of this host, by their URL."""
+        found = ((name, table["path"]) for name, tables in self.tables.items() for table in tables if "path" in table)
+        return {Path(str(path)).as_uri(): name for name, path in found}
+
     def write_files(self, places: Places, environ: Mapping[str, str]) -> None:
         """Write the files for the installers; none if the user disables sources, as uv's variable does."""
         if is_true(environ.get("UV_NO_SOURCES", "")):

@@ -30,7 +30,7 @@ class FoundSources:
 def describe_packages(packages: Iterable[LocalPackage], environ: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """Return the variables that set the versions of packages in folders, by normalised name of the distribution.
 
-    Packages whose name only a build knows are left out.
+    Packages whose name only a build knows have the empty name.
     """
     found: dict[str, dict[str, str]] = {}
     for folder in dict.fromkeys(package.path for package in packages if package.path.is_dir()):
@@ -39,7 +39,6 @@ def describe_packages(packages: Iterable[LocalPackage], environ: Mapping[str, st
         version = None if versioning is None else versioning.version(environ)
         variables = versioning.variables if versioning is not None and version is not None else ()
         found[files.declared_name] = {variable: str(version) for variable in variables}
-    found.pop("", None)
     return found
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.indexes import PackageSources
 from pytest_pyimages.project.configuration import read_install_entries, read_install_source
 from pytest_pyimages.project.files import ProjectFiles, declares_project, read_ini, read_project_files, read_toml
@@ -39,11 +38,6 @@ from pytest_pyimages.project.scm.versioning import Versioning, find_versioning
 from pytest_pyimages.project.sources import find_sources
 
 _TEST_FOLDERS = ("tests", "test", "testing")
-# Even the home folder with one of these is a project: pytest and build tools are configured by them.
-_PROJECT_FILES = (
-    *("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt", "conftest.py"),
-    *("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "tox.ini"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +56,8 @@ class Project:
     # PEP 508, or "-e PATH", beside the project; with kind "none" its own dependencies, too
     requirements: tuple[str, ...] = ()
     requirement_files: tuple[Path, ...] = ()  # for -r, read with the root as working folder
+    options: tuple[str, ...] = ()  # of the installer, which these files have for all requirements
+    needs_pip: bool = False  # they have what uv does not know
     requires_pytest: bool = False  # pytest is required by name in every environment
     dependencies: tuple[str, ...] = ()  # PEP 508: the project's own and those of the extras; empty if not known
     sources: PackageSources = field(default_factory=PackageSources)  # where packages come from
@@ -117,6 +113,8 @@ def find_project(start: Path, *, ini: Mapping[str, str | list[str]] = {}, option
         groups=tuple(dict.fromkeys(installation.groups)),
         requirements=tuple(dict.fromkeys(installation.requirements)),
         requirement_files=tuple(dict.fromkeys(installation.requirement_files)),
+        options=tuple(dict.fromkeys(installation.options)),
+        needs_pip=bool(installation.pip_only),
         requires_pytest=installation.requires_pytest,
         dependencies=own or (),
         sources=packages.sources,
@@ -126,7 +124,7 @@ def find_project(start: Path, *, ini: Mapping[str, str | list[str]] = {}, option
         option_plugins=tuple(option for _, option in typed),
         origin=", ".join([*origins, *_describe(typed), *([str(lock)] if lock else [])]),
         install=install,
-        notes=notes,
+        notes=(*notes, *installation.describe_pip()),
         fingerprint_files=installation.list_fingerprint_files(packages.packages),
     )
 
@@ -158,31 +156,6 @@ def _is_project(folder: Path) -> bool:
     )
 
 
-def find_source_root(project: Project, rootdir: Path, cwd: Path) -> Path:
-    """Return the smallest folder that holds the project, pytest's rootdir and the working folder: containers get it.
-
-    A git checkout is taken whole, since version numbers and tests may come from above the project's own folder; but
-    never the user's home folder or anything above it.
-
-    :raises ConfigurationError: if it would be the whole file system, or the user's home folder.
-    """
-    common = Path(os.path.commonpath([project.root, rootdir, cwd, *project.folders]))
-    home = Path.home()
-    hint = "cd into the project's folder" + ("" if cwd == common else ", or name it with --rootdir")
-    if common == common.parent:
-        apart = "" if rootdir == common else f" ({rootdir} and {cwd} have nothing else in common)"
-        raise ConfigurationError(f"--py-images: containers would get {common}, the whole file system{apart}", hint)
-    if home.is_relative_to(common) and not any((common / name).is_file() for name in _PROJECT_FILES):
-        what = f"your home folder, {common}" if common == home else f"{common}, and your home folder in it"
-        raise ConfigurationError(f"--py-images: containers would see {what}", hint)
-    for candidate in (common, *common.parents):
-        if home.is_relative_to(candidate):
-            break
-        if (candidate / ".git").exists():
-            return candidate
-    return common
-
-
 def list_build_sources(project: Project, *, with_tests: bool = True) -> tuple[Path, ...]:
     """Return the files whose change makes the project's wheel a new one, sorted; empty for what is not built.
 
@@ -207,6 +180,8 @@ class _Installation:
     groups: list[str] = field(default_factory=list)
     requirements: list[str] = field(default_factory=list)
     requirement_files: list[Path] = field(default_factory=list)
+    options: list[str] = field(default_factory=list)
+    pip_only: list[str] = field(default_factory=list)  # see RequirementsFile
     _all_extras: list[str] = field(default_factory=list)  # those of a project that is not installed as well
     _packages: list[LocalPackage] = field(default_factory=list)
     _chains: list[Path] = field(default_factory=list)
@@ -248,6 +223,8 @@ class _Installation:
             self.requirements += content.requirements
         else:
             self.requirement_files.append(path)
+            self.options += content.options
+            self.pip_only += content.pip_only
             self._in_files += content.requirements
 
     def add_plugins(self, find: Callable[..., RequiredPlugins], required_by: object) -> RequiredPlugins:
@@ -267,6 +244,12 @@ class _Installation:
             return None
         return tuple(dict.fromkeys((*self.metadata.dependencies, *self.metadata.expand_extras(self.extras))))
 
+    def describe_pip(self) -> tuple[str, ...]:
+        """Return a note if pip installs; as a rule, uv does."""
+        if not self.pip_only:
+            return ()
+        return (f"pip installs, which is slower: uv does not support {', '.join(dict.fromkeys(self.pip_only))}",)
+
     def find_packages(self, own: tuple[str, ...] | None) -> FoundSources:
         """Return where the packages come from, with those of this host that requirements name.
 
@@ -282,7 +265,8 @@ class _Installation:
         )
         packages = tuple(dict.fromkeys((*found.packages, *self._packages)))
         folders = (*found.folders, *(path.parent for path in self._chains), *(package.path for package in packages))
-        return replace(found, packages=packages, folders=tuple(dict.fromkeys(folders)))
+        existing = tuple(folder for folder in dict.fromkeys(folders) if folder.exists())
+        return replace(found, packages=packages, folders=existing)
 
     @property
     def requires_pytest(self) -> bool:

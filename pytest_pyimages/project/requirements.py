@@ -37,6 +37,11 @@ _RANKS = {name: rank for rank, name in enumerate(_TEST_NAMES + _DEVELOPMENT_NAME
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _OPTION = re.compile(r"(?:-(?P<short>[rce])|--(?P<long>requirement|constraint|editable)(?=[\s=]))[\s=]*(?P<value>.*)")
 _LOCAL = re.compile(r"(?P<path>[^\[\]]+?)\s*(?:\[(?P<extras>[^\]]*)\])?")
+# What uv refuses or ignores in these files: "Requirements File Format" in pip's documentation, "Compatibility" in uv's.
+_PIP_ONLY = re.compile(
+    r"(?:^|\s)(--prefer-binary|--config-settings?|-C|--global-option|--install-option)(?=[=\s]|$)"
+    r"|^(?:-e|--editable)[\s=]*((?:git|hg|svn|bzr)\+)|^(?:[^#]*@\s*)?((?:hg|svn|bzr)\+)"
+)
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
@@ -195,6 +200,8 @@ class RequirementsFile:
     own_extras: list[str] = field(default_factory=list)  # requested extras of the project itself
     packages: list[LocalPackage] = field(default_factory=list)
     names_project: bool = False  # it requests the project itself: ``-e .``, ``.[test]``, or by name
+    options: list[str] = field(default_factory=list)  # for all of them, which pip reads from the file and uv does not
+    pip_only: list[str] = field(default_factory=list)  # what only pip knows: "requirements.txt:3: --global-option"
     is_plain: bool = True  # it holds nothing but requirements: no URL, constraint, hash or option
     chain: list[Path] = field(default_factory=list)  # itself and every file below it
     problem: ConfigurationError | None = None  # the first file that could not be read; its requirements are missing
@@ -220,6 +227,9 @@ class RequirementsFile:
                 self._include(value.strip("\"' "), path.parent, f"{path}:{number}", constrains=constraint)
             elif not constrains:
                 self._add(option, value)
+                found = _PIP_ONLY.search(line)
+                if found is not None:
+                    self.pip_only.append(f"{path.name}:{number}: {next(filter(None, found.groups()))}")
 
     def _include(self, file: str, folder: Path, included_by: str, *, constrains: bool) -> None:
         if "://" in file or "${" in file:
@@ -231,6 +241,8 @@ class RequirementsFile:
     def _add(self, option: str, value: str) -> None:
         if not option and value.startswith("-"):
             self.is_plain = False
+            if value == "--pre" or value.startswith("--trusted-host"):
+                self.options += value.replace("=", " ").split()
             return
         content, *options = re.split(r"\s+--?(?=[a-z])", value)
         extras = find_own_extras(content, root=self.root, name=self.name)

@@ -51,10 +51,11 @@ def plan_session(config: pytest.Config, settings: Settings) -> SessionPlan:
         raise ConfigurationError(
             f"--py-images: the node ids or -k select none of the images {', '.join(labels)}", "select one of them"
         )
+    folders = tuple(folder for plan in selected for folder in plan.project.folders)
     return SessionPlan(
         project=project,
         source=Source(
-            find_source_root(project, invocation.rootdir, invocation.cwd),
+            find_source_root(replace(project, folders=folders), invocation.rootdir, invocation.cwd),
             None if settings.source == "auto" else settings.source,
         ),
         plans=selected,

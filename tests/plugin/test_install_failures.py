@@ -82,3 +82,14 @@ def test_unbuilt_distribution_is_named(pytester: pytest.Pytester, run_images: Ru
 def test_pytest_is_installed_for_a_project_without_requirements(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(test_it="def test_a(): pass")
     run_images().result.stdout.fnmatch_lines(["*3.12 *installing pytest"])
+
+
+def test_pip_refuses_sources_that_only_uv_follows(pytester: pytest.Pytester, run_images: Run) -> None:
+    """It would take a stranger's package of the same name."""
+    pytester.makepyfile(test_it="def test_a(): pass")
+    group = '[dependency-groups]\ndev = ["pytest", "helper"]\n[tool.uv.sources]\nhelper = {index = "ours"}\n'
+    pytester.makefile(".toml", pyproject=group)
+    run = run_images(images="3.14", engine=ENGINE.format(result={"failed": "sources", "status": 1, "log": ""}))
+    file, hint = pytester.path / "pyproject.toml", message("images", "remove-or-allow", label="3.14")
+    features = "helper from the index ours"
+    assert run.images["3.14"]["problem"] == message("images", "needs-uv", file=file, features=features, hint=hint)

@@ -49,7 +49,7 @@ def prepare_build(root: Path, environment: dict[str, str], *, is_checkout: bool,
         git(root, "init", "-q")
         git(root, "commit", "-q", "--allow-empty", "-m", "one")
     job = {"name": "container", "root": "/project", "distribution": "shop", "kind": "editable", "packages": {}}
-    return str(INSTALLER.prepare_build({**job, "version": {**version, "is_certain": False}}, environment))
+    return str(INSTALLER.prepare_build({**job, "version": {**version, "is_certain": False}}, environment, has_uv=True))
 
 
 @pytest.mark.parametrize("is_checkout", [True, False])

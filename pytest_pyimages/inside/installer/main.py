@@ -43,6 +43,7 @@ def build_environment(job):
         PIP_NO_INPUT="1",  # nobody can type a password
         PIP_ROOT_USER_ACTION="ignore",
         PIP_BREAK_SYSTEM_PACKAGES="1",
+        PIP_SRC=HOME + "/src",  # editable checkouts: by default, in the tree, which is no part of the image
         UV_CACHE_DIR=CACHE + "/uv",
         UV_LINK_MODE="copy",
         UV_BREAK_SYSTEM_PACKAGES="1",
@@ -126,12 +127,12 @@ def is_extendable():
     return all((found.metadata["Name"] or "").lower() in installers for found in distributions())
 
 
-def install(job, environment, addressed):
+def install(job, environment, uv, addressed):
     """Run the steps; return whether another build may extend the result, and how the lock file was used.
 
+    :param uv: its path; None if pip installs.
     :param addressed: names of distributions that an earlier build installed from addresses; see ``project``.
     """
-    uv = find_uv(environment)
     extendable = bool(uv) and (job["extends"] or is_extendable())
     if uv:
         command = [uv, "pip", "install", "--python", sys.executable]
@@ -252,12 +253,14 @@ def main(job):
                 output.begin()
                 run_setup(job, environment)
                 output.keep("setup")
+        uv = None if job["needs_pip"] else find_uv(environment)
         is_built = job["kind"] != "none" or bool(job["packages"])
+        output.has_uv = bool(uv)
         if is_built:
             output.begin()
-            output.note = prepare_build(job, environment)
+            output.note = prepare_build(job, environment, bool(uv))
         addressed = find_installed_from_addresses(os.getcwd()) if job["extends"] else []
-        extendable, fate = install(job, environment, addressed)
+        extendable, fate = install(job, environment, uv, addressed)
         if is_built:
             output.keep("build", compiled=job["kind"] == "wheel")
         install_worker(job)

@@ -23,20 +23,22 @@ def find_uv(environment):
 
 
 def find_pip(job, environment):
-    """Return the arguments that run pip: the newest pip for this Python if it needs backtracking, else the image's own.
+    """Return the arguments that run pip: the newest pip for this Python if the image's own is too old, else that one.
 
     Before 20.3 pip fails over the newest file if that is for another Python. A folder of packages, unlike an index with
-    data-requires-python (PEP 503), does not say which Python a file is for. Nor does old pip take constraints with
-    addresses. Without both, it is faster.
+    data-requires-python (PEP 503), does not say which Python a file is for. From 21.1 on it takes constraints with
+    addresses, from 24.0 on options of editable requirements. If nothing of this is needed, old pip is faster.
     """
-    last = LAST_PIPS.get(sys.version_info[:2])
-    is_simple = not job["folders"] and "sources/pip-constraints.txt" not in job["files"]
-    if is_simple or last is None or read_pip_version() >= (21, 1):
+    version = sys.version_info[:2]
+    needed = (24, 0) if job["needs_pip"] else (21, 1) if "sources/pip-constraints.txt" in job["files"] else (20, 3)
+    if read_pip_version() >= needed or not (needed > (20, 3) or (job["folders"] and version in LAST_PIPS)):
         return ["-m", "pip"]
-    path = fetch("pip==" + last, CACHE + "/pip-" + last, "pip/__main__.py", environment)
+    requirement = "pip==" + LAST_PIPS[version] if version in LAST_PIPS else "pip"
+    folder = "%s/pip-%s" % (CACHE, LAST_PIPS.get(version) or "for-%d.%d" % version)
+    path = fetch(requirement, folder, "pip/__main__.py", environment)
     if path is None:
         return ["-m", "pip"]
-    if sys.version_info[0] == 2:
+    if version[0] == 2:
         environment["PIP_USE_FEATURE"] = "2020-resolver"
     return [os.path.dirname(path)]
 

@@ -39,6 +39,7 @@ class BuildOutput(object):
         self.skipped = skipped
         self.before = {}
         self.note = ""  # for the user
+        self.has_uv = HAS_UV  # whether uv installs
 
     def begin(self):
         self.before = self.list_files()
@@ -69,7 +70,7 @@ class BuildOutput(object):
         ):
             return False
         # pip's "setup.py develop" has the installed metadata there.
-        return not (HAS_UV and name.endswith(".egg-info"))
+        return not (self.has_uv and name.endswith(".egg-info"))
 
     def keep(self, kind, compiled=False):
         """Keep the files that are new or different since ``begin``, and remove those that were kept before.
@@ -150,10 +151,11 @@ def copy(origin, target):
         os.chmod(target, os.stat(target).st_mode | 0o444)  # the suite may run as another user
 
 
-def prepare_build(job, environment):
+def prepare_build(job, environment, has_uv):
     """Set the project's version for the tool that takes it from git: slim images have no git.
 
     :param environment: of the install commands; it is changed.
+    :param has_uv: whether uv installs.
     :return: what the user should know, if neither the host nor git knows the version; else an empty text.
     """
     with open(environment["HOME"] + "/.gitconfig", "w") as file:
@@ -168,11 +170,11 @@ def prepare_build(job, environment):
         packages[job["distribution"]] = variables
     is_nameless = "" in packages
     packages.pop("", None)
-    if HAS_UV:
+    if has_uv:
         set_build_variables(packages, job["name"], environment)
-    if not HAS_UV or is_nameless:
+    if not has_uv or is_nameless:
         environment.update((str(name), str(value)) for name, value in variables.items())
-    if HAS_UV and is_nameless:
+    if has_uv and is_nameless:
         # Then one build after the other: uv would use the unfinished build of another container.
         root = hashlib.sha256(job["root"].encode("utf-8")).hexdigest()[:16]
         job["turn"] = open("%s/%s.lock" % (os.path.dirname(environment["UV_CACHE_DIR"]), root), "w")

@@ -40,6 +40,7 @@ INSTALL_JOB = {
     "setup": list,
     "steps": list,
     "lock": OPTIONAL_OBJECT,
+    "needs_pip": bool,
     "uv_features": list,
     "packages": dict,
     "distribution": TEXT,

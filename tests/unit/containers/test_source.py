@@ -70,6 +70,14 @@ def test_witnesses_are_a_few_regular_files(tmp_path: Path) -> None:
     assert (found[1].size, found[1].seconds) == (1, int((tmp_path / "file1").stat().st_mtime))
 
 
+def test_witnesses_of_a_folder_without_files_are_below_it(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "a" / "deep").mkdir(parents=True)
+    (tmp_path / ".git" / "config").touch()
+    (tmp_path / "a" / "deep" / "file").touch()
+    assert [witness.path for witness in choose_witnesses(tmp_path)] == [str(tmp_path / "a" / "deep" / "file")]
+
+
 @pytest.fixture
 def lease(tmp_path: Path) -> Lease:
     return Lease(tmp_path)

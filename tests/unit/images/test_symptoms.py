@@ -10,6 +10,7 @@ from pytest_pyimages.images.symptoms import (
     CAUSE_CHARACTERS,
     diagnose_build,
     find_install_cause,
+    find_missing_source,
     find_system_cause,
     find_unbuilt,
     is_about_python,
@@ -38,6 +39,12 @@ error: subprocess-exited-with-error
 \N{MULTIPLICATION SIGN} Getting requirements to build wheel did not run successfully.
 │ exit code: 1
 ╰─> See above for output.
+"""
+WITHOUT_WORKSPACE = """\
+error: Failed to build `shop @ file:///src`
+  cause: Failed to parse entry: `helper`
+  cause: `helper` references a workspace in `tool.uv.sources` (e.g., `helper = { workspace = true }`), but is not a \
+workspace member
 """
 COMPILER = """\
   \N{MULTIPLICATION SIGN} Failed to build `shop @ file:///src`
@@ -313,3 +320,30 @@ def test_full_image_is_suggested_instead_of_a_small_variant(variant: str) -> Non
     assert found is not None
     full = message("images", "full-image", variant=variant) + ", or " if variant else ""
     assert found[1] == full + message("images", "no-git").rpartition(" · ")[2]
+
+
+@pytest.mark.parametrize(
+    ("log", "expected"),
+    [
+        (WITHOUT_WORKSPACE, ("no-workspace", {"package": "helper"})),
+        (
+            "error: Distribution not found at: file:///src/the%20helper\n",
+            ("no-source", {"package": "helper", "place": "/src/the helper"}),
+        ),
+        (
+            "  cause: Package `helper` references an undeclared index: `ours`\n",
+            ("no-index", {"package": "helper", "index": "ours"}),
+        ),
+        ("error: Distribution not found at: file:///elsewhere\n", None),
+    ],
+    ids=["workspace", "folder", "index", "another folder"],
+)
+def test_a_missing_source_is_named_with_its_package(log: str, expected: tuple[str, dict[str, str]] | None) -> None:
+    found = find_missing_source(log, {"file:///src/the%20helper": "helper"})
+    if expected is None:
+        assert found is None
+    else:
+        name, fields = expected
+        hint = message("images", "add-source")
+        assert found is not None
+        assert " · ".join(found) == message("images", name, hint=hint, **fields)

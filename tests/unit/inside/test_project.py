@@ -149,7 +149,7 @@ def test_the_version_is_set_for_the_project_alone(environment: dict[str, str], t
     settings = tmp_path / "uv.toml"
     settings.write_text('"index-strategy" = "first-index"\n')
     environment["UV_CONFIG_FILE"] = str(settings)
-    INSTALLER.prepare_build(job(), environment)
+    INSTALLER.prepare_build(job(), environment, has_uv=True)
     assert build_variables(environment) == {"shop": {"PYIMAGES_BUILD": "container", "SHOP_VERSION": "1.5"}}
     assert "SHOP_VERSION" not in environment
     assert "first-index" in settings.read_text()
@@ -157,14 +157,14 @@ def test_the_version_is_set_for_the_project_alone(environment: dict[str, str], t
 
 def test_uv_settings_are_created_if_the_host_has_none(environment: dict[str, str]) -> None:
     environment["UV_NO_CONFIG"] = "1"
-    INSTALLER.prepare_build(job(version=None), environment)
+    INSTALLER.prepare_build(job(version=None), environment, has_uv=True)
     assert build_variables(environment) == {"shop": {"PYIMAGES_BUILD": "container"}}
     assert "UV_NO_CONFIG" not in environment
 
 
 def test_other_packages_of_the_tree_get_their_own_versions(environment: dict[str, str]) -> None:
     packages = {"helper": {"HELPER_VERSION": "2"}, "plain": {}}
-    INSTALLER.prepare_build(job(kind="none", version=None, packages=packages), environment)
+    INSTALLER.prepare_build(job(kind="none", version=None, packages=packages), environment, has_uv=True)
     assert build_variables(environment) == {
         "helper": {"PYIMAGES_BUILD": "container", "HELPER_VERSION": "2"},
         "plain": {"PYIMAGES_BUILD": "container"},
@@ -173,7 +173,7 @@ def test_other_packages_of_the_tree_get_their_own_versions(environment: dict[str
 
 def test_the_version_is_set_for_all_builds_if_the_name_is_unknown(environment: dict[str, str]) -> None:
     nameless = job(distribution="")
-    INSTALLER.prepare_build(nameless, environment)
+    INSTALLER.prepare_build(nameless, environment, has_uv=True)
     nameless["turn"].close()
     assert environment["SHOP_VERSION"] == "1.5"
     assert "UV_CONFIG_FILE" not in environment

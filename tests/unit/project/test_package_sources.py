@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from pytest_pyimages.images.recipe import list_steps
 from pytest_pyimages.project.package_sources import describe_packages
-from pytest_pyimages.project.project import Project, find_project, find_source_root
+from pytest_pyimages.project.project import Project, find_project
 from pytest_pyimages.project.requirements import LocalPackage
+from pytest_pyimages.project.source_root import find_source_root
+from tests.support.golden import message
 from tests.support.project_tree import setuptools_project, write_tree
 
 Tables = dict[str, list[dict[str, object]]]
@@ -390,4 +393,38 @@ def test_versions_of_packages_are_set_by_variables(tmp_path: Path) -> None:
     write_tree(tmp_path, {**HELPER, **LIB, "nameless/setup.py": "from setuptools import setup\nsetup()\n"})
     names = ("helper", "lib", "nameless", "w.whl")
     packages = [LocalPackage(tmp_path / name, is_editable=True) for name in names]
-    assert describe_packages(packages, {}) == {"helper": {}, "lib": {}}
+    assert describe_packages(packages, {}) == {"helper": {}, "lib": {}, "": {}}
+
+
+@pytest.mark.parametrize(
+    ("line", "option"),
+    [
+        ("-e ./lib --config-settings editable_mode=compat", "--config-settings"),
+        ('attrs --global-option="--x"', "--global-option"),
+        ("attrs --config-setting=a=b", "--config-setting"),
+        ("--prefer-binary", "--prefer-binary"),
+        ("-e git+https://a.example/x#egg=x", "git+"),
+        ("x @ hg+https://a.example/x", "hg+"),
+        ("svn+https://a.example/x#egg=x", "svn+"),
+    ],
+)
+def test_what_only_pip_knows_is_installed_by_pip(tmp_path: Path, line: str, option: str) -> None:
+    files = {"requirements-test.txt": "-r requirements/more.txt\n", "requirements/more.txt": f"pytest\n{line}\n"}
+    project = find_project(write_tree(tmp_path, {**files, **LIB}))
+    assert project.needs_pip
+    assert project.notes == (message("project", "needs-pip", options=f"more.txt:2: {option}"),)
+
+
+@pytest.mark.parametrize(
+    "line", ["attrs==25.1 --hash=sha256:abc", "x @ git+https://a.example/x", "attrs  # --prefer-binary", "-e ./lib"]
+)
+def test_what_uv_knows_is_installed_by_uv(tmp_path: Path, line: str) -> None:
+    project = find_project(write_tree(tmp_path, {"requirements-test.txt": f"pytest\n{line}\n", **LIB}))
+    assert not project.needs_pip
+    assert project.notes == ()
+
+
+def test_options_that_uv_ignores_in_files_are_given_to_it(tmp_path: Path) -> None:
+    text = "--pre\n--trusted-host=a.example\npytest\n"
+    project = find_project(write_tree(tmp_path, {"requirements-test.txt": text}))
+    assert list_steps(project) == (("--pre", "--trusted-host", "a.example", "-r", "requirements-test.txt"),)

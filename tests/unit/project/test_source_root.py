@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.project.project import Project, find_project, find_source_root
+from pytest_pyimages.project.project import Project, find_project
+from pytest_pyimages.project.source_root import find_source_root
 from tests.support.golden import message
 
 
@@ -66,3 +67,20 @@ def test_the_whole_file_system(home: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         find_source_root(project_at(shop), root, root)
     assert str(caught.value) == message("project", "whole-file-system", root=root, hint=hint)
+
+
+def test_a_package_that_is_far_from_the_project(home: Path) -> None:
+    """Containers get neither the home folder nor the whole file system for it."""
+    (home / "lib").mkdir()
+    shop = home / "shop"
+    (shop / "requirements-test.txt").write_text("pytest\n-e ../lib\n")
+    with pytest.raises(ConfigurationError) as caught:
+        find_source_root(project_at(shop), shop, shop)
+    assert str(caught.value) == message("project", "far-package", root=shop, package=home / "lib", common=home)
+
+
+def test_a_package_that_does_not_exist_makes_the_folder_no_larger(home: Path) -> None:
+    shop = home / "shop"
+    source = '[project]\nname = "shop"\n[tool.uv.sources]\nlib = {path = "../lib"}\n'
+    (shop / "pyproject.toml").write_text(source)
+    assert find_source_root(project_at(shop), shop, shop) == shop
