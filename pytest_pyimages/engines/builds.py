@@ -18,6 +18,7 @@ from docker.utils.build import exclude_paths
 from pytest_pyimages.engines.base import BuildContext
 from pytest_pyimages.engines.client import request
 from pytest_pyimages.engines.faults import CLIENT_ERRORS, engine_error
+from pytest_pyimages.engines.limits import iter_records
 from pytest_pyimages.errors import EngineError
 from pytest_pyimages.text import flatten
 
@@ -71,8 +72,8 @@ def build(client: APIClient, context: BuildContext, *, reference: str, labels: M
             raise engine_error(error) from error
         with contextlib.closing(response):
             try:
-                for line in response.iter_lines():
-                    yield from _read_record(json.loads(line) if line else {})
+                for record in iter_records(response):
+                    yield from _read_record(record)
             except CLIENT_ERRORS as error:
                 raise EngineError(f"the build log was cut: {engine_error(error).message}") from error
 

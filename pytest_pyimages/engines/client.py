@@ -20,9 +20,10 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 
 from pytest_pyimages.engines.base import EngineInfo
-from pytest_pyimages.engines.endpoint import Endpoint, invalid_address
+from pytest_pyimages.engines.endpoint import NAME_ONE, Endpoint, invalid_address
 from pytest_pyimages.engines.faults import CLIENT_ERRORS, connection_error, no_engine
-from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.engines.limits import MAX_BODY, MAX_VERSION, make_response_hook
+from pytest_pyimages.errors import ConfigurationError, EngineError
 from pytest_pyimages.text import flatten
 
 FLOOR = (1, 41)  # Engine 20.10, Podman 4
@@ -40,10 +41,11 @@ class _KeepAlive(HTTPAdapter):
         super().init_poolmanager(connections, maxsize, block, socket_options=options, **kwargs)
 
 
-def new_client(endpoint: Endpoint, version: str, timeout: float) -> APIClient:
+def new_client(endpoint: Endpoint, version: str, timeout: float, limit: int = MAX_BODY) -> APIClient:
     """Create a client without connecting.
 
     :param timeout: default timeout of calls in seconds.
+    :param limit: of the size of a response, in bytes.
     :raises ConfigurationError: for an invalid address, certificates or configuration file.
     """
     url = endpoint.url
@@ -66,6 +68,7 @@ def new_client(endpoint: Endpoint, version: str, timeout: float) -> APIClient:
         raise _unusable_configuration(error) from error
     except (AttributeError, TypeError, ValueError, LookupError) as error:
         raise _unusable_configuration(error) from error
+    client.hooks["response"].append(make_response_hook(limit))
     client.trust_env = False  # proxies, netrc and REQUESTS_CA_BUNDLE are for the public network (docker-py#2433)
     if url.startswith(("tcp://", "http://", "https://")):
         client.mount("http://", _KeepAlive())
@@ -92,7 +95,7 @@ def probe(endpoint: Endpoint, timeout: float) -> tuple[EngineInfo, str]:
     :param timeout: seconds.
     :raises ConfigurationError: if no usable engine answers in time.
     """
-    client = new_client(endpoint, _format_version(FLOOR), timeout)
+    client = new_client(endpoint, _format_version(FLOOR), timeout, MAX_VERSION)
     answer: Future[Any] = Future()
 
     def get_version() -> None:
@@ -109,6 +112,8 @@ def probe(endpoint: Endpoint, timeout: float) -> tuple[EngineInfo, str]:
     try:
         version = answer.result(timeout)
         return _parse_info(endpoint.url, version), _negotiate(endpoint.url, version)
+    except EngineError as error:
+        raise no_engine(endpoint.url, error.message, NAME_ONE) from error
     except (FutureTimeoutError, *CLIENT_ERRORS) as error:
         raise connection_error(endpoint.url, error) from error
 

@@ -9,7 +9,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import docker.errors
@@ -42,6 +42,7 @@ PIDS_LIMIT = 4096
 SHM_BYTES = 256 * 1024**2
 REMOVAL_SECONDS = 10.0
 VOLUME_REMOVAL_SECONDS = 3.0
+NAMES = 3  # that are tried for a container
 
 
 def connect(endpoint: str = "", *, timeout: float = PROBE_SECONDS) -> DockerEngine:
@@ -64,20 +65,26 @@ class DockerEngine:
         self._endpoint = endpoint
         self._version = version
         self._local = threading.local()
-        self._clients: list[APIClient] = []
-        self._lock = threading.Lock()
+        self._clients: set[APIClient] = set()
+        self._lock = threading.RLock()  # the end of a thread's values may come while it is held
 
     @property
     def _client(self) -> APIClient:
         client: APIClient | None = getattr(self._local, "client", None)
         if client is None:
             try:
-                client = self._local.client = new_client(self._endpoint, self._version, CALL_SECONDS)
+                client = new_client(self._endpoint, self._version, CALL_SECONDS)
             except ConfigurationError as error:  # it was valid when the session began
                 raise EngineError(error.message, error.hint) from error
             with self._lock:
-                self._clients.append(client)
+                self._clients.add(client)
+            self._local.client, self._local.owner = client, _Owner(self._close_client, client)
         return client
+
+    def _close_client(self, client: APIClient) -> None:
+        with self._lock:
+            self._clients.discard(client)
+        client.close()
 
     @property
     def _api(self) -> Any:
@@ -114,7 +121,15 @@ class DockerEngine:
 
     @raises_engine_error
     def create_container(self, spec: ContainerSpec) -> str:
-        return str(self._api.create_container_from_config(_create_body(spec), spec.name)["Id"])
+        for attempt in range(NAMES):
+            # An earlier request that seemed to be lost may have taken the name.
+            name = f"{spec.name}-{attempt}" if attempt else spec.name
+            try:
+                return str(self._api.create_container_from_config(_create_body(spec), name)["Id"])
+            except docker.errors.APIError as error:
+                if error.status_code != 409 or attempt == NAMES - 1:
+                    raise
+        raise AssertionError("unreachable")
 
     @raises_engine_error
     def attach(self, container: str, *, terminal: bool = False) -> AttachedStream:
@@ -262,10 +277,20 @@ class DockerEngine:
 
     def close(self) -> None:
         with self._lock:
-            clients, self._clients = self._clients, []
+            clients, self._clients = self._clients, set()
             self._local = threading.local()
         for client in clients:
             client.close()
+
+
+class _Owner:
+    """Closes a client when its thread ends, and with it the thread's own values: connections would pile up."""
+
+    def __init__(self, close: Callable[[APIClient], None], client: APIClient) -> None:
+        self._close, self._client = close, client
+
+    def __del__(self) -> None:
+        self._close(self._client)
 
 
 @contextlib.contextmanager

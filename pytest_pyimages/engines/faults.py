@@ -24,7 +24,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 # Everything that docker-py raises: its own, those of the layers below it, and those of unexpected responses.
-NOT_UNDERSTOOD = (LookupError, TypeError, ValueError, AttributeError, struct.error)
+NOT_UNDERSTOOD = (LookupError, TypeError, ValueError, AttributeError, RecursionError, struct.error)
 CLIENT_ERRORS = (
     docker.errors.DockerException,
     requests.exceptions.RequestException,

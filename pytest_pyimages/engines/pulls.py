@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from docker.utils import parse_repository_tag
 from pytest_pyimages.engines.base import PullProgress
 from pytest_pyimages.engines.client import request
 from pytest_pyimages.engines.faults import CLIENT_ERRORS, engine_error
+from pytest_pyimages.engines.limits import iter_records
 from pytest_pyimages.errors import EngineError, ImageNotFound
 from pytest_pyimages.text import flatten
 
@@ -110,8 +110,7 @@ def _records(client: APIClient, reference: str) -> Iterator[Mapping[str, Any]]:
         raise engine_error(error) from error
     with contextlib.closing(response):
         try:
-            for line in response.iter_lines():
-                record = json.loads(line) if line else {}
+            for record in iter_records(response):
                 if not isinstance(record, dict):
                     raise PullCutError(f"the engine's response to pulling {reference} is invalid")
                 yield record

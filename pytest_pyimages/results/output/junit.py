@@ -96,7 +96,7 @@ class _DividedXML(LogXML):
     problem = ""
 
     @pytest.hookimpl
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:  # type: ignore[override]  # pluggy allows it
         path = Path(os.path.realpath(self.logfile))
         try:
             super().pytest_sessionfinish()
@@ -142,7 +142,7 @@ class JunitSuites:
         if type(xml) is LogXML:
             self._config.pluginmanager.unregister(xml)
             xml.__class__ = _DividedXML
-            xml.suites = self
+            setattr(xml, "suites", self)  # noqa: B010 - mypy sees the former class
             self._config.pluginmanager.register(xml)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
