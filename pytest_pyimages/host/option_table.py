@@ -204,6 +204,15 @@ OPTION_TABLE = (
         example="libpq-dev",
     ),
     Option(
+        ini="py_images_build_in",
+        kind="choice",
+        ini_only=True,
+        help="where wheels for slim images are built: in the image itself, or in the full image of the same Python,"
+        " which has compilers",
+        choices=("image", "full"),
+        default="image",
+    ),
+    Option(
         ini="py_images_env",
         kind="lines",
         ini_only=True,

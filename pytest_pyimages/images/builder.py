@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pytest_pyimages.containers import Lease, Source
 from pytest_pyimages.engines import BuildContext, Engine, ImageInfo
 from pytest_pyimages.engines.labels import KIND_LABEL, LABEL, PROJECT_LABEL, RECIPE_LABEL, ROOT_LABEL
 from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound
-from pytest_pyimages.images.bases import Listener
+from pytest_pyimages.images.bases import BaseImages, Listener
 from pytest_pyimages.images.dockerfile import ARGUMENT
 from pytest_pyimages.images.failures import make_build_error, require_python, shorten_log
+from pytest_pyimages.images.full_image import find_full_tag, resolve_full_image
+from pytest_pyimages.images.install_job import Wheels
 from pytest_pyimages.images.install_log import InstallLog
-from pytest_pyimages.images.install_step import STOPPED, InstallStep, NewImage
+from pytest_pyimages.images.install_step import STOPPED, Installed, InstallStep, NewImage
 from pytest_pyimages.images.labels import is_ours, make_labels, name_dockerfile_image
 from pytest_pyimages.images.plan import ImagePlan
 
@@ -25,8 +29,9 @@ LAYERS = f"{LABEL}.layers"
 class ImageBuilder:
     """Builds environment images. May be used from several threads at once."""
 
-    def __init__(self, engine: Engine, lease: Lease, source: Source, listener: Listener) -> None:
+    def __init__(self, engine: Engine, bases: BaseImages, lease: Lease, source: Source, listener: Listener) -> None:
         self._engine = engine
+        self._bases = bases
         self._listener = listener
         self._step = InstallStep(engine, lease, source, listener)
         self.abort = self._step.abort
@@ -46,15 +51,31 @@ class ImageBuilder:
             **make_labels(plan, base),
             LAYERS: "1",
         }
-        last = self._find_last(labels)
+        wheels = self._build_wheels(plan, base) if plan.recipe.build_in == "full" else None
+        # uv would build again where it upgrades what an image has.
+        last = None if wheels is not None else self._find_last(labels)
         if last is not None:
             layers = str(int(last.labels[LAYERS]) + 1)
             try:
-                self._install(plan, last, reference, {**labels, LAYERS: layers}, extends=True)
+                labelled = {**labels, LAYERS: layers}
+                self._install(plan, NewImage(start=last, extends=True, reference=reference, labels=labelled))
             except ImageNotFound:  # pruned a moment ago
                 last = None
         if last is None:
-            self._install(plan, self._build_dockerfile(plan, base), reference, labels, extends=False)
+            start = self._build_dockerfile(plan, base)
+            self._install(plan, NewImage(start=start, extends=False, reference=reference, labels=labels, wheels=wheels))
+
+    def _build_wheels(self, plan: ImagePlan, base: ImageInfo) -> Wheels | None:
+        """Build wheels in the full image of a slim one; return how to use them, or None if there is no full image."""
+        full = find_full_tag(plan.tag)
+        if full is None:
+            return None
+        in_full = replace(plan, tag=full)
+        start = self._build_dockerfile(in_full, resolve_full_image(self._bases, plan.tag, full, base))
+        wheels = Wheels(build=f"wheels-{uuid.uuid4().hex}")
+        new = NewImage(start=start, extends=False, reference="", labels={}, wheels=wheels)
+        result = self._install(in_full, new).result
+        return replace(wheels, variables=dict(result.get("variables", {})))
 
     def _find_last(self, labels: Mapping[str, str]) -> ImageInfo | None:
         """Return the newest image of the same project and foundation that can be extended."""
@@ -68,14 +89,13 @@ class ImageBuilder:
         ]
         return max(found, key=lambda image: image.created, default=None)
 
-    def _install(
-        self, plan: ImagePlan, start: ImageInfo, reference: str, labels: Mapping[str, str], *, extends: bool
-    ) -> None:
-        self._listener.report(plan.tag.label, f"installing {plan.project.origin or 'pytest'}")
-        new = NewImage(start=start, extends=extends, reference=reference, labels=labels)
+    def _install(self, plan: ImagePlan, new: NewImage) -> Installed:
+        where = "" if new.reference else f" in {plan.tag.reference}, for its wheels"
+        self._listener.report(plan.tag.label, f"installing {plan.project.origin or 'pytest'}{where}")
         installed = self._step.run(plan, new)
         if not installed.succeeded:
             raise make_build_error(plan, installed, plan.read_network(os.environ))
+        return installed
 
     def _build_dockerfile(self, plan: ImagePlan, base: ImageInfo) -> ImageInfo:
         """Return the image of the user's Dockerfile on the base image; the base image if there is no Dockerfile."""

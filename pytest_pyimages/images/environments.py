@@ -123,7 +123,7 @@ class EnvironmentImages:
 
         with self._lock:
             if self._builder is None:
-                self._builder = ImageBuilder(self._engine, self._lease, self._source, self._listener)
+                self._builder = ImageBuilder(self._engine, self._bases, self._lease, self._source, self._listener)
             if self._is_aborted:
                 self._builder.abort()
             return self._builder

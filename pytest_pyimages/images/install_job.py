@@ -11,9 +11,10 @@ from typing import Any
 from pytest_pyimages.containers import BUILD_OUTPUT, NO_SOURCE, Witness, choose_witnesses
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.recipe import read_modules
-from pytest_pyimages.indexes import IndexAccess
+from pytest_pyimages.indexes import MEMORY, IndexAccess
 from pytest_pyimages.project import describe_packages
 
+_TARGET = "project.txt"  # in memory: the project's folder, as a requirements file
 # Reads the job's size and the job from standard input, so that neither shows in the container's command, and writes the
 # modules in it to memory. The current folder is removed from the path: a project's ast.py is not Python's.
 BOOTSTRAP = """\
@@ -36,10 +37,19 @@ import_module('pyimages_installer.main').main(job)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wheels:
+    """The wheels that one installation builds for the next; uv shares them by the variables of the builds."""
+
+    build: str  # the same for both installations, and for no other
+    variables: Mapping[str, str] | None = None  # that the first one set the version by; None: it is this one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstallJob:
     """One run of the installer; ``inside/worker/jobs.py`` lists the keys."""
 
     name: str  # of the container; no other build has it
+    build: str  # wheels are shared with no build of another name
     root: str  # the project's folder
     extends: bool  # whether the image is an environment of the same project already
     apt: tuple[str, ...]  # system packages
@@ -62,29 +72,40 @@ class InstallJob:
     installer: Mapping[str, str]  # sources by module
 
 
-def make_install_job(plan: ImagePlan, name: str, access: IndexAccess, root: Path, *, extends: bool) -> InstallJob:
+def make_install_job(  # noqa: PLR0913 - each has another source
+    plan: ImagePlan, name: str, access: IndexAccess, root: Path, *, extends: bool, wheels: Wheels | None = None
+) -> InstallJob:
     """Return the installer's job for one container.
 
     :param name: of the container.
     :param root: the source on the host.
     """
     recipe = plan.recipe
+    steps, files, version = recipe.steps, access.files, describe_version(plan)
+    if wheels is not None and wheels.variables is not None:
+        version = version and {"variables": wheels.variables, "is_certain": True, "note": ""}
+        if plan.project.kind == "wheel":
+            # uv always builds a folder that its command line names ("Caching" in its documentation).
+            *others, (*arguments, target) = steps
+            steps = (*others, (*arguments, "-r", f"{MEMORY}/{_TARGET}"))
+            files = {**files, _TARGET: f"{target}\n"}
     return InstallJob(
         name=name,
+        build=name if wheels is None else wheels.build,
         root=str(plan.project.root),
         extends=extends,
         apt=recipe.apt,
         setup=recipe.setup,
-        steps=recipe.steps,
+        steps=steps,
         lock=recipe.lock.content if recipe.lock else None,
         needs_pip=recipe.needs_pip,
         uv_features=access.uv_features,
         packages=describe_packages(plan.project.packages, {**os.environ, **plan.environment}),
         distribution=plan.project.distribution,
         kind=plan.project.kind,
-        version=describe_version(plan),
+        version=version,
         environment={**plan.environment, **access.environment},
-        files=access.files,
+        files=files,
         machine=access.machine,
         folders=access.folders,
         witness=choose_witnesses(root),

@@ -27,7 +27,7 @@ from pytest_pyimages.engines import STDOUT, ContainerSpec, Engine, ImageInfo, Mo
 from pytest_pyimages.engines.labels import KIND_LABEL, LABEL
 from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound, PyimagesError
 from pytest_pyimages.images.bases import Listener
-from pytest_pyimages.images.install_job import BOOTSTRAP, InstallJob, make_install_job
+from pytest_pyimages.images.install_job import BOOTSTRAP, InstallJob, Wheels, make_install_job
 from pytest_pyimages.images.install_log import InstallLog
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.indexes import MEMORY, IndexAccess, Redaction, prepare_access
@@ -50,8 +50,9 @@ class NewImage:
 
     start: ImageInfo  # that the container starts from
     extends: bool  # whether the start is an environment image of the same project
-    reference: str
+    reference: str  # empty if the image is not kept
     labels: Mapping[str, str]  # without those of the installer's result
+    wheels: Wheels | None = None  # of which installation the project's wheel can be used; None: of none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +135,7 @@ class InstallStep:
             ),
             network="host" if access.machine else "",
         )
-        job = make_install_job(plan, spec.name, access, self._source.root, extends=new.extends)
+        job = make_install_job(plan, spec.name, access, self._source.root, extends=new.extends, wheels=new.wheels)
         progress = InstallLog(lambda text: self._listener.progress(plan.tag.label, text))
         with ExitStack() as stack:
             process = stack.enter_context(self._tracked_process())
@@ -147,7 +148,7 @@ class InstallStep:
                     raise _RemoteEngineError(error.message) from error
                 raise
             installed = self._talk(process, container, job, progress).redact(access.redaction)
-            if installed.succeeded and not self.is_aborted:
+            if installed.succeeded and new.reference and not self.is_aborted:
                 labels = {f"{LABEL}.{key}": str(installed.result[key]) for key in RESULT_LABELS}
                 labels[f"{LABEL}.lock"] = str(installed.result.get("lock", ""))  # see project.lockfiles.locks
                 self._engine.commit(container, reference=new.reference, labels={**new.labels, **labels})

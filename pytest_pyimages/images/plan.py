@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.images.full_image import find_full_tag
 from pytest_pyimages.images.recipe import Content, Recipe, make_recipe, read_content
 from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.project import Configuration, Ini, Project, find_project
@@ -72,6 +73,8 @@ def make_plans(  # noqa: PLR0913 - each has another source
             project = find_project(rootdir, ini={**ini, **install}, options=(*options, *configured.args))
             projects[key] = project, read_content(project, with_tests="--pyargs" in args)
         project, content = projects[key]
+        if configured.build_in and find_full_tag(tag) is None:
+            configured = replace(configured, build_in="")
         allowed = tag.allowed_to_fail if configured.allow_failure is None else configured.allow_failure
         plans.append(
             ImagePlan(

@@ -50,6 +50,7 @@ class Recipe:
     setup: tuple[str, ...] = ()  # shell commands, run before the steps
     environment: tuple[tuple[str, str], ...] = ()  # variables of the set-up and the steps, sorted
     dockerfile: Dockerfile | None = None  # builds the image below everything else
+    build_in: str = ""  # "full": build wheels in the full image; of slim images only
 
     def compute_foundation(self, base: ImageInfo) -> str:
         """Return the digest of everything below the Python packages; 32 hex digits."""
@@ -72,6 +73,7 @@ class Recipe:
             "lock": self.lock.content if self.lock else None,
             "content": self.content,
             "sources": self.sources.content,
+            "build_in": self.build_in,
             "worker": hash_text("".join(read_modules("worker").values())),
         }
         return hash_text(json.dumps(parts, sort_keys=True, default=str))[:32]
@@ -102,6 +104,7 @@ def make_recipe(project: Project, configuration: ImageConfiguration, content: Co
         # Variables of the host are not part of it: they may be secrets, and differ between hosts.
         environment=tuple(sorted((name, value) for name, value in configuration.env.items() if value is not None)),
         dockerfile=dockerfile,
+        build_in=configuration.build_in,
     )
 
 

@@ -64,6 +64,11 @@ class _Symptom:
     is_in_full: bool = False  # whether the full image has what is missing
 
 
+# By the variant of the image. Alpine's full image has another C library.
+_OFFERS = {
+    "slim": "use the full image instead of slim, set py_images_build_in = full, or ",
+    "alpine": "use the full image instead of alpine, or ",
+}
 # The first match wins.
 _SYMPTOMS = (
     _Symptom(
@@ -133,7 +138,7 @@ def diagnose_build(log: str, *, variant: str = "") -> tuple[str, str] | None:
         for pattern in symptom.patterns:
             found = re.search(pattern, log)
             if found is not None:
-                full = f"use the full image instead of {variant}, or " if variant and symptom.is_in_full else ""
+                full = _OFFERS.get(variant, "") if symptom.is_in_full else ""
                 return symptom.problem.format(*found.groups()), full + symptom.hint
     return None
 

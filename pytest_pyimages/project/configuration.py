@@ -26,7 +26,7 @@ _INSTALL_FORMS = (
     "write .[extra], --group NAME, -r FILE or a requirement such as pytest-mock>=3; anything else goes into a -r FILE"
 )
 _INSTALL_OPTIONS = {"-r": "-r", "--requirement": "-r", "-e": "-e", "--editable": "-e", "--group": "--group"}
-_OVERRIDE_KEYS = ("select", "install", "setup", "apt", "args", "env", "dockerfile", "allow-failure", "skip")
+_OVERRIDE_KEYS = ("select", "install", "setup", "apt", "args", "env", "dockerfile", "build-in", "allow-failure", "skip")
 _LIKELY_TYPO = re.compile(r"(pytest[-_]?)?py[-_]?images?", re.IGNORECASE)  # likely typos of the table's name
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Debian Policy 5.6.1 for names, with apt's ":architecture" and "=version"; apk's names are among them but for "_".
@@ -42,6 +42,7 @@ class ImageConfiguration:
     apt: tuple[str, ...] = ()  # system packages, of Debian or of Alpine
     env: Mapping[str, str | None] = field(default_factory=dict)  # None: the host's value, which is stored nowhere
     dockerfile: Path | None = None
+    build_in: str = ""  # "full": build wheels in the full image of the same Python; empty: in the image itself
     args: tuple[str, ...] = ()  # further arguments for pytest
     allow_failure: bool | None = None  # None: as in the matrix
     skip: bool = False
@@ -64,7 +65,7 @@ class Configuration:
     def __init__(self, ini: Ini, rootdir: Path, *, known: Iterable[str]) -> None:
         self._rootdir = rootdir
         _check_keys([key for key in ini if key.startswith(PREFIX)], tuple(known), where="pytest's configuration")
-        keys = ("setup", "apt", "env", "dockerfile")
+        keys = ("setup", "apt", "env", "dockerfile", "build_in")
         common = {key: self._convert(key, ini.get(f"{PREFIX}_{key}"), f"{PREFIX}_{key}") for key in keys}
         self._common = ImageConfiguration(**common)
         self._overrides = tuple(self._read_overrides())
@@ -110,10 +111,15 @@ class Configuration:
 
     def _convert(self, key: str, value: object, where: str) -> Any:
         """Return the value of an ini key or of an override's key, checked."""
-        if key in {"allow-failure", "skip"}:
+        key = key.replace("-", "_")
+        if key in {"allow_failure", "skip"}:
             if not isinstance(value, bool):
                 raise ConfigurationError(f"{where} is {value!r}", "write true or false")
             return value
+        if key == "build_in":
+            if value not in (None, "", "image", "full"):  # a list is not hashable
+                raise ConfigurationError(f"{where}: {value!r} must be image or full")
+            return "full" if value == "full" else ""
         if key == "env":
             return _read_variables(value, where)
         strings = _read_strings(value, where)

@@ -100,9 +100,46 @@ def test_keys_and_overrides_reach_install_step_and_test_run(
     assert other["steps"] == [["pytest", "attrs", "idna"]]
 
 
+def test_wheels_of_a_slim_image_are_built_in_the_full_one(
+    pytester: pytest.Pytester, run_images: Run, recording: str, jobs: Callable[[], list[dict[str, Any]]]
+) -> None:
+    pytester.makepyprojecttoml(
+        """
+        [build-system]
+        requires = ["setuptools"]
+        build-backend = "setuptools.build_meta"
+        [project]
+        name = "shop"
+        version = "1"
+        [[tool.setuptools.ext-modules]]
+        name = "shop.core"
+        [[tool.pyimages.overrides]]
+        select = "*-slim"
+        build-in = "full"
+        """
+    )
+    pytester.makepyfile("def test(): pass")
+    assert run_images(images="3.12-slim", engine=recording).result.ret == 0
+    full, slim = jobs()
+    assert (full["image"], slim["image"]) == ("sha256:python:3.12", "sha256:python:3.12-slim")
+    assert (full["steps"], slim["steps"]) == (
+        [["pytest", str(pytester.path)]],
+        [["pytest", "-r", "/run/pyimages/project.txt"]],
+    )
+    assert slim["files"]["project.txt"] == f"{pytester.path}\n"
+    assert full["build"] == slim["build"]
+    assert run_images(images="3.12", engine=recording).result.ret == 0
+    assert jobs()[2]["build"] == jobs()[2]["name"]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        pytest.param(
+            '[[tool.pyimages.overrides]]\nselect = "*"\nbuild-in = "slim"',
+            message("images", "build-in-choice", value="'slim'").replace("[[", "??"),
+            id="build-in",
+        ),
         pytest.param('[tool.pytest.ini_options]\npy_images_seutp = "x"', "*did you mean py_images_setup*", id="key"),
         pytest.param(
             '[[tool.pyimages.overrides]]\nselect = "*"\nskip = true',

@@ -277,5 +277,6 @@ def main(job):
             "extendable": extendable,
             "lock": fate,
             "note": output.note,
+            "variables": job.get("variables", {}),  # that set the version
         }
     )

@@ -165,13 +165,14 @@ def prepare_build(job, environment, has_uv):
     if version is not None and (version["is_certain"] or not is_git_usable(environment)):
         variables = version["variables"]
         note = "" if variables else version["note"]
+    job["variables"] = variables
     packages = dict(job["packages"])
     if job["kind"] != "none":
         packages[job["distribution"]] = variables
     is_nameless = "" in packages
     packages.pop("", None)
     if has_uv:
-        set_build_variables(packages, job["name"], environment)
+        set_build_variables(packages, job["build"], environment)
     if not has_uv or is_nameless:
         environment.update((str(name), str(value)) for name, value in variables.items())
     if has_uv and is_nameless:
@@ -185,10 +186,10 @@ def prepare_build(job, environment, has_uv):
 def set_build_variables(packages, build, environment):
     """Set variables for the builds of some distributions alone ("extra-build-variables" in uv's reference).
 
-    With a value of this container alone, uv uses neither the unfinished build of another container nor an older one.
+    With a value of this build alone, uv uses neither the unfinished wheel of another build nor an older one.
 
     :param packages: variables by name of the distribution.
-    :param build: the name of this container.
+    :param build: the name of this build: mostly of this container, see images/install_job.py.
     """
     if not packages:
         return

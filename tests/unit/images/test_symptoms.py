@@ -318,7 +318,8 @@ def test_other_failures_are_not_diagnosed(log: str) -> None:
 def test_full_image_is_suggested_instead_of_a_small_variant(variant: str) -> None:
     found = diagnose_build("ERROR: Cannot find command 'git'", variant=variant)
     assert found is not None
-    full = message("images", "full-image", variant=variant) + ", or " if variant else ""
+    keys = {"slim": "full-image-or-its-wheels", "alpine": "full-image"}
+    full = message("images", keys[variant], variant=variant) + ", or " if variant else ""
     assert found[1] == full + message("images", "no-git").rpartition(" · ")[2]
 
 

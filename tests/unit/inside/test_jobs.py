@@ -45,6 +45,7 @@ JOB = Job(
 )
 INSTALL_JOB = InstallJob(
     name="pyimages-1",
+    build="pyimages-1",
     root="/src",
     extends=False,
     apt=("git",),
