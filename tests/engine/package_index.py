@@ -62,10 +62,16 @@ class PackageIndex:
         return self.files.get(project, {}).get(name) if kind == "files" else None
 
 
-def wheel(name: str, version: str, source: str, requires_python: str = ">=2.7") -> tuple[str, bytes]:
-    """Return file name and content of a wheel with one module."""
+def wheel(
+    name: str, version: str, source: str, requires_python: str = ">=2.7", requires: str = ""
+) -> tuple[str, bytes]:
+    """Return file name and content of a wheel with one module.
+
+    :param requires: a distribution that it depends on.
+    """
     folder = f"{name}-{version}.dist-info"
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nRequires-Python: {requires_python}\n"
+    metadata += f"Requires-Dist: {requires}\n" if requires else ""
     members = {
         f"{name}.py": source,
         f"{folder}/METADATA": metadata,
