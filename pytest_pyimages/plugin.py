@@ -68,12 +68,12 @@ def _find_terminal() -> HostTerminal | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """Give the terminal to the tests of a single image that need it, instead of replaying their reports."""
-    terminal = config.stash.get(TERMINAL, None)
-    if terminal is None or config.option.help or config.option.version:
+    """Show pytest's own output of a container instead of replaying its reports, if that was requested."""
+    invocation = config.stash.get(INVOCATION, None)
+    if invocation is None or _needs_no_images(config):
         return None
-    invocation = config.stash[INVOCATION]
-    if not _needs_terminal(invocation):
+    terminal = config.stash.get(TERMINAL, None)
+    if not _is_attended(invocation, has_terminal=terminal is not None):
         return None
     from pytest_pyimages.cli import attend_suite
 
@@ -85,15 +85,21 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         raise pytest.exit.Exception(f"--py-images: {error}", int(pytest.ExitCode.TESTS_FAILED)) from None
 
 
-def _needs_terminal(invocation: Invocation) -> bool:
-    """Return whether a debugger or -s needs the terminal; with --cov, -s only shows what the tests print."""
+def _needs_no_images(config: pytest.Config) -> bool:
+    """Return whether the host's pytest prints something and runs no tests."""
+    return bool(config.option.help or config.option.version or config.getoption("cacheshow", None) is not None)
+
+
+def _is_attended(invocation: Invocation, *, has_terminal: bool) -> bool:
+    """Return whether the suite writes to the output itself; with --cov, -s only shows what the tests print."""
     line = invocation.command_line
-    return bool(line.debugger) or (line.shows_output and not line.measures_coverage)
+    uses_terminal = line.debugger or (line.shows_output and not line.measures_coverage)
+    return bool(line.attended or (has_terminal and uses_terminal))
 
 
 def pytest_configure(config: pytest.Config) -> None:
     invocation = config.stash.get(INVOCATION, None)
-    if invocation is None or config.option.help or config.option.version:
+    if invocation is None or _needs_no_images(config):
         return
 
     from pytest_pyimages.host import Settings

@@ -1,44 +1,59 @@
-"""Run the tests of one image on the host's terminal: ``pytest --py-images=3.12 --pdb``."""
+"""Show pytest's own output of a container: ``pytest --py-images=3.12 --pdb``, or ``--markers``.
+
+One image at a time has the output, and only one has the terminal.
+"""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
+from _pytest.config import create_terminal_writer
 
 from pytest_pyimages.cli.environment import run_in_image
 from pytest_pyimages.cli.project import Place
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host import FOREIGN_OPTIONS, Invocation, Settings
+from pytest_pyimages.results import pick_worst_status
 from pytest_pyimages.runs import HostTerminal
 from pytest_pyimages.session import Durations, LastFailed, connect, plan_session
 
 
-def attend_suite(config: pytest.Config, invocation: Invocation, terminal: HostTerminal) -> int | None:
-    """Run pytest on the terminal; return its exit status, or None if the terminal is not needed.
+def attend_suite(config: pytest.Config, invocation: Invocation, terminal: HostTerminal | None) -> int | None:
+    """Run pytest on the output of this process; return the worst exit status, or None if reports are to be replayed.
 
     :raises ConfigurationError: if a debugger is requested for several images.
     :raises PyimagesError: if the image cannot be built or started.
     """
     settings = Settings.from_config(config, invocation)
-    debugger = invocation.command_line.debugger
+    line = invocation.command_line
+    debugger = line.debugger
+    option = debugger or line.attended
     plan = plan_session(config, settings)
     plans = plan.plans
     files = [name for name, value in _files(config, settings) if value]
-    if not debugger and (len(plans) != 1 or files):
+    if not option and (len(plans) != 1 or files):
         return None  # -s: the output is replayed live; no input is needed
-    if len(plans) != 1:
+    if debugger and len(plans) != 1:
         labels = ", ".join(image.tag.label for image in plans)
         raise ConfigurationError(
             f"{debugger}: only one image at a time can use the terminal, not {labels}",
             f"select one: --py-images={plans[0].tag.label}",
         )
     if files:
-        sys.stderr.write(f"py-images: {', '.join(files)} is ignored with {debugger}\n")
-    place = Place(config=config, settings=settings, connecting=connect(config, settings))
+        sys.stderr.write(f"py-images: {', '.join(files)} is ignored with {option}\n")
     last_failed, durations = _open_caches(config, invocation)
-    status = run_in_image(place, plan, (), terminal, last_failed=last_failed, shard=durations.shard(settings))
-    return 0 if plans[0].tag.allowed_to_fail and status == pytest.ExitCode.TESTS_FAILED else status
+    shard = durations.shard(settings)
+    statuses = []
+    for image in plans:
+        if len(plans) > 1:
+            create_terminal_writer(config).sep("=", image.tag.label)
+        place = Place(config=config, settings=settings, connecting=connect(config, settings))
+        only = replace(plan, plans=(image,))
+        status = run_in_image(place, only, (), terminal, last_failed=last_failed, shard=shard)
+        statuses.append(0 if image.tag.allowed_to_fail and status == pytest.ExitCode.TESTS_FAILED else status)
+    return pick_worst_status(statuses)
 
 
 def _open_caches(config: pytest.Config, invocation: Invocation) -> tuple[LastFailed | None, Durations]:

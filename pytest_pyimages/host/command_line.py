@@ -12,63 +12,39 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from pytest_pyimages.host.option_table import OPTION_NAMES
+from pytest_pyimages.host.pytest_options import (
+    ATTENDED,
+    DEBUGGERS,
+    FLAGS,
+    HOST_INI_KEYS,
+    HOST_OPTIONS,
+    OPTIONAL_VALUES,
+    REFUSALS,
+    VALUES,
+)
 from pytest_pyimages.project import KNOWN_PLUGINS, matches
 
-# pytest's options that the host handles; the others are listed only where their form matters for parsing: short ones,
-# and those that take a value.
-HOST_FLAGS = frozenset(
-    "-x --exitfirst -v --verbose -q --quiet --no-header --no-summary --no-fold-skipped --force-short-summary"
-    " --disable-warnings --disable-pytest-warnings --full-trace --fulltrace --xfail-tb -h --help -V --version"
-    " --collect-only --collectonly --co".split()
-)
-HOST_VALUES = frozenset(
-    "--maxfail --verbosity -r --report-chars --tb --show-capture --color --code-highlight --durations --durations-min"
-    " --junitxml --junit-xml --junit-prefix --junitprefix --max-warnings -c --config-file --rootdir -o"
-    " --override-ini".split()
-)
-CONTAINER_FLAGS = frozenset(
-    "-s -l -d -f --markers --strict-config --strict-markers --strict --pyargs --noconftest --keepduplicates"
-    " --keep-duplicates --collect-in-virtualenv --continue-on-collection-errors --fixtures --funcargs"
-    " --fixtures-per-test --disable-plugin-autoload --traceconfig --trace-config --showlocals --no-showlocals --pdb"
-    " --trace --runxfail --doctest-modules --doctest-ignore-import-errors --doctest-continue-on-failure --lf"
-    " --last-failed --ff --failed-first --nf --new-first --cache-clear --setuponly --setup-only --setupshow"
-    " --setup-show --setupplan --setup-plan --sw --stepwise --sw-skip --stepwise-skip --sw-reset --stepwise-reset"
-    " --lsof".split()
-)
-CONTAINER_VALUES = frozenset(
-    "-k -m -p -W --pythonwarnings --confcutdir --basetemp --ignore --ignore-glob --deselect --import-mode --capture"
-    " --log-level --log-format --log-date-format --log-cli-level --log-cli-format --log-cli-date-format --log-file"
-    " --log-file-mode --log-file-level --log-file-format --log-file-date-format --log-auto-indent --log-disable"
-    " --assert --pdbcls --pastebin --doctest-glob --doctest-report --runpytest"
-    " --lfnf --last-failed-no-failures".split()
-)
-OPTIONAL_VALUES = frozenset(("--cov", "--debug", "--cache-show"))  # the next word, unless that is an option
+_XDIST_FLAGS = ("-d", "-f")
+_MAY_TAKE_VALUE = OPTIONAL_VALUES | {"--cov"}  # the next word, unless that is an option
 _TAKES_VALUE = frozenset(
-    {*HOST_VALUES, *CONTAINER_VALUES, *OPTION_NAMES}.union(
+    {*VALUES, *OPTION_NAMES}.union(
         *(f"{plugin.values} {plugin.host_values}".split() for plugin in KNOWN_PLUGINS.values())
     )
 )
-_TAKES_NO_VALUE = frozenset({*HOST_FLAGS, *CONTAINER_FLAGS, "--", ""}).union(
+_TAKES_NO_VALUE = frozenset({*FLAGS, *_XDIST_FLAGS, "--", ""}).union(
     *(plugin.host_flags.split() for plugin in KNOWN_PLUGINS.values())
 )
-_SHORT_FLAGS = frozenset(name for name in HOST_FLAGS | CONTAINER_FLAGS if not name.startswith("--"))
+_SHORT_FLAGS = frozenset(name for name in (*FLAGS, *_XDIST_FLAGS) if not name.startswith("--"))
 # How -p can name this plugin; in containers there is none.
 OUR_PLUGINS = ("pyimages", "pytest_pyimages.plugin")
-# Prefixes of the ini keys that the host uses; it gets -o only for these.
-HOST_INI = ("cache_dir", "junit_", "console_output_style", "verbosity_", "truncation_", "py_images")
+# Beginnings of the ini keys that the host uses; it gets -o only for these.
+HOST_INI = (*HOST_INI_KEYS, "py_images")
 _OVERRIDE_INI = ("-o", "--override-ini")
 
-DEBUGGERS = ("--pdb", "--trace")
 _NO_TERMINAL = "it needs a terminal, and standard input or output is none"
-_RUNS_NO_TESTS = "it only prints what is installed · install the project here and leave --py-images out"
 REFUSED = {
-    **dict.fromkeys(
-        "--fixtures --funcargs --fixtures-per-test --markers --cache-show --setup-show --setupshow --setup-only"
-        " --setuponly --setup-plan --setupplan".split(),
-        _RUNS_NO_TESTS,
-    ),
+    **REFUSALS,
     **{option: plugin.reason for plugin in KNOWN_PLUGINS.values() for option in plugin.refused.split()},
-    "--pastebin": "it would upload a report of many images",
 }
 _ELSEWHERE = "it runs tests on another host or with another Python than the image's · use -n"
 _EACH = "it would count each test several times per image · use -n to distribute tests, --py-images to select images"
@@ -122,7 +98,7 @@ class CommandLine:
                 found.extend(_split_short(word, remaining))
             elif found and found[-1].may_precede_value:
                 name = found[-1].name
-                is_value = name in OPTIONAL_VALUES or takes_value(name, word)
+                is_value = name in _MAY_TAKE_VALUE or takes_value(name, word)
                 if is_value:
                     found[-1] = Argument(name, word, (name, word))
                 else:
@@ -154,7 +130,7 @@ class CommandLine:
     @property
     def apparent_paths(self) -> tuple[str, ...]:
         """The words that pytest takes for paths while it knows its own options only."""
-        core = HOST_VALUES | CONTAINER_VALUES | OPTIONAL_VALUES - {"--cov"}
+        core = VALUES | OPTIONAL_VALUES
         return tuple(
             argument.words[-1]
             for argument in self.arguments
@@ -209,7 +185,7 @@ class CommandLine:
 
         :param others: options of the host's plugins that it handles as well.
         """
-        handled = {*HOST_FLAGS, *HOST_VALUES, *OPTION_NAMES, *others}
+        handled = {*HOST_OPTIONS, *OPTION_NAMES, *others}
         return [
             word
             for argument in self.options
@@ -226,6 +202,11 @@ class CommandLine:
     def debugger(self) -> str:
         """The option that starts a debugger; empty if there is none."""
         return next((argument.name for argument in self.options if argument.name in DEBUGGERS), "")
+
+    @property
+    def attended(self) -> str:
+        """The option whose output is that of pytest in one container; empty if there is none."""
+        return next((argument.name for argument in self.options if argument.name in ATTENDED), "")
 
     @property
     def shows_output(self) -> bool:

@@ -24,6 +24,7 @@ import pytest
 
 from pytest_pyimages.host.foreign_options import FOREIGN_OPTIONS, SHARED, find_refused
 from pytest_pyimages.host.invocation import Invocation, plain_values
+from pytest_pyimages.host.pytest_options import HOST_OPTIONS
 from pytest_pyimages.host.request import read_inicfg, split_words
 from pytest_pyimages.host.typos import check_positions
 
@@ -58,7 +59,8 @@ def take_over(config: pytest.Config, args: list[str], invocation: Invocation, *,
     _forget_config_warnings(config)
     # The early plugin gave pytest an empty file, and values of our options may have misled its search.
     config._inipath, config._rootpath = invocation.inipath, invocation.rootdir  # noqa: SLF001 - see above
-    args[:] = ["--noconftest", *invocation.command_line.host_arguments(others=shared.host_options)]
+    lacking = find_unknown_options(config, HOST_OPTIONS)  # of a newer pytest, which containers may have
+    args[:] = ["--noconftest", *invocation.command_line.without(lacking).host_arguments(others=shared.host_options)]
     parser = config._parser  # noqa: SLF001 - see above
     config.known_args_namespace = parser.parse_known_args(args, namespace=copy.copy(config.option))
     return shared

@@ -4,6 +4,7 @@ from pytest_pyimages.results.outcome import NOT_RUN as NOT_RUN
 from pytest_pyimages.results.outcome import ImageResult as ImageResult
 from pytest_pyimages.results.outcome import Shard as Shard
 from pytest_pyimages.results.outcome import fold_exit_statuses as fold_exit_statuses
+from pytest_pyimages.results.outcome import pick_worst_status as pick_worst_status
 from pytest_pyimages.results.output.coverage import CoverageReport as CoverageReport
 from pytest_pyimages.results.output.coverage import format_missing_coverage as format_missing_coverage
 from pytest_pyimages.results.output.coverage_files import Destinations as Destinations

@@ -11,6 +11,7 @@ import pytest
 
 COUNTED = ("passed", "failed", "skipped", "xfailed", "xpassed", "error")
 NOT_RUN = "not run"
+TOO_MANY_WARNINGS = 6  # pytest's ExitCode.MAX_WARNINGS_ERROR, since 9.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +157,7 @@ _STATUSES = (
     pytest.ExitCode.NO_TESTS_COLLECTED,
     pytest.ExitCode.OK,
     pytest.ExitCode.TESTS_FAILED,
-    6,  # too many warnings, since pytest 9.1
+    TOO_MANY_WARNINGS,
     None,
     pytest.ExitCode.INTERRUPTED,
     pytest.ExitCode.USAGE_ERROR,

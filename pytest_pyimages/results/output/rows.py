@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pyimages.results.outcome import COUNTED, NOT_RUN, ImageResult
+from pytest_pyimages.results.outcome import COUNTED, NOT_RUN, TOO_MANY_WARNINGS, ImageResult
 
 LETTERS = {
     "passed": ".",
@@ -58,6 +58,8 @@ def make_remark(result: ImageResult) -> str:
             remarks.append("passed although allowed to fail: remove the ?")
     if result.problem or result.hint or result.stopped:
         remarks.append("see below")
+    elif result.exit_status == TOO_MANY_WARNINGS and result.warnings:
+        remarks.append(f"too many warnings: {sum(result.warnings.values())}")
     elif result.exit_status is not None and result.exit_status > pytest.ExitCode.NO_TESTS_COLLECTED:
         remarks.append(f"exit status {result.exit_status}")
     elif result.outcome in ("interrupted", "nothing collected"):

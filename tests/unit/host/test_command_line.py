@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from _pytest.config import get_config
 
-from pytest_pyimages.host.command_line import OPTIONAL_VALUES, POSITION, CommandLine
+from pytest_pyimages.host.command_line import POSITION, CommandLine
 from pytest_pyimages.host.option_table import OPTION_NAMES
 
 
@@ -72,7 +72,6 @@ def test_the_form_of_each_option_of_pytest_is_known() -> None:
                 assert line.paths == ("word",), name
             else:
                 assert line.values(name) == ("word",), name
-                assert (name in OPTIONAL_VALUES) == (action.nargs == "?"), name
 
 
 @pytest.mark.parametrize("option", OPTION_NAMES)
@@ -149,7 +148,7 @@ def test_added_options_stand_before_the_end_of_options(args: str, expected: str)
 @pytest.mark.parametrize(
     ("args", "expected"),
     [
-        *((f"-q {name}", name) for name in "--pdb --trace --cache-show --fixtures --pastebin --looponfail".split()),
+        *((f"-q {name}", name) for name in "--pdb --trace --pastebin --looponfail".split()),
         ("--dist each", "--dist=each"),
         ("--dist=load", None),
         ("--dist=no", None),
