@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_pyimages.host.option_table import OPTION_NAMES
 from pytest_pyimages.host.pytest_options import (
@@ -71,6 +71,12 @@ class Argument:
     def may_precede_value(self) -> bool:
         """Whether the next word may be the value of this option."""
         return self.words == (self.name,) and self.value is None and self.name not in _TAKES_NO_VALUE
+
+    @property
+    def may_precede_values(self) -> bool:
+        """Whether all words until the next option may be its values, since only the suite knows it (``nargs``)."""
+        is_open = self.words[0] == self.name and self.name not in _TAKES_NO_VALUE
+        return is_open and self.name not in _TAKES_VALUE and self.name not in OPTIONAL_VALUES
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +177,15 @@ class CommandLine:
                 for argument in self.arguments
                 if argument.name in (POSITION, END)
                 or not (matches(argument.name, patterns) or (argument.name == "-p" and _module(argument) in plugins))
+            )
+        )
+
+    def replacing_positions(self, change: Callable[[str], str]) -> CommandLine:
+        """Return the command line with other positions."""
+        return CommandLine(
+            tuple(
+                replace(argument, words=(change(argument.words[0]),)) if argument.name == POSITION else argument
+                for argument in self.arguments
             )
         )
 

@@ -119,9 +119,13 @@ class Invocation:
 
 
 def _parse(words: Sequence[str], takes_value: TakesValue) -> tuple[CommandLine, bool]:
-    """Return the parsed arguments, and whether some of them came from argument files."""
+    """Return the parsed arguments, and whether argument files changed them."""
     expanded = expand_argument_files(words)
-    return CommandLine.parse(expanded, takes_value), expanded != list(words)
+    line = CommandLine.parse(expanded, takes_value)
+    if not any(position.startswith("@") for position in line.positions):
+        return line, expanded != list(words)
+    # The host's pytest is older than these files and takes them for paths; a newer one in a container shall do so, too.
+    return line.replacing_positions(lambda word: f"./{word}" if word.startswith("@") else word), True
 
 
 class _Setup(NamedTuple):

@@ -133,13 +133,14 @@ def find_targets(invocation: Invocation, labels: Sequence[str]) -> list[Target]:
 
     :param labels: of the whole matrix.
     """
-    found = []
+    found, is_certain = [], True
     for argument in invocation.typed.arguments:
-        if argument.name == POSITION:
+        if argument.name != POSITION:
+            is_certain = not argument.may_precede_values
+        else:
             word = argument.words[0]
             is_path = "::" not in word and (invocation.cwd / word).exists()  # with such a name
             nodeid, image = (word, "") if is_path else split_nodeid(word, labels)
-            is_certain = not argument.may_be_value
             for_all = not image or not is_certain or ("::" in word and may_have_parameter(nodeid, image, invocation))
             found.append(Target(word=word, nodeid=nodeid, image=image, is_certain=is_certain, for_all=for_all))
     return found

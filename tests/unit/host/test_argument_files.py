@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from pytest_pyimages.host import Invocation
 from pytest_pyimages.host.argument_files import expand_argument_files
-
-pytestmark = pytest.mark.skipif(pytest.version_tuple < (8, 2), reason="pytest knows argument files since 8.2")
 
 
 @pytest.fixture(autouse=True)
 def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pytest, "version_tuple", (8, 2, 0))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "one.args").write_text("--maxfail=1\n-k\nspam and eggs\n\ntests with spaces\n@two.args\n")
     (tmp_path / "two.args").write_bytes(b"-x\r\nt.py::a[3.12]\r\n")
@@ -39,4 +39,7 @@ def test_unreadable_file(tmp_path: Path, word: str, said: str) -> None:
 
 def test_an_older_pytest_takes_the_file_for_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pytest, "version_tuple", (8, 1, 2))
-    assert expand_argument_files(["@one.args"]) == ["@one.args"]
+    monkeypatch.setenv("PYTEST_ADDOPTS", "@one.args -x")
+    invocation = Invocation.from_arguments(["@one.args", "-k", "@smoke", "tests"], Path.cwd())
+    assert invocation.typed.words == ("./@one.args", "-k", "@smoke", "tests"), "so that no newer one reads the file"
+    assert invocation.environment["PYTEST_ADDOPTS"] == "./@one.args -x"
