@@ -50,7 +50,7 @@ class Plans:
         here = self.place.settings.invocation
         try:
             invocation = (
-                here if rootdir == here.rootdir else Invocation.from_arguments([f"--rootdir={rootdir}"], rootdir)
+                here if rootdir == here.project_folder else Invocation.from_arguments([f"--rootdir={rootdir}"], rootdir)
             )
             return plan_images((tag,), self.place.config, invocation, options)[0]
         except (ConfigurationError, pytest.UsageError) as error:
@@ -82,7 +82,7 @@ class Stored:
         else:
             mine = self.scope(everything=False)
             tags = tuple(dict.fromkeys(image.tag for image in mine if image.tag.reference))
-        plans = (self.plans.get(settings.invocation.rootdir, tag) for tag in tags)
+        plans = (self.plans.get(settings.invocation.project_folder, tag) for tag in tags)
         return tuple(plan for plan in plans if plan is not None)
 
     def report_problems(self) -> None:
@@ -94,7 +94,7 @@ class Stored:
 def read_stored(place: Place, engine: Engine) -> Stored:
     """Take a snapshot; registries are not contacted."""
     invocation = place.settings.invocation
-    project = find_project(invocation.rootdir, ini=invocation.ini)
+    project = find_project(invocation.project_folder, ini=invocation.ini)
     identity = identify_project(project)
     last_used = LastUsed(make_state_directory())
     plans = Plans(place)
@@ -109,6 +109,6 @@ def read_stored(place: Place, engine: Engine) -> Stored:
         identity=identity,
         last_used=last_used,
         storage=read_storage(engine, last_used),
-        states=States(engine, here=(identity, invocation.rootdir), recipe=recipe),
+        states=States(engine, here=(identity, invocation.project_folder), recipe=recipe),
         plans=plans,
     )

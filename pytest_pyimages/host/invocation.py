@@ -18,6 +18,7 @@ from pytest_pyimages.host.command_line import HOST_INI, CommandLine, TakesValue
 from pytest_pyimages.host.option_table import OPTION_NAMES, OPTION_TABLE, OPTIONS
 from pytest_pyimages.host.request import read_inicfg, split_words
 from pytest_pyimages.host.suite_options import SuiteOptions
+from pytest_pyimages.project import find_project_folder
 
 # What the tests see of the host's environment.
 PASSED_ENVIRONMENT = ("CI", "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_THEME")
@@ -67,6 +68,16 @@ class Invocation:
     def parse(self, words: Sequence[str]) -> CommandLine:
         """Parse arguments of this project's pytest."""
         return CommandLine.parse(words, SuiteOptions(self.cwd).takes_value)
+
+    @property
+    def project_folder(self) -> Path:
+        """The folder that the project is looked for in."""
+        if self.ini.get("py_images_install"):  # its paths are relative to that of the ini file
+            return self.rootdir
+        paths = (self.cwd / path.partition("::")[0] for path in self.typed.paths)
+        folders = [path if path.is_dir() else path.parent for path in paths if path.exists()]
+        near = Path(os.path.commonpath(folders)) if folders else self.cwd
+        return find_project_folder(self.rootdir, Path(os.path.normpath(near)))
 
     @classmethod
     def from_config(cls, config: pytest.Config) -> Invocation:

@@ -16,6 +16,7 @@ from pytest_pyimages.project.plugins import defines_option as defines_option
 from pytest_pyimages.project.plugins import find_plugin as find_plugin
 from pytest_pyimages.project.project import Project as Project
 from pytest_pyimages.project.project import find_project as find_project
+from pytest_pyimages.project.project import find_project_folder as find_project_folder
 from pytest_pyimages.project.project import list_build_sources as list_build_sources
 from pytest_pyimages.project.providers import find_provider as find_provider
 from pytest_pyimages.project.requirements import parse_requirement as parse_requirement

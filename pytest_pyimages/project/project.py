@@ -148,6 +148,29 @@ def find_project_root(start: Path) -> Path:
     return start
 
 
+def find_project_folder(rootdir: Path, near: Path) -> Path:
+    """Return the folder from which ``find_project`` finds the project that is tested: pytest's rootdir, if it has one.
+
+    An ini file elsewhere (``-c``), or above several projects, makes its folder the rootdir and says nothing about what
+    is installed.
+
+    :param near: the working folder, or the folder of the paths on the command line.
+    """
+    root = find_project_root(rootdir)
+    if near.is_relative_to(root) and _has_requirements(root):
+        return rootdir
+    nearest = find_project_root(near)
+    return nearest if _has_requirements(nearest) else rootdir
+
+
+def _has_requirements(folder: Path) -> bool:
+    return (
+        _is_project(folder)
+        or "dependency-groups" in read_toml(folder / "pyproject.toml")
+        or any(folder.glob("*requirements*.txt"))
+    )
+
+
 def _is_project(folder: Path) -> bool:
     return (
         (folder / "setup.py").is_file()

@@ -38,7 +38,7 @@ def plan_session(config: pytest.Config, settings: Settings) -> SessionPlan:
     :raises ConfigurationError: for settings or project files that make no sense, or if no image is left.
     """
     invocation = settings.invocation
-    project = find_project(invocation.rootdir, ini=invocation.ini, options=_option_names(invocation))
+    project = find_project(invocation.project_folder, ini=invocation.ini, options=_option_names(invocation))
     tags = parse_requested_images(settings, project)
     plans = plan_images(tags, config, invocation)
     labels = [tag.label for tag in tags]
@@ -100,7 +100,7 @@ def plan_images(
         tags,
         Configuration(invocation.ini, invocation.rootdir, known=INI_KEYS),
         ini=invocation.ini,
-        rootdir=invocation.rootdir,
+        rootdir=invocation.project_folder,
         environ=os.environ,
         args=invocation.command_line.words,
         options=(*_option_names(invocation), *options),

@@ -266,7 +266,7 @@ class Schedule:
 
     def _ensure(self, plan: ImagePlan) -> BuiltImage:
         image = self._environments.ensure(plan)
-        self._last_used.touch(image.id, identify_project(plan.project), self._settings.invocation.rootdir)
+        self._last_used.touch(image.id, identify_project(plan.project), self._settings.invocation.project_folder)
         self._images[plan.tag.label] = plan, image
         self._put(ImageBuilt(plan.tag.label, image))
         if not image.cached:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.host import Invocation
+from pytest_pyimages.project import find_project
 
 
 @pytest.fixture
@@ -80,3 +81,37 @@ def test_a_project_without_an_ini_file(folder: Path) -> None:
     rootdir, inipath, options = found(folder, "--variables", "../other/tox.ini")
     assert (rootdir, inipath) == ("project", "")
     assert options == (f"--rootdir={folder / 'project'}", "-c", os.devnull)
+
+
+@pytest.mark.parametrize(
+    ("cwd", "args", "files", "expected"),
+    [
+        ("one", [], {"pytest.ini": "[pytest]"}, "one"),
+        ("", ["one/tests/test_a.py::test_x"], {"pytest.ini": "[pytest]"}, "one"),
+        ("", ["one", "two"], {"pytest.ini": "[pytest]"}, ""),
+        ("", [], {"pytest.ini": "[pytest]"}, ""),
+        ("one/tests", [], {"pytest.ini": "[pytest]"}, "one"),
+        ("one", ["-c", "../cfg/pytest.ini"], {"cfg/pytest.ini": "[pytest]"}, "one"),
+        ("one", ["-c", "../two/pytest.ini"], {"two/pytest.ini": "[pytest]"}, "one"),
+        ("one", ["--rootdir", ".."], {}, "one"),
+        ("one", ["../two/tests"], {}, "two"),
+        ("one", [], {"pytest.ini": "[pytest]\npy_images_install = ./one"}, ""),
+        ("one", [], {"pytest.ini": "[pytest]", "requirements.txt": ""}, ""),
+        ("one", [], {"pyproject.toml": "[project]\nname = 'all'\n[tool.pytest.ini_options]"}, ""),
+    ],
+)
+def test_the_project_is_that_of_the_folder_or_of_the_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cwd: str, args: list[str], files: dict[str, str], expected: str
+) -> None:
+    """Where an ini file above or elsewhere makes a folder the rootdir that has no project."""
+    for name in ("one", "two"):
+        (tmp_path / name / "tests").mkdir(parents=True)
+        (tmp_path / name / "tests/test_a.py").touch()
+        (tmp_path / name / "setup.py").touch()
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path / cwd)
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    invocation = Invocation.from_arguments(args, Path.cwd())
+    assert find_project(invocation.project_folder).root == tmp_path / expected
