@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from pytest_pyimages.containers.leases import Lease
-from pytest_pyimages.containers.source import Source, stream_tar
+from pytest_pyimages.containers.source import Source
 from pytest_pyimages.engines import ContainerSpec, ContainerStream, Engine
 from pytest_pyimages.errors import ConnectionLostError, EngineError, ImageNotFound, PyimagesError
 
@@ -98,7 +98,7 @@ class ContainerProcess:
         :raises SourceNotVisibleError: if the engine cannot start it because of the source's overlay.
         """
         if not self.is_mounted:
-            self._engine.upload(container, "/", stream_tar(self._source.root))
+            self._engine.upload(container, "/", self._source.stream_tar())
         with contextlib.closing(self._engine.attach(container, terminal=terminal)) as stream:
             with self._lock:
                 if self.is_stopped:

@@ -13,20 +13,22 @@ import os
 import stat
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from pytest_pyimages.containers.leases import Lease
+from pytest_pyimages.containers.links import LinkedPath, LinkedPaths
 from pytest_pyimages.containers.skipped_folders import NOT_COPIED
 from pytest_pyimages.engines import Engine, Mount
-from pytest_pyimages.errors import PyimagesError
+from pytest_pyimages.errors import ConfigurationError, PyimagesError
 
 Mode = Literal["overlay", "copy"]
 
 COPY_LIMIT = 2 * 1024**3
 WITNESSES = 8
+MOST_MOUNTS = 64  # of linked files and folders in one container
 _CHUNK = 1 << 20
 
 
@@ -66,14 +68,26 @@ class Source:
 
     :param root: absolute path of the folder, the same on the host and in the container.
     :param mode: the user's choice; None for the overlay, and the copy where that does not work.
+    :param linked: what symbolic links of the folder lead to outside of it; containers get that as well.
     """
 
-    def __init__(self, root: Path, mode: Mode | None = None) -> None:
+    def __init__(self, root: Path, mode: Mode | None = None, linked: LinkedPaths | None = None) -> None:
+        """Choose the mode as far as that is possible without a container.
+
+        :raises ConfigurationError: if the user requires the overlay, and too many links lead out of the folder.
+        """
         self.root = root
+        self.linked = tuple(linked.paths) if linked is not None else ()
+        self.notes = tuple(linked.notes) if linked is not None else ()
         self.mode: Mode = mode or ("copy" if any(mark in str(root) for mark in ',:\\"\n') else "overlay")
         self.reason = ""  # why the source is copied
         self._chosen = mode is not None
         self._lock = threading.Lock()
+        if len(self.linked) > MOST_MOUNTS and self.mode == "overlay":
+            reason = f"symbolic links lead to {len(self.linked)} other places, and at most {MOST_MOUNTS} are mounted"
+            if mode == "overlay":
+                raise ConfigurationError(f"--py-images-source=overlay does not work here: {reason}", "use auto or copy")
+            self.mode, self.reason = "copy", reason
 
     def fall_back(self, reason: str) -> None:
         """Copy the source into containers from now on.
@@ -109,11 +123,23 @@ class Source:
             mounts = [Mount(kind="volume", source=name, target=str(self.root))]
             if upper_target:
                 mounts.append(Mount(kind="volume", source=upper_name, target=upper_target, read_only=True))
-            yield tuple(mounts)
+            linked = (
+                Mount(kind="bind", source=str(path.source), target=path.target, read_only=True) for path in self.linked
+            )
+            yield (*mounts, *linked)
+
+    def stream_tar(self) -> Iterator[bytes]:
+        """Yield a tar of the source and of what its links lead to, for the root folder of a container.
+
+        :raises PyimagesError: as ``stream_tar``.
+        """
+        return stream_tar(self.root, linked=self.linked)
 
 
-def stream_tar(root: Path, limit: int = COPY_LIMIT) -> Iterator[bytes]:
+def stream_tar(root: Path, limit: int = COPY_LIMIT, linked: Sequence[LinkedPath] = ()) -> Iterator[bytes]:
     """Yield a tar of the folder under its absolute path, without caches, environments and version control.
+
+    :param linked: further files and folders.
 
     Symbolic links stay links; sockets, pipes and devices are left out. A file that changes meanwhile has the size that
     it had when it was opened.
@@ -121,9 +147,9 @@ def stream_tar(root: Path, limit: int = COPY_LIMIT) -> Iterator[bytes]:
     :raises PyimagesError: if it is larger than ``limit`` bytes.
     """
     total = 0
-    for path in _walk(root):
+    for name, path in _walk_all(root, linked):
         status = path.lstat()
-        info = tarfile.TarInfo(str(path).lstrip("/"))
+        info = tarfile.TarInfo(name.lstrip("/"))
         info.mode, info.mtime = stat.S_IMODE(status.st_mode), int(status.st_mtime)
         if stat.S_ISLNK(status.st_mode):
             info.type, info.linkname = tarfile.SYMTYPE, str(path.readlink())
@@ -158,8 +184,16 @@ def _content(file: io.BufferedReader, size: int) -> Iterator[bytes]:
         yield b"\0" * (tarfile.BLOCKSIZE - size % tarfile.BLOCKSIZE)
 
 
+def _walk_all(root: Path, linked: Sequence[LinkedPath]) -> Iterator[tuple[str, Path]]:
+    """Yield the path in the container, and that on this host."""
+    for path in (*reversed(root.parents[:-1]), *_walk(root)):
+        yield str(path), path
+    for link in linked:
+        for path in (link.source,) if link.source.is_file() else _walk(link.source):
+            yield link.target + str(path)[len(str(link.source)) :], path
+
+
 def _walk(root: Path) -> Iterator[Path]:
-    yield from reversed(root.parents[:-1])
     for folder, folders, files in os.walk(root):
         here = Path(folder)
         yield here

@@ -26,7 +26,7 @@ from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.results import STATUS, ImageResult, Shard, fold_exit_statuses
 from pytest_pyimages.session.durations import Durations
 from pytest_pyimages.session.ending import SessionEnding, get_verbosity
-from pytest_pyimages.session.header import format_images, format_origins, format_workers
+from pytest_pyimages.session.header import format_images, format_links, format_origins, format_workers
 from pytest_pyimages.session.kept_files import KeptFiles, make_documents
 from pytest_pyimages.session.last_failed import LastFailed, unregister_host_cache_plugins
 from pytest_pyimages.session.messages import (
@@ -86,6 +86,7 @@ class ImagesSession:
         wanted = find_wanted_files(settings, plan.source.root, list(self.results), left_out=left_out)
         self._kept_files = KeptFiles(wanted, plan.source.root, invocation.rootdir)
         self._ending = SessionEnding(config, settings, self.results, left_out=left_out)
+        self._ending.notes += plan.source.notes
         self._ending.notes += dict.fromkeys(note for image in self.plans for note in image.project.notes)
         configured = [option.name for option in invocation.configured.options]
         self._ending.notes += describe_losses(configured, invocation.host_options)
@@ -155,6 +156,7 @@ class ImagesSession:
         return [
             f"py-images: {images}{shard} · {engine} · source: {source}{format_workers(concurrency)}",
             *format_origins(self.plans),
+            *format_links(self._plan.source),
         ]
 
     @pytest.hookimpl(tryfirst=True)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from pytest_pyimages.containers import Source
 from pytest_pyimages.images import ImagePlan
 from pytest_pyimages.session.concurrency import Concurrency
+from pytest_pyimages.text import clean_line
+
+MOST_LINKS = 5  # that are named
 
 
 def format_images(plans: Sequence[ImagePlan], left_out: Mapping[str, str]) -> str:
@@ -22,6 +26,14 @@ def format_workers(concurrency: Concurrency | None) -> str:
     return f" · {workers} in " + (
         "1 container" if concurrency.suites == 1 else f"{concurrency.suites} containers at once"
     )
+
+
+def format_links(source: Source) -> list[str]:
+    """Return a line with the symbolic links that lead out of the source; none if there are none."""
+    links = [f"{clean_line(path.link)} -> {clean_line(str(path.source))}" for path in source.linked]
+    more = f" and {len(links) - MOST_LINKS} more" if len(links) > MOST_LINKS else ""
+    how = "read-only" if source.mode == "overlay" else "copied"
+    return [f"links: {', '.join(links[:MOST_LINKS])}{more} ({how})"] if links else []
 
 
 def format_origins(plans: Sequence[ImagePlan]) -> list[str]:

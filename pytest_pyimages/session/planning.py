@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from pytest_pyimages.containers import Source
+from pytest_pyimages.containers import Source, find_linked_paths
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host import INI_KEYS, CommandLine, ImageArguments, Invocation, Settings, split_by_image
 from pytest_pyimages.images import ImagePlan, make_plans
@@ -28,8 +28,8 @@ class SessionPlan:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """The notes of all plans on what is installed, each once."""
-        return tuple(dict.fromkeys(note for plan in self.plans for note in plan.project.notes))
+        """The notes on the source, and of all plans on what is installed, each once."""
+        return tuple(dict.fromkeys((*self.source.notes, *(note for plan in self.plans for note in plan.project.notes))))
 
 
 def plan_session(config: pytest.Config, settings: Settings) -> SessionPlan:
@@ -52,12 +52,11 @@ def plan_session(config: pytest.Config, settings: Settings) -> SessionPlan:
             f"--py-images: the node ids or -k select none of the images {', '.join(labels)}", "select one of them"
         )
     folders = tuple(folder for plan in selected for folder in plan.project.folders)
+    root = find_source_root(replace(project, folders=folders), invocation.rootdir, invocation.cwd)
+    mode = None if settings.source == "auto" else settings.source
     return SessionPlan(
         project=project,
-        source=Source(
-            find_source_root(replace(project, folders=folders), invocation.rootdir, invocation.cwd),
-            None if settings.source == "auto" else settings.source,
-        ),
+        source=Source(root, mode, find_linked_paths(root)),
         plans=selected,
         skipped=tuple(label for label in labels if label not in planned),
         unselected=tuple(label for label in labels if label in planned and label not in arguments),

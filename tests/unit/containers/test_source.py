@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.containers.leases import Lease
+from pytest_pyimages.containers.links import LinkedPath, LinkedPaths
 from pytest_pyimages.containers.source import WITNESSES, Source, choose_witnesses, stream_tar
 from pytest_pyimages.engines.base import Mount
-from pytest_pyimages.errors import PyimagesError
+from pytest_pyimages.errors import ConfigurationError, PyimagesError
 from tests.support.fake_engine import FakeEngine
 
 
@@ -89,6 +90,45 @@ def test_an_overlay_is_three_volumes_that_are_removed(lease: Lease) -> None:
         assert len(engine.volumes) == 3
         assert [(mount.kind, mount.target) for mount in mounts] == [("volume", "/src/project")]
     assert engine.volumes == {}
+
+
+@pytest.fixture
+def linked(tmp_path: Path) -> LinkedPaths:
+    """A file and a folder outside of a source; containers have the folder at another path."""
+    (tmp_path / "far" / "sub").mkdir(parents=True)
+    (tmp_path / "far" / "sub" / "a.txt").write_text("a")
+    (tmp_path / "test_o.py").write_text("o")
+    file = LinkedPath(link="test_o.py", target="/x/test_o.py", source=tmp_path / "test_o.py")
+    return LinkedPaths([file, LinkedPath(link="data", target="/hop", source=tmp_path / "far")])
+
+
+def test_what_links_lead_to_is_mounted_read_only(tmp_path: Path, lease: Lease, linked: LinkedPaths) -> None:
+    with Source(tmp_path, linked=linked).mount(FakeEngine(), lease) as mounts:
+        assert mounts[1:] == (
+            Mount(kind="bind", source=str(tmp_path / "test_o.py"), target="/x/test_o.py", read_only=True),
+            Mount(kind="bind", source=str(tmp_path / "far"), target="/hop", read_only=True),
+        )
+
+
+def test_what_links_lead_to_is_copied(tmp_path: Path, linked: LinkedPaths) -> None:
+    (tmp_path / "root").mkdir()
+    source = Source(tmp_path / "root", "copy", linked)
+    with tarfile.open(fileobj=io.BytesIO(b"".join(source.stream_tar()))) as archive:
+        names = archive.getnames()
+        file = archive.extractfile("hop/sub/a.txt")
+        assert file is not None
+        assert file.read() == b"a"
+    assert {"x/test_o.py", "hop", "hop/sub"} <= set(names)
+    assert not any(name.endswith("far") for name in names)
+
+
+def test_many_links_are_copied(tmp_path: Path, linked: LinkedPaths) -> None:
+    linked.paths *= 40
+    source = Source(tmp_path, linked=linked)
+    assert source.mode == "copy"
+    assert "80 other places" in source.reason
+    with pytest.raises(ConfigurationError, match="use auto or copy"):
+        Source(tmp_path, "overlay", linked)
 
 
 def test_copy_mounts_nothing(tmp_path: Path, lease: Lease) -> None:
