@@ -48,7 +48,14 @@ def prepare_build(root: Path, environment: dict[str, str], *, is_checkout: bool,
     if is_checkout:
         git(root, "init", "-q")
         git(root, "commit", "-q", "--allow-empty", "-m", "one")
-    job = {"name": "container", "build": "container", "root": "/project", "distribution": "shop", "kind": "editable", "packages": {}}
+    job = {
+        "name": "container",
+        "build": "container",
+        "root": "/project",
+        "distribution": "shop",
+        "kind": "editable",
+        "packages": {},
+    }
     return str(INSTALLER.prepare_build({**job, "version": {**version, "is_certain": False}}, environment, has_uv=True))
 
 

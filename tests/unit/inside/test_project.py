@@ -124,7 +124,14 @@ def test_a_read_only_tree_is_reported(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def job(**changes: object) -> dict[str, Any]:
     version = {"variables": {"SHOP_VERSION": "1.5"}, "is_certain": True, "note": ""}
-    found = {"name": "container", "root": "/project", "distribution": "shop", "kind": "editable", "packages": {}}
+    found = {
+        "name": "container",
+        "build": "container",
+        "root": "/project",
+        "distribution": "shop",
+        "kind": "editable",
+        "packages": {},
+    }
     return {**found, "version": version, **changes}
 
 
