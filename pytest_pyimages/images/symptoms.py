@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from pytest_pyimages.images.system_packages import find_packages
 from pytest_pyimages.text import clean_line
 
 CAUSE_CHARACTERS = 240
@@ -69,6 +70,8 @@ _OFFERS = {
     "slim": "use the full image instead of slim, set py_images_build_in = full, or ",
     "alpine": "use the full image instead of alpine, or ",
 }
+_FILE = re.compile(r"(?!make sure)[\w./+-]*\w")  # a header, a program or a library, perhaps in a sentence
+_ADD_PACKAGE = "add the package that contains it to py_images_apt"
 # The first match wins.
 _SYMPTOMS = (
     _Symptom(
@@ -99,7 +102,7 @@ _SYMPTOMS = (
     _Symptom(
         patterns=(r"fatal error: '?([\w./+-]+\.h(?:pp|h)?)'?(?:: No such file| file not found)",),
         problem="{} is not in the image",
-        hint="add the package that contains it to py_images_apt",
+        hint=_ADD_PACKAGE,
     ),
     _Symptom(
         patterns=(
@@ -107,8 +110,25 @@ _SYMPTOMS = (
             "No such file or directory: '(pg_config|mysql_config|pkg-config|make|cmake|swig)'",
         ),
         problem="{} is not in the image",
-        hint="add the package that contains it to py_images_apt",
+        hint=_ADD_PACKAGE,
         is_in_full=True,
+    ),
+    _Symptom(
+        patterns=(
+            r"\bDependency \"?([\w.+-]+)\"? (?:is required but )?not found",  # meson
+            r"No package '([\w.+-]+)' found|Package '?([\w.+-]+)'? was not found in the pkg-config",
+            r"Package '([\w.+-]+)', required by '[^']+', not found",
+            r"Could NOT find ([\w.+-]+) \(missing",  # CMake
+        ),
+        problem="{} is not in the image",
+        hint=_ADD_PACKAGE,
+    ),
+    _Symptom(
+        patterns=(
+            r"(?m)^[\s|*]*(?:Error: )?(Please (?:make sure|install|check)\b.*\b(?:development|-dev|-devel)\b.*)$",
+        ),
+        problem="{}",
+        hint=_ADD_PACKAGE,
     ),
     _Symptom(
         patterns=("Git executable not found|Cannot find command 'git'",),
@@ -138,8 +158,11 @@ def diagnose_build(log: str, *, variant: str = "") -> tuple[str, str] | None:
         for pattern in symptom.patterns:
             found = re.search(pattern, log)
             if found is not None:
+                named = next(filter(None, found.groups()), "").rstrip(" .")
+                packages = () if variant == "alpine" else find_packages(_FILE.findall(named))
+                hint = f"add {' and '.join(packages)} to py_images_apt" if packages else symptom.hint
                 full = _OFFERS.get(variant, "") if symptom.is_in_full else ""
-                return symptom.problem.format(*found.groups()), full + symptom.hint
+                return _shorten(symptom.problem.format(named)), full + hint
     return None
 
 

@@ -287,13 +287,35 @@ def test_missing_tool_is_named_with_a_hint(log: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("log", "name"),
     [
-        ("src/x.c:3:10: fatal error: libpq-fe.h: No such file or directory", "libpq-fe.h"),
-        ("Error: pg_config executable not found.", "pg_config"),
+        ("src/x.c:3:10: fatal error: ours.h: No such file or directory", "ours.h"),
+        ("Error: llvm-config executable not found.", "llvm-config"),
     ],
     ids=["header", "program"],
 )
 def test_missing_file_is_named_with_a_hint(log: str, name: str) -> None:
     assert diagnose(log) == message("images", "no-file", file=name)
+
+
+@pytest.mark.parametrize(
+    ("log", "problem", "packages"),
+    [
+        ("x.c:3:10: fatal error: libpq-fe.h: No such file or directory", "libpq-fe.h is not in the image", "libpq-dev"),
+        ("Error: pg_config executable not found.", "pg_config is not in the image", "libpq-dev"),
+        ('../meson.build:9:9: ERROR: Dependency "openssl" not found', "openssl is not in the image", "libssl-dev"),
+        ("No package 'cairo' found", "cairo is not in the image", "libcairo2-dev"),
+        (
+            "  Error: Please make sure the libxml2 and libxslt development packages are installed.",
+            "Please make sure the libxml2 and libxslt development packages are installed",
+            "libxml2-dev and libxslt1-dev",
+        ),
+    ],
+    ids=["header", "program", "meson", "pkg-config", "lxml"],
+)
+def test_missing_library_is_named_with_its_package(log: str, problem: str, packages: str) -> None:
+    assert diagnose(log) == message("images", "no-library", problem=problem, packages=packages)
+    found = diagnose_build(log, variant="alpine")
+    assert found is not None
+    assert packages not in found[1], "packages of Alpine have other names"
 
 
 def diagnose(log: str) -> str:
