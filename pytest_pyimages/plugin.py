@@ -5,7 +5,6 @@ Loaded by every pytest of an environment, so it imports neither the session nor 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
-from pytest_pyimages.host import INSIDE, add_options, read_request, refuse_misspelt_options
+from pytest_pyimages.host import add_options, is_inside, read_request, refuse_misspelt_options
 
 if TYPE_CHECKING:
     from pytest_pyimages.host import Invocation
@@ -30,7 +29,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    if os.environ.get(INSIDE):
+    if is_inside():
         return  # in a container: the worker has the options, and they mean nothing there
     add_options(parser)
     config = pluginmanager.get_plugin("pytestconfig")
@@ -44,7 +43,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> Generator[None, None, None]:
     """Before any other plugin looks at the arguments, leave only what the host handles."""
-    if not os.environ.get(INSIDE):
+    if not is_inside():
         invocation = early_config.stash.get(INVOCATION, None)
         words = args if invocation is None else invocation.command_line.words
         with _usage_errors():

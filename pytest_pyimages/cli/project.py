@@ -16,7 +16,7 @@ import pytest
 
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
-from pytest_pyimages.host import INSIDE, OPTION_NAMES, Invocation, Settings, start_without_project
+from pytest_pyimages.host import OPTION_NAMES, Invocation, Settings, is_inside, start_without_project
 from pytest_pyimages.session import SessionPlan, connect, plan_session
 
 SPEC_HELP = "the images, such as 3.12,3.14-slim (default: the ini key py_images)"
@@ -76,7 +76,7 @@ def run_at_project(args: Sequence[str], work: Work) -> int:
     pytest is started for it and ends before collection, since plugins of the host may choose the engine and change
     recipes.
     """
-    if os.environ.get(INSIDE):
+    if is_inside():
         raise ConfigurationError("pyimages cannot be used in a container", "run it on the host")
     invocation = read_invocation(args)
     command = _Command(work, invocation)

@@ -39,7 +39,6 @@ PROBE_SECONDS = 4.0  # a run without an engine should end within 5, including th
 CALL_SECONDS = 300.0  # docker-py's 60 are too few for a busy disk (docker-py#2266)
 REMOVAL_CALL_SECONDS = 60.0
 PIDS_LIMIT = 4096
-SHM_BYTES = 256 * 1024**2
 REMOVAL_SECONDS = 10.0
 VOLUME_REMOVAL_SECONDS = 3.0
 NAMES = 3  # that are tried for a container
@@ -326,7 +325,6 @@ def _create_body(spec: ContainerSpec) -> dict[str, Any]:
             "LogConfig": {"Type": "none", "Config": {}},
             "SecurityOpt": ["no-new-privileges"],
             "PidsLimit": PIDS_LIMIT,
-            "ShmSize": SHM_BYTES,
             "Init": False,  # the worker is its own init
             **({"NetworkMode": spec.network} if spec.network else {}),
         },

@@ -21,7 +21,7 @@ import pytest
 from pytest_pyimages.host.command_line import CommandLine
 from pytest_pyimages.host.host_plugins import choose_host_plugins
 from pytest_pyimages.host.option_table import OPTION_NAMES
-from pytest_pyimages.host.request import INSIDE
+from pytest_pyimages.host.request import is_inside
 from pytest_pyimages.startup import mentions_images
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _read_request(config: pytest.Config) -> Invocation | None:
     """Return how pytest was called if it is to run in images, else None."""
     words = [str(word) for word in config.invocation_params.args]
     known = hasattr(config, "pyimages_invocation") or config.pluginmanager.is_blocked("pyimages")
-    if known or os.environ.get(INSIDE) or not mentions_images(words):
+    if known or is_inside() or not mentions_images(words):
         return None
     from pytest_pyimages.host.invocation import Invocation
 

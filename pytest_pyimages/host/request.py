@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import MutableMapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,8 +16,13 @@ from pytest_pyimages.host.option_table import OPTION_NAMES, OPTIONS
 if TYPE_CHECKING:
     from pytest_pyimages.host.invocation import Invocation
 
-INSIDE = "PYIMAGES_INSIDE"  # set in each container: there the plugin does nothing
+_WORKER = Path("/opt/pyimages/worker")  # part of every environment image
 _NEARLY_OURS = ("--py-im", "--pyim")
+
+
+def is_inside() -> bool:
+    """Return whether this process runs in a container of an environment image: there the plugin does nothing."""
+    return "PYIMAGES_INSIDE" in os.environ or _WORKER.exists()
 
 
 def read_request(config: pytest.Config) -> Invocation | None:

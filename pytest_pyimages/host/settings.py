@@ -13,7 +13,6 @@ import pytest
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host.invocation import Invocation
 from pytest_pyimages.host.option_table import OPTIONS, Option
-from pytest_pyimages.host.request import INSIDE
 from pytest_pyimages.host.workers import Workers
 from pytest_pyimages.text import find_similar
 
@@ -100,11 +99,6 @@ class Settings:
     def wants_details(self) -> bool:
         """Whether more of a test than its outcome is needed."""
         return bool(self.reports) or self.github or bool(self.baseline)
-
-    @property
-    def container_environment(self) -> dict[str, str]:
-        """The variables that the tests see on top of the image's own."""
-        return {**self.invocation.environment, INSIDE: "1"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,6 +71,7 @@ def main():
         report(job["token"], "missing " + missing)
         return 1
     incomplete = tree.complete_source(job["project"])
+    tree.trust_source(job["project"])
     report(job["token"], "ready")
     if incomplete:
         print(incomplete, file=sys.stderr)

@@ -20,7 +20,6 @@ from pytest_pyimages.containers import (
 from pytest_pyimages.engines import STDOUT, ContainerSpec, ContainerStream, Engine
 from pytest_pyimages.errors import PyimagesError
 from pytest_pyimages.runs.job import Job, read_program
-from pytest_pyimages.runs.run import NO_GIT_OWNER_CHECK
 from pytest_pyimages.runs.terminal import HostTerminal
 
 FOLDER = "/opt/pyimages"  # part of every environment image
@@ -43,7 +42,7 @@ def _attend_once(engine: Engine, lease: Lease, source: Source, job: Job, termina
         image=job.image,
         command=(job.python, "-c", read_program("attendant")),
         labels=lease.labels("run"),
-        environment={**NO_GIT_OWNER_CHECK, **({"TERM": terminal.kind} if terminal else {})},
+        environment={"TERM": terminal.kind} if terminal else {},
         terminal=terminal is not None,
     )
     process = ContainerProcess(engine, lease, source)

@@ -28,12 +28,6 @@ UPPER = "/opt/pyimages/upper"  # where the worker sees what the suite has change
 STOP_GRACE = 2.0  # seconds that a stopped suite has for its finalizers
 STDERR_KEPT = 64 * 1024  # bytes
 CHUNK = 1024 * 1024  # bytes of a file
-NO_GIT_OWNER_CHECK = {
-    # The source belongs to the host's user, the process in the container to another one (moby#44938).
-    "GIT_CONFIG_COUNT": "1",
-    "GIT_CONFIG_KEY_0": "safe.directory",
-    "GIT_CONFIG_VALUE_0": "*",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +89,6 @@ class Run:
             image=self._job.image,
             command=(self._job.python, WORKER),
             labels=self._lease.labels("run" if self._job.report is None else "report"),
-            environment=NO_GIT_OWNER_CHECK,
         )
         progress = _Progress(debugger=None if self._job.terminal is None else False)
         with self._process.create(spec) as container:
@@ -207,7 +200,8 @@ class Run:
             running = last.running
         elif last.lingered:
             problem = (
-                "the suite's threads or exit handlers did not end within 30 s after pytest; the process was killed"
+                "the suite's threads or exit handlers went on after pytest, idle for 30 s or with 120 s of processor"
+                " time; the process was killed"
             )
         elif last.status != end.status:
             problem = f"pytest ended its session with exit status {end.status}, its process with {last.status}"

@@ -70,7 +70,7 @@ def make_job(  # noqa: PLR0913 - everything that a container is given
         project=str(plan.project.root),
         cwd=str(invocation.cwd),
         cwd_on_path=invocation.module,
-        environment={**plan.environment, **settings.container_environment},
+        environment={**plan.environment, **invocation.environment},
         witness=witness,
         passed_output=settings.passed_output,
         own_options=OPTION_NAMES,

@@ -13,12 +13,12 @@ import sys
 from .channel import Pending, clock, encode_line
 from .debugging import Terminal
 from .jobs import JOB, check_job
+from .patience import Patience
 from .suite import run_child
-from .tree import complete_source, find_missing_file
+from .tree import complete_source, find_missing_file, trust_source
 
 HEARTBEAT_SECONDS = 5.0
 ACKNOWLEDGE_SECONDS = 30.0
-LINGER_SECONDS = 30.0  # how long threads of the suite may outlive pytest
 
 
 def main():
@@ -39,6 +39,7 @@ def main():
         select.select([control], [], [], ACKNOWLEDGE_SECONDS)
         return 0
     spec["incomplete"] = complete_source(spec["project"])
+    trust_source(spec["project"])
     return run(spec, wire, control, null)
 
 
@@ -106,7 +107,7 @@ class Parent(object):
         self.commands = b""
         self.beat = clock()
         self.last = 0  # number of the last record passed on
-        self.ended = None  # when the child's end record was seen
+        self.patience = None  # with the suite's threads, once the child's end record was seen
         self.host_gone = False
         self.acknowledged = False
         self.killed_lingering = False
@@ -131,7 +132,7 @@ class Parent(object):
         start = lines.rfind(b"\n", 0, -1) + 1
         self.last = int(lines[start:].split(b" ", 2)[1])
         if lines[start:].split(b" ", 2)[2].startswith(b'{"t": "end",'):
-            self.ended = clock()
+            self.patience = Patience(clock())
         self.write(lines)
 
     def read_pipe(self):
@@ -270,7 +271,7 @@ class Parent(object):
         if now - self.beat > HEARTBEAT_SECONDS:
             self.beat = now
             self.aside(t="beat")
-        if self.ended is not None and now - self.ended > LINGER_SECONDS and not self.killed_lingering:
+        if self.patience is not None and not self.killed_lingering and self.patience.is_exhausted(now):
             self.killed_lingering = True
             self.signal_child(signal.SIGKILL)
 

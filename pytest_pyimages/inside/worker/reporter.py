@@ -11,7 +11,6 @@ from _pytest.reports import TestReport
 
 from .debugging import Debugger, refuse_debugger
 from .memory import fill_cache
-from .options import add_ignored_options, prepare_inner_workers
 from .records import (
     MAX_RECORD,
     clip,
@@ -47,9 +46,6 @@ class Reporter(object):
         self.deselected = 0
         self.processes = 0
         self.debugger = Debugger(channel, spec) if self.spec["terminal"] else None
-
-    def pytest_addoption(self, parser):
-        add_ignored_options(parser, self.spec)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config):
@@ -110,10 +106,6 @@ class Reporter(object):
             path, line, domain = item.location
             rows.append([item.nodeid, path, line, domain])
         self._collected(rows)
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_setupnodes(self):
-        prepare_inner_workers(self.spec)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node, ids):

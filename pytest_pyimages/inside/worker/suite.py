@@ -9,7 +9,7 @@ import traceback
 
 from .channel import Channel
 from .memory import fill_cache
-from .options import INNER, add_ignored_options, prepare_inner_workers
+from .program import run_program, set_arguments
 from .records import to_text
 
 
@@ -17,6 +17,7 @@ def run_child(write_fd, parent_fd, pending, spec):
     """Be the pytest process; never returns."""
     status = 3
     try:
+        os.setpgid(0, 0)  # as the container's init does it
         os.environ.update(spec["environment"])
         os.chdir(spec["cwd"])
         channel = Channel(write_fd, parent_fd, spec["token"], pending)
@@ -36,14 +37,14 @@ def run_pytest(channel, spec):
     Return pytest's exit status, the number of collected tests without a result, and why they have none.
     """
     try:
-        import pytest
+        from .options import HostPlugins
     except ImportError as error:
         channel.send({"t": "internal", "text": "pytest cannot be imported: %s" % to_text(error)})
         return 3, 0, ""
-    be_pytest(spec)
     if spec["report"]:
         from .coverage_report import make_report
 
+        set_arguments(spec, None)
         return make_report(channel, spec), 0, ""
     from .junit import JunitAdditions
     from .reporter import DebuggerRule, Reporter  # which import pytest
@@ -51,18 +52,18 @@ def run_pytest(channel, spec):
 
     junit = JunitAdditions(channel)
     reporter = Reporter(channel, spec, junit)
-    plugins = [Silencer(reporter.say), junit, reporter, DebuggerRule(reporter)]
+    plugins = [HostPlugins(spec), Silencer(reporter.say), junit, reporter, DebuggerRule(reporter)]
     if spec["coverage"]:
         from .measuring import Measuring
 
         plugins.append(Measuring(channel))
     try:
-        arguments = prepare_plugins(spec)
+        write_plugins(spec)
     except (IOError, OSError) as error:
         channel.send({"t": "internal", "text": "the tests cannot be divided into shards: %s" % to_text(error)})
         return 3, 0, ""
     try:
-        status = int(pytest.main(arguments + spec["args"], plugins=plugins))
+        status = run_program(spec, plugins)
         return status, len(reporter.unrun.nodeids), reporter.unrun.reason
     finally:
         remove_folders(spec)
@@ -72,51 +73,34 @@ def run_attended(spec):
     """Run the suite on this process' terminal, without the wire; return pytest's exit status."""
     import pytest
 
-    class Options(object):
-        def pytest_addoption(self, parser):
-            add_ignored_options(parser, spec)
+    from .options import HostPlugins
 
-        @pytest.hookimpl(optionalhook=True)
-        def pytest_xdist_setupnodes(self):
-            prepare_inner_workers(spec)
-
+    class Cache(object):
         @pytest.hookimpl(tryfirst=True)
         def pytest_configure(self, config):
             problem = fill_cache(config, spec["memory"])
             if problem:
                 sys.stderr.write(problem + "\n")
 
-    be_pytest(spec)
+    write_plugins(spec)
     try:
-        return int(pytest.main(prepare_plugins(spec) + spec["args"], plugins=[Options()]))
+        return run_program(spec, [HostPlugins(spec), Cache()])
     finally:
         remove_folders(spec)
 
 
-def be_pytest(spec):
-    """Set sys.argv and sys.path as if this process had been started as pytest."""
-    stand_in_for_plugins(spec["host_plugins"])
-    folder = os.path.dirname(sys.executable)
-    sys.argv[:] = [os.path.join(folder, "pytest")] + spec["args"]
-    sys.path[0:1] = [os.getcwd() if spec["cwd_on_path"] else folder]
-
-
-def prepare_plugins(spec):
-    """Return the arguments that disable the host plugin and enable those that select tests."""
-    arguments = ["-p", "no:pyimages", "-p", INNER]
+def write_plugins(spec):
+    """Write the plugins that select tests; inner workers of xdist load them, too."""
     spec["folders"] = []  # to remove at the end
-    for name, plugin in (("selection", spec["selection"]), ("shard", spec["shard"])):
+    for plugin in (spec["selection"], spec["shard"]):
         if plugin:
             import tempfile  # slow to import, and seldom needed
 
             folder = plugin["folder"] = tempfile.mkdtemp(prefix="pyimages-")
             spec["folders"].append(folder)
-            for file_name, text in plugin["files"].items():
-                with io.open(os.path.join(folder, file_name), "w", encoding="utf-8") as file:
+            for name, text in plugin["files"].items():
+                with io.open(os.path.join(folder, name), "w", encoding="utf-8") as file:
                     file.write(text)
-            sys.path.append(folder)  # inner workers of xdist find it there, too
-            arguments += ["-p", "pyimages_" + name]
-    return arguments
 
 
 def remove_folders(spec):
@@ -125,16 +109,3 @@ def remove_folders(spec):
 
         for folder in spec["folders"]:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def stand_in_for_plugins(host_plugins):
-    """Let ``-p`` find an empty plugin where the real one is on the host, or only in inner workers of xdist."""
-    for name in [INNER] + host_plugins:
-        sys.modules[name] = type(sys)(str(name), "PYTEST_DONT_REWRITE")
-    try:
-        from importlib.util import find_spec
-    except ImportError:  # Python 2: there an ini file cannot name this plugin
-        return
-    for name in ("pyimages", "pytest_pyimages.plugin", "pytest_pyimages"):
-        if name not in sys.modules and find_spec(name.partition(".")[0]) is None:
-            sys.modules[name] = type(sys)(name, "PYTEST_DONT_REWRITE")

@@ -1,0 +1,61 @@
+"""How long threads and exit handlers of the suite may go on after pytest: by their own time, not by the clock."""
+
+from __future__ import absolute_import, print_function
+
+import os
+
+IDLE_SECONDS = 30.0  # without any work, for example in a sleep or at a lock
+BUSY_SECONDS = 120.0  # of processor time
+TICKS = float(os.sysconf("SC_CLK_TCK"))  # per second
+
+
+class Patience(object):
+    """Follows the suite's processes from the end of pytest on; on a machine under load, they take longer."""
+
+    def __init__(self, now):
+        self.checked = now
+        self.worked = now  # when they were last seen to work
+        self.start = self.used = measure_work()[0]
+
+    def is_exhausted(self, now):
+        """Return whether they had enough time; does not look more often than each second."""
+        if now - self.checked < 1.0:
+            return False
+        self.checked = now
+        used, is_waiting = measure_work()
+        if used != self.used or not is_waiting:
+            self.used, self.worked = used, now
+        return now - self.worked > IDLE_SECONDS or self.used - self.start > BUSY_SECONDS
+
+
+def measure_work():
+    """Return the processor time of the other processes of this session, and whether all of their threads wait."""
+    own, session = os.getpid(), os.getsid(0)
+    used, states = 0.0, set()
+    for name in os.listdir("/proc"):
+        if not name.isdigit() or int(name) == own:
+            continue
+        fields = read_stat("/proc/%s" % name)
+        if len(fields) > 14 and int(fields[3]) == session:
+            # user, system, and that of children which have ended
+            used += sum(int(field) for field in fields[11:15]) / TICKS
+            states.update(read_states("/proc/%s/task" % name))
+    return used, not states & set("RD")
+
+
+def read_states(folder):
+    """Return the states of a process' threads, as in proc(5): R if one runs or is ready to."""
+    try:
+        threads = os.listdir(folder)
+    except OSError:  # it has ended
+        return []
+    return [state for name in threads for state in read_stat("%s/%s" % (folder, name))[:1]]
+
+
+def read_stat(folder):
+    """Return the fields of /proc/PID/stat after the program's name, from the state on; none if it has ended."""
+    try:
+        with open(folder + "/stat") as file:
+            return file.read().rpartition(")")[2].split()
+    except (IOError, OSError):
+        return []
