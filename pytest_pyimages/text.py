@@ -9,6 +9,12 @@ from collections.abc import Container, Iterable, Sequence
 LINE_CHARACTERS = 500
 
 
+def format_seconds(seconds: float) -> str:
+    """Return "59s" or "2m05s"."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}m{rest:02}s" if minutes else f"{rest}s"
+
+
 def flatten(text: object) -> str:
     """Return a message on one line without control characters, cut to ``LINE_CHARACTERS``."""
     cleaned = "".join(character if character.isprintable() else " " for character in str(text))

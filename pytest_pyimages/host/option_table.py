@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     import pytest
 
-Kind = Literal["text", "choice", "count", "shard", "images", "files", "lines"]
+Kind = Literal["text", "choice", "count", "seconds", "shard", "images", "files", "lines"]
 _LISTS = ("images", "files", "lines")  # one per line in an ini file or a variable
 
 
@@ -133,6 +133,20 @@ OPTION_TABLE = (
         metavar="SCOPE",
         help="after the first failure stop this image only, or the whole session as -x does",
         choices=("image", "session"),
+    ),
+    Option(
+        ini="py_images_timeout",
+        kind="seconds",
+        metavar="SECONDS",
+        help="stop the suite of an image that takes longer, and report the stacks of its threads",
+        example="600",
+    ),
+    Option(
+        ini="py_images_silence",
+        kind="seconds",
+        metavar="SECONDS",
+        help="stop the suite of an image that reports nothing for so long, and report the stacks of its threads",
+        example="120",
     ),
     Option(
         ini="py_images_shard",

@@ -47,6 +47,8 @@ class Settings:
     fail_fast: FailFast  # empty: as -x and --maxfail say
     jobs: int | None  # containers at once; None for one per processor of the engine
     workers: Workers | None  # of -n; None where each suite is one process
+    timeout: float | None  # seconds that the suite of an image may take
+    silence: float | None  # seconds that it may report nothing
     shard: tuple[int, int] | None  # (1, 3): the first of three parts of the tests; None for all of them
     lock_file: Path | None  # of images
     passed_output: bool
@@ -88,6 +90,8 @@ class Settings:
             fail_fast=cast("FailFast", parse_choice(values.read("py_images_fail_fast"))),
             jobs=_parse_count(values.read("py_images_jobs")),
             workers=Workers.requested(line, os.environ),
+            timeout=_parse_seconds(values.read("py_images_timeout")),
+            silence=_parse_seconds(values.read("py_images_silence")),
             shard=_parse_shard(values.read("py_images_shard")),
             lock_file=invocation.rootdir / lock_file if lock_file else None,
             passed_output=_wants_passed_output(config),
@@ -151,7 +155,8 @@ class Values:
             raise ConfigurationError(f"{origin}: must be one string", "remove the brackets")
         entries = given if isinstance(given, list) else [given]
         for entry in entries:
-            if not isinstance(entry, str) and option.kind != "count":  # TOML reads 3.10 as the number 3.1
+            # TOML reads 3.10 as the number 3.1.
+            if not isinstance(entry, str) and option.kind not in ("count", "seconds"):
                 quoted = f'["{option.example}"]' if option.is_list else f'"{entry}"'
                 raise ConfigurationError(f"{origin}: {entry!r} is not a string", f"quote it: {option.ini} = {quoted}")
         return Value(option=option, texts=("\n".join(map(str, entries)),), origin=origin)
@@ -206,6 +211,18 @@ def _parse_count(value: Value) -> int | None:
     if not value.text.isdecimal() or int(value.text) < 1:
         raise value.error("must be 1 or more")
     return int(value.text)
+
+
+def _parse_seconds(value: Value) -> float | None:
+    if not value.text:
+        return None
+    try:
+        seconds = float(value.text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e9:
+        raise value.error("must be a number of seconds")
+    return seconds
 
 
 def _parse_shard(value: Value) -> tuple[int, int] | None:

@@ -238,6 +238,8 @@ class Interrupted(NamedTuple):
     """KeyboardInterrupt or pytest.exit, with the reason."""
 
     text: str
+    place: str = ""  # "tests/test_a.py:12"
+    nodeid: str = ""  # of the test that was running
 
 
 class GaveUp(NamedTuple):
@@ -261,10 +263,13 @@ class Exit(NamedTuple):
     signal: int | None
     running: int  # index of the test that was running, or -1
     lingered: bool  # whether threads or exit handlers outlived pytest for too long, so that it was killed
+    exceeded: str = ""  # the limit for which it was stopped: "timeout", "silence", or empty
 
 
 class Beat(NamedTuple):
     """A heartbeat: the worker lives, whatever the suite does."""
+
+    running: int = -1  # index of the test that is running, or -1
 
 
 class NoSource(NamedTuple):

@@ -48,6 +48,8 @@ class Job:
     shard: Mapping[str, Any] | None  # see ``make_shard_job``; None for all tests
     selection: Mapping[str, Any] | None = None  # see ``make_selection_job``; None if no argument names an image
     coverage: bool  # whether pytest-cov may be active
+    timeout: float | None = None  # seconds that the suite may take; None for any time
+    silence: float | None = None  # seconds without a record after which it is stopped
     report: CoverageJob | None = None  # to make instead of running the suite
     changes: ChangesJob | None  # what to report about the source; None for nothing
     terminal: str | None  # its kind (TERM), for a command or for a debugger in the suite; None if there is none

@@ -18,7 +18,7 @@ from pytest_pyimages.containers import (
 from pytest_pyimages.engines import STDOUT, ContainerSpec, ContainerStream, Engine
 from pytest_pyimages.errors import EngineError
 from pytest_pyimages.runs.changes import CHANGE_EVENTS, ChangeEvent, SourceChanges
-from pytest_pyimages.runs.events import Beat, Debugger, End, Event, Exit, NoSource, Shown
+from pytest_pyimages.runs.events import Debugger, End, Event, Exit, NoSource, Shown
 from pytest_pyimages.runs.fields import WireError
 from pytest_pyimages.runs.job import Job
 from pytest_pyimages.runs.wire import Decoder
@@ -168,7 +168,7 @@ class Run:
             progress.end = event
         elif isinstance(event, CHANGE_EVENTS):
             self._take_change(event)
-        elif not isinstance(event, Beat):
+        else:
             events.append(event)
 
     def _take_change(self, event: ChangeEvent) -> None:
@@ -193,6 +193,8 @@ class Run:
             pass
         elif last is None:
             problem = self._explain_loss(container, code)
+        elif last.exceeded:
+            problem, running = describe_limit(last.exceeded, self._job), last.running
         elif last.signal is not None and not last.lingered:
             problem, running = f"worker died of {name_signal(last.signal)}", last.running
         elif end is None:
@@ -219,6 +221,13 @@ class Run:
         if state.error:
             return f"the container failed: {state.error}"
         return f"the container ended with exit status {code} before the run was complete"
+
+
+def describe_limit(name: str, job: Job) -> str:
+    """Return why a suite was stopped, for the limit that it has exceeded."""
+    if name == "timeout":
+        return f"stopped after {job.timeout:g} s (--py-images-timeout)"
+    return f"stopped, because it reported nothing for {job.silence or 0:g} s (--py-images-silence)"
 
 
 def name_signal(number: int) -> str:

@@ -17,7 +17,7 @@ pass         a test whose three phases passed, by its index: start (seconds sinc
 report       any other phase of a test, in full, with the words of pytest_report_teststatus in the container
 warning      a Python warning that pytest recorded
 internal     pytest's INTERNALERROR, or why pytest did not start
-interrupted  KeyboardInterrupt or pytest.exit
+interrupted  KeyboardInterrupt or pytest.exit: where, and in which test
 gaveup       why xdist ended the session: too many of its processes died
 failing      up to 500 node ids of the last-failed cache, after the session
 kept         the end of those, and the cache of --stepwise
@@ -28,7 +28,7 @@ measured     the end of the parts of this image's coverage data: their size in b
 end          pytest returned, with its exit status; how many of the collected tests have no result, and why
 changed …    files of the source that the suite has changed, see ``changed_records``
 exit         how the pytest process ended: exit status or signal, and which test was running
-beat         a heartbeat
+beat         a heartbeat, with the running test
 debugger     a debugger starts to use the terminal, or has ended; only if a terminal was offered
 shown        what a debugger prints, in base64
 nosource     instead of all others: a file of the source that is missing or differs in the container
@@ -251,6 +251,10 @@ def _items(fields: Record) -> events.Items:
     return events.Items(tuple(items))
 
 
+def _optional_line(fields: Record, name: str) -> str:
+    return "" if fields.raw(name) is None else fields.line(name)
+
+
 def _pairs(fields: Record, name: str) -> tuple[tuple[str, str], ...]:
     return tuple((fields.check_line(name, key), fields.check_text(name, value)) for key, value in fields.rows(name, 2))
 
@@ -282,7 +286,7 @@ def _report(fields: Record) -> events.Report:
         longrepr=fields.longrepr("longrepr"),
         subtest=fields.raw("subtest") is True,
         attributes=() if fields.raw("attributes") is None else _pairs(fields, "attributes"),
-        shown="" if fields.raw("shown") is None else fields.line("shown"),
+        shown=_optional_line(fields, "shown"),
     )
 
 
@@ -318,7 +322,9 @@ _DECODERS: dict[str, Callable[[Record], events.Event]] = {
     "covered": _covered,
     **changed_records.DECODERS,
     "internal": lambda fields: events.Internal(fields.text("text")),
-    "interrupted": lambda fields: events.Interrupted(fields.text("text")),
+    "interrupted": lambda fields: events.Interrupted(
+        fields.text("text"), _optional_line(fields, "place"), _optional_line(fields, "id")
+    ),
     "gaveup": lambda fields: events.GaveUp(fields.text("text")),
     "end": lambda fields: events.End(fields.integer("status"), fields.integer("unrun"), fields.line("reason")),
     "exit": lambda fields: events.Exit(
@@ -326,8 +332,9 @@ _DECODERS: dict[str, Callable[[Record], events.Event]] = {
         fields.optional_integer("signal"),
         fields.integer("running", lowest=-1),
         fields.raw("lingered") is True,
+        _optional_line(fields, "exceeded"),
     ),
-    "beat": lambda _: events.Beat(),
+    "beat": lambda fields: events.Beat(fields.integer("running", lowest=-1) if fields.has("running") else -1),
     "debugger": lambda fields: events.Debugger(fields.raw("on") is True),
     "shown": lambda fields: events.Shown(fields.base64("data", MAX_SHOWN)),
     "nosource": lambda fields: events.NoSource(fields.text("path")),

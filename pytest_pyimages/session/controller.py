@@ -7,6 +7,7 @@ import os
 import queue
 from concurrent.futures import Future
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,7 +26,7 @@ from pytest_pyimages.host import (
 from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.results import STATUS, ImageResult, Shard, fold_exit_statuses
 from pytest_pyimages.session.durations import Durations
-from pytest_pyimages.session.ending import SessionEnding, get_verbosity
+from pytest_pyimages.session.ending import SessionEnding, describe_interrupted, get_verbosity
 from pytest_pyimages.session.header import format_images, format_links, format_origins, format_workers
 from pytest_pyimages.session.kept_files import KeptFiles, make_documents
 from pytest_pyimages.session.last_failed import LastFailed, unregister_host_cache_plugins
@@ -93,6 +94,7 @@ class ImagesSession:
         self._engine: Engine | None = None
         self._schedule: Schedule | None = None
         self._interrupts = InterruptHandler()
+        self._activities: dict[str, str] = {}  # of suites that had not ended, by label
 
     def register(self) -> None:
         """Register this plugin and those that belong to it; nothing is started yet."""
@@ -112,6 +114,8 @@ class ImagesSession:
             from pytest_pyimages.results import JunitSuites
 
             JunitSuites(config, self.results, self._ending.notes).register()
+            junit_file = Path(os.path.expandvars(config.getoption("xmlpath"))).expanduser()
+            self._kept_files.ours.add(Path(os.path.normpath(settings.invocation.cwd / junit_file)))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
@@ -185,6 +189,7 @@ class ImagesSession:
         if self._coverage is not None:
             replay.measured = self._coverage.take
         replay.debugger = self._debugger(schedule, shown)
+        shown.activities = replay.list_activities
         waiting = set(self.results)
         thresholds = gc.get_threshold()
         # Reports are many, live to the end and hold no cycles; collecting garbage more often costs a fifth of the time.
@@ -198,6 +203,7 @@ class ImagesSession:
             self._ending.notes += judge.list_notes()
         finally:
             gc.set_threshold(*thresholds)
+            self._activities = replay.list_activities()
             try:
                 replay.flush()
             finally:
@@ -267,8 +273,10 @@ class ImagesSession:
                 image["changed_files"] = changed[image["label"]]
 
     @pytest.hookimpl
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
         notes = list(self._schedule.notes) if self._schedule is not None else []
+        if self._schedule is not None and exitstatus == pytest.ExitCode.INTERRUPTED:
+            notes += describe_interrupted(self._schedule.interrupted, self._activities)
         if self._plan.source.reason:
             notes.append(f"source: copy ({self._plan.source.reason})")
         labels = [*self.results, *self._plan.unselected]

@@ -11,12 +11,28 @@ import pytest
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host import Settings
 from pytest_pyimages.results import ImageResult
+from pytest_pyimages.runs.events import Interrupted
 from pytest_pyimages.text import suggest
 
 
 def get_verbosity(config: pytest.Config) -> int:
     """Return pytest's verbosity; 0 without its terminal plugin, which defines the option."""
     return int(config.getoption("verbose", 0))  # get_verbosity of pytest 8 fails there
+
+
+def describe_interrupted(places: Mapping[str, Interrupted], activities: Mapping[str, str]) -> list[str]:
+    """Return a note on each image: where Ctrl-C has stopped its suite, or which test it had not ended.
+
+    :param activities: of the images that had not ended, by label; an empty text if no test was running.
+    """
+    notes = []
+    for label, activity in activities.items():
+        event = places.get(label)
+        if event is not None:
+            notes.append(f"{label}: interrupted in {event.nodeid or 'pytest'}, at {event.place}")
+        elif activity:
+            notes.append(f"{label}: interrupted in {activity}")
+    return notes
 
 
 class SessionEnding:

@@ -38,6 +38,10 @@ class KeptFiles:
         self._root = root
         self._rootdir = rootdir
         self._found: dict[str, SourceChanges] = {}
+        self.ours: set[Path] = set()  # absolute paths of files that the host's pytest writes for all images
+
+    def _compare(self, label: str) -> Iterator[Change]:
+        return (change for change in self._found[label].compare() if self._root / change.path not in self.ours)
 
     def make_job(self, label: str) -> ChangesJob:
         """Return what an image's container is to report."""
@@ -54,7 +58,7 @@ class KeptFiles:
         """
         unkept: dict[tuple[Change, ...], list[str]] = {}
         ended = [label for label in labels if label in self._found]
-        self.changes = {label: tuple(self._found[label].compare()) for label in ended}  # before anything is written
+        self.changes = {label: tuple(self._compare(label)) for label in ended}  # before anything is written
         for label, changes in self.changes.items():
             found = self._found[label]
             rest = self._write(label, changes)

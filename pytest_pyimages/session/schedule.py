@@ -26,6 +26,7 @@ from pytest_pyimages.images import (
     identify_project,
 )
 from pytest_pyimages.runs import ChangesJob, CoverageJob, Job, Run, make_selection_job
+from pytest_pyimages.runs.events import Interrupted
 from pytest_pyimages.session.concurrency import Concurrency
 from pytest_pyimages.session.messages import (
     REPORT,
@@ -78,6 +79,8 @@ def make_job(  # noqa: PLR0913 - everything that a container is given
         memory=memory,
         seed=settings.seed,
         host_plugins=tuple(sorted(invocation.host_plugins)),
+        timeout=settings.timeout,
+        silence=settings.silence,
         shard=shard,
         selection=None if plan.selection is None else make_selection_job(plan.selection),
         coverage=settings.measures_coverage,
@@ -118,6 +121,7 @@ class Schedule:
     ) -> None:
         self.messages: queue.Queue[Message] = queue.Queue(QUEUE_BATCHES)
         self.notes: list[str] = []  # printed at the end
+        self.interrupted: dict[str, Interrupted] = {}  # by label: where close() has stopped a suite
         self.concurrency: Concurrency | None = None  # None until ``start``
         self._engine = engine
         self._settings = settings
@@ -298,6 +302,7 @@ class Schedule:
         job = self._job(*self._images[label])
         environment = {**job.environment, "COLUMNS": str(columns)}
         job = replace(job, memory=None, shard=None, changes=None, terminal=None, report=report, environment=environment)
+        job = replace(job, timeout=None, silence=None)
         arguments = (REPORT, lambda ended: self._run(REPORT, job, ended))
         thread = threading.Thread(target=self._until_ended, args=arguments, name="pyimages-coverage", daemon=True)
         self._threads.append(thread)
@@ -322,3 +327,5 @@ class Schedule:
             except queue.Full:
                 continue
             return
+        if isinstance(message, EventsReceived):  # which nobody plays any more
+            self.interrupted.update((message.label, e) for e in message.events if isinstance(e, Interrupted))

@@ -137,6 +137,8 @@ def test_while_tests_run(
         assert "Interrupted" in run.out or "KeyboardInterrupt" in run.out
         assert (pytester.path / "junit.xml").exists()
         assert "Traceback" not in run.out
+        place = "" if stubborn else f", at {pytester.path}/test_it.py:"
+        assert f"3.12: interrupted in test_it.py::test_running{place}" in run.out
 
 
 SLOW_REPORT = """

@@ -12,6 +12,7 @@ from tests.support.golden import message
 from .conftest import ImagesRun
 
 Run = Callable[..., ImagesRun]
+JUNIT = ("--junitxml=junit.xml", "-o", "junit_family=xunit1")  # in another, pytest warns of record_property
 EIGHT = "3.{10..13}{,-slim}"
 # Says which container and which of xdist's processes a test runs in, and how many there are.
 TELLING = """
@@ -96,7 +97,7 @@ def test_auto_is_the_engine_s_processors(
 def test_command_line_overrides_configured_workers(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makeini("[pytest]\naddopts = -n 3\n")
     pytester.makepyfile(TELLING)
-    run = run_images("-n0", "--junitxml=junit.xml")
+    run = run_images("-n0", *JUNIT)
     assert (run.result.ret, run.result.parseoutcomes()) == (0, {"passed": 6})
     assert workers_per_image(run, pytester) == {"3.12": 0}
     assert "1 container" not in run.out
@@ -126,7 +127,7 @@ def test_workers_of_some_images_only(pytester: pytest.Pytester, run_images: Run)
         """
     )
     pytester.makepyfile(TELLING)
-    run = run_images("--junitxml=junit.xml", images="3.11,3.12", engine="FakeEngine(processors=8)")
+    run = run_images(*JUNIT, images="3.11,3.12", engine="FakeEngine(processors=8)")
     assert (run.result.ret, run.result.parseoutcomes()) == (0, {"passed": 12})
     assert workers_per_image(run, pytester) == {"3.11": 0, "3.12": 2}  # another could have had as many
     run.result.stdout.fnmatch_lines(["installs: pytest (3.11)", "installs: pytest-xdist (-n) (3.12)"])

@@ -7,7 +7,7 @@ import sys
 from importlib import import_module
 from typing import Any
 
-MODULE: Any = import_module("pytest_pyimages.inside.worker.patience")  # without annotations, for Python 2.7
+MODULE: Any = import_module("pytest_pyimages.inside.worker.limits")  # without annotations, for Python 2.7
 
 
 def test_work_of_other_processes_is_measured() -> None:

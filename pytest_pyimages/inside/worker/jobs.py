@@ -2,9 +2,13 @@
 
 from __future__ import absolute_import, print_function
 
+import json
+import os
+
 TEXT = type("".encode("ascii").decode("ascii"))  # of Python 2, too
 INTEGER = (int, type(1 << 64))  # a 32-bit Python 2 reads large seeds as long
 OPTIONAL_TEXT = (TEXT, type(None))
+OPTIONAL_SECONDS = INTEGER + (float, type(None))
 OPTIONAL_OBJECT = (dict, type(None))
 
 # Job and CoverageJob in runs/job.py, for the worker and the attendant.
@@ -29,6 +33,8 @@ JOB = {
     "report": OPTIONAL_OBJECT,
     "terminal": OPTIONAL_TEXT,
     "changes": OPTIONAL_OBJECT,
+    "timeout": OPTIONAL_SECONDS,
+    "silence": OPTIONAL_SECONDS,
 }
 REPORT = {"labels": list, "sizes": list, "failures": INTEGER, "contexts": bool}
 # InstallJob in images/install_job.py, for the installer.
@@ -67,3 +73,41 @@ def check_job(job, schema):
     if job.get("report"):
         check_job(job["report"], REPORT)
     return job
+
+
+def read_job(control):
+    """Return the job, the first line that the host sends; None if the host is gone.
+
+    The data files for a coverage report follow the line; they are written to a folder.
+    """
+    data = b""
+    while b"\n" not in data:
+        piece = os.read(control, 1 << 16)
+        if not piece:
+            return None
+        data += piece
+    line, _, rest = data.partition(b"\n")
+    job = check_job(json.loads(line.decode("utf-8")), JOB)
+    if job["report"]:
+        job["report"]["files"] = receive(control, rest, job["report"]["sizes"])
+        if job["report"]["files"] is None:
+            return None
+    return job
+
+
+def receive(control, rest, sizes):
+    """Write the data files, of so many bytes each, and return their paths; None if the host is gone."""
+    import tempfile  # slow to import, and seldom needed
+
+    folder, paths = tempfile.mkdtemp(prefix="pyimages-"), []
+    for size in sizes:
+        paths.append(os.path.join(folder, str(len(paths))))
+        with open(paths[-1], "wb") as file:
+            while size:
+                piece = rest or os.read(control, 1 << 16)
+                if not piece:
+                    return None
+                file.write(piece[:size])
+                piece, rest = piece[:size], piece[size:]
+                size -= len(piece)
+    return paths

@@ -12,12 +12,12 @@ import sys
 
 from .channel import Pending, clock, encode_line
 from .debugging import Terminal
-from .jobs import JOB, check_job
-from .patience import Patience
+from .jobs import read_job
+from .limits import Limits, Patience
 from .suite import run_child
 from .tree import complete_source, find_missing_file, trust_source
 
-HEARTBEAT_SECONDS = 5.0
+HEARTBEAT_SECONDS = 1.0
 ACKNOWLEDGE_SECONDS = 30.0
 
 
@@ -30,7 +30,7 @@ def main():
     os.dup2(2, 1)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(line_buffering=True)  # with -s, the suite's output is shown at once
-    spec = read_spec(control)
+    spec = read_job(control)
     if spec is None:
         return 1
     missing = find_missing_file(spec["witness"])
@@ -72,7 +72,7 @@ def run(spec, wire, control, null):
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake_write)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = Parent(wire, control, read_fd, child, pending, spec["token"], terminal)
+    parent = Parent(wire, control, read_fd, child, pending, spec, terminal)
     status = parent.supervise(wake_read)
     if parent.host_gone:
         return 1
@@ -94,18 +94,19 @@ def report_changes(record, wanted, since):
 class Parent(object):
     """Owns the wire and supervises the child."""
 
-    def __init__(self, wire, control, read_fd, child, pending, token, terminal):
+    def __init__(self, wire, control, read_fd, child, pending, spec, terminal):
         self.wire = wire
         self.control = control
         self.read_fd = read_fd
         self.child = child
         self.pending = pending
-        self.token = token
+        self.token = spec["token"]
         self.terminal = terminal
         self.is_debugged = False
         self.partial = b""
         self.commands = b""
         self.beat = clock()
+        self.limits = Limits(spec, self.beat)
         self.last = 0  # number of the last record passed on
         self.patience = None  # with the suite's threads, once the child's end record was seen
         self.host_gone = False
@@ -133,6 +134,7 @@ class Parent(object):
         self.last = int(lines[start:].split(b" ", 2)[1])
         if lines[start:].split(b" ", 2)[2].startswith(b'{"t": "end",'):
             self.patience = Patience(clock())
+        self.limits.hear(clock())
         self.write(lines)
 
     def read_pipe(self):
@@ -218,6 +220,8 @@ class Parent(object):
                 self.control_terminal(*line.partition(b" ")[::2])
 
     def signal_child(self, number):
+        if number is None:
+            return
         try:
             os.kill(self.child, number)
         except OSError as error:
@@ -270,7 +274,11 @@ class Parent(object):
         now = clock()
         if now - self.beat > HEARTBEAT_SECONDS:
             self.beat = now
-            self.aside(t="beat")
+            self.aside(t="beat", running=self.pending.peek()[1])
+        if self.is_debugged:
+            self.limits.hear(now)
+        else:
+            self.signal_child(self.limits.check(now))
         if self.patience is not None and not self.killed_lingering and self.patience.is_exhausted(now):
             self.killed_lingering = True
             self.signal_child(signal.SIGKILL)
@@ -317,46 +325,9 @@ class Parent(object):
             signal=os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
             running=running,
             lingered=self.killed_lingering,
+            exceeded=self.limits.exceeded,
         )
         deadline = clock() + ACKNOWLEDGE_SECONDS
         while not self.acknowledged and not self.host_gone and clock() < deadline:
             if select.select([self.control], [], [], 1.0)[0]:
                 self.read_host()
-
-
-def read_spec(control):
-    """Return the job, the first line that the host sends; None if the host is gone.
-
-    The data files for a coverage report follow the line; they are written to a folder.
-    """
-    data = b""
-    while b"\n" not in data:
-        piece = os.read(control, 1 << 16)
-        if not piece:
-            return None
-        data += piece
-    line, _, rest = data.partition(b"\n")
-    spec = check_job(json.loads(line.decode("utf-8")), JOB)
-    if spec["report"]:
-        spec["report"]["files"] = receive(control, rest, spec["report"]["sizes"])
-        if spec["report"]["files"] is None:
-            return None
-    return spec
-
-
-def receive(control, rest, sizes):
-    """Write the data files, of so many bytes each, and return their paths; None if the host is gone."""
-    import tempfile  # slow to import, and seldom needed
-
-    folder, paths = tempfile.mkdtemp(prefix="pyimages-"), []
-    for size in sizes:
-        paths.append(os.path.join(folder, str(len(paths))))
-        with open(paths[-1], "wb") as file:
-            while size:
-                piece = rest or os.read(control, 1 << 16)
-                if not piece:
-                    return None
-                file.write(piece[:size])
-                piece, rest = piece[:size], piece[size:]
-                size -= len(piece)
-    return paths

@@ -55,7 +55,8 @@ def set_arguments(spec, script):
     folder = os.path.dirname(sys.executable)
     program = script or os.path.join(folder, "pytest")  # runpy replaces it
     sys.argv[:] = [program] + spec["args"]
-    sys.path[0:1] = [os.getcwd() if spec["cwd_on_path"] else folder]
+    cwd = os.getcwd() if sys.version_info >= (3, 7) else ""
+    sys.path[0:1] = [cwd if spec["cwd_on_path"] else folder]
     if hasattr(sys, "orig_argv"):  # Python 3.10
         typed = ["python", "-m", "pytest"] if script is None else read_interpreter(script) + [script]
         sys.orig_argv[:] = typed + spec["args"]

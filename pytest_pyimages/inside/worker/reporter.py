@@ -261,7 +261,15 @@ class Reporter(object):
     def pytest_keyboard_interrupt(self, excinfo):
         self.pytest_leave_pdb()  # pytest does not call it when the user quits the debugger
         text = to_text(excinfo.value)
-        self.channel.send({"t": "interrupted", "text": clip(excinfo.typename + (": " + text if text else ""), 4096)})
+        entry = excinfo.traceback[-1]
+        self.channel.send(
+            {
+                "t": "interrupted",
+                "text": clip(excinfo.typename + (": " + text if text else ""), 4096),
+                "place": "%s:%d" % (to_text(entry.path), entry.lineno + 1),
+                "id": self.started[-1] if self.started else "",
+            }
+        )
 
     if hasattr(pytest, "version_tuple") or int(pytest.__version__.split(".")[0]) >= 6:
 

@@ -8,6 +8,7 @@ import sys
 import traceback
 
 from .channel import Channel
+from .limits import prepare_dump
 from .memory import fill_cache
 from .program import run_program, set_arguments
 from .records import to_text
@@ -20,6 +21,7 @@ def run_child(write_fd, parent_fd, pending, spec):
         os.setpgid(0, 0)  # as the container's init does it
         os.environ.update(spec["environment"])
         os.chdir(spec["cwd"])
+        prepare_dump(spec)
         channel = Channel(write_fd, parent_fd, spec["token"], pending)
         status, unrun, reason = run_pytest(channel, spec)
         channel.end(status, unrun, reason)

@@ -10,7 +10,9 @@ import pytest
 
 from pytest_pyimages.results.outcome import NOT_RUN, ImageResult
 from pytest_pyimages.results.output.screen import Screen
+from pytest_pyimages.text import format_seconds
 
+SILENT_SECONDS = 60.0  # between two lines about an image, without a terminal
 INTERVAL = 0.1  # seconds between two paints at least
 BAR = 30  # columns at most
 SHORTEST_BAR = 8
@@ -22,6 +24,7 @@ class Stages:
     """The interface of the progress display; this one shows nothing."""
 
     interval: float | None = None  # seconds within which ``tick`` wants to be called again
+    activities: Callable[[], Mapping[str, str]] = staticmethod(dict)  # of suites, by label: the running test
 
     def say(self, label: str, text: str) -> None:
         """Show a new stage of an image, whose name is the first word."""
@@ -46,17 +49,42 @@ class Stages:
 
 
 class PlainStages(Stages):
-    """Writes a line for each stage of an image."""
+    """Writes a line for each stage of an image, and each minute a line about each image that has not ended."""
 
-    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+    def __init__(
+        self,
+        terminal: pytest.TerminalReporter,
+        results: Mapping[str, ImageResult],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._terminal = terminal
+        self._results = results
+        self._clock = clock
         self._said: set[tuple[str, str]] = set()
+        self._stages = {label: ("waiting", clock()) for label in results}
+        self._listed = clock()
 
     def say(self, label: str, text: str) -> None:
+        self._stages[label] = text, self._clock()
         stage = (label, text.partition(" ")[0])
         if stage not in self._said:
             self._said.add(stage)
             self._terminal.write_line(f" {label}  {text}")
+
+    def runs(self, label: str) -> None:
+        self._stages[label] = "running", self._clock()
+
+    def tick(self) -> None:
+        now = self._clock()
+        if now - self._listed < SILENT_SECONDS:
+            return
+        self._listed = now
+        activities = self.activities()
+        for label, (stage, since) in self._stages.items():
+            if label in self._results and not self._results[label].ended:
+                text = activities.get(label) or f"{stage}, {format_seconds(now - since)}"
+                self._terminal.write_line(f" {label}  {text}")
 
 
 class LiveStages(Stages):
@@ -135,18 +163,12 @@ def make_stages(
     moves = environ.get("TERM", "") not in ("", "dumb", "unknown")
     if bool(terminal.isatty) and moves and not is_ci_log(environ):
         return LiveStages(terminal, results)
-    return PlainStages(terminal)
+    return PlainStages(terminal, results)
 
 
 def is_ci_log(environ: Mapping[str, str]) -> bool:
     """Return whether the output is the log of a CI service, by pytest's own rule."""
     return any(environ.get(name) for name in ("CI", "BUILD_NUMBER"))
-
-
-def format_seconds(seconds: float) -> str:
-    """Return "59s" or "2m05s"."""
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes}m{rest:02}s" if minutes else f"{rest}s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

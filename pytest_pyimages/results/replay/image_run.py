@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from pytest_pyimages.results.replay.interleaved import Interleaved
 from pytest_pyimages.results.replay.printed import PrintedText
 from pytest_pyimages.results.reports import ReportMaker
 from pytest_pyimages.runs.events import (
+    Beat,
     Divided,
     Event,
     Failing,
@@ -27,7 +29,7 @@ from pytest_pyimages.runs.events import (
     Summary,
     Warned,
 )
-from pytest_pyimages.text import flatten
+from pytest_pyimages.text import flatten, format_seconds
 
 _OUTCOMES = ("passed", "failed", "skipped")
 LONGEST_WARNING = 300  # characters
@@ -68,6 +70,8 @@ class ImageRun:
         self.held_path = ""
         self.held_since = 0.0
         self.collected = False
+        self.running = -1  # index of the test that runs, as the worker has reported last
+        self.running_since = 0.0
         self.printed: PrintedText | None = None  # what it printed outside of pytest's capture
         self.own_outcomes: dict[str, str] = {}  # by node id: an outcome that a plugin has invented, without a later one
         self.fault = ""  # the first error of replaying its events
@@ -137,9 +141,18 @@ class ImageRun:
         """Return the node ids of the tests that were not reported."""
         return [item.nodeid for item in self.items if item.nodeid not in self.reported]
 
+    def describe_activity(self) -> str:
+        """Return the running test and since when it runs; empty if it is not known."""
+        if not 0 <= self.running < len(self.items):
+            return ""
+        return f"{self.items[self.running].nodeid}, {format_seconds(time.monotonic() - self.running_since)}"
+
     def record(self, event: Event) -> None:
         """Keep what an event adds to the result or to the verdict."""
-        if isinstance(event, Failing):
+        if isinstance(event, Beat):
+            if event.running != self.running:
+                self.running, self.running_since = event.running, time.monotonic()
+        elif isinstance(event, Failing):
             self.failing += event.nodeids
         elif isinstance(event, Warned):
             warning = f"{event.category}: {' '.join(event.text.split())}"[:LONGEST_WARNING]

@@ -112,6 +112,10 @@ class Replay:
         """Write what a suite printed outside of pytest's capture."""
         self._attempt(self._runs[label], self._reporter.show_output, data)
 
+    def list_activities(self) -> dict[str, str]:
+        """Return what each running suite does, by label."""
+        return {label: run.describe_activity() for label, run in self._runs.items() if not run.result.ended}
+
     def flush_late(self) -> None:
         """Play what has been held for longer than ``PATIENCE``."""
         now = time.monotonic()

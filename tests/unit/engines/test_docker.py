@@ -115,7 +115,6 @@ def test_a_container_is_created_with_the_safe_defaults(scripted: ScriptedEngine,
         "LogConfig": {"Type": "none", "Config": {}},
         "SecurityOpt": ["no-new-privileges"],
         "PidsLimit": 4096,
-        "ShmSize": 256 * 1024**2,
         "Init": False,
         "NetworkMode": "none",
     }

@@ -105,7 +105,12 @@ def test_nothing_else_is_added(parser: Parser) -> None:
     assert tuple(parser.options) == OPTION_NAMES
 
 
-VALUES = {"count": ("1", "2", "3"), "shard": ("1/9", "2/9", "3/9"), "files": ("a.json", "b.json", "c.json")}
+VALUES = {
+    "count": ("1", "2", "3"),
+    "seconds": ("1", "2.5", "3"),
+    "shard": ("1/9", "2/9", "3/9"),
+    "files": ("a.json", "b.json", "c.json"),
+}
 
 
 def values_of(option: Option) -> tuple[str, str, str]:
@@ -171,6 +176,8 @@ def test_keys_that_describe_the_project_have_no_variable(option: Option) -> None
         ("py_images_jobs", "two", 'invalid value "two" · must be 1 or more'),
         ("py_images_jobs", "0", 'invalid value "0" · must be 1 or more'),
         ("py_images_shard", "2", 'invalid value "2" · must be K/N, such as 1/3 for the first of three parts'),
+        ("py_images_timeout", "0", 'invalid value "0" · must be a number of seconds'),
+        ("py_images_silence", "2m", 'invalid value "2m" · must be a number of seconds'),
         ("py_images_shard", "1/0", 'invalid value "1/0" · the number of parts must be 1 or more'),
         ("py_images_shard", "4/3", 'invalid value "4/3" · must be from 1/3 to 3/3'),
         ("py_images_report", "a.txt", 'unknown format "a.txt" · must end in .json, .html or .md'),

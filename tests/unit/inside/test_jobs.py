@@ -131,7 +131,7 @@ def find_keys(variables: set[str], *modules: str) -> tuple[set[str], set[str]]:
     ("schema", "variables", "modules"),
     [
         (JOBS.JOB, {"job", "spec", "self.spec"}, ("worker/*.py", "attendant.py")),
-        (JOBS.REPORT, {"report", "spec['report']"}, ("worker/parent.py", "worker/coverage_report.py")),
+        (JOBS.REPORT, {"report", "job['report']"}, ("worker/jobs.py", "worker/coverage_report.py")),
         (JOBS.INSTALL_JOB, {"job"}, ("installer/*.py",)),
     ],
     ids=["run", "report", "install"],

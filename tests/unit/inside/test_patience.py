@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-MODULE: Any = import_module("pytest_pyimages.inside.worker.patience")  # without annotations, for Python 2.7
+MODULE: Any = import_module("pytest_pyimages.inside.worker.limits")  # without annotations, for Python 2.7
 
 
 @pytest.fixture

@@ -23,10 +23,10 @@ from pytest_pyimages.results.output.live import (
     Row,
     Stages,
     choose_signs,
-    format_seconds,
     make_stages,
 )
 from pytest_pyimages.results.output.screen import Screen
+from pytest_pyimages.text import format_seconds
 from tests.support.results import make_result, make_run
 
 COLUMNS, LINES = 40, 12
@@ -503,7 +503,7 @@ class Lines:
 
 def test_plain_lines_are_one_for_each_stage_and_image() -> None:
     terminal = Lines()
-    shown = PlainStages(cast("pytest.TerminalReporter", terminal))
+    shown = PlainStages(cast("pytest.TerminalReporter", terminal), {})
     said: Sequence[tuple[str, str]] = (
         ("3.12", "pulling python:3.12"),
         ("3.13", "pulling python:3.13"),
@@ -521,3 +521,16 @@ def test_plain_lines_are_one_for_each_stage_and_image() -> None:
         " 3.13  pulling python:3.13",
         " 3.12  installing .[test]",
     ]
+
+
+def test_plain_lines_about_running_suites_come_each_minute() -> None:
+    terminal, now = Lines(), [0.0]
+    results = {"3.12": make_result("3.12"), "3.13": make_result("3.13"), "3.14": make_result("3.14", ended=True)}
+    shown = PlainStages(cast("pytest.TerminalReporter", terminal), results, clock=lambda: now[0])
+    shown.activities = lambda: {"3.12": "test_a.py::test_x, 2m10s", "3.13": ""}
+    now[0] = 10.0
+    for label in results:
+        shown.runs(label)
+    for now[0] in (59.0, 60.0, 61.0, 119.0):
+        shown.tick()
+    assert terminal.lines == [" 3.12  test_a.py::test_x, 2m10s", " 3.13  running, 50s"]

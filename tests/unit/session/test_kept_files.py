@@ -149,6 +149,15 @@ def test_artifacts_of_the_last_run_are_removed(root: Path) -> None:
     assert (root / ".pyimages" / "b" / "x1.txt").exists(), "an image that was not run keeps its files"
 
 
+def test_files_that_this_host_writes_are_no_changes(root: Path) -> None:
+    """Such as the junit file, which pytest writes in each container, too."""
+    kept = KeptFiles(WantedFiles(), root, root)
+    kept.ours.add(root / "x.txt")
+    kept.take("a", container(root, x=b"1", y=b"2"))
+    kept.finish(["a"], names_all=False)
+    assert [change.path for change in kept.changes["a"]] == ["y.txt"]
+
+
 @posix
 def test_artifacts_do_not_follow_a_link(root: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()

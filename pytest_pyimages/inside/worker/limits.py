@@ -1,16 +1,67 @@
-"""How long threads and exit handlers of the suite may go on after pytest: by their own time, not by the clock."""
+"""Stop a suite that does not end: by its job's limits, with the stacks of its threads, or when it outlives pytest."""
 
 from __future__ import absolute_import, print_function
 
+import fcntl
 import os
+import signal
 
+from .channel import HIGH_FD
+
+try:
+    import faulthandler
+except ImportError:  # Python 2
+    faulthandler = None
+
+# Few suites use a real-time signal.
+DUMP_SIGNAL = getattr(signal, "SIGRTMAX", signal.SIGQUIT) - 3
+DUMP_SECONDS = 2.0  # that a suite has to write its stacks
 IDLE_SECONDS = 30.0  # without any work, for example in a sleep or at a lock
 BUSY_SECONDS = 120.0  # of processor time
 TICKS = float(os.sysconf("SC_CLK_TCK"))  # per second
 
 
+class Limits(object):
+    """The limits of a job: its ``timeout`` and its ``silence``, in seconds."""
+
+    def __init__(self, spec, now):
+        self.spec = spec
+        self.started = self.heard = now
+        self.exceeded = ""  # the limit that was exceeded
+        self.deadline = 0.0  # when to kill the suite, then
+
+    def hear(self, now):
+        """Record that the suite has reported something."""
+        self.heard = now
+
+    def check(self, now):
+        """Return the signal to send to the suite now; None if there is none."""
+        if self.exceeded:
+            return signal.SIGKILL if now > self.deadline else None
+        for name, since in (("timeout", self.started), ("silence", self.heard)):
+            if self.spec[name] is not None and now - since > self.spec[name]:
+                self.exceeded, self.deadline = name, now + DUMP_SECONDS
+                return DUMP_SIGNAL if can_dump(self.spec) else signal.SIGKILL
+        return None
+
+
+def can_dump(spec):
+    return faulthandler is not None and (spec["timeout"] is not None or spec["silence"] is not None)
+
+
+def prepare_dump(spec):
+    """Let this process write the stacks of all threads to its present standard error, whatever captures that later."""
+    if can_dump(spec):
+        fd = fcntl.fcntl(2, fcntl.F_DUPFD, HIGH_FD)
+        fcntl.fcntl(fd, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+        faulthandler.register(DUMP_SIGNAL, fd, True)
+
+
 class Patience(object):
-    """Follows the suite's processes from the end of pytest on; on a machine under load, they take longer."""
+    """How long threads and exit handlers may go on after pytest: by their own time, not by the clock.
+
+    Follows the suite's processes from the end of pytest on; on a machine under load, they take longer.
+    """
 
     def __init__(self, now):
         self.checked = now
