@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from pytest_pyimages.results.missing_modules import MissingModules
+from pytest_pyimages.results.missing_programs import MissingPrograms
 from pytest_pyimages.results.outcome import ImageResult
 from pytest_pyimages.results.problems import (
     describe_problem,
@@ -33,6 +34,7 @@ class Judge:
         self, missing: MissingModules, *, labels: Sequence[str], other_images: Sequence[str], rootdir: str
     ) -> None:
         self._missing = missing
+        self._programs = MissingPrograms()
         self._labels = labels
         self._other_images = other_images
         self._rootdir = rootdir
@@ -40,14 +42,19 @@ class Judge:
     def record_error(self, label: str, error: str) -> None:
         """Record the text of a collection error."""
         self._missing.record_error(label, error)
+        self._programs.record_failure(label, error)
+
+    def record_failure(self, label: str, text: str) -> None:
+        """Record the traceback of a failed test."""
+        self._programs.record_failure(label, text)
 
     def record_skip(self, label: str, kind: str, reason: str) -> None:
         """Record why a "module" or "test" was skipped."""
         self._missing.record_skip(label, kind, reason)
 
     def list_notes(self) -> tuple[str, ...]:
-        """Return what was skipped only because the environment lacks something that the project can install."""
-        return tuple(self._missing.list_notes())
+        """Return what was skipped or failed only because the environment lacks something that can be installed."""
+        return (*self._missing.list_notes(), *self._programs.list_notes(self._labels))
 
     def judge(self, run: ImageRun, end: RunEnd, *, left: int | None) -> tuple[ImageResult, str]:
         """Return the result of a finished run, and details to show below its problem.

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.plugin.conftest import ImagesRun
+from tests.support.golden import message
 
 Run = Callable[..., ImagesRun]
 
@@ -107,3 +108,23 @@ def test_other_collection_errors_are_pytests(pytester: pytest.Pytester, run_imag
     assert run.result.ret == pytest.ExitCode.INTERRUPTED
     assert "no module named" not in run.out
     run.result.stdout.fnmatch_lines([" 3.12 *1 error*"])
+
+
+@pytest.mark.parametrize("args", [[], ["--tb=short"], ["--tb=line"]])
+def test_program_that_tests_miss_is_named(pytester: pytest.Pytester, run_images: Run, args: list[str]) -> None:
+    pytester.makepyfile(
+        test_it="""
+            import subprocess
+            import pytest
+
+            @pytest.fixture
+            def repository():
+                subprocess.run(["no-such-git", "init"])
+
+            def test_a(): subprocess.run(["no-such-git", "status"])
+            def test_b(repository): pass
+        """
+    )
+    run = run_images(*args, images="3.12,3.14-slim")
+    note = message("results", "no-known-program", labels="3.12, 3.14-slim", tests="2 tests", program="no-such-git")
+    assert f" note: {note}\n" in run.out

@@ -195,8 +195,11 @@ class Replay:
         run.record_phase(event)
         if event.outcome == "skipped" and event.longrepr.skip is not None:
             self._judge.record_skip(run.label, "test", event.longrepr.skip[2])
-        if self._details and event.outcome == "failed":
-            run.failures[event.nodeid] = describe_failure(event)
+        if event.outcome == "failed":
+            # Of short tracebacks, only the place and the message arrive.
+            self._judge.record_failure(run.label, f"{event.longrepr.text}\n{event.longrepr.crash}")
+            if self._details:
+                run.failures[event.nodeid] = describe_failure(event)
         if run.started != event.nodeid:
             self._finish_started(run)
             run.started = event.nodeid

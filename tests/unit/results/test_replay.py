@@ -48,6 +48,9 @@ class Verdict:
     def record_error(self, label: str, error: str) -> None:
         self.errors.append((label, error))
 
+    def record_failure(self, label: str, text: str) -> None:
+        """Do nothing: no program is missing."""
+
     def judge(self, run: ImageRun, end: RunEnd, *, left: int | None) -> tuple[ImageResult, str]:
         problem = end.problem or (f"{left} left" if left else "")
         usage_error = end.status == pytest.ExitCode.USAGE_ERROR
