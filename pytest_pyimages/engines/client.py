@@ -14,6 +14,7 @@ import docker.errors
 import requests
 from docker.api import APIClient
 from docker.tls import TLSConfig
+from docker.transport import UnixHTTPAdapter
 from docker.utils import parse_host
 from docker.utils.config import load_general_config
 from requests.adapters import HTTPAdapter
@@ -70,6 +71,10 @@ def new_client(endpoint: Endpoint, version: str, timeout: float, limit: int = MA
         raise _unusable_configuration(error) from error
     client.hooks["response"].append(make_response_hook(limit))
     client.trust_env = False  # proxies, netrc and REQUESTS_CA_BUNDLE are for the public network (docker-py#2433)
+    if url.startswith("unix://"):
+        # docker-py keeps a connection for each of the last 25 URLs that were requested, whatever num_pools says.
+        seconds: Any = timeout  # requests takes fractions
+        client.mount("http+docker://", UnixHTTPAdapter(str(parse_host(url)), seconds, pool_connections=1))
     if url.startswith(("tcp://", "http://", "https://")):
         client.mount("http://", _KeepAlive())
         client.mount("https://", _KeepAlive())

@@ -18,6 +18,7 @@ from pytest_pyimages.errors import ConfigurationError, EngineError
 from tests.support.scripted_engine import VERSION, Request, ScriptedEngine, answer, chunked, scripted_engine
 
 SPEC = ContainerSpec(name="x", image="sha256:1", command=("true",), labels={})
+NAMES = "abcdefgh"
 DEEP = b"[" * 200_000 + b"]" * 200_000
 
 
@@ -131,16 +132,21 @@ def test_a_name_that_is_taken_is_replaced(scripted: ScriptedEngine, engine: Dock
 
 
 def test_a_thread_that_ends_leaves_no_connection(scripted: ScriptedEngine, engine: DockerEngine) -> None:
-    scripted.answers["GET /images/a/json"] = answer(200, {"Id": "1"}).replace(b"Connection: close\r\n", b"")
+    for name in NAMES:
+        kept = answer(200, {"Id": "1"}).replace(b"Connection: close\r\n", b"")
+        scripted.answers[f"GET /images/{name}/json"] = kept
 
     def count() -> int:
         return len(list(Path("/proc/self/fd").iterdir()))
 
     def ask() -> None:
-        engine.find_image("a")
+        for name in NAMES:
+            engine.find_image(name)
 
+    unused = count()
     ask()
     before = count()
+    assert before - unused <= 4, "one connection for all requests of a thread, with the scripted engine's end"
     for _ in range(20):
         thread = threading.Thread(target=ask)
         thread.start()
