@@ -4,12 +4,37 @@ from __future__ import absolute_import, print_function
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import threading
 
 CACHE = "/var/cache/pyimages"  # the cache volume, not part of the image
 MEMORY = "/run/pyimages"  # a tmpfs, not part of the image
 HOME = "/opt/pyimages"
+
+
+def end_with_host(temporary):
+    """End this process, the container's first, once the host has closed the input: it was killed.
+
+    Without that, an installation goes on, with credentials in memory.
+
+    :param temporary: a folder to remove.
+    """
+
+    def watch():
+        while os.read(0, 4096):
+            pass
+        say("the host is gone")
+        if os.getpid() == 1:
+            os.kill(-1, signal.SIGKILL)  # all others in the container
+        shutil.rmtree(temporary, ignore_errors=True)
+        os._exit(1)
+
+    thread = threading.Thread(target=watch)
+    thread.daemon = True
+    thread.start()
 
 
 def say(text):

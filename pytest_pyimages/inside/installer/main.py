@@ -18,7 +18,7 @@ import time
 from importlib import import_module
 
 from . import lock
-from .commands import CACHE, HOME, MEMORY, call, finish, say, write_in_memory
+from .commands import CACHE, HOME, MEMORY, call, end_with_host, finish, say, write_in_memory
 from .programs import find_pip, find_uv
 from .project import BuildOutput, find_installed_from_addresses, prepare_build
 
@@ -31,7 +31,7 @@ def build_environment(job):
     environment.update((name, to_variable(value)) for name, value in job["environment"].items())
     remove_leaked_folders()
     home = MEMORY + "/home"
-    temporary = "%s/tmp/%s" % (CACHE, job["name"])
+    temporary = find_temporary_folder(job)
     for folder in (home, temporary):
         if not os.path.isdir(folder):
             os.makedirs(folder)
@@ -59,6 +59,10 @@ def build_environment(job):
     for name, text in job["files"].items():
         write_in_memory(name, text)
     return environment, temporary
+
+
+def find_temporary_folder(job):
+    return "%s/tmp/%s" % (CACHE, job["name"])
 
 
 def remove_leaked_folders():
@@ -236,6 +240,7 @@ def main(job):
     """Install all that the job names, and finish with the result."""
     jobs, tree = import_module("pyimages_worker.jobs"), import_module("pyimages_worker.tree")
     jobs.check_job(job, jobs.INSTALL_JOB)
+    end_with_host(find_temporary_folder(job))
     if is_elsewhere(job):
         finish({"elsewhere": True})
     missing = tree.find_missing_file(job["witness"])
