@@ -78,6 +78,7 @@ class ImageResult:
     failures: Mapping[str, Failure] = field(default_factory=dict)  # by node id: the last one; only for report files
     seed: int | None = None  # of pytest-randomly, if the suite has it
     summary: str = ""  # what plugins and conftests of the suite wrote in pytest_terminal_summary
+    output: str = ""  # what the suite printed outside of pytest's capture, unless that was shown as it came (-s)
     properties: tuple[tuple[str, str], ...] = ()  # what the suite itself adds to those of its junit file
     usage_error: bool = False  # pytest in the container refused its arguments
     kept: Kept | None = None  # None if pytest in the container did not report it

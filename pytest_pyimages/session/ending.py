@@ -77,7 +77,7 @@ class SessionEnding:
             with allow_commands(terminal):
                 for line in self._annotations:
                     terminal.write_line(line)
-        if any(result.summary for result in self._results.values()):
+        if any(result.output or result.summary for result in self._results.values()):
             from pytest_pyimages.results import write_summaries
 
             write_summaries(terminal, self._results.values())

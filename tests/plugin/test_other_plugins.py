@@ -54,6 +54,18 @@ def test_summaries_are_made_where_pytest_makes_them(pytester: pytest.Pytester, r
     assert run_images("--no-summary", images=IMAGES).out.count(found) == by_hand.count(found)
 
 
+def test_output_outside_of_the_capture_is_shown(pytester: pytest.Pytester, run_images: Run) -> None:
+    """As by hand; also the stacks that pytest's own faulthandler_timeout writes."""
+    pytester.makeini("[pytest]\nfaulthandler_timeout = 1")
+    pytester.makeconftest("def pytest_configure():\n    print('from configure')")
+    pytester.makepyfile("import time\ndef test_slow(): time.sleep(2)\ndef test_captured(): print('captured')")
+    run = run_images(images=IMAGES)
+    assert run.result.ret == 0
+    run.result.stdout.fnmatch_lines(["=* output of 3.12 =*", "from configure", "Timeout*", "*in test_slow"])
+    assert "captured" not in run.out.replace("test_captured", "")
+    assert run_images("-s").out.count("from configure") == 1
+
+
 def test_only_the_host_lists_durations(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile("def test_a(): pass")
     run = run_images("--durations=1", "--durations-min=0", images=IMAGES)

@@ -86,7 +86,12 @@ def prepare_inner_workers(spec, config):
     for name in spec["host_plugins"]:
         with open(os.path.join(folder, name + ".py"), "w") as file:
             file.write('"""PYTEST_DONT_REWRITE"""\n')
-    config.option.plugins += ["no:" + OURS[0], INNER] + [name for key, name in SELECTING if spec[key]]
+    plugins = ["no:" + OURS[0], INNER] + [name for key, name in SELECTING if spec[key]]
+    config.option.plugins += plugins  # which xdist 1 hands on; later ones do this with the arguments
+    params = getattr(config, "invocation_params", None)
+    if params is not None:  # pytest 5.1
+        arguments = ["-p" + name for name in plugins] + list(params.args or ())
+        config.invocation_params = type(params)(args=arguments, plugins=params.plugins, dir=params.dir)
     if hasattr(xdist, "_sys_path"):
         xdist._sys_path.extend(spec["folders"])
     else:  # one that does not hand sys.path on to its workers

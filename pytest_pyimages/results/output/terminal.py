@@ -67,14 +67,18 @@ def write_summary(  # noqa: PLR0913 - the parts of the section
 
 
 def write_summaries(terminal: pytest.TerminalReporter, results: Iterable[ImageResult]) -> None:
-    """Write what the suites printed in pytest_terminal_summary: a section for each distinct text, with its images."""
-    texts: dict[str, list[str]] = {}
+    """Write what the suites printed outside of pytest's capture, and in pytest_terminal_summary.
+
+    There is a section for each distinct text, with its images.
+    """
+    texts: dict[tuple[str, str], list[str]] = {}
     for result in results:
-        text = "\n".join(line.rstrip() for line in result.summary.strip("\n").splitlines())
-        if text:
-            texts.setdefault(text, []).append(result.label)
-    for text, labels in texts.items():
-        terminal.write_sep("=", f"summary of {', '.join(labels)}")
+        for title, printed in (("output", result.output), ("summary", result.summary)):
+            text = "\n".join(line.rstrip() for line in printed.strip("\n").splitlines())
+            if text:
+                texts.setdefault((title, text), []).append(result.label)
+    for (title, text), labels in sorted(texts.items(), key=lambda entry: entry[0][0]):
+        terminal.write_sep("=", f"{title} of {', '.join(labels)}")
         terminal.write_line(text)
 
 

@@ -34,6 +34,7 @@ from pytest_pyimages.runs.events import (
     Shown,
     Warned,
 )
+from pytest_pyimages.text import clean
 
 if TYPE_CHECKING:
     from pytest_pyimages.images import BuiltImage
@@ -64,6 +65,7 @@ class Replay:
         self._session = session
         self._hook = session.config.hook
         self._collect_only = collect_only
+        self._is_live = session.config.getoption("capture", "") == "no"
         self._details = details
         self._judge = judge
         self.measured: Callable[[str, CoveragePart | Measured], None] = lambda *_: None  # receives coverage data
@@ -316,6 +318,9 @@ class Replay:
 
     def _judge_run(self, run: ImageRun, end: RunEnd) -> None:
         run.result, run.detail = self._judge.judge(run, end, left=self._count_left(run))
+        # With a problem it is shown there; xdist prints the progress of its processes.
+        if not run.result.problem and run.interleaved is None and not self._is_live:
+            run.result = replace(run.result, output=clean(end.stderr))
 
     def _count_left(self, run: ImageRun) -> int | None:
         """Return how many tests have no result; None if they were not to be run, or not to be played."""
