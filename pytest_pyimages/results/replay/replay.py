@@ -65,7 +65,6 @@ class Replay:
         self._session = session
         self._hook = session.config.hook
         self._collect_only = collect_only
-        self._is_live = session.config.getoption("capture", "") == "no"
         self._details = details
         self._judge = judge
         self.measured: Callable[[str, CoveragePart | Measured], None] = lambda *_: None  # receives coverage data
@@ -319,7 +318,7 @@ class Replay:
     def _judge_run(self, run: ImageRun, end: RunEnd) -> None:
         run.result, run.detail = self._judge.judge(run, end, left=self._count_left(run))
         # With a problem it is shown there; xdist prints the progress of its processes.
-        if not run.result.problem and run.interleaved is None and not self._is_live:
+        if not run.result.problem and run.interleaved is None and run.printed is None:
             run.result = replace(run.result, output=clean(end.stderr))
 
     def _count_left(self, run: ImageRun) -> int | None:
