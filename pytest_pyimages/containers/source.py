@@ -79,7 +79,7 @@ class Source:
         self.root = root
         self.linked = tuple(linked.paths) if linked is not None else ()
         self.notes = tuple(linked.notes) if linked is not None else ()
-        self.mode: Mode = mode or ("copy" if any(mark in str(root) for mark in ',:\\"\n') else "overlay")
+        self.mode: Mode = mode or ("overlay" if _can_be_mounted(str(root)) else "copy")
         self.reason = ""  # why the source is copied
         self._chosen = mode is not None
         self._lock = threading.Lock()
@@ -134,6 +134,12 @@ class Source:
         :raises PyimagesError: as ``stream_tar``.
         """
         return stream_tar(self.root, linked=self.linked)
+
+
+def _can_be_mounted(path: str) -> bool:
+    """Return whether an option of a mount, and the engine's API, which is JSON, can name a path."""
+    is_utf8 = not any("\udc80" <= mark <= "\udcff" for mark in path)  # Python's surrogates for other bytes
+    return is_utf8 and not any(mark in path for mark in ',:\\"\n')
 
 
 def stream_tar(root: Path, limit: int = COPY_LIMIT, linked: Sequence[LinkedPath] = ()) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import hashlib
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable
@@ -164,7 +165,7 @@ def _hash_file(path: Path) -> str:
 
 def hash_text(text: str) -> str:
     """Return the SHA-256 of a text as hex digits."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(os.fsencode(text)).hexdigest()
 
 
 def read_modules(package: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pytest_pyimages.runs.events import LongRepr, Outcome
 from pytest_pyimages.text import clean, clean_line, quote_bytes
 
 MAX_LINE = 8 * 1024 * 1024  # bytes of a record, characters of a text
-MAX_NODEID = 64 * 1024  # characters
+MAX_NODEID = 1024 * 1024  # characters; pytest makes ids of long texts, and a record has them up to three times
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 

@@ -39,6 +39,18 @@ def test_copy_keeps_files_modes_links_and_odd_names(tmp_path: Path) -> None:
     assert found[f"{tmp_path}/loop"].issym()
 
 
+@pytest.mark.parametrize(
+    ("folder", "mode"),
+    [("plain", "overlay"), ("with spaces ü", "overlay"), ("a:b", "copy"), ("not-utf8-\udcff", "copy")],
+)
+def test_what_a_mount_cannot_name_is_copied(tmp_path: Path, folder: str, mode: str) -> None:
+    root = tmp_path / folder
+    root.mkdir()
+    (root / "test_a.py").touch()
+    assert Source(root).mode == mode
+    assert f"{root}/test_a.py" in members(root)
+
+
 def test_copy_skips_environments_caches_and_special_files(tmp_path: Path) -> None:
     for name in (".git", ".venv", "node_modules", "__pycache__", ".tox"):
         (tmp_path / name).mkdir()
