@@ -18,7 +18,7 @@ from pytest_pyimages.containers import (
 from pytest_pyimages.engines import STDOUT, ContainerSpec, ContainerStream, Engine
 from pytest_pyimages.errors import EngineError
 from pytest_pyimages.runs.changes import CHANGE_EVENTS, ChangeEvent, SourceChanges
-from pytest_pyimages.runs.events import Debugger, End, Event, Exit, NoSource, Shown
+from pytest_pyimages.runs.events import Debugger, End, Event, Exit, Hello, NoSource, Shown
 from pytest_pyimages.runs.fields import WireError
 from pytest_pyimages.runs.job import Job
 from pytest_pyimages.runs.wire import Decoder
@@ -46,9 +46,14 @@ class RunEnd:
 class _Progress:
     end: End | None = None
     exit: Exit | None = None
+    processes: int = 0  # of xdist
     missing_source: str = ""
     debugger: bool | None = None  # whether a debugger uses the terminal; None if there is no terminal
     stderr: bytearray = field(default_factory=bytearray)
+
+    def ended_by(self, last: Exit) -> int:
+        """Return the index of the test that may have ended pytest's process; -1 if tests run in other processes."""
+        return -1 if self.processes else last.running
 
 
 class Run:
@@ -166,6 +171,9 @@ class Run:
             stream.send(b"acknowledged\n")
         elif isinstance(event, End):
             progress.end = event
+        elif isinstance(event, Hello):
+            progress.processes = event.processes
+            events.append(event)
         elif isinstance(event, CHANGE_EVENTS):
             self._take_change(event)
         else:
@@ -196,10 +204,10 @@ class Run:
         elif last.exceeded:
             problem, running = describe_limit(last.exceeded, self._job), last.running
         elif last.signal is not None and not last.lingered:
-            problem, running = f"worker died of {name_signal(last.signal)}", last.running
+            problem, running = f"worker died of {name_signal(last.signal)}", progress.ended_by(last)
         elif end is None:
             problem = f"the pytest process ended with exit status {last.status} without finishing its session"
-            running = last.running
+            running = progress.ended_by(last)
         elif last.lingered:
             problem = (
                 "the suite's threads or exit handlers went on after pytest, idle for 30 s or with 120 s of processor"

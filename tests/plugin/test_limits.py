@@ -49,6 +49,13 @@ def test_hanging_test_is_named(pytester: pytest.Pytester, run_images: Run, optio
     run.result.stdout.fnmatch_lines(["*_ test_hangs?3.13? _*", "*in waits_for_ever", "*in test_hangs"])
 
 
+def test_hanging_test_of_a_process_of_xdist_is_named(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile(test_it=HANGS)
+    run = run_images("-n2", "--py-images-silence=6", images="3.13")
+    assert run.result.ret == 1
+    assert "(--py-images-silence) in test_it.py::test_hangs" in run.images["3.13"]["problem"]
+
+
 def test_hanging_collection_has_a_stack(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makeini("[pytest]\npy_images_silence = 3")
     pytester.makepyfile(COLLECTION_HANGS)

@@ -178,8 +178,7 @@ class Reporter(object):
         self.started.append(nodeid)
         if nodeid not in self.indexes:
             self._add_late(nodeid, location)
-        if not self.processes:  # else it is not this process that a test could end
-            self.channel.run(self.indexes[nodeid])
+        self._store_running()
 
     def _add_late(self, nodeid, location):
         """Send a test that a plugin has made after the collection, or without pytest's own."""
@@ -195,7 +194,11 @@ class Reporter(object):
         if nodeid in self.started:
             self.started.remove(nodeid)
         self.detailed.discard(nodeid)
-        self.channel.run(-1)
+        self._store_running()
+
+    def _store_running(self):
+        """Let the parent know which test has been running for longest; of several, it is the one that may hang."""
+        self.channel.run(self.indexes.get(self.started[0], -1) if self.started else -1)
 
     def _find_test(self, report):
         """Return the node id of a report's test as it was collected; a hook may have changed the report's."""
@@ -206,6 +209,8 @@ class Reporter(object):
 
     def pytest_runtest_logreport(self, report):
         nodeid = self._find_test(report)
+        if report.when == "???" and nodeid in self.started:  # the end of one of xdist's processes
+            self.started.remove(nodeid)
         index = self.indexes.get(nodeid)
         held = self.held.get(nodeid, ())
         if (
