@@ -35,7 +35,8 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     config = pluginmanager.get_plugin("pytestconfig")
     if config is None or hasattr(config, "workerinput"):
         return
-    invocation = read_request(config)
+    with _usage_errors():
+        invocation = read_request(config)
     if invocation is not None:
         config.stash[INVOCATION] = invocation
 

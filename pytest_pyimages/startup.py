@@ -35,12 +35,13 @@ def mentions_images(words: list[str]) -> bool:
     if any(word.startswith("@") for text in texts for word in text.split()):  # a file with arguments
         return True
     try:
-        return any(_mentions(path) for path in _find_ini_files(words))
+        return any(mentions(path) for path in _find_ini_files(words))
     except OSError:  # no current folder
         return False
 
 
-def _mentions(path: str) -> bool:
+def mentions(path: str) -> bool:
+    """Return whether a file mentions images; False if it cannot be read."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - pathlib would be imported by every Python
             text = file.read()

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host.command_line import CommandLine
 from pytest_pyimages.host.host_plugins import choose_host_plugins
 from pytest_pyimages.host.option_table import OPTION_NAMES
-from pytest_pyimages.host.request import is_inside
+from pytest_pyimages.host.request import is_inside, is_switched_off
 from pytest_pyimages.startup import mentions_images
 
 if TYPE_CHECKING:
@@ -47,12 +48,14 @@ def _read_request(config: pytest.Config) -> Invocation | None:
     """Return how pytest was called if it is to run in images, else None."""
     words = [str(word) for word in config.invocation_params.args]
     known = hasattr(config, "pyimages_invocation") or config.pluginmanager.is_blocked("pyimages")
-    if known or is_inside() or not mentions_images(words):
+    if known or is_inside() or is_switched_off() or not mentions_images(words):
         return None
     from pytest_pyimages.host.invocation import Invocation
 
     try:
         invocation = Invocation.from_arguments(words, config.invocation_params.dir, command=False)
+    except ConfigurationError as error:
+        raise pytest.UsageError(str(error)) from None
     except (pytest.UsageError, FileNotFoundError):  # pytest 8.0 opens an ini file that does not exist
         return None  # pytest will say the same
     line = invocation.command_line

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host.argument_files import expand_argument_files
 from pytest_pyimages.host.command_line import HOST_INI, CommandLine, TakesValue
-from pytest_pyimages.host.option_table import OPTION_NAMES, OPTION_TABLE, OPTIONS
+from pytest_pyimages.host.option_table import INI_KEYS, NO_IMAGES, OPTION_NAMES, OPTION_TABLE, OPTIONS
 from pytest_pyimages.host.request import read_inicfg, split_words
 from pytest_pyimages.host.suite_options import SuiteOptions
-from pytest_pyimages.project import find_project_folder
+from pytest_pyimages.project import find_project_folder, read_own_table
 
 # What the tests see of the host's environment.
 PASSED_ENVIRONMENT = ("CI", "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_THEME")
@@ -31,7 +32,8 @@ class Invocation:
     addopts: CommandLine  # of the ini file
     environment_addopts: CommandLine  # of PYTEST_ADDOPTS
     typed: CommandLine
-    ini: Mapping[str, str | list[str]]
+    ini: Mapping[str, str | list[str]]  # of pytest's configuration, and ours of [tool.pyimages]
+    table_keys: frozenset[str]  # the ini keys that are from [tool.pyimages]
     host_ini: Mapping[str, Any]  # the entries that the host uses, as pytest keeps them
     inipath: Path | None
     rootdir: Path
@@ -59,11 +61,11 @@ class Invocation:
     def wants_images(self) -> bool:
         """Whether the option, the variable or the ini key selects images; if none does, pytest stays as it is."""
         images = OPTIONS["py_images"]
-        return (
-            self.command_line.has(images.name)
-            or bool(self.variables.get(images.environment))
-            or bool(self.ini.get(images.ini))
-        )
+        typed = self.command_line.values(images.name)
+        if typed:
+            return bool(drop_none(typed))
+        given = self.variables.get(images.environment) or self.ini.get(images.ini) or []
+        return bool(drop_none([given] if isinstance(given, str) else given))
 
     def parse(self, words: Sequence[str]) -> CommandLine:
         """Parse arguments of this project's pytest."""
@@ -107,6 +109,10 @@ class Invocation:
             setup = _find_setup(line, line.paths, cwd)
         container_options = _find_again(setup, line.without(OPTION_NAMES), cwd)
         ini = plain_values(setup.inicfg)
+        own = read_own_table(setup.rootdir, INI_KEYS)
+        for key in own.keys() & ini.keys():
+            origin = setup.inipath.name if setup.inipath else "the configuration"
+            raise ConfigurationError(f"{key} is set in {origin}, and in pyproject.toml [tool.pyimages]", "remove one")
         addopts, has_files = _parse(split_words(ini.get("addopts", "")), takes_value)
         if has_files:
             ini["addopts"] = list(addopts.words)
@@ -116,7 +122,8 @@ class Invocation:
             addopts=addopts,
             environment_addopts=environment_addopts,
             typed=typed,
-            ini=ini,
+            ini={**ini, **own},
+            table_keys=frozenset(own),
             host_ini={key: value for key, value in setup.inicfg.items() if key.startswith(HOST_INI)},
             inipath=setup.inipath,
             rootdir=setup.rootdir,
@@ -127,6 +134,12 @@ class Invocation:
             variables={name: value for name, value in variables.items() if value.strip()},
             container_options=container_options,
         )
+
+
+def drop_none(values: Sequence[str]) -> tuple[str, ...]:
+    """Return the values of ``--py-images`` after the last "none", which discards those before it."""
+    nones = [number for number, value in enumerate(values, start=1) if str(value).strip() == NO_IMAGES]
+    return tuple(values[nones[-1] if nones else 0 :])
 
 
 def _parse(words: Sequence[str], takes_value: TakesValue) -> tuple[CommandLine, bool]:

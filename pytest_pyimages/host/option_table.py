@@ -62,7 +62,8 @@ OPTION_TABLE = (
         kind="images",
         metavar="SPEC",
         help="run the tests in a container of each of these images: tags, ranges, references or 'auto', separated by"
-        " commas; a trailing '?' allows an image to fail. May be repeated",
+        " commas; a trailing '?' allows an image to fail. May be repeated; 'none' runs pytest without"
+        " images",
         example="3.12,3.14-slim,3.16-rc?",
     ),
     Option(
@@ -241,6 +242,7 @@ OPTION_TABLE = (
         example="tests/Dockerfile",
     ),
 )
+NO_IMAGES = "none"  # the value of --py-images for a pytest without images
 OPTIONS = {option.ini: option for option in OPTION_TABLE}
 INI_KEYS = tuple(OPTIONS)
 OPTION_NAMES = tuple(option.name for option in OPTION_TABLE if not option.ini_only)

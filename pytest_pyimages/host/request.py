@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_pyimages import startup
 from pytest_pyimages.host.argument_files import expand_argument_files
 from pytest_pyimages.host.option_table import OPTION_NAMES, OPTIONS
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_pyimages.host.invocation import Invocation
 
 _WORKER = Path("/opt/pyimages/worker")  # part of every environment image
+SWITCH = "PYIMAGES"  # "0": no images, whatever the configuration and the command line say
 _NEARLY_OURS = ("--py-im", "--pyim")
 
 
@@ -31,7 +33,7 @@ def read_request(config: pytest.Config) -> Invocation | None:
     Return None if no images are requested; then pytest stays as it is.
     """
     invocation: Invocation | None = getattr(config, "pyimages_invocation", None)  # of the early plugin
-    if invocation is None and not _mentions_images(config):
+    if invocation is None and (is_switched_off() or not _mentions_images(config)):
         return None
     from pytest_pyimages.host.invocation import Invocation
     from pytest_pyimages.host.isolation import forget_project
@@ -41,6 +43,11 @@ def read_request(config: pytest.Config) -> Invocation | None:
         return None
     forget_project(config, invocation)
     return invocation
+
+
+def is_switched_off() -> bool:
+    """Return whether the environment asks for a pytest without images."""
+    return os.environ.get(SWITCH) == "0"
 
 
 def refuse_misspelt_options(config: pytest.Config, words: Sequence[str]) -> None:
@@ -62,7 +69,8 @@ def _mentions_images(config: pytest.Config) -> bool:
     """Return whether the option, the variable or the ini key occurs in any form; whether it counts is seen later."""
     images = OPTIONS["py_images"]
     inicfg = read_inicfg(config)
-    if images.ini in inicfg or images.environment in os.environ:
+    own_file = str(config.rootpath / "pyproject.toml")
+    if images.ini in inicfg or images.environment in os.environ or startup.mentions(own_file):
         return True
     addopts = inicfg.get("addopts", "")
     words = [

@@ -11,7 +11,7 @@ from typing import Literal, cast
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.host.invocation import Invocation
+from pytest_pyimages.host.invocation import Invocation, drop_none
 from pytest_pyimages.host.option_table import OPTIONS, Option
 from pytest_pyimages.host.workers import Workers
 from pytest_pyimages.text import find_similar
@@ -140,6 +140,7 @@ class Values:
         option = OPTIONS[ini]
         if not option.ini_only:
             typed = tuple(self._config.getoption(option.name) or ())
+            typed = drop_none(typed) if option.kind == "images" else typed
             if typed and (option.is_list or typed[-1].strip()):
                 return Value(option=option, texts=typed, origin=option.name)
             variable = self._invocation.variables.get(option.environment)
@@ -150,6 +151,8 @@ class Values:
     def _read_ini(self, option: Option) -> Value:
         invocation = self._invocation
         origin = f"{option.ini} in {invocation.inipath.name}" if invocation.inipath is not None else option.ini
+        if option.ini in invocation.table_keys:
+            origin = f"{option.ini.removeprefix('py_images_').removeprefix('py_')} in pyproject.toml [tool.pyimages]"
         given: object = invocation.ini.get(option.ini, "")
         if isinstance(given, list) and not option.is_list:
             raise ConfigurationError(f"{origin}: must be one string", "remove the brackets")

@@ -1,5 +1,6 @@
 from pytest_pyimages.project.configuration import Configuration as Configuration
 from pytest_pyimages.project.configuration import ImageConfiguration as ImageConfiguration
+from pytest_pyimages.project.configuration import read_own_table as read_own_table
 from pytest_pyimages.project.distributions import find_distribution as find_distribution
 from pytest_pyimages.project.distributions import get_removal_version as get_removal_version
 from pytest_pyimages.project.distributions import is_in_standard_library as is_in_standard_library

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -62,9 +62,10 @@ class Configuration:
     :raises ConfigurationError: for an unknown key or an invalid value.
     """
 
-    def __init__(self, ini: Ini, rootdir: Path, *, known: Iterable[str]) -> None:
+    def __init__(self, ini: Ini, rootdir: Path, *, known: Collection[str]) -> None:
         self._rootdir = rootdir
         _check_keys([key for key in ini if key.startswith(PREFIX)], tuple(known), where="pytest's configuration")
+        read_own_table(rootdir, known)
         keys = ("setup", "apt", "env", "dockerfile", "build_in")
         common = {key: self._convert(key, ini.get(f"{PREFIX}_{key}"), f"{PREFIX}_{key}") for key in keys}
         self._common = ImageConfiguration(**common)
@@ -85,15 +86,7 @@ class Configuration:
         for name in tools:
             if name != "pyimages" and _LIKELY_TYPO.fullmatch(name):
                 raise ConfigurationError(f"{path.name}: unknown table [tool.{name}]", "write [tool.pyimages]")
-        ours = get_table(tools, "pyimages")
-        for key in ours:
-            if key.startswith(PREFIX):
-                raise ConfigurationError(
-                    f'{path.name} [tool.pyimages]: unknown key "{key}"',
-                    "move it to pytest's configuration: [tool.pytest.ini_options] in pyproject.toml",
-                )
-        _check_keys(ours, ("overrides",), where=f"{path.name} [tool.pyimages]")
-        entries = ours.get("overrides", [])
+        entries = get_table(tools, "pyimages").get("overrides", [])
         if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
             raise ConfigurationError(f"{path.name}: tool.pyimages.overrides is not a list of tables", f"write {TABLE}")
         for number, entry in enumerate(entries, start=1):
@@ -136,6 +129,30 @@ class Configuration:
         if len(paths) > 1 or not path.is_file():
             raise ConfigurationError(f"{where}: {path} does not exist", "name one file, relative to the rootdir")
         return path
+
+
+def read_own_table(rootdir: Path, known: Collection[str]) -> dict[str, Any]:
+    """Return the settings of ``[tool.pyimages]`` by the keys that they have in pytest's configuration.
+
+    A project may use it instead, since a pytest without this plugin warns of unknown keys in its own configuration.
+
+    :param known: all ini keys that this plugin has.
+    :raises ConfigurationError: for an unknown key.
+    """
+    path = rootdir / "pyproject.toml"
+    ours = get_table(get_table(read_toml(path), "tool"), "pyimages")
+    names = {_name_in_table(key): key for key in known}
+    where = f"{path.name} [tool.pyimages]"
+    for key in ours:
+        if key in known:
+            raise ConfigurationError(f'{where}: unknown key "{key}"', f"write {_name_in_table(key)}")
+    settings = {key.replace("-", "_"): value for key, value in ours.items() if key != "overrides"}
+    _check_keys(settings, (*names, "overrides"), where=where)
+    return {names[key]: value for key, value in settings.items()}
+
+
+def _name_in_table(key: str) -> str:
+    return "images" if key == PREFIX else key.removeprefix(f"{PREFIX}_")
 
 
 def _check_keys(found: Iterable[str], known: tuple[str, ...], *, where: str) -> None:

@@ -27,6 +27,7 @@ def make_invocation(
         typed=CommandLine.parse(shlex.split(typed)),
         ini=ini or {},
         host_ini={},
+        table_keys=frozenset(),
         inipath=inipath,
         rootdir=cwd,
         cwd=cwd,

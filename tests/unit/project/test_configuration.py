@@ -115,7 +115,13 @@ SELECT = '[[tool.pyimages.overrides]]\nselect = "3"\n'
             {"where": "pyproject.toml [tool.pyimages]", "key": "overides", "similar": "overrides"},
             id="table key",
         ),
-        pytest.param({}, "[tool.pyimages]\npy_images = 3", "pytest-key", {"key": "py_images"}, id="pytest's key"),
+        pytest.param(
+            {},
+            "[tool.pyimages]\npy_images = 3",
+            "pytest-key",
+            {"key": "py_images", "right": "images"},
+            id="pytest's key",
+        ),
         pytest.param({}, "[tool.pyimage]", "unknown-table", {"table": "pyimage"}, id="table"),
         pytest.param(
             {}, "[[tool.pytest-pyimages.overrides]]", "unknown-table", {"table": "pytest-pyimages"}, id="our name"
