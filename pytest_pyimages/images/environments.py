@@ -80,6 +80,9 @@ class EnvironmentImages:
             note = describe_fate(plan.recipe.lock, fate, label=plan.tag.label, python=python)
             if note:
                 self._listener.note(note)
+        extra = image.labels.get(f"{LABEL}.extra", "")
+        if extra:
+            self._listener.note(f"{plan.tag.label}: .[{extra}] is installed, which only the project's build declares")
         return BuiltImage(
             id=image.id,
             digest=base.digests[0] if base.digests else base.id,

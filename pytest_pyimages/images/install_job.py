@@ -55,6 +55,7 @@ class InstallJob:
     apt: tuple[str, ...]  # system packages
     setup: tuple[str, ...]  # shell commands
     steps: tuple[tuple[str, ...], ...]  # arguments of ``pip install``, one command each
+    built_extras: tuple[str, ...]  # see Project
     lock: Mapping[str, object] | None  # versions that constrain the steps
     needs_pip: bool  # the requirements files have what uv does not know
     uv_features: tuple[str, ...]  # what the project's sources need that pip cannot do
@@ -97,6 +98,7 @@ def make_install_job(  # noqa: PLR0913 - each has another source
         apt=recipe.apt,
         setup=recipe.setup,
         steps=steps,
+        built_extras=recipe.built_extras,
         lock=recipe.lock.content if recipe.lock else None,
         needs_pip=recipe.needs_pip,
         uv_features=access.uv_features,

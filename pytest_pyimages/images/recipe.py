@@ -44,6 +44,7 @@ class Recipe:
 
     steps: tuple[tuple[str, ...], ...]  # arguments of ``pip install``, one command each
     lock: Lock | None = None  # versions that constrain the steps
+    built_extras: tuple[str, ...] = ()  # see Project
     needs_pip: bool = False  # pip runs the steps, instead of uv
     sources: PackageSources = field(default_factory=PackageSources)  # where the packages come from
     content: Content = ()
@@ -74,6 +75,7 @@ class Recipe:
             "lock": self.lock.content if self.lock else None,
             "content": self.content,
             "sources": self.sources.content,
+            "built_extras": self.built_extras,
             "build_in": self.build_in,
             "worker": hash_text("".join(read_modules("worker").values())),
         }
@@ -97,6 +99,7 @@ def make_recipe(project: Project, configuration: ImageConfiguration, content: Co
     return Recipe(
         steps=list_steps(project),
         lock=project.lock,
+        built_extras=project.built_extras,
         needs_pip=project.needs_pip,
         sources=project.sources,
         content=content,

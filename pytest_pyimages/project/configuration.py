@@ -282,7 +282,7 @@ def _split_entry(entry: str) -> Iterator[tuple[str, str]]:
 def _check_extras(extras: Sequence[str], metadata: Metadata) -> Sequence[str]:
     known = {canonicalize_name(extra) for extra in metadata.extras or {}}
     for extra in extras:
-        if metadata.extras is not None and canonicalize_name(extra) not in known:
+        if metadata.extras is not None and metadata.are_extras_known and canonicalize_name(extra) not in known:
             hint = suggest(canonicalize_name(extra), metadata.extras, otherwise="" if known else "add it")
             raise ConfigurationError(f'{_INSTALL}: the project has no extra "{extra}"', hint)
     return extras

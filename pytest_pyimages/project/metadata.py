@@ -30,6 +30,7 @@ class Metadata:
     dependencies: tuple[str, ...] | None = None  # None: only a build knows them
     extras: Extras | None = None  # as the project spells them; None: not known, or none
     extras_origin: str = "pyproject.toml"  # the file that declares the extras
+    are_extras_known: bool = True  # there are no others, which only a build knows
     files: tuple[Path, ...] = ()  # files beside the build configuration that hold parts of it
 
     def expand_extras(self, extras: Iterable[str]) -> tuple[str, ...]:
@@ -78,6 +79,7 @@ def _fill(first: Metadata, second: Metadata) -> Metadata:
         dependencies=second.dependencies if first.dependencies is None else first.dependencies,
         extras=second.extras if first.extras is None else first.extras,
         extras_origin=second.extras_origin if first.extras is None else first.extras_origin,
+        are_extras_known=second.are_extras_known if first.extras is None else first.are_extras_known,
         files=tuple(dict.fromkeys((*first.files, *second.files))),
     )
 
@@ -153,6 +155,9 @@ def _read_setup(files: ProjectFiles) -> Metadata:
         dependencies=_read_setup_dependencies(files, options, script_extras.get("", ())),
         extras={name: found for name, found in extras.items() if name},
         extras_origin="setup.py" if script_extras else "setup.cfg",
+        are_extras_known=not script.is_present
+        or "extras_require" in script.complete
+        or (script.is_closed and "extras_require" not in script.keywords),
         files=tuple(files.root / name for name in mentions if (files.root / name).is_file()),
     )
 

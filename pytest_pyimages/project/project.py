@@ -25,6 +25,7 @@ from pytest_pyimages.project.metadata import Metadata, read_metadata
 from pytest_pyimages.project.package_sources import FoundSources, find_package_sources
 from pytest_pyimages.project.plugins import RequiredPlugins, find_ini_plugins, find_option_plugins
 from pytest_pyimages.project.requirements import (
+    TEST_NAMES,
     LocalPackage,
     RequirementSource,
     find_distributions,
@@ -52,6 +53,7 @@ class Project:
     kind: Kind = "none"  # pure Python, something to compile, or no package
     versioning: Versioning | None = None  # None: the version does not come from git
     extras: tuple[str, ...] = ()  # of the project, to install with it; never with kind "none"
+    built_extras: tuple[str, ...] = ()  # only a build knows the extras; the first of these is installed, if it has one
     groups: tuple[str, ...] = ()  # dependency groups (PEP 735); their entries are among the requirements
     # PEP 508, or "-e PATH", beside the project; with kind "none" its own dependencies, too
     requirements: tuple[str, ...] = ()
@@ -110,6 +112,7 @@ def find_project(start: Path, *, ini: Mapping[str, str | list[str]] = {}, option
         kind=kind,
         versioning=find_versioning(files, metadata.name) if is_installed else None,
         extras=tuple(installation.extras),
+        built_extras=() if sources or not is_installed or metadata.are_extras_known else TEST_NAMES,
         groups=tuple(dict.fromkeys(installation.groups)),
         requirements=tuple(dict.fromkeys(installation.requirements)),
         requirement_files=tuple(dict.fromkeys(installation.requirement_files)),

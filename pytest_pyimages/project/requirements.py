@@ -21,7 +21,7 @@ from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.project.files import make_read_error
 
 # Names of extras, groups, files and environments, the nearest to the tests first.
-_TEST_NAMES = tuple(
+TEST_NAMES = tuple(
     "test tests testing pytest test-suite testsuite test-requires tests-require test-require test-requirements "
     "tests-requirements testing-requirements test-deps tests-deps test-dependencies test-extra test-extras testextra "
     "test-all tests-all all-tests test-full full-test test-base test-core hatch-test unittest unittests "
@@ -32,7 +32,7 @@ _DEVELOPMENT_NAMES = tuple(
     "ci dev devel develop development developer dev-requires dev-requirements dev-deps dev-dependencies dev-extras "
     "local default lint-test all".split()
 )
-_RANKS = {name: rank for rank, name in enumerate(_TEST_NAMES + _DEVELOPMENT_NAMES)}
+_RANKS = {name: rank for rank, name in enumerate(TEST_NAMES + _DEVELOPMENT_NAMES)}
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _OPTION = re.compile(r"(?:-(?P<short>[rce])|--(?P<long>requirement|constraint|editable)(?=[\s=]))[\s=]*(?P<value>.*)")
@@ -59,7 +59,7 @@ class RequirementSource:
     @property
     def is_for_tests(self) -> bool:
         """Whether it is named after tests, and not after development in general."""
-        return self.rank < len(_TEST_NAMES)
+        return self.rank < len(TEST_NAMES)
 
 
 class LocalPackage(NamedTuple):

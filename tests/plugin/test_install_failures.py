@@ -93,3 +93,11 @@ def test_pip_refuses_sources_that_only_uv_follows(pytester: pytest.Pytester, run
     file, hint = pytester.path / "pyproject.toml", message("images", "remove-or-allow", label="3.14")
     features = "helper from the index ours"
     assert run.images["3.14"]["problem"] == message("images", "needs-uv", file=file, features=features, hint=hint)
+
+
+def test_extra_that_only_the_build_declares_is_noted(pytester: pytest.Pytester, run_images: Run) -> None:
+    script = "from setuptools import setup\nsetup(name='shop', packages=[], extras_require=make())\n"
+    pytester.makepyfile(setup=script, test_it="def test_a(): pass")
+    answer = "{**installs(spec, job), 'extra': 'test' if 'test' in job['built_extras'] else ''}"
+    run = run_images(images="3.12", engine=f"FakeEngine(installer=lambda spec, job: {answer})")
+    assert f" note: {message('images', 'built-extra', label='3.12', extra='test')}\n" in run.out

@@ -20,7 +20,7 @@ from importlib import import_module
 from . import lock
 from .commands import CACHE, HOME, MEMORY, call, end_with_host, finish, say, write_in_memory
 from .programs import find_pip, find_uv
-from .project import BuildOutput, find_installed_from_addresses, prepare_build
+from .project import BuildOutput, find_built_extra, find_installed_from_addresses, prepare_build
 
 CONSTRAINTS = "constraints.txt"  # in memory
 
@@ -132,7 +132,7 @@ def is_extendable():
 
 
 def install(job, environment, uv, addressed):
-    """Run the steps; return whether another build may extend the result, and how the lock file was used.
+    """Run the steps; return whether another build may extend the result, how the lock file was used, and a built extra.
 
     :param uv: its path; None if pip installs.
     :param addressed: names of distributions that an earlier build installed from addresses; see ``project``.
@@ -150,16 +150,25 @@ def install(job, environment, uv, addressed):
     else:
         command = [sys.executable] + find_pip(job, environment) + ["install", "--progress-bar", "off"]
         command += list_sources(job, [("-c", "sources/pip-constraints.txt")])
+    fate = run_steps(command, job["steps"], job, environment)
+    extra = find_built_extra(os.getcwd(), job["built_extras"]) if job["built_extras"] else ""
+    if extra:
+        steps = [arguments[:-1] + ["%s[%s]" % (arguments[-1], extra)] for arguments in job["steps"]]
+        fate = run_steps(command, steps, job, environment)
+    if uv:
+        bytecode = import_module("pyimages_installer.bytecode")  # for Python 3 only
+        bytecode.compile_packages(sys.path, CACHE + "/bytecode", environment["TMPDIR"], say)
+    return extendable, fate, extra
+
+
+def run_steps(command, steps, job, environment):
     fate = ""
-    for arguments in job["steps"]:
+    for arguments in steps:
         if job["lock"] and job["lock"]["constraints"]:
             fate = install_locked(command + arguments, job, environment)
         else:
             call(command + arguments, environment)
-    if uv:
-        bytecode = import_module("pyimages_installer.bytecode")  # for Python 3 only
-        bytecode.compile_packages(sys.path, CACHE + "/bytecode", environment["TMPDIR"], say)
-    return extendable, fate
+    return fate
 
 
 def list_sources(job, options):
@@ -265,7 +274,7 @@ def main(job):
             output.begin()
             output.note = prepare_build(job, environment, bool(uv))
         addressed = find_installed_from_addresses(os.getcwd()) if job["extends"] else []
-        extendable, fate = install(job, environment, uv, addressed)
+        extendable, fate, extra = install(job, environment, uv, addressed)
         if is_built:
             output.keep("build", compiled=job["kind"] == "wheel")
         install_worker(job)
@@ -281,6 +290,7 @@ def main(job):
             "executable": sys.executable,
             "extendable": extendable,
             "lock": fate,
+            "extra": extra,
             "note": output.note,
             "variables": job.get("variables", {}),  # that set the version
         }

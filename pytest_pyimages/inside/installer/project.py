@@ -141,6 +141,20 @@ def find_installed_from_addresses(root):
     )
 
 
+def find_built_extra(root, names):
+    """Return the first of some extras that the project's built metadata has; empty if it has none of them."""
+    if not HAS_UV:
+        return ""
+    from importlib.metadata import distributions
+
+    for found in distributions():
+        if is_origin(root, found.read_text("direct_url.json")):
+            listed = found.metadata.get_all("Provides-Extra") or []
+            declared = {name.lower().replace("_", "-").replace(".", "-"): name for name in listed}
+            return next((declared[name] for name in names if name in declared), "")
+    return ""
+
+
 def copy(origin, target):
     if not os.path.isdir(os.path.dirname(target)):
         os.makedirs(os.path.dirname(target))

@@ -46,6 +46,7 @@ INSTALL_JOB = {
     "apt": list,
     "setup": list,
     "steps": list,
+    "built_extras": list,
     "lock": OPTIONAL_OBJECT,
     "needs_pip": bool,
     "uv_features": list,

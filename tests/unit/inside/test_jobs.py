@@ -52,6 +52,7 @@ INSTALL_JOB = InstallJob(
     setup=("make",),
     steps=(("pytest", "-e", "/src"),),
     lock={"constraints": [], "environments": [], "requires_python": "", "is_required": False},
+    built_extras=(),
     needs_pip=False,
     uv_features=(),
     packages={"helper": {"HELPER_VERSION": "2"}},

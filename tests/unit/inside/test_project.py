@@ -86,6 +86,16 @@ def installed(site: Path, origin: Path, files: tuple[str, ...]) -> None:
     write_tree(site, dict.fromkeys(files, ""))
 
 
+def test_an_extra_is_found_in_the_built_metadata(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(tmp_path / "site", root, ())
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    metadata = tmp_path / "site" / "shop-1.dist-info" / "METADATA"
+    assert INSTALLER.find_built_extra(str(root), ["test"]) == ""
+    metadata.write_text(metadata.read_text() + "Provides-Extra: docs\nProvides-Extra: Unit_Tests\n")
+    assert INSTALLER.find_built_extra(str(root), ["test", "unit-tests"]) == "Unit_Tests"
+    assert INSTALLER.find_built_extra(str(tmp_path), ["unit-tests"]) == ""
+
+
 def test_extension_modules_are_kept_where_tests_import_them(
     root: Path, made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -285,3 +285,21 @@ def test_an_extra_that_only_a_build_knows_leaves_the_dependencies_unknown(tmp_pa
     assert (("test",), ()) == (project.extras, project.dependencies)
     (tmp_path / "tox.ini").unlink()
     assert find_project(tmp_path).dependencies == ("attrs",)
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("setup(name='a', extras_require={'test': ['pytest']})", True),
+        ("setup(name='a')", True),
+        ("setup(name='a', extras_require=make())", False),
+        ("setup(**make())", False),
+    ],
+    ids=["literal", "none", "from a function", "hidden"],
+)
+def test_extras_that_only_a_build_knows(tmp_path: Path, script: str, *, expected: bool) -> None:
+    write_tree(tmp_path, {"setup.py": f"from setuptools import setup\n{script}\n"})
+    assert read_metadata(read_project_files(tmp_path)).are_extras_known is expected
+    assert bool(find_project(tmp_path).built_extras) is not expected
+    found = find_project(tmp_path, ini={"py_images_install": [".[test]"]}) if not expected else None
+    assert found is None or found.extras == ("test",), "an extra that is not known may be one of the build"
