@@ -265,3 +265,16 @@ def test_very_long_node_ids(pytester: pytest.Pytester, run_images: Run) -> None:
     )
     run = run_images("-q")
     assert (run.result.ret, run.images["3.12"]["counts"]["passed"]) == (0, 300)
+
+
+def test_a_node_id_as_long_as_a_document(pytester: pytest.Pytester, run_images: Run) -> None:
+    """The id has the whole text; characters of other languages are escaped there."""
+    pytester.makepyfile(
+        """
+        import pytest
+        @pytest.mark.parametrize("text", ["x" * 200_000, "\N{CJK UNIFIED IDEOGRAPH-65E5}" * 40_000])
+        def test_x(text): assert len(text) > 50_000
+        """
+    )
+    run = run_images("-q", "--tb=no")
+    assert (run.result.ret, run.images["3.12"]["counts"]["passed"], run.images["3.12"]["counts"]["failed"]) == (1, 1, 1)
