@@ -16,14 +16,21 @@ from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.project.files import ProjectFiles, Table, expand_group, get_table, read_toml, split_lines
 from pytest_pyimages.project.metadata import Metadata
 from pytest_pyimages.project.plugins import Ini
-from pytest_pyimages.project.requirements import RequirementSource, find_own_extras, parse_requirement
+from pytest_pyimages.project.requirements import (
+    RequirementSource,
+    convert_pdm_entry,
+    find_local_package,
+    find_own_extras,
+    parse_requirement,
+)
 from pytest_pyimages.text import suggest
 
 PREFIX = "py_images"
 TABLE = "[[tool.pyimages.overrides]]"
 _INSTALL = "py_images_install"
 _INSTALL_FORMS = (
-    "write .[extra], --group NAME, -r FILE or a requirement such as pytest-mock>=3; anything else goes into a -r FILE"
+    "write .[extra], --group NAME, -r FILE, -e FOLDER or a requirement such as pytest-mock>=3; "
+    "anything else goes into a -r FILE"
 )
 _INSTALL_OPTIONS = {"-r": "-r", "--requirement": "-r", "-e": "-e", "--editable": "-e", "--group": "--group"}
 _OVERRIDE_KEYS = ("select", "install", "setup", "apt", "args", "env", "dockerfile", "build-in", "allow-failure", "skip")
@@ -231,6 +238,8 @@ def read_install_source(ini: Ini, files: ProjectFiles, metadata: Metadata) -> Re
             requirements += expand_group(read_toml(path), name, path=path)
         elif own is not None:
             extras += _check_extras(own, metadata)
+        elif option == "-e" and find_local_package(f"-e {value}", root=files.root) is not None:
+            requirements.append(convert_pdm_entry(f"-e {value}", root=files.root))
         elif option == "-e" or parse_requirement(value) is None:
             raise ConfigurationError(f'{_INSTALL}: invalid entry "{_redact(value)}"', _INSTALL_FORMS)
         else:

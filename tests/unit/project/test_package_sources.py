@@ -428,3 +428,11 @@ def test_options_that_uv_ignores_in_files_are_given_to_it(tmp_path: Path) -> Non
     text = "--pre\n--trusted-host=a.example\npytest\n"
     project = find_project(write_tree(tmp_path, {"requirements-test.txt": text}))
     assert list_steps(project) == (("--pre", "--trusted-host", "a.example", "-r", "requirements-test.txt"),)
+
+
+@pytest.mark.parametrize("entry", ["-e lib", "-e ./lib", "--editable=lib"])
+def test_py_images_install_takes_packages_of_the_tree(tmp_path: Path, entry: str) -> None:
+    write_tree(tmp_path, {"pyproject.toml": setuptools_project(), **LIB})
+    project = find_project(tmp_path, ini={"py_images_install": [entry]})
+    assert project.requirements == (f"-e {tmp_path}/lib",)
+    assert project.packages == (LocalPackage(tmp_path / "lib", is_editable=True),)
