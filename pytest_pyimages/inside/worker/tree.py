@@ -39,10 +39,10 @@ def put_in_place(kept, root):
 def trust_source(root):
     """Let git accept the source if it belongs to the host's user, and this process to another one (moby#44938)."""
     try:
-        owners = set(os.lstat(os.path.join(root, name)).st_uid for name in [""] + os.listdir(root))
+        owners = {os.lstat(os.path.join(root, name)).st_uid for name in [""] + os.listdir(root)}
     except OSError:  # it cannot be read, or a file was just removed
         owners = set()
-    if owners == set([os.geteuid()]):
+    if owners == {os.geteuid()}:
         return
     try:
         if not os.path.abspath(__file__).startswith("/opt/pyimages/"):
