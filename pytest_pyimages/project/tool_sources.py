@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from pytest_pyimages.indexes import make_absolute
 from pytest_pyimages.project.files import ProjectFiles, Table, get_strings, get_table, read_toml
 from pytest_pyimages.project.poetry import list_poetry_tables, make_marker
-from pytest_pyimages.project.uv import Tables
+from pytest_pyimages.project.uv import Tables, expand_patterns
 
 _PUBLIC = re.compile(r"https://pypi\.(?:python\.)?org/simple/?")
 _HATCH_VARIABLES = {  # of pip and uv: the default index, further ones, folders and pages of links
@@ -108,9 +108,15 @@ class ToolSources:
             self._add_index(name, url, default=True)
 
     def _read_hatch(self) -> None:
-        """Read the variables of the environments ("env-vars") that name indexes."""
+        """Read the variables of the environments ("env-vars") that name indexes, and the members of workspaces."""
         environments = get_table(self._files.hatch, "envs")
         for name in ("default", "hatch-test", "test", "tests", "dev"):
+            members = get_table(environments, name, "workspace").get("members", ())
+            paths = [str(member.get("path", "")) if isinstance(member, Mapping) else member for member in members]
+            for path in expand_patterns(self._files.root, paths):
+                project = get_table(read_toml(path / "pyproject.toml"), "project")
+                if isinstance(project.get("name"), str):
+                    self.tables[canonicalize_name(project["name"])] = ({"path": str(path), "editable": True},)
             for variable, value in get_table(environments, name, "env-vars").items():
                 kind = _HATCH_VARIABLES.get(variable, "")
                 for text in re.split(r"[\s,]+", re.sub(r"\{env:(\w+)\}", r"${\1}", str(value))) if kind else ():

@@ -50,10 +50,10 @@ def find_workspace(files: ProjectFiles) -> Workspace | None:
 
 
 def _find_members(root: Path, document: Table, table: Table) -> Iterator[tuple[str, Path]]:
-    excluded = set(_expand_patterns(root, get_strings(table.get("exclude"))))
+    excluded = set(expand_patterns(root, get_strings(table.get("exclude"))))
     found = [
         root,
-        *(path for path in _expand_patterns(root, get_strings(table.get("members"))) if path not in excluded),
+        *(path for path in expand_patterns(root, get_strings(table.get("members"))) if path not in excluded),
     ]
     for path in dict.fromkeys(found):
         member = document if path == root else read_toml(path / "pyproject.toml")
@@ -62,7 +62,8 @@ def _find_members(root: Path, document: Table, table: Table) -> Iterator[tuple[s
             yield canonicalize_name(name), path
 
 
-def _expand_patterns(root: Path, patterns: object) -> Iterator[Path]:
+def expand_patterns(root: Path, patterns: object) -> Iterator[Path]:
+    """Yield the files and folders that a list of patterns matches, relative to a folder."""
     for pattern in get_strings(patterns):
         # Path.glob does not take "." and absolute patterns.
         for name in sorted(glob.glob(pattern, root_dir=root, recursive=True)):  # noqa: PTH207

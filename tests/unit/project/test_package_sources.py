@@ -332,6 +332,17 @@ def test_variables_of_hatch_s_environments_name_indexes(tmp_path: Path) -> None:
     ]
 
 
+def test_members_of_hatch_s_workspaces_are_sources(tmp_path: Path) -> None:
+    tool = """
+        [tool.hatch.envs.test]
+        dependencies = ["pytest", "helper"]
+        workspace.members = [{path = "packages/h*"}]
+        """
+    project = find(tmp_path, setuptools_project(tool), MEMBERS)
+    assert tables(project) == {"helper": [{"path": f"{tmp_path}/packages/helper", "editable": True}]}
+    assert project.sources.requirements == ("helper",)
+
+
 def test_sources_of_pixi_are_read(tmp_path: Path) -> None:
     tool = """
         [tool.pixi.pypi-options]
