@@ -83,8 +83,9 @@ class Source:
         self.reason = ""  # why the source is copied
         self._chosen = mode is not None
         self._lock = threading.Lock()
-        if len(self.linked) > MOST_MOUNTS and self.mode == "overlay":
-            reason = f"symbolic links lead to {len(self.linked)} other places, and at most {MOST_MOUNTS} are mounted"
+        mounted = [path for path in self.linked if not path.is_inside]
+        if len(mounted) > MOST_MOUNTS and self.mode == "overlay":
+            reason = f"symbolic links lead to {len(mounted)} other places, and at most {MOST_MOUNTS} are mounted"
             if mode == "overlay":
                 raise ConfigurationError(f"--py-images-source=overlay does not work here: {reason}", "use auto or copy")
             self.mode, self.reason = "copy", reason
@@ -124,7 +125,9 @@ class Source:
             if upper_target:
                 mounts.append(Mount(kind="volume", source=upper_name, target=upper_target, read_only=True))
             linked = (
-                Mount(kind="bind", source=str(path.source), target=path.target, read_only=True) for path in self.linked
+                Mount(kind="bind", source=str(path.source), target=path.target, read_only=True)
+                for path in self.linked
+                if not path.is_inside
             )
             yield (*mounts, *linked)
 

@@ -30,7 +30,9 @@ def format_workers(concurrency: Concurrency | None) -> str:
 
 def format_links(source: Source) -> list[str]:
     """Return a line with the symbolic links that lead out of the source; none if there are none."""
-    links = [f"{clean_line(path.link)} -> {clean_line(str(path.source))}" for path in source.linked]
+    links = [
+        f"{clean_line(path.link)} -> {clean_line(str(path.source))}" for path in source.linked if not path.is_inside
+    ]
     more = f" and {len(links) - MOST_LINKS} more" if len(links) > MOST_LINKS else ""
     how = "read-only" if source.mode == "overlay" else "copied"
     return [f"links: {', '.join(links[:MOST_LINKS])}{more} ({how})"] if links else []
