@@ -37,9 +37,10 @@ class ImageBuilder:
         self.abort = self._step.abort
         self.join = self._step.join
 
-    def build(self, plan: ImagePlan, base: ImageInfo, reference: str) -> None:
+    def build(self, plan: ImagePlan, base: ImageInfo, reference: str, *, is_fresh: bool = False) -> None:
         """Build an image on the project's last image with the same foundation, or else on the base image.
 
+        :param is_fresh: never on an earlier image, which may be damaged.
         :raises BuildError: with the problem and the last lines of the log.
         """
         require_python(plan, base)
@@ -53,7 +54,7 @@ class ImageBuilder:
         }
         wheels = self._build_wheels(plan, base) if plan.recipe.build_in == "full" else None
         # uv would build again where it upgrades what an image has.
-        last = None if wheels is not None else self._find_last(labels)
+        last = None if is_fresh or wheels is not None else self._find_last(labels)
         if last is not None:
             layers = str(int(last.labels[LAYERS]) + 1)
             try:

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from pytest_pyimages.containers import Lease, Source
 from pytest_pyimages.engines import Engine, ImageInfo
-from pytest_pyimages.engines.labels import LABEL, PYTHON_LABEL
+from pytest_pyimages.engines.labels import KIND_LABEL, LABEL, PYTHON_LABEL, RECIPE_LABEL
 from pytest_pyimages.errors import BuildError
 from pytest_pyimages.images.bases import BaseImages, Listener
 from pytest_pyimages.images.plan import ImagePlan
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pytest_pyimages.images.builder import ImageBuilder
 
 LOCK_SECONDS = 1800
+_EXECUTABLE_LABEL = f"{LABEL}.executable"
+_NEEDED_LABELS = (PYTHON_LABEL, _EXECUTABLE_LABEL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,7 @@ class BuiltImage:
     digest: str  # of the base image: its repository digest if it has one, else its id
     python: str  # version
     executable: str  # absolute path of the interpreter in the image
+    worker: str = ""  # SHA-256 of the worker's modules in it, hex digits; empty: not known
     cached: bool
     build_seconds: float
 
@@ -61,18 +64,19 @@ class EnvironmentImages:
         """Wait until all builds have cleaned up; return the threads that have not at the deadline (monotonic)."""
         return () if self._builder is None else self._builder.join(deadline)
 
-    def ensure(self, plan: ImagePlan) -> BuiltImage:
+    def ensure(self, plan: ImagePlan, *, damaged: BuiltImage | None = None) -> BuiltImage:
         """Return the environment image of a plan; build it if the engine does not have it.
 
+        :param damaged: an image that did not work, to be replaced by one that is built from the base image.
         :raises BuildError: with the problem and the last lines of the log.
         :raises EngineError: if the engine itself fails.
         """
         started = time.monotonic()
         base = self._bases.resolve(plan.tag)
         reference = plan.recipe.name_image(base)
-        image, cached = self._engine.find_image(reference), True
+        image, cached = self._find(plan, reference, damaged), True
         if image is None:
-            image, cached = self._build_once(plan, base, reference)
+            image, cached = self._build_once(plan, base, reference, damaged)
         with self._lock:
             first = self._labels.setdefault(image.id, plan.tag.label)
         if first != plan.tag.label:
@@ -92,12 +96,27 @@ class EnvironmentImages:
             id=image.id,
             digest=base.digests[0] if base.digests else base.id,
             python=python,
-            executable=image.labels.get(f"{LABEL}.executable", "python"),
+            executable=image.labels[_EXECUTABLE_LABEL],
+            worker=image.labels.get(f"{LABEL}.worker", ""),
             cached=cached,
             build_seconds=0.0 if cached else time.monotonic() - started,
         )
 
-    def _build_once(self, plan: ImagePlan, base: ImageInfo, reference: str) -> tuple[ImageInfo, bool]:
+    def _find(self, plan: ImagePlan, reference: str, damaged: BuiltImage | None) -> ImageInfo | None:
+        """Return the image if the engine has it, it is the one that this plugin has built, and is not damaged."""
+        image = self._engine.find_image(reference)
+        if image is None or (damaged is not None and image.id == damaged.id):
+            return None
+        labels = image.labels
+        is_ours = (labels.get(KIND_LABEL), labels.get(RECIPE_LABEL)) == ("environment", reference.rpartition(":")[2])
+        if not is_ours or not all(map(labels.get, _NEEDED_LABELS)):
+            self._listener.note(f"{plan.tag.label}: {reference} is another image than was built; it was built again")
+            return None
+        return image
+
+    def _build_once(
+        self, plan: ImagePlan, base: ImageInfo, reference: str, damaged: BuiltImage | None
+    ) -> tuple[ImageInfo, bool]:
         """Build an image unless another session does; return it, and whether the other one built it."""
         mutex = FileLock(self._lease.build_locks / f"{reference.rpartition(':')[2]}.lock", thread_local=False)
         try:
@@ -112,10 +131,10 @@ class EnvironmentImages:
                     "stop it, or try again",
                 ) from error
         try:
-            found = self._engine.find_image(reference)
+            found = self._find(plan, reference, damaged)
             if found is not None:
                 return found, True
-            self._load_builder().build(plan, base, reference)
+            self._load_builder().build(plan, base, reference, is_fresh=damaged is not None)
             found = self._engine.find_image(reference)
         finally:
             # A session that waits for this file, or creates it again, looks for the image before it builds.

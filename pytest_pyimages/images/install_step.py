@@ -150,8 +150,8 @@ class InstallStep:
             installed = self._talk(process, container, job, progress).redact(access.redaction)
             if installed.succeeded and new.reference and not self.is_aborted:
                 labels = {f"{LABEL}.{key}": str(installed.result[key]) for key in RESULT_LABELS}
-                labels[f"{LABEL}.extra"] = str(installed.result.get("extra", ""))
-                labels[f"{LABEL}.lock"] = str(installed.result.get("lock", ""))  # see project.lockfiles.locks
+                # See project.lockfiles.locks, and runs.job.
+                labels |= {f"{LABEL}.{key}": str(installed.result.get(key, "")) for key in ("extra", "lock", "worker")}
                 self._engine.commit(container, reference=new.reference, labels={**new.labels, **labels})
             if installed.result.get("note"):
                 self._listener.note(f"{plan.tag.label}: {installed.result['note']}")

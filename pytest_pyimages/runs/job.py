@@ -38,6 +38,7 @@ class Job:
     cwd: str
     cwd_on_path: bool  # ``python -m pytest`` has the working folder on sys.path, ``pytest`` has not
     environment: Mapping[str, str]
+    worker: str = ""  # SHA-256 of the worker's modules in the image, hex digits; empty: not known
     witness: tuple[Witness, ...]
     passed_output: bool  # whether what passed tests printed is to be sent
     own_options: tuple[str, ...]  # the options of this plugin, each of which has a value

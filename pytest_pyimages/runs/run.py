@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from pytest_pyimages.containers import (
@@ -16,15 +17,19 @@ from pytest_pyimages.containers import (
     run_with_source,
 )
 from pytest_pyimages.engines import STDOUT, ContainerSpec, ContainerStream, Engine
-from pytest_pyimages.errors import EngineError
+from pytest_pyimages.errors import EngineError, PyimagesError
 from pytest_pyimages.runs.changes import CHANGE_EVENTS, ChangeEvent, SourceChanges
-from pytest_pyimages.runs.events import Debugger, End, Event, Exit, Hello, NoSource, Shown
+from pytest_pyimages.runs.events import Debugger, End, Event, Exit, Hello, Internal, NoSource, Shown
 from pytest_pyimages.runs.fields import WireError
 from pytest_pyimages.runs.job import Job
 from pytest_pyimages.runs.wire import Decoder
+from pytest_pyimages.text import clean_line
 
 WORKER = "/opt/pyimages/worker/__main__.pyc"
 UPPER = "/opt/pyimages/upper"  # where the worker sees what the suite has changed in an overlay
+# How a damaged worker ends: the exit status of the process of pytest, and what its traceback contains.
+WORKER_FAILED, WORKER_FRAME = 3, "<pyimages worker"
+NO_PYTEST = "pytest cannot be imported"
 STOP_GRACE = 2.0  # seconds that a stopped suite has for its finalizers
 STDERR_KEPT = 64 * 1024  # bytes
 CHUNK = 1024 * 1024  # bytes of a file
@@ -42,8 +47,15 @@ class RunEnd:
     stderr: str = ""  # the end of what the suite printed outside of pytest's capture
 
 
+class BrokenImageError(PyimagesError):
+    """The environment image is damaged: the worker or pytest could not even begin."""
+
+
 @dataclass(slots=True)
 class _Progress:
+    records: int = 0
+    has_begun: bool = False  # pytest has read its configuration
+    early: list[Event] = field(default_factory=list)  # INTERNALERRORs before that
     end: End | None = None
     exit: Exit | None = None
     processes: int = 0  # of xdist
@@ -59,7 +71,12 @@ class _Progress:
 class Run:
     """One container. ``execute`` belongs to one thread; ``send``, ``stop`` and ``kill`` may come from any other."""
 
-    def __init__(self, engine: Engine, lease: Lease, source: Source, job: Job) -> None:
+    def __init__(self, engine: Engine, lease: Lease, source: Source, job: Job, *, is_cached: bool = False) -> None:
+        """Prepare a run.
+
+        :param is_cached: the image may have been damaged since it was built, which is then an error of its own.
+        """
+        self._is_cached = is_cached
         self._engine = engine
         self._lease = lease
         self._source = source
@@ -80,6 +97,7 @@ class Run:
         :param printed: called with what the suite prints outside of pytest's capture, as it comes.
         :raises EngineError: if the engine fails before the worker could report anything.
         :raises SourceNotVisibleError: if the source is not visible in the container; nothing was run.
+        :raises BrokenImageError: if a cached image is damaged; nothing was run.
         """
         run_with_source(self._source, lambda: self._run_container(emit, done, printed))
 
@@ -99,12 +117,18 @@ class Run:
         with self._process.create(spec) as container:
             try:
                 with self._process.start(container) as stream:
-                    self._send_job(stream)
+                    with suppress(EngineError):  # the program has ended already; its output is still there
+                        self._send_job(stream)
                     problem = self._read(container, stream, progress, emit, printed)
             except StoppedError as error:
                 done(RunEnd(status=None, problem=error.message))
             else:
-                done(self._assess(container, progress, problem))
+                end = self._assess(container, progress, problem)
+                if self._is_cached and not self._process.is_stopped:
+                    _require_worker(progress, end)
+                if progress.early:
+                    emit(progress.early)
+                done(end)
 
     def send(self, line: bytes) -> None:
         """Send the worker a line; raise EngineError if it does not run."""
@@ -158,6 +182,8 @@ class Run:
 
     def _dispatch(self, event: Event, stream: ContainerStream, progress: _Progress, events: list[Event]) -> None:
         """Keep events about the end of the run, and collect the others."""
+        progress.records += 1
+        progress.has_begun = progress.has_begun or isinstance(event, Hello)
         if isinstance(event, Debugger | Shown):
             must_be_on = isinstance(event, Shown) or not event.on
             if progress.debugger is not must_be_on:
@@ -176,6 +202,8 @@ class Run:
             events.append(event)
         elif isinstance(event, CHANGE_EVENTS):
             self._take_change(event)
+        elif isinstance(event, Internal) and not progress.has_begun:
+            progress.early.append(event)
         else:
             events.append(event)
 
@@ -236,6 +264,25 @@ def describe_limit(name: str, job: Job) -> str:
     if name == "timeout":
         return f"stopped after {job.timeout:g} s (--py-images-timeout)"
     return f"stopped, because it reported nothing for {job.silence or 0:g} s (--py-images-silence)"
+
+
+def _require_worker(progress: _Progress, end: RunEnd) -> None:
+    """Check that the worker and pytest have begun, or that the suite itself may be why they have not.
+
+    :raises BrokenImageError: if the image must be the reason.
+    """
+    if progress.has_begun:
+        return
+    texts = [event.text for event in progress.early if isinstance(event, Internal)]
+    reason = next((text for text in texts if text.startswith(NO_PYTEST)), "")
+    last = progress.exit
+    if progress.records == 0 and "exit status 137" not in end.problem:
+        lines = end.stderr.strip().splitlines()
+        reason = f"{end.problem}: {lines[-1]}" if lines else end.problem
+    elif last is not None and last.status == WORKER_FAILED and progress.end is None and WORKER_FRAME in end.stderr:
+        reason = end.stderr.strip().splitlines()[-1]
+    if reason:
+        raise BrokenImageError(clean_line(reason))
 
 
 def name_signal(number: int) -> str:

@@ -76,11 +76,11 @@ class EndReporter:
     def __init__(self, label: str, put: Callable[[Message], None], notes: list[str]) -> None:
         self.began = time.monotonic()
         self._label, self._put, self._notes = label, put, notes
-        self._is_reported = False
+        self.is_reported = False
 
     def __call__(self, end: RunEnd | None, error: PyimagesError | None) -> None:
-        if self._is_reported:  # only removing the container failed
+        if self.is_reported:  # only removing the container failed
             self._notes.append(f"{self._label or 'coverage'}: {error}; the next session cleans up")
             return
-        self._is_reported = True
+        self.is_reported = True
         self._put(ImageEnded(self._label, end, error, time.monotonic() - self.began))

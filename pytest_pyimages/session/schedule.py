@@ -25,7 +25,7 @@ from pytest_pyimages.images import (
     Listener,
     identify_project,
 )
-from pytest_pyimages.runs import ChangesJob, CoverageJob, Job, Run, make_selection_job
+from pytest_pyimages.runs import BrokenImageError, ChangesJob, CoverageJob, Job, Run, make_selection_job
 from pytest_pyimages.runs.events import Interrupted
 from pytest_pyimages.session.concurrency import Concurrency
 from pytest_pyimages.session.messages import (
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from pytest_pyimages.images import Pins
     from pytest_pyimages.session.kept_files import KeptFiles
 
+# Of an engine that lacks a layer of an image, or the Python in it.
+_LOST_FILES = ("layer", "executable file", "no such file", "not known")
 QUEUE_BATCHES = 256  # per session; a full queue blocks the containers
 CLEANUP_SECONDS = 5.0
 
@@ -72,6 +74,7 @@ def make_job(  # noqa: PLR0913 - everything that a container is given
         cwd=str(invocation.cwd),
         cwd_on_path=invocation.module,
         environment={**plan.environment, **invocation.environment},
+        worker=image.worker,
         witness=witness,
         passed_output=settings.passed_output,
         own_options=OPTION_NAMES,
@@ -262,14 +265,23 @@ class Schedule:
             ended(None, PyimagesError(f"internal error: {type(error).__name__}: {error}"))
 
     def _run_with_fallbacks(self, plan: ImagePlan, image: BuiltImage, ended: EndReporter) -> None:
-        label = plan.tag.label
+        label, damaged = plan.tag.label, None
         try:
-            self._run(label, self._job(plan, image), ended)
+            self._run(label, self._job(plan, image), ended, is_cached=image.cached)
         except ImageNotFound:  # it has just been pruned
-            self._run(label, self._job(plan, self._ensure(plan)), ended)
+            pass
+        except (BrokenImageError, EngineError) as error:
+            is_damaged = isinstance(error, BrokenImageError) or any(word in error.message for word in _LOST_FILES)
+            if ended.is_reported or not image.cached or not is_damaged:
+                raise
+            self._note(f"{label}: the cached image was damaged ({error.message}); it was built again")
+            damaged = image
+        else:
+            return
+        self._run(label, self._job(plan, self._ensure(plan, damaged)), ended)
 
-    def _ensure(self, plan: ImagePlan) -> BuiltImage:
-        image = self._environments.ensure(plan)
+    def _ensure(self, plan: ImagePlan, damaged: BuiltImage | None = None) -> BuiltImage:
+        image = self._environments.ensure(plan, damaged=damaged)
         self._last_used.touch(image.id, identify_project(plan.project), self._settings.invocation.project_folder)
         self._images[plan.tag.label] = plan, image
         self._put(ImageBuilt(plan.tag.label, image))
@@ -277,9 +289,9 @@ class Schedule:
             self._built.append(image.id)
         return image
 
-    def _run(self, label: str, job: Job, ended: EndReporter) -> None:
+    def _run(self, label: str, job: Job, ended: EndReporter, *, is_cached: bool = False) -> None:
         """Run one container."""
-        run = Run(self._engine, self._lease, self._source, job)
+        run = Run(self._engine, self._lease, self._source, job, is_cached=is_cached)
         with self._lock:
             if self._closing:
                 return

@@ -11,9 +11,10 @@ from pytest_pyimages.engines.base import ImageInfo
 from pytest_pyimages.engines.docker import DockerEngine
 from pytest_pyimages.engines.labels import LABEL, ROOT_LABEL
 from pytest_pyimages.errors import ImageNotFound
+from tests.support.golden import message
 from tests.support.jobs import Job
 
-from .containers import Create
+from .containers import Create, outcome
 
 SLIM = "3.14-slim"
 
@@ -110,6 +111,26 @@ def test_it():
     first, second = environments(engine, job)
     assert second.labels[f"{LABEL}.layers"] == "2"
     assert raw.inspect_image(second.id)["Parent"] == first.id
+
+
+def test_damaged_image_is_built_again_once(job: Job, engine: DockerEngine, create: Create) -> None:
+    """Bytecode that still runs, but is not what was installed."""
+    (job.folder / "requirements.txt").write_text("pytest\n")
+    job.write(test_it="def test_it(): pass\n")
+    assert job.run(images=SLIM).returncode == 0
+    (reference,) = (reference for reference, image in engine.images(LABEL) if image.labels.get(ROOT_LABEL) == job.root)
+    damage = "open('/opt/pyimages/worker/reporter.pyc', 'ab').write(b'x')"
+    container = create(damage, image=reference)
+    assert outcome(engine, container)[2] == 0
+    engine.commit(container, reference=reference, labels={})
+    done = job.run(images=SLIM)
+    assert done.returncode == 0, done.stdout
+    reason = "the container ended with exit status 1 before the run was complete: "
+    reason += "the worker's files are not those that were installed"
+    assert message("images", "damaged", label=SLIM, reason=reason) in done.stdout
+    assert job.images[SLIM]["cached"] is False
+    assert "damaged" not in job.run(images=SLIM).stdout
+    assert job.images[SLIM]["cached"] is True
 
 
 def test_requirement_that_no_longer_names_a_folder(job: Job, engine: DockerEngine) -> None:

@@ -292,6 +292,7 @@ def main(job):
             "lock": fate,
             "extra": extra,
             "note": output.note,
+            "worker": tree.hash_worker(HOME + "/worker"),
             "variables": job.get("variables", {}),  # that set the version
         }
     )

@@ -20,6 +20,7 @@ JOB = {
     "cwd": TEXT,
     "cwd_on_path": bool,
     "environment": dict,
+    "worker": TEXT,
     "witness": list,
     "passed_output": bool,
     "own_options": list,

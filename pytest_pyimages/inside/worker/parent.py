@@ -15,7 +15,7 @@ from .debugging import Terminal
 from .jobs import read_job
 from .limits import Limits, Patience
 from .suite import run_child
-from .tree import complete_source, find_missing_file, trust_source
+from .tree import complete_source, find_missing_file, hash_worker, trust_source
 
 HEARTBEAT_SECONDS = 1.0
 ACKNOWLEDGE_SECONDS = 30.0
@@ -32,6 +32,9 @@ def main():
         sys.stdout.reconfigure(line_buffering=True)  # with -s, the suite's output is shown at once
     spec = read_job(control)
     if spec is None:
+        return 1
+    if spec["worker"] and hash_worker(os.path.dirname(os.path.abspath(__file__))) != spec["worker"]:
+        sys.stderr.write("the worker's files are not those that were installed\n")
         return 1
     missing = find_missing_file(spec["witness"])
     if missing is not None:

@@ -20,6 +20,18 @@ def find_missing_file(witness):
     return witness[0][0] if witness else None
 
 
+def hash_worker(folder):
+    """Return the SHA-256 of the worker's modules as hex digits; a damaged file may still be bytecode that runs."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    for name in sorted(os.listdir(folder)):
+        if name.endswith(".pyc"):
+            with open(os.path.join(folder, name), "rb") as file:
+                digest.update(file.read())
+    return digest.hexdigest()
+
+
 def put_in_place(kept, root):
     """Copy the generated files of the image's build into the source tree; files of the host stay unchanged."""
     for folder, folders, names in os.walk(kept):
