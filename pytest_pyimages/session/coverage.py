@@ -9,7 +9,6 @@ from __future__ import annotations
 import queue
 import shutil
 from collections.abc import Callable, Generator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,7 +91,7 @@ class MatrixCoverage:
             return
         data = {label: self._files.data[label] for label in self._results if label in self._files.data}
         invocation = self._settings.invocation
-        destinations = Destinations([invocation.rootdir, invocation.cwd], read_report_paths(invocation))
+        destinations = make_destinations(invocation)
         report = self._report = CoverageReport(list(data), destinations)
         self._reporter = max(data, key=lambda label: _parse_version(self._results[label].python))
         job = CoverageJob(
@@ -164,10 +163,22 @@ class MatrixCoverage:
             }
 
 
-def read_report_paths(invocation: Invocation) -> list[Path]:
-    """Return the paths of reports among the options."""
-    typed = invocation.command_line.values("--cov-report")
-    return [invocation.cwd / value.partition(":")[2] for value in typed if value.partition(":")[2]]
+def make_destinations(invocation: Invocation) -> Destinations:
+    """Return the places of the requested reports, from the options and coverage's configuration."""
+    options, folders = invocation.command_line, (invocation.cwd, invocation.rootdir)
+    names = (
+        *options.values("--cov-config"),
+        ".coveragerc",
+        ".coveragerc.toml",
+        "setup.cfg",
+        "tox.ini",
+        "pyproject.toml",
+    )
+    files = [folder / name for folder in folders for name in names]
+    settings = [file.read_text("utf-8", "replace") for file in files if file.is_file()]
+    if "COVERAGE_FILE" in invocation.environment:
+        settings.append(f"data_file = {invocation.environment['COVERAGE_FILE']}")
+    return Destinations(folders, options.values("--cov-report"), invocation.cwd, settings)
 
 
 def _describe_problem(end: RunEnd | None) -> str:

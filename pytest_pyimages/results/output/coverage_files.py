@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -13,36 +14,65 @@ from pytest_pyimages.errors import PyimagesError
 from pytest_pyimages.results.output.report_files import write_atomically
 from pytest_pyimages.runs.events import CoverageFile
 
-# Suffixes of report files whose destination coverage's own settings name.
-SUFFIXES = {
-    "html": (".html", ".js", ".css", ".png", ".svg", ".json", ".gitignore"),
-    "xml": (".xml",),
-    "json": (".json",),
-    "lcov": (".lcov", ".info"),
-    "markdown": (".md",),
-    "markdown-append": (".md",),
-    "annotate": (",cover",),
-}
 DATA = "data"
-DATA_BEGINS = b"SQLite format 3\0"
 MOST_FILES = 50_000
 _CHUNK = 1 << 20  # bytes
+_HEAD = 1 << 16  # bytes by which a file can be told to be a report
+# coverage's default places (docs: "Configuration reference"); None for reports that have none.
+_DEFAULTS = {
+    "html": "htmlcov",
+    "xml": "coverage.xml",
+    "json": "coverage.json",
+    "lcov": "coverage.lcov",
+    "annotate": None,
+    "markdown": None,
+    "markdown-append": None,
+    DATA: ".coverage",
+}
+_CONFIGURED = re.compile(r"""^\s*(?:directory|output|data_file)\s*=\s*["']?([^"'#\n]+)""", re.MULTILINE)
+# What an existing file of each kind contains.
+_CONTENT = {
+    "xml": re.compile(rb"<coverage\b"),
+    "json": re.compile(rb'\A\s*\{\s*"meta"'),
+    "lcov": re.compile(rb"\A(?:TN:|SF:|\s*\Z)"),
+    "markdown": re.compile(rb"\A\s*(?:\||\Z)"),
+    "markdown-append": re.compile(rb""),
+    "annotate": re.compile(rb"\A(?:[ >!-] |\n)"),
+    DATA: re.compile(rb"\ASQLite format 3\0(?s:.)*coverage_schema"),
+}
+_PAGE = re.compile(rb"coverage\.py")  # in the index of an HTML report
 
 
 class Destinations:
-    """The places where reports may be written: destinations of the command line, and report files below the project.
+    """The places where reports may be written: those that the user has named, and coverage's own.
 
-    Paths from a container are not trusted: it has run the code of every installed distribution.
+    Paths from a container are not trusted: it has run the code of every installed distribution. Only requested kinds of
+    reports are written, and never over a file that is not such a report.
     """
 
-    def __init__(self, folders: Iterable[Path], named: Iterable[Path]) -> None:
+    def __init__(
+        self, folders: Iterable[Path], reports: Iterable[str], cwd: Path, settings: Iterable[str] = ()
+    ) -> None:
         """Allow some places.
 
         :param folders: of the project.
-        :param named: absolute paths from the command line or the ini file.
+        :param reports: the values of --cov-report: a kind, or a kind and a path.
+        :param cwd: the folder that paths are relative to.
+        :param settings: the texts of files that may configure coverage, with other default places in the project.
         """
         self._folders = tuple(dict.fromkeys(Path(os.path.realpath(folder)) for folder in folders))
-        self._named = frozenset(Path(os.path.normpath(path)) for path in named)
+        self._cwd = cwd
+        self._named: dict[str, set[Path]] = {}
+        self._configured = {name.strip() for text in settings for name in _CONFIGURED.findall(text)}
+        self._pages: dict[Path, bool] = {}  # by root: whether it was a report, or nothing, before
+        for report in (DATA, *reports):
+            kind, _, path = report.partition(":")
+            places = self._named.setdefault(kind, set())
+            if path and kind in _DEFAULTS:
+                places.add(self._absolute(path))
+
+    def _absolute(self, path: str) -> Path:
+        return Path(os.path.normpath(self._cwd / path))
 
     def resolve(self, file: CoverageFile) -> Path:
         """Return the path of a file.
@@ -53,32 +83,51 @@ class Destinations:
         root = Path(file.root)
         path = Path(os.path.realpath((root / name).parent)) / (root / name).name
         report = f"coverage: {file.kind} report {root / name}"
+        if file.kind not in _DEFAULTS or file.kind not in self._named:
+            raise PyimagesError(f"{report} was not requested")
         if not root.is_absolute() or name.is_absolute() or ".." in name.parts:
             raise PyimagesError(f"{report} has an invalid path")
-        if Path(os.path.normpath(root)) in self._named and (
-            not file.name or path.is_relative_to(os.path.realpath(root))
-        ):
-            return path
-        folder = next((folder for folder in self._folders if path.is_relative_to(folder)), None)
-        if folder is None:
-            hint = (
-                "set data_file to a path in the project"
-                if file.kind == DATA
-                else "choose its path with --cov-report=TYPE:DEST"
-            )
-            raise PyimagesError(f"{report} is outside of the project", hint)
-        if VERSION_CONTROL & set(path.relative_to(folder).parts) or not self._is_report(file.kind, path):
+        root = Path(os.path.normpath(root))
+        is_below = not file.name or path.is_relative_to(os.path.realpath(root))
+        if root not in self._named[file.kind] or not is_below:
+            self._check_default(file, root, path, report)
+        if not self._may_replace(file.kind, root, path):
             raise PyimagesError(f"{report} would replace another file", "choose another path")
         return path
 
-    @staticmethod
-    def _is_report(kind: str, path: Path) -> bool:
-        if kind != DATA:
-            return path.name.endswith(SUFFIXES.get(kind, ()))
-        if not path.exists():
-            return True
-        with path.open("rb") as file:
-            return file.read(len(DATA_BEGINS)) == DATA_BEGINS
+    def _check_default(self, file: CoverageFile, root: Path, path: Path, report: str) -> None:
+        """Raise PyimagesError unless the place is coverage's own for this kind, in the project."""
+        hint = "set data_file to a path in the project"
+        if file.kind != DATA:
+            hint = "choose its path with --cov-report=TYPE:DEST"
+        folder = next((folder for folder in self._folders if path.is_relative_to(folder)), None)
+        if folder is None:
+            raise PyimagesError(f"{report} is outside of the project", hint)
+        default = _DEFAULTS[file.kind]
+        places = {self._absolute(each) for each in (*self._configured, *([default] if default else []))}
+        is_annotated = file.kind == "annotate" and not file.name and path.name.endswith(",cover")
+        if VERSION_CONTROL & set(path.relative_to(folder).parts) or not (is_annotated or root in places):
+            raise PyimagesError(f"{report} would be at another place than coverage's default", hint)
+
+    def _may_replace(self, kind: str, root: Path, path: Path) -> bool:
+        """Return whether a file does not exist, or is a report of this kind."""
+        if kind == "html":
+            if root not in self._pages:
+                index = root / "index.html"
+                self._pages[root] = _contains(index, _PAGE) if index.exists() else not _has_files(root)
+            return self._pages[root]
+        return not os.path.lexists(path) or _contains(path, _CONTENT[kind])
+
+
+def _has_files(folder: Path) -> bool:
+    return os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir()))
+
+
+def _contains(path: Path, content: re.Pattern[bytes]) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return content.search(file.read(_HEAD)) is not None
 
 
 class ReportFiles:

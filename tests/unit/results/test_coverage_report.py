@@ -19,7 +19,8 @@ WORKER: Any = worker_module  # without annotations, as Python 2.7 wants it
 
 
 def report(tmp_path: Path, *events: Event, labels: tuple[str, ...] = ("3.10", "3.12", "3.14")) -> CoverageReport:
-    made = CoverageReport(labels, Destinations([tmp_path], []))
+    reports = ("html", "xml", f"xml:{tmp_path / 'out' / 'coverage.xml'}")
+    made = CoverageReport(labels, Destinations([tmp_path], reports, tmp_path))
     made.take(events)
     made.files.end()
     return made
@@ -56,40 +57,104 @@ def test_incomplete_file_is_not_written(tmp_path: Path) -> None:
         ("xml", "{outside}/coverage.xml", ""),
         ("xml", "coverage.xml", ""),
         ("xml", "{project}/shop.py", ""),
+        ("xml", "{project}/other.xml", ""),
         ("xml", "{project}/.git/config.xml", ""),
         ("html", "{project}/htmlcov", "../../outside/index.html"),
         ("html", "{project}/htmlcov", "/etc/index.html"),
         ("html", "{project}/link", "index.html"),
         ("html", "{project}/..", "index.html"),
-        ("html", "{project}/htmlcov", "shop.py"),
+        ("html", "{project}", "index.html"),
+        ("html", "{project}/docs", "index.html"),
+        ("json", "{project}/package.json", ""),
+        ("json", "{project}/coverage.json", ""),
+        ("lcov", "{project}/coverage.lcov", ""),
+        ("annotate", "{project}/shop.py,cover", ""),
+        ("markdown", "{project}/README.md", ""),
         ("data", "{project}/shop.py", ""),
+        ("data", "{project}/db.sqlite3", ""),
         ("data", "{project}/.git/index", ""),
         ("unheard-of", "{project}/coverage.xml", ""),
     ],
 )
 def test_container_cannot_choose_other_places(tmp_path: Path, kind: str, root: str, name: str) -> None:
     project, outside = tmp_path / "project", tmp_path / "outside"
-    for folder in (project / ".git", outside):
+    for folder in (project / ".git", outside, project / "docs"):
         folder.mkdir(parents=True)
     (project / "link").symlink_to(outside)
-    (project / "shop.py").write_text("")
+    for file_name in ("shop.py", "package.json", "README.md", "docs/index.html"):
+        (project / file_name).write_text("{}")
+    (project / "db.sqlite3").write_bytes(b"SQLite format 3\0coverage_schema")
     wanted = CoverageFile(kind, root.format(project=project, outside=outside), name, 0)
     with pytest.raises(PyimagesError, match="coverage: "):
-        Destinations([project], [project / "other.xml"]).resolve(wanted)
+        Destinations([project], ["html", "xml", "markdown:README.md"], project).resolve(wanted)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "content"),
+    [
+        ("xml", "coverage.xml", "<project name='build'/>"),
+        ("json", "coverage.json", '{"name": "shop"}'),
+        ("lcov", "coverage.lcov", "text"),
+        ("markdown", "NOTES.md", "# Notes"),
+        ("html", "htmlcov/index.html", "<html>my page</html>"),
+        ("data", ".coverage", "SQLite format 3\0other tables"),
+        ("annotate", "shop.py,cover", "my notes"),
+    ],
+)
+def test_a_file_that_is_no_report_is_kept(tmp_path: Path, kind: str, name: str, content: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(content)
+    places = Destinations([tmp_path], ["xml", "json", "lcov", "html", "annotate", "markdown:NOTES.md"], tmp_path)
+    root, _, page = name.partition("/")
+    with pytest.raises(PyimagesError, match="would replace another file"):
+        places.resolve(CoverageFile(kind, str(tmp_path / root), page, 0))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "content"),
+    [
+        ("xml", "coverage.xml", '<?xml version="1.0" ?>\n<coverage version="7.6"/>'),
+        ("json", "coverage.json", '{\n    "meta": {}}'),
+        ("lcov", "coverage.lcov", "SF:shop.py\n"),
+        ("markdown", "NOTES.md", "| Name | Stmts |"),
+        ("markdown-append", "summary.md", "# Notes of another step"),
+        ("html", "htmlcov/index.html", "<html>created by coverage.py v7</html>"),
+        ("data", ".coverage", "SQLite format 3\0CREATE TABLE coverage_schema"),
+        ("annotate", "shop.py,cover", "> import os\n"),
+    ],
+)
+def test_a_former_report_is_replaced(tmp_path: Path, kind: str, name: str, content: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(content)
+    reports = ["xml", "json", "lcov", "html", "annotate", "markdown:NOTES.md", "markdown-append:summary.md"]
+    root, _, page = name.partition("/")
+    wanted = CoverageFile(kind, str(tmp_path / root), page, 0)
+    assert Destinations([tmp_path], reports, tmp_path).resolve(wanted) == tmp_path / name
+
+
+@pytest.mark.parametrize(
+    "settings", ["[xml]\noutput = build/c.xml\n", "[tool.coverage.xml]\noutput = 'build/c.xml' # there\n"]
+)
+def test_coverage_may_have_other_default_places(tmp_path: Path, settings: str) -> None:
+    wanted = CoverageFile("xml", str(tmp_path / "build" / "c.xml"), "", 0)
+    assert Destinations([tmp_path], ["xml"], tmp_path, [settings]).resolve(wanted) == tmp_path / "build" / "c.xml"
+    with pytest.raises(PyimagesError, match="another place"):
+        Destinations([tmp_path], ["xml"], tmp_path).resolve(wanted)
 
 
 def test_user_may_choose_any_place(tmp_path: Path) -> None:
-    places = Destinations([tmp_path / "project"], [tmp_path / "project" / ".." / "a.txt", tmp_path / "page"])
+    reports = ["xml:../a.txt", f"html:{tmp_path / 'page'}"]
+    places = Destinations([tmp_path / "project"], reports, tmp_path / "project")
     assert places.resolve(CoverageFile("xml", str(tmp_path / "a.txt"), "", 0)) == tmp_path / "a.txt"
     page = CoverageFile("html", str(tmp_path / "page"), "b/index.html", 0)
     assert places.resolve(page) == tmp_path / "page" / "b" / "index.html"
 
 
 def test_data_file_is_replaced(tmp_path: Path) -> None:
-    (tmp_path / "data").write_bytes(b"SQLite format 3\0former")
-    made = report(tmp_path, *file(tmp_path / "data", b"SQLite format 3\0new", kind="data"))
+    (tmp_path / ".coverage").write_bytes(b"SQLite format 3\0 coverage_schema former")
+    made = report(tmp_path, *file(tmp_path / ".coverage", b"SQLite format 3\0new", kind="data"))
     assert made.files.problems == []
-    assert (tmp_path / "data").read_bytes().endswith(b"new")
+    assert (tmp_path / ".coverage").read_bytes().endswith(b"new")
 
 
 def test_content_beyond_the_announced_size_is_refused(tmp_path: Path) -> None:
@@ -108,7 +173,7 @@ def test_too_large_report_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coverage_files, "MOST_FILES", 2)
-    files = ReportFiles(Destinations([tmp_path], []))
+    files = ReportFiles(Destinations([tmp_path], [], tmp_path))
     for number in range(2):
         files.begin(CoverageFile("xml", str(tmp_path / f"{number}.xml"), "", 0))
     with pytest.raises(PyimagesError, match="more than 2 files"):
