@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import inspect
 import itertools
 import os
 import tempfile
@@ -112,7 +113,9 @@ class _DividedXML(LogXML):
     @pytest.hookimpl
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
         if not self.problem:
-            super().pytest_terminal_summary(terminalreporter, config)
+            summarize: Any = super().pytest_terminal_summary
+            takes_config = "config" in inspect.signature(summarize).parameters  # not in pytest 8.0
+            summarize(terminalreporter, *([config] if takes_config else []))
 
 
 class JunitSuites:
