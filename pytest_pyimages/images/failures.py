@@ -12,6 +12,7 @@ from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.symptoms import (
     NO_VERSION,
     diagnose_build,
+    find_broken_start,
     find_install_cause,
     find_last_line,
     find_missing_source,
@@ -80,6 +81,9 @@ def make_build_error(plan: ImagePlan, installed: Installed, network: HostNetwork
 
 def _diagnose(plan: ImagePlan, log: str, network: HostNetwork) -> tuple[str, str]:
     """Return problem and hint where the project's requirements could not be installed."""
+    broken = find_broken_start(log)
+    if broken is not None:
+        return broken
     problem = f"not installable: {network.redaction.redact(plan.project.origin or 'pytest')}"
     refusal = next(find_refusals(network), None) if is_about_packages(log) else None
     if refusal is not None:

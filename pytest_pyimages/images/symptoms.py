@@ -55,6 +55,26 @@ _MISSING_SOURCES = (
 _ADD_SOURCE = "add it, or use packages of these names from the package index: py_images_env = UV_NO_SOURCES=1"
 
 
+_FATAL = re.compile(r"^Fatal Python error: (?P<text>.*(?:init|Py_Initialize).*)$", re.MULTILINE)
+_HOME = re.compile(r"^ *PYTHONHOME = '(?P<path>[^'\n]+)'$", re.MULTILINE)  # Python 3.8 and newer
+
+
+def find_broken_start(log: str) -> tuple[str, str] | None:
+    """Return problem and hint if the image's Python cannot even start; None if it can."""
+    fatal = _FATAL.search(log)
+    if fatal is None:
+        return None
+    home = _HOME.search(log)
+    problem = f"the image's Python does not start: {_clean(fatal['text'])}"
+    if home is None:
+        return problem, "check what the image sets in PYTHONHOME and PYTHONPATH"
+    return problem, f"the image sets PYTHONHOME to {_clean(home['path'])}: remove it from the image, or use another one"
+
+
+def _clean(text: str) -> str:
+    return clean_line(text)[:CAUSE_CHARACTERS]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Symptom:
     """Messages of build backends and compilers that mean the same problem."""

@@ -9,6 +9,7 @@ from pytest_pyimages.images.failures import find_variant
 from pytest_pyimages.images.symptoms import (
     CAUSE_CHARACTERS,
     diagnose_build,
+    find_broken_start,
     find_install_cause,
     find_missing_source,
     find_system_cause,
@@ -370,3 +371,26 @@ def test_a_missing_source_is_named_with_its_package(log: str, expected: tuple[st
         hint = message("images", "add-source")
         assert found is not None
         assert " · ".join(found) == message("images", name, hint=hint, **fields)
+
+
+@pytest.mark.parametrize(
+    ("log", "hint"),
+    [
+        (
+            (
+                "Python path configuration:\n  PYTHONHOME = '/nowhere'\n  PYTHONPATH = (not set)\n"
+                "Fatal Python error: init_fs_encoding: failed to get the Python codec\n<no Python frame>\n"
+            ),
+            "the image sets PYTHONHOME to /nowhere: remove it from the image, or use another one",
+        ),
+        (
+            "Fatal Python error: Py_Initialize: Unable to get the locale encoding\n",
+            "check what the image sets in PYTHONHOME and PYTHONPATH",
+        ),
+        ("Fatal Python error: Segmentation fault\n", ""),
+        ("error: no such package\n", ""),
+    ],
+)
+def test_a_python_that_does_not_start_is_named(log: str, hint: str) -> None:
+    found = find_broken_start(log)
+    assert (found[1] if found is not None else "") == hint
