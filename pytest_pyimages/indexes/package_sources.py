@@ -12,7 +12,15 @@ from packaging.utils import canonicalize_name
 
 from pytest_pyimages.indexes.places import Places
 from pytest_pyimages.indexes.toml import format_toml
-from pytest_pyimages.indexes.uv_settings import Table, is_true, list_strings, list_tables, list_texts, replace_locations
+from pytest_pyimages.indexes.uv_settings import (
+    Table,
+    ignores_projects,
+    is_true,
+    list_strings,
+    list_tables,
+    list_texts,
+    replace_locations,
+)
 
 # Files of a build, below the memory folder.
 MANIFEST = "sources/pyproject.toml"
@@ -68,7 +76,8 @@ class PackageSources:
             return
         free = set(environ.get("UV_NO_SOURCES_PACKAGE", "").split())
         addressed = [line for name in sorted(self.tables) if name not in free for line in self._list_addresses(name)]
-        limits = list_texts(self.settings.get("constraint-dependencies", []))
+        settings = {} if ignores_projects(environ) else self.settings
+        limits = list_texts(settings.get("constraint-dependencies", []))
         # uv distinguishes branches, tags and revisions, which an address does not; the manifest has them.
         local = [line for line in addressed if " @ git+" not in line]
         for name, texts in (
@@ -85,12 +94,13 @@ class PackageSources:
             return ()
         names = {canonicalize_name(re.split(r"[^\w.-]", text)[0]) for text in self.requirements}
         found = [f"{name} from the index {table['index']}" for name, table in self._list_tables() if name in names]
+        settings = {} if ignores_projects(environ) else self.settings
         found += (
             f"the index {index.get('name', index.get('url'))} before all others"
-            for index in list_tables(self.settings.get("index"))
+            for index in list_tables(settings.get("index"))
             if not index.get("explicit") and not index.get("default")
         )
-        found += (f"the override {text}" for text in list_texts(self.settings.get("override-dependencies", [])))
+        found += (f"the override {text}" for text in list_texts(settings.get("override-dependencies", [])))
         return tuple(dict.fromkeys(found))
 
     def _list_tables(self) -> Iterator[tuple[str, Table]]:

@@ -109,6 +109,8 @@ def test_settings_of_the_project_override_files_and_yield_to_variables(tmp_path:
 @pytest.mark.parametrize("environ", [{"UV_NO_CONFIG": "1"}, {"UV_CONFIG_FILE": "/dev/null"}])
 def test_settings_of_projects_can_be_disabled_as_in_uv(tmp_path: Path, environ: Mapping[str, str]) -> None:
     assert "exclude-newer" not in uv_toml(access(tmp_path, environ=environ))
+    further = PackageSources(settings={"index": [{"name": "corp", "url": A}], "override-dependencies": ["attrs==1"]})
+    assert access(tmp_path, further, environ).uv_features == ()
 
 
 @pytest.mark.parametrize(
