@@ -14,10 +14,18 @@ if TYPE_CHECKING:
 
 
 def connect(config: pytest.Config, settings: Settings) -> Future[Engine]:
-    """Start to connect to the engine that a plugin of the host provides, or else the settings name."""
+    """Start to connect to the engine that a plugin of the host provides, or else the settings name.
+
+    From here on two threads import modules, so signals are handled until pytest ends.
+    """
     from concurrent.futures import Future  # late: every pytest loads this module
     from threading import Thread
 
+    from pytest_pyimages.session.signals import InterruptHandler
+
+    interrupts = InterruptHandler()
+    interrupts.install()
+    config.add_cleanup(interrupts.restore)
     future: Future[Engine] = Future()
 
     def find_engine() -> None:

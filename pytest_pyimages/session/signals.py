@@ -1,8 +1,14 @@
-"""Handle signals during a session: the first one interrupts, later ones wait for the clean-up."""
+"""Handle signals during a session: the first one interrupts, later ones wait for the clean-up.
+
+No exception is raised while the main thread imports a module: it could leave the lock of that module held, for which
+another thread that imports it would wait for ever. The signal is sent again until the import has ended.
+"""
 
 from __future__ import annotations
 
+import _thread
 import signal
+import sys
 import threading
 import time
 from types import FrameType
@@ -10,6 +16,8 @@ from types import FrameType
 # pytest turns SIGINT into exit status 2; any other signal would end it and leak its containers (pytest#5243).
 HANDLED = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 CLEAN_UP_SECONDS = 10.0  # how long further signals are ignored after the first
+RETRY_SECONDS = 0.02
+_IMPORT_SYSTEM = "<frozen importlib._bootstrap>"
 
 
 class InterruptHandler:
@@ -18,6 +26,7 @@ class InterruptHandler:
     def __init__(self) -> None:
         self._former: dict[int, object] = {}
         self._first: float | None = None
+        self._imports = 0  # frames of the import system that are on the stack all the time
 
     def __enter__(self) -> InterruptHandler:
         self.install()
@@ -30,6 +39,7 @@ class InterruptHandler:
         """Install the handlers; a signal that this process ignores stays ignored."""
         if threading.current_thread() is not threading.main_thread():
             return
+        self._imports = _count_imports(sys._getframe())  # noqa: SLF001 - CPython's
         for number in HANDLED:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 self._former[number] = signal.signal(number, self._handle)
@@ -40,7 +50,10 @@ class InterruptHandler:
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal returned
         self._former.clear()
 
-    def _handle(self, number: int, _frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if _count_imports(frame) > self._imports:
+            _thread.start_new_thread(_send_later, (number,))  # takes no lock that the main thread may hold
+            return
         now = time.monotonic()
         if self._first is not None and now - self._first < CLEAN_UP_SECONDS:
             return
@@ -48,3 +61,19 @@ class InterruptHandler:
         if number == signal.SIGINT:
             raise KeyboardInterrupt
         raise KeyboardInterrupt(signal.Signals(number).name)  # pytest prints it: it was not Ctrl-C
+
+
+def _count_imports(frame: FrameType | None) -> int:
+    count = 0
+    while frame is not None:
+        count += frame.f_code.co_filename == _IMPORT_SYSTEM
+        frame = frame.f_back
+    return count
+
+
+def _send_later(number: int) -> None:
+    """Send a signal to the main thread, which wakes it if it waits."""
+    time.sleep(RETRY_SECONDS)
+    main = threading.main_thread().ident
+    if main is not None:
+        signal.pthread_kill(main, number)

@@ -113,7 +113,7 @@ def test_while_tests_run(
     pytester.makepyfile(test_it=SUITE.format(stubborn=STUBBORN if stubborn else "", stays=stubborn))
     run = start("-v", "--junitxml=junit.xml", images="3.12,3.14-slim")
     run.wait_for("running-3.12", "running-3.14-slim")
-    time.sleep(0.3)
+    time.sleep(1.5 if stubborn else 0.3)  # only its worker's heartbeat names the test of a stubborn suite
     for number in numbers:
         run.send(number)
         time.sleep(0.05)

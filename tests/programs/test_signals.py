@@ -1,0 +1,49 @@
+"""Signals while modules are imported: the import system is left as it was."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# The main thread imports a module that takes a while; what it has begun must be importable by another thread.
+PROGRAM = """
+import os, signal, sys, threading, time
+from pytest_pyimages.session.signals import InterruptHandler
+with InterruptHandler():
+    threading.Timer(0.2, os.kill, (os.getpid(), getattr(signal, sys.argv[1]))).start()
+    try:
+        import slow_module
+        assert slow_module.DONE
+        time.sleep(20)
+    except KeyboardInterrupt as error:
+        print("interrupted", error, "slow_module" in sys.modules)
+"""
+SLOW = """
+import time
+end = time.monotonic() + 1
+while time.monotonic() < end:
+    time.sleep(0.01)
+DONE = True
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("is_nested", [False, True], ids=["program", "in an import"])
+def test_an_import_is_not_interrupted(tmp_path: Path, name: str, is_nested: bool) -> None:
+    (tmp_path / "slow_module.py").write_text(SLOW)
+    (tmp_path / "program.py").write_text(PROGRAM)
+    (tmp_path / "importing.py").write_text("import program\n")
+    done = subprocess.run(
+        [sys.executable, "importing.py" if is_nested else "program.py", name],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    expected = "" if name == "SIGINT" else name
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["interrupted", *expected.split(), "True"], "")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler  # of this process
