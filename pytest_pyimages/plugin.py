@@ -5,6 +5,7 @@ Loaded by every pytest of an environment, so it imports neither the session nor 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -82,7 +83,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     except ConfigurationError as error:
         raise pytest.UsageError(str(error)) from None
     except PyimagesError as error:
-        raise pytest.exit.Exception(f"--py-images: {error}", int(pytest.ExitCode.TESTS_FAILED)) from None
+        sys.stderr.write(f"ERROR: --py-images: {error}\n\n")  # in the form of a UsageError, which has another status
+        return int(pytest.ExitCode.TESTS_FAILED)
 
 
 def _needs_no_images(config: pytest.Config) -> bool:

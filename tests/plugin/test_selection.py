@@ -271,7 +271,7 @@ def test_junit_options(pytester: pytest.Pytester, run_images: Run) -> None:
 
 
 @pytest.mark.usefixtures("suite")
-@pytest.mark.parametrize("option", ["--pdb", "--trace", "--cache-show", "--setup-plan"])
+@pytest.mark.parametrize("option", ["--pdb", "--trace"])
 def test_refused_options_name_the_reason(run_images: Run, option: str) -> None:
     """What cannot work is not ignored."""
     run = run_images(option)
@@ -282,6 +282,14 @@ def test_refused_options_name_the_reason(run_images: Run, option: str) -> None:
     assert option in errors[0]
     assert len(errors[0]) > len(f"ERROR: {option}") + 20
     assert not any(call.startswith(("create", "pull")) for call in run.calls)
+
+
+@pytest.mark.usefixtures("suite")
+def test_error_of_a_run_on_the_terminal_ends_in_one_line(run_images: Run) -> None:
+    """The fake engine cannot attach a terminal's process; that is an error like that of any engine."""
+    run = run_images("--setup-plan")
+    assert run.result.ret == 1
+    assert run.err.rstrip().splitlines()[-1] == message("cli", "attended-not-started")
 
 
 def test_report_files_in_all_formats(pytester: pytest.Pytester, run_images: Run) -> None:

@@ -101,6 +101,8 @@ VALUES = {
     "--py-images-pull": "missing",
     "--py-images-jobs": "2",
     "--py-images-fail-fast": "image",
+    "--py-images-timeout": "600",
+    "--py-images-silence": "600",
     "--py-images-shard": "1/1",
     "--py-images-source": "overlay",
     "--py-images-keep-changes": TAG,
