@@ -46,7 +46,7 @@ def test_missing_compiler_is_the_problem(pytester: pytest.Pytester, run_images: 
     pytester.makepyfile(test_it="def test_a(): pass")
     result = {"failed": "install", "status": 1, "log": "error: command 'gcc' failed: No such file or directory"}
     run = run_images(images=image, engine=ENGINE.format(result=result))
-    full_image = message("images", "full-image", variant="slim") + ", or " if full else ""
+    full_image = message("images", "full-image-or-its-wheels", variant="slim") + ", or " if full else ""
     problem, hint = message("images", "no-c-compiler").split(" · ")
     assert run.images[image]["problem"].endswith(f"{problem} · {full_image}{hint}")
 

@@ -227,7 +227,7 @@ class Reporter(object):
             self._send_report(nodeid, report)
         elif len(held) == 2:
             del self.held[nodeid]
-            self.unrun.record(nodeid, report)
+            self.unrun.forget(nodeid)
             self.channel.send_text(
                 '{"t":"pass","i":%d,"s":%.6f,"d":[%.6f,%.6f,%.6f]}'
                 % (

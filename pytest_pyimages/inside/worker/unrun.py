@@ -18,6 +18,11 @@ class Unrun(object):
     def add(self, nodeids):
         self.nodeids.update(nodeids)
 
+    def forget(self, nodeid):
+        """Forget a test that has a result, perhaps in a later attempt."""
+        self.repeated.discard(nodeid)
+        self.nodeids.discard(nodeid)
+
     def record(self, nodeid, report):
         """Forget a test that has a result: the host has the same rule (``ImageRun.record_phase``)."""
         if type(report).__name__ == "SubtestReport":
@@ -25,8 +30,7 @@ class Unrun(object):
         if report.outcome not in ("passed", "failed", "skipped"):
             self.repeated.add(nodeid)
         elif report.when == "call" or report.outcome != "passed":
-            self.repeated.discard(nodeid)
-            self.nodeids.discard(nodeid)
+            self.forget(nodeid)
         elif report.when == "teardown" and nodeid not in self.repeated:
             self.nodeids.discard(nodeid)
 

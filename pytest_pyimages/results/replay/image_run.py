@@ -102,6 +102,13 @@ class ImageRun:
             if present is None or _SEVERITY[category] > _SEVERITY.get(present, -1):
                 self.outcomes[nodeid] = category
 
+    def record_passed(self, nodeid: str, duration: float) -> None:
+        """Record that all phases of a test have passed, perhaps in a later attempt; the duration is in seconds."""
+        self.count(nodeid, "passed")
+        self.durations[nodeid] = self.durations.get(nodeid, 0.0) + duration
+        self.own_outcomes.pop(nodeid, None)
+        self.reported.add(nodeid)
+
     def record_phase(self, event: Report) -> None:
         """Record what a phase means for its test, whatever the suite calls it.
 

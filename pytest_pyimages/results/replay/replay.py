@@ -179,9 +179,7 @@ class Replay:
 
     def _play_passed(self, run: ImageRun, event: Passed) -> None:
         item, hook = run.items[event.test], self._hook
-        run.count(item.nodeid, "passed")
-        run.durations[item.nodeid] = sum(event.durations)
-        run.reported.add(item.nodeid)
+        run.record_passed(item.nodeid, sum(event.durations))
         self._finish_started(run)
         nodeid = append_label(item.nodeid, run.label)
         hook.pytest_runtest_logstart(nodeid=nodeid, location=(item.path, item.line, item.domain))
