@@ -134,6 +134,8 @@ class FakeContainer:
         if self.spec.command[1:] != (WORKER,):
             return
         environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+        # A container is known by a folder of its image, which this one lacks.
+        environment["PYIMAGES_INSIDE"] = "1"
         if UNMEASURED not in os.environ:
             environment |= {name: os.environ[name] for name in MEASURED if name in os.environ}
         environment |= {**self.spec.environment, **self._environment}
