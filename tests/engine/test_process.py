@@ -77,6 +77,7 @@ def test_process_is_what_it_is_by_hand(
 ) -> None:
     monkeypatch.delenv("CI", raising=False)  # it is passed on
     job.write(conftest=DUMP, test_it="def test_it(): pass")
+    (job.folder / "requirements.txt").write_text(job.unique_requirement)
     here = Path(sys.executable)
     programs = {("python", "-m", "pytest"): [str(here), "-m", "pytest"], ("pytest",): [str(here.with_name("pytest"))]}
     for program, on_host in programs.items():

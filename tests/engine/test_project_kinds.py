@@ -256,7 +256,8 @@ def test_files_in_the_project_are_not_taken_as_installed(checkout: Checkout, eng
     )
     # "python -m pytest" would itself take the module for Python's.
     pytest_itself = str(Path(sys.executable).with_name("pytest"))
-    for requirements in ("six\n", "six\nidna\n"):
+    own = f"{checkout.unique_requirement}\n"
+    for requirements in (own, f"{own}idna\n"):
         (checkout.folder / "requirements.txt").write_text(requirements)
         command = (pytest_itself, f"--py-images={FULL}")
         done = subprocess.run(command, cwd=checkout.folder, capture_output=True, text=True, timeout=300)

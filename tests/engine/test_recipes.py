@@ -92,18 +92,18 @@ def test_it():
 
 
 def test_extended_build_equals_a_fresh_build(job: Job, engine: DockerEngine, raw: Any) -> None:
-    (job.folder / "requirements.txt").write_text("pytest\nidna<3\nattrs\n")
+    (job.folder / "requirements.txt").write_text(f"pytest\nidna<3\nattrs\n{job.unique_requirement}\n")
     job.write(
         test_it="""
 from importlib.metadata import distributions, version
 def test_it():
     names = {found.metadata["Name"].lower() for found in distributions()}
-    assert names == {"pytest", "pluggy", "iniconfig", "packaging", "pygments", "pip", "idna", "attrs"}
+    assert names == {"pytest", "pluggy", "iniconfig", "packaging", "pygments", "pip", "idna", "attrs", "six"}
     assert int(version("idna").split(".")[0]) < 3
 """
     )
     assert job.run(images=SLIM).returncode == 0
-    (job.folder / "requirements.txt").write_text("pytest\nidna\nsix\n")
+    (job.folder / "requirements.txt").write_text(f"pytest\nidna\n{job.unique_requirement}\n")
     text = (job.folder / "test_it.py").read_text().replace('"attrs"', '"six"').replace("< 3", ">= 3")
     (job.folder / "test_it.py").write_text(text)
     done = job.run(images=SLIM)
@@ -115,7 +115,7 @@ def test_it():
 
 def test_damaged_image_is_built_again_once(job: Job, engine: DockerEngine, create: Create) -> None:
     """Bytecode that still runs, but is not what was installed."""
-    (job.folder / "requirements.txt").write_text("pytest\n")
+    (job.folder / "requirements.txt").write_text(f"pytest\n{job.unique_requirement}\n")
     job.write(test_it="def test_it(): pass\n")
     assert job.run(images=SLIM).returncode == 0
     found = [pair for pair in engine.images(LABEL) if pair[1].labels.get(ROOT_LABEL) == job.root]

@@ -26,6 +26,8 @@ class Job:
         self.folder = folder
         self.root = hash_text(str(folder))[:16]
         self.roots.add(self.root)
+        # In the requirements, it makes the job's environment image its own: an equal one of another project is used.
+        self.unique_requirement = f"six!=0.{int(self.root, 16)}"
 
     def command(self, *args: str, images: str = IMAGES) -> list[str]:
         return [sys.executable, "-m", "pytest", f"--py-images={images}", "--py-images-report=report.json", *args]
