@@ -12,6 +12,7 @@ from tools.standins.apt import mirror, proxy_variables
 from tools.standins.bridge import bridge_of
 from tools.standins.engine import DEFAULT_URL, endpoints
 from tools.standins.plan import Base, machine_base, newest, plan_for, pyenv_versions
+from tools.standins.remote import remote_state
 from tools.standins.state import StandinError, last_lines, run_folder, state_home
 from tools.standins.tree import belongs, pack
 
@@ -233,3 +234,12 @@ def test_pack_turns_the_folder_s_path_to_usr_local_and_the_owner_to_root(tmp_pat
 
 def test_last_lines_of_a_log_are_indented_below_the_message() -> None:
     assert last_lines("first\n\nsecond\r\nthird\n", count=2) == "\n    second\n    third"
+
+
+def test_remote_engine_has_folders_of_its_own() -> None:
+    """The socket is not below root's home, where other users cannot reach it."""
+    home = Path("/root/.cache/tests")
+    state = remote_state(home)
+    assert state.home == home / "remote"
+    assert state.run.parent == Path("/run")
+    assert state.run != run_folder(home)

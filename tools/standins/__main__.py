@@ -1,4 +1,4 @@
-"""The command line: ``python -m tools.standins {engine,images,run,stop}``."""
+"""The command line: ``python -m tools.standins {engine,images,remote,run,stop}``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from tools.standins.engine import ensure_engine, stop_engine
 from tools.standins.images import ensure_images
 from tools.standins.plan import REPOSITORY
-from tools.standins.state import StandinError, say
+from tools.standins.remote import ensure_remote_engine, remote_state
+from tools.standins.state import StandinError, default_state, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,19 +26,23 @@ def main(arguments: Sequence[str]) -> int:
     asked = _parser().parse_args(arguments)
     try:
         if asked.command == "stop":
-            say("the engine is stopped" if stop_engine() else "no engine of ours runs")
+            stopped = [stop_engine(remote_state(default_state().home)), stop_engine()]
+            say("the engine is stopped" if any(stopped) else "no engine of ours runs")
             return 0
-        docker_host = ensure_engine()
-        if asked.command == "engine":
-            sys.stdout.write(f"{docker_host}\n")
-            return 0
-        ensure_images(docker_host, asked.tags)
+        docker_host = (asked.engine if asked.command == "remote" else "") or ensure_engine()
+        if asked.command != "engine" and not (asked.command == "remote" and asked.engine):
+            ensure_images(docker_host, asked.tags)
+        if asked.command == "remote":
+            docker_host = ensure_remote_engine(docker_host, asked.tags, group=asked.group)
     except StandinError as error:
         say(str(error))
         return 1
     except KeyboardInterrupt:
         say("interrupted")
         return INTERRUPTED
+    if asked.command in ("engine", "remote"):
+        sys.stdout.write(f"{docker_host}\n")
+        return 0
     if asked.command == "images":
         sys.stdout.writelines(f"{REPOSITORY}:{tag}\n" for tag in asked.tags)
         return 0
@@ -50,6 +55,11 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("engine", help="have an engine and print its DOCKER_HOST")
     images = commands.add_parser("images", help=f"have an image {REPOSITORY}:TAG for every TAG")
     images.add_argument("tags", nargs="+", metavar="TAG")
+    what = "have an engine that does not see this host's files, with these images, and print its DOCKER_HOST"
+    remote = commands.add_parser("remote", help=what)
+    remote.add_argument("--engine", default="", metavar="URL", help="an engine that has the images")
+    remote.add_argument("--group", type=int, metavar="GID", help="the group that may use its socket")
+    remote.add_argument("tags", nargs="*", metavar="TAG")
     run = commands.add_parser("run", help="run a program with an engine and images, and end with its exit status")
     run.add_argument("--images", dest="tags", type=_tags, default=(), metavar="TAG,TAG")
     run.add_argument("program", nargs="+", metavar="-- PROGRAM")

@@ -114,7 +114,7 @@ def ensure_engine(state: State | None = None) -> str:
 def _own_engine(state: State, tried: list[str]) -> str:
     """Return the url of the engine in ``state``, started if it is not running. The caller holds the lock."""
     if running_engine(state) is not None:
-        _wait(state, pid=None)
+        wait_for_engine(state, pid=None)
         return state.url
     if shutil.which("dockerd", path=_search_path()) is None:
         _install(state, tried)
@@ -123,7 +123,7 @@ def _own_engine(state: State, tried: list[str]) -> str:
             return DEFAULT_URL
     say(f"starting an engine in {state.home}")
     try:
-        _wait(state, pid=_start(state))
+        wait_for_engine(state, pid=start_engine(state))
     except StandinError:
         _tidy(state)
         raise
@@ -144,17 +144,23 @@ def _install(state: State, tried: list[str]) -> None:
     install_packages(state, PACKAGES, what="installing an engine")
 
 
-def _start(state: State) -> int:
-    """Start dockerd in a session of its own, so that it outlives this command, and return its process id."""
+def start_engine(state: State, *, home: Path | None = None, wrapper: tuple[str, ...] = (), group: int = 0) -> int:
+    """Start dockerd in a session of its own, so that it outlives this command, and return its process id.
+
+    :param home: where dockerd itself sees the state's home, if elsewhere.
+    :param wrapper: a program that executes dockerd; it gets the path of dockerd and its arguments.
+    :param group: id of the group that may use the socket.
+    """
     _forget_dead(state)
     # An empty configuration: the machine's /etc/docker/daemon.json is for another engine.
-    configuration = state.home / "daemon.json"
-    configuration.write_text("{}\n")
+    (state.home / "daemon.json").write_text("{}\n")
+    home = home or state.home
     command = [
         "dockerd",
-        *("--config-file", str(configuration)),
+        *("--config-file", str(home / "daemon.json")),
         *("--host", state.url),
-        *("--data-root", str(state.home / "data")),
+        *("--group", str(group)),
+        *("--data-root", str(home / "data")),
         *("--exec-root", str(state.run / "exec")),
         *("--pidfile", str(state.run / "dockerd.pid")),
         # Where the system's containerd runs it is shared with other engines: keep the containers apart.
@@ -172,8 +178,10 @@ def _start(state: State) -> int:
     if program is None:
         message = f"dockerd is still missing after the installation · see {state.log}"
         raise StandinError(message)
+    if wrapper:
+        program, command = wrapper[0], [*wrapper, program, *command[1:]]
     output = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-    return os.posix_spawn(
+    return os.posix_spawnp(
         program,
         command,
         environ,
@@ -244,7 +252,7 @@ def _soon_answers(url: str) -> bool:
     return False
 
 
-def _wait(state: State, pid: int | None) -> None:
+def wait_for_engine(state: State, pid: int | None) -> None:
     """Return when the engine in ``state`` answers.
 
     :param pid: the engine's process if it is a child of this one, so that its death is seen at once.

@@ -68,6 +68,11 @@ def run_folder(home: Path, short: Path = Path("/run")) -> Path:
     longest = home / "run" / "exec" / "containerd" / "containerd.sock.ttrpc"
     if len(os.fsencode(longest)) < SOCKET_PATH_LIMIT:
         return home / "run"
+    return short_folder(home, short)
+
+
+def short_folder(home: Path, short: Path = Path("/run")) -> Path:
+    """Return a folder below ``short`` that belongs to a state folder."""
     return short / f"pyimages-{hashlib.sha256(os.fsencode(home)).hexdigest()[:12]}"
 
 
