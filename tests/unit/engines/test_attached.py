@@ -35,13 +35,6 @@ def scripted(
         yield engine
 
 
-@pytest.fixture
-def engine(scripted: ScriptedEngine) -> Iterator[DockerEngine]:
-    connected = connect(scripted.url)
-    yield connected
-    connected.close()
-
-
 def sending(*pieces: bytes, pause: float = 0.0) -> Callable[[Request, socket.socket], None]:
     def handler(_: Request, peer: socket.socket) -> None:
         for piece in pieces:

@@ -26,19 +26,9 @@ PULL, FOUND = "POST /images/create", "GET /images/python:3.12/json"
 CUT = b'{"status": "Downlo'
 
 
-@pytest.fixture
-def scripted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedEngine]:
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    with scripted_engine(tmp_path) as engine:
-        engine.answers[FOUND] = answer(200, IMAGE)
-        yield engine
-
-
-@pytest.fixture
-def engine(scripted: ScriptedEngine) -> Iterator[DockerEngine]:
-    connected = connect(scripted.url)
-    yield connected
-    connected.close()
+@pytest.fixture(autouse=True)
+def _image_is_found(scripted: ScriptedEngine) -> None:
+    scripted.answers[FOUND] = answer(200, IMAGE)
 
 
 # Any call

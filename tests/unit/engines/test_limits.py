@@ -6,7 +6,6 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,19 +21,9 @@ NAMES = "abcdefgh"
 DEEP = b"[" * 200_000 + b"]" * 200_000
 
 
-@pytest.fixture
-def scripted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedEngine]:
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+@pytest.fixture(autouse=True)
+def _headers_of_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"HttpHeaders": {"X-Canary": "secret"}}))
-    with scripted_engine(tmp_path) as engine:
-        yield engine
-
-
-@pytest.fixture
-def engine(scripted: ScriptedEngine) -> Iterator[DockerEngine]:
-    connected = connect(scripted.url)
-    yield connected
-    connected.close()
 
 
 def endless(_: Request, peer: socket.socket) -> None:

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
 
-from pytest_pyimages.engines.docker import DockerEngine, connect
+from pytest_pyimages.engines.docker import DockerEngine
 from pytest_pyimages.engines.images import parse_image
 from pytest_pyimages.errors import EngineError
-from tests.support.scripted_engine import ScriptedEngine, answer, scripted_engine
+from tests.support.scripted_engine import ScriptedEngine, answer
 
 IMAGE = {"Id": "sha256:1", "Os": "linux", "Architecture": "amd64"}
-
-
-@pytest.fixture
-def scripted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedEngine]:
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    with scripted_engine(tmp_path) as engine:
-        yield engine
-
-
-@pytest.fixture
-def engine(scripted: ScriptedEngine) -> Iterator[DockerEngine]:
-    connected = connect(scripted.url)
-    yield connected
-    connected.close()
 
 
 def test_image_with_all_fields() -> None:
