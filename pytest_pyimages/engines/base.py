@@ -137,8 +137,8 @@ class ContainerStream(Protocol):
 class EngineSettings:
     """The settings that choose an engine."""
 
-    endpoint: str  # of --py-images-engine; empty for DOCKER_HOST and the docker command's context
-    rootdir: Path  # pytest's
+    endpoint: str  #: of --py-images-engine; empty for DOCKER_HOST and the docker command's context
+    rootdir: Path  #: pytest's
 
 
 class Engine(Protocol):

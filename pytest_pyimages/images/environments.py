@@ -30,10 +30,10 @@ class BuiltImage:
     """An environment image, ready to run."""
 
     id: str
-    digest: str  # of the base image: its repository digest if it has one, else its id
-    python: str  # version
-    executable: str  # absolute path of the interpreter in the image
-    worker: str = ""  # SHA-256 of the worker's modules in it, hex digits; empty: not known
+    digest: str  #: of the base image: its repository digest if it has one, else its id
+    python: str  #: version
+    executable: str  #: absolute path of the interpreter in the image
+    worker: str = ""  #: SHA-256 of the worker's modules in it, hex digits; empty: not known
     cached: bool
     build_seconds: float
 

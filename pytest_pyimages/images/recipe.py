@@ -42,17 +42,17 @@ Content = tuple[tuple[str, str], ...]  # files that the steps read: path below t
 class Recipe:
     """Everything that affects an environment image, apart from the base image. The same on every host."""
 
-    steps: tuple[tuple[str, ...], ...]  # arguments of ``pip install``, one command each
-    lock: Lock | None = None  # versions that constrain the steps
-    built_extras: tuple[str, ...] = ()  # see Project
-    needs_pip: bool = False  # pip runs the steps, instead of uv
-    sources: PackageSources = field(default_factory=PackageSources)  # where the packages come from
+    steps: tuple[tuple[str, ...], ...]  #: arguments of ``pip install``, one command each
+    lock: Lock | None = None  #: versions that constrain the steps
+    built_extras: tuple[str, ...] = ()  #: see Project
+    needs_pip: bool = False  #: pip runs the steps, instead of uv
+    sources: PackageSources = field(default_factory=PackageSources)  #: where the packages come from
     content: Content = ()
-    apt: tuple[str, ...] = ()  # system packages
-    setup: tuple[str, ...] = ()  # shell commands, run before the steps
-    environment: tuple[tuple[str, str], ...] = ()  # variables of the set-up and the steps, sorted
-    dockerfile: Dockerfile | None = None  # builds the image below everything else
-    build_in: str = ""  # "full": build wheels in the full image; of slim images only
+    apt: tuple[str, ...] = ()  #: system packages
+    setup: tuple[str, ...] = ()  #: shell commands, run before the steps
+    environment: tuple[tuple[str, str], ...] = ()  #: variables of the set-up and the steps, sorted
+    dockerfile: Dockerfile | None = None  #: builds the image below everything else
+    build_in: str = ""  #: "full": build wheels in the full image; of slim images only
 
     def compute_foundation(self, base: ImageInfo) -> str:
         """Return the digest of everything below the Python packages; 32 hex digits."""

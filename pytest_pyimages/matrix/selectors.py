@@ -26,9 +26,9 @@ _EXAMPLE = "for example 3.12,3.14-slim"
 class ImageTag:
     """An image of the matrix."""
 
-    label: str  # shown, and in node ids: "3.12", "pypy:3.11-slim"; unique; no brackets, no space
-    reference: str  # for the engine: "python:3.12", "localhost:5000/library/python:3.12"
-    allowed_to_fail: bool  # from a trailing "?"
+    label: str  #: shown, and in node ids: "3.12", "pypy:3.11-slim"; unique; no brackets, no space
+    reference: str  #: for the engine: "python:3.12", "localhost:5000/library/python:3.12"
+    allowed_to_fail: bool  #: from a trailing "?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

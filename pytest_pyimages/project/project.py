@@ -45,31 +45,31 @@ _TEST_FOLDERS = ("tests", "test", "testing")
 class Project:
     """How to install a project and its test requirements."""
 
-    root: Path  # the folder with the build configuration; the given folder if there is none
-    name: str  # distribution name, or else the folder's
-    distribution: str = ""  # normalised name; empty if only a build knows it
-    requires_python: str = ""  # empty: not known
+    root: Path  #: the folder with the build configuration; the given folder if there is none
+    name: str  #: distribution name, or else the folder's
+    distribution: str = ""  #: normalised name; empty if only a build knows it
+    requires_python: str = ""  #: empty: not known
     classifiers: tuple[str, ...] = ()
-    kind: Kind = "none"  # pure Python, something to compile, or no package
-    versioning: Versioning | None = None  # None: the version does not come from git
-    extras: tuple[str, ...] = ()  # of the project, to install with it; never with kind "none"
-    built_extras: tuple[str, ...] = ()  # only a build knows the extras; the first of these is installed, if it has one
-    groups: tuple[str, ...] = ()  # dependency groups (PEP 735); their entries are among the requirements
+    kind: Kind = "none"  #: pure Python, something to compile, or no package
+    versioning: Versioning | None = None  #: None: the version does not come from git
+    extras: tuple[str, ...] = ()  #: of the project, to install with it; never with kind "none"
+    built_extras: tuple[str, ...] = ()  #: only a build knows the extras; the first of these is installed, if it has one
+    groups: tuple[str, ...] = ()  #: dependency groups (PEP 735); their entries are among the requirements
     # PEP 508, or "-e PATH", beside the project; with kind "none" its own dependencies, too
     requirements: tuple[str, ...] = ()
-    requirement_files: tuple[Path, ...] = ()  # for -r, read with the root as working folder
-    options: tuple[str, ...] = ()  # of the installer, which these files have for all requirements
-    needs_pip: bool = False  # they have what uv does not know
-    requires_pytest: bool = False  # pytest is required by name in every environment
-    dependencies: tuple[str, ...] = ()  # PEP 508: the project's own and those of the extras; empty if not known
-    sources: PackageSources = field(default_factory=PackageSources)  # where packages come from
-    packages: tuple[LocalPackage, ...] = ()  # packages of this host that the requirements name
-    folders: tuple[Path, ...] = ()  # outside of the root, too, which the installation reads
-    lock: Lock | None = None  # pinned versions
-    option_plugins: tuple[str, ...] = ()  # command line options whose plugin was added to the requirements
-    origin: str = ""  # for messages: ".[test] (pyproject.toml)"; empty: nothing was found
-    install: tuple[str, ...] = ()  # the same as entries of py_images_install, without the project itself
-    notes: tuple[str, ...] = ()  # what the user should know about its files
+    requirement_files: tuple[Path, ...] = ()  #: for -r, read with the root as working folder
+    options: tuple[str, ...] = ()  #: of the installer, which these files have for all requirements
+    needs_pip: bool = False  #: they have what uv does not know
+    requires_pytest: bool = False  #: pytest is required by name in every environment
+    dependencies: tuple[str, ...] = ()  #: PEP 508: the project's own and those of the extras; empty if not known
+    sources: PackageSources = field(default_factory=PackageSources)  #: where packages come from
+    packages: tuple[LocalPackage, ...] = ()  #: packages of this host that the requirements name
+    folders: tuple[Path, ...] = ()  #: outside of the root, too, which the installation reads
+    lock: Lock | None = None  #: pinned versions
+    option_plugins: tuple[str, ...] = ()  #: command line options whose plugin was added to the requirements
+    origin: str = ""  #: for messages: ".[test] (pyproject.toml)"; empty: nothing was found
+    install: tuple[str, ...] = ()  #: the same as entries of py_images_install, without the project itself
+    notes: tuple[str, ...] = ()  #: what the user should know about its files
     # Files whose content decides what gets installed, unless the fields above hold it (tox.ini, Pipfile, groups).
     fingerprint_files: tuple[Path, ...] = ()
 

@@ -58,31 +58,31 @@ class ImageResult:
     label: str
     reference: str
     allowed_to_fail: bool
-    digest: str = ""  # of the environment image
-    python: str = ""  # its version; empty if it is not known
+    digest: str = ""  #: of the environment image
+    python: str = ""  #: its version; empty if it is not known
     cached: bool = False
     build_seconds: float = 0.0
     run_seconds: float = 0.0
-    exit_status: int | None = None  # of pytest in the container; None if it reported none
-    problem: str = ""  # one line; empty if the image was tested to the end
-    stopped: str = ""  # why the suite stopped before its end, in pytest's words
-    hint: str = ""  # what is missing for the suite to be collected, and how to add it; one line
+    exit_status: int | None = None  #: of pytest in the container; None if it reported none
+    problem: str = ""  #: one line; empty if the image was tested to the end
+    stopped: str = ""  #: why the suite stopped before its end, in pytest's words
+    hint: str = ""  #: what is missing for the suite to be collected, and how to add it; one line
     collected: int = 0
-    shard: Shard | None = None  # None if all tests were to be run
-    incomplete: bool = False  # merged from shards of which some are missing
+    shard: Shard | None = None  #: None if all tests were to be run
+    incomplete: bool = False  #: merged from shards of which some are missing
     counts: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
-    not_tests: Mapping[str, int] = field(default_factory=dict)  # of the counts: files and the image
-    outcomes: Mapping[str, str] = field(default_factory=dict)  # by node id
-    warnings: Mapping[str, int] = field(default_factory=dict)  # by "category: message": how often
-    durations: Mapping[str, float] = field(default_factory=dict)  # by node id: seconds of all phases
-    failures: Mapping[str, Failure] = field(default_factory=dict)  # by node id: the last one; only for report files
-    seed: int | None = None  # of pytest-randomly, if the suite has it
-    summary: str = ""  # what plugins and conftests of the suite wrote in pytest_terminal_summary
-    output: str = ""  # what the suite printed outside of pytest's capture, unless that was shown as it came (-s)
-    properties: tuple[tuple[str, str], ...] = ()  # what the suite itself adds to those of its junit file
-    usage_error: bool = False  # pytest in the container refused its arguments
-    kept: Kept | None = None  # None if pytest in the container did not report it
-    ended: bool = False  # False if the session did not wait for the image
+    not_tests: Mapping[str, int] = field(default_factory=dict)  #: of the counts: files and the image
+    outcomes: Mapping[str, str] = field(default_factory=dict)  #: by node id
+    warnings: Mapping[str, int] = field(default_factory=dict)  #: by "category: message": how often
+    durations: Mapping[str, float] = field(default_factory=dict)  #: by node id: seconds of all phases
+    failures: Mapping[str, Failure] = field(default_factory=dict)  #: by node id: the last one; only for report files
+    seed: int | None = None  #: of pytest-randomly, if the suite has it
+    summary: str = ""  #: what plugins and conftests of the suite wrote in pytest_terminal_summary
+    output: str = ""  #: what the suite printed outside of pytest's capture, unless that was shown as it came (-s)
+    properties: tuple[tuple[str, str], ...] = ()  #: what the suite itself adds to those of its junit file
+    usage_error: bool = False  #: pytest in the container refused its arguments
+    kept: Kept | None = None  #: None if pytest in the container did not report it
+    ended: bool = False  #: False if the session did not wait for the image
 
     def __post_init__(self) -> None:
         for name in ("counts", "not_tests", "outcomes", "warnings", "durations", "failures"):

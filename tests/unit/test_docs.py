@@ -1,15 +1,26 @@
-"""Links in the documentation lead somewhere, and the modules and functions that it names exist."""
+"""Links, commands and code in the documentation are valid, and the modules and functions that it names exist."""
 
 from __future__ import annotations
 
 import ast
 import re
+import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 import pytest_pyimages
+from pytest_pyimages.cli.program import COMMANDS
+from pytest_pyimages.host.option_table import OPTION_NAMES
+from pytest_pyimages.matrix import parse_matrix
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(pytest_pyimages.__file__).parent
@@ -18,6 +29,10 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "exa
 HOW_IT_WORKS = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
 MODULES = sorted(set(re.findall(r"`([\w/]+\.py)(?::[\w.]+)?`", HOW_IT_WORKS)))
 NAMES = sorted(set(re.findall(r"`([\w/]+\.py):([\w.]+)`", HOW_IT_WORKS)))
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
 
 
 def links_of(page: Path) -> list[tuple[Path, str]]:
@@ -48,7 +63,51 @@ def names_in(module: ast.Module) -> Iterator[str]:
             yield from (f"{node.name}.{item.name}" for item in node.body if isinstance(item, ast.FunctionDef))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def blocks_of(page: Path, language: str) -> list[str]:
+    """Return the blocks of code in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def commands_of(page: Path) -> list[list[str]]:
+    """Return the words of the commands in a page's code, with or without the prompt or key before them."""
+    code = r"^(?: {4,}|(?=\S[^`]*$))(?:\$ |- run: |- )?((?:pytest|pyimages) [^`\n]*)$"
+    lines = re.findall(code, page.read_text(encoding="utf-8"), re.MULTILINE)
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_commands_are_valid(page: Path) -> None:
+    for program, *words in commands_of(page):
+        if program == "pyimages":
+            assert words[0] in COMMANDS, words
+        for word in words:
+            name, _, value = word.partition("=")
+            if name.startswith("--py-images"):
+                assert name in OPTION_NAMES, word
+            if name == "--py-images" and value not in {"none", "SPEC", "…"}:
+                assert parse_matrix([value]), word
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_blocks_of_code_are_valid(page: Path) -> None:
+    for block in blocks_of(page, "toml"):
+        assert tomllib.loads(block)
+    for block in blocks_of(page, "yaml"):
+        jobs = yaml.safe_load(block)
+        jobs = jobs.get("jobs", jobs)
+        assert all({"script", "steps"} & set(job) for job in jobs.values()), block
+
+
+def test_there_are_commands_and_blocks() -> None:
+    """The patterns find them."""
+    ci = ROOT / "docs" / "ci.md"
+    assert ["pyimages", "merge", "shard-*.json", "-o", "report.html", "-o", "report.json"] in commands_of(ci)
+    assert ["pytest", "--py-images=auto", "--junitxml=result.xml"] in commands_of(ci)
+    assert len(blocks_of(ci, "yaml")) == 3
+    assert blocks_of(ROOT / "docs" / "tutorial.md", "toml")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_to_files_and_headings(page: Path) -> None:
     for target, anchor in links_of(page):
         assert target.exists(), target
@@ -56,7 +115,8 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
 
 
 def test_readme_links_to_every_page() -> None:
-    assert {page for page in PAGES if page != README} <= {target for target, _ in links_of(README)}
+    first_page = ROOT / "docs" / "index.md"  # of the documentation site, in place of the README
+    assert {page for page in PAGES if page not in {README, first_page}} <= {target for target, _ in links_of(README)}
 
 
 @pytest.mark.parametrize("module", MODULES)
