@@ -12,7 +12,7 @@ from pytest_pyimages.cli.project import SPEC_HELP, Place, pytest_arguments, run_
 from pytest_pyimages.engines import Engine, ImageInfo
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
 from pytest_pyimages.images import KEY, BaseImages, Listener, find_digest, find_full_tag, read_pins, write_pins
-from pytest_pyimages.matrix import ImageTag
+from pytest_pyimages.matrix import ImageTag, is_image_id
 
 SUMMARY = f"pin images to their digests in the file that {KEY} names"
 DESCRIPTION = f"""\
@@ -37,7 +37,8 @@ def _lock(place: Place) -> int:
             f"no {KEY} in pytest's configuration", f"set it to a file, such as {KEY} = images.lock"
         )
     full = (find_full_tag(image.tag) for image in plan.plans if image.recipe.build_in)
-    tags = [*(image.tag for image in plan.plans), *dict.fromkeys(tag for tag in full if tag is not None)]
+    planned = [image.tag for image in plan.plans if not is_image_id(image.tag.reference)]  # an id is a pin
+    tags = [*planned, *dict.fromkeys(tag for tag in full if tag is not None)]
     pins = dict(read_pins(path).digests) if path.exists() else {}
     failed = False
     with closing(place.engine()) as engine:

@@ -61,9 +61,9 @@ OPTION_TABLE = (
         ini="py_images",
         kind="images",
         metavar="SPEC",
-        help="run the tests in a container of each of these images: tags, ranges, references or 'auto', separated by"
-        " commas; a trailing '?' allows an image to fail. May be repeated; 'none' runs pytest without"
-        " images",
+        help="run the tests in a container of each of these images: tags, ranges, references, or words such as"
+        " 'auto', 'supported', 'oldest' and 'rc', separated by commas; a trailing '?' allows an image to fail. May be"
+        " repeated; 'none' runs pytest without images",
         example="3.12,3.14-slim,3.16-rc?",
     ),
     Option(

@@ -188,6 +188,6 @@ def find_other_images(invocation: Invocation, labels: Sequence[str]) -> tuple[st
         text, last = split_brackets(position)
         if text and last and last not in labels:
             with contextlib.suppress(ConfigurationError):
-                parse_matrix([last])
-                found.append(last)
+                labels_of_last = [tag.label for tag in parse_matrix([last])]
+                found += [last] if labels_of_last == [last] else []  # a word such as "next" is in no node id of ours
     return tuple(dict.fromkeys(found))

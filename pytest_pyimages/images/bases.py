@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pytest_pyimages.engines import Engine, ImageInfo
 from pytest_pyimages.errors import BuildError, ImageNotFound
-from pytest_pyimages.matrix import ImageTag, nearest_tags
+from pytest_pyimages.matrix import ImageTag, is_image_id, nearest_tags
 
 if TYPE_CHECKING:
     from pytest_pyimages.images.pins import Pins
@@ -78,6 +78,8 @@ class BaseImages:
         if self._pins is None:
             return
         for tag in tags:
+            if is_image_id(tag.reference):
+                continue
             pinned = self._pins.pin(tag.reference)
             present = self._engine.find_image(tag.reference)
             if present is not None and self._engine.find_image(pinned) is None:
@@ -85,6 +87,11 @@ class BaseImages:
 
     def _find(self, tag: ImageTag) -> ImageInfo:
         reference = tag.reference
+        if is_image_id(reference):
+            present = self._engine.find_image(reference)
+            if present is None:
+                raise BuildError(f"the engine has no image {reference}", "`docker images` lists those that it has")
+            return present
         if self._pins is not None:
             digest, pinned = self._pins.get(reference), self._pins.pin(reference)
             present = self._engine.find_image(pinned) or self._engine.find_image(digest)

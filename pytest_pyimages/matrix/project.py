@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from pytest_pyimages.matrix.faults import EntryError, quote
-from pytest_pyimages.matrix.releases import RELEASES, Release
+from pytest_pyimages.matrix.releases import TESTED, Release
 
 _CLASSIFIER = re.compile(r"Programming Language :: Python :: (?P<version>[0-9]+(?:\.[0-9]+)?)(?: :: Only)?")
 _LOWER_BOUNDS = frozenset({">=", ">", "~=", "==", "==="})
@@ -37,7 +37,7 @@ def admitted_releases(project: ProjectPythons) -> tuple[Release, ...]:
     try:
         admitted = SpecifierSet(project.requires_python)
         has_lower_bound = any(specifier.operator in _LOWER_BOUNDS for specifier in admitted)
-        released = [release for release in RELEASES if release.status != "prerelease"]
+        released = [release for release in TESTED if release.status != "prerelease"]
         chosen = [release for release in released if admitted.contains(f"{release.name}.{_NEWEST_PATCH}")]
     except ValueError as error:  # InvalidSpecifier, and int() for thousands of digits
         problem = f"cannot be determined: requires-python, {quote(project.requires_python)}, is not a version specifier"

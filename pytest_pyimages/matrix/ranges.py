@@ -6,7 +6,7 @@ import re
 
 from pytest_pyimages.matrix.faults import EntryError
 from pytest_pyimages.matrix.nearest import nearest_release
-from pytest_pyimages.matrix.releases import NEWEST_RELEASED, RELEASE_OF, RELEASES, Release
+from pytest_pyimages.matrix.releases import NEWEST_RELEASED, RELEASE_OF, RELEASES, TESTED, UNTESTED, Release
 
 _END = r"[0-9]{1,3}\.[0-9]{1,3}"
 _RANGE = re.compile(rf"(?P<first>{_END})\.\.(?P<last>{_END})(?P<suffix>-.*)?", re.DOTALL)
@@ -30,12 +30,15 @@ def expand_range(text: str) -> tuple[str, ...]:
     for end in (match["first"], match["last"]):
         if end not in RELEASE_OF:
             raise EntryError(f"has an end, {end}, that is not a known Python release", nearest=nearest)
+        if end in UNTESTED:
+            hint = f"no range includes it; add {end} to the list to try it"
+            raise EntryError(f"has an end, {end}, that is not a supported Python", nearest=nearest, hint=hint)
     first, last = RELEASE_OF[match["first"]], RELEASE_OF[match["last"]]
     if _age(first) > _age(last):
         raise EntryError("runs backwards", nearest=nearest)
     if suffix == "-rc" or suffix.startswith("-rc-"):
         raise EntryError("adds -rc to each release", nearest=nearest)
-    chosen = RELEASES[_age(first) : _age(last) + 1]
+    chosen = [release for release in TESTED if _age(first) <= _age(release) <= _age(last)]
     for release in chosen:
         if release.status == "prerelease":
             raise EntryError(
@@ -55,6 +58,8 @@ def _suggest_range(first: str, last: str, suffix: str) -> str:
 def _suggest_end(version: str) -> Release:
     # A far end beyond all that is known means "up to the newest".
     release = nearest_release(version)
+    if release.name in UNTESTED:
+        release = RELEASES[_age(release) + 1]
     return NEWEST_RELEASED if release.status == "prerelease" else release
 
 

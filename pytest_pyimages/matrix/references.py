@@ -22,6 +22,10 @@ _HOST_PART = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _HOST = re.compile(rf"(?:{_HOST_PART}(?:\.{_HOST_PART})*|\[[0-9A-Fa-f:]+\])(?::[0-9]{{1,5}})?")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _SHA256_DIGITS = 64
+#: Digits of the ids that `docker images` prints.
+SHORT_ID = 12
+_SHA256 = "sha256:"
+_IMAGE_ID = re.compile(rf"[0-9a-f]{{{SHORT_ID},{_SHA256_DIGITS}}}")
 _DIGEST = re.compile(rf"sha256:[0-9a-f]{{{_SHA256_DIGITS}}}")
 _VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _DEFAULT_HOST = "docker.io"
@@ -33,12 +37,14 @@ class Reference:
     """A valid reference, in its parts."""
 
     host: str  # "localhost:5000"; empty for the engine's default registry
-    repository: str  # "library/python"
+    repository: str  # "library/python"; empty for an image's id
     tag: str  # may be empty
     digest: str  # "sha256:…"; may be empty
 
     def __str__(self) -> str:
         """Return the reference for the engine; the tag that it would assume is written out."""
+        if not self.repository:
+            return self.digest
         name = f"{self.host}/{self.repository}" if self.host else self.repository
         tag = self.tag or ("" if self.digest else "latest")
         return name + (f":{tag}" if tag else "") + (f"@{self.digest}" if self.digest else "")
@@ -46,10 +52,28 @@ class Reference:
     @property
     def identity(self) -> str:
         """The same text for all spellings of one reference: ``python:3.12`` and ``docker.io/library/python:3.12``."""
+        if not self.repository:
+            return self.digest.removeprefix(_SHA256)[:SHORT_ID]
         host, repository = self.host or _DEFAULT_HOST, self.repository
         if host == _DEFAULT_HOST and "/" not in repository:
             repository = f"{_DEFAULT_FOLDER}/{repository}"
         return str(Reference(host=host, repository=repository, tag=self.tag, digest=self.digest))
+
+
+def is_image_id(text: str) -> bool:
+    """Return whether the text is meant as the id of an image in the engine, in full or as `docker images` prints it."""
+    return text.startswith(_SHA256) or _IMAGE_ID.fullmatch(text) is not None
+
+
+def parse_image_id(text: str) -> Reference:
+    """Return the reference of an image's id.
+
+    :raises EntryError: for an invalid id.
+    """
+    if not _IMAGE_ID.fullmatch(text.removeprefix(_SHA256)):
+        hint = f"an id is {SHORT_ID} to {_SHA256_DIGITS} lower-case hexadecimal digits"
+        raise EntryError("is not the id of an image", nearest=(text.lower(),), hint=hint)
+    return Reference(host="", repository="", tag="", digest=text)
 
 
 def is_reference(text: str) -> bool:
@@ -109,6 +133,8 @@ def make_labels(text: str) -> Iterator[str]:
 
     An IPv6 host loses its brackets and colons, since both have a meaning in node ids.
     """
+    if is_image_id(text):
+        text = text.removeprefix(_SHA256)[:SHORT_ID]
     text = re.sub(r"^\[([0-9A-Fa-f:]+)\]", lambda host: f"ip6-{host[1].strip(':').replace(':', '-')}", text)
     name, _, digest = text.partition("@")
     if digest:

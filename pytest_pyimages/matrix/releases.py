@@ -1,16 +1,24 @@
 """The known Python releases, and the tags of the official ``python`` image.
 
-Statuses: the release schedules (PEP 373, 478, 494, 537, 569, 596, 619, 664, 693, 719, 745, 790, 826).
+``releases.json`` has the dates of the releases; ``python -m tools.releases`` refreshes it from the release cycle that
+python.org publishes. What is released and what has reached its end of life is decided by these dates and today's.
 Tags: ``library/python`` of docker-library/official-images.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime, timezone
+from pathlib import Path
 from typing import Literal
 
 Status = Literal["released", "prerelease", "end of life"]
+TABLE = Path(__file__).with_name("releases.json")
+#: The image exists, but no Python of this release is tested: ranges and ``auto`` leave it out.
+UNTESTED = frozenset({"3.5"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +28,7 @@ class Release:
     major: int
     minor: int
     status: Status
+    first_release: str  # date of X.Y.0: "2026-10-01"
 
     @property
     def name(self) -> str:
@@ -32,20 +41,38 @@ class Release:
         return f"{self.name}-rc" if self.status == "prerelease" else self.name
 
 
-def _releases(major: int, minors: range, status: Status) -> tuple[Release, ...]:
-    return tuple(Release(major=major, minor=minor, status=status) for minor in minors)
+def read_releases(today: date) -> tuple[Release, ...]:
+    """Return the releases of the table, oldest first, with their status on a day.
+
+    Once its newest release is out, the next ones follow year by year (PEP 602), so that there always is a prerelease.
+    """
+    table: dict[str, Mapping[str, str]] = json.loads(TABLE.read_text(encoding="utf-8"))["releases"]
+    releases = [_make_release(name, today, **dates) for name, dates in table.items()]
+    releases.sort(key=lambda release: (release.major, release.minor))
+    while releases[-1].status != "prerelease":
+        last = releases[-1]
+        year = int(last.first_release[:4]) + 1
+        name, first_release = f"{last.major}.{last.minor + 1}", f"{year}{last.first_release[4:]}"
+        releases.append(_make_release(name, today, first_release=first_release, end_of_life=f"{year + 5}-10"))
+    return tuple(releases)
 
 
-#: Oldest first. Nothing older than 2.7 and 3.5 can run the worker.
-RELEASES: tuple[Release, ...] = (
-    *_releases(2, range(7, 8), "end of life"),
-    *_releases(3, range(5, 11), "end of life"),
-    *_releases(3, range(11, 16), "released"),
-    *_releases(3, range(16, 17), "prerelease"),
-)
+def _make_release(name: str, today: date, *, first_release: str, end_of_life: str) -> Release:
+    """Return a release; its end of life is a day, or a month that still belongs to its life."""
+    major, minor = map(int, name.split("."))
+    day = today.isoformat()
+    status: Status = "prerelease" if day < first_release else "released"
+    if day[: len(end_of_life)] > end_of_life:
+        status = "end of life"
+    return Release(major=major, minor=minor, status=status, first_release=first_release)
+
+
+RELEASES: tuple[Release, ...] = read_releases(datetime.now(timezone.utc).date())
 RELEASE_OF: dict[str, Release] = {release.name: release for release in RELEASES}
 MAJORS: tuple[str, ...] = tuple(sorted({str(release.major) for release in RELEASES}, reverse=True))
-NEWEST_RELEASED: Release = max((r for r in RELEASES if r.status == "released"), key=lambda r: (r.major, r.minor))
+NEWEST_RELEASED: Release = [release for release in RELEASES if release.status == "released"][-1]
+PRERELEASE: Release = next(release for release in RELEASES if release.status == "prerelease")
+TESTED: tuple[Release, ...] = tuple(release for release in RELEASES if release.name not in UNTESTED)
 
 #: Debian's code names, newest first; the first two are not out yet, but their names are settled.
 CODENAMES = tuple("duke forky trixie bookworm bullseye buster stretch jessie wheezy".split())
@@ -112,3 +139,20 @@ def is_tag(tag: str) -> bool:
         return parts.version in MAJORS
     release = RELEASE_OF.get(parts.minor)
     return release is not None and (release.status != "prerelease" or parts.is_prerelease)
+
+
+def describe_outdated_tag(reference: str) -> str:
+    """Return a note for a prerelease's tag of the official image once its release is out; empty for other references.
+
+    The tag still exists then, but nothing renews it.
+    """
+    name, _, tag = reference.partition("@")[0].rpartition(":")
+    parts = split_tag(tag)
+    release = None if parts is None else RELEASE_OF.get(parts.minor)
+    if name.rpartition("/")[2] != "python" or parts is None or not parts.is_prerelease or release is None:
+        return ""
+    if release.status == "prerelease":
+        return ""
+    use = f"{release.name}-{parts.variant}" if parts.variant else release.name
+    why = "the -rc tag is not renewed: " if parts.version.endswith("-rc") else ""
+    return f"{release.name}.0 is out since {release.first_release}; {why}use {use}"

@@ -1,4 +1,4 @@
-"""Parse the matrix: entries, ranges, braces, references, ``auto`` and the trailing ``?``."""
+"""Parse the matrix: entries, ranges, braces, references, words such as ``auto``, and the trailing ``?``."""
 
 from __future__ import annotations
 
@@ -8,15 +8,23 @@ from dataclasses import dataclass, replace
 
 from pytest_pyimages.matrix.braces import MOST_IMAGES, expand_braces
 from pytest_pyimages.matrix.faults import EntryError, make_error
-from pytest_pyimages.matrix.project import ProjectPythons, admitted_releases
+from pytest_pyimages.matrix.project import ProjectPythons
 from pytest_pyimages.matrix.ranges import expand_range
-from pytest_pyimages.matrix.references import Reference, is_reference, make_labels, parse_reference, parse_registry
-from pytest_pyimages.matrix.tags import check_tag
+from pytest_pyimages.matrix.references import (
+    Reference,
+    is_image_id,
+    is_reference,
+    make_labels,
+    parse_image_id,
+    parse_reference,
+    parse_registry,
+)
+from pytest_pyimages.matrix.tags import check_tag, has_tag_form
+from pytest_pyimages.matrix.words import expand_word
 
 OPTION = "--py-images"
 REGISTRY_OPTION = "--py-images-registry"
 ALLOWED_TO_FAIL = "?"
-AUTO = "auto"
 _BLANK = " \t\r"
 _LONGEST_ENTRY = 4096
 _EXAMPLE = "for example 3.12,3.14-slim"
@@ -151,20 +159,19 @@ def _check_expanded(text: str, entry: str) -> None:
 
 def _expand_tags(text: str, project: ProjectPythons) -> Iterable[str]:
     """Return the tags or the reference of a text without braces."""
-    if text == AUTO:
-        return tuple(release.name for release in admitted_releases(project))
-    if text.lower() == AUTO:
-        raise EntryError("is not a Python tag", nearest=(AUTO,))
-    if text.startswith(f"{AUTO}-"):
-        raise EntryError(f"adds a suffix to {AUTO}, which cannot have one", nearest=(AUTO,))
-    return (text,) if is_reference(text) else expand_range(text)
+    if is_reference(text) or is_image_id(text):
+        return (text,)
+    return expand_word(text, project) or expand_range(text)
 
 
 def _make_image(text: str, prefix: str, *, allowed_to_fail: bool) -> _Selected:
-    if is_reference(text):
+    tag, at, _ = text.partition("@")
+    if is_image_id(text):
+        reference = parse_image_id(text)
+    elif is_reference(tag) or (at and not has_tag_form(tag)):
         reference = parse_reference(text)
     else:
-        check_tag(text)
+        check_tag(tag)
         reference = parse_reference(f"{prefix}python:{text}")
     return _Selected(text=text, reference=reference, allowed_to_fail=allowed_to_fail)
 

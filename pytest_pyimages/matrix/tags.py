@@ -8,6 +8,8 @@ from pytest_pyimages.matrix.faults import EntryError, quote
 from pytest_pyimages.matrix.nearest import similar_tags
 from pytest_pyimages.matrix.references import LONGEST_TAG, PATH_COMPONENT
 from pytest_pyimages.matrix.releases import NEWEST_RELEASED, RELEASE_OF, is_tag, is_variant, split_tag
+from pytest_pyimages.matrix.words import WORDS
+from pytest_pyimages.text import find_similar
 
 _EXAMPLE = f"tags look like {NEWEST_RELEASED.name} or {NEWEST_RELEASED.name}-slim"
 _SEPARATORS = re.compile("[;|&+]+")  # instead of commas
@@ -39,6 +41,11 @@ def check_tag(tag: str) -> None:
     raise EntryError("is not released yet", nearest=nearest, hint=full_reference)
 
 
+def has_tag_form(text: str) -> bool:
+    """Return whether a text is meant as a tag of the official image, even if there is no such tag."""
+    return is_tag(text) or split_tag(text) is not None
+
+
 def _invalid_tag(tag: str, nearest: tuple[str, ...]) -> EntryError:
     hint = ""
     parts = split_tag(tag)
@@ -49,6 +56,8 @@ def _invalid_tag(tag: str, nearest: tuple[str, ...]) -> EntryError:
         hint = "there are no official images of free-threaded Python"
     elif other is not None:
         nearest = (f"{other['repository']}:{other['tag'] or 'latest'}",)
+    elif near := find_similar(tag, WORDS):
+        nearest = (near, *nearest)
     elif not nearest:
         hint = _EXAMPLE
         if re.fullmatch(PATH_COMPONENT, tag) and not tag.isdigit():

@@ -103,6 +103,9 @@ def _describe_pattern(columns: Sequence[Column], outcomes: tuple[str, ...]) -> t
             continue  # both are failures
         where = [index for index, outcome in enumerate(outcomes) if outcome in included]
         if where:
+            ran = [index for index, outcome in enumerate(outcomes) if outcome not in ("", "skipped")]
+            if verb == "skipped" and 0 < len(ran) < len(where):
+                return rank, "runs " + re.sub("^on ", "only on ", _describe_columns(columns, ran))
             return rank, f"{verb} {_describe_columns(columns, where)}"
     return len(
         _VERBS
@@ -126,7 +129,8 @@ def _describe_columns(columns: Sequence[Column], where: Sequence[int]) -> str:
             return "from {}.{} on".format(*min(ours))
         if max(ours) < min(theirs):
             return "up to {}.{}".format(*max(ours))
-    if len(excluded) == 1:
-        (other,) = (column.label for index, column in enumerate(columns) if index not in where)
-        return f"everywhere but on {other}"
+    if len(excluded) == 1 or 2 * len(excluded) < len(where):
+        return "everywhere but on " + ", ".join(
+            column.label for index, column in enumerate(columns) if index not in where
+        )
     return "on " + ", ".join(columns[index].label for index in where)

@@ -148,6 +148,13 @@ class ImageResult:
         return not self.ended or (not self.problem and NOT_RUN in self.outcomes.values())
 
     @property
+    def was_tested(self) -> bool:
+        """Whether at least one of its tests was run, or all of them were collected if none was to be run."""
+        tests = sum(self.counts.values()) - sum(self.not_tests.values())
+        is_complete = not self.problem and self.exit_status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        return is_complete or tests > 0
+
+    @property
     def failed(self) -> bool:
         """Whether the image failed; one without tests depends on the others (``fold_exit_statuses``)."""
         return self.outcome not in ("passed", "nothing collected")
@@ -169,14 +176,16 @@ def fold_exit_statuses(results: Mapping[str, ImageResult]) -> int:
     """Return the worst exit status of the images that are not allowed to fail.
 
     It is 5 only if that is the exit status of all images, those that are allowed to fail included. An image that could
-    not be tested to the end, or whose pytest had an INTERNALERROR, counts as 1.
+    not be tested to the end, or whose pytest had an INTERNALERROR, counts as 1. If no image was tested, none is allowed
+    to fail: a run that tests nothing is no success.
     """
     no_tests = int(pytest.ExitCode.NO_TESTS_COLLECTED)
     if results and all(result.exit_status == no_tests and not result.problem for result in results.values()):
         return no_tests
+    is_tested = any(result.was_tested for result in results.values())
     statuses = []
     for result in results.values():
-        if result.allowed_to_fail and result.outcome != "passed":
+        if is_tested and result.allowed_to_fail and result.outcome != "passed":
             continue
         status = result.counted_status
         if result.usage_error:

@@ -251,6 +251,10 @@ class ImagesSession:
         self.close()
         if session.exitstatus not in _OURS:
             session.exitstatus = fold_exit_statuses(self.results)
+            if session.exitstatus and all(
+                each.allowed_to_fail and not each.was_tested for each in self.results.values()
+            ):
+                self._ending.notes.append("no image was tested, which fails the run although all are allowed to fail")
             if session.testsfailed and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self._schedule is not None:

@@ -12,7 +12,7 @@ from pytest_pyimages.containers import Source, find_linked_paths
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host import INI_KEYS, CommandLine, ImageArguments, Invocation, Settings, split_by_image
 from pytest_pyimages.images import ImagePlan, make_plans
-from pytest_pyimages.matrix import ImageTag, ProjectPythons, parse_matrix
+from pytest_pyimages.matrix import ImageTag, ProjectPythons, describe_outdated_tag, parse_matrix
 from pytest_pyimages.project import Configuration, Project, find_project, find_source_root
 
 
@@ -28,8 +28,11 @@ class SessionPlan:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """The notes on the source, and of all plans on what is installed, each once."""
-        return tuple(dict.fromkeys((*self.source.notes, *(note for plan in self.plans for note in plan.project.notes))))
+        """The notes on the images, on the source, and of all plans on what is installed, each once."""
+        outdated = ((plan.tag.label, describe_outdated_tag(plan.tag.reference)) for plan in self.plans)
+        images = (f"{label}: {note}" for label, note in outdated if note)
+        installed = (note for plan in self.plans for note in plan.project.notes)
+        return tuple(dict.fromkeys((*images, *self.source.notes, *installed)))
 
 
 def plan_session(config: pytest.Config, settings: Settings) -> SessionPlan:

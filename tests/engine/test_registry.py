@@ -112,6 +112,13 @@ def test_when_the_registry_is_contacted(job: Job, public: Registry, push: Push) 
     asked = manifests(public)
     assert asked > before
 
+    assert job.run(prefix, images=f"{TAG}@{digest}").returncode == 0, (
+        "a plain tag with a digest is of the same registry"
+    )
+    (image,) = job.images.values()
+    assert image["cached"]
+    assert image["digest"].endswith(digest)
+
     done = job.run(prefix, "--py-images-pull=never", images="3.12")
     assert done.returncode == 1
     reference = f"{public.address}/library/python:3.12"

@@ -38,6 +38,12 @@ FAILING = """FakeEngine(installer=lambda spec, job: (
 ))"""
 
 
+def test_build_fails_if_no_image_can_be_built(pyimages: Steps) -> None:
+    (done,) = pyimages(["build", "3.13?"], engine=FAILING)
+    assert done.status == 1
+    assert "no image was built" in done.err
+
+
 @pytest.mark.parametrize(("spec", "status"), [("3.12,3.13", 1), ("3.12,3.13?", 0)])
 def test_build_reports_failures(pyimages: Steps, spec: str, status: int) -> None:
     (done,) = pyimages(["build", spec], engine=FAILING)

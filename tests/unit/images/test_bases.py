@@ -83,6 +83,19 @@ def test_never_reports_a_missing_image_with_a_hint() -> None:
     assert pulls(engine) == []
 
 
+@pytest.mark.parametrize("policy", ["missing", "always"])
+def test_an_image_id_is_never_pulled_nor_pinned(policy: PullPolicy) -> None:
+    (tag,) = parse_matrix(["4f5e6a7b8c9d"])
+    engine = Registry({"4f5e6a7b8c9d": OLD}, {})
+    known = bases(engine, policy, PINS)
+    known.check_pins([tag])
+    assert known.resolve(tag) == OLD
+    with pytest.raises(BuildError) as caught:
+        bases(Registry({}, {}), policy).resolve(tag)
+    assert str(caught.value) == message("images", "no-image-of-id", reference="4f5e6a7b8c9d")
+    assert pulls(engine) == []
+
+
 def test_always_fails_if_the_registry_does() -> None:
     with pytest.raises(EngineError, match="no such host"):
         bases(Registry({"python:3.12": OLD}, {}), "always").resolve(TAG)

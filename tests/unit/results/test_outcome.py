@@ -71,6 +71,31 @@ def test_no_tests_if_all_images_are_allowed_to_fail() -> None:
     assert folded(result("3.14", 1, allowed=True), result("3.15", 5, allowed=True)) == 0
 
 
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        pytest.param([None, None, None], 1, id="no image can be built"),
+        pytest.param([None, 5, None], 1, id="another has no tests"),
+        pytest.param([4, 4], 4, id="wrong usage"),
+        pytest.param([2, None], 2, id="interrupted while collecting"),
+        pytest.param([None, 1], 0, id="one is tested and fails"),
+        pytest.param([None, 0], 0, id="one passes"),
+    ],
+)
+def test_images_that_are_allowed_to_fail_must_not_all_be_untested(statuses: list[int | None], expected: int) -> None:
+    results = [
+        result(f"3.{index}", status, allowed=True, problem="" if status in (0, 1, 2, 5) else "dead")
+        for index, status in enumerate(statuses)
+    ]
+    assert folded(*(replace(one, usage_error=one.exit_status == 4) for one in results)) == expected
+
+
+def test_an_image_that_dies_in_a_test_was_tested() -> None:
+    dead = result("3.16-rc", None, allowed=True, problem="worker died", a="passed")
+    assert folded(replace(dead, counts={"passed": 1, "error": 1}, not_tests={"error": 1})) == 0
+    assert folded(replace(dead, counts={"error": 1}, not_tests={"error": 1})) == 1
+
+
 def test_worst_outcome_of_a_test_is_compared() -> None:
     one = make_run()
     one.count("a", "passed")
@@ -112,14 +137,28 @@ def test_differences_are_grouped_by_pattern() -> None:
         pytest.param("FsFFFF", "fails everywhere but on 3.14-slim", id="the worst counts"),
         pytest.param("ss....", "skipped from 3.14 on", id="skipped"),
         pytest.param("FFFEFF", "fails everywhere", id="each in its way"),
+        pytest.param("sssss.", "runs only on 3.12-slim", id="runs on one"),
+        pytest.param("ss..ss", "runs only on 3.13, 3.13-slim", id="runs on a few"),
+        pytest.param("..ssss", "runs from 3.14 on", id="runs on newer ones"),
+        pytest.param("s.sss-", "runs only on 3.14-slim", id="runs on one, not collected on another"),
+        pytest.param("s.s.s.", "skipped on 3.15-rc?, 3.13, 3.12", id="skipped on half"),
+        pytest.param("----.-", "collected only on 3.12", id="collected on one"),
     ],
 )
 def test_patterns_name_ranges_of_pythons(outcomes: str, expected: str) -> None:
-    words = {".": "passed", "F": "failed", "E": "error", "s": "skipped"}
+    words = {".": "passed", "F": "failed", "E": "error", "s": "skipped", "-": ""}
     labels = {"3.15-rc?": "3.15.0rc2", "3.14-slim": "3.14.4", "3.13": "3.13.1", "3.13-slim": "3.13.9", "3.12": "3.12.1"}
     columns = [Column(label, python) for label, python in (labels | {"3.12-slim": "3.12.1"}).items()]
     ((pattern, _),) = group_by_pattern(columns, [Difference("a", tuple(words[letter] for letter in outcomes))])
     assert pattern == expected
+
+
+def test_few_exceptions_are_named_instead_of_many_images() -> None:
+    columns = [Column(f"3.{minor}", f"3.{minor}.1") for minor in range(6, 16)]
+    for letter, expected in (("failed", "fails everywhere but on 3.9, 3.11"), ("skipped", "runs only on 3.9, 3.11")):
+        outcomes = tuple("passed" if index in (3, 5) else letter for index in range(len(columns)))
+        ((pattern, _),) = group_by_pattern(columns, [Difference("a", outcomes)])
+        assert pattern == expected
 
 
 def test_unknown_python_is_in_no_range() -> None:
