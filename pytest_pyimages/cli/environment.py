@@ -12,11 +12,11 @@ from typing import Any
 from pytest_pyimages.cli.builds import build_images, connect_engine
 from pytest_pyimages.cli.project import Place
 from pytest_pyimages.containers import Lease, choose_witnesses
-from pytest_pyimages.engines import Engine
+from pytest_pyimages.engines import Engine, ImageInfo
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
-from pytest_pyimages.images import BuiltImage
+from pytest_pyimages.images import BaseImages, BuiltImage, Listener
 from pytest_pyimages.results import disarm_commands
-from pytest_pyimages.runs import HostTerminal, attend
+from pytest_pyimages.runs import HostTerminal, Services, attend
 from pytest_pyimages.session import LastFailed, Schedule, SessionPlan, make_job
 
 IMAGE_HELP = "the image, such as 3.14-slim (default: the ini key py_images, if it names one)"
@@ -63,8 +63,18 @@ def run_in_image(  # noqa: PLR0913 - everything that its container is given
         )
         job = replace(job, command=command, terminal=terminal.kind if terminal else None)
         sys.stdout.flush()
-        with Lease() as lease:
-            return attend(engine, lease, plan.source, job, terminal)
+        service_images = BaseImages(engine, Listener(report=_report_stage), policy=settings.pull)
+
+        def resolve(reference: str) -> ImageInfo:
+            return service_images.resolve(replace(image_plan.tag, reference=reference))
+
+        with Lease() as lease, Services(engine, lease, image_plan.services, resolve) as services:
+            services.wait(lambda _: None)
+            return attend(engine, lease, plan.source, replace(job, network=services.network), terminal)
+
+
+def _report_stage(label: str, text: str) -> None:
+    sys.stderr.write(f"{label}: {text}\n")
 
 
 def _build_image(place: Place, engine: Engine, plan: SessionPlan) -> BuiltImage:

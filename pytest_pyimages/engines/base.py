@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -39,6 +39,8 @@ class ImageInfo:
     tags: tuple[str, ...] = ()  # references with a tag
     layers: tuple[str, ...] = ()  # digests of the layers' contents, the lowest first
     parent: str = ""  # id of the image it was made from; empty if the engine does not record it
+    ports: tuple[int, ...] = ()  # TCP ports that it exposes
+    health_check: tuple[str, ...] = ()  # the words of its HEALTHCHECK: ("CMD-SHELL", "pg_isready"); empty for none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,20 @@ class ContainerSpec:
     user: str = ""  # empty for the image's own
     network: str = ""  # empty for the engine's default
     terminal: bool = False  # allocate a TTY; then standard output and error are one stream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSpec:
+    """The configuration of a container that runs a server of its image, without input."""
+
+    name: str
+    image: str  # image id, or a reference in the engine's storage
+    command: tuple[str, ...]  # empty for the image's own
+    labels: Mapping[str, str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    network: str = ""  # "container:ID" for the network namespace of another; empty for one of its own
+    hosts: Mapping[str, str] = field(default_factory=dict)  # addresses by host name, with a network of its own
+    tmpfs: tuple[str, ...] = ()  # absolute paths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +177,15 @@ class Engine(Protocol):
 
     def create_container(self, spec: ContainerSpec) -> str:
         """Create a container with an open standard input, without starting it; return its id."""
+
+    def create_service(self, spec: ServiceSpec) -> str:
+        """Create the container of a service, without starting it; return its id."""
+
+    def execute(self, container: str, command: Sequence[str]) -> tuple[int, bytes]:
+        """Run a command in a running container; return its exit status and its output."""
+
+    def read_log(self, container: str, *, lines: int) -> str:
+        """Return the last lines that a service has printed."""
 
     def attach(self, container: str, *, terminal: bool = False) -> ContainerStream:
         """Attach to a container.

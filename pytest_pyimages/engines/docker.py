@@ -9,14 +9,14 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import docker.errors
 from docker.api import APIClient
 from docker.utils import parse_repository_tag
 
-from pytest_pyimages.engines import builds, pulls
+from pytest_pyimages.engines import builds, pulls, services
 from pytest_pyimages.engines.attached import AttachedStream
 from pytest_pyimages.engines.base import (
     BuildContext,
@@ -27,6 +27,7 @@ from pytest_pyimages.engines.base import (
     Leftover,
     Mount,
     PullProgress,
+    ServiceSpec,
 )
 from pytest_pyimages.engines.client import new_client, probe, request
 from pytest_pyimages.engines.endpoint import Endpoint, find_endpoint
@@ -118,17 +119,32 @@ class DockerEngine:
                     raise
         raise EngineError(f"pulling {reference} reported no error but the image does not exist", "try again")
 
-    @raises_engine_error
     def create_container(self, spec: ContainerSpec) -> str:
+        return self._create(spec.name, _create_body(spec))
+
+    def create_service(self, spec: ServiceSpec) -> str:
+        return self._create(spec.name, services.make_service_body(spec))
+
+    @raises_engine_error
+    def _create(self, free_name: str, body: Mapping[str, Any]) -> str:
         for attempt in range(NAMES):
             # An earlier request that seemed to be lost may have taken the name.
-            name = f"{spec.name}-{attempt}" if attempt else spec.name
+            name = f"{free_name}-{attempt}" if attempt else free_name
             try:
-                return str(self._api.create_container_from_config(_create_body(spec), name)["Id"])
+                return str(self._api.create_container_from_config(body, name)["Id"])
             except docker.errors.APIError as error:
                 if error.status_code != 409 or attempt == NAMES - 1:
                     raise
         raise AssertionError("unreachable")
+
+    @raises_engine_error
+    def execute(self, container: str, command: Sequence[str]) -> tuple[int, bytes]:
+        return services.execute(self._api, container, command)
+
+    @raises_engine_error
+    def read_log(self, container: str, *, lines: int) -> str:
+        output: bytes = self._api.logs(container, tail=lines)
+        return output.decode("utf-8", "replace")
 
     @raises_engine_error
     def attach(self, container: str, *, terminal: bool = False) -> AttachedStream:

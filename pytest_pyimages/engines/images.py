@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -24,9 +24,22 @@ def parse_image(answer: Mapping[str, Any]) -> ImageInfo:
         user=str(config.get("User") or ""),
         tags=tuple(tag for tag in answer.get("RepoTags") or () if not tag.startswith("<none>")),
         layers=tuple((answer.get("RootFS") or {}).get("Layers") or ()),
+        ports=_parse_ports(config.get("ExposedPorts") or ()),
+        health_check=_parse_health_check(config.get("Healthcheck") or {}),
         parent=str(answer.get("Parent") or ""),
         created=_parse_time(str(answer.get("Created") or "")),
     )
+
+
+def _parse_ports(exposed: Iterable[str]) -> tuple[int, ...]:
+    """Return the TCP ports of entries such as "5432/tcp"."""
+    pairs = [entry.partition("/") for entry in exposed]
+    return tuple(sorted(int(port) for port, _, protocol in pairs if port.isdecimal() and protocol in ("", "tcp")))
+
+
+def _parse_health_check(config: Mapping[str, Any]) -> tuple[str, ...]:
+    words = tuple(str(word) for word in config.get("Test") or ())
+    return () if words[:1] == ("NONE",) else words
 
 
 def _parse_time(text: str) -> float:

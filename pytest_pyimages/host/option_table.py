@@ -235,6 +235,14 @@ OPTION_TABLE = (
         example="DJANGO_SETTINGS_MODULE=shop.settings",
     ),
     Option(
+        ini="py_images_services",
+        kind="lines",
+        help="servers that run beside the tests of each image, by their images: NAME=IMAGE, or IMAGE; in"
+        " [[tool.pyimages.services]] with more settings",
+        example="db=postgres:17",
+        ini_only=True,
+    ),
+    Option(
         ini="py_images_dockerfile",
         kind="text",
         ini_only=True,

@@ -11,7 +11,7 @@ from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.images.full_image import find_full_tag
 from pytest_pyimages.images.recipe import Content, Recipe, make_recipe, read_content
 from pytest_pyimages.matrix import ImageTag
-from pytest_pyimages.project import Configuration, Ini, Project, find_project
+from pytest_pyimages.project import Configuration, Ini, Project, Service, find_project
 
 if TYPE_CHECKING:
     from pytest_pyimages.indexes import HostNetwork
@@ -26,6 +26,7 @@ class ImagePlan:
     recipe: Recipe
     environment: Mapping[str, str]  # configured variables of the set-up and of the test run
     args: tuple[str, ...]  # of pytest: those of the command line, then the configured ones
+    services: tuple[Service, ...] = ()  # servers beside the suite
     selection: Mapping[str, Any] | None = None  # what args that name images mean, see host.selection
 
     def read_network(self, environ: Mapping[str, str]) -> HostNetwork:
@@ -83,6 +84,7 @@ def make_plans(  # noqa: PLR0913 - each has another source
                 recipe=make_recipe(project, configured, content),
                 environment=configured.environment(environ),
                 args=configured.args,
+                services=configured.services,
             )
         )
     if not plans:

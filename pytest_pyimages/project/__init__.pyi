@@ -1,6 +1,3 @@
-from pytest_pyimages.project.configuration import Configuration as Configuration
-from pytest_pyimages.project.configuration import ImageConfiguration as ImageConfiguration
-from pytest_pyimages.project.configuration import read_own_table as read_own_table
 from pytest_pyimages.project.distributions import find_distribution as find_distribution
 from pytest_pyimages.project.distributions import get_removal_version as get_removal_version
 from pytest_pyimages.project.distributions import is_in_standard_library as is_in_standard_library
@@ -21,4 +18,8 @@ from pytest_pyimages.project.project import find_project_folder as find_project_
 from pytest_pyimages.project.project import list_build_sources as list_build_sources
 from pytest_pyimages.project.providers import find_provider as find_provider
 from pytest_pyimages.project.requirements import parse_requirement as parse_requirement
+from pytest_pyimages.project.settings.configuration import Configuration as Configuration
+from pytest_pyimages.project.settings.configuration import ImageConfiguration as ImageConfiguration
+from pytest_pyimages.project.settings.configuration import read_own_table as read_own_table
+from pytest_pyimages.project.settings.services import Service as Service
 from pytest_pyimages.project.source_root import find_source_root as find_source_root

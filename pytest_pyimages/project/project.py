@@ -10,7 +10,6 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from pytest_pyimages.indexes import PackageSources
-from pytest_pyimages.project.configuration import read_install_entries, read_install_source
 from pytest_pyimages.project.files import ProjectFiles, declares_project, read_ini, read_project_files, read_toml
 from pytest_pyimages.project.kind import (
     BUILD_FILES,
@@ -36,6 +35,7 @@ from pytest_pyimages.project.requirements import (
     split_option,
 )
 from pytest_pyimages.project.scm.versioning import Versioning, find_versioning
+from pytest_pyimages.project.settings.configuration import read_install_entries, read_install_source
 from pytest_pyimages.project.sources import find_sources
 
 _TEST_FOLDERS = ("tests", "test", "testing")

@@ -11,5 +11,7 @@ from pytest_pyimages.runs.job import make_shard_job as make_shard_job
 from pytest_pyimages.runs.run import BrokenImageError as BrokenImageError
 from pytest_pyimages.runs.run import Run as Run
 from pytest_pyimages.runs.run import RunEnd as RunEnd
+from pytest_pyimages.runs.services import Services as Services
+from pytest_pyimages.runs.services import format_services as format_services
 from pytest_pyimages.runs.terminal import HostTerminal as HostTerminal
 from pytest_pyimages.runs.terminal import Size as Size

@@ -44,6 +44,7 @@ def _attend_once(engine: Engine, lease: Lease, source: Source, job: Job, termina
         labels=lease.labels("run"),
         environment={"TERM": terminal.kind} if terminal else {},
         terminal=terminal is not None,
+        network=job.network,
     )
     process = ContainerProcess(engine, lease, source)
     with process.create(spec) as container:

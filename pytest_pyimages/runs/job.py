@@ -30,6 +30,7 @@ class Job:
     """The program of one container and all that it is told."""
 
     image: str = field(metadata=HOST_ONLY)  # id of the environment image
+    network: str = field(default="", metadata=HOST_ONLY)  # the container's network mode; empty for the engine's default
     python: str = field(metadata=HOST_ONLY)  # absolute path of the interpreter in the container
     token: str = field(default_factory=lambda: secrets.token_hex(4))  # marks the lines of the program
     command: tuple[str, ...] = ()  # to run on a terminal; empty for pytest

@@ -112,6 +112,7 @@ class Run:
             image=self._job.image,
             command=(self._job.python, WORKER),
             labels=self._lease.labels("run" if self._job.report is None else "report"),
+            network=self._job.network,
         )
         progress = _Progress(debugger=None if self._job.terminal is None else False)
         with self._process.create(spec) as container:

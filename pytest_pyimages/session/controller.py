@@ -27,7 +27,13 @@ from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.results import STATUS, ImageResult, Shard, fold_exit_statuses
 from pytest_pyimages.session.durations import Durations
 from pytest_pyimages.session.ending import SessionEnding, describe_interrupted, get_verbosity
-from pytest_pyimages.session.header import format_images, format_links, format_origins, format_workers
+from pytest_pyimages.session.header import (
+    format_images,
+    format_links,
+    format_origins,
+    format_service_lines,
+    format_workers,
+)
 from pytest_pyimages.session.kept_files import KeptFiles, make_documents
 from pytest_pyimages.session.last_failed import LastFailed, unregister_host_cache_plugins
 from pytest_pyimages.session.messages import (
@@ -160,6 +166,7 @@ class ImagesSession:
         return [
             f"py-images: {images}{shard} · {engine} · source: {source}{format_workers(concurrency)}",
             *format_origins(self.plans),
+            *format_service_lines(self.plans),
             *format_links(self._plan.source),
         ]
 
@@ -275,6 +282,9 @@ class ImagesSession:
         for image in document["images"]:
             if image["label"] in changed:
                 image["changed_files"] = changed[image["label"]]
+            services = self._schedule.services.get(image["label"]) if self._schedule is not None else None
+            if services:
+                image["services"] = services
 
     @pytest.hookimpl
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:

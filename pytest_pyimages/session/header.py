@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pytest_pyimages.containers import Source
 from pytest_pyimages.images import ImagePlan
+from pytest_pyimages.runs import format_services
 from pytest_pyimages.session.concurrency import Concurrency
 from pytest_pyimages.text import clean_line
 
@@ -36,6 +37,16 @@ def format_links(source: Source) -> list[str]:
     more = f" and {len(links) - MOST_LINKS} more" if len(links) > MOST_LINKS else ""
     how = "read-only" if source.mode == "overlay" else "copied"
     return [f"links: {', '.join(links[:MOST_LINKS])}{more} ({how})"] if links else []
+
+
+def format_service_lines(plans: Sequence[ImagePlan]) -> list[str]:
+    """Return a line for each group of images that have the same services; none if there are none."""
+    groups: dict[str, list[str]] = {}
+    for plan in plans:
+        groups.setdefault(format_services(plan.services), []).append(plan.tag.label)
+    if len(groups) == 1:
+        return [f"services: {services}" for services in groups if services]
+    return [f"services: {services} ({', '.join(labels)})" for services, labels in groups.items() if services]
 
 
 def format_origins(plans: Sequence[ImagePlan]) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_pyimages.containers import Lease, Source, Witness, choose_witnesses, make_state_directory
-from pytest_pyimages.engines import Engine
+from pytest_pyimages.engines import Engine, ImageInfo
 from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
 from pytest_pyimages.host import INI_KEYS, OPTION_NAMES, Settings
 from pytest_pyimages.images import (
@@ -25,7 +25,7 @@ from pytest_pyimages.images import (
     Listener,
     identify_project,
 )
-from pytest_pyimages.runs import BrokenImageError, ChangesJob, CoverageJob, Job, Run, make_selection_job
+from pytest_pyimages.runs import BrokenImageError, ChangesJob, CoverageJob, Job, Run, Services, make_selection_job
 from pytest_pyimages.runs.events import Interrupted
 from pytest_pyimages.session.concurrency import Concurrency
 from pytest_pyimages.session.messages import (
@@ -125,6 +125,7 @@ class Schedule:
         self.messages: queue.Queue[Message] = queue.Queue(QUEUE_BATCHES)
         self.notes: list[str] = []  # printed at the end
         self.interrupted: dict[str, Interrupted] = {}  # by label: where close() has stopped a suite
+        self.services: dict[str, list[dict[str, str]]] = {}  # by label, as in the report
         self.concurrency: Concurrency | None = None  # None until ``start``
         self._engine = engine
         self._settings = settings
@@ -150,6 +151,7 @@ class Schedule:
             note=self._note,
         )
         self._bases = BaseImages(engine, listener, policy=settings.pull, pins=pins)
+        self._service_images = BaseImages(engine, listener, policy=settings.pull)
         self._environments = EnvironmentImages(
             engine=engine, bases=self._bases, lease=self._lease, source=source, listener=listener
         )
@@ -232,26 +234,40 @@ class Schedule:
 
     def _image(self, plan: ImagePlan, number: int, concurrency: Concurrency) -> None:
         """Build and run one image."""
+        label = plan.tag.label
 
         def build_and_run(ended: EndReporter) -> None:
             if self._closing:
                 return
-            with concurrency.build():
-                image = self._ensure(plan)
-            if self._build_only:
-                ended(None, None)
-                return
-            waits = concurrency.suites_are_full
-            if waits:
-                self._put(Progressed(plan.tag.label, "waiting for a free slot"))
-            with concurrency.suite(number) as place:
+            with self._make_services(plan) as services:
+                with concurrency.build():
+                    if not self._build_only and not concurrency.suites_are_full:
+                        services.start()  # else they would wait for the suite, and use memory
+                    image = self._ensure(plan)
+                if self._build_only:
+                    ended(None, None)
+                    return
+                waits = concurrency.suites_are_full
                 if waits:
-                    self._put(Progressed(plan.tag.label, ""))
-                ended.began = time.monotonic()
-                args = concurrency.arguments(plan, place)
-                self._run_with_fallbacks(replace(plan, args=args), image, ended)
+                    self._put(Progressed(label, "waiting for a free slot"))
+                with concurrency.suite(number) as place:
+                    if waits:
+                        self._put(Progressed(label, ""))
+                    services.wait(lambda text: self._put(Progressed(label, text)))
+                    self.services[label] = services.document
+                    ended.began = time.monotonic()
+                    args = concurrency.arguments(plan, place)
+                    self._run_with_fallbacks(replace(plan, args=args), image, ended, services.network)
+                    for line in services.describe_ended():
+                        self._note(f"{label}: {line}")
 
-        self._until_ended(plan.tag.label, build_and_run)
+        self._until_ended(label, build_and_run)
+
+    def _make_services(self, plan: ImagePlan) -> Services:
+        def resolve(reference: str) -> ImageInfo:
+            return self._service_images.resolve(replace(plan.tag, reference=reference))
+
+        return Services(self._engine, self._lease, plan.services, resolve, lambda: self._closing)
 
     def _until_ended(self, label: str, work: Callable[[EndReporter], None]) -> None:
         """Do the work of one thread; report its end exactly once, whatever happens."""
@@ -264,10 +280,10 @@ class Schedule:
             sys.excepthook(type(error), error, error.__traceback__)
             ended(None, PyimagesError(f"internal error: {type(error).__name__}: {error}"))
 
-    def _run_with_fallbacks(self, plan: ImagePlan, image: BuiltImage, ended: EndReporter) -> None:
+    def _run_with_fallbacks(self, plan: ImagePlan, image: BuiltImage, ended: EndReporter, network: str) -> None:
         label, damaged = plan.tag.label, None
         try:
-            self._run(label, self._job(plan, image), ended, is_cached=image.cached)
+            self._run(label, replace(self._job(plan, image), network=network), ended, is_cached=image.cached)
         except ImageNotFound:  # it has just been pruned
             pass
         except (BrokenImageError, EngineError) as error:
@@ -278,7 +294,7 @@ class Schedule:
             damaged = image
         else:
             return
-        self._run(label, self._job(plan, self._ensure(plan, damaged)), ended)
+        self._run(label, replace(self._job(plan, self._ensure(plan, damaged)), network=network), ended)
 
     def _ensure(self, plan: ImagePlan, damaged: BuiltImage | None = None) -> BuiltImage:
         image = self._environments.ensure(plan, damaged=damaged)

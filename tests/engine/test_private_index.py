@@ -30,7 +30,7 @@ from pytest_pyimages.images.install_step import CACHE_VOLUME
 from pytest_pyimages.images.plan import make_plans
 from pytest_pyimages.indexes import access
 from pytest_pyimages.matrix import parse_matrix
-from pytest_pyimages.project.configuration import Configuration
+from pytest_pyimages.project.settings.configuration import Configuration
 from tests.support.golden import message
 from tests.support.jobs import Job
 from tests.support.processes import running

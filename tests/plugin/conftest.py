@@ -33,7 +33,7 @@ def pytest_pyimages_engine(settings):
 def leaks():
     if ENGINE is None:
         return
-    left = [*ENGINE.containers, *(name for name in ENGINE.volumes if name != "pytest-pyimages-cache")]
+    left = [*ENGINE.containers, *ENGINE.services, *(name for name in ENGINE.volumes if name != "pytest-pyimages-cache")]
     with open({record!r}, "w") as file:
         json.dump({{"calls": ENGINE.calls, "left": left, "most_at_once": ENGINE.most_at_once}}, file)
 """

@@ -12,8 +12,8 @@ import pytest
 
 from pytest_pyimages.engines.base import ImageInfo
 from pytest_pyimages.images.recipe import Recipe, make_recipe, read_content
-from pytest_pyimages.project.configuration import ImageConfiguration
 from pytest_pyimages.project.project import find_project
+from pytest_pyimages.project.settings.configuration import ImageConfiguration
 from tests.support.project_tree import write_tree
 
 # It is not annotated, being for Python 2.7 as well.

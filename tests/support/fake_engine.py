@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pytest_pyimages.engines.base import (
@@ -27,6 +27,7 @@ from pytest_pyimages.engines.base import (
     ImageInfo,
     Leftover,
     PullProgress,
+    ServiceSpec,
 )
 from pytest_pyimages.engines.labels import KIND_LABEL
 from pytest_pyimages.errors import EngineError, ImageNotFound
@@ -35,6 +36,8 @@ from pytest_pyimages.runs.run import WORKER
 
 MEASURED = ("COVERAGE_PROCESS_CONFIG",)  # what coverage.py's patch "subprocess" sets
 UNMEASURED = "FAKE_ENGINE_UNMEASURED"  # for suites that measure themselves: one process has one trace function
+# /proc/net/tcp with a server on port 5432.
+LISTENING = b"  sl  local_address rem_address   st\n   0: 00000000:1538 00000000:0000 0A 00000000:00000000\n"
 KNOWN = tuple(f"python:3.{minor}{variant}" for minor in range(10, 16) for variant in ("", "-slim"))
 Installer = Callable[[ContainerSpec, Mapping[str, object]], Mapping[str, object]]
 
@@ -202,6 +205,8 @@ class FakeEngine:
     :param environment: what all images set.
     :param processors: how many it says that it has.
     :param copies_source: see FakeContainer.
+    :param checks: status and output of the commands in services, in their order; the last one stays.
+    :param ended_services: images of services that end with status 1 at once.
     :param meeting: so many of the first suites wait for each other when they start; fewer at once are an error.
     """
 
@@ -216,11 +221,16 @@ class FakeEngine:
         processors: int = 4,
         copies_source: bool = False,
         meeting: int = 0,
+        checks: Sequence[tuple[int, bytes]] = (),
+        ended_services: Iterable[str] = (),
     ) -> None:
         self.most_at_once = 0  # containers that had been started and not removed
         self.info = EngineInfo(name="fake", version="1.0", api_version="1.41", endpoint="fake://engine")
         self.images_by_reference = {name: self._image(f"sha256:{name}") for name in known}
         self.containers: dict[str, FakeContainer] = {}
+        self.services: dict[str, ServiceSpec] = {}
+        self._ended_services = {f"sha256:{image}" for image in ended_services}
+        self._checks = list(checks or [(0, LISTENING)])
         self.volumes: dict[str, Mapping[str, str]] = {}
         self.found = list(found)
         self.calls: list[str] = []
@@ -287,10 +297,28 @@ class FakeEngine:
             )
         return identifier
 
+    def create_service(self, spec: ServiceSpec) -> str:
+        self._call(f"create service {spec.image}")
+        with self._lock:
+            self._count += 1
+            identifier = f"service{self._count}"
+            self.services[identifier] = spec
+        return identifier
+
+    def execute(self, container: str, command: Sequence[str]) -> tuple[int, bytes]:
+        self._call(f"execute {' '.join(command)}")
+        with self._lock:
+            return self._checks.pop(0) if len(self._checks) > 1 else self._checks[0]
+
+    def read_log(self, container: str, *, lines: int) -> str:
+        return "starting\n\x1b[31mno space\x1b[0m\n"
+
     def attach(self, container: str, *, terminal: bool = False) -> FakeStream:
         return FakeStream(self.containers[container])
 
     def start(self, container: str) -> None:
+        if container in self.services:
+            return
         with self._lock:
             self.calls.append("start")
             self._running.add(container)
@@ -316,6 +344,9 @@ class FakeEngine:
         return 128 - code if code < 0 else code
 
     def inspect(self, container: str) -> ContainerState:
+        if container in self.services:
+            has_ended = self.services[container].image in self._ended_services
+            return ContainerState(running=not has_ended, exit_code=int(has_ended), oom_killed=False, error="")
         return ContainerState(running=False, exit_code=self.wait(container), oom_killed=False, error="")
 
     def kill(self, container: str) -> None:
@@ -326,6 +357,7 @@ class FakeEngine:
                 found.process.kill()
 
     def remove_container(self, container: str) -> None:
+        self.services.pop(container, None)
         found = self.containers.pop(container, None)
         if found is not None:
             found.killed = True

@@ -12,7 +12,7 @@ from pytest_pyimages.errors import BuildError
 from pytest_pyimages.images.full_image import find_full_tag, resolve_full_image
 from pytest_pyimages.images.plan import make_plans
 from pytest_pyimages.matrix.selectors import ImageTag
-from pytest_pyimages.project.configuration import Configuration
+from pytest_pyimages.project.settings.configuration import Configuration
 from tests.support.golden import message
 from tests.support.project_tree import write_tree
 

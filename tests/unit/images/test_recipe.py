@@ -9,8 +9,8 @@ import pytest
 
 from pytest_pyimages.engines.base import ImageInfo
 from pytest_pyimages.images.recipe import Recipe, list_steps, make_recipe, read_content
-from pytest_pyimages.project.configuration import ImageConfiguration
 from pytest_pyimages.project.project import find_project
+from pytest_pyimages.project.settings.configuration import ImageConfiguration
 
 PLAIN = ImageConfiguration()
 PYPROJECT = """

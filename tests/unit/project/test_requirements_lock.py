@@ -8,8 +8,8 @@ import pytest
 
 from pytest_pyimages.engines.base import ImageInfo
 from pytest_pyimages.images.recipe import make_recipe, read_content
-from pytest_pyimages.project.configuration import ImageConfiguration
 from pytest_pyimages.project.project import Project, find_project
+from pytest_pyimages.project.settings.configuration import ImageConfiguration
 from tests.support.project_tree import setuptools_project, write_tree
 
 BASE = ImageInfo(id="sha256:base", digests=(), platform="linux/amd64", environment={}, labels={}, size=1)

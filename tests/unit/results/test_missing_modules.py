@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pyimages.project.configuration import read_install_entries
 from pytest_pyimages.project.project import Project, find_project
+from pytest_pyimages.project.settings.configuration import read_install_entries
 from pytest_pyimages.results.missing_modules import IniFile, MissingModule, MissingModules, parse_missing_module
 from tests.support.project_tree import setuptools_project, write_tree
 

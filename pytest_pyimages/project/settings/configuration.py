@@ -13,7 +13,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.project.files import ProjectFiles, Table, expand_group, get_table, read_toml, split_lines
+from pytest_pyimages.project.files import ProjectFiles, Table, expand_group, get_table, read_toml
 from pytest_pyimages.project.metadata import Metadata
 from pytest_pyimages.project.plugins import Ini
 from pytest_pyimages.project.requirements import (
@@ -23,6 +23,8 @@ from pytest_pyimages.project.requirements import (
     find_own_extras,
     parse_requirement,
 )
+from pytest_pyimages.project.settings.checks import check_keys, read_strings, read_variables
+from pytest_pyimages.project.settings.services import Service, read_services
 from pytest_pyimages.text import suggest
 
 PREFIX = "py_images"
@@ -33,9 +35,11 @@ _INSTALL_FORMS = (
     "anything else goes into a -r FILE"
 )
 _INSTALL_OPTIONS = {"-r": "-r", "--requirement": "-r", "-e": "-e", "--editable": "-e", "--group": "--group"}
-_OVERRIDE_KEYS = ("select", "install", "setup", "apt", "args", "env", "dockerfile", "build-in", "allow-failure", "skip")
+_OVERRIDE_KEYS = (
+    *("select", "install", "setup", "apt", "args", "env", "dockerfile", "build-in", "allow-failure", "skip"),
+    "services",
+)
 _LIKELY_TYPO = re.compile(r"(pytest[-_]?)?py[-_]?images?", re.IGNORECASE)  # likely typos of the table's name
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Debian Policy 5.6.1 for names, with apt's ":architecture" and "=version"; apk's names are among them but for "_".
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*(:[a-z0-9-]+)?([=<>~]+[A-Za-z0-9.+:~_-]+)?")
 
@@ -53,6 +57,7 @@ class ImageConfiguration:
     args: tuple[str, ...] = ()  # further arguments for pytest
     allow_failure: bool | None = None  # None: as in the matrix
     skip: bool = False
+    services: tuple[Service, ...] = ()  # servers beside the suite
 
     def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the variables with their values, without those of the host that the host does not have."""
@@ -71,9 +76,9 @@ class Configuration:
 
     def __init__(self, ini: Ini, rootdir: Path, *, known: Collection[str]) -> None:
         self._rootdir = rootdir
-        _check_keys([key for key in ini if key.startswith(PREFIX)], tuple(known), where="pytest's configuration")
+        check_keys([key for key in ini if key.startswith(PREFIX)], tuple(known), where="pytest's configuration")
         read_own_table(rootdir, known)
-        keys = ("setup", "apt", "env", "dockerfile", "build_in")
+        keys = ("setup", "apt", "env", "dockerfile", "build_in", "services")
         common = {key: self._convert(key, ini.get(f"{PREFIX}_{key}"), f"{PREFIX}_{key}") for key in keys}
         self._common = ImageConfiguration(**common)
         self._overrides = tuple(self._read_overrides())
@@ -100,8 +105,8 @@ class Configuration:
             yield self._read_override(entry, f"{path.name} {TABLE} number {number}")
 
     def _read_override(self, entry: Table, where: str) -> tuple[tuple[str, ...], dict[str, Any]]:
-        _check_keys(entry, _OVERRIDE_KEYS, where=where)
-        selectors = _read_strings(entry.get("select"), f"{where}: select")
+        check_keys(entry, _OVERRIDE_KEYS, where=where)
+        selectors = read_strings(entry.get("select"), f"{where}: select")
         if not selectors:
             raise ConfigurationError(f"{where} has no select", 'name the images that it applies to: select = "3.15*"')
         values = {key: value for key, value in entry.items() if key != "select"}
@@ -121,8 +126,10 @@ class Configuration:
                 raise ConfigurationError(f"{where}: {value!r} must be image or full")
             return "full" if value == "full" else ""
         if key == "env":
-            return _read_variables(value, where)
-        strings = _read_strings(value, where)
+            return read_variables(value, where)
+        if key == "services":
+            return read_services(value, self._rootdir, where)
+        strings = read_strings(value, where)
         if key == "dockerfile":
             return self._check_dockerfile(strings, where)
         if key == "args":
@@ -154,29 +161,12 @@ def read_own_table(rootdir: Path, known: Collection[str]) -> dict[str, Any]:
         if key in known:
             raise ConfigurationError(f'{where}: unknown key "{key}"', f"write {_name_in_table(key)}")
     settings = {key.replace("-", "_"): value for key, value in ours.items() if key != "overrides"}
-    _check_keys(settings, (*names, "overrides"), where=where)
+    check_keys(settings, (*names, "overrides"), where=where)
     return {names[key]: value for key, value in settings.items()}
 
 
 def _name_in_table(key: str) -> str:
     return "images" if key == PREFIX else key.removeprefix(f"{PREFIX}_")
-
-
-def _check_keys(found: Iterable[str], known: tuple[str, ...], *, where: str) -> None:
-    for key in found:
-        if key not in known:
-            raise ConfigurationError(f'{where}: unknown key "{key}"', suggest(key, known))
-
-
-def _read_strings(value: object, where: str) -> tuple[str, ...]:
-    """Return the lines of a string, or the strings of a list."""
-    if value is None:
-        return ()
-    if isinstance(value, str):
-        return split_lines(value)
-    if isinstance(value, list | tuple) and all(isinstance(entry, str) for entry in value):
-        return tuple(entry.strip() for entry in value if entry.strip())
-    raise ConfigurationError(f"{where}: {value!r} must be a string or a list of strings", "quote each one")
 
 
 def _check_arguments(words: tuple[str, ...], where: str) -> None:
@@ -194,22 +184,6 @@ def _check_packages(entries: tuple[str, ...], where: str) -> tuple[str, ...]:
         if not _PACKAGE.fullmatch(name):
             raise ConfigurationError(f'{where}: invalid package name "{name}"', "write a name such as libpq-dev")
     return names
-
-
-def _read_variables(value: object, where: str) -> dict[str, str | None]:
-    if isinstance(value, Mapping):
-        pairs: list[tuple[str, object]] = list(value.items())
-    else:
-        pairs = []
-        for text in _read_strings(value, where):
-            name, equals, rest = text.partition("=")
-            pairs.append((name.strip(), rest.strip() if equals else None))
-    for name, given in pairs:
-        if not _VARIABLE.fullmatch(name):
-            raise ConfigurationError(f'{where}: invalid variable name "{name}"', "write NAME=VALUE, or NAME")
-        if given is not None and not isinstance(given, str):
-            raise ConfigurationError(f"{where}: {name} is {given!r}, not a string", f'quote it: {name} = "{given}"')
-    return {name: None if given is None else str(given) for name, given in pairs}
 
 
 def read_install_source(ini: Ini, files: ProjectFiles, metadata: Metadata) -> RequirementSource | None:
@@ -255,7 +229,7 @@ def read_install_source(ini: Ini, files: ProjectFiles, metadata: Metadata) -> Re
 
 def read_install_entries(ini: Ini) -> tuple[str, ...]:
     """Return the entries of py_images_install; an option and its value may be two entries of a list."""
-    words = iter(_read_strings(ini[_INSTALL], _INSTALL))
+    words = iter(read_strings(ini[_INSTALL], _INSTALL))
     entries = []
     for word in words:
         value = next(words, "") if word in _INSTALL_OPTIONS else ""

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host.option_table import INI_KEYS
-from pytest_pyimages.project.configuration import Configuration
+from pytest_pyimages.project.settings.configuration import Configuration
 from tests.support.golden import message
 
 Ini = dict[str, "str | list[str]"]

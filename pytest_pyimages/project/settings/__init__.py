@@ -1,0 +1,1 @@
+"""What users configure for images: keys, their types, and services."""

@@ -1,0 +1,231 @@
+"""The services of one image's suite: start them in one network namespace, wait until they are ready, remove them."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import tarfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from pytest_pyimages.containers import Lease
+from pytest_pyimages.engines import Engine, ImageInfo, ServiceSpec
+from pytest_pyimages.errors import BuildError, EngineError, PyimagesError
+from pytest_pyimages.project import Service
+from pytest_pyimages.text import flatten
+
+POLL_SECONDS = 0.1
+LOG_LINES = 20
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # SGR: ECMA-48, 8.3.117
+_LISTENS = "0A"  # the state TCP_LISTEN in /proc/net/tcp: proc(5), and net/tcp_states.h of the kernel
+_SOCKETS = ("cat", "/proc/net/tcp", "/proc/net/tcp6")
+
+
+class ServiceError(BuildError):
+    """A service did not start or was not ready in time; the tests of its image are not run."""
+
+
+@dataclass(slots=True)
+class _Running:
+    service: Service
+    image: ImageInfo
+    container: str
+    began: float = field(default_factory=time.monotonic)
+
+
+class Services:
+    """The services of one image, removed at the end of the context.
+
+    They are started in a thread of their own. The first one owns the network namespace, in which the suite and
+    the other services run, so that ``localhost:5432`` and ``db:5432`` are the same.
+
+    :param resolve: returns the image of a reference, pulled if needed.
+    :param is_closing: whether the session ends, so that waiting makes no sense.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        lease: Lease,
+        services: Sequence[Service],
+        resolve: Callable[[str], ImageInfo],
+        is_closing: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._engine = engine
+        self._lease = lease
+        self._services = services
+        self._resolve = resolve
+        self._is_closing = is_closing
+        self._running: list[_Running] = []
+        self._error: PyimagesError | None = None
+        self._thread = threading.Thread(target=self._start, name="pyimages-services", daemon=True)
+        self._is_left = False
+
+    @property
+    def network(self) -> str:
+        """The network mode of a container that is to reach the services; empty for the engine's default."""
+        return f"container:{self._running[0].container}" if self._running else ""
+
+    @property
+    def document(self) -> list[dict[str, str]]:
+        """The services as the report has them."""
+        return [
+            {"name": each.service.name, "image": each.service.image, "digest": (*each.image.digests, each.image.id)[0]}
+            for each in self._running
+        ]
+
+    def __enter__(self) -> Services:
+        return self
+
+    def start(self) -> None:
+        """Begin to start the services, unless that was done."""
+        if self._services and self._thread.ident is None:
+            self._thread.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._is_left = True
+        if self._thread.ident is not None:
+            self._thread.join()
+        for running in reversed(self._running):
+            self._engine.remove_container(running.container)
+        self._running.clear()
+
+    def wait(self, report: Callable[[str], None]) -> None:
+        """Wait until all services are ready.
+
+        :param report: is told what is being waited for.
+        :raises ServiceError: if one does not start, ends, or is not ready in its time.
+        :raises EngineError: if the engine fails.
+        """
+        if not self._services:
+            return
+        self.start()
+        while self._thread.is_alive() and not self._is_closing():
+            report("starting services")
+            self._thread.join(POLL_SECONDS)
+        if self._error is not None:
+            raise self._error
+        for running in self._running:
+            while not self._is_closing() and not self._is_ready(running):
+                report(f"waiting for {running.service.name}")
+                time.sleep(POLL_SECONDS)
+
+    def describe_ended(self) -> Iterator[str]:
+        """Yield a line for each service that no longer runs, with the last line of its output."""
+        for running in self._running:
+            state = self._engine.inspect(running.container)
+            if not state.running:
+                yield self._make_error(running, f"ended with status {state.exit_code} while the tests ran").message
+
+    def _start(self) -> None:
+        try:
+            for service in self._services:
+                if self._is_left or self._is_closing():
+                    return
+                self._start_one(service)
+        except PyimagesError as error:
+            self._error = error
+
+    def _start_one(self, service: Service) -> None:
+        try:
+            image = self._resolve(service.image)
+        except BuildError as error:
+            raise ServiceError(f"service {service.name}: {error.message}", log=error.log) from error
+        ports = service.ports or image.ports
+        for other in self._running:
+            if common := set(ports) & set(other.service.ports or other.image.ports):
+                raise ServiceError(
+                    f"services {other.service.name} and {service.name} both listen on port {min(common)}",
+                    "let one of them listen on another port (command, env), and name it: ports = [...]",
+                )
+        environ = {name: os.environ.get(name) if value is None else value for name, value in service.env.items()}
+        container = self._engine.create_service(
+            ServiceSpec(
+                name=self._lease.new_name(),
+                image=image.id,
+                command=service.command,
+                labels=self._lease.labels("service"),
+                environment={name: value for name, value in environ.items() if value is not None},
+                network=self.network,
+                hosts={} if self._running else {each.name: "127.0.0.1" for each in self._services},
+                tmpfs=service.tmpfs,
+            )
+        )
+        self._running.append(_Running(service, image, container))
+        if service.files:
+            self._engine.upload(container, "/", _archive(service))
+        try:
+            self._engine.start(container)
+        except EngineError as error:
+            raise ServiceError(f"service {service.name} did not start: {error.message}", error.hint) from error
+
+    def _is_ready(self, running: _Running) -> bool:
+        """Return whether a service is ready; raise ServiceError if it will not be."""
+        state = self._engine.inspect(running.container)
+        service = running.service
+        if not state.running:
+            raise self._make_error(running, f"ended with status {state.exit_code}")
+        with suppress(EngineError):  # it has ended meanwhile: the next look tells
+            if self._answers(running):
+                return True
+        if time.monotonic() - running.began > service.timeout:
+            raise self._make_error(running, f"was not ready after {service.timeout:g} s")
+        return False
+
+    def _answers(self, running: _Running) -> bool:
+        if running.service.ready:
+            return self._succeeds(running, ("CMD-SHELL", running.service.ready))
+        if running.image.health_check and not running.service.ports:
+            return self._succeeds(running, running.image.health_check)
+        ports = running.service.ports or running.image.ports
+        return not ports or set(ports) <= self._read_listening_ports(running)
+
+    def _succeeds(self, running: _Running, check: Sequence[str]) -> bool:
+        """Run a check in the words of an image's HEALTHCHECK."""
+        command = ("/bin/sh", "-c", *check[1:]) if check[0] == "CMD-SHELL" else tuple(check[1:])
+        return self._engine.execute(running.container, command)[0] == 0
+
+    def _read_listening_ports(self, running: _Running) -> set[int]:
+        """Return the TCP ports on which somebody listens in the network namespace."""
+        _, output = self._engine.execute(running.container, _SOCKETS)
+        rows = (line.split() for line in output.decode("ascii", "replace").splitlines())
+        return {int(row[1].rpartition(":")[2], 16) for row in rows if len(row) > 3 and row[3] == _LISTENS}
+
+    def _make_error(self, running: _Running, what: str) -> ServiceError:
+        log = ""
+        with suppress(EngineError):
+            log = self._engine.read_log(running.container, lines=LOG_LINES)
+        lines = [line for line in map(flatten, _COLOURS.sub("", log).splitlines()) if line]
+        last = f": {lines[-1]}" if lines else ""
+        return ServiceError(f"service {running.service.name} {what}{last}", log="\n".join(lines))
+
+
+def _archive(service: Service) -> Iterator[bytes]:
+    """Yield a tar of the files that a service gets, with the owner root."""
+
+    def as_root(info: tarfile.TarInfo) -> tarfile.TarInfo:
+        info.uid = info.gid = 0
+        info.uname = info.gname = ""
+        info.mode |= 0o444  # the server may run as any user
+        return info
+
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for file in service.files:
+            tar.add(file.source, file.target.lstrip("/"), filter=as_root)
+    yield buffer.getvalue()
+
+
+def format_services(services: Iterable[Service]) -> str:
+    """Return the names and images of services for a line of the header: "db (postgres:17), redis:7"."""
+    return ", ".join(
+        service.image if service.image.startswith(f"{service.name}:") else f"{service.name} ({service.image})"
+        for service in services
+    )
