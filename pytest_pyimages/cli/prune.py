@@ -19,15 +19,15 @@ from pytest_pyimages.cli.stored import Stored, read_stored
 from pytest_pyimages.cli.table import table_lines
 from pytest_pyimages.containers import Lease
 from pytest_pyimages.engines import Engine
-from pytest_pyimages.engines.labels import LABEL
+from pytest_pyimages.engines.labels import KIND_LABEL, PROJECT_LABEL, ROOT_LABEL
 from pytest_pyimages.errors import ConfigurationError, EngineError
 from pytest_pyimages.images import (
-    CACHE_VOLUME,
     STALE,
     Limits,
     StoredImage,
     choose_images,
     find_used_images,
+    make_identity,
     remove_images,
 )
 
@@ -50,7 +50,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--keep-storage", metavar="SIZE", help="remove the least recently used until the rest takes at most SIZE: 10GB"
     )
     parser.add_argument(
-        "--cache", action="store_true", help="also remove the download cache, a volume shared by all builds"
+        "--cache", action="store_true", help="also remove the download cache of the project; with --all, all caches"
     )
     parser.add_argument("-n", "--dry-run", action="store_true", help="only show what would be removed")
 
@@ -95,9 +95,9 @@ def _prune(place: Place, *, arguments: Namespace, limits: Limits) -> int:
         if not dry_run:
             failed = remove_images(engine, choice.removed, stored.last_used)
             stored.last_used.forget_all_but(image.id for image in stored.storage.images)
-        cache = _Cache.find(engine) if arguments.cache else None
-        if cache is not None and not dry_run:
-            cache = cache.removed(engine)
+        caches = _find_caches(engine, "" if arguments.all else stored.identity) if arguments.cache else []
+        if not dry_run:
+            caches = [cache.removed(engine) for cache in caches]
         stored.report_problems()
     removed = [image for image in choice.removed if image.id not in failed]
     verb = "would remove" if dry_run else "removed"
@@ -107,10 +107,10 @@ def _prune(place: Place, *, arguments: Namespace, limits: Limits) -> int:
     lines = table_lines(COLUMNS, rows, right=("size",)) if rows else []
     lines += [f" {verb}  {entry.kind} {entry.name}, leaked by a killed session" for entry in dead]
     freed = stored.storage.measure_freed(removed)
-    if cache is not None:
+    for cache in caches:
         lines.append(f" {'kept' if cache.problem else verb}  {cache}")
         freed += 0 if cache.problem else cache.size
-    lines.append(_total(freed, dry_run=dry_run) if removed or dead or cache is not None else "nothing to remove")
+    lines.append(_total(freed, dry_run=dry_run) if removed or dead or caches else "nothing to remove")
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stderr.write("".join(f"note: {problem}\n" for problem in problems))
     return int(pytest.ExitCode.TESTS_FAILED if failed or problems else pytest.ExitCode.OK)
@@ -137,24 +137,30 @@ def _other_use(stored: Stored, image: StoredImage) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cache:
-    """The volume with the download cache."""
+    """A volume that builds use again: the downloads of a project, or uv."""
 
+    name: str
     size: int  # bytes
     problem: str = ""  # why it could not be removed
 
-    @classmethod
-    def find(cls, engine: Engine) -> _Cache | None:
-        if not any(entry.kind == "volume" and entry.name == CACHE_VOLUME for entry in engine.leftovers(LABEL)):
-            return None
-        return cls(size=engine.volume_size(CACHE_VOLUME))
-
     def removed(self, engine: Engine) -> _Cache:
         try:
-            engine.remove_volume(CACHE_VOLUME)
+            engine.remove_volume(self.name)
         except EngineError as error:
             return replace(self, problem=error.message)
         return self
 
     def __str__(self) -> str:
-        text = f"volume {CACHE_VOLUME}, the download cache, {format_size(self.size)}"
+        text = f"volume {self.name}, a download cache, {format_size(self.size)}"
         return f"{text} ({self.problem})" if self.problem else text
+
+
+def _find_caches(engine: Engine, identity: str) -> list[_Cache]:
+    """Return the caches of a project; all caches if its identity is empty."""
+    volumes = [entry for entry in engine.leftovers(f"{KIND_LABEL}=cache") if entry.kind == "volume"]
+    names = sorted(
+        entry.name
+        for entry in volumes
+        if identity in ("", make_identity(entry.labels.get(PROJECT_LABEL, ""), entry.labels.get(ROOT_LABEL, "")))
+    )
+    return [_Cache(name=name, size=engine.volume_size(name)) for name in names]

@@ -348,8 +348,10 @@ def _create_body(spec: ContainerSpec) -> dict[str, Any]:
 
 
 def _mount(mount: Mount) -> dict[str, Any]:
-    source = {"Source": mount.source} if mount.source else {}
-    return {"Type": mount.kind, "Target": mount.target, "ReadOnly": mount.read_only, **source}
+    options: dict[str, Any] = {"Source": mount.source} if mount.source else {}
+    if mount.kind == "volume":  # an engine would copy what the image has at the target into an empty volume
+        options["VolumeOptions"] = {"NoCopy": True}
+    return {"Type": mount.kind, "Target": mount.target, "ReadOnly": mount.read_only, **options}
 
 
 def _iter_pieces(tar: Iterable[bytes]) -> Iterator[bytes]:

@@ -3,10 +3,10 @@ from pytest_pyimages.images.bases import Listener as Listener
 from pytest_pyimages.images.environments import BuiltImage as BuiltImage
 from pytest_pyimages.images.environments import EnvironmentImages as EnvironmentImages
 from pytest_pyimages.images.full_image import find_full_tag as find_full_tag
-from pytest_pyimages.images.install_step import CACHE_VOLUME as CACHE_VOLUME
 from pytest_pyimages.images.labels import Contents as Contents
 from pytest_pyimages.images.labels import describe_contents as describe_contents
 from pytest_pyimages.images.labels import identify_project as identify_project
+from pytest_pyimages.images.labels import make_identity as make_identity
 from pytest_pyimages.images.last_used import LastUsed as LastUsed
 from pytest_pyimages.images.pins import KEY as KEY
 from pytest_pyimages.images.pins import Pins as Pins

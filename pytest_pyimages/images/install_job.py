@@ -58,6 +58,7 @@ class InstallJob:
     built_extras: tuple[str, ...]  # see Project
     lock: Mapping[str, object] | None  # versions that constrain the steps
     needs_pip: bool  # the requirements files have what uv does not know
+    uv: Mapping[str, str]  # digest of the program in its volume by machine; see images/uv_program.py
     uv_features: tuple[str, ...]  # what the project's sources need that pip cannot do
     packages: Mapping[str, Mapping[str, str]]  # see ``describe_packages``
     distribution: str  # normalised name of the project; empty if only a build reports it
@@ -74,7 +75,14 @@ class InstallJob:
 
 
 def make_install_job(  # noqa: PLR0913 - each has another source
-    plan: ImagePlan, name: str, access: IndexAccess, root: Path, *, extends: bool, wheels: Wheels | None = None
+    plan: ImagePlan,
+    name: str,
+    access: IndexAccess,
+    root: Path,
+    *,
+    extends: bool,
+    uv: Mapping[str, str],
+    wheels: Wheels | None = None,
 ) -> InstallJob:
     """Return the installer's job for one container.
 
@@ -101,6 +109,7 @@ def make_install_job(  # noqa: PLR0913 - each has another source
         built_extras=recipe.built_extras,
         lock=recipe.lock.content if recipe.lock else None,
         needs_pip=recipe.needs_pip,
+        uv=uv,
         uv_features=access.uv_features,
         packages=describe_packages(plan.project.packages, {**os.environ, **plan.environment}),
         distribution=plan.project.distribution,

@@ -1,6 +1,7 @@
 """Run the installer in a container, and commit the container as an environment image.
 
-All builds share a cache volume: wheels, uv, and bytecode. Without cached bytecode, a build takes twice as long.
+Set-up commands and builds of packages can change all that a build can. So each project has a cache volume of its own,
+for wheels and bytecode (without it, a build takes twice as long), and only the host writes to the volume with uv.
 """
 
 from __future__ import annotations
@@ -24,15 +25,17 @@ from pytest_pyimages.containers import (
     run_with_source,
 )
 from pytest_pyimages.engines import STDOUT, ContainerSpec, Engine, ImageInfo, Mount
-from pytest_pyimages.engines.labels import KIND_LABEL, LABEL
+from pytest_pyimages.engines.labels import KIND_LABEL, LABEL, PROJECT_LABEL, ROOT_LABEL
 from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound, PyimagesError
 from pytest_pyimages.images.bases import Listener
 from pytest_pyimages.images.install_job import BOOTSTRAP, InstallJob, Wheels, make_install_job
 from pytest_pyimages.images.install_log import InstallLog
+from pytest_pyimages.images.labels import hash_root, identify_project
 from pytest_pyimages.images.plan import ImagePlan
+from pytest_pyimages.images.uv_program import UvMissingError, UvProgram
 from pytest_pyimages.indexes import MEMORY, IndexAccess, Redaction, prepare_access
 
-CACHE_VOLUME = "pytest-pyimages-cache"
+CACHE_VOLUME = "pytest-pyimages-cache"  # what the names of the projects' volumes begin with
 CACHE_TARGET = "/var/cache/pyimages"
 LOG_BYTES = 256 * 1024
 STOPPED = "stopped while it was built"
@@ -87,6 +90,7 @@ class InstallStep:
         self._source = source
         self._listener = listener
         self.is_aborted = False
+        self._uv = UvProgram(engine, lease, listener)
         self._is_remote = False  # whether the engine is known to run on another machine
         self._lock = threading.Lock()
         self._processes: set[ContainerProcess] = set()
@@ -113,14 +117,18 @@ class InstallStep:
         return run_with_source(self._source, lambda: self._install(plan, new))
 
     def _install(self, plan: ImagePlan, new: NewImage) -> Installed:
-        try:
-            return self._attempt(plan, new)
-        except _RemoteEngineError:
-            self._is_remote = True
-            return self._attempt(plan, new)
+        while True:
+            try:
+                return self._attempt(plan, new)
+            except UvMissingError as error:
+                self._listener.report(plan.tag.label, "fetching uv")
+                self._uv.provide(error, new.start.id)
+            except _RemoteEngineError:
+                if self._is_remote:
+                    raise
+                self._is_remote = True
 
     def _attempt(self, plan: ImagePlan, new: NewImage) -> Installed:
-        self._engine.create_volume(CACHE_VOLUME, labels={LABEL: "1", KIND_LABEL: "cache"}, options={})
         access = self._prepare_access(plan)
         spec = ContainerSpec(
             name=self._lease.new_name(),
@@ -129,13 +137,17 @@ class InstallStep:
             labels=self._lease.labels("build"),
             user="0" if new.start.user else "",
             mounts=(
-                Mount(kind="volume", source=CACHE_VOLUME, target=CACHE_TARGET),
+                self._create_cache(plan),
+                self._uv.mount(),
                 Mount(kind="tmpfs", target=MEMORY),
                 *access.mounts,
             ),
             network="host" if access.machine else "",
         )
-        job = make_install_job(plan, spec.name, access, self._source.root, extends=new.extends, wheels=new.wheels)
+        uv, provided = self._uv.digests, self._uv.provided
+        job = make_install_job(
+            plan, spec.name, access, self._source.root, extends=new.extends, uv=uv, wheels=new.wheels
+        )
         progress = InstallLog(lambda text: self._listener.progress(plan.tag.label, text))
         with ExitStack() as stack:
             process = stack.enter_context(self._tracked_process())
@@ -148,6 +160,9 @@ class InstallStep:
                     raise _RemoteEngineError(error.message) from error
                 raise
             installed = self._talk(process, container, job, progress).redact(access.redaction)
+            machine = str(installed.result.get("nouv", ""))
+            if machine in uv:
+                raise UvMissingError(machine, was_provided=machine in provided)
             if installed.succeeded and new.reference and not self.is_aborted:
                 labels = {f"{LABEL}.{key}": str(installed.result[key]) for key in RESULT_LABELS}
                 # See project.lockfiles.locks, and runs.job.
@@ -157,6 +172,14 @@ class InstallStep:
                 self._listener.note(f"{plan.tag.label}: {installed.result['note']}")
             self._remove_later(stack.pop_all(), plan.tag.label)
         return installed
+
+    def _create_cache(self, plan: ImagePlan) -> Mount:
+        """Create the project's cache volume unless it exists; return its mount."""
+        project = plan.project
+        name = f"{CACHE_VOLUME}-{identify_project(project)}"
+        labels = {LABEL: "1", KIND_LABEL: "cache", PROJECT_LABEL: project.name, ROOT_LABEL: hash_root(project)}
+        self._engine.create_volume(name, labels=labels, options={})
+        return Mount(kind="volume", source=name, target=CACHE_TARGET)
 
     def _remove_later(self, container: ExitStack, label: str) -> None:
         def remove() -> None:

@@ -35,6 +35,13 @@ UNRELATED_TOOLS = frozenset(
 )
 REPOSITORY = "pytest-pyimages/environment"
 
+_SERVER = re.compile(r"\b(?!file:)[\w+]+://\S*")
+_OTHER_FILES = ("#", "-r", "--requirement", "-c", "--constraint")  # requirements files, which are read as well
+_FILES = re.compile(
+    r"[/\\]|\bfile:|\.(whl|zip|tar|tgz|gz|bz2|xz)\b"
+    r"|(^|\s)(-f|--find-links|-e|--editable|-i|--\S*index-url)[\s=]+\S"
+)
+
 Content = tuple[tuple[str, str], ...]  # files that the steps read: path below the project, and digest
 
 
@@ -53,6 +60,7 @@ class Recipe:
     environment: tuple[tuple[str, str], ...] = ()  #: variables of the set-up and the steps, sorted
     dockerfile: Dockerfile | None = None  #: builds the image below everything else
     build_in: str = ""  #: "full": build wheels in the full image; of slim images only
+    owner: str = ""  #: digest of the project folder's path if no other project may use the image
 
     def compute_foundation(self, base: ImageInfo) -> str:
         """Return the digest of everything below the Python packages; 32 hex digits."""
@@ -77,6 +85,7 @@ class Recipe:
             "sources": self.sources.content,
             "built_extras": self.built_extras,
             "build_in": self.build_in,
+            "owner": self.owner,
             "worker": hash_text("".join(read_modules("worker").values())),
         }
         return hash_text(json.dumps(parts, sort_keys=True, default=str))[:32]
@@ -109,7 +118,27 @@ def make_recipe(project: Project, configuration: ImageConfiguration, content: Co
         environment=tuple(sorted((name, value) for name, value in configuration.env.items() if value is not None)),
         dockerfile=dockerfile,
         build_in=configuration.build_in,
+        owner=_find_owner(project, configuration),
     )
+
+
+def _find_owner(project: Project, configuration: ImageConfiguration) -> str:
+    """Return the digest of the project folder's path if its builds may read files that the recipe does not contain.
+
+    Another project with the same recipe, but other files, must not provide the image: set-up commands run what they
+    find, and a folder may have other packages than one of the same name.
+    """
+    files = {path for path in project.fingerprint_files if path.suffix == ".txt"}.union(project.requirement_files)
+    texts = [path.read_text(encoding="utf-8", errors="replace") for path in files if path.is_file()]
+    lines = [*project.requirements, *project.options, *(line for text in texts for line in text.splitlines())]
+    reads_files = configuration.setup or project.packages or project.kind != "none" or any(map(_names_files, lines))
+    return hash_text(str(project.root))[:16] if reads_files else ""
+
+
+def _names_files(line: str) -> bool:
+    """Return whether a line of a requirements file may name a package or a folder of packages in the file system."""
+    line = _SERVER.sub("", line.strip())
+    return not line.startswith(_OTHER_FILES) and _FILES.search(line) is not None
 
 
 def list_steps(project: Project) -> tuple[tuple[str, ...], ...]:

@@ -23,10 +23,9 @@ from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.source import Source
 from pytest_pyimages.engines.base import Mount
 from pytest_pyimages.engines.docker import DockerEngine
-from pytest_pyimages.engines.labels import HOST_LABEL, LABEL, ROOT_LABEL
+from pytest_pyimages.engines.labels import HOST_LABEL, KIND_LABEL, LABEL, ROOT_LABEL
 from pytest_pyimages.images.bases import BaseImages, Listener
 from pytest_pyimages.images.environments import EnvironmentImages
-from pytest_pyimages.images.install_step import CACHE_VOLUME
 from pytest_pyimages.images.plan import make_plans
 from pytest_pyimages.indexes import access
 from pytest_pyimages.matrix import parse_matrix
@@ -286,8 +285,8 @@ def saved(raw: Any, reference: str) -> Iterator[Member]:
         yield from tar_members("image", file)
 
 
-def cached(engine: DockerEngine, create: Create, since: float) -> Iterator[Member]:
-    """Yield everything that was written since then into the cache that all builds share."""
+def cached(engine: DockerEngine, create: Create, root: str, since: float) -> Iterator[Member]:
+    """Yield everything that was written since then into the cache of a project."""
     code = (
         "import os, sys, tarfile\n"
         "paths = [os.path.join(folder, name) for folder, _, names in os.walk('/cache') for name in names]\n"
@@ -296,7 +295,9 @@ def cached(engine: DockerEngine, create: Create, since: float) -> Iterator[Membe
         "        if os.path.lexists(path) and os.lstat(path).st_ctime >= float(sys.argv[1]):\n"
         "            tar.add(path)\n"
     )
-    volume = Mount(kind="volume", source=CACHE_VOLUME, target="/cache", read_only=True)
+    found = engine.leftovers(f"{KIND_LABEL}=cache")
+    (name,) = [entry.name for entry in found if entry.labels.get(ROOT_LABEL) == root]
+    volume = Mount(kind="volume", source=name, target="/cache", read_only=True)
     data, errors, status = outcome(engine, create(code, str(since), mounts=(volume,)))
     assert status == 0, errors
     with tempfile.TemporaryFile() as file:
@@ -372,4 +373,4 @@ def test_secrets_are_in_no_image(
     in_layers = holding(saved(raw, made), [*needles, marker])
     assert in_layers.keys() == {marker}
     assert any(MODULE in name for name in in_layers[marker])
-    assert holding(cached(engine, create, began), [*needles, marker]).keys() == {marker}
+    assert holding(cached(engine, create, job.root, began), [*needles, marker]).keys() == {marker}

@@ -23,7 +23,9 @@ from pytest_pyimages.engines.base import Mount
 from pytest_pyimages.engines.docker import DockerEngine, connect
 from pytest_pyimages.engines.labels import BASE_LABEL, HOST_LABEL, LABEL, PROJECT_LABEL
 from pytest_pyimages.images.install_step import CACHE_VOLUME
+from pytest_pyimages.images.labels import make_identity
 from pytest_pyimages.images.last_used import LastUsed
+from pytest_pyimages.images.recipe import hash_text
 from pytest_pyimages.images.storage import read_storage
 from tests.support.golden import message
 from tests.support.processes import running
@@ -69,6 +71,12 @@ class Shop:
         )
         assert done.returncode == status, done.stdout + done.stderr
         return done
+
+    @property
+    def cache(self) -> Mount:
+        """The volume with the downloads of the project's builds."""
+        identity = make_identity(self.folder.name, hash_text(str(self.folder))[:16])
+        return Mount(kind="volume", source=f"{CACHE_VOLUME}-{identity}", target="/cache")
 
     @property
     def images(self) -> list[dict[str, Any]]:
@@ -282,9 +290,8 @@ def test_keep_storage_removes_the_least_recently_used(shop: Shop) -> None:
     assert [image["id"] for image in shop.images] == [new["id"]]
 
 
-@pytest.mark.exclusive
 def test_bytecode_is_reused_by_the_next_build(shop: Shop, engine: DockerEngine, create: Create) -> None:
-    volume = Mount(kind="volume", source=CACHE_VOLUME, target="/cache")
+    volume = shop.cache
 
     def packs(days: int) -> dict[str, float]:
         """Return what is kept and when it was used last, and let that be some days ago."""
@@ -308,7 +315,7 @@ def test_bytecode_is_reused_by_the_next_build(shop: Shop, engine: DockerEngine, 
 
 
 def test_next_build_removes_cache_files_of_a_killed_one(shop: Shop, engine: DockerEngine, create: Create) -> None:
-    volume = Mount(kind="volume", source=CACHE_VOLUME, target="/cache")
+    volume = shop.cache
     leave = (
         "import os, sys, time\n"
         "for name, days in (('killed', 2), ('at-work', 0)):\n"

@@ -33,7 +33,8 @@ def pytest_pyimages_engine(settings):
 def leaks():
     if ENGINE is None:
         return
-    left = [*ENGINE.containers, *ENGINE.services, *(name for name in ENGINE.volumes if name != "pytest-pyimages-cache")]
+    volumes = [name for name in ENGINE.volumes if not name.startswith("pytest-pyimages-")]
+    left = [*ENGINE.containers, *ENGINE.services, *volumes]
     with open({record!r}, "w") as file:
         json.dump({{"calls": ENGINE.calls, "left": left, "most_at_once": ENGINE.most_at_once}}, file)
 """

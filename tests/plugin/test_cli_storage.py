@@ -219,21 +219,25 @@ labels = {"org.pytest-pyimages": "1", "org.pytest-pyimages.session": "dead"}
 labels["org.pytest-pyimages.host"] = identify_host(make_state_directory())
 engine = engine_of()
 engine.found.append(Leftover(kind="container", id="c", name="forgotten", labels=labels))
-engine.found.append(Leftover(kind="volume", id="pytest-pyimages-cache", name="pytest-pyimages-cache", labels={}))
 """
 
 
-def test_prune_removes_leaks_and_the_cache(pyimages: Steps) -> None:
-    _, _, dry, plain, cache, volumes = pyimages(
-        *(["build", "3.12"], DEAD, ["prune", "-n", "--cache"], ["prune", "--older-than", "1d"]),
-        *(["prune", "--older-than", "1d", "--cache"], "print(sorted(engine_of().volumes))"),
+def test_prune_removes_leaks_and_caches(pytester: pytest.Pytester, pyimages: Steps) -> None:
+    names = "print(sorted(name.rpartition('-')[0] for name in engine_of().volumes))"
+    _, _, _, _, dry, plain, cache, own, all_, volumes = pyimages(
+        *(["build", "3.12"], new_folder(pytester, "other"), ["build", "3.12"], DEAD, ["prune", "-n", "--cache"]),
+        *(["prune", "--older-than", "1d"], ["prune", "--older-than", "1d", "--cache"], names),
+        *(["prune", "--all", "--older-than", "1d", "--cache"], names),
     )
     assert "would remove  container forgotten, leaked by a killed session" in dry.out
-    assert "would remove  volume pytest-pyimages-cache, the download cache, 1.0 GB" in dry.out
+    assert "would remove  volume pytest-pyimages-cache-" in dry.out
+    assert ", a download cache, 1.0 GB" in dry.out
     assert "removed  container forgotten" in plain.out
     assert "cache" not in plain.out
-    assert "removed  volume pytest-pyimages-cache" in cache.out
+    assert cache.out.count("removed  volume pytest-pyimages-cache-") == 1
     assert cache.out.endswith("\nfreed 1.0 GB\n")
+    assert own.out == "['pytest-pyimages-cache', 'pytest-pyimages-uv']\n"
+    assert all_.out.endswith("\nfreed 2.0 GB\n")
     assert volumes.out == "[]\n"
 
 

@@ -401,7 +401,13 @@ class FakeEngine:
         return 10**9 if name in self.volumes else 0
 
     def leftovers(self, label: str) -> tuple[Leftover, ...]:
-        return tuple(self.found)
+        caches = [
+            Leftover(kind="volume", id=name, name=name, labels=labels)
+            for name, labels in self.volumes.items()
+            if labels.get(KIND_LABEL) == "cache"
+        ]
+        name, equals, value = label.partition("=")
+        return tuple(entry for entry in [*self.found, *caches] if not equals or entry.labels.get(name) == value)
 
     def images(self, label: str) -> tuple[tuple[str, ImageInfo], ...]:
         name, equals, value = label.partition("=")

@@ -52,11 +52,14 @@ class Job:
 
 
 def remove_images(engine: DockerEngine) -> None:
-    """Remove the images that were built for jobs; those of Dockerfiles last, since the others stand on them."""
+    """Remove images and caches of jobs; images of Dockerfiles last, since the others stand on them."""
     for kind in ("environment", "dockerfile"):
         for reference, image in engine.images(LABEL):
             if image.labels.get(ROOT_LABEL) in Job.roots and image.labels.get(KIND_LABEL) == kind:
                 engine.remove_image(reference)
+    for entry in engine.leftovers(f"{KIND_LABEL}=cache"):
+        if entry.labels.get(ROOT_LABEL) in Job.roots:
+            engine.remove_volume(entry.name)
 
 
 def counts(image: dict[str, Any], *names: str) -> tuple[int, ...]:

@@ -8,7 +8,6 @@ import subprocess
 from pathlib import Path
 
 from pytest_pyimages.engines.labels import KIND_LABEL, LABEL
-from pytest_pyimages.images.install_step import CACHE_VOLUME
 from tools.bench.clock import Command, NotMeasuredError, Timing, in_turns, seconds_of
 from tools.bench.projects import write_requirements, write_requiring
 from tools.bench.workshop import PYIMAGES, Result, Workshop
@@ -102,15 +101,16 @@ def _by_hand(shop: Workshop, project: Path, between: str) -> Command:
 
 
 def _remove_ours(shop: Workshop, project: Path, *, with_cache: bool = True) -> None:
-    """Remove what was built for the project, and the volume in which all builds keep what they may need again."""
+    """Remove what was built for the project, and the volumes in which builds keep what they may need again."""
     chosen = (f"label={LABEL}.project={project.name}", f"label={KIND_LABEL}=environment")
     found = _docker(
         shop, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", *(f"--filter={each}" for each in chosen)
     )
     if found:
         _docker(shop, "image", "rm", *found)
-    if with_cache and CACHE_VOLUME in _docker(shop, "volume", "ls", "--format", "{{.Name}}"):
-        _docker(shop, "volume", "rm", CACHE_VOLUME)
+    found = _docker(shop, "volume", "ls", "-q", f"--filter=label={KIND_LABEL}=cache")
+    if with_cache and found:
+        _docker(shop, "volume", "rm", *found)
 
 
 def _docker(shop: Workshop, *words: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 Standard library only, and the common syntax of Python 2.7 to 3.15. The modules and the job arrive on standard input, so
 that neither is in the container's command, environment or history. Credentials and certificates are written to memory
-(a tmpfs); wheels and uv come from the cache volume, which is not part of the container either.
+(a tmpfs); uv and the project's cache of wheels are in volumes, which are not part of the container either.
 
 Prints progress to standard error; the last line on standard output is the result as JSON.
 """
@@ -19,7 +19,7 @@ from importlib import import_module
 
 from . import lock
 from .commands import CACHE, HOME, MEMORY, call, end_with_host, finish, say, write_in_memory
-from .programs import find_pip, find_uv
+from .programs import find_pip, find_uv, require_uv
 from .project import BuildOutput, find_built_extra, find_installed_from_addresses, prepare_build
 
 CONSTRAINTS = "constraints.txt"  # in memory
@@ -252,6 +252,7 @@ def main(job):
     end_with_host(find_temporary_folder(job))
     if is_elsewhere(job):
         finish({"elsewhere": True})
+    require_uv(job)
     missing = tree.find_missing_file(job["witness"])
     if missing is not None:
         finish({"nosource": missing})
@@ -267,7 +268,7 @@ def main(job):
                 output.begin()
                 run_setup(job, environment)
                 output.keep("setup")
-        uv = None if job["needs_pip"] else find_uv(environment)
+        uv = find_uv(job, environment)
         is_built = job["kind"] != "none" or bool(job["packages"])
         output.has_uv = bool(uv)
         if is_built:

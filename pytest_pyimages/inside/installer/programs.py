@@ -1,25 +1,56 @@
-"""The programs that install packages: uv, or a pip that works for this Python, from the cache volume."""
+"""The programs that install packages: uv, which the host provides, or a pip that works for this Python."""
 
 from __future__ import absolute_import, print_function
 
 import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
 
-from .commands import CACHE, say
+from .commands import CACHE, finish, say
 
+UV = "/run/pyimages-uv"  # the volume with the program; read-only
 UV_FLOOR = (3, 8)  # the oldest Python that uv installs into
 LAST_PIPS = {(2, 7): "20.3.4", (3, 5): "20.3.4", (3, 6): "21.3.1", (3, 7): "24.0"}
 
 
-def find_uv(environment):
+def require_uv(job):
+    """Finish if the host has to provide uv first: its volume is empty or damaged."""
+    machine = os.uname()[4]
+    digest = job["uv"].get(machine)
+    if digest and not job["needs_pip"] and sys.version_info >= UV_FLOOR and hash_file(locate_uv(machine)) != digest:
+        finish({"nouv": machine})
+
+
+def find_uv(job, environment):
     """Return the path of uv; None if it does not support this Python or is not available."""
-    if sys.version_info < UV_FLOOR:
+    if sys.version_info < UV_FLOOR or job["needs_pip"]:
         return None
+    machine = os.uname()[4]
+    if machine in job["uv"]:
+        return locate_uv(machine)
     libc = "musl" if any(name.startswith("ld-musl") for name in os.listdir("/lib")) else "gnu"
-    return fetch("uv", "%s/uv-bin-%s-%s" % (CACHE, os.uname()[4], libc), "bin/uv", environment)
+    return fetch("uv", "%s/uv-bin-%s-%s" % (CACHE, machine, libc), "bin/uv", environment)
+
+
+def locate_uv(machine):
+    return "%s/uv-%s" % (UV, machine)
+
+
+def hash_file(path):
+    """Return the SHA-256 of a file as hex digits; an empty text if it does not exist."""
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            while True:
+                data = file.read(1 << 20)
+                if not data:
+                    return digest.hexdigest()
+                digest.update(data)
+    except (IOError, OSError):
+        return ""
 
 
 def find_pip(job, environment):
@@ -52,7 +83,7 @@ def read_pip_version():
 
 
 def fetch(requirement, folder, program, environment):
-    """Return the path of a program in the cache volume, downloaded once per engine; None if it is not available."""
+    """Return the path of a program in the cache volume, downloaded once per project; None if it is not available."""
     # Settings for the project's packages are not for the installers.
     about = ("PRE", "NO_BINARY", "PREFER_BINARY", "CONSTRAINT", "BUILD_CONSTRAINT", "UPLOADED_PRIOR_TO")
     environment = dict(item for item in environment.items() if item[0] not in ["PIP_" + name for name in about])

@@ -50,6 +50,7 @@ INSTALL_JOB = {
     "built_extras": list,
     "lock": OPTIONAL_OBJECT,
     "needs_pip": bool,
+    "uv": dict,
     "uv_features": list,
     "packages": dict,
     "distribution": TEXT,

@@ -163,3 +163,30 @@ def test_pytest_is_required_once(root: Path, deps: str, arguments: tuple[str, ..
 def test_files_with_hashes_must_pin_pytest(tmp_path: Path, text: str, arguments: tuple[str, ...]) -> None:
     (tmp_path / "requirements.txt").write_text(text)
     assert list_steps(find_project(tmp_path, ini={"py_images_install": "-r requirements.txt"})) == (arguments,)
+
+
+@pytest.mark.parametrize(
+    ("requirements", "configuration", "is_shared"),
+    [
+        ("six\nidna==3.6 ; python_version > '3'\n", PLAIN, True),
+        ("--extra-index-url https://packages.example/simple\nsix @ https://packages.example/six.whl\n", PLAIN, True),
+        ("# see docs/install.md\n-r more/requirements.txt\n", PLAIN, True),
+        ("six\n", ImageConfiguration(setup=("python tools/prepare.py",)), False),
+        ("--find-links wheels\nsix\n", PLAIN, False),
+        ("--index-url=index\nsix\n", PLAIN, False),
+        ("./helper\n", PLAIN, False),
+        ("helper/dist/helper-1.0-py3-none-any.whl\n", PLAIN, False),
+        ("helper @ file:///srv/helper\n", PLAIN, False),
+        ("-e helper\n", PLAIN, False),
+    ],
+)
+def test_projects_share_images_that_depend_on_nothing_but_the_recipe(
+    tmp_path: Path, requirements: str, configuration: ImageConfiguration, is_shared: bool
+) -> None:
+    names = set()
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        (folder / "more").mkdir(parents=True)
+        (folder / "more" / "requirements.txt").write_text("idna\n")
+        (folder / "requirements-test.txt").write_text(f"pytest\n{requirements}")
+        names.add(recipe(folder, configuration).name_image(base()))
+    assert (len(names) == 1) == is_shared

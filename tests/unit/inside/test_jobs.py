@@ -54,6 +54,7 @@ INSTALL_JOB = InstallJob(
     lock={"constraints": [], "environments": [], "requires_python": "", "is_required": False},
     built_extras=(),
     needs_pip=False,
+    uv={"x86_64": "0"},
     uv_features=(),
     packages={"helper": {"HELPER_VERSION": "2"}},
     distribution="shop",
