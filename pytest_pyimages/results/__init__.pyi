@@ -1,5 +1,6 @@
 from pytest_pyimages.results.missing_modules import IniFile as IniFile
 from pytest_pyimages.results.missing_modules import MissingModules as MissingModules
+from pytest_pyimages.results.missing_services import describe_missing_services as describe_missing_services
 from pytest_pyimages.results.outcome import NOT_RUN as NOT_RUN
 from pytest_pyimages.results.outcome import ImageResult as ImageResult
 from pytest_pyimages.results.outcome import Shard as Shard

@@ -50,7 +50,7 @@ from pytest_pyimages.session.seed import choose_seed, save_seed
 from pytest_pyimages.session.signals import InterruptHandler
 
 if TYPE_CHECKING:
-    from pytest_pyimages.results import DebuggerTerminal, Judge, Replay, Stages
+    from pytest_pyimages.results import DebuggerTerminal, IniFile, Judge, Replay, Stages
     from pytest_pyimages.runs import HostTerminal
     from pytest_pyimages.session.coverage import MatrixCoverage
 
@@ -217,13 +217,31 @@ class ImagesSession:
                 shown.close()
         return True
 
+    @property
+    def _ini_file(self) -> IniFile:
+        from pytest_pyimages.results import IniFile
+
+        invocation = self._settings.invocation
+        return IniFile(ini=invocation.ini, inipath=invocation.inipath, rootdir=invocation.rootdir)
+
+    def _describe_missing_services(self, terminal: pytest.TerminalReporter) -> list[str]:
+        """Return a note if tests could not connect to a server, and no image has one beside it."""
+        reports = [*terminal.stats.get("failed", ()), *terminal.stats.get("error", ())]
+        if not reports or any(plan.services for plan in self.plans):
+            return []
+        from pytest_pyimages.results import describe_missing_services
+
+        texts = (getattr(report, "longreprtext", "") for report in reports)
+        note = describe_missing_services(texts, self._ini_file, self._plan.project.root)
+        return [note] if note else []
+
     def _judge(self) -> Judge:
-        from pytest_pyimages.results import IniFile, Judge, MissingModules
+        from pytest_pyimages.results import Judge, MissingModules
 
         invocation, labels = self._settings.invocation, list(self.results)
         missing = MissingModules(
             {plan.tag.label: plan.project for plan in self.plans},
-            IniFile(ini=invocation.ini, inipath=invocation.inipath, rootdir=invocation.rootdir),
+            self._ini_file,
             source=self._plan.source.root,
             overridden=[plan.tag.label for plan in self.plans if plan.project.install != self._plan.project.install],
         )
@@ -296,6 +314,7 @@ class ImagesSession:
         labels = [*self.results, *self._plan.unselected]
         nodeids = (nodeid for result in self.results.values() for nodeid in result.outcomes)
         notes += describe_selection(self._settings.invocation, labels, nodeids)
+        notes += self._describe_missing_services(terminalreporter)
         self._ending.write(terminalreporter, notes)
 
     @staticmethod

@@ -100,3 +100,13 @@ def test_builds_start_no_services(pytester: pytest.Pytester, pyimages: Callable[
     pytester.makepyprojecttoml(DB)
     pyimages(["build", "3.12"], engine=f"FakeEngine({KNOWN})")
     assert "service" not in (pytester.path / "engine.json").read_text()
+
+
+@pytest.mark.parametrize(("services", "count"), [("", 1), ("redis:7", 0)], ids=["without services", "with one"])
+def test_tests_that_cannot_connect(pytester: pytest.Pytester, run_images: Run, services: str, count: int) -> None:
+    pytester.makepyfile("import socket\ndef test(): socket.create_connection(('127.0.0.1', 1))")
+    pytester.makeini(f"[pytest]\npy_images_services = {services}\n")
+    pytester.makefile(".yaml", compose="services:\n  db:\n    image: postgres:17\n")
+    run = run_images(engine=f"FakeEngine({KNOWN})")
+    assert run.result.ret == 1
+    assert run.out.count("could not connect to a server (compose.yaml starts some)") == count
