@@ -62,8 +62,13 @@ def table(results: Sequence[Result]) -> str:
         aim = f" (aim {result.aim})" if result.aim else ""
         rows.append(
             f"{result.title:<58}{ours:>7.2f}s{theirs:>7.2f}s{result.timing.ratio:>7.2f}  {result.limit}{aim}{verdict}"
+            f"  (ours {_spread(result.timing.ours)}, theirs {_spread(result.timing.theirs)})"
         )
     return "\n".join(rows)
+
+
+def _spread(seconds: Sequence[float]) -> str:
+    return f"{min(seconds):.2f} to {max(seconds):.2f}"
 
 
 def load() -> str:

@@ -9,13 +9,11 @@ from pathlib import Path
 
 from pytest_pyimages.engines.labels import KIND_LABEL, LABEL
 from tools.bench.clock import Command, NotMeasuredError, Timing, in_turns, seconds_of
+from tools.bench.images import write_dockerfile
 from tools.bench.projects import write_requirements, write_requiring
 from tools.bench.workshop import PYIMAGES, Result, Workshop
 
 TAGS = ("3.11-slim", "3.12-slim", "3.13-slim", "3.14-slim")
-BUNDLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
-# What a container needs to reach the package index in the way in which this host does.
-NETWORK = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 THEIRS = "pyimages-bench"
 IN_TURN, AT_ONCE = " && ", " & "
 
@@ -87,14 +85,7 @@ def _ours(shop: Workshop, project: Path) -> Command:
 
 def _by_hand(shop: Workshop, project: Path, between: str) -> Command:
     """Return a shell that builds the image that a user would write down for each tag, with nothing cached."""
-    lines = ["ARG PYTHON", "FROM python:${PYTHON}"]
-    bundle = next((os.environ[name] for name in BUNDLES if os.environ.get(name)), None)
-    if bundle is not None:
-        (project / "ca.pem").write_bytes(Path(bundle).read_bytes())
-        lines += ["COPY ca.pem /etc/ca.pem", "ENV PIP_CERT=/etc/ca.pem"]
-    lines += [f"ENV {name}={os.environ[name]}" for name in NETWORK if os.environ.get(name)]
-    lines += ["COPY requirements.txt .", "RUN pip install -r requirements.txt"]
-    (project / "Dockerfile").write_text("\n".join(lines) + "\n")
+    write_dockerfile(project)
     builds = (f"docker build -q --no-cache -t {THEIRS}:{tag} --build-arg PYTHON={tag} ." for tag in TAGS)
     wait = " & wait" if between == AT_ONCE else ""
     return shop.command(("sh", "-c", between.join(builds) + wait), project, ("sha256:", len(TAGS)))

@@ -29,7 +29,8 @@ def many_tests(shop: Workshop) -> Result:
     """Ten thousand tiny tests on two images, against two containers that a shell starts side by side."""
     project = write_many(shop.folder)
     ours = _ours(shop, project, TESTS)
-    with ordinary_images(_images(shop, project, TESTS), shop.engine) as images:
+    _images(shop, project, TESTS)
+    with ordinary_images(TAGS, shop.folder, shop.engine) as images:
         theirs = [_by_hand(shop, project, images, TESTS)]
         _compare(shop, [ours], theirs)
         timing = in_turns(lambda: seconds_of([ours], shop.output), lambda: seconds_of(theirs, shop.output), shop.rounds)
@@ -41,7 +42,8 @@ def one_test(shop: Workshop) -> Result:
     project = write_one(shop.folder)
     ours = _ours(shop, project, 1)
     plain = shop.command((*PYTEST, "-p", "no:pyimages"), project, ("1 passed", 1))
-    with ordinary_images(_images(shop, project, 1), shop.engine) as images:
+    _images(shop, project, 1)
+    with ordinary_images(TAGS, shop.folder, shop.engine) as images:
         theirs = [_by_hand(shop, project, images, 1), plain]
         _compare(shop, [ours], theirs)
         timing = in_turns(lambda: seconds_of([ours], shop.output), lambda: seconds_of(theirs, shop.output), shop.rounds)

@@ -1,56 +1,58 @@
-"""The images of the other side: the same packages, as an ordinary ``RUN pip install`` leaves them."""
+"""The images of the other side: what an ordinary Dockerfile makes."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 from tools.bench.clock import NotMeasuredError
 
-# pip compiles the packages that it installs. The standard library stays as the base image has it, without bytecode,
-# and pytest has never run: both is what the plugin's own images have ahead.
-AS_PIP_LEAVES_IT = """
-import os, shutil, sysconfig
-library = sysconfig.get_paths()["stdlib"]
-for folder, folders, files in os.walk(library):
-    folders[:] = [name for name in folders if name not in ("site-packages", "dist-packages")]
-    if folder.endswith("__pycache__"):
-        shutil.rmtree(folder)
-        folders[:] = []
-for folder, folders, files in os.walk(sysconfig.get_paths()["purelib"]):
-    for name in files:
-        if "-pytest-" in name and name.endswith(".pyc"):
-            os.remove(os.path.join(folder, name))
-"""
+BUNDLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+# What a container needs to reach the package index in the way in which this host does.
+NETWORK = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+
+
+def write_dockerfile(folder: Path) -> None:
+    """Write the Dockerfile that users write for the requirements.txt of a folder; its argument PYTHON is a tag."""
+    lines = ["ARG PYTHON", "FROM python:${PYTHON}"]
+    bundle = next((os.environ[name] for name in BUNDLES if os.environ.get(name)), None)
+    if bundle is not None:
+        (folder / "ca.pem").write_bytes(Path(bundle).read_bytes())
+        lines += ["COPY ca.pem /etc/ca.pem", "ENV PIP_CERT=/etc/ca.pem"]
+    lines += [f"ENV {name}={os.environ[name]}" for name in NETWORK if os.environ.get(name)]
+    lines += ["COPY requirements.txt .", "RUN pip install --no-cache-dir -r requirements.txt"]
+    (folder / "Dockerfile").write_text("\n".join(lines) + "\n")
 
 
 @contextmanager
-def ordinary_images(images: tuple[str, ...], engine: str) -> Iterator[tuple[str, ...]]:
-    """Yield an image for each environment image, without what only the plugin's build does; remove them afterwards.
+def ordinary_images(tags: Sequence[str], folder: Path, engine: str) -> Iterator[tuple[str, ...]]:
+    """Yield an image with pytest for each tag, built from an ordinary Dockerfile; remove them afterwards.
 
-    :raises NotMeasuredError: where there is no docker command to make them with.
+    :raises NotMeasuredError: where there is no docker command to make them with, or a build fails.
     """
     if shutil.which("docker") is None:
         raise NotMeasuredError("the docker command, by which the same is done by hand, is not installed")
 
     def docker(*words: str) -> None:
-        done = subprocess.run(
-            ("docker", *words), env={**os.environ, "DOCKER_HOST": engine}, capture_output=True, text=True, timeout=120
-        )
+        environment = {**os.environ, "DOCKER_HOST": engine}
+        done = subprocess.run(("docker", *words), env=environment, capture_output=True, text=True, timeout=300)
         if done.returncode:
             raise NotMeasuredError(f"docker {words[0]} failed: {done.stderr.strip()}")
 
+    context = folder / "ordinary"
+    context.mkdir()
+    (context / "requirements.txt").write_text("pytest\n")
+    write_dockerfile(context)
     with ExitStack() as stack:
         made = []
-        for image in images:
+        for tag in tags:
             name = f"pyimages-bench-{uuid4().hex[:8]}"
+            docker("build", "-q", "-t", name, "--build-arg", f"PYTHON={tag}", str(context))
             stack.callback(docker, "image", "rm", "--force", name)
-            docker("run", "--name", name, image, "python", "-c", AS_PIP_LEAVES_IT)
-            docker("commit", "--change", 'CMD ["python3"]', name, name)
-            docker("rm", name)
             made.append(name)
         yield tuple(made)
