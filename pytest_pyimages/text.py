@@ -16,10 +16,14 @@ def format_seconds(seconds: float) -> str:
 
 
 def flatten(text: object) -> str:
-    """Return a message on one line without control characters, cut to ``LINE_CHARACTERS``."""
+    """Return a message on one line without control characters, cut in its middle to ``LINE_CHARACTERS``.
+
+    Engines report the reason at the end: "mounting … failed: no such file or directory".
+    """
     cleaned = "".join(character if character.isprintable() else " " for character in str(text))
     words = " ".join(cleaned.split())
-    return words if len(words) <= LINE_CHARACTERS else words[: LINE_CHARACTERS - 3] + "..."
+    end = LINE_CHARACTERS // 4
+    return words if len(words) <= LINE_CHARACTERS else f"{words[: LINE_CHARACTERS - end - 3]}...{words[-end:]}"
 
 
 def quote_bytes(data: bytes) -> str:

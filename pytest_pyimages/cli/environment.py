@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_pyimages.cli.builds import build_images, connect_engine
 from pytest_pyimages.cli.project import Place
-from pytest_pyimages.containers import Lease, choose_witnesses
+from pytest_pyimages.containers import Lease
 from pytest_pyimages.engines import Engine, ImageInfo
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
 from pytest_pyimages.images import BaseImages, BuiltImage, Listener
@@ -57,7 +57,6 @@ def run_in_image(  # noqa: PLR0913 - everything that its container is given
             settings,
             image_plan,
             image,
-            witness=choose_witnesses(plan.source.root),
             memory=None if last_failed is None else last_failed.cache_values([label]).get(label),
             shard=shard,
         )

@@ -17,7 +17,7 @@ from pytest_pyimages.cli.project import Place, pytest_arguments, run_at_project
 from pytest_pyimages.cli.quantities import format_age, format_size, parse_age, parse_size
 from pytest_pyimages.cli.stored import Stored, read_stored
 from pytest_pyimages.cli.table import table_lines
-from pytest_pyimages.containers import Lease
+from pytest_pyimages.containers import Lease, find_unused_copies, remove_copies
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.engines.labels import KIND_LABEL, PROJECT_LABEL, ROOT_LABEL
 from pytest_pyimages.errors import ConfigurationError, EngineError
@@ -50,7 +50,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--keep-storage", metavar="SIZE", help="remove the least recently used until the rest takes at most SIZE: 10GB"
     )
     parser.add_argument(
-        "--cache", action="store_true", help="also remove the download cache of the project; with --all, all caches"
+        "--cache",
+        action="store_true",
+        help="also remove the download cache of the project; with --all, all caches and copies of source trees",
     )
     parser.add_argument("-n", "--dry-run", action="store_true", help="only show what would be removed")
 
@@ -96,8 +98,10 @@ def _prune(place: Place, *, arguments: Namespace, limits: Limits) -> int:
             failed = remove_images(engine, choice.removed, stored.last_used)
             stored.last_used.forget_all_but(image.id for image in stored.storage.images)
         caches = _find_caches(engine, "" if arguments.all else stored.identity) if arguments.cache else []
+        copies = find_unused_copies(engine, lease, all_own=arguments.cache and arguments.all)
         if not dry_run:
             caches = [cache.removed(engine) for cache in caches]
+            copies = remove_copies(engine, copies)
         stored.report_problems()
     removed = [image for image in choice.removed if image.id not in failed]
     verb = "would remove" if dry_run else "removed"
@@ -110,7 +114,9 @@ def _prune(place: Place, *, arguments: Namespace, limits: Limits) -> int:
     for cache in caches:
         lines.append(f" {'kept' if cache.problem else verb}  {cache}")
         freed += 0 if cache.problem else cache.size
-    lines.append(_total(freed, dry_run=dry_run) if removed or dead or caches else "nothing to remove")
+    lines += [f" {verb}  volume {name}, the copy of a source tree" for name in copies]
+    is_used = removed or dead or copies or caches
+    lines.append(_total(freed, dry_run=dry_run) if is_used else "nothing to remove")
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stderr.write("".join(f"note: {problem}\n" for problem in problems))
     return int(pytest.ExitCode.TESTS_FAILED if failed or problems else pytest.ExitCode.OK)

@@ -1,3 +1,4 @@
+from pytest_pyimages.containers.copied_files import CopyPattern as CopyPattern
 from pytest_pyimages.containers.job import HOST_ONLY as HOST_ONLY
 from pytest_pyimages.containers.job import encode_job as encode_job
 from pytest_pyimages.containers.leases import Lease as Lease
@@ -13,5 +14,8 @@ from pytest_pyimages.containers.skipped_folders import NOT_COPIED as NOT_COPIED
 from pytest_pyimages.containers.skipped_folders import VERSION_CONTROL as VERSION_CONTROL
 from pytest_pyimages.containers.source import Source as Source
 from pytest_pyimages.containers.source import Witness as Witness
-from pytest_pyimages.containers.source import choose_witnesses as choose_witnesses
 from pytest_pyimages.containers.source import is_empty as is_empty
+from pytest_pyimages.containers.source_copy import find_unused_copies as find_unused_copies
+from pytest_pyimages.containers.source_copy import remove_copies as remove_copies
+from pytest_pyimages.containers.source_programs import FIND_PYTHON as FIND_PYTHON
+from pytest_pyimages.containers.source_programs import read_program as read_program

@@ -69,6 +69,13 @@ class Lease:
         path.mkdir(mode=0o700, exist_ok=True)
         return path
 
+    @property
+    def source_records(self) -> Path:
+        """The folder for what is known of source trees on engines."""
+        path = self._directory / "sources"
+        path.mkdir(mode=0o700, exist_ok=True)
+        return path
+
     def _path(self, session: str) -> Path:
         return self._locks / f"{session}.lock"
 

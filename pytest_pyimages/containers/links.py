@@ -36,7 +36,6 @@ class LinkedPath:
     link: str  # relative to the root; in a linked folder, its absolute path
     target: str  # absolute path in the container
     source: Path  # on this host, without links
-    is_inside: bool = False  # in a folder of the source that is not copied; an overlay has it
 
 
 @dataclass(slots=True)
@@ -61,14 +60,10 @@ def find_linked_paths(root: Path) -> LinkedPaths:
         leads = search.resolve(_get_folder(container), _read(host))
         if not leads or not Path(host).exists():
             continue
-        is_inside = search.is_in_uncopied_folder(leads)
-        if search.is_seen(leads) and not is_inside:
+        if search.is_seen(leads):
             continue
         link = os.path.relpath(container, root) if Path(container).is_relative_to(root) else container
-        path = LinkedPath(link=link, target=leads, source=Path(os.path.realpath(host)), is_inside=is_inside)
-        if is_inside:
-            found.paths.append(path)
-            continue
+        path = LinkedPath(link=link, target=leads, source=Path(os.path.realpath(host)))
         if _is_below(leads, _KERNEL) or _is_below(str(path.source), _KERNEL):
             continue
         if _is_left_to_image(path):
@@ -156,10 +151,6 @@ class _Search:
     def is_seen(self, path: str) -> bool:
         """Return whether containers see a path already."""
         return self._find_host(path) is not None
-
-    def is_in_uncopied_folder(self, path: str) -> bool:
-        """Return whether a path of the source is missing in a copy of it."""
-        return _is_below(path, (self._root,)) and not NOT_COPIED.isdisjoint(path[len(self._root) :].split("/"))
 
     def _find_host(self, path: str) -> str | None:
         """Return the path on this host of what a container sees at a path; None if it does not see it."""

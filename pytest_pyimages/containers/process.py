@@ -9,25 +9,25 @@ from dataclasses import replace
 from typing import TypeVar
 
 from pytest_pyimages.containers.leases import Lease
-from pytest_pyimages.containers.source import Source
+from pytest_pyimages.containers.probe import NOT_SEEN, explain_refusal
+from pytest_pyimages.containers.source import Decision, MountedSource, Source, Witness
 from pytest_pyimages.engines import ContainerSpec, ContainerStream, Engine
-from pytest_pyimages.errors import ConnectionLostError, EngineError, ImageNotFound, PyimagesError
+from pytest_pyimages.errors import EngineError, PyimagesError
 
 T = TypeVar("T")
-_MOUNT_ERRORS = ("overlay", "mount", "no such file or directory", "invalid argument")
 
 
 class SourceNotVisibleError(PyimagesError):
-    """The container does not see the source as this host does; its program did not begin."""
+    """The container does not see the source as this host does; its program did not begin.
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"the source is not visible in the container: {reason}")
+    :param reason: a short one, for the session's header.
+    :param decision: how the container got the source.
+    """
+
+    def __init__(self, message: str, reason: str = NOT_SEEN, decision: Decision | None = None) -> None:
+        super().__init__(f"the source is not visible in the container: {message}")
         self.reason = reason
-
-    @classmethod
-    def of_file(cls, path: str) -> SourceNotVisibleError:
-        """Return the error for a file that the program in the container does not find as it is on the host."""
-        return cls(f"{path} is missing there, or another file")
+        self.decision = decision
 
 
 class StoppedError(PyimagesError):
@@ -35,17 +35,17 @@ class StoppedError(PyimagesError):
 
 
 def run_with_source(source: Source, attempt: Callable[[], T]) -> T:
-    """Call ``attempt``; if its container does not see the source, copy the source from now on and call it once more.
+    """Call ``attempt``; as long as its container does not see the source, choose another way and call it again.
 
-    :raises SourceNotVisibleError: if the copy is not visible either.
+    :raises SourceNotVisibleError: if the container does not see a copy of its own either.
     :raises PyimagesError: if the user requires the overlay.
     """
-    if source.mode == "overlay":
+    while True:
         try:
             return attempt()
         except SourceNotVisibleError as error:
-            source.fall_back(error.reason)
-    return attempt()
+            if not source.fall_back(error.decision, error.reason):
+                raise
 
 
 class ContainerProcess:
@@ -57,7 +57,7 @@ class ContainerProcess:
         :param upper: folder of the container in which it sees the overlay's upper layer; empty for none.
         """
         self.is_stopped = False
-        self.is_mounted = False  # whether the source is the overlay rather than a copy
+        self._mounted: MountedSource | None = None
         self._upper = upper
         self._engine = engine
         self._lease = lease
@@ -74,11 +74,12 @@ class ContainerProcess:
         :raises SourceNotVisibleError: if the engine cannot create it because of the source's overlay.
         """
         with contextlib.ExitStack() as stack:
-            self.is_mounted = self._source.mode == "overlay"
+            mount = self._source.mount(
+                self._engine, self._lease, spec.image, upper_target=self._upper, check=self._check_stopped
+            )
             with self._overlay_errors():
-                mounts = stack.enter_context(self._source.mount(self._engine, self._lease, self._upper))
-                self.is_mounted = bool(mounts)  # another thread may have fallen back to the copy meanwhile
-                container = self._engine.create_container(replace(spec, mounts=(*mounts, *spec.mounts)))
+                self._mounted = mounted = stack.enter_context(mount)
+                container = self._engine.create_container(replace(spec, mounts=(*mounted.mounts, *spec.mounts)))
             try:
                 with self._lock:
                     self._container = container
@@ -97,8 +98,6 @@ class ContainerProcess:
         :raises StoppedError: if another thread has stopped the process already.
         :raises SourceNotVisibleError: if the engine cannot start it because of the source's overlay.
         """
-        if not self.is_mounted:
-            self._engine.upload(container, "/", self._source.stream_tar())
         with contextlib.closing(self._engine.attach(container, terminal=terminal)) as stream:
             with self._lock:
                 if self.is_stopped:
@@ -142,14 +141,34 @@ class ContainerProcess:
         if stream is not None:
             stream.close()
 
+    @property
+    def has_layer(self) -> bool:
+        """Whether what the program writes is in the upper layer of an overlay."""
+        return self._mounted is not None and self._mounted.decision.has_layer
+
+    @property
+    def witness(self) -> tuple[Witness, ...]:
+        """Files by which the program in the container can tell whether it sees the source."""
+        return () if self._mounted is None else self._mounted.witness
+
+    def missing_source(self, path: str) -> SourceNotVisibleError:
+        """Return the error for a file that the program in the container does not find as it is on the host."""
+        decision = None if self._mounted is None else self._mounted.decision
+        return SourceNotVisibleError(f"{path} is missing there, or another file", decision=decision)
+
+    def _check_stopped(self) -> None:
+        if self.is_stopped:
+            raise StoppedError("stopped before it began")
+
     @contextlib.contextmanager
     def _overlay_errors(self) -> Iterator[None]:
         """Raise SourceNotVisibleError for an error of the engine that an overlay of the source explains."""
+        before = self._source.decision
         try:
             yield
-        except (ConnectionLostError, ImageNotFound):
-            raise
         except EngineError as error:
-            if self.is_mounted and any(word in error.message.lower() for word in _MOUNT_ERRORS):
-                raise SourceNotVisibleError(error.message) from error
-            raise
+            decision = before if self._mounted is None else self._mounted.decision
+            reason = explain_refusal(error)
+            if reason is None or (decision is not None and not decision.has_layer):
+                raise
+            raise SourceNotVisibleError(error.message, reason, decision) from error

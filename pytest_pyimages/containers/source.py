@@ -2,34 +2,39 @@
 
 The default is an overlay volume of the ``local`` driver: the source is the lower layer, two volumes of the engine are
 the upper one, so the suite may write anywhere and the host's tree stays unchanged. Where the engine refuses that, or
-does not see this host's files, the source is copied into the container. Visibility is not guessed from the engine's
-address: the program in the container compares the witness, sizes and times of some files, with the files it finds.
+does not see this host's files, the lower layer is a copy that the engine keeps. Which of them is decided by a probe,
+once per engine and tree; the program in each container then compares the witness, sizes and times of some files, with
+the files it finds.
 """
 
 from __future__ import annotations
 
-import io
 import os
 import stat
-import tarfile
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from pytest_pyimages.containers.copied_files import CopiedFiles, CopyPattern, find_copied_files
 from pytest_pyimages.containers.leases import Lease
-from pytest_pyimages.containers.links import LinkedPath, LinkedPaths
+from pytest_pyimages.containers.links import LinkedPaths
+from pytest_pyimages.containers.probe import probe_overlay
 from pytest_pyimages.containers.skipped_folders import NOT_COPIED
+from pytest_pyimages.containers.source_copy import COPY_TARGET, SourceCopy, find_record, read_record, write_record
+from pytest_pyimages.containers.source_programs import run_helper
 from pytest_pyimages.engines import Engine, Mount
-from pytest_pyimages.errors import ConfigurationError, PyimagesError
+from pytest_pyimages.errors import PyimagesError
 
 Mode = Literal["overlay", "copy"]
 
-COPY_LIMIT = 2 * 1024**3
+COPY_SECONDS = 24 * 3600  # until the next probe
+UNPACK_TARGET = "/opt/pyimages/unpacked"
 WITNESSES = 8
-MOST_MOUNTS = 64  # of linked files and folders in one container
-_CHUNK = 1 << 20
 
 
 class Witness(NamedTuple):
@@ -63,52 +68,152 @@ def is_empty(root: Path) -> bool:
     return True
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """How containers get the source."""
+
+    mode: Mode
+    reason: str = ""  # why it is copied; empty if the user wants it
+    has_layer: bool = True  # over the copy; without it, each container gets a copy of the copy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountedSource:
+    """The source of one container."""
+
+    decision: Decision
+    mounts: tuple[Mount, ...]
+    witness: tuple[Witness, ...]
+
+
 class Source:
     """The project's tree, and how containers get it.
 
     :param root: absolute path of the folder, the same on the host and in the container.
     :param mode: the user's choice; None for the overlay, and the copy where that does not work.
     :param linked: what symbolic links of the folder lead to outside of it; containers get that as well.
+    :param patterns: which files are copied, and which are not, beside those of the rules.
     """
 
-    def __init__(self, root: Path, mode: Mode | None = None, linked: LinkedPaths | None = None) -> None:
-        """Choose the mode as far as that is possible without a container.
-
-        :raises ConfigurationError: if the user requires the overlay, and too many links lead out of the folder.
-        """
+    def __init__(
+        self,
+        root: Path,
+        mode: Mode | None = None,
+        linked: LinkedPaths | None = None,
+        patterns: Sequence[CopyPattern] = (),
+    ) -> None:
+        """Choose the mode as far as that is possible without a container."""
         self.root = root
         self.linked = tuple(linked.paths) if linked is not None else ()
         self.notes = tuple(linked.notes) if linked is not None else ()
-        self.mode: Mode = mode or ("overlay" if _can_be_mounted(str(root)) else "copy")
-        self.reason = ""  # why the source is copied
-        self._chosen = mode is not None
+        self._is_required = mode == "overlay"
+        self._patterns = patterns
         self._lock = threading.Lock()
-        mounted = [path for path in self.linked if not path.is_inside]
-        if len(mounted) > MOST_MOUNTS and self.mode == "overlay":
-            reason = f"symbolic links lead to {len(mounted)} other places, and at most {MOST_MOUNTS} are mounted"
-            if mode == "overlay":
-                raise ConfigurationError(f"--py-images-source=overlay does not work here: {reason}", "use auto or copy")
-            self.mode, self.reason = "copy", reason
+        self._memory: Path | None = None
+        self._copy: SourceCopy | None = None
+        self._copied: CopiedFiles | None = None
+        self._witness: dict[Mode, tuple[Witness, ...]] = {}
+        self.decision: Decision | None = Decision(mode) if mode is not None else None
+        if mode is None and not _can_be_mounted(str(root)):
+            self.decision = Decision("copy", "mounts cannot name its path")
 
-    def fall_back(self, reason: str) -> None:
-        """Copy the source into containers from now on.
+    @property
+    def mode(self) -> Mode:
+        """The mode; the overlay as long as it is not decided."""
+        return "overlay" if self.decision is None else self.decision.mode
 
+    @property
+    def reason(self) -> str:
+        """Why the source is copied; empty if it is not, or the user wants it."""
+        return "" if self.decision is None else self.decision.reason
+
+    @property
+    def copied(self) -> CopiedFiles:
+        """The files that are copied, as they are when this is asked for first."""
+        if self._copied is None:
+            self._copied = find_copied_files(self.root, self._patterns)
+        return self._copied
+
+    def decide(self, engine: Engine, lease: Lease, image: str = "") -> bool:
+        """Decide the mode, once for all containers, unless it is decided; return whether it is.
+
+        :param image: id of any image with a Python for a probe; empty to decide from the last session's probe only.
+        """
+        with self._lock:
+            if self._memory is None:
+                self._memory = find_record(engine, lease, self.root).with_suffix(".mode")
+                self.decision = _recall(self._memory, self.decision)
+            if self.decision is None and image:
+                reason = probe_overlay(engine, lease, image, self.root, self._mount_layer)
+                if reason is not None:
+                    self._set(Decision("copy", reason) if reason else Decision("overlay"))
+            return self.decision is not None
+
+    def fall_back(self, failed: Decision | None, reason: str) -> bool:
+        """Choose another way after a container did not see the source; return False if there is none.
+
+        :param failed: how that container got it: another thread may have chosen another way meanwhile.
         :raises PyimagesError: if the user requires the overlay.
         """
         with self._lock:
-            if self._chosen and self.mode == "overlay":
+            current = self.decision or Decision("overlay")
+            if failed is not None and failed != current:
+                return True
+            if self._is_required:
                 raise PyimagesError(f"--py-images-source=overlay does not work here: {reason}", "leave the option out")
-            self.mode, self.reason = "copy", self.reason or reason
+            if current.mode == "copy" and not current.has_layer:
+                return False
+            self._set(replace(current, has_layer=False) if current.mode == "copy" else Decision("copy", reason))
+            return True
+
+    def _set(self, decision: Decision) -> None:
+        self.decision = decision
+        if self._memory is not None:
+            write_record(self._memory, {**asdict(decision), "seconds": int(time.time())})
 
     @contextmanager
-    def mount(self, engine: Engine, lease: Lease, upper_target: str = "") -> Iterator[tuple[Mount, ...]]:
-        """Create the volumes of an overlay and yield its mount; yield none if the source is to be copied.
+    def mount(
+        self,
+        engine: Engine,
+        lease: Lease,
+        image: str = "",
+        *,
+        upper_target: str = "",
+        check: Callable[[], None] = lambda: None,
+    ) -> Iterator[MountedSource]:
+        """Create the volumes of one container and yield its mounts; send the copy if the engine does not have it yet.
 
+        :param image: id of the container's image.
         :param upper_target: folder of the container for a mount of the upper layer, read-only; empty for none.
+        :param check: called while files are copied; an error that it raises ends that.
         """
-        if self.mode == "copy":
-            yield ()
-            return
+        decision = self.decision or Decision("overlay")
+        with ExitStack() as stack:
+            if decision.mode == "overlay":
+                mounts = [*stack.enter_context(self._mount_layer(engine, lease, str(self.root), upper_target))]
+                places = [str(path.source) for path in self.linked]
+            else:
+                copy = self._send(engine, lease, image, check)
+                mounting = (
+                    self._mount_layer(engine, lease, copy.tree, upper_target)
+                    if decision.has_layer
+                    else self._unpack(engine, lease, image, copy)
+                )
+                mounts = [*stack.enter_context(mounting), copy.mount]
+                places = [copy.find(number) for number in range(len(self.linked))]
+            linked = (
+                Mount(kind="bind", source=place, target=path.target, read_only=True)
+                for place, path in zip(places, self.linked, strict=True)
+            )
+            yield MountedSource(
+                decision=decision, mounts=(*mounts, *linked), witness=self._choose_witnesses(decision.mode)
+            )
+
+    @contextmanager
+    def _mount_layer(
+        self, engine: Engine, lease: Lease, lower: str, upper_target: str = ""
+    ) -> Iterator[tuple[Mount, ...]]:
+        """Create the volumes of an overlay over a folder of the engine's host."""
         with ExitStack() as stack:
 
             def create_volume(options: dict[str, str]) -> tuple[str, str]:
@@ -119,97 +224,86 @@ class Source:
             # The engine's own folders: they exist, lie on one file system, and are removed with their content.
             upper_name, upper = create_volume({})
             _, work = create_volume({})
-            layers = f"lowerdir={self.root},upperdir={upper},workdir={work}"
+            layers = f"lowerdir={lower},upperdir={upper},workdir={work}"
             name, _ = create_volume({"type": "overlay", "device": "overlay", "o": layers})
-            mounts = [Mount(kind="volume", source=name, target=str(self.root))]
+            mounts = [Mount(kind="volume", source=name, target=self._target)]
             if upper_target:
                 mounts.append(Mount(kind="volume", source=upper_name, target=upper_target, read_only=True))
-            linked = (
-                Mount(kind="bind", source=str(path.source), target=path.target, read_only=True)
-                for path in self.linked
-                if not path.is_inside
-            )
-            yield (*mounts, *linked)
+            yield tuple(mounts)
 
-    def stream_tar(self) -> Iterator[bytes]:
-        """Yield a tar of the source and of what its links lead to, for the root folder of a container.
+    @contextmanager
+    def _unpack(self, engine: Engine, lease: Lease, image: str, copy: SourceCopy) -> Iterator[tuple[Mount, ...]]:
+        """Create a volume with a copy of the copy, for an engine that mounts no overlays."""
+        name = lease.new_name()
+        try:
+            engine.create_volume(name, labels=lease.labels("source"), options={})
+            own = Mount(kind="volume", source=name, target=self._target)
+            unpacked = replace(own, target=UNPACK_TARGET)
+            job = {"do": "unpack", "source": f"{COPY_TARGET}/tree", "target": UNPACK_TARGET}
+            run_helper(engine, lease, image, (copy.mount, unpacked), job)
+            yield (own,)
+        finally:
+            engine.remove_volume(name)
 
-        :raises PyimagesError: as ``stream_tar``.
-        """
-        return stream_tar(self.root, linked=self.linked)
+    def _send(self, engine: Engine, lease: Lease, image: str, check: Callable[[], None]) -> SourceCopy:
+        """Send the copy once in a session."""
+        while not self._lock.acquire(timeout=0.2):
+            check()
+        try:
+            if self._copy is None:
+                copy = SourceCopy(engine, lease, self.root, below=self._below)
+                copy.send(image, self.copied, self.linked, check)
+                self._copy = copy
+            return self._copy
+        finally:
+            self._lock.release()
+
+    def _choose_witnesses(self, mode: Mode) -> tuple[Witness, ...]:
+        if mode not in self._witness:
+            chosen = choose_witnesses(self.root) if mode == "overlay" else self._list_copied_witnesses()
+            self._witness[mode] = chosen
+        return self._witness[mode]
+
+    def _list_copied_witnesses(self) -> tuple[Witness, ...]:
+        regular = (
+            Witness(str(self.root / path), status.st_size, int(status.st_mtime))
+            for path, status in self.copied.entries.items()
+            if stat.S_ISREG(status.st_mode) and not path.startswith(".git/")
+        )
+        return tuple(islice(regular, WITNESSES))
+
+    @property
+    def _target(self) -> str:
+        """The folder that is mounted: the root, or the next above it that the engine's API, which is JSON, can name."""
+        path = self.root
+        while not _is_utf8(str(path)):
+            path = path.parent
+        return str(path)
+
+    @property
+    def _below(self) -> str:
+        """The root's path below the mounted folder; empty if they are the same."""
+        return str(self.root)[len(self._target) :].lstrip("/")
+
+
+def _recall(memory: Path, decision: Decision | None) -> Decision | None:
+    """Return what is already decided, or was by the last session."""
+    found = read_record(memory)
+    try:
+        last = Decision(found["mode"], str(found["reason"]), bool(found["has_layer"]))
+        age = time.time() - found["seconds"]
+    except (KeyError, TypeError):
+        return decision
+    if decision is not None:
+        return replace(decision, has_layer=last.has_layer) if decision.mode == last.mode == "copy" else decision
+    # Each container checks an overlay; a copy works always, even where it is no longer needed.
+    return last if last.mode == "overlay" or age < COPY_SECONDS else None
+
+
+def _is_utf8(path: str) -> bool:
+    return not any("\udc80" <= mark <= "\udcff" for mark in path)  # Python's surrogates for other bytes
 
 
 def _can_be_mounted(path: str) -> bool:
     """Return whether an option of a mount, and the engine's API, which is JSON, can name a path."""
-    is_utf8 = not any("\udc80" <= mark <= "\udcff" for mark in path)  # Python's surrogates for other bytes
-    return is_utf8 and not any(mark in path for mark in ',:\\"\n')
-
-
-def stream_tar(root: Path, limit: int = COPY_LIMIT, linked: Sequence[LinkedPath] = ()) -> Iterator[bytes]:
-    """Yield a tar of the folder under its absolute path, without caches, environments and version control.
-
-    :param linked: further files and folders.
-
-    Symbolic links stay links; sockets, pipes and devices are left out. A file that changes meanwhile has the size that
-    it had when it was opened.
-
-    :raises PyimagesError: if it is larger than ``limit`` bytes.
-    """
-    total = 0
-    for name, path in _walk_all(root, linked):
-        status = path.lstat()
-        info = tarfile.TarInfo(name.lstrip("/"))
-        info.mode, info.mtime = stat.S_IMODE(status.st_mode), int(status.st_mtime)
-        if stat.S_ISLNK(status.st_mode):
-            info.type, info.linkname = tarfile.SYMTYPE, str(path.readlink())
-        elif stat.S_ISDIR(status.st_mode):
-            info.type = tarfile.DIRTYPE
-        elif not stat.S_ISREG(status.st_mode):
-            continue
-        if info.type != tarfile.REGTYPE:
-            yield info.tobuf(tarfile.PAX_FORMAT)
-            continue
-        try:
-            file = path.open("rb")
-        except FileNotFoundError:
-            continue
-        with file:
-            info.size = os.fstat(file.fileno()).st_size
-            total += info.size
-            if total > limit:
-                raise PyimagesError(f"the source below {root} is larger than {limit >> 20} MiB and cannot be copied in")
-            yield info.tobuf(tarfile.PAX_FORMAT)
-            yield from _content(file, info.size)
-    yield b"\0" * (2 * tarfile.BLOCKSIZE)
-
-
-def _content(file: io.BufferedReader, size: int) -> Iterator[bytes]:
-    left = size
-    while left:
-        data = file.read(min(left, _CHUNK)) or b"\0" * min(left, _CHUNK)  # it was truncated meanwhile
-        left -= len(data)
-        yield data
-    if size % tarfile.BLOCKSIZE:
-        yield b"\0" * (tarfile.BLOCKSIZE - size % tarfile.BLOCKSIZE)
-
-
-def _walk_all(root: Path, linked: Sequence[LinkedPath]) -> Iterator[tuple[str, Path]]:
-    """Yield the path in the container, and that on this host."""
-    for path in (*reversed(root.parents[:-1]), *_walk(root)):
-        yield str(path), path
-    for link in linked:
-        for path in (link.source,) if link.source.is_file() else _walk(link.source):
-            yield link.target + str(path)[len(str(link.source)) :], path
-
-
-def _walk(root: Path) -> Iterator[Path]:
-    for folder, folders, files in os.walk(root):
-        here = Path(folder)
-        yield here
-        for name in list(folders):
-            if name in NOT_COPIED:
-                folders.remove(name)
-            elif (here / name).is_symlink():
-                folders.remove(name)
-                yield here / name
-        yield from (here / name for name in files)
+    return _is_utf8(path) and not any(mark in path for mark in ',:\\"\n')

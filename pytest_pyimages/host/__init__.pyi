@@ -26,3 +26,4 @@ from pytest_pyimages.host.workers import containers_at_once as containers_at_onc
 from pytest_pyimages.host.workers import share_workers as share_workers
 from pytest_pyimages.host.written_files import WantedFiles as WantedFiles
 from pytest_pyimages.host.written_files import find_wanted_files as find_wanted_files
+from pytest_pyimages.host.written_files import translate_glob as translate_glob

@@ -167,6 +167,15 @@ OPTION_TABLE = (
         default="auto",
     ),
     Option(
+        ini="py_images_copy",
+        kind="lines",
+        metavar="GLOB",
+        help="where the source is copied, copy files that match GLOB, relative to the rootdir, too; with '!' before it,"
+        " leave them out. The last one that matches counts. May be repeated",
+        default="in a git tree, what git does not ignore; elsewhere all but caches and environments",
+        example="!data/*.bin",
+    ),
+    Option(
         ini="py_images_keep_changes",
         kind="text",
         metavar="IMAGE",

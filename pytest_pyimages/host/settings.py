@@ -43,6 +43,7 @@ class Settings:
     coverage_contexts: bool  # whether they carry the image's label
     github: bool  # whether to annotate failures in GitHub Actions
     source: SourceMode
+    copy: tuple[str, ...]  # patterns of files that are copied, or after "!" not, where the source is copied
     pull: PullPolicy
     fail_fast: FailFast  # empty: as -x and --maxfail say
     jobs: int | None  # containers at once; None for one per processor of the engine
@@ -68,7 +69,6 @@ class Settings:
         specs, registry, baseline = (values.read(f"py_images{key}") for key in ("", "_registry", "_baseline"))
         lock_file = values.read("py_images_lock").text
         keep_changes = values.read("py_images_keep_changes")
-        artifacts = "\n".join(values.read("py_images_artifacts").texts).split("\n")
         return cls(
             invocation=invocation,
             specs=specs.texts,
@@ -81,11 +81,12 @@ class Settings:
             baseline_is_typed=baseline.origin == baseline.option.name,
             keep_changes=keep_changes.text,
             keep_changes_is_typed=keep_changes.origin == keep_changes.option.name,
-            artifacts=tuple(dict.fromkeys(filter(None, map(str.strip, artifacts)))),
+            artifacts=_split_lines(values.read("py_images_artifacts")),
             measures_coverage=line.measures_coverage,
             coverage_contexts=parse_choice(values.read("py_images_cov_context")) == "image",
             github=reports_to_github(values.read("py_images_github")),
             source=cast("SourceMode", parse_choice(values.read("py_images_source"))),
+            copy=_split_lines(values.read("py_images_copy")),
             pull=cast("PullPolicy", parse_choice(values.read("py_images_pull"))),
             fail_fast=cast("FailFast", parse_choice(values.read("py_images_fail_fast"))),
             jobs=_parse_count(values.read("py_images_jobs")),
@@ -206,6 +207,11 @@ def _parse_reports(value: Value, cwd: Path) -> tuple[Path, ...]:
     if value.origin == value.option.name and "" in names:
         names = names[len(names) - names[::-1].index("") :]
     return tuple(dict.fromkeys(parse_report_file(value.origin, name, cwd) for name in names if name))
+
+
+def _split_lines(value: Value) -> tuple[str, ...]:
+    lines = "\n".join(value.texts).split("\n")
+    return tuple(dict.fromkeys(filter(None, map(str.strip, lines))))
 
 
 def _parse_count(value: Value) -> int | None:

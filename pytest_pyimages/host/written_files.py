@@ -59,7 +59,7 @@ def find_wanted_files(
         an option of the command line whose files would be lost.
     """
     invocation = settings.invocation
-    artifacts = [_translate(pattern, invocation.rootdir, root) for pattern in settings.artifacts]
+    artifacts = [translate_glob(ARTIFACTS, pattern, invocation.rootdir, root) for pattern in settings.artifacts]
     label = _parse_label(settings, labels, left_out)
     notes: list[str] = []
     kept, single = [EVERYTHING] if label else [], labels[0] if len(labels) == 1 else ""
@@ -141,16 +141,17 @@ def _translate_path(path: Path, folder: Path, root: Path) -> str:
     return f"{re.escape(absolute.relative_to(root).as_posix())}(/|$)"
 
 
-def _translate(pattern: str, rootdir: Path, root: Path) -> str:
+def translate_glob(option: str, pattern: str, rootdir: Path, root: Path) -> str:
     """Return the expression for a pattern: ``*`` and ``?`` match within a name, ``**`` any folders.
 
     A pattern without a slash matches a name in any folder. What matches a folder matches all that is in it.
 
+    :param option: the one that has the pattern.
     :raises ConfigurationError: if the pattern leads out of the rootdir.
     """
     parts = pattern.rstrip("/").split("/")
     if pattern.startswith("/") or any(part in ("", ".", "..") for part in parts):
-        raise ConfigurationError(f'{ARTIFACTS}: "{pattern}" must be relative to the rootdir and below it')
+        raise ConfigurationError(f'{option}: "{pattern}" must be relative to the rootdir and below it')
     if len(parts) == 1:
         parts.insert(0, "**")
     translated = ""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from pytest_pyimages.containers import BUILD_OUTPUT, NO_SOURCE, Witness, choose_witnesses
+from pytest_pyimages.containers import BUILD_OUTPUT, NO_SOURCE, Witness
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.recipe import read_modules
 from pytest_pyimages.indexes import MEMORY, IndexAccess
@@ -68,7 +67,7 @@ class InstallJob:
     files: Mapping[str, str]  # text by path below the memory folder: credentials and certificates
     machine: tuple[str, ...]  # this machine's identity if the build shares its network; else empty
     folders: tuple[tuple[str, tuple[str, ...]], ...]  # mounted folders of packages, and some names in each
-    witness: tuple[Witness, ...]
+    witness: tuple[Witness, ...] = ()  # known when the source is mounted
     skipped: Mapping[str, list[str]]  # names of folders that hold no source: "anywhere", and at the "top"
     worker: Mapping[str, str]  # sources by module
     installer: Mapping[str, str]  # sources by module
@@ -78,7 +77,6 @@ def make_install_job(  # noqa: PLR0913 - each has another source
     plan: ImagePlan,
     name: str,
     access: IndexAccess,
-    root: Path,
     *,
     extends: bool,
     uv: Mapping[str, str],
@@ -87,7 +85,6 @@ def make_install_job(  # noqa: PLR0913 - each has another source
     """Return the installer's job for one container.
 
     :param name: of the container.
-    :param root: the source on the host.
     """
     recipe = plan.recipe
     steps, files, version = recipe.steps, access.files, describe_version(plan)
@@ -119,7 +116,6 @@ def make_install_job(  # noqa: PLR0913 - each has another source
         files=files,
         machine=access.machine,
         folders=access.folders,
-        witness=choose_witnesses(root),
         skipped={"anywhere": sorted(NO_SOURCE), "top": sorted(BUILD_OUTPUT | {"target"})},  # target: of Rust
         worker=read_modules("worker"),
         installer=read_modules("installer"),

@@ -12,10 +12,11 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_pyimages.containers import (
+    FIND_PYTHON,
     ContainerProcess,
     Lease,
     Source,
@@ -40,11 +41,6 @@ CACHE_TARGET = "/var/cache/pyimages"
 LOG_BYTES = 256 * 1024
 STOPPED = "stopped while it was built"
 RESULT_LABELS = ("python", "executable", "extendable")  # of the installer's result
-
-FIND_PYTHON = (
-    'for name in python python3 pypy3 pypy; do command -v "$name" >/dev/null 2>&1 && exec "$name" -c "$1"; done; '
-    "echo no Python found >&2; exit 127"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,9 +141,7 @@ class InstallStep:
             network="host" if access.machine else "",
         )
         uv, provided = self._uv.digests, self._uv.provided
-        job = make_install_job(
-            plan, spec.name, access, self._source.root, extends=new.extends, uv=uv, wheels=new.wheels
-        )
+        job = make_install_job(plan, spec.name, access, extends=new.extends, uv=uv, wheels=new.wheels)
         progress = InstallLog(lambda text: self._listener.progress(plan.tag.label, text))
         with ExitStack() as stack:
             process = stack.enter_context(self._tracked_process())
@@ -224,7 +218,7 @@ class InstallStep:
     def _talk(self, process: ContainerProcess, container: str, job: InstallJob, progress: InstallLog) -> Installed:
         output, log = bytearray(), bytearray()
         with process.start(container) as stream:
-            data = encode_job(job)
+            data = encode_job(replace(job, witness=process.witness))
             stream.send(b"%d\n%s" % (len(data), data))
             for channel, data in stream.frames():
                 if channel == STDOUT:
@@ -240,7 +234,7 @@ class InstallStep:
         if "elsewhere" in result:
             raise _RemoteEngineError("the container runs on another machine")
         if "nosource" in result:
-            raise SourceNotVisibleError.of_file(str(result["nosource"]))
+            raise process.missing_source(str(result["nosource"]))
         return Installed(result=result, log=log.decode("utf-8", "replace"))
 
 

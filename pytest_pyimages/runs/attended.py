@@ -7,19 +7,20 @@ import itertools
 import sys
 import tarfile
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import BinaryIO
 
 from pytest_pyimages.containers import (
     ContainerProcess,
     Lease,
     Source,
-    SourceNotVisibleError,
     encode_job,
+    read_program,
     run_with_source,
 )
 from pytest_pyimages.engines import STDOUT, ContainerSpec, ContainerStream, Engine
 from pytest_pyimages.errors import PyimagesError
-from pytest_pyimages.runs.job import Job, read_program
+from pytest_pyimages.runs.job import Job
 from pytest_pyimages.runs.terminal import HostTerminal
 
 FOLDER = "/opt/pyimages"  # part of every environment image
@@ -48,9 +49,9 @@ def _attend_once(engine: Engine, lease: Lease, source: Source, job: Job, termina
     )
     process = ContainerProcess(engine, lease, source)
     with process.create(spec) as container:
-        engine.upload(container, FOLDER, _archive(encode_job(job)))
+        engine.upload(container, FOLDER, _archive(encode_job(replace(job, witness=process.witness))))
         with process.start(container, terminal=terminal is not None) as stream:
-            frames = _await_start(stream, job.token)
+            frames = _await_start(process, stream, job.token)
             if terminal is None:
                 _copy(frames, sys.stdout.buffer, sys.stderr.buffer)
             else:
@@ -69,7 +70,7 @@ def _archive(data: bytes) -> Iterator[bytes]:
     yield file.getvalue()
 
 
-def _await_start(stream: ContainerStream, token: str) -> Iterator[tuple[int, bytes]]:
+def _await_start(process: ContainerProcess, stream: ContainerStream, token: str) -> Iterator[tuple[int, bytes]]:
     """Wait for the line in which the attendant reports that the command begins; return the command's output."""
     frames = stream.frames()
     first, rest = b"", []
@@ -83,7 +84,7 @@ def _await_start(stream: ContainerStream, token: str) -> Iterator[tuple[int, byt
     line, _, output = first.partition(b"\n")
     report = line.decode("utf-8", "replace").strip()
     if report.startswith(f"{token} missing "):
-        raise SourceNotVisibleError.of_file(report.partition(" missing ")[2])
+        raise process.missing_source(report.partition(" missing ")[2])
     if report != f"{token} ready":
         text = b"".join([first, *(data for _, data in rest)]).decode("utf-8", "replace").strip()
         raise PyimagesError(f"the command was not started: {text or 'the container ended at once'}")

@@ -6,11 +6,10 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pytest_pyimages.containers import HOST_ONLY, Witness
+from pytest_pyimages.containers import HOST_ONLY, Witness, read_program
 from pytest_pyimages.runs.changes import ChangesJob
 
 
@@ -40,7 +39,7 @@ class Job:
     cwd_on_path: bool  # ``python -m pytest`` has the working folder on sys.path, ``pytest`` has not
     environment: Mapping[str, str]
     worker: str = ""  # SHA-256 of the worker's modules in the image, hex digits; empty: not known
-    witness: tuple[Witness, ...]
+    witness: tuple[Witness, ...] = ()  # known when the source is mounted
     passed_output: bool  # whether what passed tests printed is to be sent
     own_options: tuple[str, ...]  # the options of this plugin, each of which has a value
     own_ini: tuple[str, ...]  # its ini keys
@@ -70,8 +69,3 @@ def make_shard_job(index: int, of: int, milliseconds: Mapping[str, int]) -> dict
 def make_selection_job(selection: Mapping[str, Any]) -> dict[str, Any]:
     """Return the files of the plugin that decides what arguments that name an image mean."""
     return {"files": {"pyimages_selection.py": read_program("selecting"), "selection.json": json.dumps(selection)}}
-
-
-def read_program(name: str) -> str:
-    """Return the source of a module that containers run."""
-    return resources.files("pytest_pyimages.inside").joinpath(f"{name}.py").read_text("utf-8")

@@ -11,7 +11,6 @@ from pytest_pyimages.containers import (
     ContainerProcess,
     Lease,
     Source,
-    SourceNotVisibleError,
     StoppedError,
     encode_job,
     run_with_source,
@@ -141,7 +140,8 @@ class Run:
 
     def _send_job(self, stream: ContainerStream) -> None:
         job = self._job
-        if job.changes is not None and self._process.is_mounted:
+        job = replace(job, witness=self._process.witness)
+        if job.changes is not None and self._process.has_layer:
             job = replace(job, changes=replace(job.changes, upper=UPPER))
         stream.send(encode_job(job) + b"\n")
         for path in self._job.report.paths if self._job.report is not None else ():
@@ -221,7 +221,7 @@ class Run:
         # The end of the output may begin in the middle of a character (UTF-8: these bytes continue one).
         stderr = progress.stderr.lstrip(bytes(range(0x80, 0xC0))).decode("utf-8", "replace")
         if progress.missing_source:
-            raise SourceNotVisibleError.of_file(progress.missing_source)
+            raise self._process.missing_source(progress.missing_source)
         code = self._engine.wait(container)
         end, last = progress.end, progress.exit
         status = end.status if end is not None else None

@@ -28,10 +28,12 @@ from pytest_pyimages.results import STATUS, ImageResult, Shard, fold_exit_status
 from pytest_pyimages.session.durations import Durations
 from pytest_pyimages.session.ending import SessionEnding, describe_interrupted, get_verbosity
 from pytest_pyimages.session.header import (
+    format_copy,
     format_images,
     format_links,
     format_origins,
     format_service_lines,
+    format_source,
     format_workers,
 )
 from pytest_pyimages.session.kept_files import KeptFiles, make_documents
@@ -100,6 +102,7 @@ class ImagesSession:
         self._engine: Engine | None = None
         self._schedule: Schedule | None = None
         self._interrupts = InterruptHandler()
+        self._source_line = ""  # of the header
         self._activities: dict[str, str] = {}  # of suites that had not ended, by label
 
     def register(self) -> None:
@@ -162,12 +165,14 @@ class ImagesSession:
         shard = " · shard {}/{}".format(*self._settings.shard) if self._settings.shard is not None else ""
         engine = str(self._engine.info) if self._engine is not None else "no engine"
         concurrency = None if self._schedule is None or self._settings.collect_only else self._schedule.concurrency
-        source = self._plan.source.mode
+        source = self._plan.source
+        self._source_line = format_source(source)
         return [
-            f"py-images: {images}{shard} · {engine} · source: {source}{format_workers(concurrency)}",
+            f"py-images: {images}{shard} · {engine} · source: {self._source_line}{format_workers(concurrency)}",
             *format_origins(self.plans),
             *format_service_lines(self.plans),
-            *format_links(self._plan.source),
+            *format_links(source),
+            *format_copy(source),
         ]
 
     @pytest.hookimpl(tryfirst=True)
@@ -309,8 +314,8 @@ class ImagesSession:
         notes = list(self._schedule.notes) if self._schedule is not None else []
         if self._schedule is not None and exitstatus == pytest.ExitCode.INTERRUPTED:
             notes += describe_interrupted(self._schedule.interrupted, self._activities)
-        if self._plan.source.reason:
-            notes.append(f"source: copy ({self._plan.source.reason})")
+        if self._plan.source.mode == "copy" and self._source_line != self._plan.source.mode:
+            notes += format_copy(self._plan.source)
         labels = [*self.results, *self._plan.unselected]
         nodeids = (nodeid for result in self.results.values() for nodeid in result.outcomes)
         notes += describe_selection(self._settings.invocation, labels, nodeids)

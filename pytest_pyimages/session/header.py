@@ -10,7 +10,7 @@ from pytest_pyimages.runs import format_services
 from pytest_pyimages.session.concurrency import Concurrency
 from pytest_pyimages.text import clean_line
 
-MOST_LINKS = 5  # that are named
+MOST_LINKS = 5  # links, or files, that are named
 
 
 def format_images(plans: Sequence[ImagePlan], left_out: Mapping[str, str]) -> str:
@@ -29,14 +29,34 @@ def format_workers(concurrency: Concurrency | None) -> str:
     )
 
 
+def format_source(source: Source) -> str:
+    """Return how containers get the source, as far as it is decided."""
+    return "auto" if source.decision is None else source.mode
+
+
+def format_copy(source: Source) -> list[str]:
+    """Return why the source is copied and how much it is, and what is left out, without caches and environments."""
+    if source.mode == "overlay":
+        return []
+    copied, reason = source.copied, f" ({source.reason})" if source.reason else ""
+    files = "1 file" if copied.count == 1 else f"{copied.count:,} files"
+    size = f"{copied.size / 1e6:,.1f} MB" if copied.size >= 1e5 else f"{copied.size / 1e3:.1f} kB"
+    return [f"source: copy{reason}, {files}, {size}", *_format_left_out(copied.left_out)]
+
+
+def _format_left_out(left_out: Sequence[str]) -> list[str]:
+    if not left_out:
+        return []
+    named = ", ".join(clean_line(path) for path in left_out[:MOST_LINKS])
+    more = f" and {len(left_out) - MOST_LINKS} more" if len(left_out) > MOST_LINKS else ""
+    return [f"not copied: {named}{more} · --py-images-copy=GLOB copies what matches"]
+
+
 def format_links(source: Source) -> list[str]:
     """Return a line with the symbolic links that lead out of the source; none if there are none."""
-    links = [
-        f"{clean_line(path.link)} -> {clean_line(str(path.source))}" for path in source.linked if not path.is_inside
-    ]
+    links = [f"{clean_line(path.link)} -> {clean_line(str(path.source))}" for path in source.linked]
     more = f" and {len(links) - MOST_LINKS} more" if len(links) > MOST_LINKS else ""
-    how = "read-only" if source.mode == "overlay" else "copied"
-    return [f"links: {', '.join(links[:MOST_LINKS])}{more} ({how})"] if links else []
+    return [f"links: {', '.join(links[:MOST_LINKS])}{more} (read-only)"] if links else []
 
 
 def format_service_lines(plans: Sequence[ImagePlan]) -> list[str]:

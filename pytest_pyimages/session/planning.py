@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
-from pytest_pyimages.containers import Source, find_linked_paths
+from pytest_pyimages.containers import CopyPattern, Source, find_linked_paths
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.host import INI_KEYS, CommandLine, ImageArguments, Invocation, Settings, split_by_image
+from pytest_pyimages.host import (
+    INI_KEYS,
+    OPTIONS,
+    CommandLine,
+    ImageArguments,
+    Invocation,
+    Settings,
+    split_by_image,
+    translate_glob,
+)
 from pytest_pyimages.images import ImagePlan, make_plans
 from pytest_pyimages.matrix import ImageTag, ProjectPythons, describe_outdated_tag, parse_matrix
 from pytest_pyimages.project import Configuration, Project, find_project, find_source_root
@@ -59,10 +70,22 @@ def plan_session(config: pytest.Config, settings: Settings) -> SessionPlan:
     mode = None if settings.source == "auto" else settings.source
     return SessionPlan(
         project=project,
-        source=Source(root, mode, find_linked_paths(root)),
+        source=Source(root, mode, find_linked_paths(root), _parse_copy_patterns(settings, root)),
         plans=selected,
         skipped=tuple(label for label in labels if label not in planned),
         unselected=tuple(label for label in labels if label in planned and label not in arguments),
+    )
+
+
+def _parse_copy_patterns(settings: Settings, root: Path) -> tuple[CopyPattern, ...]:
+    """Return the patterns of files to copy.
+
+    :raises ConfigurationError: for a pattern outside of the rootdir.
+    """
+    option, rootdir = OPTIONS["py_images_copy"].name, settings.invocation.rootdir
+    return tuple(
+        CopyPattern(re.compile(translate_glob(option, pattern.removeprefix("!"), rootdir, root)), pattern[:1] != "!")
+        for pattern in settings.copy
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_pyimages.containers import Lease, Source, Witness, choose_witnesses, make_state_directory
+from pytest_pyimages.containers import Lease, Source, make_state_directory
 from pytest_pyimages.engines import Engine, ImageInfo
 from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
 from pytest_pyimages.host import INI_KEYS, OPTION_NAMES, Settings
@@ -54,7 +54,6 @@ def make_job(  # noqa: PLR0913 - everything that a container is given
     plan: ImagePlan,
     image: BuiltImage,
     *,
-    witness: tuple[Witness, ...],
     memory: Mapping[str, Any] | None,
     shard: Mapping[str, Any] | None,
     changes: ChangesJob | None = None,
@@ -75,7 +74,6 @@ def make_job(  # noqa: PLR0913 - everything that a container is given
         cwd_on_path=invocation.module,
         environment={**plan.environment, **invocation.environment},
         worker=image.worker,
-        witness=witness,
         passed_output=settings.passed_output,
         own_options=OPTION_NAMES,
         own_ini=INI_KEYS,
@@ -134,7 +132,6 @@ class Schedule:
         self._memory = memory or {}
         self._shard = shard
         self._kept_files = kept_files
-        self._witness = choose_witnesses(source.root)
         self._runs: dict[str, Run] = {}
         self._images: dict[str, tuple[ImagePlan, BuiltImage]] = {}
         self._threads: list[threading.Thread] = []
@@ -179,6 +176,7 @@ class Schedule:
         :raises EngineError: likewise, if the engine does not answer.
         """
         self._bases.check_pins(plan.tag for plan in plans)
+        self._decide_source(plans)
         self.concurrency = concurrency = Concurrency(self._settings, plans, self._engine.processors)
         for number, plan in enumerate(plans):
             # Daemons: an engine that does not answer must not keep the process from ending.
@@ -189,6 +187,13 @@ class Schedule:
         self._threads.append(threading.Thread(target=self._sweep, name="pyimages-sweep", daemon=True))
         for thread in self._threads:
             thread.start()
+
+    def _decide_source(self, plans: Sequence[ImagePlan]) -> None:
+        """Decide how containers get the source, if a base image is here already; else a thread does when it is."""
+        if not self._source.decide(self._engine, self._lease):
+            found = (self._engine.find_image(plan.tag.reference) for plan in plans)
+            image = next((image.id for image in found if image is not None), "")
+            self._source.decide(self._engine, self._lease, image)
 
     def close(self) -> None:
         """Stop all containers and wait until they are removed. May be called more than once."""
@@ -243,6 +248,8 @@ class Schedule:
                 with concurrency.build():
                     if not self._build_only and not concurrency.suites_are_full:
                         services.start()  # else they would wait for the suite, and use memory
+                    if not self._source.decide(self._engine, self._lease):
+                        self._source.decide(self._engine, self._lease, self._bases.resolve(plan.tag).id)
                     image = self._ensure(plan)
                 if self._build_only:
                     ended(None, None)
@@ -342,7 +349,6 @@ class Schedule:
             self._settings,
             plan,
             image,
-            witness=self._witness,
             memory=self._memory.get(label),
             shard=self._shard,
             changes=None if self._kept_files is None else self._kept_files.make_job(label),

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import os
-import tarfile
 from pathlib import Path
 
 import pytest
 
 from pytest_pyimages.containers import links
-from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.links import find_linked_paths
-from pytest_pyimages.containers.source import Source
 from pytest_pyimages.errors import ConfigurationError
-from tests.support.fake_engine import FakeEngine
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="paths of POSIX")
 
@@ -55,21 +50,11 @@ def test_file_or_folder(root: Path, name: str, form: str) -> None:
     assert found(root) == {f"other/{name}": f"other/{name}"}
 
 
-@pytest.mark.parametrize("folder", ["node_modules", ".tox/py"])
-def test_link_into_a_folder_that_is_not_copied(root: Path, folder: str) -> None:
-    """An overlay has the folder; a copy gets what the link leads to."""
-    (root / folder / "pkg").mkdir(parents=True)
-    (root / folder / "pkg" / "a.txt").write_text("a")
-    (root / "data").symlink_to(f"{folder}/pkg")
-    linked = find_linked_paths(root)
-    assert [(path.link, path.target, path.is_inside) for path in linked.paths] == [
-        ("data", f"{root}/{folder}/pkg", True),
-    ]
-    with tarfile.open(fileobj=io.BytesIO(b"".join(Source(root, "copy", linked).stream_tar()))) as archive:
-        assert f"{root}/{folder}/pkg/a.txt".lstrip("/") in archive.getnames()
-    assert Source(root, "overlay", linked).linked == tuple(linked.paths)
-    with Source(root, "overlay", linked).mount(FakeEngine(), Lease(root.parent)) as mounts:
-        assert len(mounts) == 1
+def test_link_into_a_folder_of_the_source(root: Path) -> None:
+    """Both an overlay and a copy have it, whatever is in the folder."""
+    (root / ".tox" / "pkg").mkdir(parents=True)
+    (root / "data").symlink_to(".tox/pkg")
+    assert find_linked_paths(root).paths == []
 
 
 def test_link_to_a_link(root: Path) -> None:

@@ -2,74 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import os
-import socket
-import tarfile
 from pathlib import Path
 
 import pytest
 
 from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.links import LinkedPath, LinkedPaths
-from pytest_pyimages.containers.source import WITNESSES, Source, choose_witnesses, stream_tar
+from pytest_pyimages.containers.source import WITNESSES, Decision, Source, choose_witnesses
 from pytest_pyimages.engines.base import Mount
-from pytest_pyimages.errors import ConfigurationError, PyimagesError
 from tests.support.fake_engine import FakeEngine
-
-
-def members(root: Path) -> dict[str, tarfile.TarInfo]:
-    with tarfile.open(fileobj=io.BytesIO(b"".join(stream_tar(root)))) as archive:
-        return {"/" + member.name: member for member in archive.getmembers()}
-
-
-def test_copy_keeps_files_modes_links_and_odd_names(tmp_path: Path) -> None:
-    (tmp_path / "pkg").mkdir()
-    (tmp_path / "pkg" / "a b;ü,:.py").write_text("x = 1\n")
-    (tmp_path / "pkg" / ("n" * 200 + ".py")).write_text("")
-    (tmp_path / "run.sh").write_text("#!/bin/sh\n")
-    (tmp_path / "run.sh").chmod(0o755)
-    (tmp_path / "dangling").symlink_to("/nonexistent")
-    (tmp_path / "loop").symlink_to(".")
-    found = members(tmp_path)
-    assert found[f"{tmp_path}/pkg/a b;ü,:.py"].size == 6
-    assert f"{tmp_path}/pkg/{'n' * 200}.py" in found
-    assert found[f"{tmp_path}/run.sh"].mode == 0o755
-    assert found[f"{tmp_path}/dangling"].linkname == "/nonexistent"
-    assert found[f"{tmp_path}/loop"].issym()
-
-
-@pytest.mark.parametrize(
-    ("folder", "mode"),
-    [("plain", "overlay"), ("with spaces ü", "overlay"), ("a:b", "copy"), ("not-utf8-\udcff", "copy")],
-)
-def test_what_a_mount_cannot_name_is_copied(tmp_path: Path, folder: str, mode: str) -> None:
-    root = tmp_path / folder
-    root.mkdir()
-    (root / "test_a.py").touch()
-    assert Source(root).mode == mode
-    assert f"{root}/test_a.py" in members(root)
-
-
-def test_copy_skips_environments_caches_and_special_files(tmp_path: Path) -> None:
-    for name in (".git", ".venv", "node_modules", "__pycache__", ".tox"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "file").write_text("")
-    os.mkfifo(tmp_path / "pipe")
-    with socket.socket(socket.AF_UNIX) as unix:
-        os.chdir(tmp_path)
-        unix.bind("socket")
-    assert {path for path in members(tmp_path) if path.startswith(f"{tmp_path}/")} == set()
-
-
-def test_copy_contains_the_parent_folders(tmp_path: Path) -> None:
-    assert str(tmp_path.parent) in members(tmp_path)
-
-
-def test_a_too_large_copy_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "large").write_bytes(b"x" * 2000)
-    with pytest.raises(PyimagesError, match="larger than"):
-        list(stream_tar(tmp_path, limit=1000))
 
 
 def test_witnesses_are_a_few_regular_files(tmp_path: Path) -> None:
@@ -98,9 +39,9 @@ def lease(tmp_path: Path) -> Lease:
 
 def test_an_overlay_is_three_volumes_that_are_removed(lease: Lease) -> None:
     engine = FakeEngine()
-    with Source(Path("/src/project")).mount(engine, lease) as mounts:
+    with Source(Path("/src/project")).mount(engine, lease) as mounted:
         assert len(engine.volumes) == 3
-        assert [(mount.kind, mount.target) for mount in mounts] == [("volume", "/src/project")]
+        assert [(mount.kind, mount.target) for mount in mounted.mounts] == [("volume", "/src/project")]
     assert engine.volumes == {}
 
 
@@ -115,38 +56,11 @@ def linked(tmp_path: Path) -> LinkedPaths:
 
 
 def test_what_links_lead_to_is_mounted_read_only(tmp_path: Path, lease: Lease, linked: LinkedPaths) -> None:
-    with Source(tmp_path, linked=linked).mount(FakeEngine(), lease) as mounts:
-        assert mounts[1:] == (
+    with Source(tmp_path, linked=linked).mount(FakeEngine(), lease) as mounted:
+        assert mounted.mounts[1:] == (
             Mount(kind="bind", source=str(tmp_path / "test_o.py"), target="/x/test_o.py", read_only=True),
             Mount(kind="bind", source=str(tmp_path / "far"), target="/hop", read_only=True),
         )
-
-
-def test_what_links_lead_to_is_copied(tmp_path: Path, linked: LinkedPaths) -> None:
-    (tmp_path / "root").mkdir()
-    source = Source(tmp_path / "root", "copy", linked)
-    with tarfile.open(fileobj=io.BytesIO(b"".join(source.stream_tar()))) as archive:
-        names = archive.getnames()
-        file = archive.extractfile("hop/sub/a.txt")
-        assert file is not None
-        assert file.read() == b"a"
-    assert {"x/test_o.py", "hop", "hop/sub"} <= set(names)
-    assert not any(name.endswith("far") for name in names)
-
-
-def test_many_links_are_copied(tmp_path: Path, linked: LinkedPaths) -> None:
-    linked.paths *= 40
-    source = Source(tmp_path, linked=linked)
-    assert source.mode == "copy"
-    assert "80 other places" in source.reason
-    with pytest.raises(ConfigurationError, match="use auto or copy"):
-        Source(tmp_path, "overlay", linked)
-
-
-def test_copy_mounts_nothing(tmp_path: Path, lease: Lease) -> None:
-    engine = FakeEngine()
-    with Source(tmp_path, "copy").mount(engine, lease) as mounts:
-        assert (mounts, engine.volumes) == ((), {})
 
 
 @pytest.mark.parametrize("path", ["/a,b", "/a:b", '/a"b', "/a\\b"])
@@ -154,11 +68,17 @@ def test_paths_with_special_characters_are_copied(path: str) -> None:
     assert Source(Path(path)).mode == "copy"
 
 
-def test_the_first_reason_for_a_copy_is_kept() -> None:
-    source = Source(Path("/src"))
-    source.fall_back("not seen")
-    source.fall_back("other")
-    assert (source.mode, source.reason) == ("copy", "not seen")
+def test_each_way_is_left_once(tmp_path: Path) -> None:
+    """Threads whose containers failed in the same way do not leave the way that one of them has chosen."""
+    source = Source(tmp_path)
+    overlay = Decision("overlay")
+    assert source.fall_back(overlay, "not seen")
+    assert source.fall_back(overlay, "other")
+    copied = source.decision
+    assert copied == Decision("copy", "not seen")
+    assert source.fall_back(copied, "no overlay")
+    assert source.decision == Decision("copy", "not seen", has_layer=False)
+    assert not source.fall_back(source.decision, "no copy")
 
 
 def test_mount_is_a_value() -> None:

@@ -1,0 +1,64 @@
+"""Probe whether an engine can put a writable layer over a folder of this host."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+
+from pytest_pyimages.containers.leases import Lease
+from pytest_pyimages.containers.source_programs import run_helper
+from pytest_pyimages.engines import Engine, Mount
+from pytest_pyimages.errors import ConnectionLostError, EngineError, ImageNotFound
+from pytest_pyimages.text import flatten
+
+NOT_SEEN = "the engine does not see this host's files"
+LONGEST_REASON = 120  # characters
+_MOUNT_ERRORS = ("overlay", "mount", "no such file or directory", "invalid argument")
+_MISSING = ("no such file or directory", "does not exist")
+
+MountLayer = Callable[[Engine, Lease, str], AbstractContextManager[tuple[Mount, ...]]]
+
+
+def probe_overlay(engine: Engine, lease: Lease, image: str, root: Path, mount_layer: MountLayer) -> str | None:
+    """Return why a folder must be copied, empty if an overlay works; None if that cannot be told.
+
+    A file with a random name and content is written into the folder for a moment; a container looks for it, and writes
+    to it. Sizes and times of other files would be the same in a mirror of the folder.
+
+    :param image: id of any image with a Python.
+    :param mount_layer: creates the volumes of an overlay over a folder.
+    """
+    text = secrets.token_hex(16)
+    path = root / f".pyimages-{text[:8]}"
+    before = root.stat()
+    try:
+        path.write_text(text, "ascii")
+    except OSError:
+        return None
+    try:
+        with mount_layer(engine, lease, str(root)) as mounts:
+            job = {"do": "probe", "path": str(path), "text": text}
+            found = run_helper(engine, lease, image, mounts, job)
+    except EngineError as error:
+        return explain_refusal(error)
+    finally:
+        with suppress(OSError):
+            path.unlink()
+            os.utime(root, ns=(before.st_atime_ns, before.st_mtime_ns))
+    if not found.get("seen"):
+        return NOT_SEEN
+    problem = flatten(str(found.get("problem", "")))
+    return f"containers cannot write to this host's files: {problem}"[:LONGEST_REASON] if problem else ""
+
+
+def explain_refusal(error: EngineError) -> str | None:
+    """Return why an engine has refused an overlay; None if the error has another reason."""
+    text = error.message.lower()
+    if isinstance(error, ConnectionLostError | ImageNotFound) or not any(word in text for word in _MOUNT_ERRORS):
+        return None
+    if any(word in text for word in _MISSING):
+        return NOT_SEEN
+    return f"the engine cannot mount an overlay of it: {flatten(error.message).rpartition(': ')[2]}"[:LONGEST_REASON]
