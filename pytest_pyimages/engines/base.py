@@ -9,6 +9,9 @@ from typing import Literal, Protocol
 
 STDOUT: Literal[1] = 1
 STDERR: Literal[2] = 2
+# "engine": as `docker run` gives them; "build": no program gives more of them to its process (PR_SET_NO_NEW_PRIVS);
+# "reduced": also without the capabilities that no suite needs.
+Privileges = Literal["reduced", "build", "engine"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,7 @@ class ContainerSpec:
     user: str = ""  # empty for the image's own
     network: str = ""  # empty for the engine's default
     terminal: bool = False  # allocate a TTY; then standard output and error are one stream
+    privileges: Privileges = "build"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

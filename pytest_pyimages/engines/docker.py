@@ -40,6 +40,14 @@ PROBE_SECONDS = 4.0  # a run without an engine should end within 5, including th
 CALL_SECONDS = 300.0  # docker-py's 60 are too few for a busy disk (docker-py#2266)
 REMOVAL_CALL_SECONDS = 60.0
 PIDS_LIMIT = 4096
+# Of Docker's default capabilities (docs.docker.com, "Runtime privilege and Linux capabilities"). The others stay:
+# CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID and NET_BIND_SERVICE are what root is used for; NET_RAW is
+# a file capability of ping, which could not be started; without AUDIT_WRITE, PAM fails in su, sudo and sshd; sshd and
+# other servers isolate themselves by SYS_CHROOT; SETPCAP can only give privileges up.
+DROPPED_CAPABILITIES = (
+    "MKNOD",  # device files: the engine's list of devices decides what they open; FIFOs and sockets need no privilege
+    "SETFCAP",  # programs with capabilities, in volumes that the engine's host sees as well
+)
 REMOVAL_SECONDS = 10.0
 VOLUME_REMOVAL_SECONDS = 3.0
 NAMES = 3  # that are tried for a container
@@ -339,12 +347,19 @@ def _create_body(spec: ContainerSpec) -> dict[str, Any]:
         "HostConfig": {
             "Mounts": [_mount(mount) for mount in spec.mounts],
             "LogConfig": {"Type": "none", "Config": {}},
-            "SecurityOpt": ["no-new-privileges"],
+            **_describe_privileges(spec),
             "PidsLimit": PIDS_LIMIT,
             "Init": False,  # the worker is its own init
             **({"NetworkMode": spec.network} if spec.network else {}),
         },
     }
+
+
+def _describe_privileges(spec: ContainerSpec) -> dict[str, Any]:
+    if spec.privileges == "engine":
+        return {}
+    dropped = {"CapDrop": list(DROPPED_CAPABILITIES)} if spec.privileges == "reduced" else {}
+    return {"SecurityOpt": ["no-new-privileges"], **dropped}
 
 
 def _mount(mount: Mount) -> dict[str, Any]:

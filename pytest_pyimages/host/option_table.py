@@ -176,6 +176,15 @@ OPTION_TABLE = (
         example="!data/*.bin",
     ),
     Option(
+        ini="py_images_privileges",
+        kind="choice",
+        metavar="SET",
+        help="privileges of the tests: 'engine' as by 'docker run', for sudo, ping and su of an image's own user;"
+        " 'reduced' without those of setuid programs, and without device files and file capabilities",
+        choices=("reduced", "engine"),
+        default="reduced",
+    ),
+    Option(
         ini="py_images_keep_changes",
         kind="text",
         metavar="IMAGE",

@@ -19,6 +19,7 @@ from pytest_pyimages.text import find_similar
 PullPolicy = Literal["missing", "always", "never"]
 FailFast = Literal["", "image", "session"]
 SourceMode = Literal["auto", "overlay", "copy"]
+SuitePrivileges = Literal["reduced", "engine"]
 REPORT_SUFFIXES = (".json", ".html", ".md")
 _SHARD = re.compile(r"([0-9]{1,4})/([0-9]{1,4})")
 
@@ -44,6 +45,7 @@ class Settings:
     github: bool  # whether to annotate failures in GitHub Actions
     source: SourceMode
     copy: tuple[str, ...]  # patterns of files that are copied, or after "!" not, where the source is copied
+    privileges: SuitePrivileges
     pull: PullPolicy
     fail_fast: FailFast  # empty: as -x and --maxfail say
     jobs: int | None  # containers at once; None for one per processor of the engine
@@ -87,6 +89,7 @@ class Settings:
             github=reports_to_github(values.read("py_images_github")),
             source=cast("SourceMode", parse_choice(values.read("py_images_source"))),
             copy=_split_lines(values.read("py_images_copy")),
+            privileges=cast("SuitePrivileges", parse_choice(values.read("py_images_privileges"))),
             pull=cast("PullPolicy", parse_choice(values.read("py_images_pull"))),
             fail_fast=cast("FailFast", parse_choice(values.read("py_images_fail_fast"))),
             jobs=_parse_count(values.read("py_images_jobs")),

@@ -42,6 +42,7 @@ def _attend_once(engine: Engine, lease: Lease, source: Source, job: Job, termina
         name=lease.new_name(),
         image=job.image,
         command=(job.python, "-c", read_program("attendant")),
+        privileges=job.privileges,
         labels=lease.labels("run"),
         environment={"TERM": terminal.kind} if terminal else {},
         terminal=terminal is not None,

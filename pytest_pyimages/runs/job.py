@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_pyimages.containers import HOST_ONLY, Witness, read_program
+from pytest_pyimages.engines import Privileges
 from pytest_pyimages.runs.changes import ChangesJob
 
 
@@ -31,6 +32,7 @@ class Job:
     image: str = field(metadata=HOST_ONLY)  # id of the environment image
     network: str = field(default="", metadata=HOST_ONLY)  # the container's network mode; empty for the engine's default
     python: str = field(metadata=HOST_ONLY)  # absolute path of the interpreter in the container
+    privileges: Privileges = field(default="reduced", metadata=HOST_ONLY)
     token: str = field(default_factory=lambda: secrets.token_hex(4))  # marks the lines of the program
     command: tuple[str, ...] = ()  # to run on a terminal; empty for pytest
     args: tuple[str, ...]  # pytest's command line, as the user typed it

@@ -68,6 +68,7 @@ def make_job(  # noqa: PLR0913 - everything that a container is given
     return Job(
         image=image.id,
         python=image.executable,
+        privileges=settings.privileges,
         args=plan.args,
         project=str(plan.project.root),
         cwd=str(invocation.cwd),

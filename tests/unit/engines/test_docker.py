@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from pytest_pyimages.engines import docker
-from pytest_pyimages.engines.base import ContainerSpec, Mount, PullProgress
+from pytest_pyimages.engines.base import ContainerSpec, Mount, Privileges, PullProgress
 from pytest_pyimages.engines.docker import DockerEngine, connect
 from pytest_pyimages.engines.pulls import classify_pull_error
 from pytest_pyimages.errors import ConnectionLostError, EngineError, ImageNotFound
@@ -108,6 +108,32 @@ def test_a_container_is_created_with_the_safe_defaults(scripted: ScriptedEngine,
         "Init": False,
         "NetworkMode": "none",
     }
+
+
+@pytest.mark.parametrize(
+    ("privileges", "expected"),
+    [
+        ("build", {"SecurityOpt": ["no-new-privileges"]}),
+        ("reduced", {"SecurityOpt": ["no-new-privileges"], "CapDrop": ["MKNOD", "SETFCAP"]}),
+        ("engine", {}),
+    ],
+)
+def test_privileges(
+    scripted: ScriptedEngine, engine: DockerEngine, privileges: Privileges, expected: dict[str, list[str]]
+) -> None:
+    scripted.answers["POST /containers/create"] = answer(201, {"Id": "abc"})
+    engine.create_container(ContainerSpec(name="n", image="i", command=(), labels={}, privileges=privileges))
+    host = json.loads(scripted.asked("POST /containers/create")[0].body)["HostConfig"]
+    assert {name: host[name] for name in ("SecurityOpt", "CapDrop", "CapAdd", "Privileged") if name in host} == expected
+
+
+def test_volumes_are_not_filled_from_the_image(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+    """An image could otherwise provide what builds believe to find in an empty volume."""
+    scripted.answers["POST /containers/create"] = answer(201, {"Id": "abc"})
+    mount = Mount(kind="volume", source="v", target="/v", read_only=True)
+    engine.create_container(ContainerSpec(name="n", image="i", command=(), labels={}, mounts=(mount,)))
+    (sent,) = json.loads(scripted.asked("POST /containers/create")[0].body)["HostConfig"]["Mounts"]
+    assert sent["VolumeOptions"] == {"NoCopy": True}
 
 
 @pytest.mark.parametrize("status", [204, 404, 409])
