@@ -128,10 +128,12 @@ def _find_owner(project: Project, configuration: ImageConfiguration) -> str:
     Another project with the same recipe, but other files, must not provide the image: set-up commands run what they
     find, and a folder may have other packages than one of the same name.
     """
-    files = {path for path in project.fingerprint_files if path.suffix == ".txt"}.union(project.requirement_files)
-    texts = [path.read_text(encoding="utf-8", errors="replace") for path in files if path.is_file()]
+    if configuration.setup or project.packages or project.kind != "none" or "find-links" in project.sources.settings:
+        return hash_text(str(project.root))[:16]
+    files = {path for path in (*project.fingerprint_files, *project.requirement_files) if path.is_file()}
+    texts = [path.read_text(encoding="utf-8", errors="replace") for path in files]
     lines = [*project.requirements, *project.options, *(line for text in texts for line in text.splitlines())]
-    reads_files = configuration.setup or project.packages or project.kind != "none" or any(map(_names_files, lines))
+    reads_files = any(map(_names_files, (*lines, *project.sources.list_strings())))
     return hash_text(str(project.root))[:16] if reads_files else ""
 
 

@@ -178,6 +178,7 @@ def test_files_with_hashes_must_pin_pytest(tmp_path: Path, text: str, arguments:
         ("helper/dist/helper-1.0-py3-none-any.whl\n", PLAIN, False),
         ("helper @ file:///srv/helper\n", PLAIN, False),
         ("-e helper\n", PLAIN, False),
+        ("-r more/requirements.in\n", PLAIN, False),
     ],
 )
 def test_projects_share_images_that_depend_on_nothing_but_the_recipe(
@@ -187,6 +188,20 @@ def test_projects_share_images_that_depend_on_nothing_but_the_recipe(
     for folder in (tmp_path / "one", tmp_path / "two"):
         (folder / "more").mkdir(parents=True)
         (folder / "more" / "requirements.txt").write_text("idna\n")
+        (folder / "more" / "requirements.in").write_text("../helper\n")
         (folder / "requirements-test.txt").write_text(f"pytest\n{requirements}")
         names.add(recipe(folder, configuration).name_image(base()))
+    assert (len(names) == 1) == is_shared
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_shared"), [('find-links = ["wheels"]', False), ('index-url = "https://packages.example"', True)]
+)
+def test_projects_with_folders_of_packages_share_no_image(tmp_path: Path, settings: str, is_shared: bool) -> None:
+    names = set()
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        folder.mkdir()
+        (folder / "requirements-test.txt").write_text("pytest\n")
+        (folder / "uv.toml").write_text(f"{settings}\n")
+        names.add(recipe(folder).name_image(base()))
     assert (len(names) == 1) == is_shared
