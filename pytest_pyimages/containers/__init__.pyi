@@ -17,5 +17,6 @@ from pytest_pyimages.containers.source import Witness as Witness
 from pytest_pyimages.containers.source import is_empty as is_empty
 from pytest_pyimages.containers.source_copy import find_unused_copies as find_unused_copies
 from pytest_pyimages.containers.source_copy import remove_copies as remove_copies
+from pytest_pyimages.containers.source_job import SourceJob as SourceJob
 from pytest_pyimages.containers.source_programs import FIND_PYTHON as FIND_PYTHON
 from pytest_pyimages.containers.source_programs import read_program as read_program

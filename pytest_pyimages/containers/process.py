@@ -11,6 +11,7 @@ from typing import TypeVar
 from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.probe import NOT_SEEN, explain_refusal
 from pytest_pyimages.containers.source import Decision, MountedSource, Source, Witness
+from pytest_pyimages.containers.source_job import SourceJob, describe_source
 from pytest_pyimages.engines import ContainerSpec, ContainerStream, Engine
 from pytest_pyimages.errors import EngineError, PyimagesError
 
@@ -150,6 +151,11 @@ class ContainerProcess:
     def witness(self) -> tuple[Witness, ...]:
         """Files by which the program in the container can tell whether it sees the source."""
         return () if self._mounted is None else self._mounted.witness
+
+    @property
+    def source_job(self) -> SourceJob:
+        """What the program in the container is told about the source."""
+        return describe_source(self._source.root)
 
     def missing_source(self, path: str) -> SourceNotVisibleError:
         """Return the error for a file that the program in the container does not find as it is on the host."""

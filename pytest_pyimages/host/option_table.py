@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     import pytest
 
-Kind = Literal["text", "choice", "count", "seconds", "shard", "images", "files", "lines"]
+Kind = Literal["text", "user", "choice", "count", "seconds", "shard", "images", "files", "lines"]
 _LISTS = ("images", "files", "lines")  # one per line in an ini file or a variable
 
 
@@ -183,6 +183,14 @@ OPTION_TABLE = (
         " 'reduced' without those of setuid programs, and without device files and file capabilities",
         choices=("reduced", "engine"),
         default="reduced",
+    ),
+    Option(
+        ini="py_images_user",
+        kind="user",
+        metavar="USER",
+        help="user that the tests run as: UID[:GID], 'host' for yours, or 'root'",
+        default="the image's own",
+        example="1000:1000",
     ),
     Option(
         ini="py_images_keep_changes",

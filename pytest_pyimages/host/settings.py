@@ -14,6 +14,7 @@ from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host.invocation import Invocation, drop_none
 from pytest_pyimages.host.option_table import OPTIONS, Option
 from pytest_pyimages.host.workers import Workers
+from pytest_pyimages.project import parse_user
 from pytest_pyimages.text import find_similar
 
 PullPolicy = Literal["missing", "always", "never"]
@@ -46,6 +47,7 @@ class Settings:
     source: SourceMode
     copy: tuple[str, ...]  # patterns of files that are copied, or after "!" not, where the source is copied
     privileges: SuitePrivileges
+    user: str  # of the command line or the variable; empty for each image's configured one, or its own
     pull: PullPolicy
     fail_fast: FailFast  # empty: as -x and --maxfail say
     jobs: int | None  # containers at once; None for one per processor of the engine
@@ -90,6 +92,7 @@ class Settings:
             source=cast("SourceMode", parse_choice(values.read("py_images_source"))),
             copy=_split_lines(values.read("py_images_copy")),
             privileges=cast("SuitePrivileges", parse_choice(values.read("py_images_privileges"))),
+            user=_parse_user(values.read("py_images_user")),
             pull=cast("PullPolicy", parse_choice(values.read("py_images_pull"))),
             fail_fast=cast("FailFast", parse_choice(values.read("py_images_fail_fast"))),
             jobs=_parse_count(values.read("py_images_jobs")),
@@ -235,6 +238,11 @@ def _parse_seconds(value: Value) -> float | None:
     if not 0 < seconds < 1e9:
         raise value.error("must be a number of seconds")
     return seconds
+
+
+def _parse_user(value: Value) -> str:
+    user = parse_user(value.text, value.origin)
+    return user if value.origin in (value.option.name, value.option.environment) else ""
 
 
 def _parse_shard(value: Value) -> tuple[int, int] | None:

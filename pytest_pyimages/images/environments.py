@@ -34,6 +34,7 @@ class BuiltImage:
     python: str  #: version
     executable: str  #: absolute path of the interpreter in the image
     worker: str = ""  #: SHA-256 of the worker's modules in it, hex digits; empty: not known
+    user: str = ""  #: that its containers run as; empty for root
     cached: bool
     build_seconds: float
 
@@ -98,6 +99,7 @@ class EnvironmentImages:
             python=python,
             executable=image.labels[_EXECUTABLE_LABEL],
             worker=image.labels.get(f"{LABEL}.worker", ""),
+            user=image.user,
             cached=cached,
             build_seconds=0.0 if cached else time.monotonic() - started,
         )

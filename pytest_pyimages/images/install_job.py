@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_pyimages.containers import BUILD_OUTPUT, NO_SOURCE, Witness
+from pytest_pyimages.containers import BUILD_OUTPUT, NO_SOURCE, SourceJob, Witness
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.recipe import read_modules
 from pytest_pyimages.indexes import MEMORY, IndexAccess
@@ -68,6 +68,7 @@ class InstallJob:
     machine: tuple[str, ...]  # this machine's identity if the build shares its network; else empty
     folders: tuple[tuple[str, tuple[str, ...]], ...]  # mounted folders of packages, and some names in each
     witness: tuple[Witness, ...] = ()  # known when the source is mounted
+    source: SourceJob | None = None  # likewise
     skipped: Mapping[str, list[str]]  # names of folders that hold no source: "anywhere", and at the "top"
     worker: Mapping[str, str]  # sources by module
     installer: Mapping[str, str]  # sources by module

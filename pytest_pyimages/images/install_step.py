@@ -218,7 +218,7 @@ class InstallStep:
     def _talk(self, process: ContainerProcess, container: str, job: InstallJob, progress: InstallLog) -> Installed:
         output, log = bytearray(), bytearray()
         with process.start(container) as stream:
-            data = encode_job(replace(job, witness=process.witness))
+            data = encode_job(replace(job, witness=process.witness, source=process.source_job))
             stream.send(b"%d\n%s" % (len(data), data))
             for channel, data in stream.frames():
                 if channel == STDOUT:

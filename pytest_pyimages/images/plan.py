@@ -27,6 +27,7 @@ class ImagePlan:
     environment: Mapping[str, str]  # configured variables of the set-up and of the test run
     args: tuple[str, ...]  # of pytest: those of the command line, then the configured ones
     services: tuple[Service, ...] = ()  # servers beside the suite
+    user: str = ""  # that the tests run as; empty for the image's own
     selection: Mapping[str, Any] | None = None  # what args that name images mean, see host.selection
 
     def read_network(self, environ: Mapping[str, str]) -> HostNetwork:
@@ -85,6 +86,7 @@ def make_plans(  # noqa: PLR0913 - each has another source
                 environment=configured.environment(environ),
                 args=configured.args,
                 services=configured.services,
+                user=configured.user,
             )
         )
     if not plans:

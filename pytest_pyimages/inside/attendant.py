@@ -56,25 +56,45 @@ def attend(child, job):
             return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
 
 
-def main():
-    with open(JOB_FILE) as file:
-        job = json.load(file)
-    os.remove(JOB_FILE)
+def load_worker():
+    """Make the worker's modules importable, and return the one that prepares the source."""
     worker = type(sys)("pyimages_worker")
     worker.__path__ = [WORKER]
     sys.modules["pyimages_worker"] = worker
+    return import_module("pyimages_worker.user")
+
+
+def receive_job():
+    """Return the job, once the source is prepared and this process has its user; None if the source is missing."""
+    user = load_worker()
+    job = user.receive_job(sys.argv)
+    if job is not None:
+        return job
+    with open(JOB_FILE) as file:
+        job = json.load(file)
+    os.remove(JOB_FILE)
     jobs = import_module("pyimages_worker.jobs")
     jobs.check_job(job, jobs.JOB)
-    tree = import_module("pyimages_worker.tree")
-    missing = tree.find_missing_file(job["witness"])
+    missing = import_module("pyimages_worker.tree").find_missing_file(job["witness"])
     if missing is not None:
         report(job["token"], "missing " + missing)
+        return None
+    with open("/proc/self/cmdline") as file:
+        program = file.read().split("\0")[1:3]
+    user.prepare(job, program)
+    if job["fault"]:
+        print(job["fault"], file=sys.stderr)
+        return None
+    return job
+
+
+def main():
+    job = receive_job()
+    if job is None:
         return 1
-    incomplete = tree.complete_source(job["project"])
-    tree.trust_source(job["project"])
     report(job["token"], "ready")
-    if incomplete:
-        print(incomplete, file=sys.stderr)
+    if job["incomplete"]:
+        print(job["incomplete"], file=sys.stderr)
     os.environ.update((str(name), str(value)) for name, value in job["environment"].items())
     os.chdir(job["cwd"])
     # The terminal's signals are for the command; a container's first process gets only those that it handles anyway.

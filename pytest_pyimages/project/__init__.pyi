@@ -21,6 +21,7 @@ from pytest_pyimages.project.providers import find_provider as find_provider
 from pytest_pyimages.project.requirements import parse_requirement as parse_requirement
 from pytest_pyimages.project.settings.configuration import Configuration as Configuration
 from pytest_pyimages.project.settings.configuration import ImageConfiguration as ImageConfiguration
+from pytest_pyimages.project.settings.configuration import parse_user as parse_user
 from pytest_pyimages.project.settings.configuration import read_own_table as read_own_table
 from pytest_pyimages.project.settings.services import Service as Service
 from pytest_pyimages.project.source_root import find_source_root as find_source_root

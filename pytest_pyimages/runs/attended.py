@@ -44,13 +44,16 @@ def _attend_once(engine: Engine, lease: Lease, source: Source, job: Job, termina
         command=(job.python, "-c", read_program("attendant")),
         privileges=job.privileges,
         labels=lease.labels("run"),
+        user="0",  # the attendant becomes the job's user
         environment={"TERM": terminal.kind} if terminal else {},
         terminal=terminal is not None,
         network=job.network,
     )
     process = ContainerProcess(engine, lease, source)
     with process.create(spec) as container:
-        engine.upload(container, FOLDER, _archive(encode_job(replace(job, witness=process.witness))))
+        engine.upload(
+            container, FOLDER, _archive(encode_job(replace(job, witness=process.witness, source=process.source_job)))
+        )
         with process.start(container, terminal=terminal is not None) as stream:
             frames = _await_start(process, stream, job.token)
             if terminal is None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_pyimages.containers import HOST_ONLY, Witness, read_program
+from pytest_pyimages.containers import HOST_ONLY, SourceJob, Witness, read_program
 from pytest_pyimages.engines import Privileges
 from pytest_pyimages.runs.changes import ChangesJob
 
@@ -42,6 +42,8 @@ class Job:
     environment: Mapping[str, str]
     worker: str = ""  # SHA-256 of the worker's modules in the image, hex digits; empty: not known
     witness: tuple[Witness, ...] = ()  # known when the source is mounted
+    source: SourceJob | None = None  # likewise
+    user: str = ""  # that the program becomes, see inside/worker/user.py; empty for root
     passed_output: bool  # whether what passed tests printed is to be sent
     own_options: tuple[str, ...]  # the options of this plugin, each of which has a value
     own_ini: tuple[str, ...]  # its ini keys

@@ -113,6 +113,7 @@ class Run:
             privileges=self._job.privileges,
             labels=self._lease.labels("run" if self._job.report is None else "report"),
             network=self._job.network,
+            user="0",  # the worker becomes the job's user
         )
         progress = _Progress(debugger=None if self._job.terminal is None else False)
         with self._process.create(spec) as container:
@@ -141,7 +142,7 @@ class Run:
 
     def _send_job(self, stream: ContainerStream) -> None:
         job = self._job
-        job = replace(job, witness=self._process.witness)
+        job = replace(job, witness=self._process.witness, source=self._process.source_job)
         if job.changes is not None and self._process.has_layer:
             job = replace(job, changes=replace(job.changes, upper=UPPER))
         stream.send(encode_job(job) + b"\n")

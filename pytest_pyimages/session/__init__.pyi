@@ -1,6 +1,7 @@
 from pytest_pyimages.session.connection import connect as connect
 from pytest_pyimages.session.controller import ImagesSession as ImagesSession
 from pytest_pyimages.session.durations import Durations as Durations
+from pytest_pyimages.session.jobs import make_job as make_job
 from pytest_pyimages.session.last_failed import LastFailed as LastFailed
 from pytest_pyimages.session.messages import ImageBuilt as ImageBuilt
 from pytest_pyimages.session.messages import ImageEnded as ImageEnded
@@ -10,5 +11,4 @@ from pytest_pyimages.session.planning import parse_requested_images as parse_req
 from pytest_pyimages.session.planning import plan_images as plan_images
 from pytest_pyimages.session.planning import plan_session as plan_session
 from pytest_pyimages.session.schedule import Schedule as Schedule
-from pytest_pyimages.session.schedule import make_job as make_job
 from pytest_pyimages.session.signals import InterruptHandler as InterruptHandler

@@ -60,7 +60,11 @@ def plan_session(config: pytest.Config, settings: Settings) -> SessionPlan:
     arguments = split_by_image(
         invocation, labels, (*invocation.container_options, *(("--maxfail=1",) if settings.fail_fast else ()))
     )
-    selected = tuple(_select(plan, arguments[plan.tag.label]) for plan in plans if plan.tag.label in arguments)
+    selected = tuple(
+        replace(_select(plan, arguments[plan.tag.label]), user=settings.user or plan.user)
+        for plan in plans
+        if plan.tag.label in arguments
+    )
     if not selected:
         raise ConfigurationError(
             f"--py-images: the node ids or -k select none of the images {', '.join(labels)}", "select one of them"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_pyimages.containers import Lease, Source, make_state_directory
 from pytest_pyimages.engines import Engine, ImageInfo
 from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
-from pytest_pyimages.host import INI_KEYS, OPTION_NAMES, Settings
+from pytest_pyimages.host import Settings
 from pytest_pyimages.images import (
     BaseImages,
     BuiltImage,
@@ -25,9 +25,10 @@ from pytest_pyimages.images import (
     Listener,
     identify_project,
 )
-from pytest_pyimages.runs import BrokenImageError, ChangesJob, CoverageJob, Job, Run, Services, make_selection_job
+from pytest_pyimages.runs import BrokenImageError, CoverageJob, Job, Run, Services
 from pytest_pyimages.runs.events import Interrupted
 from pytest_pyimages.session.concurrency import Concurrency
+from pytest_pyimages.session.jobs import make_job
 from pytest_pyimages.session.messages import (
     REPORT,
     EndReporter,
@@ -47,48 +48,6 @@ if TYPE_CHECKING:
 _LOST_FILES = ("layer", "executable file", "no such file", "not known")
 QUEUE_BATCHES = 256  # per session; a full queue blocks the containers
 CLEANUP_SECONDS = 5.0
-
-
-def make_job(  # noqa: PLR0913 - everything that a container is given
-    settings: Settings,
-    plan: ImagePlan,
-    image: BuiltImage,
-    *,
-    memory: Mapping[str, Any] | None,
-    shard: Mapping[str, Any] | None,
-    changes: ChangesJob | None = None,
-) -> Job:
-    """Return the job that runs the suite in an environment image.
-
-    :param changes: what to report about the source.
-    :param memory: values of pytest's cache by name; None to leave the cache alone.
-    :param shard: the part of the tests to run, see runs.job; None for all.
-    """
-    invocation = settings.invocation
-    return Job(
-        image=image.id,
-        python=image.executable,
-        privileges=settings.privileges,
-        args=plan.args,
-        project=str(plan.project.root),
-        cwd=str(invocation.cwd),
-        cwd_on_path=invocation.module,
-        environment={**plan.environment, **invocation.environment},
-        worker=image.worker,
-        passed_output=settings.passed_output,
-        own_options=OPTION_NAMES,
-        own_ini=INI_KEYS,
-        memory=memory,
-        seed=settings.seed,
-        host_plugins=tuple(sorted(invocation.host_plugins)),
-        timeout=settings.timeout,
-        silence=settings.silence,
-        shard=shard,
-        selection=None if plan.selection is None else make_selection_job(plan.selection),
-        coverage=settings.measures_coverage,
-        changes=changes,
-        terminal=settings.terminal,
-    )
 
 
 def _pins(path: Path | None) -> Pins | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,7 +22,7 @@ from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host.option_table import OPTION_TABLE
 from tests.support.jobs import Job, remove_images
 
-from .containers import IMAGE, Create, Volume
+from .containers import IMAGE, Create, Derive, Volume
 
 LEAK_SECONDS = 10.0
 
@@ -157,3 +158,21 @@ def raw(engine: DockerEngine) -> Iterator[Any]:
     client = docker.APIClient(base_url=engine.info.endpoint, version=engine.info.api_version)
     yield client
     client.close()
+
+
+@pytest.fixture
+def derive(engine: DockerEngine, raw: Any) -> Iterator[Derive]:
+    """Return what builds an image from instructions on a base image, and gives its reference; it is removed later."""
+    references = []
+
+    def derive(*instructions: str, base: str = IMAGE) -> str:
+        references.append(f"{name()}:1")
+        dockerfile = io.BytesIO("\n".join((f"FROM {base}", *instructions)).encode())
+        records = list(raw.build(fileobj=dockerfile, tag=references[-1], decode=True, network_mode="none"))
+        assert not [record for record in records if "error" in record], records
+        return references[-1]
+
+    yield derive
+    remove_images(engine)
+    for reference in references:
+        engine.remove_image(reference)

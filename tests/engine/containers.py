@@ -10,6 +10,7 @@ from pytest_pyimages.engines.docker import DockerEngine
 
 IMAGE = "python:3.14-slim"
 Create = Callable[..., str]
+Derive = Callable[..., str]
 Volume = Callable[..., tuple[str, str]]
 
 

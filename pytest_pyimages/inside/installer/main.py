@@ -256,6 +256,7 @@ def main(job):
     missing = tree.find_missing_file(job["witness"])
     if missing is not None:
         finish({"nosource": missing})
+    tree.hide(job["source"])
     os.chdir(job["root"] if os.path.isdir(job["root"]) else "/")
     environment, temporary = build_environment(job)
     try:

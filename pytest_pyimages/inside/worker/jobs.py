@@ -22,6 +22,8 @@ JOB = {
     "environment": dict,
     "worker": TEXT,
     "witness": list,
+    "source": dict,
+    "user": TEXT,
     "passed_output": bool,
     "own_options": list,
     "own_ini": list,
@@ -37,6 +39,7 @@ JOB = {
     "timeout": OPTIONAL_SECONDS,
     "silence": OPTIONAL_SECONDS,
 }
+SOURCE = {"root": TEXT, "owner": list, "hidden": list}
 REPORT = {"labels": list, "sizes": list, "failures": INTEGER, "contexts": bool}
 # InstallJob in images/install_job.py, for the installer.
 INSTALL_JOB = {
@@ -61,6 +64,7 @@ INSTALL_JOB = {
     "machine": list,
     "folders": list,
     "witness": list,
+    "source": dict,
     "skipped": dict,
     "installer": dict,
     "worker": dict,
@@ -73,6 +77,8 @@ def check_job(job, schema):
     wrong.update(name for name in set(job) & set(schema) if not isinstance(job[name], schema[name]))
     if wrong:
         raise ValueError("the job is one of another version: %s" % ", ".join(sorted(wrong)))
+    if "source" in job:
+        check_job(job["source"], SOURCE)
     if job.get("report"):
         check_job(job["report"], REPORT)
     return job

@@ -15,7 +15,8 @@ from .debugging import Terminal
 from .jobs import read_job
 from .limits import Limits, Patience
 from .suite import run_child
-from .tree import complete_source, find_missing_file, hash_worker, trust_source
+from .tree import find_missing_file, hash_worker
+from .user import prepare, receive_job
 
 HEARTBEAT_SECONDS = 1.0
 ACKNOWLEDGE_SECONDS = 30.0
@@ -30,6 +31,9 @@ def main():
     os.dup2(2, 1)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(line_buffering=True)  # with -s, the suite's output is shown at once
+    spec = receive_job(sys.argv)
+    if spec is not None:
+        return run(spec, wire, control, null)
     spec = read_job(control)
     if spec is None:
         return 1
@@ -41,8 +45,11 @@ def main():
         os.write(wire, encode_line(spec["token"], 1, json.dumps({"t": "nosource", "path": missing})))
         select.select([control], [], [], ACKNOWLEDGE_SECONDS)
         return 0
-    spec["incomplete"] = complete_source(spec["project"])
-    trust_source(spec["project"])
+    for copy, number in ((control, 0), (wire, 1)):  # for the program that runs as another user
+        os.dup2(copy, number)
+    prepare(spec, sys.argv[:1])
+    os.dup2(null, 0)
+    os.dup2(2, 1)
     return run(spec, wire, control, null)
 
 

@@ -38,6 +38,9 @@ def run_pytest(channel, spec):
 
     Return pytest's exit status, the number of collected tests without a result, and why they have none.
     """
+    if spec["fault"]:
+        channel.send({"t": "internal", "text": spec["fault"]})
+        return 3, 0, ""
     try:
         from .options import HostPlugins
     except ImportError as error:

@@ -48,21 +48,64 @@ def put_in_place(kept, root):
                     shutil.copy2(folder + "/" + name, target + "/" + name)
 
 
-def trust_source(root):
-    """Let git accept the source if it belongs to the host's user, and this process to another one (moby#44938)."""
+def is_container():
+    """Return whether this program runs in a container, where it may change the source: only its copy or upper layer."""
+    return os.path.abspath(__file__).startswith(("/opt/pyimages/", "/run/pyimages/"))
+
+
+def restore_owner(source):
+    """Give the root of the source its owner and mode on the host; an overlay has those of its upper layer.
+
+    :param source: ``root``, and its ``owner`` on the host: user, group and mode.
+    """
+    uid, gid, mode = source["owner"]
+    uid, gid = find_identifier(uid, "/proc/self/uid_map"), find_identifier(gid, "/proc/self/gid_map")
+    if uid is not None and gid is not None and is_container():
+        os.chown(source["root"], uid, gid)
+        os.chmod(source["root"], mode)
+
+
+def find_identifier(number, path):
+    """Return what a user or group of the host is in this container (user_namespaces(7)); None if it is not known."""
+    try:
+        with open(path) as file:
+            ranges = [tuple(map(int, line.split())) for line in file]
+    except (IOError, OSError):
+        return number
+    return next((number - host + here for here, host, count in ranges if host <= number < host + count), None)
+
+
+def trust_source(root, uid):
+    """Let git accept the source if it belongs to the host's user, and the suite runs as another one (moby#44938)."""
     try:
         owners = {os.lstat(os.path.join(root, name)).st_uid for name in [""] + os.listdir(root)}
     except OSError:  # it cannot be read, or a file was just removed
         owners = set()
-    if owners == {os.geteuid()}:
+    if owners == {uid}:
         return
     try:
-        if not os.path.abspath(__file__).startswith("/opt/pyimages/"):
+        if not is_container():
             raise OSError("this is no container")
         with open("/etc/gitconfig", "a") as file:
             file.write("[safe]\n\tdirectory = *\n")
     except (IOError, OSError):  # this user may not
         os.environ.update(GIT_CONFIG_COUNT="1", GIT_CONFIG_KEY_0="safe.directory", GIT_CONFIG_VALUE_0="*")
+
+
+def hide(source):
+    """Remove what containers must not see from the source: in an overlay, the upper layer gets a whiteout."""
+    for path in source["hidden"] if is_container() else ():
+        full = os.path.join(source["root"], path)
+        try:
+            if os.path.isdir(full) and not os.path.islink(full):
+                if not os.path.ismount(full):  # an empty one hides a folder of many files
+                    import shutil  # slow to import, and seldom needed
+
+                    shutil.rmtree(full, ignore_errors=True)
+            else:
+                os.remove(full)
+        except OSError:  # it is not in a copy
+            pass
 
 
 def complete_source(root):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -25,7 +26,7 @@ from pytest_pyimages.project.requirements import (
 )
 from pytest_pyimages.project.settings.checks import check_keys, read_strings, read_variables
 from pytest_pyimages.project.settings.services import Service, read_services
-from pytest_pyimages.text import suggest
+from pytest_pyimages.text import find_similar, suggest
 
 PREFIX = "py_images"
 TABLE = "[[tool.pyimages.overrides]]"
@@ -38,8 +39,10 @@ _INSTALL_OPTIONS = {"-r": "-r", "--requirement": "-r", "-e": "-e", "--editable":
 _OVERRIDE_KEYS = (
     *("select", "install", "setup", "apt", "args", "env", "dockerfile", "build-in", "allow-failure", "skip"),
     "services",
+    "user",
 )
 _LIKELY_TYPO = re.compile(r"(pytest[-_]?)?py[-_]?images?", re.IGNORECASE)  # likely typos of the table's name
+_USER = re.compile(r"[0-9]{1,9}(:[0-9]{1,9})?")
 # Debian Policy 5.6.1 for names, with apt's ":architecture" and "=version"; apk's names are among them but for "_".
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*(:[a-z0-9-]+)?([=<>~]+[A-Za-z0-9.+:~_-]+)?")
 
@@ -54,6 +57,7 @@ class ImageConfiguration:
     env: Mapping[str, str | None] = field(default_factory=dict)  # None: the host's value, which is stored nowhere
     dockerfile: Path | None = None
     build_in: str = ""  # "full": build wheels in the full image of the same Python; empty: in the image itself
+    user: str = ""  # that the tests run as, see ``parse_user``; empty for the image's own
     args: tuple[str, ...] = ()  # further arguments for pytest
     allow_failure: bool | None = None  # None: as in the matrix
     skip: bool = False
@@ -78,7 +82,7 @@ class Configuration:
         self._rootdir = rootdir
         check_keys([key for key in ini if key.startswith(PREFIX)], tuple(known), where="pytest's configuration")
         read_own_table(rootdir, known)
-        keys = ("setup", "apt", "env", "dockerfile", "build_in", "services")
+        keys = ("setup", "apt", "env", "dockerfile", "build_in", "services", "user")
         common = {key: self._convert(key, ini.get(f"{PREFIX}_{key}"), f"{PREFIX}_{key}") for key in keys}
         self._common = ImageConfiguration(**common)
         self._overrides = tuple(self._read_overrides())
@@ -125,8 +129,8 @@ class Configuration:
             if value not in (None, "", "image", "full"):  # a list is not hashable
                 raise ConfigurationError(f"{where}: {value!r} must be image or full")
             return "full" if value == "full" else ""
-        if key == "env":
-            return read_variables(value, where)
+        if key in {"env", "user"}:
+            return read_variables(value, where) if key == "env" else parse_user(value or "", where)
         if key == "services":
             return read_services(value, self._rootdir, where)
         strings = read_strings(value, where)
@@ -143,6 +147,23 @@ class Configuration:
         if len(paths) > 1 or not path.is_file():
             raise ConfigurationError(f"{where}: {path} does not exist", "name one file, relative to the rootdir")
         return path
+
+
+def parse_user(value: object, where: str) -> str:
+    """Return the user that tests run as, for ``inside/worker/user.py``; empty for the image's own.
+
+    :raises ConfigurationError: for anything but UID[:GID], host or root.
+    """
+    text = str(value).strip()
+    if text == "host" and hasattr(os, "getuid"):
+        return f"host {os.getuid()}:{os.getgid()}"
+    if text == "root":
+        return "0:0"
+    if text and not _USER.fullmatch(text):
+        near = find_similar(text, ("host", "root"))
+        meant = f" (did you mean {near}?)" if near else ""
+        raise ConfigurationError(f'{where}: invalid value "{text}"{meant}', "must be UID[:GID], host or root")
+    return text
 
 
 def read_own_table(rootdir: Path, known: Collection[str]) -> dict[str, Any]:

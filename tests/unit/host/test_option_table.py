@@ -108,6 +108,7 @@ def test_nothing_else_is_added(parser: Parser) -> None:
 VALUES = {
     "count": ("1", "2", "3"),
     "seconds": ("1", "2.5", "3"),
+    "user": ("1", "2:3", "host"),
     "shard": ("1/9", "2/9", "3/9"),
     "files": ("a.json", "b.json", "c.json"),
 }

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import pytest_pyimages.inside
-from pytest_pyimages.containers import Witness
+from pytest_pyimages.containers import SourceJob, Witness
 from pytest_pyimages.containers.job import encode_job
 from pytest_pyimages.images.install_job import InstallJob
 from pytest_pyimages.runs.changes import ChangesJob
@@ -22,6 +22,7 @@ from pytest_pyimages.runs.job import CoverageJob, Job
 INSIDE = Path(pytest_pyimages.inside.__file__).parent
 JOBS: Any = import_module("pytest_pyimages.inside.worker.jobs")  # without annotations, for Python 2.7
 
+SOURCE = SourceJob(root="/src", owner=(1000, 1000, 0o755), hidden=(".venv",))
 JOB = Job(
     image="sha256:0",
     python="/usr/bin/python3",
@@ -31,6 +32,7 @@ JOB = Job(
     cwd_on_path=True,
     environment={"A": "ä"},
     witness=(Witness("/src/a.py", 10, 1700000000),),
+    source=SOURCE,
     passed_output=False,
     own_options=("--py-images",),
     own_ini=("py_images",),
@@ -65,6 +67,7 @@ INSTALL_JOB = InstallJob(
     machine=("boot", "net"),
     folders=(("/wheels", ("a.whl",)),),
     witness=(),
+    source=SOURCE,
     skipped={"anywhere": [], "top": []},
     worker={"tree": ""},
     installer={"main": ""},

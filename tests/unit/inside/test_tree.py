@@ -21,7 +21,5 @@ def test_git_is_told_to_trust_the_source_of_another_user_only(
     (tmp_path / ".git").mkdir()
     environment: dict[str, str] = {}
     monkeypatch.setattr(os, "environ", environment)
-    if not is_owner:
-        monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
-    TREE.trust_source(str(tmp_path))
+    TREE.trust_source(str(tmp_path), tmp_path.stat().st_uid + (not is_owner))
     assert environment.get("GIT_CONFIG_KEY_0") == (None if is_owner else "safe.directory")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pyimages.containers import Lease, Source
+from pytest_pyimages.containers import Lease, Source, SourceJob
 from pytest_pyimages.results.outcome import ImageResult, fold_exit_statuses
 from pytest_pyimages.results.replay.replay import Replay
 from pytest_pyimages.results.verdict import Judge
@@ -43,6 +43,7 @@ JOB = Job(
     cwd_on_path=False,
     environment={},
     witness=(),
+    source=SourceJob(root="/src", owner=(0, 0, 0o755)),
     passed_output=False,
     own_options=(),
     own_ini=(),

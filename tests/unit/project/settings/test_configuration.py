@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,7 @@ SELECT = '[[tool.pyimages.overrides]]\nselect = "3"\n'
             {"where": "py_images_dockerfile", "path": "ROOT/Dockerfile.no"},
             id="dockerfile",
         ),
+        pytest.param({"py_images_user": "hots"}, "", "user", {"where": "py_images_user", "value": "hots"}, id="user"),
     ],
 )
 def test_invalid_configuration_is_reported(
@@ -170,3 +172,11 @@ def test_invalid_configuration_is_reported(
     fields = {key: value.replace("ROOT", str(tmp_path)) for key, value in fields.items()}
     assert str(caught.value) == message("project", name, **fields)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "user"),
+    [("1000", "1000"), ("1000:0", "1000:0"), ("root", "0:0"), ("host", f"host {os.getuid()}:{os.getgid()}"), ("", "")],
+)
+def test_the_user_is_one_of_numbers_or_of_two_words(tmp_path: Path, text: str, user: str) -> None:
+    assert configuration(tmp_path, {"py_images_user": text}).for_image("3.12").user == user

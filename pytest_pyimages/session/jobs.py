@@ -1,0 +1,58 @@
+"""Make the job of an image's container from the settings, the plan, and the built image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_pyimages.host import INI_KEYS, OPTION_NAMES, Settings
+from pytest_pyimages.images import BuiltImage, ImagePlan
+from pytest_pyimages.runs import ChangesJob, Job, make_selection_job
+
+
+def make_job(  # noqa: PLR0913 - everything that a container is given
+    settings: Settings,
+    plan: ImagePlan,
+    image: BuiltImage,
+    *,
+    memory: Mapping[str, Any] | None,
+    shard: Mapping[str, Any] | None,
+    changes: ChangesJob | None = None,
+) -> Job:
+    """Return the job that runs the suite in an environment image.
+
+    :param changes: what to report about the source.
+    :param memory: values of pytest's cache by name; None to leave the cache alone.
+    :param shard: the part of the tests to run, see runs.job; None for all.
+    """
+    invocation = settings.invocation
+    return Job(
+        image=image.id,
+        python=image.executable,
+        privileges=settings.privileges,
+        args=plan.args,
+        project=str(plan.project.root),
+        cwd=str(invocation.cwd),
+        cwd_on_path=invocation.module,
+        environment={**plan.environment, **invocation.environment},
+        worker=image.worker,
+        user=_choose_user(plan.user or image.user),
+        passed_output=settings.passed_output,
+        own_options=OPTION_NAMES,
+        own_ini=INI_KEYS,
+        memory=memory,
+        seed=settings.seed,
+        host_plugins=tuple(sorted(invocation.host_plugins)),
+        timeout=settings.timeout,
+        silence=settings.silence,
+        shard=shard,
+        selection=None if plan.selection is None else make_selection_job(plan.selection),
+        coverage=settings.measures_coverage,
+        changes=changes,
+        terminal=settings.terminal,
+    )
+
+
+def _choose_user(text: str) -> str:
+    """Return the user that a container's program becomes; empty for root, as which it begins."""
+    return "" if set(text.removeprefix("host ").split(":")) <= {"", "0", "root"} else text
