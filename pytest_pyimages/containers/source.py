@@ -224,7 +224,7 @@ class Source:
             # The engine's own folders: they exist, lie on one file system, and are removed with their content.
             upper_name, upper = create_volume({})
             _, work = create_volume({})
-            layers = f"lowerdir={lower},upperdir={upper},workdir={work}"
+            layers = f"lowerdir={lower},upperdir={upper},workdir={work}{engine.overlay_options()}"
             name, _ = create_volume({"type": "overlay", "device": "overlay", "o": layers})
             mounts = [Mount(kind="volume", source=name, target=self._target)]
             if upper_target:

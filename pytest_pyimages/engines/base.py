@@ -173,6 +173,9 @@ class Engine(Protocol):
     def processors(self) -> int:
         """Return the number of CPUs that its containers share; 0 if unknown."""
 
+    def overlay_options(self) -> str:
+        """Return further mount options of overlays, after a comma: those that let folders be renamed as by hand."""
+
     def find_image(self, reference: str) -> ImageInfo | None:
         """Return the image with this reference or id, if the engine has it; registries are not contacted."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -74,6 +75,7 @@ class DockerEngine:
         self._version = version
         self._local = threading.local()
         self._clients: set[APIClient] = set()
+        self._overlay_options: str | None = None
         self._lock = threading.RLock()  # the end of a thread's values may come while it is held
 
     @property
@@ -107,6 +109,13 @@ class DockerEngine:
             if error.status_code not in (403, 404):  # from a proxy that allows only some requests
                 raise
             return 0
+
+    @raises_engine_error
+    def overlay_options(self) -> str:
+        with self._lock:
+            if self._overlay_options is None:
+                self._overlay_options = choose_overlay_options(self._api.info())
+        return self._overlay_options
 
     @raises_engine_error
     def find_image(self, reference: str) -> ImageInfo | None:
@@ -324,6 +333,21 @@ def _ignore(*statuses: int) -> Iterator[None]:
     except docker.errors.APIError as error:
         if error.status_code not in statuses:
             raise
+
+
+def choose_overlay_options(info: Mapping[str, Any]) -> str:
+    """Return the options for overlays whose lower layer's folders can be renamed (overlayfs, "redirect_dir").
+
+    Without them rename(2) fails with EXDEV, and a new owner copies a file's content. Linux 4.19 has both; a rootless
+    engine may not use them.
+
+    :param info: the engine's description of itself (Engine API, "SystemInfo").
+    """
+    release = re.match(r"(\d+)\.(\d+)", str(info.get("KernelVersion") or ""))
+    confined = any("rootless" in str(option) for option in info.get("SecurityOptions") or ())
+    if release is None or confined or (int(release[1]), int(release[2])) < (4, 19):
+        return ""
+    return ",redirect_dir=on,metacopy=on"
 
 
 def _create_body(spec: ContainerSpec) -> dict[str, Any]:

@@ -63,12 +63,12 @@ def _nothing_is_left(_turn: None, engine: DockerEngine, host: str) -> Iterator[N
     before = {entry.id for entry in engine.leftovers(LABEL)}
 
     def leaked() -> list[Leftover]:
-        # A volume for all sessions is no leak, nor is what belongs to another host's session.
+        # A volume for later sessions is no leak, nor is what belongs to another host's session.
         return [
             entry
             for entry in engine.leftovers(LABEL)
             if entry.id not in before
-            and entry.labels.get(KIND_LABEL) != "cache"
+            and entry.labels.get(KIND_LABEL) not in ("cache", "source-copy")
             and entry.labels.get(HOST_LABEL, host) == host
         ]
 
@@ -78,7 +78,8 @@ def _nothing_is_left(_turn: None, engine: DockerEngine, host: str) -> Iterator[N
     while left and time.monotonic() < deadline:
         time.sleep(0.2)
         left = leaked()
-    remove_leftovers(engine, left)  # one test's leak is not the next one's
+    copies = [entry for entry in engine.leftovers(f"{KIND_LABEL}=source-copy") if entry.labels.get(HOST_LABEL) == host]
+    remove_leftovers(engine, [*left, *copies])  # one test's leak is not the next one's
     assert not left
 
 

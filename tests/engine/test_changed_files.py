@@ -18,7 +18,7 @@ def test_writes():
     shutil.rmtree(ROOT / "again")
     (ROOT / "again").mkdir()
     (ROOT / "again" / "a.txt").write_text("changed")
-    shutil.move(ROOT / "old", ROOT / "moved")
+    (ROOT / "old").rename(ROOT / "moved")
     (ROOT / "link").symlink_to("/etc/passwd")
     (ROOT / "run.sh").write_text("#!/bin/sh")
     (ROOT / "run.sh").chmod(0o755)

@@ -277,6 +277,9 @@ class FakeEngine:
         self._call("processors")
         return self._processors
 
+    def overlay_options(self) -> str:
+        return ""
+
     def find_image(self, reference: str) -> ImageInfo | None:
         self._call(f"find {reference}")
         return self.images_by_reference.get(reference) or self._by_id(reference)

@@ -1,6 +1,7 @@
 """The files that the suite has changed in the source tree: their names, and the content of those that the host wants.
 
-With an overlay they lie in its upper layer, which is mounted read-only for this purpose. In a copied source they are
+With an overlay they lie in its upper layer, which is mounted read-only for this purpose; a folder that was renamed has
+its old files in the lower layer only (redirect_dir). In a copied source they are
 the files whose status has changed (st_ctime) since the suite began; nothing but the kernel sets that time.
 """
 
@@ -86,7 +87,7 @@ class Scan(object):
         self.upper = wanted["upper"]
         self.skipped = frozenset(wanted["skip"])
         self.since = since
-        self.folders = wanted.get("folders")  # of a copied source: those that were there when the suite began
+        self.folders = wanted.get("folders")  # those that were there when the suite began
         self.problem = ""  # the first folder that could not be read
         self.unhashed = MOST_HASHED
 
@@ -117,7 +118,8 @@ class Scan(object):
         folders = [""]
         while folders:
             folder = folders.pop()
-            here = os.path.join(self.upper or self.root, folder)
+            is_new = self.folders is not None and folder not in self.folders
+            here = os.path.join(self.root if is_new else self.upper or self.root, folder)
             try:
                 names = sorted(set(os.listdir(here)) - self.skipped)
             except (IOError, OSError) as error:
@@ -133,7 +135,7 @@ class Scan(object):
                     continue  # a process of the suite has just removed it
                 if stat.S_ISDIR(status.st_mode):
                     folders.append(path)
-                elif self.folders is not None and folder not in self.folders:
+                elif is_new:
                     yield path, self.classify(status), status  # also if the folder was moved, which no file shows
                 elif self.upper is not None and stat.S_ISCHR(status.st_mode) and not status.st_rdev:
                     yield path, "removed", status  # a whiteout of the overlay

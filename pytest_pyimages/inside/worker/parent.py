@@ -55,8 +55,8 @@ def main():
 
 def run(spec, wire, control, null):
     """Fork the process in which pytest runs, and supervise it; return this process' exit status."""
-    if spec["changes"] and spec["changes"]["upper"] is None:
-        from .changes import list_folders  # most sources are overlays
+    if spec["changes"]:
+        from .changes import list_folders
 
         spec["changes"]["folders"] = list_folders(spec["changes"])
     read_fd, write_fd = os.pipe()

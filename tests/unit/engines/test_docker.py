@@ -387,3 +387,17 @@ def test_unknown_processors(engine: DockerEngine, scripted: ScriptedEngine) -> N
     scripted.answers["GET /info"] = answer(500, {"message": "out of order"})
     with pytest.raises(EngineError, match="out of order"):
         engine.processors()
+
+
+@pytest.mark.parametrize(
+    ("info", "options"),
+    [
+        ({"KernelVersion": "6.8.0-31-generic", "SecurityOptions": ["name=seccomp"]}, ",redirect_dir=on,metacopy=on"),
+        ({"KernelVersion": "4.19.0", "SecurityOptions": None}, ",redirect_dir=on,metacopy=on"),
+        ({"KernelVersion": "4.18.0-553.el8"}, ""),
+        ({"KernelVersion": "6.8.0", "SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless"]}, ""),
+        ({}, ""),
+    ],
+)
+def test_folders_can_be_renamed_where_the_kernel_allows_it(info: dict[str, object], options: str) -> None:
+    assert docker.choose_overlay_options(info) == options

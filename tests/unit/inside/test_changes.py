@@ -116,6 +116,18 @@ def test_upper_layer_shows_only_what_was_written(suite: Suite, tmp_path_factory:
     assert content(suite.scan()) == {"pkg/new.txt": b"content"}
 
 
+def test_a_renamed_folder_has_its_files_in_the_lower_layer(
+    suite: Suite, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The upper layer has the folder alone (redirect_dir)."""
+    upper = tmp_path_factory.mktemp("upper")
+    suite.wanted["upper"] = str(upper)
+    suite.begin()
+    (tmp_path / "pkg").rename(tmp_path / "moved")
+    (upper / "moved").mkdir()
+    assert suite.kinds() == {"moved/b.txt": "file", "moved/sub/c.txt": "file"}
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can make the device that is a whiteout")
 def test_whiteout_is_a_removed_entry(suite: Suite, tmp_path_factory: pytest.TempPathFactory) -> None:
     upper = tmp_path_factory.mktemp("upper")
