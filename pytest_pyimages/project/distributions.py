@@ -61,6 +61,10 @@ _REMOVED = {
 
 # Modules of newer standard libraries that the host's may lack ("What's New in Python" 3.11, 3.14 and 3.15).
 _ADDED = ("tomllib", "annotationlib", "compression", "profiling")
+# The standard library's own tests: sys.stdlib_module_names leaves them out, and so do the official images, whose
+# Dockerfile removes the folders with the other names, too (docker-library/python).
+_TESTS = ("test", "_testcapi")
+_TEST_FOLDERS = frozenset({"test", "tests", "idle_test"})
 
 
 def find_distribution(module: str) -> str:
@@ -82,7 +86,12 @@ def find_distribution(module: str) -> str:
 
 def is_in_standard_library(module: str) -> bool:
     """Return whether a module is in the standard library of this or another Python."""
-    return module.partition(".")[0] in {*sys.stdlib_module_names, *_REMOVED, *_ADDED}
+    return module.partition(".")[0] in {*sys.stdlib_module_names, *_REMOVED, *_ADDED, *_TESTS}
+
+
+def is_test_of_standard_library(module: str) -> bool:
+    """Return whether a module belongs to the standard library's own tests, such as ``test.support``."""
+    return is_in_standard_library(module) and not _TEST_FOLDERS.isdisjoint(module.split("."))
 
 
 def get_removal_version(module: str) -> str:

@@ -22,6 +22,7 @@ from pytest_pyimages.project import (
     get_removal_version,
     get_table,
     is_in_standard_library,
+    is_test_of_standard_library,
     parse_requirement,
     read_toml,
 )
@@ -198,6 +199,8 @@ class MissingModules:
                 added[module.name] = requirement
             elif requirement:
                 yield f"{no_module} · {name} is installed, but does not provide it on this image"
+            elif is_test_of_standard_library(module.name):
+                yield f"{no_module} · the image lacks the standard library's own tests · use an image that has them"
             elif is_in_standard_library(module.name):
                 since = get_removal_version(module.name)
                 reason = f"removed from the standard library in Python {since}" if since else "not in this Python"

@@ -37,6 +37,7 @@ from pytest_pyimages.project.distributions import find_distribution, get_removal
         ("telnetlib", "standard-telnetlib"),
         ("imp", ""),
         ("tomllib", ""),
+        ("test.support", ""),  # never the distribution of that name
         ("_speedups", ""),
     ],
 )

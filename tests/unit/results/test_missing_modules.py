@@ -151,6 +151,16 @@ EXTRA = setuptools_project('[project.optional-dependencies]\ntest = ["pytest"]')
             'no module named "imp" · removed from the standard library in Python 3.12',
             id="removed from the standard library",
         ),
+        *(
+            pytest.param(
+                {"pyproject.toml": ""},
+                [name],
+                f'no module named "{name}" · the image lacks the standard library\'s own tests'
+                " · use an image that has them",
+                id=name,
+            )
+            for name in ("test", "test.support", "unittest.test", "lib2to3.tests", "idlelib.idle_test")
+        ),
         pytest.param(
             {"pyproject.toml": ""},
             ["tkinter"],
