@@ -20,6 +20,7 @@ from pytest_pyimages.images.symptoms import (
     find_unbuilt,
     is_about_python,
     read_lines,
+    suggest_index,
 )
 from pytest_pyimages.indexes import HostNetwork, find_refusals, is_about_packages
 from pytest_pyimages.matrix import ImageTag
@@ -100,7 +101,7 @@ def _diagnose(plan: ImagePlan, log: str, network: HostNetwork) -> tuple[str, str
         reason = versioning.explain_refusal() if versioning is not None and found[0] == NO_VERSION else ""
         return _join(problem, found[0]), reason or found[1]
     cause = find_install_cause(log)
-    return _join(problem, cause), _suggest_removal(plan.tag) if is_about_python(cause) else ""
+    return _join(problem, cause), _suggest_removal(plan.tag) if is_about_python(cause) else suggest_index(cause, log)
 
 
 def _suggest_removal(tag: ImageTag) -> str:

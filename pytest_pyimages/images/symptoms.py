@@ -40,6 +40,14 @@ _APT = re.compile(r"^E: (?P<text>.+)$", re.MULTILINE)
 _APK = re.compile(r"^ +(?P<text>\S+ \(no such package\)|\S+: (?:unable|failed).+):?$", re.MULTILINE)
 # The messages of pip, uv and meson-python.
 _OTHER_PYTHON = re.compile(r"requires a different Python|does not satisfy Python|requires Python version")
+# The messages of uv and pip about a release that no index has.
+_UNAVAILABLE = re.compile(
+    r"\bonly \S+ (?:is|are) available|not found in the package registry|there (?:is no version|are no versions) of"
+    r"|No matching distribution found for"
+)
+_BUILD_REQUIREMENTS = re.compile(
+    r"build-system\.requires|(?i:installing build dependencies)[^\n]*\b(?:error|did not run)"
+)
 _COMPILERS = r"[\w/.-]*(?:gcc|g\+\+|clang|cc|c\+\+)"
 
 
@@ -228,6 +236,14 @@ def find_unbuilt(log: str) -> str:
 def is_about_python(cause: str) -> bool:
     """Return whether an installation failed because of the version of Python."""
     return bool(_OTHER_PYTHON.search(cause))
+
+
+def suggest_index(cause: str, log: str) -> str:
+    """Return a hint if an installation failed because no index has a required release; empty if for another reason."""
+    if not _UNAVAILABLE.search(cause):
+        return ""
+    place = "[build-system] requires in pyproject.toml" if _BUILD_REQUIREMENTS.search(log) else "the requirement"
+    return f"add an index that has it to this host's settings of pip or uv, or change {place}"
 
 
 def read_lines(log: str) -> list[str]:

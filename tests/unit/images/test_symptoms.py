@@ -16,6 +16,7 @@ from pytest_pyimages.images.symptoms import (
     find_unbuilt,
     is_about_python,
     read_lines,
+    suggest_index,
 )
 from tests.support.golden import message
 
@@ -191,6 +192,43 @@ def test_unsupported_python_is_recognized(cause: str, expected: bool) -> None:
 )
 def test_unbuilt_distribution_is_named(log: str, name: str) -> None:
     assert find_unbuilt(log) == name
+
+
+@pytest.mark.parametrize(
+    ("log", "place"),
+    [
+        pytest.param(
+            "error: Failed to build `shop @ file:///src`\n  cause: Failed to resolve requirements from"
+            " `build-system.requires`\n  cause: Because only spam[x]<0.1.2 is available and you require spam[x]>=0.1.2,"
+            " we can conclude that your requirements are unsatisfiable.\n",
+            "[build-system] requires in pyproject.toml",
+            id="uv: build requirement",
+        ),
+        pytest.param(
+            "  cause: Because there is no version of a==99 and you require a==99, we can conclude that",
+            "the requirement",
+            id="uv: version",
+        ),
+        pytest.param(
+            "  cause: Because spam was not found in the package registry and you require spam, we can conclude that",
+            "the requirement",
+            id="uv: package",
+        ),
+        pytest.param("ERROR: No matching distribution found for a==99\n", "the requirement", id="pip"),
+        pytest.param(
+            "  Installing build dependencies: finished with status 'error'\n"
+            "ERROR: No matching distribution found for a==99\n",
+            "[build-system] requires in pyproject.toml",
+            id="pip: build requirement",
+        ),
+        pytest.param("  cause: Because you require a>=22 and a<22, we can conclude that", "", id="conflict"),
+        pytest.param("error: File not found: `nope.txt`\n", "", id="something else"),
+    ],
+)
+def test_unavailable_release_has_a_hint(log: str, place: str) -> None:
+    assert suggest_index(find_install_cause(log), log) == (
+        message("images", "no-release", place=place) if place else ""
+    )
 
 
 def test_long_cause_is_shortened() -> None:
