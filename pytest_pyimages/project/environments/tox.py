@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
+from pytest_pyimages.project.environments.tox_factors import applies, expand_names, find_factors, is_free
 from pytest_pyimages.project.files import (
     ProjectFiles,
     Sections,
@@ -102,15 +103,21 @@ def _sort_names(names: Mapping[str, str]) -> list[str]:
 
 
 def _read_ini_environments(sections: Sections, root: Path) -> Iterator[_Environment]:
+    tox = sections.get("tox") or sections.get("tox:tox") or {}
+    factors = find_factors(expand_names(tox.get("env_list") or tox.get("envlist") or ""))
     names = {section: section.removeprefix("testenv").removeprefix(":") for section in sections}
     for section in _sort_names({key: name for key, name in names.items() if key.startswith("testenv")}):
         keys = sections[section]
-        yield _Environment(
-            section.removeprefix("testenv:"),
-            tuple(_resolve_lines(sections, keys.get("deps", ""), root)),
-            tuple(_split_words(_resolve_lines(sections, keys.get("extras", ""), root))),
-            tuple(_split_words(_resolve_lines(sections, keys.get("dependency_groups", ""), root))),
+        dependencies = _resolve_lines(
+            sections, keys.get("deps", ""), root, lambda condition, text: applies(condition, factors) and is_free(text)
         )
+        extras, groups = (
+            _split_words(
+                _resolve_lines(sections, keys.get(key, ""), root, lambda condition, _: applies(condition, factors))
+            )
+            for key in ("extras", "dependency_groups")
+        )
+        yield _Environment(section.removeprefix("testenv:"), tuple(dependencies), tuple(extras), tuple(groups))
 
 
 def _split_words(entries: Iterator[str]) -> Iterator[str]:
@@ -118,18 +125,24 @@ def _split_words(entries: Iterator[str]) -> Iterator[str]:
         yield from filter(None, re.split(r"[,\s]+", entry))
 
 
-def _resolve_lines(sections: Sections, value: str, root: Path, depth: int = 0) -> Iterator[str]:
-    """Yield a value's lines, without those of other factors and those that only a run of tox could resolve."""
+def _resolve_lines(
+    sections: Sections, value: str, root: Path, takes: Callable[[str, str], bool], depth: int = 0
+) -> Iterator[str]:
+    """Yield a value's lines, without those of other factors and those that only a run of tox could resolve.
+
+    :param takes: whether to take a line, by its condition and its rest; one of a factor named after tests always is.
+    """
     for line in split_lines(value):
-        factors = _FACTORS.fullmatch(line)
-        if factors and all(rank_name(name) is None for name in (factors["factors"] or "").split(",")):
+        match = _FACTORS.fullmatch(line)
+        condition, text = (match["factors"] or "", match["rest"] or "") if match else ("", line)
+        is_of_tests = not match or any(rank_name(name) is not None for name in condition.split(","))
+        if not is_of_tests and not takes(condition, text):
             continue
-        text = factors["rest"] if factors else line
         whole = _SUBSTITUTION.fullmatch(text)
         reference = _REFERENCE.fullmatch(whole["key"]) if whole else None
         if reference is not None and depth < 10:
             other = sections.get(reference["section"], {}).get(reference["key"], "")
-            yield from _resolve_lines(sections, other, root, depth + 1)
+            yield from _resolve_lines(sections, other, root, takes, depth + 1)
         else:
             resolved = _resolve(text, root)
             if resolved is not None:

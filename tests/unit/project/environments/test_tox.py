@@ -141,3 +141,82 @@ def test_test_environments_are_read(
 def test_other_environments_are_ignored(tmp_path: Path, text: str) -> None:
     write_tree(tmp_path, {"pyproject.toml": setuptools_project(), "tox.ini": dedent(text)})
     assert ". (pyproject.toml)" == find_project(tmp_path).origin
+
+
+EXTRAS = """
+[project.optional-dependencies]
+crypto = ["cryptography"]
+yaml = ["PyYAML"]
+[dependency-groups]
+tests = ["pytest"]
+more = ["hypothesis"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "extras", "requirements"),
+    [
+        pytest.param(
+            "[tox]\nenvlist = lint, py{39,310}-{crypto,nocrypto}\n[testenv]\nextras =\n crypto: crypto",
+            ["crypto"],
+            ["pytest"],
+            id="extra of the first environment",
+        ),
+        pytest.param(
+            "[tox]\nenv_list =\n py3{9-14}{-yaml,}-mypy\n py3{9-14}-yaml-unit\n"
+            "[testenv]\nextras =\n yaml: yaml, crypto",
+            ["yaml", "crypto"],
+            ["pytest"],
+            id="an environment named after tests comes first",
+        ),
+        pytest.param(
+            "[tox]\nenvlist = py39,py39-crypto\n[testenv]\nextras =\n crypto: crypto\n !crypto: yaml",
+            ["yaml"],
+            ["pytest"],
+            id="one without factors",
+        ),
+        pytest.param(
+            "[tox]\nenvlist = py39-crypto,py39-min\n[testenv]\nextras =\n crypto-!min,yaml: crypto\n min: yaml",
+            ["crypto"],
+            ["pytest"],
+            id="several parts",
+        ),
+        pytest.param(
+            "[tox]\nenvlist = py39-more\n[testenv]\ndependency_groups =\n tests\n more: more",
+            [],
+            ["pytest", "hypothesis"],
+            id="group",
+        ),
+        pytest.param(
+            "[tox]\nenvlist = py{38,39}-fast-old\n[testenv]\n"
+            "extras = crypto\ndependency_groups = tests\n"
+            "deps =\n fast: numpy\n fast: mock>=3\n old: Django<3\n old: attrs==19.1\n fast: -rmore.txt\n slow: nose",
+            ["crypto"],
+            ["pytest", "numpy", "mock>=3"],
+            id="no old versions",
+        ),
+        pytest.param(
+            "[testenv]\nextras =\n crypto: crypto\ndependency_groups = tests",
+            [],
+            ["pytest"],
+            id="no list of environments",
+        ),
+    ],
+)
+def test_lines_of_the_first_test_environment_apply(
+    tmp_path: Path, text: str, extras: list[str], requirements: list[str]
+) -> None:
+    text += "" if "dependency_groups" in text else "\ndependency_groups = tests"
+    write_tree(tmp_path, {"pyproject.toml": setuptools_project(EXTRAS), "tox.ini": text, "more.txt": "nose"})
+    project = find_project(tmp_path)
+    assert list(project.extras) == extras
+    assert sorted(project.requirements) == sorted(requirements)
+
+
+def test_conditions_of_unit_tests(tmp_path: Path) -> None:
+    """As pyparsing's: a condition with a Python that it leaves out."""
+    text = (
+        "[tox]\nenvlist = py39-unit,py310-{unit,doctest}\n[testenv]\ndeps =\n unit: pytest\n unit-!py315t: hypothesis"
+    )
+    write_tree(tmp_path, {"pyproject.toml": setuptools_project(), "tox.ini": text})
+    assert find_project(tmp_path).requirements == ("pytest", "hypothesis")
