@@ -15,9 +15,8 @@ from typing import Any
 
 import docker.errors
 from docker.api import APIClient
-from docker.utils import parse_repository_tag
 
-from pytest_pyimages.engines import builds, pulls, services
+from pytest_pyimages.engines import builds, commits, pulls, services
 from pytest_pyimages.engines.attached import AttachedStream
 from pytest_pyimages.engines.base import (
     BuildContext,
@@ -122,6 +121,10 @@ class DockerEngine:
         try:
             return parse_image(self._api.inspect_image(reference))
         except docker.errors.NotFound:
+            return None
+        except docker.errors.APIError as error:
+            if "64-byte hexadecimal" not in str(error.explanation):  # Podman takes an unknown id for a name
+                raise
             return None
 
     def pull(self, reference: str) -> Iterator[PullProgress]:
@@ -234,30 +237,7 @@ class DockerEngine:
     @raises_engine_error
     def commit(self, container: str, *, reference: str, labels: Mapping[str, str]) -> str:
         """Commit a container. The engine adds the container's variables, which must not contain secrets."""
-        repository, tag = parse_repository_tag(reference)
-        made = self._api.inspect_container(container)
-        base = self._api.inspect_image(made["Image"])["Config"] or {}
-        # The engine takes what is missing here from the container, which is configured for the installation.
-        masked = dict.fromkeys(made["Config"].get("Labels") or {}, "")
-        configuration = {
-            **base,
-            "Cmd": base.get("Cmd") or [],
-            "Entrypoint": base.get("Entrypoint") or [],
-            "WorkingDir": base.get("WorkingDir") or "/",
-            "User": base.get("User") or ("0" if made["Config"].get("User") else ""),
-            "Env": base.get("Env") or [],
-            "Labels": {**masked, **(base.get("Labels") or {}), **labels},
-            "Healthcheck": base.get("Healthcheck") or {"Test": ["NONE"]},
-        }
-        answer = request(
-            self._client,
-            "POST",
-            "/commit",
-            params={"container": container, "repo": repository, "tag": tag},
-            json=configuration,
-            timeout=(CALL_SECONDS, None),
-        )
-        return str(answer.json()["Id"])
+        return commits.commit(self._client, container, reference=reference, labels=labels, timeout=(CALL_SECONDS, None))
 
     def build(self, context: BuildContext, *, reference: str, labels: Mapping[str, str]) -> Iterator[str]:
         yield from builds.build(self._client, context, reference=reference, labels=labels)
@@ -271,7 +251,13 @@ class DockerEngine:
 
     @raises_engine_error
     def create_volume(self, name: str, *, labels: Mapping[str, str], options: Mapping[str, str]) -> str:
-        made = self._api.create_volume(name, driver="local", driver_opts=dict(options) or None, labels=dict(labels))
+        try:
+            made = self._api.create_volume(name, driver="local", driver_opts=dict(options) or None, labels=dict(labels))
+        except docker.errors.APIError as error:
+            # Podman creates a volume that two sessions ask for at once for one of them only.
+            if "already exists" not in str(error.explanation):
+                raise
+            made = self._api.inspect_volume(name)
         return str(made["Mountpoint"])
 
     @raises_engine_error

@@ -28,7 +28,7 @@ from pytest_pyimages.project import Project
 
 DOCKERFILE_REPOSITORY = "pytest-pyimages/dockerfile"
 _REPOSITORIES = {"environment": REPOSITORY, "dockerfile": DOCKERFILE_REPOSITORY}
-_PODMAN = "localhost/"  # Podman's prefix of a reference without a host
+_PODMAN = ("localhost/", "docker.io/")  # its prefixes of a reference without a host
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
 
 
@@ -133,7 +133,7 @@ def name_dockerfile_image(dockerfile: Dockerfile, base: ImageInfo) -> str:
 
 def strip_registry(reference: str) -> str:
     """Return a reference as this plugin wrote it, without Podman's prefix."""
-    return reference.removeprefix(_PODMAN)
+    return next((reference[len(host) :] for host in _PODMAN if reference.startswith(host)), reference)
 
 
 def is_ours(reference: str, info: ImageInfo) -> bool:

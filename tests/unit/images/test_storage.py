@@ -50,11 +50,14 @@ def test_only_names_of_this_plugin_are_ours(tmp_path: Path) -> None:
     engine.add("four", kind="dockerfile")
     engine.add("five", labels={KIND_LABEL: "cache"})
     engine.add("six", tags=(f"localhost/{REPOSITORY}:six",))
+    engine.add("seven", tags=(f"docker.io/{REPOSITORY}:seven",))
     found = storage(engine, tmp_path)
     assert {image.id: image.references for image in found.images} == {
         "sha256:one": (f"{REPOSITORY}:one",),
         "sha256:four": (f"{DOCKERFILE_REPOSITORY}:four",),
-        "sha256:six": (f"localhost/{REPOSITORY}:six",),  # as Podman completes it
+        # As Podman completes them, depending on the call:
+        "sha256:six": (f"localhost/{REPOSITORY}:six",),
+        "sha256:seven": (f"docker.io/{REPOSITORY}:seven",),
     }
     assert {info.id for info in found.others} == {"sha256:two", "sha256:three", "sha256:five"}
     assert next(image for image in found.images if image.id == "sha256:one").other_names == ("mine:1",)
