@@ -15,6 +15,7 @@ import docker
 import pytest
 
 from pytest_pyimages.containers.leases import identify_host, make_state_directory, remove_leftovers
+from pytest_pyimages.containers.source_copy import COPY_KIND
 from pytest_pyimages.engines.base import ContainerSpec, Leftover
 from pytest_pyimages.engines.docker import DockerEngine, connect
 from pytest_pyimages.engines.labels import CREATED_LABEL, HOST_LABEL, KIND_LABEL, LABEL, SESSION_LABEL
@@ -68,7 +69,7 @@ def _nothing_is_left(_turn: None, engine: DockerEngine, host: str) -> Iterator[N
             entry
             for entry in engine.leftovers(LABEL)
             if entry.id not in before
-            and entry.labels.get(KIND_LABEL) not in ("cache", "source-copy")
+            and entry.labels.get(KIND_LABEL) not in ("cache", COPY_KIND)
             and entry.labels.get(HOST_LABEL, host) == host
         ]
 
@@ -84,10 +85,13 @@ def _nothing_is_left(_turn: None, engine: DockerEngine, host: str) -> Iterator[N
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _images_are_removed(engine: DockerEngine) -> Iterator[None]:
-    """Environment images are kept for the next run of a project; these projects are never seen again."""
+def _images_are_removed(engine: DockerEngine, host: str) -> Iterator[None]:
+    """Environment images and copies of sources are kept for the next run of a project; these projects have none."""
     yield
     remove_images(engine)
+    for entry in engine.leftovers(f"{KIND_LABEL}={COPY_KIND}"):
+        if entry.labels.get(HOST_LABEL) == host:
+            engine.remove_volume(entry.name)
 
 
 @pytest.fixture(autouse=True)
