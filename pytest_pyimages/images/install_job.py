@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pytest_pyimages.containers import BUILD_OUTPUT, NO_SOURCE, SourceJob, Witness
 from pytest_pyimages.images.plan import ImagePlan
@@ -43,11 +43,16 @@ class Wheels:
     variables: Mapping[str, str] | None = None  # that the first one set the version by; None: it is this one
 
 
+# "setup": system packages and set-up commands alone; "install": the rest, on the image of the former.
+Phase = Literal["all", "setup", "install"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstallJob:
     """One run of the installer; ``inside/worker/jobs.py`` lists the keys."""
 
     name: str  # of the container; no other build has it
+    phase: Phase
     build: str  # wheels are shared with no build of another name
     root: str  # the project's folder
     extends: bool  # whether the image is an environment of the same project already
@@ -81,6 +86,7 @@ def make_install_job(  # noqa: PLR0913 - each has another source
     *,
     extends: bool,
     uv: Mapping[str, str],
+    phase: Phase = "all",
     wheels: Wheels | None = None,
 ) -> InstallJob:
     """Return the installer's job for one container.
@@ -98,6 +104,7 @@ def make_install_job(  # noqa: PLR0913 - each has another source
             files = {**files, _TARGET: f"{target}\n"}
     return InstallJob(
         name=name,
+        phase=phase,
         build=name if wheels is None else wheels.build,
         root=str(plan.project.root),
         extends=extends,

@@ -10,6 +10,7 @@ import json
 import os
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -26,13 +27,14 @@ from pytest_pyimages.containers import (
     run_with_source,
 )
 from pytest_pyimages.engines import STDOUT, ContainerSpec, Engine, ImageInfo, Mount
-from pytest_pyimages.engines.labels import KIND_LABEL, LABEL, PROJECT_LABEL, ROOT_LABEL
+from pytest_pyimages.engines.labels import KIND_LABEL, LABEL, PROJECT_LABEL, RECIPE_LABEL, ROOT_LABEL
 from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound, PyimagesError
 from pytest_pyimages.images.bases import Listener
-from pytest_pyimages.images.install_job import BOOTSTRAP, InstallJob, Wheels, make_install_job
+from pytest_pyimages.images.install_job import BOOTSTRAP, InstallJob, Phase, Wheels, make_install_job
 from pytest_pyimages.images.install_log import InstallLog
 from pytest_pyimages.images.labels import hash_root, identify_project
 from pytest_pyimages.images.plan import ImagePlan
+from pytest_pyimages.images.recipe import REPOSITORY
 from pytest_pyimages.images.uv_program import UvMissingError, UvProgram
 from pytest_pyimages.indexes import MEMORY, IndexAccess, Redaction, prepare_access
 
@@ -126,6 +128,30 @@ class InstallStep:
 
     def _attempt(self, plan: ImagePlan, new: NewImage) -> Installed:
         access = self._prepare_access(plan)
+        if new.extends or not access.is_private or not (plan.recipe.apt or plan.recipe.setup):
+            return self._run_container(plan, new, access, "all")
+        # What set-up commands leave running, and the host's network, must not meet the installer's credentials.
+        name = f"setup-{uuid.uuid4().hex}"
+        labels = {**new.labels, LABEL: "1", KIND_LABEL: "environment", RECIPE_LABEL: name}
+        before = replace(new, reference=f"{REPOSITORY}:{name}", labels=labels)
+        set_up = self._run_container(plan, before, access.without_credentials(), "setup")
+        if not set_up.succeeded:
+            return set_up
+        if self.is_aborted:
+            raise BuildError(STOPPED)
+        image = self._engine.find_image(before.reference)
+        if image is None:
+            raise BuildError("the engine does not have the image of the set-up commands", "try again")
+        installed = self._run_container(plan, replace(new, start=image), access, "install", before.reference)
+        return replace(installed, log=set_up.log + installed.log)
+
+    def _run_container(
+        self, plan: ImagePlan, new: NewImage, access: IndexAccess, phase: Phase, temporary: str = ""
+    ) -> Installed:
+        """Run the installer in a container.
+
+        :param temporary: a reference to remove after the container; its layers stay below the new image.
+        """
         spec = ContainerSpec(
             name=self._lease.new_name(),
             image=new.start.id,
@@ -141,9 +167,11 @@ class InstallStep:
             network="host" if access.machine else "",
         )
         uv, provided = self._uv.digests, self._uv.provided
-        job = make_install_job(plan, spec.name, access, extends=new.extends, uv=uv, wheels=new.wheels)
+        job = make_install_job(plan, spec.name, access, extends=new.extends, uv=uv, phase=phase, wheels=new.wheels)
         progress = InstallLog(lambda text: self._listener.progress(plan.tag.label, text))
         with ExitStack() as stack:
+            if temporary:
+                stack.callback(self._engine.remove_image, temporary)
             process = stack.enter_context(self._tracked_process())
             try:
                 container = stack.enter_context(process.create(spec))

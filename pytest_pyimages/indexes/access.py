@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_pyimages.engines import Mount
 from pytest_pyimages.indexes.container_settings import make_pip_environment, make_uv_environment, make_uv_toml
-from pytest_pyimages.indexes.credentials import read_authorities, read_client_certificate, read_netrc
+from pytest_pyimages.indexes.credentials import read_authorities, read_client_certificate
 from pytest_pyimages.indexes.network import HostNetwork
-from pytest_pyimages.indexes.places import Places
+from pytest_pyimages.indexes.places import MEMORY, Places
 from pytest_pyimages.indexes.redaction import Redaction
 
 BUNDLE_VARIABLES = (
@@ -19,7 +20,9 @@ BUNDLE_VARIABLES = (
     *("GIT_SSL_CAINFO", "CARGO_HTTP_CAINFO"),  # the build of a distribution may download, too
 )
 CLIENT_VARIABLES = ("PIP_CLIENT_CERT", "SSL_CLIENT_CERT")
+NETRC, CLIENT_CERTIFICATE = "home/.netrc", "client.pem"
 WITNESSES = 8  # names in a folder; seen in the container, they prove that it is the host's folder
+_USERINFO = re.compile(r"://[^\s/?#\"'<>]+@")
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _NETWORK = Path("/proc/self/ns/net")
 
@@ -39,6 +42,34 @@ class IndexAccess:
     uv_features: tuple[str, ...]  # what the project's sources need that pip cannot do
     redaction: Redaction = field(repr=False)
     notes: tuple[str, ...]  # what is not available in the container, and why
+    open_variables: frozenset[str]  # that are needed to reach any server: proxies
+
+    @property
+    def is_private(self) -> bool:
+        """Whether it contains what only the installation needs: credentials, or this machine's network."""
+        public = self.without_credentials()
+        return bool(self.machine) or (public.environment, public.files) != (self.environment, self.files)
+
+    def without_credentials(self) -> IndexAccess:
+        """Return the access for system packages and set-up commands: the same indexes, with nothing that is private."""
+        files = {path: _USERINFO.sub("://", text) for path, text in self.files.items()}
+        dropped = {
+            path
+            for path, text in files.items()
+            if path in (NETRC, CLIENT_CERTIFICATE) or self.redaction.redact(text) != text
+        }
+        environment = {}
+        for name, value in self.environment.items():
+            bare = value if name in self.open_variables else _USERINFO.sub("://", value)
+            is_secret = name not in self.open_variables and self.redaction.redact(bare) != bare
+            if not is_secret and not any(value == f"{MEMORY}/{path}" for path in dropped):
+                environment[name] = bare
+        return replace(
+            self,
+            environment=environment,
+            files={path: text for path, text in files.items() if path not in dropped},
+            machine=(),
+        )
 
 
 def prepare_access(network: HostNetwork, *, root: Path, can_mount: bool, is_remote: bool) -> IndexAccess:
@@ -58,9 +89,13 @@ def prepare_access(network: HostNetwork, *, root: Path, can_mount: bool, is_remo
     }
     for names, path, text in (
         (("UV_CONFIG_FILE",), "uv.toml", make_uv_toml(settings, places)),
-        (("NETRC",), "home/.netrc", read_netrc(network.netrc)),  # in the home folder of a build
+        (("NETRC",), NETRC, network.logins),  # in the home folder of a build
         (BUNDLE_VARIABLES, "ca.pem", read_authorities(settings.environ, settings.get_pip("cert"))),
-        (CLIENT_VARIABLES, "client.pem", read_client_certificate(settings.environ, settings.get_pip("client-cert"))),
+        (
+            CLIENT_VARIABLES,
+            CLIENT_CERTIFICATE,
+            read_client_certificate(settings.environ, settings.get_pip("client-cert")),
+        ),
     ):
         if text:
             environment |= dict.fromkeys(names, places.write(path, text))
@@ -79,6 +114,7 @@ def prepare_access(network: HostNetwork, *, root: Path, can_mount: bool, is_remo
         uv_features=network.sources.list_uv_features(settings.environ),
         redaction=network.redaction,
         notes=tuple(dict.fromkeys(notes)),
+        open_variables=frozenset(settings.proxies),
     )
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import netrc
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
+_ENTRY = re.compile(r"(?<!\S)(?=(?:machine|default|macdef)(?:\s|$))")
+_MACHINE = re.compile(r"machine\s+(\S+)")
 _PASSWORD = re.compile(r"\b(?:password|passwd|account)\s+(\"(?:[^\"\\]|\\.)*\"|\S+)")
 # pip: "SSL Certificate Verification", with what requests reads; uv: "TLS certificates".
 PIP_BUNDLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -28,6 +30,14 @@ def read_netrc(path: Path | None) -> str:
         return path.read_text(encoding="utf-8", errors="replace") if path is not None else ""
     except OSError:
         return ""
+
+
+def select_logins(text: str, hosts: Collection[str]) -> str:
+    """Return those entries of a netrc file's text that are for some hosts, or for all."""
+    machines = ((entry, _MACHINE.match(entry)) for entry in _ENTRY.split(text))
+    return "".join(
+        entry for entry, machine in machines if (machine[1] in hosts if machine else entry.startswith("default"))
+    )
 
 
 def find_passwords(text: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytest_pyimages.indexes.credentials import find_netrc, find_passwords, read_logins, read_netrc
+from pytest_pyimages.indexes.credentials import find_netrc, find_passwords, read_logins, read_netrc, select_logins
 from pytest_pyimages.indexes.host_settings import NO_PROXY, HostSettings, read_host_settings
 from pytest_pyimages.indexes.locations import Index, is_local_host, read_host, read_hosts_file
 from pytest_pyimages.indexes.package_sources import PackageSources
@@ -65,9 +65,18 @@ class HostNetwork:
     def local_hosts(self) -> tuple[str, ...]:
         """The hosts among indexes and proxies that only this machine can reach."""
         names = read_hosts_file()
+        return tuple(host for host in self._hosts if is_local_host(host, names))
+
+    @property
+    def logins(self) -> str:
+        """The text of the netrc file, without the entries of machines that neither indexes nor requirements name."""
+        return select_logins(read_netrc(self.netrc), self._hosts)
+
+    @property
+    def _hosts(self) -> tuple[str, ...]:
         urls = (*self._list_urls(), *(url for text in self.texts for url in _URL.findall(text)))
         hosts = (read_host(url) for url in urls if not url.lower().startswith("file:"))
-        return tuple(dict.fromkeys(host for host in hosts if host and is_local_host(host, names)))
+        return tuple(dict.fromkeys(host for host in hosts if host))
 
     def _list_urls(self) -> Iterator[str]:
         """Yield the URLs of all servers, with the known credentials."""

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_pyimages.engines.base import Mount
 from pytest_pyimages.engines.docker import DockerEngine
-from pytest_pyimages.engines.labels import KIND_LABEL
+from pytest_pyimages.engines.labels import KIND_LABEL, LABEL, ROOT_LABEL
 from tests.support.jobs import Job
 
 from .containers import Create, outcome
@@ -97,3 +97,52 @@ def test_builds_of_one_project_do_not_reach_those_of_another(
     mounts = tuple(Mount(kind="volume", source=name, target=f"/volumes/{name}", read_only=True) for name in volumes)
     output, errors, _ = outcome(engine, create(FIND, CANARY, mounts=mounts))
     assert (output.decode(), errors) == ("[]\n", b"")
+
+
+LOOK = """
+import glob, os, socket, sys
+with open("/seen", "wb") as seen:
+    seen.write(repr(os.environ).encode())
+    for path in [*glob.glob("/run/pyimages/**", recursive=True), *glob.glob("/proc/[0-9]*/environ")]:
+        if os.path.isfile(path):
+            seen.write(open(path, "rb").read())
+    try:
+        socket.create_connection(("localhost", int(sys.argv[1])), timeout=5)
+        seen.write(b"reached the host")
+    except OSError:
+        pass
+"""
+
+PRIVATE_SUITE = f"""
+import glob, os
+import private_sample
+
+def test_set_up():
+    with open("/seen", "rb") as seen:
+        text = seen.read()
+    assert b"PIP_EXTRA_INDEX_URL" in text
+    assert b"{CANARY}" not in text
+    assert b"reached the host" not in text
+
+def test_run():
+    assert [*glob.glob("/var/cache/pyimages/*"), *glob.glob("/run/pyimages*/*")] == []
+    assert not any("{CANARY}" in value for value in os.environ.values())
+"""
+
+
+def test_set_up_commands_get_neither_credentials_nor_the_network_of_the_host(
+    project: Callable[[str], Job], engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = project("private")
+    with (job.folder / "requirements.txt").open("a") as file:
+        file.write("private-sample\n")
+    job.write(look=LOOK, test_it=PRIVATE_SUITE)
+    files = {"private-sample": dict([wheel("private_sample", "1.0", "")])}
+    with package_index(files, credentials=f"some.body:{CANARY}") as index:
+        monkeypatch.setenv("PIP_EXTRA_INDEX_URL", index.url_with(f"some.body:{CANARY}"))
+        (job.folder / "pytest.ini").write_text(f"[pytest]\npy_images_setup = python look.py {index.port}\n")
+        done = job.run(images=IMAGE)
+        assert done.returncode == 0, done.stdout
+        assert "2 passed" in done.stdout
+    (kept,) = [name for name, image in engine.images(LABEL) if image.labels.get(ROOT_LABEL) == job.root]
+    assert ":setup-" not in kept

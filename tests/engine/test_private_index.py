@@ -355,7 +355,7 @@ def test_secrets_are_in_no_image(
         assert again.returncode == 0
         assert job.images[image]["cached"], "a password decides nothing"
         monkeypatch.setenv("PIP_EXTRA_INDEX_URL", index.url_with(f"some.body:{canary}"))
-        shown_in_the_log = "env | grep -i index; cat $NETRC $UV_CONFIG_FILE"
+        shown_in_the_log = "env | grep -i index; cat /run/pyimages/uv.toml /run/pyimages/home/.netrc || true"
         (job.folder / "pytest.ini").write_text(f"[pytest]\npy_images_setup = {shown_in_the_log}\n")
         with (job.folder / "requirements.txt").open("a") as requirements:
             requirements.write("pyimages-no-such-distribution-at-all\n")

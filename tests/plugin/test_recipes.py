@@ -249,3 +249,33 @@ def test_pruned_image_is_built_again(pytester: pytest.Pytester, run_images: Run)
     run = run_images(engine=source)
     assert run.result.ret == 0
     assert run.calls.count("commit") == 2
+
+
+@pytest.mark.parametrize(
+    ("ini", "url", "phases"),
+    [
+        ("py_images_setup = true", "https://a:c4nary@packages.example", [("setup", False), ("install", True)]),
+        ("py_images_apt = git", "https://a:c4nary@packages.example", [("setup", False), ("install", True)]),
+        ("py_images_setup = true", "https://packages.example", [("all", False)]),
+        ("", "https://a:c4nary@packages.example", [("all", True)]),
+    ],
+)
+def test_set_up_runs_apart_from_credentials(
+    pytester: pytest.Pytester,
+    run_images: Run,
+    recording: str,
+    jobs: Callable[[], list[dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+    ini: str,
+    url: str,
+    phases: list[tuple[str, bool]],
+) -> None:
+    pytester.makeini(f"[pytest]\n{ini}\n")
+    pytester.makepyfile("def test(): pass")
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", url)
+    run = run_images(engine=recording)
+    assert run.result.ret == 0
+    assert [(job["phase"], "c4nary" in str(job)) for job in jobs()] == phases
+    assert [":setup-" in job["image"] for job in jobs()] == [phase == "install" for phase, _ in phases]
+    removed = [call for call in run.calls if call.startswith("remove pytest-pyimages/environment:setup-")]
+    assert len(removed) == len(phases) - 1

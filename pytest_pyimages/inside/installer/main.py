@@ -20,7 +20,13 @@ from importlib import import_module
 from . import lock
 from .commands import CACHE, HOME, MEMORY, call, end_with_host, finish, say, write_in_memory
 from .programs import find_pip, find_uv, require_uv
-from .project import BuildOutput, find_built_extra, find_installed_from_addresses, prepare_build
+from .project import (
+    BuildOutput,
+    find_built_extra,
+    find_installed_from_addresses,
+    prepare_build,
+    remove_credentials,
+)
 
 CONSTRAINTS = "constraints.txt"  # in memory
 
@@ -261,7 +267,7 @@ def main(job):
     environment, temporary = build_environment(job)
     try:
         output = BuildOutput(os.getcwd(), HOME + "/made", job["skipped"])
-        if job["extends"]:
+        if job["extends"] or job["phase"] == "install":
             tree.put_in_place(HOME + "/made/setup", os.getcwd())
         else:
             install_system_packages(job, environment)
@@ -269,6 +275,8 @@ def main(job):
                 output.begin()
                 run_setup(job, environment)
                 output.keep("setup")
+        if job["phase"] == "setup":
+            finish({"python": format_python_version(), "executable": sys.executable, "extendable": False})
         uv = find_uv(job, environment)
         is_built = job["kind"] != "none" or bool(job["packages"])
         output.has_uv = bool(uv)
@@ -277,6 +285,7 @@ def main(job):
             output.note = prepare_build(job, environment, bool(uv))
         addressed = find_installed_from_addresses(os.getcwd()) if job["extends"] else []
         extendable, fate, extra = install(job, environment, uv, addressed)
+        remove_credentials(environment["PIP_SRC"])
         if is_built:
             output.keep("build", compiled=job["kind"] == "wheel")
         install_worker(job)

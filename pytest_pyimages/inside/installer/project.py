@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -153,6 +154,17 @@ def find_built_extra(root, names):
             declared = {name.lower().replace("_", "-").replace(".", "-"): name for name in listed}
             return next((declared[name] for name in names if name in declared), "")
     return ""
+
+
+def remove_credentials(checkouts):
+    """Remove names and passwords from the addresses that git has kept in checkouts, which are part of the image."""
+    for folder, _, names in os.walk(checkouts):
+        if "config" in names and ".git" in folder.split(os.sep):
+            path = os.path.join(folder, "config")
+            with open(path, "rb") as file:
+                text = file.read()
+            with open(path, "wb") as file:
+                file.write(re.sub(rb"(://)(?!git@)[^\s/@]+@", rb"\1", text))
 
 
 def copy(origin, target):

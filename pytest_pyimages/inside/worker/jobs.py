@@ -44,6 +44,7 @@ REPORT = {"labels": list, "sizes": list, "failures": INTEGER, "contexts": bool}
 # InstallJob in images/install_job.py, for the installer.
 INSTALL_JOB = {
     "name": TEXT,
+    "phase": TEXT,
     "build": TEXT,
     "root": TEXT,
     "extends": bool,

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.indexes import host_settings, uv_settings
+from pytest_pyimages.indexes.access import prepare_access
 from tests.support.golden import message
-from tests.support.hosts import A, B, C, make_access, pip_conf, uv_toml
+from tests.support.hosts import A, B, C, make_access, network, pip_conf, uv_toml
 
 
 @pytest.fixture(autouse=True)
@@ -240,11 +241,83 @@ def test_proxy_of_one_tool_is_used_by_both(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("variable", ["", "NETRC"])
 def test_netrc_is_copied(tmp_path: Path, variable: str) -> None:
-    (tmp_path / "elsewhere").write_text("machine b login y password z\n")
+    (tmp_path / "elsewhere").write_text("machine b.example login y password z\n")
     environ = {variable: str(tmp_path / "elsewhere")} if variable else {}
-    access = make_access(tmp_path, environ, {"netrc": "machine a login y password z\n"})
-    assert access.files["home/.netrc"] == f"machine {'b' if variable else 'a'} login y password z\n"
+    urls = {"PIP_INDEX_URL": A, "PIP_EXTRA_INDEX_URL": B}
+    access = make_access(tmp_path, {**environ, **urls}, {"netrc": "machine a.example login y password z\n"})
+    assert access.files["home/.netrc"] == f"machine {'b' if variable else 'a'}.example login y password z\n"
     assert access.environment["NETRC"] == "/run/pyimages/home/.netrc"
+
+
+@pytest.mark.parametrize(
+    ("text", "copied"),
+    [
+        ("machine other.example login y password z\n", None),
+        ("machine other.example login y password z machine a.example login y password z", "machine a.example"),
+        (
+            "machine a.example login y password z\nmacdef init\ncd machine\n\nmachine other login x\n",
+            "machine a.example",
+        ),
+        ("machine code.example\n\tlogin y\n\tpassword z\nmachine a.example.org login y\n", "machine code.example"),
+        ("machine other.example login y password z\ndefault login y password z\n", "default"),
+    ],
+)
+def test_netrc_is_copied_for_machines_that_the_installation_names(
+    tmp_path: Path, text: str, copied: str | None
+) -> None:
+    found = network(
+        tmp_path, {"PIP_INDEX_URL": A}, {"netrc": text}, texts=("helper @ git+https://code.example/helper",)
+    )
+    access = prepare_access(found, root=tmp_path / "project", can_mount=True, is_remote=False)
+    assert access.files.get("home/.netrc", "").split(" login")[0].split("\n")[0] == (copied or "")
+    assert "other" not in access.files.get("home/.netrc", "")
+
+
+PRIVATE_A = "https://some.body:c4nary@a.example/simple"
+
+
+@pytest.mark.parametrize(
+    ("environ", "files"),
+    [
+        ({"PIP_INDEX_URL": PRIVATE_A}, {}),
+        ({"UV_INDEX": f"corp={A}", "UV_INDEX_CORP_USERNAME": "some.body", "UV_INDEX_CORP_PASSWORD": "c4nary"}, {}),
+        ({}, {"user_uv": f'[[index]]\nname = "corp"\nurl = "{PRIVATE_A}"'}),
+        ({"PIP_INDEX_URL": A}, {"netrc": "machine a.example login some.body password c4nary\n"}),
+        ({"PIP_INDEX_URL": "https://a.example/c4nary0123456789abcdef/simple"}, {}),
+        ({"PIP_FIND_LINKS": "https://some.body:c4nary@a.example/links"}, {}),
+    ],
+)
+def test_set_up_commands_get_no_credentials(
+    tmp_path: Path, environ: Mapping[str, str], files: Mapping[str, str]
+) -> None:
+    access = make_access(tmp_path, environ, files)
+    assert access.is_private
+    assert "c4nary" in f"{access.environment} {access.files}"
+    public = access.without_credentials()
+    assert "c4nary" not in f"{public.environment} {public.files}"
+    assert not public.is_private
+    named = {value.removeprefix("/run/pyimages/") for value in public.environment.values() if value.startswith("/run/")}
+    assert named <= public.files.keys()
+
+
+def test_set_up_commands_get_indexes_proxies_and_authorities(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text(certificate("one"))
+    environ = {
+        "PIP_INDEX_URL": PRIVATE_A,
+        "https_proxy": "http://me:pass@proxy:1",
+        "PIP_CERT": str(tmp_path / "ca.pem"),
+    }
+    public = make_access(tmp_path, environ).without_credentials()
+    assert public.environment["PIP_INDEX_URL"] == A
+    assert public.environment["https_proxy"] == "http://me:pass@proxy:1"
+    assert public.environment["PIP_CERT"] == "/run/pyimages/ca.pem"
+    assert "one" in public.files["ca.pem"]
+
+
+@pytest.mark.parametrize(("index", "is_private"), [(A, False), ("http://localhost:8000/simple", True)])
+def test_the_network_of_this_machine_is_private(tmp_path: Path, index: str, is_private: bool) -> None:
+    access = make_access(tmp_path, {"PIP_INDEX_URL": index})
+    assert (access.is_private, access.without_credentials().machine) == (is_private, ())
 
 
 def certificate(name: str) -> str:

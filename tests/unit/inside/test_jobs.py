@@ -47,6 +47,7 @@ JOB = Job(
 )
 INSTALL_JOB = InstallJob(
     name="pyimages-1",
+    phase="all",
     build="pyimages-1",
     root="/src",
     extends=False,

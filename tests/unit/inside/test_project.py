@@ -194,3 +194,23 @@ def test_the_version_is_set_for_all_builds_if_the_name_is_unknown(environment: d
     nameless["turn"].close()
     assert environment["SHOP_VERSION"] == "1.5"
     assert "UV_CONFIG_FILE" not in environment
+
+
+def test_checkouts_in_the_image_have_no_credentials(tmp_path: Path) -> None:
+    """Editable checkouts of pip, in whose configuration git has the whole address."""
+    config = '[remote "origin"]\n\turl = {}\n'
+    urls = {
+        "helper/.git/config": "https://some.body:c4nary@code.example/helper.git",
+        "helper/.git/modules/part/config": "https://c4nary@code.example/part.git",
+        "other/.git/config": "ssh://git@code.example/other.git",
+        "other/config": "https://some.body@not.of.git",
+    }
+    write_tree(tmp_path, {path: config.format(url) for path, url in urls.items()})
+    INSTALLER.remove_credentials(str(tmp_path))
+    kept = {path: (tmp_path / path).read_text() for path in urls}
+    assert kept == {
+        "helper/.git/config": config.format("https://code.example/helper.git"),
+        "helper/.git/modules/part/config": config.format("https://code.example/part.git"),
+        "other/.git/config": config.format("ssh://git@code.example/other.git"),
+        "other/config": config.format("https://some.body@not.of.git"),
+    }
