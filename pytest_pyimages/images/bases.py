@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from pytest_pyimages.images.pins import Pins
 
 PullPolicy = Literal["missing", "always", "never"]
+# The repositories of our own images, as images/recipe.py and images/labels.py name them, on the default registry.
+_BUILT = re.compile(r"((\w+[.-])?docker\.io/|localhost/)?pytest-pyimages/(environment|dockerfile)([:@].*)?")
 PROGRESS_SECONDS = 0.1  # between two reports of a pull's progress
 
 
@@ -92,6 +95,8 @@ class BaseImages:
             if present is None:
                 raise BuildError(f"the engine has no image {reference}", "`docker images` lists those that it has")
             return present
+        if _BUILT.fullmatch(reference):  # a pull could put another image there for the project that builds it
+            raise BuildError(f"{reference} is a name of images that are built here", "select the image below it")
         if self._pins is not None:
             digest, pinned = self._pins.get(reference), self._pins.pin(reference)
             present = self._engine.find_image(pinned) or self._engine.find_image(digest)

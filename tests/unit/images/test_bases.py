@@ -216,3 +216,29 @@ def test_digest_is_that_of_the_references_repository() -> None:
     assert find_digest(both, "python:3.12") == THERE
     assert find_digest(both, "mirror:5000/python:3.12") == HERE
     assert find_digest(image("sha256:id"), "python:3.12") == "sha256:id"
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "pytest-pyimages/environment:0123",
+        "docker.io/pytest-pyimages/environment:0123",
+        "index.docker.io/pytest-pyimages/dockerfile@" + HERE,
+        "localhost/pytest-pyimages/environment:0123",
+    ],
+)
+@pytest.mark.parametrize("policy", ["missing", "always", "never"])
+def test_names_of_built_images_are_not_selected(reference: str, policy: PullPolicy) -> None:
+    """A project could otherwise pull what another one then takes for its own build."""
+    engine = Registry({}, {reference: NEW})
+    tag = ImageTag(label="other", reference=reference, allowed_to_fail=False)
+    with pytest.raises(BuildError) as error:
+        bases(engine, policy).resolve(tag)
+    assert str(error.value) == message("images", "built-name", reference=reference)
+    assert engine.calls == []
+
+
+def test_other_repositories_are_selected() -> None:
+    reference = "registry.example/pytest-pyimages/environment:0123"
+    tag = ImageTag(label="other", reference=reference, allowed_to_fail=False)
+    assert bases(Registry({reference: OLD}, {})).resolve(tag) == OLD
