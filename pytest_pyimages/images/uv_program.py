@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +24,8 @@ from pytest_pyimages.text import flatten
 
 VERSION = "0.13.9"
 # SHA-256 of the program, by machine. It is that of the wheels for musl: linked statically, it runs in every image.
+# For a new version: `pip download --no-deps --only-binary=:all: --platform=musllinux_1_1_MACHINE uv==VERSION`, and hash
+# the member uv-*.data/scripts/uv.
 DIGESTS = {
     "x86_64": "edbfb9a3d00dc84148e6691cd8740781fdc32db6505d7ef88ba6c3e569d5bec9",
     "aarch64": "bbecb5ac518030bb5e84f1999c577228460192832ac24a92bd772735682979f4",
@@ -29,6 +33,11 @@ DIGESTS = {
 VOLUME = f"pytest-pyimages-uv-{VERSION}"
 TARGET = "/run/pyimages-uv"
 DOWNLOAD_SECONDS = 120.0
+# Settings for the project's packages are not for the installer.
+_UNRELATED = re.compile(
+    "(PIP|UV)_(PRE|PRERELEASE|NO_BINARY|PREFER_BINARY|CONSTRAINT|BUILD_CONSTRAINT|OVERRIDE|EXCLUDE_NEWER|UPLOADED_PRIOR_TO"
+    "|REQUIRE_HASHES|TARGET|PLATFORM|PYTHON_VERSION|PYTHON_PLATFORM)"
+)
 
 
 class UvMissingError(PyimagesError):
@@ -130,6 +139,7 @@ def _run(command: list[str], folder: Path) -> str:
             command,
             check=False,
             cwd=folder,
+            env={name: value for name, value in os.environ.items() if not _UNRELATED.fullmatch(name)},
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,

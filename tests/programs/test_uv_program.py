@@ -36,7 +36,9 @@ def write_wheel(folder: Path, program: bytes) -> None:
         archive.writestr(f"uv-{VERSION}.dist-info/WHEEL", "Wheel-Version: 1.0\n")
 
 
-def test_the_released_program_is_downloaded(index: Path) -> None:
+def test_the_released_program_is_downloaded(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_NO_BINARY", ":all:")
+    monkeypatch.setenv("PIP_REQUIRE_HASHES", "1")
     write_wheel(index, PROGRAM)
     assert download("x86_64") == PROGRAM
 
