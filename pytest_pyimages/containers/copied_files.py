@@ -10,23 +10,24 @@ import os
 import re
 import stat
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
+
+from pytest_pyimages.containers.skipped_folders import VERSION_CONTROL
 
 GIT_SECONDS = 60
 GIT_LIMIT = 256 << 20  # bytes of a repository that is copied
 _CACHES = frozenset(
     ".eggs .mypy_cache .nox .pyimages .pytest_cache .ruff_cache .tox __pycache__ .ipynb_checkpoints".split()
 )
-_VERSION_CONTROL = frozenset((".git", ".hg", ".svn"))
 # Of a repository: no build needs them. Hooks would be run in the container by this host's rules.
 _UNNEEDED = frozenset("hooks lfs logs gc.log fsmonitor--daemon fsmonitor--daemon.ipc".split())
 # Not worth a word if git ignores them: an image has its own, or a run makes them again.
 _GENERATED = (
-    *("*.egg-info", "*.pyc", "*.pyo", ".DS_Store", ".cache", ".coverage", ".coverage.*", ".hypothesis", ".idea"),
+    *("*.egg-info", "*.pyc", "*.pyo", ".DS_Store", ".cache", ".coverage", ".coverage.*", ".idea"),
     *(".vscode", "__pypackages__", "build", "coverage.xml", "dist", "htmlcov", "node_modules", "*.swp"),
 )
 
@@ -64,6 +65,17 @@ def find_copied_files(root: Path, patterns: Sequence[CopyPattern] = ()) -> Copie
     for path, status in sorted(walk.entries.items()):
         found.add(path, status)
     return found
+
+
+def is_rubbish(entry: os.DirEntry[str], siblings: Collection[str]) -> bool:
+    """Return whether an entry of a folder is version control, a cache, an environment, or installed packages.
+
+    :param siblings: all names in the folder.
+    """
+    if entry.name in _CACHES or entry.name in VERSION_CONTROL:
+        return True
+    is_installed = entry.name == "node_modules" and "package.json" in siblings
+    return entry.is_dir(follow_symlinks=False) and (is_installed or Path(entry.path, "pyvenv.cfg").is_file())
 
 
 class _Repository:
@@ -163,7 +175,7 @@ class _Walk:
             return is_folder
         if reason == "named":
             self.left_out.append(f"{path}/" if is_folder else path)
-        return is_folder and self._descends and entry.name not in _VERSION_CONTROL
+        return is_folder and self._descends and entry.name not in VERSION_CONTROL
 
     def add_targets(self) -> None:
         """Add what was left out although a copied link leads to it."""
@@ -201,19 +213,15 @@ class _Walk:
         self, path: str, entry: os.DirEntry[str], siblings: set[str], repository: _Repository | None
     ) -> str | None:
         """Return "named" or "rubbish" if a file or folder is not copied, else None."""
-        if entry.name in _VERSION_CONTROL and entry.name != ".git":
-            return "named"
-        is_rubbish = entry.name in _CACHES
-        if entry.is_dir(follow_symlinks=False) and not is_rubbish:
-            is_rubbish = (self._root / path / "pyvenv.cfg").is_file() or (
-                entry.name == "node_modules" and "package.json" in siblings
-            )
+        if entry.name in VERSION_CONTROL:
+            return None if entry.name == ".git" else "named"
+        skipped = is_rubbish(entry, siblings)
         if repository is None:
-            return "rubbish" if is_rubbish else None
-        if path in repository.ignored:
-            is_generated = is_rubbish or any(fnmatchcase(entry.name, pattern) for pattern in _GENERATED)
+            return "rubbish" if skipped else None
+        if path in repository.ignored and entry.name != ".hypothesis":  # it has examples that failed
+            is_generated = skipped or any(fnmatchcase(entry.name, pattern) for pattern in _GENERATED)
             return "rubbish" if is_generated else "named"
-        return "rubbish" if is_rubbish and path not in repository.tracked else None
+        return "rubbish" if skipped and path not in repository.tracked else None
 
     def _apply_patterns(self, path: str, reason: str | None) -> str | None:
         for pattern in reversed(self._patterns):

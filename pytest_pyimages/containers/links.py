@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytest_pyimages.containers.skipped_folders import NOT_COPIED
+from pytest_pyimages.containers.copied_files import is_rubbish
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.text import clean_line
 
@@ -111,11 +111,12 @@ class _Search:
                 continue
             if container != self._root and any(entry.name == "pyvenv.cfg" for entry in found):
                 continue  # an environment for this host's Python
+            names = {entry.name for entry in found}
             for entry in found:
-                if entry.is_dir(follow_symlinks=False) and entry.name not in NOT_COPIED:
+                if entry.is_dir(follow_symlinks=False) and not is_rubbish(entry, names):
                     self._folders.append((f"{container}/{entry.name}", entry.path))
             for entry in sorted(filter(os.DirEntry.is_symlink, found), key=lambda entry: entry.name):
-                if entry.name not in NOT_COPIED:
+                if not is_rubbish(entry, names):
                     yield f"{container}/{entry.name}", entry.path
 
     def resolve(self, folder: str, text: str) -> str:

@@ -143,9 +143,16 @@ class ContainerProcess:
             stream.close()
 
     @property
-    def has_layer(self) -> bool:
-        """Whether what the program writes is in the upper layer of an overlay."""
-        return self._mounted is not None and self._mounted.decision.has_layer
+    def upper(self) -> str | None:
+        """The folder in which the program sees what it writes to the source; None if there is no such layer."""
+        if self._mounted is None or not self._upper or not self._mounted.decision.has_layer:
+            return None
+        return f"{self._upper}/{self._mounted.below}".rstrip("/")
+
+    @property
+    def present(self) -> frozenset[str] | None:
+        """The paths of the source, relative to its root, that the container sees; None if it sees all."""
+        return None if self._mounted is None else self._mounted.present
 
     @property
     def witness(self) -> tuple[Witness, ...]:

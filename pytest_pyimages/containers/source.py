@@ -25,7 +25,14 @@ from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.links import LinkedPaths
 from pytest_pyimages.containers.probe import probe_overlay
 from pytest_pyimages.containers.skipped_folders import NOT_COPIED
-from pytest_pyimages.containers.source_copy import COPY_TARGET, SourceCopy, find_record, read_record, write_record
+from pytest_pyimages.containers.source_copy import (
+    COPY_TARGET,
+    SourceCopy,
+    find_record,
+    forget_gone_trees,
+    read_record,
+    write_record,
+)
 from pytest_pyimages.containers.source_programs import run_helper
 from pytest_pyimages.engines import Engine, Mount
 from pytest_pyimages.errors import PyimagesError
@@ -84,6 +91,8 @@ class MountedSource:
     decision: Decision
     mounts: tuple[Mount, ...]
     witness: tuple[Witness, ...]
+    below: str = ""  # where in the upper layer the changes of the root are
+    present: frozenset[str] | None = None  # paths below the root that a copy has; None for an overlay, which has all
 
 
 class Source:
@@ -169,7 +178,8 @@ class Source:
     def _set(self, decision: Decision) -> None:
         self.decision = decision
         if self._memory is not None:
-            write_record(self._memory, {**asdict(decision), "seconds": int(time.time())})
+            forget_gone_trees(self._memory.parent)
+            write_record(self._memory, {**asdict(decision), "seconds": int(time.time()), "root": str(self.root)})
 
     @contextmanager
     def mount(
@@ -206,7 +216,11 @@ class Source:
                 for place, path in zip(places, self.linked, strict=True)
             )
             yield MountedSource(
-                decision=decision, mounts=(*mounts, *linked), witness=self._choose_witnesses(decision.mode)
+                decision=decision,
+                mounts=(*mounts, *linked),
+                witness=self._choose_witnesses(decision.mode),
+                below=self._below,
+                present=None if decision.mode == "overlay" else frozenset(self.copied.entries),
             )
 
     @contextmanager

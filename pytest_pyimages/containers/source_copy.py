@@ -164,6 +164,14 @@ def write_record(path: Path, content: Mapping[str, Any]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def forget_gone_trees(records: Path) -> None:
+    """Remove what this host knows of trees that no longer exist; their volumes are then unused."""
+    for memory in records.glob("*.mode"):
+        if not Path(read_record(memory).get("root", "/")).is_dir():
+            for path in memory.parent.glob(f"{memory.stem}.*"):
+                path.unlink(missing_ok=True)
+
+
 def find_unused_copies(engine: Engine, lease: Lease, *, all_own: bool = False) -> tuple[str, ...]:
     """Return the volumes with copies of trees that are gone, or that no session has used for long.
 

@@ -27,6 +27,7 @@ from pytest_pyimages.runs.events import (
 )
 from pytest_pyimages.text import clean_line
 
+NOT_COPIED_PROBLEM = "this host's file of that name was not copied into the container"
 ChangeEvent = ChangedPaths | ListedFolder | ChangedContent | ContentPart | Scanned
 CHANGE_EVENTS = (ChangedPaths, ListedFolder, ChangedContent, ContentPart, Scanned)
 MAX_CONTENTS = 512 * 1024 * 1024  # bytes of one image
@@ -79,6 +80,7 @@ class SourceChanges:
     is_complete: bool = False
     problem: str = ""  # what could not be read
     began: float = field(default_factory=time.time)
+    present: frozenset[str] | None = None  # paths that the container saw; None for all
     _paths: dict[str, ChangedPath] = field(default_factory=dict)
     _folders: dict[str, frozenset[str]] = field(default_factory=dict)
     _contents: dict[str, _Content] = field(default_factory=dict)
@@ -153,10 +155,13 @@ class SourceChanges:
                 continue
             with os.scandir(here) as entries:
                 for entry in entries:
-                    if entry.name in names or entry.name in SKIPPED:
+                    if entry.name in names or entry.name in SKIPPED or not self._was_present(folder, entry.name):
                         continue
                     if entry.stat(follow_symlinks=False).st_ctime < self.began:
                         yield self._mark_folder(f"{folder}/{entry.name}".lstrip("/"))
+
+    def _was_present(self, folder: str, name: str) -> bool:
+        return self.present is None or f"{folder}/{name}".lstrip("/") in self.present
 
     def _mark_folder(self, path: str) -> str:
         here = self.root / path
@@ -178,12 +183,13 @@ class SourceChanges:
                 return None
         elif status is not None and found.kind == "link" and here.is_symlink():
             return None  # where it leads is not compared
+        is_other = status is not None and not self._was_present("", found.path)
         return Change(
             path=found.path,
             kind="new" if status is None else "changed",
             executable=found.executable,
-            content=content.file if content is not None and not problem else None,
-            problem=problem,
+            content=content.file if content is not None and not problem and not is_other else None,
+            problem=NOT_COPIED_PROBLEM if is_other else problem,
             is_file=found.kind == "file",
             host_changed=status is not None and status.st_ctime >= self.began,
         )

@@ -143,8 +143,9 @@ class Run:
     def _send_job(self, stream: ContainerStream) -> None:
         job = self._job
         job = replace(job, witness=self._process.witness, source=self._process.source_job)
-        if job.changes is not None and self._process.has_layer:
-            job = replace(job, changes=replace(job.changes, upper=UPPER))
+        if job.changes is not None and self.changes is not None:
+            job = replace(job, changes=replace(job.changes, upper=self._process.upper))
+            self.changes.present = self._process.present
         stream.send(encode_job(job) + b"\n")
         for path in self._job.report.paths if self._job.report is not None else ():
             with path.open("rb") as file:

@@ -123,10 +123,17 @@ class FakeContainer:
     """
 
     def __init__(
-        self, spec: ContainerSpec, installer: Installer, environment: Mapping[str, str], *, copies_source: bool
+        self,
+        spec: ContainerSpec,
+        installer: Installer,
+        environment: Mapping[str, str],
+        *,
+        copies_source: bool,
+        sees_host: bool,
     ) -> None:
         self.spec = spec
         self._copies_source = copies_source
+        self._sees_host = sees_host
         self.process: subprocess.Popen[bytes] | None = None
         self.killed = False
         self.cache: tempfile.TemporaryDirectory[str] | None = None
@@ -164,8 +171,8 @@ class FakeContainer:
         kill_session(process.pid)
 
     def answer(self, sent: bytes) -> Iterator[tuple[int, bytes]]:
-        if self.spec.labels[KIND_LABEL] == "source":  # a probe: the host's own folder is seen
-            yield STDOUT, b'{"seen": true, "problem": ""}\n'
+        if self.spec.labels[KIND_LABEL] == "source":  # a probe
+            yield STDOUT, json.dumps({"seen": self._sees_host, "problem": ""}).encode() + b"\n"
             return
         job = json.loads(sent.partition(b"\n")[2])
         result = dict(self._installer(self.spec, job))
@@ -208,6 +215,7 @@ class FakeEngine:
     :param environment: what all images set.
     :param processors: how many it says that it has.
     :param copies_source: see FakeContainer.
+    :param sees_host: what probes report; suites run in the host's tree nevertheless.
     :param checks: status and output of the commands in services, in their order; the last one stays.
     :param ended_services: images of services that end with status 1 at once.
     :param meeting: so many of the first suites wait for each other when they start; fewer at once are an error.
@@ -223,6 +231,7 @@ class FakeEngine:
         environment: Mapping[str, str] | None = None,
         processors: int = 4,
         copies_source: bool = False,
+        sees_host: bool = True,
         meeting: int = 0,
         checks: Sequence[tuple[int, bytes]] = (),
         ended_services: Iterable[str] = (),
@@ -241,6 +250,7 @@ class FakeEngine:
         self._installer = installer
         self._environment = dict(environment or {})
         self._copies_source = copies_source
+        self._sees_host = sees_host
         self._bases: dict[str, str] = {}
         self._lock = threading.Lock()
         self._count = 0
@@ -299,7 +309,7 @@ class FakeEngine:
             self.calls.append(f"create {spec.image}")
             environment = {"FAKE_IMAGE": self._bases.get(spec.image, spec.image), **self._environment}
             self.containers[identifier] = FakeContainer(
-                spec, self._installer, environment, copies_source=self._copies_source
+                spec, self._installer, environment, copies_source=self._copies_source, sees_host=self._sees_host
             )
         return identifier
 

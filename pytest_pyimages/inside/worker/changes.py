@@ -40,7 +40,8 @@ def send_changes(record, wanted, since):
     scan = Scan(wanted, since)
     rows, files, more = [], [], 0
     patterns = [re.compile(pattern) for pattern in wanted["send"]]
-    for path, kind, status in scan.entries():
+    # An upper layer of a folder above the root lacks the root if nothing in it was changed.
+    for path, kind, status in scan.entries() if scan.upper is None or os.path.isdir(scan.upper) else ():
         if kind == "listed":
             record(t="listed", path=path, names=status)
             continue

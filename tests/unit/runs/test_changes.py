@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pyimages.runs.changes import MAX_CHANGES, Change, SourceChanges, is_safe
+from pytest_pyimages.runs.changes import MAX_CHANGES, NOT_COPIED_PROBLEM, Change, SourceChanges, is_safe
 from pytest_pyimages.runs.events import ChangedContent, ChangedPath, ChangedPaths, ContentPart, ListedFolder, Scanned
 from pytest_pyimages.runs.fields import WireError
 from pytest_pyimages.runs.wire import decode_record
@@ -212,3 +212,16 @@ def test_wrong_records_are_refused(record: dict[str, Any]) -> None:
 
 def test_change_is_a_value() -> None:
     assert Change(path="a", kind="new") == Change(path="a", kind="new")
+
+
+def test_files_that_were_not_copied_are_neither_deleted_nor_overwritten(tmp_path: Path) -> None:
+    """The container has not seen them, so that it cannot have changed them."""
+    for name in ("a.py", ".env"):
+        (tmp_path / name).write_text("the host's")
+    found = SourceChanges(tmp_path, present=frozenset({"a.py"}), began=time.time() + 100)
+    found.take(ListedFolder(path="", names=frozenset()))
+    assert [(change.path, change.kind) for change in found.compare()] == [("a.py", "deleted")]
+    found = SourceChanges(tmp_path, present=frozenset({"a.py"}))
+    found.take(ChangedPaths((ChangedPath(path=".env", kind="file", size=1, executable=False, digest="x"),)))
+    (change,) = found.compare()
+    assert (change.content, change.problem) == (None, NOT_COPIED_PROBLEM)

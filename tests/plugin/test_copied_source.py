@@ -1,0 +1,47 @@
+"""An engine that does not see this host's files: decided once, before images are built, and told with the reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from tests.plugin.conftest import ImagesRun
+
+Run = Callable[..., ImagesRun]
+BLIND = "FakeEngine(sees_host=False)"
+LINE = re.compile(r"source: copy \(the engine does not see this host's files\), \d+ files, \d\.\d kB")
+
+
+@pytest.fixture(autouse=True)
+def _suite(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_a(): pass")
+
+
+def count(run: ImagesRun, call: str) -> int:
+    return sum(found.startswith(call) for found in run.calls)
+
+
+def test_the_copy_is_sent_once_for_all_images(pytester: pytest.Pytester, run_images: Run) -> None:
+    run = run_images(images="3.12,3.14-slim", engine=BLIND)
+    assert run.result.ret == 0
+    (line,) = (line for line in run.out.splitlines() if line.startswith("source: "))
+    assert LINE.fullmatch(line)
+    assert count(run, "upload") == 1
+    assert not list(pytester.path.glob(".pyimages-*"))
+
+
+def test_the_decision_is_remembered(run_images: Run) -> None:
+    first, second = (run_images("-p", "no:cacheprovider", engine=BLIND) for _ in range(2))
+    assert second.result.ret == 0
+    assert LINE.search(second.out)
+    # Both build and run one image, and send the copy: engines of tests keep nothing.
+    assert count(first, "create") - count(second, "create") == 1
+
+
+@pytest.mark.parametrize("pattern", ["../x", "!/x"])
+def test_a_pattern_outside_of_the_rootdir_is_refused(run_images: Run, pattern: str) -> None:
+    run = run_images(f"--py-images-copy={pattern}")
+    assert run.result.ret == 4
+    assert f'--py-images-copy: "{pattern.removeprefix("!")}" must be relative to the rootdir and below it' in run.err
