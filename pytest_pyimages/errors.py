@@ -31,6 +31,10 @@ class ConnectionLostError(EngineError):
     """The connection to the engine was lost."""
 
 
+class NoAnswerError(EngineError):
+    """The engine did not answer in time."""
+
+
 class ImageNotFound(EngineError):  # noqa: N818 - docker-py's name for it
     """The image is not in the engine or its registry."""
 

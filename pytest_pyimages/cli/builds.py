@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import queue
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -13,6 +15,8 @@ from pytest_pyimages.errors import BuildError, PyimagesError
 from pytest_pyimages.images import BuiltImage
 from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.session import ImageBuilt, ImageEnded, InterruptHandler, Schedule, SessionPlan, StageChanged
+
+WAIT_SECONDS = 30.0  # between two lines about images that wait for the engine
 
 
 @dataclass(slots=True)
@@ -47,9 +51,16 @@ def build_images(schedule: Schedule, plan: SessionPlan) -> Iterator[Build]:
     """
     builds = {image.tag.label: Build(tag=image.tag) for image in plan.plans}
     schedule.start(plan.plans)
-    waiting = set(builds)
+    waiting, listed = set(builds), time.monotonic()
     while waiting:
-        message = schedule.messages.get()
+        if time.monotonic() - listed >= WAIT_SECONDS:
+            listed = time.monotonic()
+            for label, text in schedule.list_waits().items():
+                sys.stderr.write(f"{label}: {text}\n")
+        try:
+            message = schedule.messages.get(timeout=1)
+        except queue.Empty:
+            continue
         build = builds[message.label]
         if isinstance(message, StageChanged):
             sys.stderr.write(f"{message.label}: {message.text}\n")

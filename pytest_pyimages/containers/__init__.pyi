@@ -4,6 +4,7 @@ from pytest_pyimages.containers.job import encode_job as encode_job
 from pytest_pyimages.containers.leases import Lease as Lease
 from pytest_pyimages.containers.leases import make_state_directory as make_state_directory
 from pytest_pyimages.containers.links import find_linked_paths as find_linked_paths
+from pytest_pyimages.containers.process import SILENT_SECONDS as SILENT_SECONDS
 from pytest_pyimages.containers.process import ContainerProcess as ContainerProcess
 from pytest_pyimages.containers.process import SourceNotVisibleError as SourceNotVisibleError
 from pytest_pyimages.containers.process import StoppedError as StoppedError

@@ -16,6 +16,8 @@ from pytest_pyimages.engines import ContainerSpec, ContainerStream, Engine
 from pytest_pyimages.errors import EngineError, PyimagesError
 
 T = TypeVar("T")
+# Worker and installer send at least a heartbeat every few seconds: after so many without one, engine or container hang.
+SILENT_SECONDS = 300.0
 
 
 class SourceNotVisibleError(PyimagesError):
@@ -91,15 +93,18 @@ class ContainerProcess:
                 self._engine.remove_container(container)
 
     @contextlib.contextmanager
-    def start(self, container: str, *, terminal: bool = False) -> Iterator[ContainerStream]:
+    def start(
+        self, container: str, *, terminal: bool = False, silence: float | None = None
+    ) -> Iterator[ContainerStream]:
         """Attach to the created container, start it, and yield both directions of its standard streams.
 
         Attaches before the start, so that no output is lost.
 
+        :param silence: seconds without output after which reading it raises NoAnswerError; None for any time.
         :raises StoppedError: if another thread has stopped the process already.
         :raises SourceNotVisibleError: if the engine cannot start it because of the source's overlay.
         """
-        with contextlib.closing(self._engine.attach(container, terminal=terminal)) as stream:
+        with contextlib.closing(self._engine.attach(container, terminal=terminal, silence=silence)) as stream:
             with self._lock:
                 if self.is_stopped:
                     raise StoppedError("stopped before it began")

@@ -24,6 +24,9 @@ def read_program(name: str) -> str:
     return resources.files("pytest_pyimages.inside").joinpath(f"{name}.py").read_text("utf-8")
 
 
+SILENT_SECONDS = 600.0  # that the program may take for a large source
+
+
 @contextmanager
 def create_helper(engine: Engine, lease: Lease, image: str, mounts: Iterable[Mount]) -> Iterator[str]:
     """Create a container of any image with a Python, and yield its id; at the end remove it."""
@@ -49,7 +52,7 @@ def run_helper(engine: Engine, lease: Lease, image: str, mounts: Iterable[Mount]
     """
     output, errors = b"", b""
     with create_helper(engine, lease, image, mounts) as container:
-        with closing(engine.attach(container)) as stream:
+        with closing(engine.attach(container, silence=SILENT_SECONDS)) as stream:
             engine.start(container)
             stream.send(json.dumps(job).encode("ascii") + b"\n")
             for channel, data in stream.frames():

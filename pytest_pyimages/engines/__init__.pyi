@@ -11,3 +11,5 @@ from pytest_pyimages.engines.base import Privileges as Privileges
 from pytest_pyimages.engines.base import ServiceSpec as ServiceSpec
 from pytest_pyimages.engines.builds import list_context_files as list_context_files
 from pytest_pyimages.engines.docker import connect as connect
+from pytest_pyimages.engines.watched import Waits as Waits
+from pytest_pyimages.engines.watched import watch_engine as watch_engine

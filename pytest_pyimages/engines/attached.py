@@ -9,10 +9,9 @@ import select
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from typing import Any
 
-import requests
 from docker.api import APIClient
 from urllib3.util import wait_for_read, wait_for_write
 
@@ -20,7 +19,7 @@ from pytest_pyimages.engines.base import STDOUT
 from pytest_pyimages.engines.client import request
 from pytest_pyimages.engines.faults import CLIENT_ERRORS, engine_error
 from pytest_pyimages.engines.frames import read_frames
-from pytest_pyimages.errors import EngineError
+from pytest_pyimages.errors import EngineError, NoAnswerError
 
 _CHUNK = 1 << 16
 _PEER_HAS_ENDED: int = getattr(select, "POLLRDHUP", 0)  # Linux only
@@ -29,8 +28,22 @@ _PEER_HAS_ENDED: int = getattr(select, "POLLRDHUP", 0)  # Linux only
 class AttachedStream:
     """Implements ContainerStream; the constructor raises the client's exceptions."""
 
-    def __init__(self, client: APIClient, container: str, *, terminal: bool = False) -> None:
+    def __init__(
+        self,
+        client: APIClient,
+        container: str,
+        *,
+        terminal: bool = False,
+        silence: float | None = None,
+        on_silence: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Attach.
+
+        :param silence: seconds without output after which reading fails, once ``on_silence`` is called.
+        """
         self._terminal = terminal
+        self._silence = silence
+        self._on_silence = on_silence
         self._response = request(
             client,
             "POST",
@@ -40,13 +53,21 @@ class AttachedStream:
             stream=True,
             timeout=client.timeout,
         )
-        self._connection = _connection(self._response)
+        # Data received together with the headers is in http.client's buffered reader; docker-py's attach_socket reads
+        # below it and loses that data (docker-py#1770).
+        answer: Any = self._response.raw._fp  # noqa: SLF001 - no public access to an upgraded connection
+        self._connection = _Socket(answer.fp, silence)
         self._lock = threading.Lock()
         self._closed = False
 
     def frames(self) -> Iterator[tuple[int, bytes]]:
         try:
             yield from self._unframed() if self._terminal else read_frames(self._connection.read)
+        except _SilentError as error:
+            self._on_silence()
+            raise NoAnswerError(
+                f"no sign of life from the container for {self._silence:g} s: it, or the engine, hangs"
+            ) from error
         except (EngineError, *CLIENT_ERRORS) as error:
             if not self._closed:
                 raise engine_error(error) from error
@@ -77,22 +98,8 @@ class AttachedStream:
             self._response.close()
 
 
-class _Connection(Protocol):
-    def read(self, size: int) -> bytes: ...
-
-    def send(self, data: bytes) -> None: ...
-
-    def close(self) -> None: ...
-
-
-def _connection(response: requests.Response) -> _Connection:
-    # Data received together with the headers is in http.client's buffered reader; docker-py's attach_socket reads
-    # below it and loses that data (docker-py#1770).
-    answer: Any = response.raw._fp  # noqa: SLF001 - no public access to an upgraded connection
-    reader = answer.fp
-    if hasattr(reader, "channel"):
-        return _Process(reader)
-    return _Socket(reader)
+class _SilentError(Exception):
+    """Nothing came for too long."""
 
 
 class _Socket:
@@ -102,7 +109,8 @@ class _Socket:
     threads wait outside of the lock.
     """
 
-    def __init__(self, reader: Any) -> None:
+    def __init__(self, reader: Any, silence: float | None) -> None:
+        self._silence = silence
         self._socket: socket.socket = reader.raw._sock  # noqa: SLF001 - as above
         self._socket.settimeout(0)
         self._lock = threading.Lock()
@@ -121,7 +129,8 @@ class _Socket:
                 with self._lock:
                     return self._socket.recv(size)
             except (BlockingIOError, ssl.SSLWantReadError):
-                wait_for_read(self._socket)
+                if not wait_for_read(self._socket, self._silence):
+                    raise _SilentError from None
             except ssl.SSLWantWriteError:
                 wait_for_write(self._socket)
 
@@ -153,22 +162,3 @@ class _Socket:
     def close(self) -> None:
         with contextlib.suppress(OSError):  # the other side may have closed it
             self._socket.shutdown(socket.SHUT_RDWR)  # unlike close, it wakes waiting threads
-
-
-class _Process:
-    """The pipes of an ssh command (docker-py's SSHSocket)."""
-
-    def __init__(self, reader: Any) -> None:
-        self._reader = reader
-        self._socket = reader.channel
-
-    def read(self, size: int) -> bytes:
-        data: bytes = self._reader.read1(size)
-        return data
-
-    def send(self, data: bytes) -> None:
-        self._socket.sendall(data)
-
-    def close(self) -> None:
-        self._socket.proc.kill()
-        self._socket.proc.wait()

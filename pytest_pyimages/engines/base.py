@@ -115,8 +115,12 @@ class PullProgress:
 
     done: int  # bytes
     total: int  # bytes known so far
+    remark: str = ""  # instead of the numbers
+    is_problem: bool = False  # the remark is worth a note at the end
 
     def __str__(self) -> str:
+        if self.remark:
+            return self.remark
         unit, size = ("GB", 1e9) if self.total >= 1e9 else ("MB", 1e6)
         return f"{self.done / size:.1f}/{self.total / size:.1f} {unit}"
 
@@ -194,10 +198,11 @@ class Engine(Protocol):
     def read_log(self, container: str, *, lines: int) -> str:
         """Return the last lines that a service has printed."""
 
-    def attach(self, container: str, *, terminal: bool = False) -> ContainerStream:
+    def attach(self, container: str, *, terminal: bool = False, silence: float | None = None) -> ContainerStream:
         """Attach to a container.
 
         :param terminal: as in its ContainerSpec; then all output is STDOUT.
+        :param silence: seconds without output after which reading it raises NoAnswerError; None for any time.
         """
 
     def start(self, container: str) -> None: ...

@@ -23,6 +23,7 @@ from pytest_pyimages.errors import EngineError
 from pytest_pyimages.text import flatten
 
 DOCKERFILE = ".pyimages.Dockerfile"  # the context may have a Dockerfile of its own
+SILENT_SECONDS = 3600.0  # that one command of a Dockerfile may print nothing
 MEMORY_BYTES = 8 * 1024**2  # larger archives use a temporary file
 
 
@@ -64,7 +65,7 @@ def build(client: APIClient, context: BuildContext, *, reference: str, labels: M
                 data=archive,
                 headers={"Content-Type": "application/x-tar"},
                 stream=True,
-                timeout=(client.timeout, None),
+                timeout=(client.timeout, SILENT_SECONDS),
             )
         except docker.errors.APIError as error:
             raise EngineError(flatten(error.explanation or str(error))) from error

@@ -24,6 +24,7 @@ from pytest_pyimages.engines.base import EngineInfo
 from pytest_pyimages.engines.endpoint import NAME_ONE, Endpoint, invalid_address
 from pytest_pyimages.engines.faults import CLIENT_ERRORS, connection_error, no_engine
 from pytest_pyimages.engines.limits import MAX_BODY, MAX_VERSION, make_response_hook
+from pytest_pyimages.engines.ssh import SshAdapter
 from pytest_pyimages.errors import ConfigurationError, EngineError
 from pytest_pyimages.text import flatten
 
@@ -56,21 +57,22 @@ def new_client(endpoint: Endpoint, version: str, timeout: float, limit: int = MA
         raise invalid_address(url, "engine", flatten(error)) from error
     try:
         client = APIClient(
-            base_url=url,
+            base_url="unix:///ssh" if url.startswith("ssh://") else url,  # its adapter is replaced
             version=version,
             timeout=timeout,  # type: ignore[arg-type] # seconds; requests takes fractions
             tls=_tls(endpoint),
-            use_ssh_client=url.startswith("ssh://"),  # paramiko rejects unknown hosts and reads stdin
         )
         client.headers.update(load_general_config().get("HttpHeaders") or {})  # as the docker CLI does
     except docker.errors.DockerException as error:
-        if url.startswith(("ssh://", "npipe://")):
-            raise no_engine(url, flatten(error), 'see docker-py\'s extras, as in pip install "docker[ssh]"') from error
+        if url.startswith("npipe://"):
+            raise no_engine(url, flatten(error), "install pywin32") from error
         raise _unusable_configuration(error) from error
     except (AttributeError, TypeError, ValueError, LookupError) as error:
         raise _unusable_configuration(error) from error
     client.hooks["response"].append(make_response_hook(limit))
     client.trust_env = False  # proxies, netrc and REQUESTS_CA_BUNDLE are for the public network (docker-py#2433)
+    if url.startswith("ssh://"):
+        client.mount("http+docker://", SshAdapter(url, timeout))
     if url.startswith("unix://"):
         # docker-py keeps a connection for each of the last 25 URLs that were requested, whatever num_pools says.
         seconds: Any = timeout  # requests takes fractions

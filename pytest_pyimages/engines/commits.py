@@ -23,7 +23,7 @@ _ROOT = ("", "0", "root", "0:0")
 
 
 def commit(
-    client: APIClient, container: str, *, reference: str, labels: Mapping[str, str], timeout: tuple[float, None]
+    client: APIClient, container: str, *, reference: str, labels: Mapping[str, str], timeout: tuple[float, float]
 ) -> str:
     """Commit a container; return the image's id. The engine adds the container's variables.
 

@@ -7,21 +7,16 @@ import http.client
 import socket
 import ssl
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError  # another class before Python 3.11
-from functools import wraps
-from typing import ParamSpec, TypeVar
 
 import docker.errors
 import requests.exceptions
 import urllib3.exceptions
 
 from pytest_pyimages.engines.endpoint import NAME_ONE
-from pytest_pyimages.errors import ConfigurationError, ConnectionLostError, EngineError, ImageNotFound
+from pytest_pyimages.errors import ConfigurationError, ConnectionLostError, EngineError, ImageNotFound, NoAnswerError
 from pytest_pyimages.text import flatten
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 # Everything that docker-py raises: its own, those of the layers below it, and those of unexpected responses.
 NOT_UNDERSTOOD = (LookupError, TypeError, ValueError, AttributeError, RecursionError, struct.error)
@@ -53,25 +48,12 @@ def engine_error(error: BaseException) -> EngineError:
     if status:
         text = f"the engine answered HTTP {status} without a reason"
     elif is_timeout(error):
-        text = "the engine did not answer in time"
+        return NoAnswerError("the engine did not answer in time")
     elif _is_connection(chain):
         return ConnectionLostError(f"the connection to the engine was lost: {_reason(chain)}")
     else:
         text = f"unexpected response of the engine ({type(error).__name__}: {flatten(error)})"
     return EngineError(text)
-
-
-def raises_engine_error(function: Callable[P, R]) -> Callable[P, R]:
-    """Decorate a method to raise nothing but EngineError."""
-
-    @wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return function(*args, **kwargs)
-        except CLIENT_ERRORS as error:
-            raise engine_error(error) from error
-
-    return call
 
 
 def iter_causes(error: BaseException) -> Iterator[BaseException]:

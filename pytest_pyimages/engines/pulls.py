@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import docker.auth
 import docker.errors
+from docker import credentials
 from docker.api import APIClient
 from docker.utils import parse_repository_tag
 
@@ -56,6 +58,9 @@ _CAUSES = (
         "use another tag",
     ),
 )
+# While the engine downloads other images, it may report nothing about this one for as long.
+SILENT_SECONDS = 1800.0
+HELPER_SECONDS = 60.0  # that a credential helper may take: it may ask its user something
 _MISSING = ("manifest unknown", "not found", "does not exist", "name unknown")
 
 
@@ -69,7 +74,14 @@ def pull(client: APIClient, reference: str) -> Iterator[PullProgress]:
     :raises EngineError: PullCutError if the response is cut, ImageNotFound if the registry does not have the image.
     """
     layers: dict[str, tuple[int, int]] = {}
-    for record in _records(client, reference):
+    helper = _find_helper(client, reference)
+    if helper is not None:
+        yield PullProgress(done=0, total=0, remark=f"waiting for {helper.program}")
+    header = _credentials(client, reference)
+    if helper is not None and helper.is_late:
+        remark = f"{helper.program} did not answer in {HELPER_SECONDS:g} s; {reference} is pulled without credentials"
+        yield PullProgress(done=0, total=0, remark=remark, is_problem=True)
+    for record in _records(client, reference, header):
         detail = record.get("errorDetail") or {}
         text = record.get("error") or (detail.get("message") if isinstance(detail, dict) else detail)
         if text or detail:
@@ -92,7 +104,7 @@ def _add_progress(record: Mapping[str, Any], layers: dict[str, tuple[int, int]])
     return True
 
 
-def _records(client: APIClient, reference: str) -> Iterator[Mapping[str, Any]]:
+def _records(client: APIClient, reference: str, header: dict[str, str | bytes]) -> Iterator[Mapping[str, Any]]:
     repository, tag = parse_repository_tag(reference)
     try:
         response = request(
@@ -100,9 +112,9 @@ def _records(client: APIClient, reference: str) -> Iterator[Mapping[str, Any]]:
             "POST",
             "/images/create",
             params={"fromImage": repository, "tag": tag or "latest"},
-            headers=_credentials(client, repository),
+            headers=header,
             stream=True,
-            timeout=(client.timeout, None),
+            timeout=(client.timeout, SILENT_SECONDS),
         )
     except docker.errors.APIError as error:
         raise classify_pull_error(error.explanation or str(error), error.status_code) from error
@@ -119,11 +131,49 @@ def _records(client: APIClient, reference: str) -> Iterator[Mapping[str, Any]]:
             raise PullCutError(f"the engine's response to pulling {reference} was cut: {why}") from error
 
 
-def _credentials(client: APIClient, repository: str) -> dict[str, str | bytes]:
-    """Return the header with the Docker CLI's credentials."""
+class _CredentialHelper(credentials.Store):
+    """A credential helper of the Docker CLI that is killed when it takes too long; docker-py waits for ever."""
+
+    is_late = False
+
+    def _execute(self, subcmd: str, data_input: bytes | None) -> bytes:
+        if self.exe is None:
+            raise credentials.StoreError(f"{self.program} is not installed")
+        try:
+            done = subprocess.run(  # noqa: S603 - the helper of docker's configuration
+                [self.exe, subcmd], input=data_input, stdout=subprocess.PIPE, check=True, timeout=HELPER_SECONDS
+            )
+        except subprocess.CalledProcessError as error:
+            raise credentials.errors.process_store_error(error, self.program) from error
+        except subprocess.TimeoutExpired as error:
+            self.is_late = True
+            raise credentials.StoreError(f"{self.program} did not answer") from error
+        return done.stdout
+
+
+def _find_registry(reference: str) -> str:
+    repository, _ = parse_repository_tag(reference)
     registry, _ = docker.auth.resolve_repository_name(repository)
+    return str(registry)
+
+
+def _find_helper(client: APIClient, reference: str) -> _CredentialHelper | None:
+    """Let docker-py use a credential helper with a time limit; return it, or None if the registry has none."""
     try:
-        header = docker.auth.get_config_header(client, registry)
+        configuration = cast("Any", client)._auth_configs  # noqa: SLF001 - what docker-py's own pull uses
+        name = configuration.get_credential_store(_find_registry(reference))
+        if name is None:
+            return None
+        helper = configuration._stores[name] = _CredentialHelper(name)  # noqa: SLF001 - no public way to limit it
+    except (*CLIENT_ERRORS, UserWarning):  # see below
+        return None
+    return helper
+
+
+def _credentials(client: APIClient, reference: str) -> dict[str, str | bytes]:
+    """Return the header with the Docker CLI's credentials."""
+    try:
+        header = docker.auth.get_config_header(client, _find_registry(reference))
     except (*CLIENT_ERRORS, UserWarning):
         # A broken credential helper must not fail a public image (docker-py#2482); docker-py warns about it too.
         header = docker.auth.encode_header({})

@@ -123,7 +123,9 @@ class BaseImages:
         reported = 0.0
         try:
             for pulled in self._engine.pull(reference):
-                if time.monotonic() - reported >= PROGRESS_SECONDS:
+                if pulled.is_problem:
+                    self._listener.note(f"{tag.label}: {pulled.remark}")
+                if pulled.remark or time.monotonic() - reported >= PROGRESS_SECONDS:
                     reported = time.monotonic()
                     self._listener.progress(tag.label, str(pulled))
         except ImageNotFound as error:

@@ -18,6 +18,7 @@ from typing import Any
 
 from pytest_pyimages.containers import (
     FIND_PYTHON,
+    SILENT_SECONDS,
     ContainerProcess,
     Lease,
     Source,
@@ -245,7 +246,7 @@ class InstallStep:
 
     def _talk(self, process: ContainerProcess, container: str, job: InstallJob, progress: InstallLog) -> Installed:
         output, log = bytearray(), bytearray()
-        with process.start(container) as stream:
+        with process.start(container, silence=SILENT_SECONDS) as stream:
             data = encode_job(replace(job, witness=process.witness, source=process.source_job))
             stream.send(b"%d\n%s" % (len(data), data))
             for channel, data in stream.frames():

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from pytest_pyimages.containers import (
+    SILENT_SECONDS,
     ContainerProcess,
     Lease,
     Source,
@@ -118,7 +119,7 @@ class Run:
         progress = _Progress(debugger=None if self._job.terminal is None else False)
         with self._process.create(spec) as container:
             try:
-                with self._process.start(container) as stream:
+                with self._process.start(container, silence=SILENT_SECONDS) as stream:
                     with suppress(EngineError):  # the program has ended already; its output is still there
                         self._send_job(stream)
                     problem = self._read(container, stream, progress, emit, printed)
@@ -180,7 +181,8 @@ class Run:
             decoder.finish()
         except (WireError, EngineError) as error:
             stream.close()  # first: Engine 20.10 cannot kill a container whose output waits for a reader
-            self._engine.kill(container)
+            with suppress(EngineError):  # that of the stream is shown
+                self._engine.kill(container)
             return error.message
         return ""
 
@@ -225,7 +227,7 @@ class Run:
         stderr = progress.stderr.lstrip(bytes(range(0x80, 0xC0))).decode("utf-8", "replace")
         if progress.missing_source:
             raise self._process.missing_source(progress.missing_source)
-        code = self._engine.wait(container)
+        code = 0 if problem else self._engine.wait(container)
         end, last = progress.end, progress.exit
         status = end.status if end is not None else None
         running = -1

@@ -201,7 +201,7 @@ class ImagesSession:
         if self._coverage is not None:
             replay.measured = self._coverage.take
         replay.debugger = self._debugger(schedule, shown)
-        shown.activities = replay.list_activities
+        shown.activities, shown.waits = replay.list_activities, schedule.list_waits
         waiting = set(self.results)
         thresholds = gc.get_threshold()
         # Reports are many, live to the end and hold no cycles; collecting garbage more often costs a fifth of the time.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_pyimages.containers import Lease, Source, make_state_directory
-from pytest_pyimages.engines import Engine, ImageInfo
+from pytest_pyimages.engines import Engine, ImageInfo, Waits, watch_engine
 from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
 from pytest_pyimages.host import Settings
 from pytest_pyimages.images import (
@@ -39,6 +39,7 @@ from pytest_pyimages.session.messages import (
     Progressed,
     StageChanged,
 )
+from pytest_pyimages.text import format_seconds
 
 if TYPE_CHECKING:
     from pytest_pyimages.images import Pins
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 _LOST_FILES = ("layer", "executable file", "no such file", "not known")
 QUEUE_BATCHES = 256  # per session; a full queue blocks the containers
 CLEANUP_SECONDS = 5.0
+LONG_SECONDS = 30.0  # after which a wait for the engine is shown
 
 
 def _pins(path: Path | None) -> Pins | None:
@@ -85,7 +87,8 @@ class Schedule:
         self.interrupted: dict[str, Interrupted] = {}  # by label: where close() has stopped a suite
         self.services: dict[str, list[dict[str, str]]] = {}  # by label, as in the report
         self.concurrency: Concurrency | None = None  # None until ``start``
-        self._engine = engine
+        self._waits = Waits()
+        self._engine = engine = watch_engine(engine, self._waits)
         self._settings = settings
         self._source = source
         self._build_only = build_only
@@ -95,6 +98,7 @@ class Schedule:
         self._runs: dict[str, Run] = {}
         self._images: dict[str, tuple[ImagePlan, BuiltImage]] = {}
         self._threads: list[threading.Thread] = []
+        self._image_threads: dict[str, threading.Thread] = {}
         self._lock = threading.Lock()
         self._closing = False
         self._last_used = LastUsed(make_state_directory())
@@ -141,12 +145,21 @@ class Schedule:
         for number, plan in enumerate(plans):
             # Daemons: an engine that does not answer must not keep the process from ending.
             name = f"pyimages-{plan.tag.label}"
-            self._threads.append(
-                threading.Thread(target=self._image, args=(plan, number, concurrency), name=name, daemon=True)
-            )
+            thread = threading.Thread(target=self._image, args=(plan, number, concurrency), name=name, daemon=True)
+            self._image_threads[plan.tag.label] = thread
+        self._threads += self._image_threads.values()
         self._threads.append(threading.Thread(target=self._sweep, name="pyimages-sweep", daemon=True))
         for thread in self._threads:
             thread.start()
+
+    def list_waits(self) -> dict[str, str]:
+        """Return what the thread of an image has long been waiting for, by label."""
+        now, found = time.monotonic(), {}
+        for label, thread in self._image_threads.items():
+            wait = self._waits.find(thread.ident or 0)
+            if wait is not None and now - wait.since >= LONG_SECONDS:
+                found[label] = f"{wait.text}, {format_seconds(now - wait.since)}"
+        return found
 
     def _decide_source(self, plans: Sequence[ImagePlan]) -> None:
         """Decide how containers get the source, if a base image is here already; else a thread does when it is."""

@@ -59,7 +59,7 @@ class TellingEngine(FakeEngine):
             time.sleep(0.2)
         yield from super().pull(reference)
 
-    def attach(self, container: str, *, terminal: bool = False) -> FakeStream:
+    def attach(self, container: str, *, terminal: bool = False, silence: float | None = None) -> FakeStream:
         return TellingStream(self.containers[container])
 
 

@@ -329,7 +329,7 @@ class FakeEngine:
     def read_log(self, container: str, *, lines: int) -> str:
         return "starting\n\x1b[31mno space\x1b[0m\n"
 
-    def attach(self, container: str, *, terminal: bool = False) -> FakeStream:
+    def attach(self, container: str, *, terminal: bool = False, silence: float | None = None) -> FakeStream:
         return FakeStream(self.containers[container])
 
     def start(self, container: str) -> None:

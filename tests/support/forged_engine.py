@@ -52,7 +52,7 @@ class ForgedEngine(FakeEngine):
     def _is_suite(self, container: str) -> bool:
         return self.containers[container].spec.command[1:] == (WORKER,)
 
-    def attach(self, container: str, *, terminal: bool = False) -> Any:
+    def attach(self, container: str, *, terminal: bool = False, silence: float | None = None) -> Any:
         if not self._is_suite(container):
             return FakeStream(self.containers[container])
         image = self.containers[container].spec.image

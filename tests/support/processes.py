@@ -28,3 +28,8 @@ def running(command: Sequence[str], *, folder: Path, merge_stderr: bool = False)
         finally:
             if process.poll() is None:
                 process.kill()
+
+
+def count_descriptors(process: int | str = "self") -> int:
+    """Return how many file descriptors a process has open."""
+    return len(list(Path(f"/proc/{process}/fd").iterdir()))

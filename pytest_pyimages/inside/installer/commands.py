@@ -4,6 +4,7 @@ from __future__ import absolute_import, print_function
 
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -13,19 +14,26 @@ import threading
 CACHE = "/var/cache/pyimages"  # the cache volume, not part of the image
 MEMORY = "/run/pyimages"  # a tmpfs, not part of the image
 HOME = "/opt/pyimages"
+BEAT_SECONDS = 5.0
+FINISHED = threading.Event()  # the result is about to be printed
 
 
 def end_with_host(temporary):
     """End this process, the container's first, once the host has closed the input: it was killed.
 
-    Without that, an installation goes on, with credentials in memory.
+    Without that, an installation goes on, with credentials in memory. Meanwhile print an empty line every few seconds,
+    a heartbeat: the host cannot tell a silent installation from an engine that does not answer.
 
     :param temporary: a folder to remove.
     """
 
     def watch():
-        while os.read(0, 4096):
-            pass
+        is_open = True
+        while is_open:
+            if select.select([0], [], [], BEAT_SECONDS)[0]:
+                is_open = bool(os.read(0, 4096))
+            elif not FINISHED.is_set():
+                os.write(1, b"\n")
         say("the host is gone")
         if os.getpid() == 1:
             os.kill(-1, signal.SIGKILL)  # all others in the container
@@ -44,6 +52,7 @@ def say(text):
 
 def finish(result):
     """Print the result, the last line on standard output, and end the process."""
+    FINISHED.set()
     print(json.dumps(result))
     sys.stdout.flush()
     sys.exit(0)

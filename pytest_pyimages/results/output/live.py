@@ -12,6 +12,7 @@ from pytest_pyimages.results.outcome import NOT_RUN, ImageResult
 from pytest_pyimages.results.output.screen import Screen
 from pytest_pyimages.text import format_seconds
 
+CHECK_SECONDS = 1.0  # between two looks for images that wait, without a terminal
 SILENT_SECONDS = 60.0  # between two lines about an image, without a terminal
 INTERVAL = 0.1  # seconds between two paints at least
 BAR = 30  # columns at most
@@ -25,6 +26,7 @@ class Stages:
 
     interval: float | None = None  # seconds within which ``tick`` wants to be called again
     activities: Callable[[], Mapping[str, str]] = staticmethod(dict)  # of suites, by label: the running test
+    waits: Callable[[], Mapping[str, str]] = staticmethod(dict)  # by label: what it has long been waiting for
 
     def say(self, label: str, text: str) -> None:
         """Show a new stage of an image, whose name is the first word."""
@@ -63,7 +65,8 @@ class PlainStages(Stages):
         self._clock = clock
         self._said: set[tuple[str, str]] = set()
         self._stages = {label: ("waiting", clock()) for label in results}
-        self._listed = clock()
+        self._listed = self._checked = clock()
+        self._waiting: set[str] = set()  # labels of images that are shown to wait
 
     def say(self, label: str, text: str) -> None:
         self._stages[label] = text, self._clock()
@@ -77,10 +80,18 @@ class PlainStages(Stages):
 
     def tick(self) -> None:
         now = self._clock()
+        if now - self._checked < CHECK_SECONDS:
+            return
+        self._checked = now
+        waits = self.waits()
+        for label in waits.keys() - self._waiting:
+            if not self._results[label].ended:
+                self._terminal.write_line(f" {label}  {waits[label]}")
+        self._waiting = set(waits)
         if now - self._listed < SILENT_SECONDS:
             return
         self._listed = now
-        activities = self.activities()
+        activities = {**self.activities(), **waits}
         for label, (stage, since) in self._stages.items():
             if label in self._results and not self._results[label].ended:
                 text = activities.get(label) or f"{stage}, {format_seconds(now - since)}"
@@ -128,6 +139,9 @@ class LiveStages(Stages):
         if self._paused or now - self._painted < INTERVAL:
             return
         self._painted = now
+        waits = self.waits()
+        for row in self._rows.values():
+            row.wait = waits.get(row.name, "")
         columns, lines = self._screen.size
         block = Block(columns=columns, lines=lines - ROWS_LEFT, now=now, signs=self._signs)
         rows = [
@@ -200,6 +214,7 @@ class Row:
     since: float  # when the stage began, by the clock
     stage: str = "queued"
     detail: str = ""
+    wait: str = ""  # what it has long been waiting for
     _done_at_end: int | None = None
 
     @property
@@ -263,7 +278,12 @@ class Block:
         drawn = []
         for row in shown:
             label: Segments = [(f" {self._cut_left(row.label, labels):<{labels}}  ", PLAIN)]
-            rest = self._draw_tests(row, bar, counts) if row.tests else self._draw_stage(row, self.columns - 4 - labels)
+            room = self.columns - 4 - labels
+            if row.wait and not row.result.ended:
+                done = f"{row.done}/{row.result.collected}  " if row.tests else ""
+                rest: Segments = [(self._cut(done + row.wait, room), YELLOW)]
+            else:
+                rest = self._draw_tests(row, bar, counts) if row.tests else self._draw_stage(row, room)
             drawn.append(label + rest)
         if len(shown) < len(rows):
             drawn.append([(f" {self.signs.more} {self._count_hidden(rows, shown)}", DIM)])

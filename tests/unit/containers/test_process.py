@@ -58,7 +58,7 @@ class RecordingEngine(FakeEngine):
         self.record("create")
         return "container"
 
-    def attach(self, container: str, *, terminal: bool = False) -> Stream:  # type: ignore[override]
+    def attach(self, container: str, *, terminal: bool = False, silence: float | None = None) -> Stream:  # type: ignore[override]
         self.record("attach terminal" if terminal else "attach")
         return self.stream
 

@@ -242,7 +242,7 @@ def test_tcp_connections_are_kept_alive(tmp_path: Path, monkeypatch: pytest.Monk
         scripted.answers[ATTACH] = silent
         engine = connect(scripted.url)
         with contextlib.closing(engine.attach("abc")) as stream:
-            connection = stream._connection._socket  # type: ignore[attr-defined] # only there it can be seen
+            connection = stream._connection._socket  # only there it can be seen
             assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
             if hasattr(socket, "TCP_KEEPIDLE"):
                 assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 30

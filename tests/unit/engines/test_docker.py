@@ -7,23 +7,26 @@ import json
 import socket
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qs
 
 import pytest
 
-from pytest_pyimages.engines import docker
+from pytest_pyimages.engines import docker, pulls
 from pytest_pyimages.engines.base import ContainerSpec, Mount, Privileges, PullProgress
 from pytest_pyimages.engines.docker import DockerEngine, connect
 from pytest_pyimages.engines.pulls import classify_pull_error
-from pytest_pyimages.errors import ConnectionLostError, EngineError, ImageNotFound
+from pytest_pyimages.errors import ConnectionLostError, EngineError, ImageNotFound, NoAnswerError
+from tests.support.processes import count_descriptors
 from tests.support.scripted_engine import Request, ScriptedEngine, answer, chunked, scripted_engine
 
 IMAGE = {"Id": "sha256:1", "Os": "linux", "Architecture": "amd64"}
 PULL, FOUND = "POST /images/create", "GET /images/python:3.12/json"
 CUT = b'{"status": "Downlo'
+SPEC = ContainerSpec(name="x", image="sha256:1", command=("true",), labels={})
 
 
 @pytest.fixture(autouse=True)
@@ -401,3 +404,73 @@ def test_unknown_processors(engine: DockerEngine, scripted: ScriptedEngine) -> N
 )
 def test_folders_can_be_renamed_where_the_kernel_allows_it(info: dict[str, object], options: str) -> None:
     assert docker.choose_overlay_options(info) == options
+
+
+def never_answering(_: Request, peer: socket.socket) -> None:
+    peer.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    peer.recv(1)
+
+
+def test_silent_pull_is_tried_twice(
+    scripted: ScriptedEngine, engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulls, "SILENT_SECONDS", 0.3)
+    scripted.answers[PULL] = never_answering
+    with pytest.raises(EngineError, match="did not answer in time"):
+        list(engine.pull("python:3.12"))
+    assert len(scripted.asked(PULL)) == 2
+
+
+# An engine that hangs
+
+
+@pytest.mark.parametrize(
+    ("call", "what"),
+    [
+        ("POST /containers/x/start", lambda engine: engine.start("x")),
+        ("POST /containers/x/wait", lambda engine: engine.wait("x")),
+        ("POST /containers/create", lambda engine: engine.create_container(SPEC)),
+    ],
+    ids=["start", "wait", "create"],
+)
+def test_calls_end_at_once_while_the_engine_hangs(
+    scripted: ScriptedEngine, monkeypatch: pytest.MonkeyPatch, call: str, what: Callable[[DockerEngine], object]
+) -> None:
+    monkeypatch.setattr(docker, "CALL_SECONDS", 0.5)
+    monkeypatch.setattr(docker, "PING_SECONDS", 0.2)
+    scripted.answers |= {call: never_answering, "GET /_ping": never_answering}
+    with closing(connect(scripted.url)) as engine:
+        for _ in range(2):
+            with pytest.raises(NoAnswerError, match="did not answer in time"):
+                what(engine)
+        assert len(scripted.asked(call)) == 1  # the second time it was only asked whether it answers
+        scripted.answers |= {"GET /_ping": answer(200, b"OK", "text/plain")}
+        engine.find_image("python:3.12")  # it answers again
+
+
+# Connections
+
+
+def test_threads_share_connections(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+    scripted.answers[FOUND] = answer(200, IMAGE)
+    engine.find_image("python:3.12")
+    before = count_descriptors()
+    release, asked = threading.Event(), threading.Barrier(41)
+    gate = threading.Semaphore(2)
+
+    def limited() -> None:
+        with gate:
+            engine.find_image("python:3.12")
+        asked.wait(20)
+        release.wait(20)
+
+    threads = [threading.Thread(target=limited) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    asked.wait(20)
+    try:
+        assert count_descriptors() <= before + 4
+    finally:
+        release.set()
+        for thread in threads:
+            thread.join()

@@ -523,6 +523,30 @@ def test_plain_lines_are_one_for_each_stage_and_image() -> None:
     ]
 
 
+def test_plain_lines_about_waiting_images_come_at_once_and_each_minute() -> None:
+    terminal, now, waits = (
+        Lines(),
+        [0.0],
+        {"3.12": "waiting for the engine, 30s", "3.14": "waiting for the engine, 30s"},
+    )
+    results = {"3.12": make_result("3.12"), "3.14": make_result("3.14", ended=True)}
+    shown = PlainStages(cast("pytest.TerminalReporter", terminal), results, clock=lambda: now[0])
+    shown.activities = lambda: {"3.12": "test_a.py::test_x, 40s"}
+    shown.waits = lambda: waits
+    for now[0] in (1.0, 1.5, 2.0, 3.0):
+        shown.tick()
+    assert terminal.lines == [" 3.12  waiting for the engine, 30s"]
+    waits["3.12"], now[0] = "waiting for the engine, 1m30s", 61.0
+    shown.tick()
+    assert terminal.lines[1:] == [" 3.12  waiting for the engine, 1m30s"]
+    waits.clear()
+    now[0] = 62.0
+    shown.tick()
+    waits["3.12"], now[0] = "waiting for the engine again, 30s", 100.0
+    shown.tick()
+    assert terminal.lines[2:] == [" 3.12  waiting for the engine again, 30s"]
+
+
 def test_plain_lines_about_running_suites_come_each_minute() -> None:
     terminal, now = Lines(), [0.0]
     results = {"3.12": make_result("3.12"), "3.13": make_result("3.13"), "3.14": make_result("3.14", ended=True)}

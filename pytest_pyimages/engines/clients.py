@@ -1,0 +1,65 @@
+"""Lend docker-py clients: they are not thread-safe, and each keeps a connection open."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+
+from docker.api import APIClient
+
+
+class Clients:
+    """The clients of an engine: as many as there were calls at the same time, however many threads there are."""
+
+    def __init__(self, create: Callable[[], APIClient]) -> None:
+        self._create = create
+        self._all: set[APIClient] = set()
+        self._free: list[APIClient] = []
+        self._lock = threading.Lock()
+        self._local = threading.local()
+
+    @property
+    def current(self) -> APIClient:
+        """The client of the ``use`` that this thread is in."""
+        client: APIClient = self._local.client
+        return client
+
+    @contextlib.contextmanager
+    def lend(self) -> Iterator[APIClient]:
+        """Yield a client that nobody else has."""
+        with self._lock:
+            client = self._free.pop() if self._free else None
+        if client is None:
+            client = self._create()
+            with self._lock:
+                self._all.add(client)
+        try:
+            yield client
+        finally:
+            with self._lock:
+                is_open = client in self._all
+                if is_open:
+                    self._free.append(client)
+            if not is_open:  # all were closed meanwhile
+                client.close()
+
+    @contextlib.contextmanager
+    def use(self) -> Iterator[None]:
+        """Make a client the current one; the same one within a ``use`` of the same thread."""
+        if getattr(self._local, "client", None) is not None:
+            yield
+            return
+        with self.lend() as client:
+            self._local.client = client
+            try:
+                yield
+            finally:
+                self._local.client = None
+
+    def close(self) -> None:
+        """Close all clients; those that are lent are closed again when they are returned."""
+        with self._lock:
+            clients, self._all, self._free = self._all, set(), []
+        for client in clients:
+            client.close()

@@ -1,0 +1,102 @@
+"""What an image waits for is shown while the engine does not answer, and the wait has an end."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from pytest_pyimages.engines.base import PullProgress
+from pytest_pyimages.errors import NoAnswerError
+from pytest_pyimages.runs.run import WORKER
+from pytest_pyimages.session import schedule
+from tests.plugin.conftest import ImagesRun
+from tests.support.fake_engine import FakeEngine, FakeStream
+from tests.support.golden import message
+from tests.support.watched import Watch
+
+Run = Callable[..., ImagesRun]
+SUITE = "import time\ndef test_a(): pass\ndef test_b(): time.sleep({seconds})"
+
+
+class SlowEngine(FakeEngine):
+    """Takes three seconds to start the suite of 3.13, and as long until the pull of 3.14 goes on."""
+
+    def __init__(self) -> None:
+        schedule.LONG_SECONDS = 1.0
+        super().__init__(known=("python:3.12", "python:3.13"), pulls={"python:3.14": None})
+
+    def start(self, container: str) -> None:
+        spec = self.containers[container].spec
+        if spec.command[1:] == (WORKER,) and self._bases.get(spec.image) == "python:3.13":
+            time.sleep(3)
+        super().start(container)
+
+    def pull(self, reference: str) -> Iterator[PullProgress]:
+        yield PullProgress(done=1, total=2)
+        time.sleep(3)
+        yield from super().pull(reference)
+
+
+class HungStream(FakeStream):
+    def frames(self) -> Iterator[tuple[int, bytes]]:
+        began = time.monotonic()
+        for frame in super().frames():
+            yield frame
+            if self._container.process is not None and time.monotonic() - began > 3:
+                raise NoAnswerError("no sign of life from the container for 300 s: it, or the engine, hangs")
+
+
+class HungEngine(FakeEngine):
+    """Stops to answer while the suite runs."""
+
+    def attach(self, container: str, *, terminal: bool = False, silence: float | None = None) -> FakeStream:
+        assert silence is not None
+        return HungStream(self.containers[container])
+
+    def kill(self, container: str) -> None:
+        super().kill(container)
+        raise NoAnswerError("the engine did not answer in time")
+
+
+def of(name: str) -> str:
+    return f"__import__('tests.plugin.test_waits', fromlist=['_']).{name}()"
+
+
+def test_plain_lines_name_what_images_wait_for(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile(SUITE.format(seconds=0))
+    run = run_images(images="3.12,3.13,3.14", engine=of("SlowEngine"))
+    assert run.result.ret == 0
+    lines = [line for line in run.out.splitlines() if "waiting" in line]
+    assert sorted(re.sub(r"\d+s$", "_s", line) for line in lines) == [
+        " 3.13  waiting for the engine to start the container, _s",
+        " 3.14  waiting for the pull to go on, _s",
+    ]
+
+
+def test_live_lines_name_what_images_wait_for(pytester: pytest.Pytester, watch: Watch) -> None:
+    pytester.makepyfile(SUITE.format(seconds=0))
+    run = watch(images="3.12,3.13,3.14", engine=of("SlowEngine"))
+    assert run.end() == 0
+    for text in (
+        " 3.13  waiting for the engine to start the container, 2s",
+        " 3.14  waiting for the pull to go on, 2s",
+    ):
+        assert text in run.seen
+    assert "waiting for" not in run.text
+
+
+def test_command_names_what_images_wait_for(pytester: pytest.Pytester, pyimages: Callable[..., list[object]]) -> None:
+    step = "from pytest_pyimages.cli import builds; builds.WAIT_SECONDS = 1"
+    done = pyimages(step, ["build", "3.14"], engine=of("SlowEngine"))
+    assert re.search(r"^3\.14: waiting for the pull to go on, \ds$", str(done[1].err), re.MULTILINE)  # type: ignore[attr-defined]
+
+
+def test_results_are_kept_when_the_engine_hangs(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile(test_it=SUITE.format(seconds=60))
+    run = run_images(engine=of("HungEngine"))
+    assert run.result.ret == 1
+    assert run.images["3.12"]["problem"] == message("results", "engine-hangs")
+    assert run.tests == {"test_it.py::test_a": {"3.12": "passed"}, "test_it.py::test_b": {"3.12": "not run"}}
