@@ -226,15 +226,15 @@ def _acquire(lock: FileLock, check: Callable[[], None]) -> None:
 
 
 def _list_files(root: Path, prefix: str, found: CopiedFiles, linked: Iterable[LinkedPath]) -> list[ArchivedFile]:
-    files = [ArchivedFile(prefix, root, root.lstat())]
-    files += (ArchivedFile(f"{prefix}/{path}", root / path, status) for path, status in found.entries.items())
+    files = [ArchivedFile(prefix, str(root), root.lstat())]
+    files += (ArchivedFile(f"{prefix}/{path}", f"{root}/{path}", status) for path, status in found.entries.items())
     for number, source in enumerate(link.source for link in linked):
         for path in (source, *(_walk(source) if source.is_dir() else ())):
             with suppress(FileNotFoundError):
                 name = f"linked/{number}{str(path)[len(str(source)) :]}"
                 status = path.lstat()
                 if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode) or stat.S_ISLNK(status.st_mode):
-                    files.append(ArchivedFile(name, path, status))
+                    files.append(ArchivedFile(name, str(path), status))
     return files
 
 

@@ -19,7 +19,7 @@ class ArchivedFile(NamedTuple):
     """A file, folder or link of this host, and its name in an archive."""
 
     name: str
-    path: Path
+    path: str
     status: os.stat_result
 
 
@@ -52,10 +52,10 @@ def _archive(file: ArchivedFile) -> Iterator[bytes]:
         return
     try:
         if stat.S_ISLNK(status.st_mode):
-            info.type, info.linkname = tarfile.SYMTYPE, str(file.path.readlink())
+            info.type, info.linkname = tarfile.SYMTYPE, str(Path(file.path).readlink())
             yield info.tobuf(tarfile.PAX_FORMAT)
             return
-        content = file.path.open("rb", buffering=0)
+        content = open(file.path, "rb", buffering=0)  # noqa: PTH123, SIM115 - 100,000 paths take a second
     except FileNotFoundError:
         return
     with content:
