@@ -68,6 +68,7 @@ def run_in_image(  # noqa: PLR0913 - everything that its container is given
             return service_images.resolve(replace(image_plan.tag, reference=reference))
 
         with Lease() as lease, Services(engine, lease, image_plan.services, resolve) as services:
+            services.options = image_plan.options
             services.wait(lambda _: None)
             return attend(engine, lease, plan.source, replace(job, network=services.network), terminal)
 

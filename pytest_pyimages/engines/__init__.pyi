@@ -1,5 +1,9 @@
+from pytest_pyimages.engines.base import CONTAINER_FIELDS as CONTAINER_FIELDS
+from pytest_pyimages.engines.base import HOST_FIELDS as HOST_FIELDS
+from pytest_pyimages.engines.base import NO_OPTIONS as NO_OPTIONS
 from pytest_pyimages.engines.base import STDOUT as STDOUT
 from pytest_pyimages.engines.base import BuildContext as BuildContext
+from pytest_pyimages.engines.base import ContainerOptions as ContainerOptions
 from pytest_pyimages.engines.base import ContainerSpec as ContainerSpec
 from pytest_pyimages.engines.base import ContainerStream as ContainerStream
 from pytest_pyimages.engines.base import Engine as Engine

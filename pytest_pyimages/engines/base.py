@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 STDOUT: Literal[1] = 1
 STDERR: Literal[2] = 2
@@ -56,6 +56,37 @@ class Mount:
     read_only: bool = False
 
 
+# What ContainerCreate of the Engine API takes, beside the fields that are set otherwise: in HostConfig, and outside.
+HOST_FIELDS = tuple(
+    """
+    BlkioDeviceReadBps BlkioDeviceReadIOps BlkioDeviceWriteBps BlkioDeviceWriteIOps BlkioWeight BlkioWeightDevice CapAdd
+    CapDrop CgroupParent CgroupnsMode CpuPeriod CpuQuota CpuRealtimePeriod CpuRealtimeRuntime CpuShares CpusetCpus
+    CpusetMems Dns DnsOptions DnsSearch GroupAdd IpcMode KernelMemoryTCP Links MemoryReservation MemorySwap
+    MemorySwappiness OomKillDisable OomScoreAdj PidMode PidsLimit ReadonlyRootfs Runtime SecurityOpt StorageOpt Sysctls
+    Tmpfs UTSMode Ulimits UsernsMode
+    """.split()
+)
+CONTAINER_FIELDS = ("Domainname", "Hostname", "MacAddress", "Shell", "StopSignal", "StopTimeout")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerOptions:
+    """What a container of tests may use; empty values for the engine's defaults."""
+
+    memory: int = 0  # bytes
+    cpus: float = 0.0
+    shm_size: int = 0  # bytes
+    network: str = ""  # "none", "host" or a name
+    add_host: tuple[str, ...] = ()  # "NAME:ADDRESS"
+    mount: tuple[Mount, ...] = ()
+    device: tuple[tuple[str, str, str], ...] = ()  # path on the host, path in the container, access
+    gpus: str = ""  # "all", a number or "device=0,1"
+    container: Mapping[str, Any] = field(default_factory=dict)  # of HOST_FIELDS and CONTAINER_FIELDS
+
+
+NO_OPTIONS = ContainerOptions()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerSpec:
     """The configuration of a new container."""
@@ -68,7 +99,8 @@ class ContainerSpec:
     working_dir: str = "/"
     mounts: tuple[Mount, ...] = ()
     user: str = ""  # empty for the image's own
-    network: str = ""  # empty for the engine's default
+    network: str = ""  # empty for that of the options
+    options: ContainerOptions = NO_OPTIONS
     terminal: bool = False  # allocate a TTY; then standard output and error are one stream
     privileges: Privileges = "build"
 

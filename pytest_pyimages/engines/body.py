@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_pyimages.engines.base import ContainerSpec, Mount
+from pytest_pyimages.engines.base import CONTAINER_FIELDS, HOST_FIELDS, ContainerOptions, ContainerSpec, Mount
 
 PIDS_LIMIT = 4096
 # Of Docker's default capabilities (docs.docker.com, "Runtime privilege and Linux capabilities"). The others stay:
@@ -19,7 +19,10 @@ DROPPED_CAPABILITIES = (
 
 def make_body(spec: ContainerSpec) -> dict[str, Any]:
     """Return the request body that creates a container (Engine API, "ContainerCreate")."""
+    options = spec.options
+    fields = {name: value for name, value in options.container.items() if name in CONTAINER_FIELDS}
     return {
+        **fields,
         "Image": spec.image,
         # The whole command: a commit would pass the container's Cmd on if the image has none.
         "Entrypoint": list(spec.command),
@@ -36,21 +39,53 @@ def make_body(spec: ContainerSpec) -> dict[str, Any]:
         "Tty": spec.terminal,
         "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": {
-            "Mounts": [_mount(mount) for mount in spec.mounts],
+            "PidsLimit": PIDS_LIMIT,
+            **_make_host_fields(options),
+            "Mounts": [_mount(mount) for mount in (*spec.mounts, *options.mount)],
             "LogConfig": {"Type": "none", "Config": {}},
             **_describe_privileges(spec),
-            "PidsLimit": PIDS_LIMIT,
             "Init": False,  # the worker is its own init
-            **({"NetworkMode": spec.network} if spec.network else {}),
+            **_make_network(spec),
         },
     }
 
 
 def _describe_privileges(spec: ContainerSpec) -> dict[str, Any]:
+    fields = spec.options.container
     if spec.privileges == "engine":
         return {}
-    dropped = {"CapDrop": list(DROPPED_CAPABILITIES)} if spec.privileges == "reduced" else {}
-    return {"SecurityOpt": ["no-new-privileges"], **dropped}
+    dropped = {*DROPPED_CAPABILITIES, *fields.get("CapDrop", ())} - {*fields.get("CapAdd", ())}
+    return {
+        "SecurityOpt": ["no-new-privileges", *fields.get("SecurityOpt", ())],
+        **({"CapDrop": sorted(dropped)} if spec.privileges == "reduced" else {}),
+    }
+
+
+def _make_host_fields(options: ContainerOptions) -> dict[str, Any]:
+    fields = {name: value for name, value in options.container.items() if name in HOST_FIELDS}
+    if options.memory:
+        fields["Memory"] = options.memory
+    if options.cpus:
+        fields["NanoCpus"] = round(options.cpus * 1e9)
+    if options.shm_size:
+        fields["ShmSize"] = options.shm_size
+    if options.device:
+        names = ("PathOnHost", "PathInContainer", "CgroupPermissions")
+        fields["Devices"] = [dict(zip(names, device, strict=True)) for device in options.device]
+    if options.gpus:
+        ids = options.gpus.removeprefix("device=").split(",") if options.gpus.startswith("device=") else []
+        count = {"DeviceIDs": ids} if ids else {"Count": -1 if options.gpus == "all" else int(options.gpus)}
+        fields["DeviceRequests"] = [{"Capabilities": [["gpu"]], **count}]
+    return fields
+
+
+def _make_network(spec: ContainerSpec) -> dict[str, Any]:
+    """Return the fields of the network; who shares another container's has the host names of that one."""
+    if spec.network.startswith("container:"):
+        return {"NetworkMode": spec.network}
+    mode = spec.network or spec.options.network
+    hosts = {"ExtraHosts": list(spec.options.add_host)} if spec.options.add_host else {}
+    return {**({"NetworkMode": mode} if mode else {}), **hosts}
 
 
 def _mount(mount: Mount) -> dict[str, Any]:

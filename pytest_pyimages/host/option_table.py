@@ -6,55 +6,12 @@ values and the suggestions for misspelt names are made from this table. This mod
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from pytest_pyimages.host.option import CONTAINER_TABLE, Option
 
 if TYPE_CHECKING:
     import pytest
-
-Kind = Literal["text", "user", "choice", "count", "seconds", "shard", "images", "files", "lines"]
-_LISTS = ("images", "files", "lines")  # one per line in an ini file or a variable
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
-    """One setting; of several sources the first counts: command line, environment variable, ini key, default."""
-
-    ini: str  # "py_images_jobs"
-    kind: Kind
-    help: str
-    metavar: str = ""
-    choices: tuple[str, ...] = ()
-    default: str = ""  # the value, or what it depends on; empty for none
-    example: str = ""  # a value
-    ini_only: bool = False  # it describes the project, not a run of its tests
-
-    @property
-    def name(self) -> str:
-        """The command line option: ``--py-images-jobs``."""
-        return "--" + self.ini.replace("_", "-")
-
-    @property
-    def environment(self) -> str:
-        """The environment variable: ``PY_IMAGES_JOBS``."""
-        return self.ini.upper()
-
-    @property
-    def full_help(self) -> str:
-        """The help text with the choices, the default and an example, as ``--help`` shows it."""
-        notes = (("choices", ", ".join(self.choices)), ("default", self.default), ("example", self.example))
-        return f"{self.help} ({'; '.join(f'{title}: {text}' for title, text in notes if text)})"
-
-    @property
-    def is_list(self) -> bool:
-        """Whether there may be several values."""
-        return self.kind in _LISTS
-
-    @property
-    def ini_type(self) -> Literal["linelist", "string"]:
-        """The type of the ini key for pytest."""
-        return "linelist" if self.is_list else "string"
-
 
 OPTION_TABLE = (
     Option(
@@ -149,6 +106,7 @@ OPTION_TABLE = (
         help="stop the suite of an image that reports nothing for so long, and report the stacks of its threads",
         example="120",
     ),
+    *CONTAINER_TABLE,
     Option(
         ini="py_images_shard",
         kind="shard",

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host.invocation import Invocation, drop_none
-from pytest_pyimages.host.option_table import OPTIONS, Option
+from pytest_pyimages.host.option import Option
+from pytest_pyimages.host.option_table import OPTIONS
 from pytest_pyimages.host.workers import Workers
-from pytest_pyimages.project import parse_user
+from pytest_pyimages.project import OPTION_KEYS, parse_user, read_container_option
 from pytest_pyimages.text import find_similar
 
 PullPolicy = Literal["missing", "always", "never"]
@@ -52,6 +54,7 @@ class Settings:
     fail_fast: FailFast  # empty: as -x and --maxfail say
     jobs: int | None  # containers at once; None for one per processor of the engine
     workers: Workers | None  # of -n; None where each suite is one process
+    container_options: Mapping[str, Any]  # of ContainerOptions, from the command line and variables
     timeout: float | None  # seconds that the suite of an image may take
     silence: float | None  # seconds that it may report nothing
     shard: tuple[int, int] | None  # (1, 3): the first of three parts of the tests; None for all of them
@@ -97,6 +100,7 @@ class Settings:
             fail_fast=cast("FailFast", parse_choice(values.read("py_images_fail_fast"))),
             jobs=_parse_count(values.read("py_images_jobs")),
             workers=Workers.requested(line, os.environ),
+            container_options=_read_container_options(values),
             timeout=_parse_seconds(values.read("py_images_timeout")),
             silence=_parse_seconds(values.read("py_images_silence")),
             shard=_parse_shard(values.read("py_images_shard")),
@@ -218,6 +222,19 @@ def _parse_reports(value: Value, cwd: Path) -> tuple[Path, ...]:
 def _split_lines(value: Value) -> tuple[str, ...]:
     lines = "\n".join(value.texts).split("\n")
     return tuple(dict.fromkeys(filter(None, map(str.strip, lines))))
+
+
+def _read_container_options(values: Values) -> dict[str, Any]:
+    """Return what the command line and variables set, which overrides take no part in."""
+    found = {}
+    for key in OPTION_KEYS:
+        option = OPTIONS[f"py_images_{key}"]
+        if not option.ini_only:
+            value = values.read(option.ini)
+            if value.origin in (option.name, option.environment):
+                texts = [line for text in value.texts for line in text.split("\n")]
+                found[key] = read_container_option(key, texts, value.origin)
+    return found
 
 
 def _parse_count(value: Value) -> int | None:

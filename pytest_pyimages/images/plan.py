@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_pyimages.engines import NO_OPTIONS, ContainerOptions
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.images.full_image import find_full_tag
 from pytest_pyimages.images.recipe import Content, Recipe, make_recipe, read_content
@@ -28,6 +29,7 @@ class ImagePlan:
     args: tuple[str, ...]  # of pytest: those of the command line, then the configured ones
     services: tuple[Service, ...] = ()  # servers beside the suite
     user: str = ""  # that the tests run as; empty for the image's own
+    options: ContainerOptions = NO_OPTIONS  # what its container may use
     selection: Mapping[str, Any] | None = None  # what args that name images mean, see host.selection
 
     def read_network(self, environ: Mapping[str, str]) -> HostNetwork:
@@ -87,6 +89,7 @@ def make_plans(  # noqa: PLR0913 - each has another source
                 args=configured.args,
                 services=configured.services,
                 user=configured.user,
+                options=configured.options,
             )
         )
     if not plans:

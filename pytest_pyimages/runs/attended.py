@@ -48,6 +48,7 @@ def _attend_once(engine: Engine, lease: Lease, source: Source, job: Job, termina
         environment={"TERM": terminal.kind} if terminal else {},
         terminal=terminal is not None,
         network=job.network,
+        options=job.options,
     )
     process = ContainerProcess(engine, lease, source)
     with process.create(spec) as container:

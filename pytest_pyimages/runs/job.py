@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_pyimages.containers import HOST_ONLY, SourceJob, Witness, read_program
-from pytest_pyimages.engines import Privileges
+from pytest_pyimages.engines import NO_OPTIONS, ContainerOptions, Privileges
 from pytest_pyimages.runs.changes import ChangesJob
 
 
@@ -29,6 +29,7 @@ class CoverageJob:
 class Job:
     """The program of one container and all that it is told."""
 
+    options: ContainerOptions = field(default=NO_OPTIONS, metadata=HOST_ONLY)  # what the container may use
     image: str = field(metadata=HOST_ONLY)  # id of the environment image
     network: str = field(default="", metadata=HOST_ONLY)  # the container's network mode; empty for the engine's default
     python: str = field(metadata=HOST_ONLY)  # absolute path of the interpreter in the container

@@ -114,6 +114,7 @@ class Run:
             privileges=self._job.privileges,
             labels=self._lease.labels("run" if self._job.report is None else "report"),
             network=self._job.network,
+            options=self._job.options,
             user="0",  # the worker becomes the job's user
         )
         progress = _Progress(debugger=None if self._job.terminal is None else False)

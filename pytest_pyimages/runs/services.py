@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 
 from pytest_pyimages.containers import Lease
-from pytest_pyimages.engines import Engine, ImageInfo, ServiceSpec
+from pytest_pyimages.engines import NO_OPTIONS, Engine, ImageInfo, ServiceSpec
 from pytest_pyimages.errors import BuildError, EngineError, PyimagesError
 from pytest_pyimages.project import Service
 from pytest_pyimages.text import flatten
@@ -61,6 +61,7 @@ class Services:
         self._services = services
         self._resolve = resolve
         self._is_closing = is_closing
+        self.options = NO_OPTIONS  # whose network and host names the first service gets for all
         self._running: list[_Running] = []
         self._error: PyimagesError | None = None
         self._thread = threading.Thread(target=self._start, name="pyimages-services", daemon=True)
@@ -133,6 +134,10 @@ class Services:
         except PyimagesError as error:
             self._error = error
 
+    def _make_hosts(self) -> dict[str, str]:
+        hosts = {name: address for name, _, address in (entry.partition(":") for entry in self.options.add_host)}
+        return {**hosts, **{each.name: "127.0.0.1" for each in self._services}}
+
     def _start_one(self, service: Service) -> None:
         try:
             image = self._resolve(service.image)
@@ -153,8 +158,8 @@ class Services:
                 command=service.command,
                 labels=self._lease.labels("service"),
                 environment={name: value for name, value in environ.items() if value is not None},
-                network=self.network,
-                hosts={} if self._running else {each.name: "127.0.0.1" for each in self._services},
+                network=self.network or self.options.network,
+                hosts={} if self._running else self._make_hosts(),
                 tmpfs=service.tmpfs,
             )
         )

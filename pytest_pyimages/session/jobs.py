@@ -28,6 +28,7 @@ def make_job(  # noqa: PLR0913 - everything that a container is given
     invocation = settings.invocation
     return Job(
         image=image.id,
+        options=plan.options,
         python=image.executable,
         privileges=settings.privileges,
         args=plan.args,

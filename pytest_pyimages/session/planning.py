@@ -61,7 +61,11 @@ def plan_session(config: pytest.Config, settings: Settings) -> SessionPlan:
         invocation, labels, (*invocation.container_options, *(("--maxfail=1",) if settings.fail_fast else ()))
     )
     selected = tuple(
-        replace(_select(plan, arguments[plan.tag.label]), user=settings.user or plan.user)
+        replace(
+            _select(plan, arguments[plan.tag.label]),
+            user=settings.user or plan.user,
+            options=replace(plan.options, **settings.container_options),
+        )
         for plan in plans
         if plan.tag.label in arguments
     )
@@ -71,6 +75,7 @@ def plan_session(config: pytest.Config, settings: Settings) -> SessionPlan:
         )
     folders = tuple(folder for plan in selected for folder in plan.project.folders)
     root = find_source_root(replace(project, folders=folders), invocation.rootdir, invocation.cwd)
+    _check_mounts(selected, root)
     mode = None if settings.source == "auto" else settings.source
     return SessionPlan(
         project=project,
@@ -79,6 +84,21 @@ def plan_session(config: pytest.Config, settings: Settings) -> SessionPlan:
         skipped=tuple(label for label in labels if label not in planned),
         unselected=tuple(label for label in labels if label in planned and label not in arguments),
     )
+
+
+def _check_mounts(plans: Iterable[ImagePlan], root: Path) -> None:
+    """Check that no mount of the user hides the source or the worker, or gets what is copied into the container.
+
+    :raises ConfigurationError: if one does.
+    """
+    for mount in (mount for plan in plans for mount in plan.options.mount):
+        target = Path(mount.target)
+        for ours in (root, Path("/opt/pyimages")):
+            if target == ours or target in ours.parents or ours in target.parents:
+                raise ConfigurationError(
+                    f"{OPTIONS['py_images_mount'].name}: {target} overlaps with {ours}, which containers of tests need",
+                    "choose another target",
+                )
 
 
 def _parse_copy_patterns(settings: Settings, root: Path) -> tuple[CopyPattern, ...]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_pyimages.containers import Lease, Source, make_state_directory
-from pytest_pyimages.engines import Engine, ImageInfo, Waits, watch_engine
+from pytest_pyimages.engines import NO_OPTIONS, Engine, ImageInfo, Waits, watch_engine
 from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
 from pytest_pyimages.host import Settings
 from pytest_pyimages.images import (
@@ -247,7 +247,9 @@ class Schedule:
         def resolve(reference: str) -> ImageInfo:
             return self._service_images.resolve(replace(plan.tag, reference=reference))
 
-        return Services(self._engine, self._lease, plan.services, resolve, lambda: self._closing)
+        services = Services(self._engine, self._lease, plan.services, resolve, lambda: self._closing)
+        services.options = plan.options
+        return services
 
     def _until_ended(self, label: str, work: Callable[[EndReporter], None]) -> None:
         """Do the work of one thread; report its end exactly once, whatever happens."""
@@ -310,7 +312,7 @@ class Schedule:
         job = self._job(*self._images[label])
         environment = {**job.environment, "COLUMNS": str(columns)}
         job = replace(job, memory=None, shard=None, changes=None, terminal=None, report=report, environment=environment)
-        job = replace(job, timeout=None, silence=None)
+        job = replace(job, timeout=None, silence=None, options=NO_OPTIONS)
         arguments = (REPORT, lambda ended: self._run(REPORT, job, ended))
         thread = threading.Thread(target=self._until_ended, args=arguments, name="pyimages-coverage", daemon=True)
         self._threads.append(thread)

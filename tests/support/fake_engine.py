@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pytest_pyimages.engines.base import (
+    NO_OPTIONS,
     STDERR,
     STDOUT,
     BuildContext,
@@ -307,6 +308,8 @@ class FakeEngine:
             self._count += 1
             identifier = f"container{self._count}"
             self.calls.append(f"create {spec.image}")
+            if spec.options != NO_OPTIONS:
+                self.calls.append(f"memory {spec.options.memory >> 20} MiB, network {spec.options.network}")
             environment = {"FAKE_IMAGE": self._bases.get(spec.image, spec.image), **self._environment}
             self.containers[identifier] = FakeContainer(
                 spec, self._installer, environment, copies_source=self._copies_source, sees_host=self._sees_host

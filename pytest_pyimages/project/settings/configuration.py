@@ -13,6 +13,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from pytest_pyimages.engines import NO_OPTIONS, ContainerOptions
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.project.files import ProjectFiles, Table, expand_group, get_table, read_toml
 from pytest_pyimages.project.metadata import Metadata
@@ -25,6 +26,7 @@ from pytest_pyimages.project.requirements import (
     parse_requirement,
 )
 from pytest_pyimages.project.settings.checks import check_keys, read_strings, read_variables
+from pytest_pyimages.project.settings.container_options import OPTION_KEYS, read_container_option
 from pytest_pyimages.project.settings.services import Service, read_services
 from pytest_pyimages.text import find_similar, suggest
 
@@ -40,6 +42,7 @@ _OVERRIDE_KEYS = (
     *("select", "install", "setup", "apt", "args", "env", "dockerfile", "build-in", "allow-failure", "skip"),
     "services",
     "user",
+    *(key.replace("_", "-") for key in OPTION_KEYS),
 )
 _LIKELY_TYPO = re.compile(r"(pytest[-_]?)?py[-_]?images?", re.IGNORECASE)  # likely typos of the table's name
 _USER = re.compile(r"[0-9]{1,9}(:[0-9]{1,9})?")
@@ -62,6 +65,7 @@ class ImageConfiguration:
     allow_failure: bool | None = None  # None: as in the matrix
     skip: bool = False
     services: tuple[Service, ...] = ()  # servers beside the suite
+    options: ContainerOptions = NO_OPTIONS  # what its container may use
 
     def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the variables with their values, without those of the host that the host does not have."""
@@ -84,7 +88,8 @@ class Configuration:
         read_own_table(rootdir, known)
         keys = ("setup", "apt", "env", "dockerfile", "build_in", "services", "user")
         common = {key: self._convert(key, ini.get(f"{PREFIX}_{key}"), f"{PREFIX}_{key}") for key in keys}
-        self._common = ImageConfiguration(**common)
+        options = {key: self._convert(key, ini.get(f"{PREFIX}_{key}"), f"{PREFIX}_{key}") for key in OPTION_KEYS}
+        self._common = ImageConfiguration(**common, options=ContainerOptions(**options))
         self._overrides = tuple(self._read_overrides())
 
     def for_image(self, label: str) -> ImageConfiguration:
@@ -92,7 +97,9 @@ class Configuration:
         found = self._common
         for selectors, changes in self._overrides:
             if any(fnmatchcase(label, selector) for selector in selectors):
-                changed = replace(found, **changes)
+                options = {key: value for key, value in changes.items() if key in OPTION_KEYS}
+                others = {key: value for key, value in changes.items() if key not in OPTION_KEYS}
+                changed = replace(found, **others, options=replace(found.options, **options))
                 found = replace(changed, env={**found.env, **changed.env})
         return found
 
@@ -121,6 +128,11 @@ class Configuration:
     def _convert(self, key: str, value: object, where: str) -> Any:
         """Return the value of an ini key or of an override's key, checked."""
         key = key.replace("-", "_")
+        if key in OPTION_KEYS:
+            return read_container_option(key, value, where)
+        return self._convert_other(key, value, where)
+
+    def _convert_other(self, key: str, value: object, where: str) -> Any:
         if key in {"allow_failure", "skip"}:
             if not isinstance(value, bool):
                 raise ConfigurationError(f"{where} is {value!r}", "write true or false")

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.host.option_table import INI_KEYS, OPTION_NAMES, OPTION_TABLE, OPTIONS, Option, add_options
+from pytest_pyimages.host.option import Option
+from pytest_pyimages.host.option_table import INI_KEYS, OPTION_NAMES, OPTION_TABLE, OPTIONS, add_options
 from pytest_pyimages.host.settings import Settings, Values
 from tests.support.invocations import make_invocation
 
@@ -114,10 +115,20 @@ VALUES = {
 }
 
 
+CONTAINER_VALUES = {
+    "py_images_add_host": ("a:10.0.0.1", "b:10.0.0.1", "c:10.0.0.1"),
+    "py_images_mount": ("a:/a", "b:/b", "c:/c"),
+    "py_images_device": ("/dev/a", "/dev/b", "/dev/c"),
+    "py_images_gpus": ("1", "2", "3"),
+}
+
+
 def values_of(option: Option) -> tuple[str, str, str]:
     """Return three values that the option may have."""
     if option.choices:
         return (*option.choices, *option.choices)[:3]  # type: ignore[return-value]  # there are two at least
+    if option.ini in CONTAINER_VALUES:
+        return CONTAINER_VALUES[option.ini]
     return VALUES.get(option.kind, ("3.11", "3.12", "3.13"))
 
 

@@ -1,0 +1,128 @@
+"""What containers of tests may use: how it is written, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_pyimages.engines import ContainerOptions, Mount
+from pytest_pyimages.engines.base import ContainerSpec
+from pytest_pyimages.engines.body import make_body
+from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.project.settings.container_options import OPTION_KEYS, read_container_option
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        *(
+            ("memory", text, size)
+            for text, size in (("512m", 1 << 29), ("1.5G", 3 << 29), ("7b", 7), ("64MiB", 1 << 26))
+        ),
+        ("memory", 4096, 4096),
+        ("memory", None, 0),
+        ("cpus", "1.5", 1.5),
+        ("shm_size", "1g", 1 << 30),
+        *(
+            ("network", text, name)
+            for text, name in (("none", "none"), ("host", "host"), ("default", ""), ("net_1", "net_1"))
+        ),
+        ("add_host", ["api.test:127.0.0.1", "v6=::1"], ("api.test:127.0.0.1", "v6:::1")),
+        ("mount", "/data:/models:ro", (Mount(kind="bind", source="/data", target="/models", read_only=True),)),
+        ("mount", "cache:/cache", (Mount(kind="volume", source="cache", target="/cache"),)),
+        ("mount", "type=tmpfs,dst=/scratch/", (Mount(kind="tmpfs", target="/scratch"),)),
+        ("mount", "src=/a,target=/b,readonly", (Mount(kind="bind", source="/a", target="/b", read_only=True),)),
+        ("device", "/dev/fuse", (("/dev/fuse", "/dev/fuse", "rwm"),)),
+        ("device", "/dev/a:/dev/b:r", (("/dev/a", "/dev/b", "r"),)),
+        ("gpus", "device=0,1", "device=0,1"),
+        ("container", {"Hostname": "ci"}, {"Hostname": "ci"}),
+        ("container", 'Hostname=ci\nUlimits=[{"Name": "nofile"}]', {"Hostname": "ci", "Ulimits": [{"Name": "nofile"}]}),
+    ],
+)
+def test_values_are_read(key: str, value: object, expected: object) -> None:
+    assert read_container_option(key, value, "here") == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("memory", "much", 'invalid size "much"'),
+        ("memory", "0", "invalid size"),
+        ("memory", "5x", "invalid size"),
+        ("cpus", "0", "invalid number of CPUs"),
+        ("network", "container:db", "shares the network of another container"),
+        ("network", "a b", "invalid network"),
+        ("add_host", "api", "invalid entry"),
+        ("mount", "./data:/data", "invalid mount"),
+        ("mount", "/data:data", "invalid mount"),
+        ("mount", "/a:/b:z", "unknown mode"),
+        ("mount", "type=npipe,src=/a,dst=/b", "unknown type"),
+        ("mount", "source=/a,target=/b,bind-propagation=shared", "unknown field"),
+        ("device", "fuse", "invalid device"),
+        ("gpus", "some", "invalid value"),
+        ("container", "Hostnam=ci", "did you mean Hostname?"),
+        ("container", "Hostname", "invalid entry"),
+        ("container", "Privileged=true", "the devices and the kernel of the host"),
+        ("container", "PidMode=host", "shares a namespace"),
+        ("container", 'IpcMode="container:x"', "shares a namespace"),
+        ("container", {"CapAdd": ["CAP_SYS_ADMIN"]}, "with SYS_ADMIN tests can leave their container"),
+        ("container", {"CapAdd": ["all"]}, "with ALL tests"),
+        ("container", {"SecurityOpt": ["seccomp=unconfined"]}, "would remove a protection"),
+        ("container", {"SecurityOpt": ["no-new-privileges:false"]}, "would remove a protection"),
+        ("container", "PidsLimit=-1", "without a limit"),
+        ("container", {"Binds": ["/:/host"]}, "write py_images_mount"),
+        ("container", "Memory=1000000", "write py_images_memory"),
+        ("container", {"Cmd": ["sh"]}, "the plugin sets it"),
+    ],
+)
+def test_invalid_and_dangerous_values_are_refused(key: str, value: object, problem: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read_container_option(key, value, "here")
+    assert problem in str(caught.value)
+    assert str(caught.value).startswith("here: ")
+
+
+def make_request(shared: str = "", **options: Any) -> dict[str, Any]:
+    spec = ContainerSpec(
+        name="x", image="i", command=("true",), labels={}, network=shared, options=ContainerOptions(**options)
+    )
+    return make_body(spec)
+
+
+def test_options_become_fields_of_the_request() -> None:
+    body = make_request(
+        memory=1 << 29,
+        cpus=1.5,
+        shm_size=1 << 30,
+        network="net",
+        add_host=("api:127.0.0.1",),
+        mount=(Mount(kind="bind", source="/a", target="/b"),),
+        device=(("/dev/a", "/dev/b", "r"),),
+        gpus="all",
+        container={"Hostname": "ci", "PidsLimit": 9, "CapAdd": ["MKNOD"], "SecurityOpt": ["label=disable"]},
+    )
+    host = body["HostConfig"]
+    assert body["Hostname"] == "ci"
+    assert (host["Memory"], host["NanoCpus"], host["ShmSize"], host["PidsLimit"]) == (
+        1 << 29,
+        1_500_000_000,
+        1 << 30,
+        9,
+    )
+    assert (host["NetworkMode"], host["ExtraHosts"]) == ("net", ["api:127.0.0.1"])
+    assert host["Mounts"] == [{"Type": "bind", "Source": "/a", "Target": "/b", "ReadOnly": False}]
+    assert host["Devices"] == [{"PathOnHost": "/dev/a", "PathInContainer": "/dev/b", "CgroupPermissions": "r"}]
+    assert host["DeviceRequests"] == [{"Capabilities": [["gpu"]], "Count": -1}]
+    assert host["SecurityOpt"] == ["no-new-privileges", "label=disable"]
+    assert "MKNOD" not in host.get("CapDrop", ())
+
+
+def test_services_decide_the_network_of_the_suite() -> None:
+    host = make_request("container:abc", network="none", add_host=("api:127.0.0.1",))["HostConfig"]
+    assert host["NetworkMode"] == "container:abc"
+    assert "ExtraHosts" not in host
+
+
+def test_every_key_is_an_option() -> None:
+    assert set(OPTION_KEYS) == set(ContainerOptions.__dataclass_fields__)
