@@ -173,7 +173,7 @@ def start_engine(state: State, *, home: Path | None = None, wrapper: tuple[str, 
         # Another engine has docker0 and its chains in the packet filter, which a second one would flush.
         bridge = bridge_of(state.home)
         ensure_bridge(bridge, state, environ)
-        command += ["--bridge", bridge.name, "--iptables=false"]
+        command += ["--bridge", bridge.name, "--iptables=false", "--ip6tables=false"]
     program = shutil.which("dockerd", path=environ["PATH"])
     if program is None:
         message = f"dockerd is still missing after the installation · see {state.log}"

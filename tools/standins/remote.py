@@ -94,7 +94,13 @@ def _list_covered() -> Iterator[str]:
 def _call_by_sudo(docker_host: str, tags: Sequence[str], group: int) -> str:
     arguments = ("-m", "tools.standins", "remote", "--engine", docker_host, "--group", str(group), *tags)
     try:
-        done = subprocess.run((*SUDO, sys.executable, *arguments), check=False, stdout=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            (*SUDO, sys.executable, *arguments),
+            check=False,
+            cwd=Path(__file__).parents[2],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
     except OSError as error:
         raise StandinError(f"sudo: {error.strerror} · start the tests as root, or install sudo") from error
     if done.returncode != 0:
