@@ -19,7 +19,6 @@ from pytest_pyimages.host import (
     Settings,
     describe_losses,
     describe_selection,
-    find_other_images,
     find_wanted_files,
     selects_tests,
 )
@@ -36,6 +35,7 @@ from pytest_pyimages.session.header import (
     format_source,
     format_workers,
 )
+from pytest_pyimages.session.judging import describe_refused_connections, make_judge
 from pytest_pyimages.session.kept_files import KeptFiles, make_documents
 from pytest_pyimages.session.last_failed import LastFailed, unregister_host_cache_plugins
 from pytest_pyimages.session.messages import (
@@ -52,7 +52,7 @@ from pytest_pyimages.session.seed import choose_seed, save_seed
 from pytest_pyimages.session.signals import InterruptHandler
 
 if TYPE_CHECKING:
-    from pytest_pyimages.results import DebuggerTerminal, IniFile, Judge, Replay, Stages
+    from pytest_pyimages.results import DebuggerTerminal, Replay, Stages
     from pytest_pyimages.runs import HostTerminal
     from pytest_pyimages.session.coverage import MatrixCoverage
 
@@ -190,7 +190,8 @@ class ImagesSession:
         collect_only = self._settings.collect_only
         from pytest_pyimages.results import Replay
 
-        shown, judge = self._stages(), self._judge()
+        shown = self._stages()
+        judge = make_judge(self._plan, self._settings.invocation, list(self.results), str(self._config.rootpath))
         replay = Replay(
             session,
             self.results,
@@ -221,37 +222,6 @@ class ImagesSession:
             finally:
                 shown.close()
         return True
-
-    @property
-    def _ini_file(self) -> IniFile:
-        from pytest_pyimages.results import IniFile
-
-        invocation = self._settings.invocation
-        return IniFile(ini=invocation.ini, inipath=invocation.inipath, rootdir=invocation.rootdir)
-
-    def _describe_missing_services(self, terminal: pytest.TerminalReporter) -> list[str]:
-        """Return a note if tests could not connect to a server, and no image has one beside it."""
-        reports = [*terminal.stats.get("failed", ()), *terminal.stats.get("error", ())]
-        if not reports or any(plan.services for plan in self.plans):
-            return []
-        from pytest_pyimages.results import describe_missing_services
-
-        texts = (getattr(report, "longreprtext", "") for report in reports)
-        note = describe_missing_services(texts, self._ini_file, self._plan.project.root)
-        return [note] if note else []
-
-    def _judge(self) -> Judge:
-        from pytest_pyimages.results import Judge, MissingModules
-
-        invocation, labels = self._settings.invocation, list(self.results)
-        missing = MissingModules(
-            {plan.tag.label: plan.project for plan in self.plans},
-            self._ini_file,
-            source=self._plan.source.root,
-            overridden=[plan.tag.label for plan in self.plans if plan.project.install != self._plan.project.install],
-        )
-        rootdir = str(self._config.rootpath)
-        return Judge(missing, labels=labels, other_images=find_other_images(invocation, labels), rootdir=rootdir)
 
     def _stages(self) -> Stages:
         from pytest_pyimages.results import filter_terminal, make_stages
@@ -319,7 +289,7 @@ class ImagesSession:
         labels = [*self.results, *self._plan.unselected]
         nodeids = (nodeid for result in self.results.values() for nodeid in result.outcomes)
         notes += describe_selection(self._settings.invocation, labels, nodeids)
-        notes += self._describe_missing_services(terminalreporter)
+        notes += describe_refused_connections(terminalreporter, self._plan, self._settings.invocation)
         self._ending.write(terminalreporter, notes)
 
     @staticmethod
