@@ -41,7 +41,7 @@ def make_body(spec: ContainerSpec) -> dict[str, Any]:
         "HostConfig": {
             "PidsLimit": PIDS_LIMIT,
             **_make_host_fields(options),
-            "Mounts": [_mount(mount) for mount in (*spec.mounts, *options.mount)],
+            "Mounts": [*(_mount(mount, is_filled=False) for mount in spec.mounts), *map(_mount, options.mount)],
             "LogConfig": {"Type": "none", "Config": {}},
             **_describe_privileges(spec),
             "Init": False,  # the worker is its own init
@@ -88,8 +88,12 @@ def _make_network(spec: ContainerSpec) -> dict[str, Any]:
     return {**({"NetworkMode": mode} if mode else {}), **hosts}
 
 
-def _mount(mount: Mount) -> dict[str, Any]:
+def _mount(mount: Mount, *, is_filled: bool = True) -> dict[str, Any]:
+    """Return a mount for the request.
+
+    :param is_filled: whether the engine may copy what the image has at the target into an empty volume.
+    """
     options: dict[str, Any] = {"Source": mount.source} if mount.source else {}
-    if mount.kind == "volume":  # an engine would copy what the image has at the target into an empty volume
+    if mount.kind == "volume" and not is_filled:
         options["VolumeOptions"] = {"NoCopy": True}
     return {"Type": mount.kind, "Target": mount.target, "ReadOnly": mount.read_only, **options}

@@ -16,6 +16,7 @@ OPTION_KEYS = ("memory", "cpus", "shm_size", "network", "add_host", "mount", "de
 _SIZE = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<unit>[kmgt]?)(?:i?b)?", re.IGNORECASE)  # as docker's -m
 _UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_OWN_VOLUMES = ("pytest-pyimages-", "pyimages-")  # a project must not change what builds of others believe
 _HOST = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9_.-]*)[:=](?P<address>host-gateway|[0-9A-Fa-f.:\[\]]+)")
 _DEVICE = re.compile(r"(?P<host>/[^:]*)(?::(?P<target>/[^:]*))?(?::(?P<access>[rwm]+))?")
 _MOUNT_KEYS = {"source": "source", "src": "source", "target": "target", "dst": "target", "destination": "target"}
@@ -135,6 +136,8 @@ def _read_mount(text: str, where: str) -> Mount:
     kind = fields.get("type") or ("bind" if source.startswith("/") else "volume")
     if kind not in ("bind", "volume", "tmpfs"):
         raise ConfigurationError(f'{where}: unknown type "{kind}"', "choose from bind, volume, tmpfs")
+    if kind == "volume" and source.startswith(_OWN_VOLUMES):
+        raise ConfigurationError(f'{where}: "{source}" is a volume of builds or of other tests', "name another volume")
     is_valid = not source if kind == "tmpfs" else source.startswith("/") if kind == "bind" else _NAME.fullmatch(source)
     if not is_valid or not target.startswith("/"):
         raise ConfigurationError(
