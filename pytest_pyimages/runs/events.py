@@ -264,6 +264,8 @@ class Exit(NamedTuple):
     running: int  # index of the test that was running, or -1
     lingered: bool  # whether threads or exit handlers outlived pytest for too long, so that it was killed
     exceeded: str = ""  # the limit for which it was stopped: "timeout", "silence", or empty
+    memory_kills: int = 0  # processes that the kernel has killed for lack of memory
+    memory_limit: int = 0  # bytes; 0 if the container has none
 
 
 class Beat(NamedTuple):

@@ -45,6 +45,7 @@ class RunEnd:
     problem: str = ""  # why the run is not complete; empty if it is complete
     running: int = -1  # index of the test that was running when the worker died, or -1
     stderr: str = ""  # the end of what the suite printed outside of pytest's capture
+    note: str = ""  # what may explain failures
 
 
 class BrokenImageError(PyimagesError):
@@ -239,7 +240,7 @@ class Run:
         elif last.exceeded:
             problem, running = describe_limit(last.exceeded, self._job), last.running
         elif last.signal is not None and not last.lingered:
-            problem, running = f"worker died of {name_signal(last.signal)}", progress.ended_by(last)
+            problem, running = self._describe_signal(container, last, last.signal), progress.ended_by(last)
         elif end is None:
             problem = f"the pytest process ended with exit status {last.status} without finishing its session"
             running = progress.ended_by(last)
@@ -253,17 +254,52 @@ class Run:
         elif code != 0:
             problem = f"the worker ended with exit status {code}"
         unrun, reason = (end.unrun, end.reason) if end is not None else (0, "")
-        return RunEnd(status=status, unrun=unrun, reason=reason, problem=problem, running=running, stderr=stderr)
+        return RunEnd(
+            status=status,
+            unrun=unrun,
+            reason=reason,
+            problem=problem,
+            running=running,
+            stderr=stderr,
+            note=_describe_kills(last),
+        )
+
+    def _describe_signal(self, container: str, last: Exit, number: int) -> str:
+        """Return how pytest was killed: for lack of memory, if the container's own counter or the engine says so."""
+        if number == signal.SIGKILL and (last.memory_kills or self._engine.inspect(container).oom_killed):
+            return f"worker was killed for lack of {describe_memory(last.memory_limit)}"
+        return f"worker died of {name_signal(number)}"
 
     def _explain_loss(self, container: str, code: int) -> str:
         state = self._engine.inspect(container)
         if code == 137 and not self._process.is_stopped:
             return "exit status 137: the container was killed, " + (
-                "out of memory" if state.oom_killed else "by another program or for lack of memory"
+                f"for lack of {describe_memory(self._job.options.memory)}"
+                if state.oom_killed
+                else "by another program or for lack of memory"
             )
         if state.error:
             return f"the container failed: {state.error}"
         return f"the container ended with exit status {code} before the run was complete"
+
+
+def describe_memory(limit: int) -> str:
+    """Return "memory (limit 64 MiB)".
+
+    :param limit: bytes; 0 for none.
+    """
+    if not limit:
+        return "memory (the container has no limit; its machine has too little)"
+    return f"memory (limit {limit / (1 << 20):.0f} MiB)"
+
+
+def _describe_kills(last: Exit | None) -> str:
+    """Return a note on processes of the suite that were killed; empty if none was, or if that was pytest."""
+    kills = last.memory_kills - (last.signal == signal.SIGKILL) if last is not None else 0
+    if last is None or kills < 1:
+        return ""
+    processes = "1 process of the suite was" if kills == 1 else f"{kills} processes of the suite were"
+    return f"{processes} killed for lack of {describe_memory(last.memory_limit)}"
 
 
 def describe_limit(name: str, job: Job) -> str:

@@ -333,6 +333,7 @@ _DECODERS: dict[str, Callable[[Record], events.Event]] = {
         fields.integer("running", lowest=-1),
         fields.raw("lingered") is True,
         _optional_line(fields, "exceeded"),
+        *(fields.integer(name) if fields.has(name) else 0 for name in ("memory_kills", "memory_limit")),
     ),
     "beat": lambda fields: events.Beat(fields.integer("running", lowest=-1) if fields.has("running") else -1),
     "debugger": lambda fields: events.Debugger(fields.raw("on") is True),

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from pytest_pyimages.images import (
     Listener,
     identify_project,
 )
-from pytest_pyimages.runs import BrokenImageError, CoverageJob, Job, Run, Services
+from pytest_pyimages.runs import BrokenImageError, CoverageJob, Job, Run, RunEnd, Services
 from pytest_pyimages.runs.events import Interrupted
 from pytest_pyimages.session.concurrency import Concurrency
 from pytest_pyimages.session.jobs import make_job
@@ -296,12 +297,19 @@ class Schedule:
             self._runs[label] = run
         try:
             printed = (lambda data: self._put(OutputReceived(label, data))) if self._settings.live_output else None
-            run.execute(lambda events: self._put(EventsReceived(label, events)), lambda end: ended(end, None), printed)
+            run.execute(
+                lambda events: self._put(EventsReceived(label, events)), partial(self._end, label, ended), printed
+            )
         finally:
             if run.changes is not None and self._kept_files is not None:
                 self._kept_files.take(label, run.changes)
             with self._lock:
                 del self._runs[label]
+
+    def _end(self, label: str, ended: EndReporter, end: RunEnd) -> None:
+        if end.note:
+            self._note(f"{label}: {end.note}")
+        ended(end, None)
 
     def start_report(self, label: str, report: CoverageJob, *, columns: int) -> None:
         """Make the coverage report in an image's environment; its messages have the label ``REPORT``.

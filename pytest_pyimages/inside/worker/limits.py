@@ -19,6 +19,27 @@ DUMP_SECONDS = 2.0  # that a suite has to write its stacks
 IDLE_SECONDS = 30.0  # without any work, for example in a sleep or at a lock
 BUSY_SECONDS = 120.0  # of processor time
 TICKS = float(os.sysconf("SC_CLK_TCK"))  # per second
+# The cgroup's counter of processes that the kernel has killed for lack of memory, and its limit: version 2, and 1.
+CGROUPS = (
+    ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory.max"),
+    ("/sys/fs/cgroup/memory/memory.oom_control", "/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+UNLIMITED = 1 << 60  # bytes; the kernel's value for no limit is larger
+
+
+def read_memory(cgroups=CGROUPS):
+    """Return how many processes were killed for lack of memory, and the limit in bytes; 0 if there is none."""
+    for events, limit in cgroups:
+        try:
+            with open(events) as file:
+                counters = dict(line.split()[:2] for line in file if len(line.split()) > 1)
+            with open(limit) as file:
+                text = file.read().strip()
+        except (IOError, OSError):
+            continue
+        size = int(text) if text.isdigit() else 0
+        return int(counters.get("oom_kill", 0)), size if size < UNLIMITED else 0
+    return 0, 0
 
 
 class Limits(object):
@@ -27,12 +48,18 @@ class Limits(object):
     def __init__(self, spec, now):
         self.spec = spec
         self.started = self.heard = now
+        self.memory_kills = read_memory()[0]  # before the suite
         self.exceeded = ""  # the limit that was exceeded
         self.deadline = 0.0  # when to kill the suite, then
 
     def hear(self, now):
         """Record that the suite has reported something."""
         self.heard = now
+
+    def measure_memory(self):
+        """Return how many processes of the suite were killed for lack of memory, and the limit in bytes."""
+        kills, limit = read_memory()
+        return kills - self.memory_kills, limit
 
     def check(self, now):
         """Return the signal to send to the suite now; None if there is none."""

@@ -329,6 +329,7 @@ class Parent(object):
         if data:
             self.pass_on(data)
         report_changes()
+        memory_kills, memory_limit = self.limits.measure_memory()
         self.record(
             t="exit",
             status=os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
@@ -336,6 +337,8 @@ class Parent(object):
             running=running,
             lingered=self.killed_lingering,
             exceeded=self.limits.exceeded,
+            memory_kills=memory_kills,
+            memory_limit=memory_limit,
         )
         deadline = clock() + ACKNOWLEDGE_SECONDS
         while not self.acknowledged and not self.host_gone and clock() < deadline:
