@@ -40,6 +40,7 @@ class ImageInfo:
     user: str = ""  # the user that its containers run as; empty for root
     created: float = 0.0  # POSIX timestamp; 0 if unknown
     tags: tuple[str, ...] = ()  # references with a tag
+    volumes: tuple[str, ...] = ()  # folders that each container gets as a volume
     layers: tuple[str, ...] = ()  # digests of the layers' contents, the lowest first
     parent: str = ""  # id of the image it was made from; empty if the engine does not record it
     ports: tuple[int, ...] = ()  # TCP ports that it exposes

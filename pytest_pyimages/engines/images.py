@@ -22,6 +22,7 @@ def parse_image(answer: Mapping[str, Any]) -> ImageInfo:
         labels=config.get("Labels") or {},
         size=int(answer.get("Size") or 0),
         user=str(config.get("User") or ""),
+        volumes=tuple(sorted(config.get("Volumes") or ())),
         tags=tuple(tag for tag in answer.get("RepoTags") or () if not tag.startswith("<none>")),
         layers=tuple((answer.get("RootFS") or {}).get("Layers") or ()),
         ports=_parse_ports(config.get("ExposedPorts") or ()),

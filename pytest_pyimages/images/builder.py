@@ -95,7 +95,7 @@ class ImageBuilder:
         self._listener.report(plan.tag.label, f"installing {plan.project.origin or 'pytest'}{where}")
         installed = self._step.run(plan, new)
         if not installed.succeeded:
-            raise make_build_error(plan, installed, plan.read_network(os.environ))
+            raise make_build_error(plan, installed, plan.read_network(os.environ), new.start.platform)
         return installed
 
     def _build_dockerfile(self, plan: ImagePlan, base: ImageInfo) -> ImageInfo:

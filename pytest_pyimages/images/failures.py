@@ -53,12 +53,23 @@ def require_python(plan: ImagePlan, base: ImageInfo) -> None:
         raise BuildError(problem, _suggest_removal(plan.tag))
 
 
-def make_build_error(plan: ImagePlan, installed: Installed, network: HostNetwork) -> BuildError:
-    """Return the error of an image whose install step failed."""
+def make_build_error(plan: ImagePlan, installed: Installed, network: HostNetwork, platform: str = "") -> BuildError:
+    """Return the error of an image whose install step failed.
+
+    :param platform: of the image, such as linux/amd64.
+    """
     result, log = installed.result, installed.log
     hint = ""
     if result.get("status") == 127 and "no Python found" in log:
         problem, hint = f"{plan.tag.reference} has no Python", "choose an image that has one"
+    elif result.get("failed") == "installer" and not result.get("has_begun"):
+        problem, hint = _diagnose_start(plan, log, platform)
+    elif result.get("failed") == "volume":
+        problem = f"{result['path']} is in {result['volume']}, a volume of the image: what is installed there is lost"
+        hint = "use an image without this VOLUME"
+    elif result.get("failed") == "pytest":
+        problem = f"pytest {result['version']} is too old: pytest {result['oldest']} or newer is needed"
+        hint = f"change what {plan.project.origin or 'the image'} requires"
     elif result.get("failed") == "setup":
         problem = f"py_images_setup: `{result.get('command')}` failed with status {result.get('status')}"
         problem = _join(problem, find_last_line(log))
@@ -78,6 +89,17 @@ def make_build_error(plan: ImagePlan, installed: Installed, network: HostNetwork
     else:
         problem, hint = _diagnose(plan, log, network)
     return BuildError(problem, hint, log=shorten_log(log))
+
+
+def _diagnose_start(plan: ImagePlan, log: str, platform: str) -> tuple[str, str]:
+    """Return problem and hint where the image's Python has run nothing of the installer."""
+    if "exec format error" in log.lower():
+        return (
+            f"the programs of {plan.tag.reference} ({platform}) are not for this machine",
+            "choose an image of its platform, or let the engine's machine emulate the other one (binfmt_misc)",
+        )
+    broken = find_broken_start(log)
+    return broken or (_join("the image's Python does not start", find_last_line(log)), "run it by hand to see why")
 
 
 def _diagnose(plan: ImagePlan, log: str, network: HostNetwork) -> tuple[str, str]:

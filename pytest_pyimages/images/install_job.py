@@ -31,6 +31,8 @@ for package in 'worker', 'installer':
             file.write(text.encode('utf-8'))
     module = sys.modules['pyimages_' + package] = type(sys)('pyimages_' + package)
     module.__path__ = [folder]
+print('{}')  # it has begun
+sys.stdout.flush()
 import_module('pyimages_installer.main').main(job)
 """
 
@@ -74,6 +76,7 @@ class InstallJob:
     folders: tuple[tuple[str, tuple[str, ...]], ...]  # mounted folders of packages, and some names in each
     witness: tuple[Witness, ...] = ()  # known when the source is mounted
     source: SourceJob | None = None  # likewise
+    volumes: tuple[str, ...]  # of the image: what is installed there would be lost
     skipped: Mapping[str, list[str]]  # names of folders that hold no source: "anywhere", and at the "top"
     worker: Mapping[str, str]  # sources by module
     installer: Mapping[str, str]  # sources by module
@@ -87,6 +90,7 @@ def make_install_job(  # noqa: PLR0913 - each has another source
     extends: bool,
     uv: Mapping[str, str],
     phase: Phase = "all",
+    volumes: tuple[str, ...] = (),
     wheels: Wheels | None = None,
 ) -> InstallJob:
     """Return the installer's job for one container.
@@ -124,6 +128,7 @@ def make_install_job(  # noqa: PLR0913 - each has another source
         files=files,
         machine=access.machine,
         folders=access.folders,
+        volumes=volumes,
         skipped={"anywhere": sorted(NO_SOURCE), "top": sorted(BUILD_OUTPUT | {"target"})},  # target: of Rust
         worker=read_modules("worker"),
         installer=read_modules("installer"),

@@ -12,12 +12,11 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_pyimages.containers import (
-    FIND_PYTHON,
     SILENT_SECONDS,
     ContainerProcess,
     Lease,
@@ -26,6 +25,7 @@ from pytest_pyimages.containers import (
     StoppedError,
     encode_job,
     run_with_source,
+    try_commands,
 )
 from pytest_pyimages.engines import STDOUT, ContainerSpec, Engine, ImageInfo, Mount
 from pytest_pyimages.engines.labels import KIND_LABEL, LABEL, PROJECT_LABEL, RECIPE_LABEL, ROOT_LABEL
@@ -118,7 +118,7 @@ class InstallStep:
     def _install(self, plan: ImagePlan, new: NewImage) -> Installed:
         while True:
             try:
-                return self._attempt(plan, new)
+                return try_commands(BOOTSTRAP, lambda command: self._attempt(plan, new, command))
             except UvMissingError as error:
                 self._listener.report(plan.tag.label, "fetching uv")
                 self._uv.provide(error, new.start.id)
@@ -127,15 +127,15 @@ class InstallStep:
                     raise
                 self._is_remote = True
 
-    def _attempt(self, plan: ImagePlan, new: NewImage) -> Installed:
+    def _attempt(self, plan: ImagePlan, new: NewImage, command: tuple[str, ...]) -> Installed:
         access = self._prepare_access(plan)
         if new.extends or not access.is_private or not (plan.recipe.apt or plan.recipe.setup):
-            return self._run_container(plan, new, access, "all")
+            return self._run_container(plan, new, access, "all", command=command)
         # What set-up commands leave running, and the host's network, must not meet the installer's credentials.
         name = f"setup-{uuid.uuid4().hex}"
         labels = {**new.labels, LABEL: "1", KIND_LABEL: "environment", RECIPE_LABEL: name}
         before = replace(new, reference=f"{REPOSITORY}:{name}", labels=labels)
-        set_up = self._run_container(plan, before, access.without_credentials(), "setup")
+        set_up = self._run_container(plan, before, access.without_credentials(), "setup", command=command)
         if not set_up.succeeded:
             return set_up
         if self.is_aborted:
@@ -143,20 +143,29 @@ class InstallStep:
         image = self._engine.find_image(before.reference)
         if image is None:
             raise BuildError("the engine does not have the image of the set-up commands", "try again")
-        installed = self._run_container(plan, replace(new, start=image), access, "install", before.reference)
+        start = replace(new, start=image)
+        installed = self._run_container(plan, start, access, "install", command=command, temporary=before.reference)
         return replace(installed, log=set_up.log + installed.log)
 
-    def _run_container(
-        self, plan: ImagePlan, new: NewImage, access: IndexAccess, phase: Phase, temporary: str = ""
+    def _run_container(  # noqa: PLR0913 - each has another source
+        self,
+        plan: ImagePlan,
+        new: NewImage,
+        access: IndexAccess,
+        phase: Phase,
+        *,
+        command: tuple[str, ...],
+        temporary: str = "",
     ) -> Installed:
         """Run the installer in a container.
 
+        :param command: runs it, see ``try_commands``.
         :param temporary: a reference to remove after the container; its layers stay below the new image.
         """
         spec = ContainerSpec(
             name=self._lease.new_name(),
             image=new.start.id,
-            command=("sh", "-c", FIND_PYTHON, "sh", BOOTSTRAP),
+            command=command,
             labels=self._lease.labels("build"),
             user="0" if new.start.user else "",
             mounts=(
@@ -168,7 +177,10 @@ class InstallStep:
             network="host" if access.machine else "",
         )
         uv, provided = self._uv.digests, self._uv.provided
-        job = make_install_job(plan, spec.name, access, extends=new.extends, uv=uv, phase=phase, wheels=new.wheels)
+        volumes = new.start.volumes
+        job = make_install_job(
+            plan, spec.name, access, extends=new.extends, uv=uv, phase=phase, volumes=volumes, wheels=new.wheels
+        )
         progress = InstallLog(lambda text: self._listener.progress(plan.tag.label, text))
         with ExitStack() as stack:
             if temporary:
@@ -248,7 +260,8 @@ class InstallStep:
         output, log = bytearray(), bytearray()
         with process.start(container, silence=SILENT_SECONDS) as stream:
             data = encode_job(replace(job, witness=process.witness, source=process.source_job))
-            stream.send(b"%d\n%s" % (len(data), data))
+            with suppress(EngineError):  # the program has ended already; its output is still there
+                stream.send(b"%d\n%s" % (len(data), data))
             for channel, data in stream.frames():
                 if channel == STDOUT:
                     output += data
@@ -274,5 +287,5 @@ def _read_result(output: bytes, status: int) -> Mapping[str, Any]:
     except ValueError:
         result = None
     if status != 0 or not isinstance(result, dict):
-        return {"failed": "installer", "status": status}
+        return {"failed": "installer", "status": status, "has_begun": bool(lines)}
     return result

@@ -4,11 +4,13 @@ from __future__ import absolute_import, print_function
 
 import json
 import os
+import re
 import select
 import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import threading
 
 CACHE = "/var/cache/pyimages"  # the cache volume, not part of the image
@@ -16,6 +18,7 @@ MEMORY = "/run/pyimages"  # a tmpfs, not part of the image
 HOME = "/opt/pyimages"
 BEAT_SECONDS = 5.0
 FINISHED = threading.Event()  # the result is about to be printed
+OLDEST_PYTEST = (4, 6)
 
 
 def end_with_host(temporary):
@@ -56,6 +59,24 @@ def finish(result):
     print(json.dumps(result))
     sys.stdout.flush()
     sys.exit(0)
+
+
+def check_volumes(volumes):
+    """Refuse an image that declares a volume where something would be installed: a commit does not have it."""
+    paths = [HOME] + [sysconfig.get_path(name) for name in ("purelib", "platlib", "scripts")]
+    for volume in volumes:
+        for path in paths:
+            if (os.path.realpath(path) + "/").startswith(os.path.realpath(volume).rstrip("/") + "/"):
+                finish({"failed": "volume", "volume": volume, "path": path})
+
+
+def check_pytest():
+    """Refuse a pytest that the worker does not support."""
+    for folder in sys.path:
+        for name in os.listdir(folder) if os.path.isdir(folder) else ():
+            found = re.match(r"pytest-((\d+)\.(\d+)[^-]*)(-py.*)?\.(dist|egg)-info$", name)
+            if found and (int(found.group(2)), int(found.group(3))) < OLDEST_PYTEST:
+                finish({"failed": "pytest", "version": found.group(1), "oldest": "%d.%d" % OLDEST_PYTEST})
 
 
 def call(command, environment, what="install", shown=""):

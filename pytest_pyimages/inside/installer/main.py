@@ -18,7 +18,18 @@ import time
 from importlib import import_module
 
 from . import lock
-from .commands import CACHE, HOME, MEMORY, call, end_with_host, finish, say, write_in_memory
+from .commands import (
+    CACHE,
+    HOME,
+    MEMORY,
+    call,
+    check_pytest,
+    check_volumes,
+    end_with_host,
+    finish,
+    say,
+    write_in_memory,
+)
 from .programs import find_pip, find_uv, require_uv
 from .project import (
     BuildOutput,
@@ -262,6 +273,7 @@ def main(job):
     missing = tree.find_missing_file(job["witness"])
     if missing is not None:
         finish({"nosource": missing})
+    check_volumes(job["volumes"])
     tree.hide(job["source"])
     os.chdir(job["root"] if os.path.isdir(job["root"]) else "/")
     environment, temporary = build_environment(job)
@@ -288,6 +300,7 @@ def main(job):
         remove_credentials(environment["PIP_SRC"])
         if is_built:
             output.keep("build", compiled=job["kind"] == "wheel")
+        check_pytest()
         install_worker(job)
         trust_checkouts()
         if not job["extends"]:

@@ -66,6 +66,7 @@ INSTALL_JOB = {
     "folders": list,
     "witness": list,
     "source": dict,
+    "volumes": list,
     "skipped": dict,
     "installer": dict,
     "worker": dict,

@@ -69,6 +69,7 @@ INSTALL_JOB = InstallJob(
     folders=(("/wheels", ("a.whl",)),),
     witness=(),
     source=SOURCE,
+    volumes=("/data",),
     skipped={"anywhere": [], "top": []},
     worker={"tree": ""},
     installer={"main": ""},

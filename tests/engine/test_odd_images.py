@@ -1,0 +1,40 @@
+"""Images that are no usual Python images: with volumes, without a shell, or whose programs do not start."""
+
+from __future__ import annotations
+
+from tests.support.golden import message
+from tests.support.jobs import Job, counts
+
+from .containers import Derive
+
+OLD = """
+[[tool.pyimages.overrides]]
+select = "3.12-slim"
+install = ["pytest==3.10.1"]
+"""
+REPLACE = (
+    'RUN ["python", "-c", "import os, sys; path = os.path.realpath(%s); os.remove(path); file = open(path, \'w\');'
+    ' file.write(%s); os.chmod(path, 0o755)"]'
+)
+
+
+def test_odd_images(job: Job, derive: Derive) -> None:
+    """Those that cannot be used are errors of their own that say why; the one without a shell is tested."""
+    bare = derive(
+        'RUN ["python", "-c", "import os; [os.remove(os.path.realpath(p)) for p in (\'/bin/bash\', \'/bin/sh\')]"]'
+    )
+    opt = derive("VOLUME /opt")
+    local = derive("VOLUME /usr/local")
+    foreign = derive(REPLACE % ("'/bin/sh'", "'x'"))
+    broken = derive(REPLACE % ("sys.executable", "'#!/bin/sh\\\\necho libx.so: cannot open >&2; exit 127'"))
+    job.write(test_it="def test_it(): pass\n")
+    (job.folder / "pyproject.toml").write_text(OLD)
+    done = job.run(images=f"3.12-slim,{bare},{opt},{local},{foreign},{broken}")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert counts(job.images[bare], "passed") == (1,), job.images[bare]
+    problems = {label: image["problem"] for label, image in job.images.items()}
+    assert problems["3.12-slim"] == message("images", "old-pytest")
+    assert problems[opt] == message("images", "volume", path="/opt/pyimages", volume="/opt")
+    assert "is in /usr/local, a volume of the image" in problems[local]
+    assert problems[foreign].startswith(message("images", "foreign-programs", reference=foreign))
+    assert problems[broken] == message("images", "no-start")
