@@ -101,25 +101,32 @@ class _Repository:
         return frozenset(found)
 
     def _list(self, *arguments: str) -> set[str] | None:
-        """Return paths below the root; None if there is no git, or no checkout."""
-        # git refuses a checkout of another user for the programs that its configuration may name; none is run here.
-        settings = ("-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false")
-        command = ["git", *settings, "-C", str(self._root / self._folder), "ls-files", "-z", *arguments]
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-        try:
-            done = subprocess.run(  # noqa: S603 - lists files
-                command,
-                env={**kept, "GIT_OPTIONAL_LOCKS": "0"},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=GIT_SECONDS,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        if done.returncode != 0:
-            return None
-        return {f"{self._folder}{os.fsdecode(name)}" for name in done.stdout.split(b"\0") if name}
+        return list_in_git(self._root, self._folder, *arguments)
+
+
+def list_in_git(root: Path, folder: str, *arguments: str) -> set[str] | None:
+    """Return what ``git ls-files`` prints, as paths below the root; None if there is no git, or no checkout.
+
+    :param folder: of the checkout, below the root; empty, or ends with a slash.
+    """
+    # git refuses a checkout of another user for the programs that its configuration may name; none is run here.
+    settings = ("-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false")
+    command = ["git", *settings, "-C", str(root / folder), "ls-files", "-z", *arguments]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    try:
+        done = subprocess.run(  # noqa: S603 - lists files
+            command,
+            env={**kept, "GIT_OPTIONAL_LOCKS": "0"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=GIT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    if done.returncode != 0:
+        return None
+    return {f"{folder}{os.fsdecode(name)}" for name in done.stdout.split(b"\0") if name}
 
 
 class _Walk:

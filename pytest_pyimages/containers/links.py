@@ -36,6 +36,7 @@ class LinkedPath:
     link: str  # relative to the root; in a linked folder, its absolute path
     target: str  # absolute path in the container
     source: Path  # on this host, without links
+    is_repository: bool = False  # of git, which writes there
 
 
 @dataclass(slots=True)
@@ -44,6 +45,21 @@ class LinkedPaths:
 
     paths: list[LinkedPath] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+
+def find_repository(root: Path) -> tuple[LinkedPath, ...]:
+    """Return the repository of a linked worktree or submodule, if it lies outside of it (gitrepository-layout)."""
+    link = root / ".git"
+    try:
+        folder = (root / link.read_text("utf-8").partition("gitdir:")[2].strip()).resolve(strict=True)
+        shared = folder / "commondir"
+        common = (folder / shared.read_text("utf-8").strip()).resolve(strict=True) if shared.is_file() else folder
+    except (OSError, UnicodeDecodeError):  # no file, or a broken one
+        return ()
+    outside = [path for path in dict.fromkeys((common, folder)) if not path.is_relative_to(root) and path.is_dir()]
+    if len(outside) > 1 and folder.is_relative_to(common):
+        outside.remove(folder)
+    return tuple(LinkedPath(link=".git", target=str(path), source=path, is_repository=True) for path in outside)
 
 
 def find_linked_paths(root: Path) -> LinkedPaths:

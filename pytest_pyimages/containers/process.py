@@ -167,7 +167,8 @@ class ContainerProcess:
     @property
     def source_job(self) -> SourceJob:
         """What the program in the container is told about the source."""
-        return describe_source(self._source.root)
+        repositories = (path.source for path in self._source.linked if path.is_repository)
+        return describe_source(self._source.root, self._source.hidden.paths, repositories)
 
     def missing_source(self, path: str) -> SourceNotVisibleError:
         """Return the error for a file that the program in the container does not find as it is on the host."""

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from pytest_pyimages.containers.copied_files import CopiedFiles, CopyPattern, find_copied_files
+from pytest_pyimages.containers.hidden_files import HiddenFiles
 from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.links import LinkedPaths
 from pytest_pyimages.containers.probe import probe_overlay
@@ -102,6 +103,7 @@ class Source:
     :param mode: the user's choice; None for the overlay, and the copy where that does not work.
     :param linked: what symbolic links of the folder lead to outside of it; containers get that as well.
     :param patterns: which files are copied, and which are not, beside those of the rules.
+    :param hidden: what containers must not see of the folder.
     """
 
     def __init__(
@@ -110,9 +112,11 @@ class Source:
         mode: Mode | None = None,
         linked: LinkedPaths | None = None,
         patterns: Sequence[CopyPattern] = (),
+        hidden: HiddenFiles | None = None,
     ) -> None:
         """Choose the mode as far as that is possible without a container."""
         self.root = root
+        self.hidden = hidden or HiddenFiles()
         self.linked = tuple(linked.paths) if linked is not None else ()
         self.notes = tuple(linked.notes) if linked is not None else ()
         self._is_required = mode == "overlay"
@@ -201,6 +205,7 @@ class Source:
         with ExitStack() as stack:
             if decision.mode == "overlay":
                 mounts = [*stack.enter_context(self._mount_layer(engine, lease, str(self.root), upper_target))]
+                mounts += (Mount(kind="tmpfs", target=f"{self.root}/{path}") for path in self.hidden.large)
                 places = [str(path.source) for path in self.linked]
             else:
                 copy = self._send(engine, lease, image, check)
@@ -211,13 +216,14 @@ class Source:
                 )
                 mounts = [*stack.enter_context(mounting), copy.mount]
                 places = [copy.find(number) for number in range(len(self.linked))]
-            linked = (
-                Mount(kind="bind", source=place, target=path.target, read_only=True)
-                for place, path in zip(places, self.linked, strict=True)
-            )
+            for place, path in zip(places, self.linked, strict=True):
+                if path.is_repository and decision.has_layer:
+                    mounts += stack.enter_context(self._mount_layer(engine, lease, place, target=path.target))
+                else:
+                    mounts.append(Mount(kind="bind", source=place, target=path.target, read_only=True))
             yield MountedSource(
                 decision=decision,
-                mounts=(*mounts, *linked),
+                mounts=tuple(mounts),
                 witness=self._choose_witnesses(decision.mode),
                 below=self._below,
                 present=None if decision.mode == "overlay" else frozenset(self.copied.entries),
@@ -225,7 +231,7 @@ class Source:
 
     @contextmanager
     def _mount_layer(
-        self, engine: Engine, lease: Lease, lower: str, upper_target: str = ""
+        self, engine: Engine, lease: Lease, lower: str, upper_target: str = "", *, target: str = ""
     ) -> Iterator[tuple[Mount, ...]]:
         """Create the volumes of an overlay over a folder of the engine's host."""
         with ExitStack() as stack:
@@ -240,7 +246,7 @@ class Source:
             _, work = create_volume({})
             layers = f"lowerdir={lower},upperdir={upper},workdir={work}{engine.overlay_options()}"
             name, _ = create_volume({"type": "overlay", "device": "overlay", "o": layers})
-            mounts = [Mount(kind="volume", source=name, target=self._target)]
+            mounts = [Mount(kind="volume", source=name, target=target or self._target)]
             if upper_target:
                 mounts.append(Mount(kind="volume", source=upper_name, target=upper_target, read_only=True))
             yield tuple(mounts)

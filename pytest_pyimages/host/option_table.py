@@ -167,6 +167,23 @@ OPTION_TABLE = (
         example="reports/**",
     ),
     Option(
+        ini="py_images_exclude",
+        kind="lines",
+        ini_only=True,
+        help="files that containers must not see: patterns relative to the rootdir, one per line; '!' before one shows"
+        " what matches. What git tracks is always shown",
+        default="environments, and what was built on this host: build, *.egg-info, extension modules",
+        example="data/private",
+    ),
+    Option(
+        ini="py_images_root",
+        kind="text",
+        ini_only=True,
+        help="folder that containers get, relative to the rootdir, for a project without git that uses files above it",
+        default="the project's git tree, or the smallest folder that holds what is used",
+        example="../..",
+    ),
+    Option(
         ini="py_images_lock",
         kind="text",
         ini_only=True,

@@ -48,6 +48,8 @@ class Settings:
     github: bool  # whether to annotate failures in GitHub Actions
     source: SourceMode
     copy: tuple[str, ...]  # patterns of files that are copied, or after "!" not, where the source is copied
+    exclude: tuple[str, ...]  # patterns of files that containers must not see, or after "!" see
+    source_root: str  # the folder that containers get, relative to the rootdir; empty to find it
     privileges: SuitePrivileges
     user: str  # of the command line or the variable; empty for each image's configured one, or its own
     pull: PullPolicy
@@ -94,6 +96,8 @@ class Settings:
             github=reports_to_github(values.read("py_images_github")),
             source=cast("SourceMode", parse_choice(values.read("py_images_source"))),
             copy=_split_lines(values.read("py_images_copy")),
+            exclude=_split_lines(values.read("py_images_exclude")),
+            source_root=values.read("py_images_root").text,
             privileges=cast("SuitePrivileges", parse_choice(values.read("py_images_privileges"))),
             user=_parse_user(values.read("py_images_user")),
             pull=cast("PullPolicy", parse_choice(values.read("py_images_pull"))),

@@ -16,13 +16,14 @@ _PROJECT_FILES = (
 )
 
 
-def find_source_root(project: Project, rootdir: Path, cwd: Path) -> Path:
+def find_source_root(project: Project, rootdir: Path, cwd: Path, above: Path | None = None) -> Path:
     """Return the folder that containers get.
 
     It is the smallest that holds the project, pytest's rootdir, the working folder, and what the installation reads.
     A git checkout is taken whole, since version numbers and tests may come from above the project's own folder; but
     never the user's home folder or anything above it.
 
+    :param above: the user's choice of py_images_root, which is not widened to a git checkout.
     :raises ConfigurationError: if it would be the whole file system, or the user's home folder.
     """
     common = Path(os.path.commonpath([project.root, rootdir, cwd]))
@@ -35,6 +36,13 @@ def find_source_root(project: Project, rootdir: Path, cwd: Path) -> Path:
         what = f"your home folder, {common}" if common == home else f"{common}, and your home folder in it"
         raise ConfigurationError(f"--py-images: containers would see {what}", hint)
     common = _widen(common, project.folders)
+    if above is not None:
+        chosen = Path(os.path.normpath(above))
+        if not common.is_relative_to(chosen) or not chosen.is_dir():
+            raise ConfigurationError(
+                f"py_images_root: {chosen} is not a folder that holds {common}", "name one above it"
+            )
+        return _widen(common, [chosen])
     for candidate in (common, *common.parents):
         if home.is_relative_to(candidate):
             break

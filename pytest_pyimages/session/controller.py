@@ -28,6 +28,7 @@ from pytest_pyimages.session.durations import Durations
 from pytest_pyimages.session.ending import SessionEnding, describe_interrupted, get_verbosity
 from pytest_pyimages.session.header import (
     format_copy,
+    format_hidden,
     format_images,
     format_links,
     format_origins,
@@ -172,6 +173,7 @@ class ImagesSession:
             *format_origins(self.plans),
             *format_service_lines(self.plans),
             *format_links(source),
+            *format_hidden(source),
             *format_copy(source),
         ]
 

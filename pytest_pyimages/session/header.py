@@ -54,9 +54,22 @@ def _format_left_out(left_out: Sequence[str]) -> list[str]:
 
 def format_links(source: Source) -> list[str]:
     """Return a line with the symbolic links that lead out of the source; none if there are none."""
-    links = [f"{clean_line(path.link)} -> {clean_line(str(path.source))}" for path in source.linked]
+    links = [
+        f"{clean_line(path.link)} -> {clean_line(str(path.source))}" for path in source.linked if not path.is_repository
+    ]
     more = f" and {len(links) - MOST_LINKS} more" if len(links) > MOST_LINKS else ""
     return [f"links: {', '.join(links[:MOST_LINKS])}{more} (read-only)"] if links else []
+
+
+def format_hidden(source: Source) -> list[str]:
+    """Return a line with what containers do not see of the source; none if they see all of it."""
+    hidden = source.hidden
+    named = [clean_line(path) for path in hidden.paths if path not in hidden.extensions]
+    if hidden.extensions:
+        count, first = len(hidden.extensions), clean_line(hidden.extensions[0])
+        named.insert(0, first if count == 1 else f"{count} extension modules ({first}, …)")
+    more = f" and {len(named) - MOST_LINKS} more" if len(named) > MOST_LINKS else ""
+    return [f"hidden: {', '.join(named[:MOST_LINKS])}{more} (py_images_exclude)"] if named else []
 
 
 def format_service_lines(plans: Sequence[ImagePlan]) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pyimages.containers import CopyPattern, Source, find_linked_paths
+from pytest_pyimages.containers import CopyPattern, Source, find_hidden_files, find_linked_paths, find_repository
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host import (
     INI_KEYS,
@@ -74,12 +74,12 @@ def plan_session(config: pytest.Config, settings: Settings) -> SessionPlan:
             f"--py-images: the node ids or -k select none of the images {', '.join(labels)}", "select one of them"
         )
     folders = tuple(folder for plan in selected for folder in plan.project.folders)
-    root = find_source_root(replace(project, folders=folders), invocation.rootdir, invocation.cwd)
+    above = settings.source_root and invocation.rootdir / settings.source_root
+    root = find_source_root(replace(project, folders=folders), invocation.rootdir, invocation.cwd, above or None)
     _check_mounts(selected, root)
-    mode = None if settings.source == "auto" else settings.source
     return SessionPlan(
         project=project,
-        source=Source(root, mode, find_linked_paths(root), _parse_copy_patterns(settings, root)),
+        source=_make_source(settings, root, selected),
         plans=selected,
         skipped=tuple(label for label in labels if label not in planned),
         unselected=tuple(label for label in labels if label in planned and label not in arguments),
@@ -101,15 +101,32 @@ def _check_mounts(plans: Iterable[ImagePlan], root: Path) -> None:
                 )
 
 
-def _parse_copy_patterns(settings: Settings, root: Path) -> tuple[CopyPattern, ...]:
-    """Return the patterns of files to copy.
+def _make_source(settings: Settings, root: Path, plans: Sequence[ImagePlan]) -> Source:
+    """Return the source of all images.
 
     :raises ConfigurationError: for a pattern outside of the rootdir.
     """
-    option, rootdir = OPTIONS["py_images_copy"].name, settings.invocation.rootdir
+    invocation = settings.invocation
+    copied = _parse_patterns(OPTIONS["py_images_copy"].name, settings.copy, invocation.rootdir, root)
+    excluded = _parse_patterns("py_images_exclude", settings.exclude, invocation.rootdir, root)
+    hidden = find_hidden_files(
+        root,
+        # Nothing is copied that is hidden then.
+        (*(replace(each, copies=not each.copies) for each in excluded), *(each for each in copied if each.copies)),
+        needed=(invocation.cwd, *(folder for plan in plans for folder in (plan.project.root, *plan.project.folders))),
+        compiles=any(plan.project.kind == "wheel" or plan.recipe.setup for plan in plans),
+    )
+    linked = find_linked_paths(root)
+    linked.paths += find_repository(root)
+    mode = None if settings.source == "auto" else settings.source
+    return Source(root, mode, linked, copied, hidden)
+
+
+def _parse_patterns(option: str, texts: Iterable[str], rootdir: Path, root: Path) -> tuple[CopyPattern, ...]:
+    """Return the patterns of files; "!" before one means the opposite."""
     return tuple(
-        CopyPattern(re.compile(translate_glob(option, pattern.removeprefix("!"), rootdir, root)), pattern[:1] != "!")
-        for pattern in settings.copy
+        CopyPattern(re.compile(translate_glob(option, text.removeprefix("!"), rootdir, root)), text[:1] != "!")
+        for text in texts
     )
 
 

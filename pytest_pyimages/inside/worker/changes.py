@@ -89,6 +89,7 @@ class Scan(object):
         self.skipped = frozenset(wanted["skip"])
         self.since = since
         self.folders = wanted.get("folders")  # those that were there when the suite began
+        self.hidden = frozenset(wanted.get("hidden", ()))  # paths that the worker has removed
         self.problem = ""  # the first folder that could not be read
         self.unhashed = MOST_HASHED
 
@@ -127,13 +128,12 @@ class Scan(object):
                 self.problem = self.problem or "%s: %s" % (folder or ".", error.strerror)
                 continue
             if self.has_lost_entries(folder, here) and len(names) <= MOST_NAMES:
-                yield folder, "listed", names
+                yield folder, "listed", self.add_hidden(folder, names)
             for name in names:
                 path = folder + "/" + name if folder else name
-                try:
-                    status = os.lstat(os.path.join(here, name))
-                except (IOError, OSError):
-                    continue  # a process of the suite has just removed it
+                status = None if path in self.hidden else self.read_status(here, name)
+                if status is None:
+                    continue
                 if stat.S_ISDIR(status.st_mode):
                     folders.append(path)
                 elif is_new:
@@ -142,6 +142,17 @@ class Scan(object):
                     yield path, "removed", status  # a whiteout of the overlay
                 elif status.st_ctime > self.since:
                     yield path, self.classify(status), status
+
+    def add_hidden(self, folder, names):
+        """Return the names in a folder and those that the worker has removed: no test did so."""
+        return sorted(names + [path.rpartition("/")[2] for path in self.hidden if path.rpartition("/")[0] == folder])
+
+    @staticmethod
+    def read_status(folder, name):
+        try:
+            return os.lstat(os.path.join(folder, name))
+        except (IOError, OSError):  # a process of the suite has just removed it
+            return None
 
     def has_lost_entries(self, folder, here):
         """Return whether entries of a folder may have been removed without a trace but their absence."""

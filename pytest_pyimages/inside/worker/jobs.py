@@ -39,7 +39,7 @@ JOB = {
     "timeout": OPTIONAL_SECONDS,
     "silence": OPTIONAL_SECONDS,
 }
-SOURCE = {"root": TEXT, "owner": list, "hidden": list}
+SOURCE = {"root": TEXT, "owner": list, "others": list, "hidden": list}
 REPORT = {"labels": list, "sizes": list, "failures": INTEGER, "contexts": bool}
 # InstallJob in images/install_job.py, for the installer.
 INSTALL_JOB = {

@@ -58,6 +58,7 @@ def run(spec, wire, control, null):
     if spec["changes"]:
         from .changes import list_folders
 
+        spec["changes"]["hidden"] = spec["source"]["hidden"]
         spec["changes"]["folders"] = list_folders(spec["changes"])
     read_fd, write_fd = os.pipe()
     wake_read, wake_write = os.pipe()

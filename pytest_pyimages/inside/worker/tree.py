@@ -56,13 +56,16 @@ def is_container():
 def restore_owner(source):
     """Give the root of the source its owner and mode on the host; an overlay has those of its upper layer.
 
-    :param source: ``root``, and its ``owner`` on the host: user, group and mode.
+    :param source: ``root``, and its ``owner`` on the host: user, group and mode; pairs of both for ``others``.
     """
-    uid, gid, mode = source["owner"]
-    uid, gid = find_identifier(uid, "/proc/self/uid_map"), find_identifier(gid, "/proc/self/gid_map")
-    if uid is not None and gid is not None and is_container():
-        os.chown(source["root"], uid, gid)
-        os.chmod(source["root"], mode)
+    for path, (uid, gid, mode) in [(source["root"], source["owner"])] + source["others"]:
+        uid, gid = find_identifier(uid, "/proc/self/uid_map"), find_identifier(gid, "/proc/self/gid_map")
+        if uid is not None and gid is not None and is_container():
+            try:
+                os.chown(path, uid, gid)
+                os.chmod(path, mode)
+            except OSError:  # the engine could only mount it read-only
+                pass
 
 
 def find_identifier(number, path):

@@ -180,7 +180,8 @@ def prepare(job, arguments):
         user = User(job["user"])
         if user.uid:
             user.complete_account()
-            job["incomplete"] = job["incomplete"] or user.own(job["source"]["root"])
+            for root in [job["source"]["root"]] + [path for path, _ in job["source"]["others"]]:
+                job["incomplete"] = user.own(root) or job["incomplete"]
         tree.trust_source(job["project"], user.uid)
         if user.uid or user.gid:
             user.restart(job, arguments)

@@ -78,7 +78,7 @@ def test_nothing_of_the_host_is_changed_outside_of_a_container(tmp_path: Any) ->
     (tmp_path / "hidden").touch()
     (tmp_path / "folder").mkdir()
     before = tmp_path.stat()
-    source = {"root": str(tmp_path), "owner": [1, 1, 0o700], "hidden": ["hidden", "folder"]}
+    source = {"root": str(tmp_path), "owner": [1, 1, 0o700], "others": [], "hidden": ["hidden", "folder"]}
     TREE.restore_owner(source)
     TREE.hide(source)
     assert {path.name for path in tmp_path.iterdir()} == {"hidden", "folder"}
