@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from pytest_pyimages.containers.leases import Lease
-from pytest_pyimages.containers.source_programs import run_helper
+from pytest_pyimages.containers.source_programs import is_program_missing, run_helper
 from pytest_pyimages.engines import Engine, Mount
 from pytest_pyimages.errors import ConnectionLostError, EngineError, ImageNotFound
 from pytest_pyimages.text import flatten
@@ -57,6 +57,8 @@ def probe_overlay(engine: Engine, lease: Lease, image: str, root: Path, mount_la
 def explain_refusal(error: EngineError) -> str | None:
     """Return why an engine has refused an overlay; None if the error has another reason."""
     text = error.message.lower()
+    if is_program_missing(error):  # crun's message is the same as for a missing mount
+        return None
     if isinstance(error, ConnectionLostError | ImageNotFound) or not any(word in text for word in _MOUNT_ERRORS):
         return None
     if any(word in text for word in _MISSING):

@@ -24,6 +24,11 @@ FIND_PYTHON = (
 _NO_PROGRAM = re.compile(r"executable file .*not found")  # of runc and crun
 
 
+def is_program_missing(error: EngineError) -> bool:
+    """Return whether an image does not have the program of a container."""
+    return _NO_PROGRAM.search(error.message) is not None
+
+
 def list_commands(program: str) -> tuple[tuple[str, ...], ...]:
     """Return the commands that run a program's source by an image's Python, without a shell where there is none."""
     names = ("python", "python3", "pypy3", "pypy")
@@ -40,12 +45,12 @@ def try_commands(program: str, run: Callable[[tuple[str, ...]], T]) -> T:
         try:
             return run(command)
         except EngineError as error:
-            if not _NO_PROGRAM.search(error.message):
+            if not is_program_missing(error):
                 raise
     try:
         return run(last)
     except EngineError as error:
-        if _NO_PROGRAM.search(error.message):
+        if is_program_missing(error):
             raise EngineError("the image has no Python", "choose an image that has one") from error
         raise
 

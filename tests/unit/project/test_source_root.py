@@ -84,3 +84,21 @@ def test_a_package_that_does_not_exist_makes_the_folder_no_larger(home: Path) ->
     source = '[project]\nname = "shop"\n[tool.uv.sources]\nlib = {path = "../lib"}\n'
     (shop / "pyproject.toml").write_text(source)
     assert find_source_root(project_at(shop), shop, shop) == shop
+
+
+def test_the_user_names_the_folder_of_a_monorepo_without_git(home: Path) -> None:
+    shop = home / "shop"
+    assert find_source_root(project_at(shop / "tests"), shop / "tests", shop / "tests", shop / "tests" / "..") == shop
+
+
+@pytest.mark.parametrize("above", ["shop/tests/deeper", "other"])
+def test_a_named_folder_must_hold_the_project(home: Path, above: str) -> None:
+    shop = home / "shop"
+    (home / "other").mkdir()
+    with pytest.raises(ConfigurationError, match=r"py_images_root: .* is not a folder that holds"):
+        find_source_root(project_at(shop), shop, shop, home / above)
+
+
+def test_a_named_folder_is_not_the_home_folder(home: Path) -> None:
+    with pytest.raises(ConfigurationError, match="containers would get"):
+        find_source_root(project_at(home / "shop"), home / "shop", home / "shop", home)
