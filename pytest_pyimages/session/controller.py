@@ -50,7 +50,7 @@ from pytest_pyimages.session.messages import (
 from pytest_pyimages.session.planning import SessionPlan
 from pytest_pyimages.session.schedule import Schedule
 from pytest_pyimages.session.seed import choose_seed, save_seed
-from pytest_pyimages.session.signals import InterruptHandler
+from pytest_pyimages.session.signals import InterruptHandler, hold_interrupts
 
 if TYPE_CHECKING:
     from pytest_pyimages.results import DebuggerTerminal, Replay, Stages
@@ -250,7 +250,13 @@ class ImagesSession:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Combine the images' exit statuses unless the host's session was interrupted; write the reports."""
-        self.close()
+        with hold_interrupts() as held:
+            self.close()
+            self._finish(session)
+            if held.number:  # all has ended, and the summary is still to come
+                held.number, session.exitstatus = 0, pytest.ExitCode.INTERRUPTED
+
+    def _finish(self, session: pytest.Session) -> None:
         if session.exitstatus not in _OURS:
             session.exitstatus = fold_exit_statuses(self.results)
             if session.exitstatus and all(

@@ -40,6 +40,7 @@ from pytest_pyimages.session.messages import (
     Progressed,
     StageChanged,
 )
+from pytest_pyimages.session.signals import hold_interrupts
 from pytest_pyimages.text import format_seconds
 
 if TYPE_CHECKING:
@@ -150,8 +151,9 @@ class Schedule:
             self._image_threads[plan.tag.label] = thread
         self._threads += self._image_threads.values()
         self._threads.append(threading.Thread(target=self._sweep, name="pyimages-sweep", daemon=True))
-        for thread in self._threads:
-            thread.start()
+        with hold_interrupts():
+            for thread in self._threads:
+                thread.start()
 
     def list_waits(self) -> dict[str, str]:
         """Return what the thread of an image has long been waiting for, by label."""
@@ -171,6 +173,10 @@ class Schedule:
 
     def close(self) -> None:
         """Stop all containers and wait until they are removed. May be called more than once."""
+        with hold_interrupts():
+            self._close()
+
+    def _close(self) -> None:
         with self._lock:
             self._closing = True
             runs = list(self._runs.values())
@@ -323,8 +329,9 @@ class Schedule:
         job = replace(job, timeout=None, silence=None, options=NO_OPTIONS)
         arguments = (REPORT, lambda ended: self._run(REPORT, job, ended))
         thread = threading.Thread(target=self._until_ended, args=arguments, name="pyimages-coverage", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        with hold_interrupts():
+            self._threads.append(thread)
+            thread.start()
 
     def _job(self, plan: ImagePlan, image: BuiltImage) -> Job:
         label = plan.tag.label

@@ -1,7 +1,8 @@
 """Handle signals during a session: the first one interrupts, later ones wait for the clean-up.
 
 No exception is raised while the main thread imports a module: it could leave the lock of that module held, for which
-another thread that imports it would wait for ever. The signal is sent again until the import has ended.
+another thread that imports it would wait for ever. The signal is sent again until the import has ended. Nor is it where
+a session starts threads or waits for their ends: an interrupted ``join`` makes a running thread look ended (bpo-45274).
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 
 # pytest turns SIGINT into exit status 2; any other signal would end it and leak its containers (pytest#5243).
@@ -18,6 +22,32 @@ HANDLED = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 CLEAN_UP_SECONDS = 10.0  # how long further signals are ignored after the first
 RETRY_SECONDS = 0.02
 _IMPORT_SYSTEM = "<frozen importlib._bootstrap>"
+
+
+@dataclass(slots=True)
+class Held:
+    """The number of the first signal that has arrived in a block of ``hold_interrupts``; 0 for none."""
+
+    number: int = 0
+
+
+_held: list[Held] = []  # the blocks that the main thread is in
+
+
+@contextmanager
+def hold_interrupts() -> Iterator[Held]:
+    """Do not interrupt this block; a signal that arrives in it interrupts after it, unless its number is reset to 0."""
+    held = Held()
+    if threading.current_thread() is not threading.main_thread():
+        yield held
+        return
+    _held.append(held)
+    try:
+        yield held
+    finally:
+        _held.remove(held)
+    if held.number:
+        signal.raise_signal(held.number)
 
 
 class InterruptHandler:
@@ -51,6 +81,9 @@ class InterruptHandler:
         self._former.clear()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        if _held:
+            _held[0].number = _held[0].number or number
+            return
         if _count_imports(frame) > self._imports:
             _thread.start_new_thread(_send_later, (number,))  # takes no lock that the main thread may hold
             return

@@ -1,4 +1,4 @@
-"""Signals while modules are imported: the import system is left as it was."""
+"""Signals while modules are imported, and while threads are started and joined."""
 
 from __future__ import annotations
 
@@ -47,3 +47,37 @@ def test_an_import_is_not_interrupted(tmp_path: Path, name: str, is_nested: bool
     expected = "" if name == "SIGINT" else name
     assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["interrupted", *expected.split(), "True"], "")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler  # of this process
+
+
+HOLDING = """
+import os, signal, sys, threading, time
+from pytest_pyimages.session.signals import InterruptHandler, hold_interrupts
+number = getattr(signal, sys.argv[1])
+with InterruptHandler():
+    thread = threading.Thread(target=time.sleep, args=(0.6,))
+    threading.Timer(0.2, os.kill, (os.getpid(), number)).start()
+    try:
+        with hold_interrupts():
+            with hold_interrupts():
+                thread.start()
+                thread.join()
+            print("joined", not thread.is_alive())
+        print("not reached")
+    except KeyboardInterrupt as error:
+        print("interrupted", error)
+    with hold_interrupts() as held:
+        os.kill(os.getpid(), number)
+        print("held", held.number == number)
+        held.number = 0
+    print("dropped")
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_held_signal_interrupts_afterwards(tmp_path: Path, name: str) -> None:
+    """An interrupted join would make the running thread look ended."""
+    done = subprocess.run(
+        [sys.executable, "-c", HOLDING, name], cwd=tmp_path, capture_output=True, text=True, timeout=30
+    )
+    expected = ["joined True", f"interrupted {'' if name == 'SIGINT' else name}", "held True", "dropped"]
+    assert (done.returncode, done.stdout.splitlines(), done.stderr) == (0, expected, "")
