@@ -117,7 +117,7 @@ class ImageResult:
             return "error"
         if not self.ended:
             return "interrupted"
-        if self.exit_status == pytest.ExitCode.OK:
+        if self.counted_status == pytest.ExitCode.OK:
             return "passed"
         if self.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED and not self.collected:
             return "nothing collected"
@@ -127,10 +127,13 @@ class ImageResult:
 
     @property
     def counted_status(self) -> int | None:
-        """The exit status, but 1 instead of a 5 that a suite with tests has chosen: 5 means that there are none."""
-        if self.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED and self.collected:
-            return int(pytest.ExitCode.TESTS_FAILED)
-        return self.exit_status
+        """The exit status, but 1 instead of a status that the suite has chosen against its own results.
+
+        That is 5 of a suite with tests, and 0 of one with failures.
+        """
+        is_denied = self.exit_status == pytest.ExitCode.NO_TESTS_COLLECTED and self.collected
+        is_hidden = self.exit_status == pytest.ExitCode.OK and (self.counts.get("failed") or self.counts.get("error"))
+        return int(pytest.ExitCode.TESTS_FAILED) if is_denied or is_hidden else self.exit_status
 
     @property
     def not_run(self) -> int:

@@ -220,7 +220,7 @@ def _covered(fields: Record) -> events.Covered:
         for label, reason in fields.rows("unusable", 2)
     )
     total = None if fields.raw("total") is None else fields.number("total")
-    return events.Covered(total, fields.raw("failed") is True, unusable)
+    return events.Covered(total, fields.flag("failed"), unusable)
 
 
 def _hello(fields: Record) -> events.Hello:
@@ -284,7 +284,7 @@ def _report(fields: Record) -> events.Report:
         properties=properties,
         sections=fields.sections("sections"),
         longrepr=fields.longrepr("longrepr"),
-        subtest=fields.raw("subtest") is True,
+        subtest=fields.flag("subtest"),
         attributes=() if fields.raw("attributes") is None else _pairs(fields, "attributes"),
         shown=_optional_line(fields, "shown"),
     )
@@ -331,12 +331,12 @@ _DECODERS: dict[str, Callable[[Record], events.Event]] = {
         fields.optional_integer("status"),
         fields.optional_integer("signal"),
         fields.integer("running", lowest=-1),
-        fields.raw("lingered") is True,
+        fields.flag("lingered"),
         _optional_line(fields, "exceeded"),
         *(fields.integer(name) if fields.has(name) else 0 for name in ("memory_kills", "memory_limit")),
     ),
     "beat": lambda fields: events.Beat(fields.integer("running", lowest=-1) if fields.has("running") else -1),
-    "debugger": lambda fields: events.Debugger(fields.raw("on") is True),
+    "debugger": lambda fields: events.Debugger(fields.flag("on")),
     "shown": lambda fields: events.Shown(fields.base64("data", MAX_SHOWN)),
     "nosource": lambda fields: events.NoSource(fields.text("path")),
 }

@@ -54,6 +54,8 @@ FORGERIES: dict[str, tuple[object, ...]] = {
     "nothing reported": (*START, *FINISH),
     "one twice, one never": (*START, passes(0), passes(1), passes(1), *FINISH),
     "one is only set up": (*START, *TWO, phase(when="setup"), *FINISH),
+    "one without a call": (*START, *TWO, phase(when="setup"), phase(when="teardown"), *FINISH),
+    "a lingering process that is none": (*START, *TWO, passes(2), END, {**EXIT, "lingered": 1}),
     "a wrong total": (HELLO, ITEMS, {**COLLECTED, "count": 9}, *TWO, passes(2), *FINISH),
     "no hello": GREEN[1:],
     "two hellos": (HELLO, *GREEN),

@@ -97,12 +97,15 @@ class Reporter(object):
             self.channel.send({"t": "failing", "ids": simplify(failing[start : start + 500])})
         self.channel.send({"t": "kept", "stepwise": simplify(cache.get("cache/stepwise", None))})
 
-    @pytest.hookimpl(trylast=True)
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_collection_finish(self, session):
+        found = list(session.items)
+        yield
         if self.processes or self.is_collected:
             return  # they do that
+        kept = {id(item) for item in session.items}
         rows = []
-        for item in session.items:
+        for item in list(session.items) + [item for item in found if id(item) not in kept]:
             path, line, domain = item.location
             rows.append([item.nodeid, path, line, domain])
         self._collected(rows)

@@ -13,6 +13,7 @@ class Unrun(object):
     def __init__(self):
         self.nodeids = set()
         self.repeated = set()  # those of which a plugin has repeated the last attempt, such as "rerun"
+        self.half = set()  # those whose teardown was reported, and no call
         self.reason = ""
 
     def add(self, nodeids):
@@ -31,8 +32,8 @@ class Unrun(object):
             self.repeated.add(nodeid)
         elif report.when == "call" or report.outcome != "passed":
             self.forget(nodeid)
-        elif report.when == "teardown" and nodeid not in self.repeated:
-            self.nodeids.discard(nodeid)
+        elif report.when == "teardown" and nodeid in self.nodeids and nodeid not in self.repeated:
+            self.half.add(nodeid)
 
     def find_reason(self, config, session, collected):
         """Store why tests have no result, when the session finishes.
@@ -42,6 +43,8 @@ class Unrun(object):
         reason = getattr(session, "shouldfail", False) or getattr(session, "shouldstop", False)
         if not reason and self.nodeids:
             reason = find_replaced_loop(config)
+        if not reason and self.half & self.nodeids:
+            reason = "the suite reported no call phase"
         if not reason and len(getattr(session, "items", ())) < collected:
             reason = "the suite removed tests from session.items after the collection"
         self.reason = clip(to_text(reason or ""), 4096)

@@ -124,8 +124,6 @@ class ImageRun:
         elif event.when == "call" or event.outcome != "passed":
             self.own_outcomes.pop(event.nodeid, None)
             self.reported.add(event.nodeid)
-        elif event.when == "teardown" and event.nodeid not in self.own_outcomes:
-            self.reported.add(event.nodeid)
 
     def add_fault(self, error: Exception) -> None:
         """Record an error of replaying an event; only the first one is reported."""

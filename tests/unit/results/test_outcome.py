@@ -56,6 +56,16 @@ def test_problem_is_a_failure_even_with_status_0() -> None:
     assert folded(result("3.12", 0, problem="the worker died")) == 1
 
 
+@pytest.mark.parametrize("outcome", ["failed", "error"])
+def test_failures_of_a_suite_that_exits_with_0(outcome: str) -> None:
+    """The exit status is what a suite has chosen; its results are what its tests were."""
+    hidden = result("3.12", 0, test_a="passed", test_b=outcome)
+    assert (hidden.outcome, folded(hidden)) == ("failed", 1)
+    assert result("3.12", 0, test_a="xfailed").outcome == "passed"
+    allowed = result("3.13", 0, allowed=True, test_b=outcome)
+    assert folded(result("3.12", 0, test_a="passed"), allowed) == 0
+
+
 @pytest.mark.parametrize("status", [1, 2, 4, 5, None])
 def test_allowed_failure_changes_nothing(status: int | None) -> None:
     assert folded(result("3.12", 0), result("3.15", status, allowed=True, problem="" if status else "dead")) == 0
