@@ -11,7 +11,7 @@ from typing import Any
 from pytest_pyimages.engines.base import STDOUT, ContainerState
 from pytest_pyimages.runs.run import WORKER
 from tests.support.fake_engine import FakeEngine, FakeStream
-from tests.support.wire import encode_all
+from tests.support.wire import TOKEN, encode_all
 
 Records = Sequence[object]
 
@@ -26,10 +26,11 @@ class ForgedStream:
 
     def frames(self) -> Iterator[tuple[int, bytes]]:
         self._arrived.wait(10)
+        token = json.loads(self._job)["token"]
         if isinstance(self._records, bytes):
-            yield STDOUT, self._records
+            yield STDOUT, self._records.replace(TOKEN.encode(), token.encode())
         else:
-            yield STDOUT, encode_all(self._records, json.loads(self._job)["token"])
+            yield STDOUT, encode_all(self._records, token)
 
     def send(self, data: bytes) -> None:
         self._job = self._job or data
@@ -42,7 +43,7 @@ class ForgedStream:
 class ForgedEngine(FakeEngine):
     """Runs no suite.
 
-    :param records: what the worker of an image sends, by the image's label; bytes are sent as they are.
+    :param records: what the worker of an image sends, by the image's label; bytes are sent as they are, but for TOKEN.
     """
 
     def __init__(self, records: Mapping[str, Records | bytes], **options: Any) -> None:
@@ -62,6 +63,8 @@ class ForgedEngine(FakeEngine):
         self._call("start")
 
     def inspect(self, container: str) -> ContainerState:
+        if container in self.services:
+            return super().inspect(container)
         return ContainerState(running=False, exit_code=0, oom_killed=False, error="")
 
 

@@ -6,10 +6,12 @@ import os
 import time
 from pathlib import Path
 
-from pytest_pyimages.containers.leases import Lease
+import pytest
+
+from pytest_pyimages.containers.leases import Lease, make_state_directory
 from pytest_pyimages.engines.base import Leftover
 from pytest_pyimages.engines.labels import CREATED_LABEL, HOST_LABEL, KIND_LABEL, LABEL, SESSION_LABEL
-from pytest_pyimages.errors import EngineError
+from pytest_pyimages.errors import ConfigurationError, EngineError
 from tests.support.fake_engine import FakeEngine
 
 
@@ -120,3 +122,14 @@ def test_labels_name_session_and_host(tmp_path: Path) -> None:
     assert labels[KIND_LABEL] == "build"
     assert Lease(tmp_path).host == mine.host
     assert Lease(tmp_path).session != mine.session
+
+
+@pytest.mark.parametrize("kind", ["file", "another user's"])
+def test_a_folder_for_locks_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    if kind == "file":
+        (tmp_path / "pytest-pyimages").touch()
+    else:
+        monkeypatch.setattr(os, "getuid", lambda: -1)
+    with pytest.raises(ConfigurationError, match=r"the folder for locks .* set XDG_CACHE_HOME"):
+        make_state_directory()

@@ -1,0 +1,1 @@
+"""Batteries of faults: damaged streams, forged records, cheating suites, signals, and the steps of a session."""

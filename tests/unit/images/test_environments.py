@@ -1,0 +1,37 @@
+"""Builds of one image by several sessions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from pytest_pyimages.containers import Lease, Source
+from pytest_pyimages.errors import BuildError
+from pytest_pyimages.images import environments
+from pytest_pyimages.images.bases import BaseImages, Listener
+from pytest_pyimages.matrix import parse_matrix
+from tests.support.fake_engine import FakeEngine
+
+
+def test_a_build_that_never_ends_elsewhere_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environments, "LOCK_SECONDS", 0.2)
+    engine, stages = FakeEngine(), list[str]()
+    listener = Listener(report=lambda label, text: stages.append(text))
+    lease = Lease(tmp_path)
+    images = environments.EnvironmentImages(
+        engine=engine, bases=BaseImages(engine, listener), lease=lease, source=Source(tmp_path), listener=listener
+    )
+    plan: Any = SimpleNamespace(tag=parse_matrix(["3.12"])[0])
+    base = engine.find_image("python:3.12")
+    assert base is not None
+    with (
+        FileLock(lease.build_locks / "digest.lock"),
+        pytest.raises(BuildError, match="another session has been building"),
+    ):
+        images._build_once(plan, base, "name:digest", None)
+    assert stages == ["waiting for another session that builds the same image"]
+    assert engine.containers == {}
