@@ -40,7 +40,7 @@ from pytest_pyimages.session.messages import (
     Progressed,
     StageChanged,
 )
-from pytest_pyimages.session.signals import hold_interrupts
+from pytest_pyimages.session.signals import call_in_thread, hold_interrupts
 from pytest_pyimages.text import format_seconds
 
 if TYPE_CHECKING:
@@ -142,17 +142,17 @@ class Schedule:
         :raises EngineError: likewise, if the engine does not answer.
         """
         self._bases.check_pins(plan.tag for plan in plans)
-        self._decide_source(plans)
+        call_in_thread(lambda: self._decide_source(plans), self._threads, "pyimages-source")
         self.concurrency = concurrency = Concurrency(self._settings, plans, self._engine.processors)
         for number, plan in enumerate(plans):
             # Daemons: an engine that does not answer must not keep the process from ending.
             name = f"pyimages-{plan.tag.label}"
             thread = threading.Thread(target=self._image, args=(plan, number, concurrency), name=name, daemon=True)
             self._image_threads[plan.tag.label] = thread
-        self._threads += self._image_threads.values()
-        self._threads.append(threading.Thread(target=self._sweep, name="pyimages-sweep", daemon=True))
+        sweep = threading.Thread(target=self._sweep, name="pyimages-sweep", daemon=True)
         with hold_interrupts():
-            for thread in self._threads:
+            for thread in (*self._image_threads.values(), sweep):
+                self._threads.append(thread)
                 thread.start()
 
     def list_waits(self) -> dict[str, str]:

@@ -12,10 +12,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import TypeVar
+
+T = TypeVar("T")
 
 # pytest turns SIGINT into exit status 2; any other signal would end it and leak its containers (pytest#5243).
 HANDLED = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -45,9 +49,29 @@ def hold_interrupts() -> Iterator[Held]:
     try:
         yield held
     finally:
-        _held.remove(held)
+        _held.pop()
     if held.number:
         signal.raise_signal(held.number)
+
+
+def call_in_thread(work: Callable[[], T], threads: list[threading.Thread], name: str) -> T:
+    """Call a function in a thread, so that an interruption does not keep it from removing what it creates.
+
+    :param threads: receives the thread, so that its end can be waited for.
+    """
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - raised by future.result()
+            future.set_exception(error)
+
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    with hold_interrupts():
+        threads.append(thread)
+        thread.start()
+    return future.result()
 
 
 class InterruptHandler:

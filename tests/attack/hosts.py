@@ -183,17 +183,19 @@ class Host:
         """Return what a session has left: containers, volumes, processes, files and locks.
 
         :param is_killed: the session could not remove anything; only what ends and is released by itself counts.
-        :param after_killed: the session before was killed; the file of its lock stays for a day if it had nothing else.
+        :param after_killed: the session before was killed; the file of its lock may stay for a day.
         """
         entries = self.stock.read()
         remains = [f"process {entry['pid']}" for entry in entries.values() if not _has_ended(entry.get("pid", 0))]
         if is_killed:
             return remains
         remains += [f"{entry['kind']} {name}" for name, entry in entries.items()]
+        if after_killed:  # temporary files of a killed process are the system's to remove
+            return remains
         # Those of a fake container are like a container's own: they are part of it.
         files = [path.name for path in (self._trial / "tmp").iterdir() if not path.name.startswith("fake-container-")]
         remains += [f"file {name}" for name in files]
-        locks = [] if after_killed else (self.state / "sessions").glob("*.lock")
+        locks = (self.state / "sessions").glob("*.lock")
         return remains + [f"lock {path.name}" for path in locks]
 
 

@@ -66,6 +66,8 @@ with InterruptHandler():
     except KeyboardInterrupt as error:
         print("interrupted", error)
     with hold_interrupts() as held:
+        with hold_interrupts():
+            pass
         os.kill(os.getpid(), number)
         print("held", held.number == number)
         held.number = 0
@@ -81,3 +83,27 @@ def test_a_held_signal_interrupts_afterwards(tmp_path: Path, name: str) -> None:
     )
     expected = ["joined True", f"interrupted {'' if name == 'SIGINT' else name}", "held True", "dropped"]
     assert (done.returncode, done.stdout.splitlines(), done.stderr) == (0, expected, "")
+
+
+CALLING = """
+import os, signal, sys, threading, time
+from pytest_pyimages.session.signals import InterruptHandler, call_in_thread
+threads = []
+def work():
+    time.sleep(0.6)
+    print("ended")
+with InterruptHandler():
+    assert call_in_thread(lambda: 5, threads, "short") == 5
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    try:
+        call_in_thread(work, threads, "long")
+    except KeyboardInterrupt:
+        print("interrupted")
+    for thread in threads:
+        thread.join()
+"""
+
+
+def test_a_call_in_a_thread_goes_on_after_an_interruption(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", CALLING], cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["interrupted", "ended"], "")
