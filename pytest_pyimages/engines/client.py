@@ -19,6 +19,7 @@ from docker.utils import parse_host
 from docker.utils.config import load_general_config
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from pytest_pyimages.engines.base import EngineInfo
 from pytest_pyimages.engines.endpoint import NAME_ONE, Endpoint, invalid_address
@@ -33,14 +34,32 @@ CEILING = (1, 47)  # the newest API that the calls were tested with
 KEEPALIVE_SECONDS = 30  # as the docker CLI; routers drop idle connections (docker/cli#415)
 
 
+class _QuietPool(HTTPSConnectionPool):
+    """Connects without urllib3's warning, which would be one of the suite's."""
+
+    def _validate_conn(self, conn: Any) -> None:
+        if conn.sock is None:
+            conn.connect()
+
+
 class _KeepAlive(HTTPAdapter):
     """Keeps idle TCP connections alive: tests may print nothing for an hour."""
+
+    def __init__(self, *, is_quiet: bool = False) -> None:
+        """Create the adapter.
+
+        :param is_quiet: the user does not want certificates verified, and need not be warned of it by urllib3.
+        """
+        self._is_quiet = is_quiet
+        super().__init__()
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:  # noqa: FBT001, FBT002 - requests' signature
         options = [*HTTPConnection.default_socket_options, (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
         if hasattr(socket, "TCP_KEEPIDLE"):
             options.append((socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_SECONDS))
         super().init_poolmanager(connections, maxsize, block, socket_options=options, **kwargs)
+        if self._is_quiet:
+            self.poolmanager.pool_classes_by_scheme = {"http": HTTPConnectionPool, "https": _QuietPool}
 
 
 def new_client(endpoint: Endpoint, version: str, timeout: float, limit: int = MAX_BODY) -> APIClient:
@@ -79,7 +98,7 @@ def new_client(endpoint: Endpoint, version: str, timeout: float, limit: int = MA
         client.mount("http+docker://", UnixHTTPAdapter(str(parse_host(url)), seconds, pool_connections=1))
     if url.startswith(("tcp://", "http://", "https://")):
         client.mount("http://", _KeepAlive())
-        client.mount("https://", _KeepAlive())
+        client.mount("https://", _KeepAlive(is_quiet=not endpoint.verify))
     return client
 
 

@@ -65,14 +65,15 @@ def _check(url: str, origin: str) -> str:
 
 
 def _with_tls(url: str, environ: Mapping[str, str]) -> Endpoint:
-    """Add the certificates of DOCKER_TLS_VERIFY and DOCKER_CERT_PATH (documented variables of the Docker CLI)."""
-    if not url.startswith(("tcp://", "https://")) or not environ.get("DOCKER_TLS_VERIFY"):
+    """Add the certificates of DOCKER_TLS_VERIFY, DOCKER_TLS and DOCKER_CERT_PATH (variables of the Docker CLI)."""
+    verify = bool(environ.get("DOCKER_TLS_VERIFY"))
+    if not url.startswith(("tcp://", "https://")) or not (verify or environ.get("DOCKER_TLS")):
         return Endpoint(url=url)
     named = environ.get("DOCKER_CERT_PATH")
     folder = Path(named) if named else _config_folder(environ)
     if named and not folder.is_dir():
         raise ConfigurationError(f"--py-images: DOCKER_CERT_PATH: folder {folder} does not exist", "fix or unset it")
-    return Endpoint(url=url, certificates=folder)
+    return Endpoint(url=url, certificates=folder, verify=verify)
 
 
 def _config_folder(environ: Mapping[str, str]) -> Path:

@@ -9,6 +9,7 @@ import re
 import socket
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -346,3 +347,13 @@ def test_first_existing_socket(
         (tmp_path / name).touch()
     environ = {"XDG_RUNTIME_DIR": str(tmp_path / "user"), "DOCKER_CONFIG": str(tmp_path)}
     assert find_endpoint("", environ).url == f"unix://{tmp_path / expected}"
+
+
+def test_tls_without_verification_warns_of_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setenv("DOCKER_TLS", "1")
+    monkeypatch.delenv("DOCKER_TLS_VERIFY", raising=False)
+    with scripted_engine(tls=True) as scripted, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        connect(scripted.url).close()
+    assert [str(each.message) for each in caught if "verif" in str(each.message)] == []
