@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
+from importlib import metadata
 
 from packaging.utils import canonicalize_name
 
-# Pairs of a module and its distribution where the names differ; other distributions are named as their module.
+from pytest_pyimages.project.known_plugins import KNOWN_PLUGINS
+
+# Pairs of a module and its distribution where the names differ; many other distributions are named as their module.
 _PAIRS = """
     _cffi_backend cffi  _pytest pytest  _yaml PyYAML  attr attrs  barcode python-barcode  Bio biopython
     box python-box  bs4 beautifulsoup4  bson pymongo  can python-can  community python-louvain
@@ -32,6 +35,22 @@ _PAIRS = """
     tlz toolz  umap umap-learn  usb pyusb  websocket websocket-client  wx wxPython  xdist pytest-xdist
     Xlib python-xlib  xprocess pytest-xprocess  yaml PyYAML  zmq pyzmq
 """
+# Well-known distributions that are named as their module. Others are not recommended: anybody could register the name.
+_SAME_NAMES = frozenset(
+    """
+    aiohttp aiosqlite alembic anyio arrow babel boto3 botocore cattrs celery certifi cffi chardet click colorama
+    coverage cryptography cython dask defusedxml dill django docker docutils fastapi filelock flask freezegun
+    greenlet gunicorn h5py html5lib httpx hypothesis idna importlib-metadata importlib-resources jinja2 jsonschema
+    jupyter keyring kombu librosa lxml mako mariadb markdown markupsafe marshmallow matplotlib mock moto msgpack mypy
+    networkx nltk nose nox numba numpy openpyxl orjson packaging pandas paramiko parameterized passlib peewee pexpect
+    pip platformdirs plotly pluggy polars portalocker psutil psycopg py pyarrow pydantic pygments pyparsing pyperclip
+    pyramid pytest pytz rdflib redis regex requests requests-mock responses respx rich ruff scipy seaborn selenium
+    setuptools shapely simplejson six sphinx sqlalchemy starlette statsmodels structlog sympy tabulate tenacity
+    testfixtures time-machine toml tomli tomli-w tomlkit toolz torch tornado tox tqdm trio twisted typeguard typer
+    typing-extensions tzdata tzlocal ujson urllib3 uvicorn uvloop vcrpy virtualenv watchdog werkzeug wheel wrapt xarray
+    xlrd xlsxwriter xmltodict xxhash yarl
+    """.split()
+)
 _DISTRIBUTIONS: dict[str, str] = dict(re.findall(r"(\S+) (\S+)", _PAIRS))
 # Namespace packages, and the distribution that contains a part of one.
 _SHARED = {
@@ -82,6 +101,27 @@ def find_distribution(module: str) -> str:
     if parts[0] in _REMOVED:
         return _REMOVED[parts[0]][1]
     return "" if parts[0].startswith("_") or is_in_standard_library(module) else canonicalize_name(parts[0])
+
+
+def is_known(distribution: str) -> bool:
+    """Return whether a distribution of this name is known to be what is meant, so that it can be recommended.
+
+    It is one of the tables, or installed on this host.
+    """
+    if distribution in {*_DISTRIBUTIONS.values(), *KNOWN_PLUGINS, *(name for _, name in _REMOVED.values())}:
+        return True
+    if canonicalize_name(distribution) in _SAME_NAMES or any(_fills(form, distribution) for form in _SHARED.values()):
+        return True
+    try:
+        metadata.distribution(distribution)
+    except (metadata.PackageNotFoundError, ValueError):
+        return False
+    return True
+
+
+def _fills(form: str, distribution: str) -> bool:
+    start, _, _ = form.partition("{}")
+    return bool(start) and distribution.startswith(start)
 
 
 def is_in_standard_library(module: str) -> bool:

@@ -23,6 +23,7 @@ from pytest_pyimages.project import (
     get_table,
     is_in_standard_library,
     is_test_of_standard_library,
+    is_known,
     parse_requirement,
     read_toml,
 )
@@ -195,9 +196,9 @@ class MissingModules:
             no_module = _no_module([module.name])
             requirement = find_distribution(module.imported)
             name = requirement.partition("<")[0]
-            if requirement and not _is_listed(requirement, project):
+            if requirement and not _is_listed(requirement, project) and _can_recommend(name, project):
                 added[module.name] = requirement
-            elif requirement:
+            elif requirement and _is_listed(requirement, project):
                 yield f"{no_module} · {name} is installed, but does not provide it on this image"
             elif is_test_of_standard_library(module.name):
                 yield f"{no_module} · the image lacks the standard library's own tests · use an image that has them"
@@ -260,6 +261,11 @@ def _is_listed(requirement: str, project: Project) -> bool:
     listed = map(parse_requirement, (*project.requirements, *project.dependencies))
     names = {canonicalize_name(found.name) for found in listed if found is not None and found.marker is None}
     return canonicalize_name(requirement.partition("<")[0]) in names
+
+
+def _can_recommend(name: str, project: Project) -> bool:
+    """Return whether a distribution is known, or in an extra, group or lock file of the project."""
+    return is_known(name) or find_provider(project.root, name) is not None
 
 
 def _no_module(names: Sequence[str]) -> str:

@@ -6,7 +6,12 @@ import pytest
 from packaging.requirements import Requirement
 
 from pytest_pyimages.project import distributions
-from pytest_pyimages.project.distributions import find_distribution, get_removal_version, is_in_standard_library
+from pytest_pyimages.project.distributions import (
+    find_distribution,
+    get_removal_version,
+    is_in_standard_library,
+    is_known,
+)
 
 
 @pytest.mark.parametrize(
@@ -59,3 +64,13 @@ def test_modules_of_the_standard_library() -> None:
     assert get_removal_version("imp") == "3.12"
     assert get_removal_version("cgi") == "3.13"
     assert get_removal_version("tomllib") == get_removal_version("requests") == ""
+
+
+@pytest.mark.parametrize("name", ["requests", "PyYAML", "google-cloud-storage", "pytest-xdist", "pluggy"])
+def test_known_distributions(name: str) -> None:
+    assert is_known(name)
+
+
+@pytest.mark.parametrize("name", ["vscode-pytest", "my-company-tools", "no such name"])
+def test_names_that_nobody_should_be_told_to_install(name: str) -> None:
+    assert not is_known(name)

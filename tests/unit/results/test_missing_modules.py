@@ -205,25 +205,25 @@ def test_hint_names_the_override(tmp_path: Path) -> None:
         (
             "pyproject.toml",
             "[tool.pytest]\nminversion = '9'",
-            'pyproject.toml [tool.pytest]: py_images_install = ["a"]',
+            'pyproject.toml [tool.pytest]: py_images_install = ["six"]',
         ),
-        ("pyproject.toml", "[tool.pytest.ini_options]", f'{TOML}: py_images_install = ["a"]'),
-        ("pytest.toml", "[pytest]", 'pytest.toml [pytest]: py_images_install = ["a"]'),
-        ("pytest.ini", "[pytest]", "pytest.ini [pytest]: py_images_install = a"),
-        ("tox.ini", "[pytest]", "tox.ini [pytest]: py_images_install = a"),
-        ("setup.cfg", "[tool:pytest]", "setup.cfg [tool:pytest]: py_images_install = a"),
-        ("", "", "pytest.ini [pytest]: py_images_install = a"),
+        ("pyproject.toml", "[tool.pytest.ini_options]", f'{TOML}: py_images_install = ["six"]'),
+        ("pytest.toml", "[pytest]", 'pytest.toml [pytest]: py_images_install = ["six"]'),
+        ("pytest.ini", "[pytest]", "pytest.ini [pytest]: py_images_install = six"),
+        ("tox.ini", "[pytest]", "tox.ini [pytest]: py_images_install = six"),
+        ("setup.cfg", "[tool:pytest]", "setup.cfg [tool:pytest]: py_images_install = six"),
+        ("", "", "pytest.ini [pytest]: py_images_install = six"),
     ],
 )
 def test_hint_has_the_syntax_of_its_file(tmp_path: Path, inipath: str, text: str, expected: str) -> None:
     if inipath:
         (tmp_path / inipath).write_text(text)
-    assert make_hint(tmp_path, "a", inipath=inipath) == f'no module named "a" · add it in {expected}'
+    assert make_hint(tmp_path, "six", inipath=inipath) == f'no module named "six" · add it in {expected}'
 
 
 def test_hint_without_configuration_file(tmp_path: Path) -> None:
     write_tree(tmp_path, {"pyproject.toml": EXTRA})
-    assert f"add it in {TOML}:" in make_hint(tmp_path, "a", inipath="")
+    assert f"add it in {TOML}:" in make_hint(tmp_path, "six", inipath="")
 
 
 @pytest.mark.parametrize(
