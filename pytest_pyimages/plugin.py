@@ -93,9 +93,15 @@ def _needs_no_images(config: pytest.Config) -> bool:
 
 
 def _is_attended(invocation: Invocation, *, has_terminal: bool) -> bool:
-    """Return whether the suite writes to the output itself; with --cov, -s only shows what the tests print."""
+    """Return whether the suite writes to the output itself; with --cov, -s only shows what the tests print.
+
+    So it is if an editor needs the results.
+    """
+    from pytest_pyimages.host import has_editor
+
     line = invocation.command_line
-    uses_terminal = line.debugger or (line.shows_output and not line.measures_coverage)
+    shows_output = line.shows_output and not (line.measures_coverage or has_editor(invocation))
+    uses_terminal = line.debugger or shows_output
     return bool(line.attended or (has_terminal and uses_terminal))
 
 

@@ -3,6 +3,8 @@ from pytest_pyimages.host.early_plugin import start_without_project as start_wit
 from pytest_pyimages.host.expressions import split_nodeid as split_nodeid
 from pytest_pyimages.host.foreign_options import FOREIGN_OPTIONS as FOREIGN_OPTIONS
 from pytest_pyimages.host.foreign_options import describe_losses as describe_losses
+from pytest_pyimages.host.host_plugins import has_debugger as has_debugger
+from pytest_pyimages.host.host_plugins import has_editor as has_editor
 from pytest_pyimages.host.invocation import Invocation as Invocation
 from pytest_pyimages.host.isolation import take_over as take_over
 from pytest_pyimages.host.option_table import INI_KEYS as INI_KEYS

@@ -23,6 +23,7 @@ from pytest_pyimages.host.invocation import Invocation
 from pytest_pyimages.host.request import split_words
 
 _OUR_HOOKS = b"pytest_pyimages_"
+_DEBUGGERS = ("debugpy", "pydevd")  # of VS Code and of PyCharm
 _SITE_PACKAGES = Path(pytest.__file__).parents[1]
 
 
@@ -41,8 +42,7 @@ def choose_host_plugins(config: pytest.Config, invocation: Invocation) -> list[s
     if invocation.inipath is not None:
         entries = split_words(invocation.ini.get("pythonpath", ""))
         folders = [*(str(invocation.inipath.parent / entry) for entry in entries), *folders]
-    named = (*invocation.command_line.values("-p"), *invocation.environment.get("PYTEST_PLUGINS", "").split(","))
-    names = [name for name in map(str.strip, named) if name not in {"", *blocked, *OUR_PLUGINS}]
+    names = [name for name in list_named_plugins(invocation) if name not in {"", *blocked, *OUR_PLUGINS}]
     return [name for name in names if name.startswith("no:") or name in installed or _is_hosts(name, folders)]
 
 
@@ -56,6 +56,46 @@ def _move_project_to_end(invocation: Invocation) -> list[str]:
         sys.path.remove(entry)
     sys.path += folders
     return folders
+
+
+def find_outside_modules(invocation: Invocation) -> list[str]:
+    """Return the modules of ``-p`` and PYTEST_PLUGINS that this host finds outside of the project, through PYTHONPATH.
+
+    An editor adds its plugin so. Containers have neither that folder nor a use for it.
+    """
+    entries = [*map(Path, filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))]
+    folders = [entry for entry in entries if entry.is_absolute() and not entry.is_relative_to(invocation.rootdir)]
+    inside = [invocation.cwd, invocation.rootdir]
+    if invocation.inipath is not None:
+        inside += [invocation.inipath.parent / entry for entry in split_words(invocation.ini.get("pythonpath", ""))]
+    names = (name for name in list_named_plugins(invocation) if name and not name.startswith("no:"))
+    return [
+        name
+        for name in names
+        if any(_find_source(folder, name) for folder in folders)
+        and not any(_find_source(folder, name) for folder in inside)
+    ]
+
+
+def has_editor(invocation: Invocation) -> bool:
+    """Return whether an editor has started pytest and gets the results through a plugin of its own."""
+    return "TEAMCITY_VERSION" in os.environ or bool(find_outside_modules(invocation))  # which PyCharm sets
+
+
+def has_debugger() -> bool:
+    """Return whether a debugger controls this process, such as an editor's."""
+    return any(name in sys.modules for name in _DEBUGGERS)
+
+
+def list_named_plugins(invocation: Invocation) -> list[str]:
+    """Return the values of ``-p`` and PYTEST_PLUGINS."""
+    named = (*invocation.command_line.values("-p"), *invocation.environment.get("PYTEST_PLUGINS", "").split(","))
+    return [name.strip() for name in named]
+
+
+def _find_source(folder: str | Path, name: str) -> Path | None:
+    module = Path(folder, *name.split("."))
+    return next((file for file in (module / "__init__.py", module.with_suffix(".py")) if file.is_file()), None)
 
 
 def _find_entry_points(path: Sequence[str]) -> set[str]:
@@ -72,8 +112,7 @@ def _is_hosts(name: str, folders: Sequence[str]) -> bool:
     :param folders: of the project.
     """
     for folder in folders:
-        module = Path(folder, *name.split("."))
-        source = next((file for file in (module / "__init__.py", module.with_suffix(".py")) if file.is_file()), None)
+        source = _find_source(folder, name)
         if source is not None:
             return _OUR_HOOKS in source.read_bytes() and _import_first(name, folders)
     try:

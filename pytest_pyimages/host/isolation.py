@@ -23,6 +23,7 @@ from types import ModuleType
 import pytest
 
 from pytest_pyimages.host.foreign_options import FOREIGN_OPTIONS, SHARED, find_refused
+from pytest_pyimages.host.host_plugins import find_outside_modules
 from pytest_pyimages.host.invocation import Invocation, plain_values
 from pytest_pyimages.host.pytest_options import HOST_OPTIONS
 from pytest_pyimages.host.request import read_inicfg, split_words
@@ -69,11 +70,12 @@ def take_over(config: pytest.Config, args: list[str], invocation: Invocation, *,
 def _divide(config: pytest.Config, invocation: Invocation) -> Invocation:
     """Return the invocation for the containers: without the options of the host's plugins, and without those plugins.
 
-    A plugin that implements our hooks is the host's.
+    A plugin that implements our hooks is the host's, and so is one that an editor adds.
     """
     named = {option.name for option in invocation.command_line.options} & {*FOREIGN_OPTIONS, *SHARED}
     known = frozenset(named.difference(find_unknown_options(config, named)))
-    hosts = frozenset(_modules_with_our_hooks(config))
+    ours = frozenset(_modules_with_our_hooks(config))
+    hosts = ours.union(find_outside_modules(invocation))
     if not hosts and not known - SHARED:
         return replace(invocation, host_options=known)
     environment = dict(invocation.environment)
@@ -93,7 +95,7 @@ def _divide(config: pytest.Config, invocation: Invocation) -> Invocation:
         host_args=tuple(
             word
             for argument in typed.select(("-p",)).arguments
-            if (argument.value or "").strip() in hosts
+            if (argument.value or "").strip() in ours
             for word in argument.words
         ),
     )

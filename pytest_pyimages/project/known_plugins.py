@@ -210,6 +210,7 @@ KNOWN_PLUGINS = {
         values="--hypothesis-profile --hypothesis-seed --hypothesis-verbosity",
     ),
     "syrupy": Plugin(options="--snapshot-*", modules="syrupy", updates="--snapshot-update"),
+    "teamcity-messages": Plugin(host_flags="--teamcity --no-teamcity --jb-swapdiff", lost=""),
     "typeguard": Plugin(options="--typeguard-*", ini="typeguard-packages"),
     "xdoctest": Plugin(options="--xdoctest* --xdoc*"),
 }

@@ -153,7 +153,7 @@ def rebuild_longrepr(longrepr: LongRepr) -> Any:
             pass  # the text has the same without colours
         else:
             return rebuilt
-    cause = longrepr.crash[2] if longrepr.crash is not None else _last_error(longrepr.text)
+    cause = describe_error(longrepr)
     return TextRepr(longrepr.text, cause=cause) if cause else longrepr.text
 
 
@@ -189,6 +189,11 @@ def _fit_outcome(longrepr: Any, outcome: str, path: str, line: int | None) -> An
     if outcome == "skipped" and not isinstance(longrepr, tuple):
         return path, (line or 0) + 1, "" if longrepr is None else str(longrepr)
     return longrepr
+
+
+def describe_error(longrepr: LongRepr) -> str:
+    """Return the type and the message of an exception, as far as they are known."""
+    return longrepr.crash[2] if longrepr.crash is not None else _last_error(longrepr.text)
 
 
 def _last_error(text: str) -> str:

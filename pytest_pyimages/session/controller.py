@@ -20,6 +20,7 @@ from pytest_pyimages.host import (
     describe_losses,
     describe_selection,
     find_wanted_files,
+    has_debugger,
     selects_tests,
 )
 from pytest_pyimages.matrix import ImageTag
@@ -27,6 +28,7 @@ from pytest_pyimages.results import STATUS, ImageResult, Shard, fold_exit_status
 from pytest_pyimages.session.durations import Durations
 from pytest_pyimages.session.ending import SessionEnding, describe_interrupted, get_verbosity
 from pytest_pyimages.session.header import (
+    NO_BREAKPOINTS,
     format_copy,
     format_hidden,
     format_images,
@@ -100,6 +102,8 @@ class ImagesSession:
         self._ending.notes += dict.fromkeys(note for image in self.plans for note in image.project.notes)
         configured = [option.name for option in invocation.configured.options]
         self._ending.notes += describe_losses(configured, invocation.host_options)
+        if has_debugger():
+            self._ending.notes.append(NO_BREAKPOINTS)
         self._engine: Engine | None = None
         self._schedule: Schedule | None = None
         self._interrupts = InterruptHandler()
@@ -215,7 +219,7 @@ class ImagesSession:
                 self._check_stop(session)
             if not selects_tests(self._settings.invocation):
                 replay.errors.fail_images_without_tests()
-            self._ending.notes += judge.list_notes()
+            self._ending.notes += [*judge.list_notes(), *replay.stand_ins.notes]
         finally:
             gc.set_threshold(*thresholds)
             self._activities = replay.list_activities()

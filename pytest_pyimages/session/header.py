@@ -12,6 +12,11 @@ from pytest_pyimages.text import clean_line
 
 MOST_LINKS = 5  # links, or files, that are named
 
+NO_BREAKPOINTS = (
+    "a debugger controls pytest on this host, but tests run in containers: breakpoints are not hit · to debug there,"
+    " use --pdb with a single image in a terminal; to debug here, set PYIMAGES=0"
+)
+
 
 def format_images(plans: Sequence[ImagePlan], left_out: Mapping[str, str]) -> str:
     """Return the images' names, and those that are left out with the reason."""

@@ -12,6 +12,8 @@ from pytest_pyimages.results.outcome import Failure
 from pytest_pyimages.results.problems import describe_missing_tests
 from pytest_pyimages.results.replay.image_run import ImageRun
 from pytest_pyimages.results.replay.reporter import ReporterAdapter
+from pytest_pyimages.results.replay.stand_ins import StandIns
+from pytest_pyimages.results.reports import append_label
 from pytest_pyimages.runs import RunEnd
 from pytest_pyimages.runs.events import Item
 
@@ -25,8 +27,10 @@ class ImageErrors:
         hook: Any,
         reporter: ReporterAdapter,
         *,
+        stand_ins: StandIns,
         collect_only: bool,
     ) -> None:
+        self._stand_ins = stand_ins
         self._runs = runs
         self._hook = hook
         self._reporter = reporter
@@ -64,7 +68,10 @@ class ImageErrors:
         run.count(item.nodeid, "failed" if phase == "call" else "error")
         run.reported.add(item.nodeid)
         run.failures[item.nodeid] = Failure(phase=phase, message=problem, text=detail)
-        self._hook.pytest_runtest_logreport(report=run.maker.make_crash(item, problem, detail, when=phase))
+        report = run.maker.make_crash(item, problem, detail, when=phase)
+        self._stand_ins.start(append_label(item.nodeid, run.label))
+        self._hook.pytest_runtest_logreport(report=report)
+        self._stand_ins.interact(report, f"RuntimeError: {problem}")
 
     def fail_images_without_tests(self) -> None:
         """Report an error for each image that collected nothing while another has tests: it would pass untested.
@@ -90,8 +97,13 @@ class ImageErrors:
                 self.play_collect(self._runs[label], report)
         self._refusals.clear()
 
-    def play_collect(self, run: ImageRun, report: pytest.CollectReport) -> None:
+    def play_collect(self, run: ImageRun, report: pytest.CollectReport, *, error: str = "") -> None:
+        """Report a collector that failed or was skipped.
+
+        :param error: the type and the message of its exception; by default, that is the image's problem.
+        """
         if report.failed and run.result.allowed_to_fail:
             self._reporter.add_allowed(report)
         else:
             self._hook.pytest_collectreport(report=report)
+            self._stand_ins.interact(report, error or f"ImageError: {run.label}: {run.result.problem}")

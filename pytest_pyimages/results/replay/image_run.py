@@ -81,7 +81,8 @@ class ImageRun:
         self.internal = ""  # its INTERNALERROR
         self.interrupted = ""  # why it stopped
         self.gave_up = ""  # why xdist did
-        self.interleaved: Interleaved | None = None  # where several tests run at once
+        self.interleaved: Interleaved | None = None  # if each test is played as a whole
+        self.has_processes = False  # of xdist: several tests run at once
 
     @property
     def result(self) -> ImageResult:

@@ -16,7 +16,8 @@ from pytest_pyimages.results.replay.image_errors import ImageErrors
 from pytest_pyimages.results.replay.image_run import ImageRun
 from pytest_pyimages.results.replay.interleaved import Interleaved
 from pytest_pyimages.results.replay.reporter import ReporterAdapter, needs_every_phase
-from pytest_pyimages.results.reports import append_label, locate_warning, make_warning
+from pytest_pyimages.results.replay.stand_ins import StandIns
+from pytest_pyimages.results.reports import append_label, describe_error, locate_warning, make_warning
 from pytest_pyimages.runs import RunEnd
 from pytest_pyimages.runs.events import (
     Collected,
@@ -71,10 +72,16 @@ class Replay:
         self._runs = {label: ImageRun(results, label) for label in results}
         self._known: dict[Item, Item] = {}  # images have the same tests: each is kept once
         self._reporter = ReporterAdapter(session.config, has_several_images=len(results) > 1)
-        self.errors = ImageErrors(self._runs, self._hook, self._reporter, collect_only=collect_only)
+        self.stand_ins = StandIns(session, results)
+        self.errors = ImageErrors(
+            self._runs, self._hook, self._reporter, stand_ins=self.stand_ins, collect_only=collect_only
+        )
         self._hold = session.config.getoption("verbose", 0) <= 0  # with -v each test has a line of its own
         self.patience = PATIENCE
         self.debugger: DebuggerTerminal | None = None
+        if self.stand_ins.are_needed:
+            for run in self._runs.values():
+                run.interleaved = Interleaved()  # editors know of one test at a time
         self._call_only = not needs_every_phase(session.config)
 
     def set_built(self, label: str, built: BuiltImage) -> None:
@@ -181,12 +188,16 @@ class Replay:
         item, hook = run.items[event.test], self._hook
         run.record_passed(item.nodeid, sum(event.durations))
         self._finish_started(run)
-        nodeid = append_label(item.nodeid, run.label)
-        hook.pytest_runtest_logstart(nodeid=nodeid, location=(item.path, item.line, item.domain))
+        nodeid, location = append_label(item.nodeid, run.label), (item.path, item.line, item.domain)
+        self._start(nodeid, location)
         for report in run.maker.make_passed(item, event, call_only=self._call_only):
             hook.pytest_runtest_logreport(report=report)
             self._reporter.drop_phase(report)
-        hook.pytest_runtest_logfinish(nodeid=nodeid, location=(item.path, item.line, item.domain))
+        hook.pytest_runtest_logfinish(nodeid=nodeid, location=location)
+
+    def _start(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
+        self.stand_ins.start(nodeid)
+        self._hook.pytest_runtest_logstart(nodeid=nodeid, location=location)
 
     def _play_report(self, run: ImageRun, event: Report) -> None:
         if event.outcome == "rerun":
@@ -202,9 +213,10 @@ class Replay:
         if run.started != event.nodeid:
             self._finish_started(run)
             run.started = event.nodeid
-            nodeid = append_label(event.nodeid, run.label)
-            self._hook.pytest_runtest_logstart(nodeid=nodeid, location=event.location)
-        self._hook.pytest_runtest_logreport(report=run.maker.make_report(event))
+            self._start(append_label(event.nodeid, run.label), event.location)
+        report = run.maker.make_report(event)
+        self._hook.pytest_runtest_logreport(report=report)
+        self.stand_ins.interact(report, describe_error(event.longrepr))
         if event.when == "teardown":
             self._finish_started(run)
 
@@ -236,8 +248,10 @@ class Replay:
             run.items += (self._known.setdefault(item, item) for item in event.items)
             if run.collected:  # tests that were made during the run
                 self._set_collected(run, deselected=0)
+                self.stand_ins.add(event.items, run.label)
             return
         run.collected = True
+        self.stand_ins.add(run.items, run.label)
         self._set_collected(run, deselected=event.deselected)
         if self._collect_only:
             self._reporter.list_tests(run.label, run.items)
@@ -253,7 +267,7 @@ class Replay:
             self._judge.record_error(run.label, event.longrepr.text)
         elif event.longrepr.skip is not None:
             self._judge.record_skip(run.label, "module", event.longrepr.skip[2])
-        self.errors.play_collect(run, run.maker.make_collect(event))
+        self.errors.play_collect(run, run.maker.make_collect(event), error=describe_error(event.longrepr))
 
     def _play_seed(self, run: ImageRun, event: Seeded) -> None:
         if all(other.result.seed is None for other in self._runs.values()):
@@ -262,7 +276,7 @@ class Replay:
 
     def _interleave(self, run: ImageRun) -> None:
         """Prepare for tests of several files at once."""
-        run.interleaved = Interleaved()
+        run.interleaved, run.has_processes = Interleaved(), True
         self._hold = False
         for other in self._runs.values():
             self._play_held(other)
@@ -316,7 +330,7 @@ class Replay:
     def _judge_run(self, run: ImageRun, end: RunEnd) -> None:
         run.result, run.detail = self._judge.judge(run, end, left=self._count_left(run))
         # With a problem it is shown there; xdist prints the progress of its processes.
-        if not run.result.problem and run.interleaved is None and run.printed is None:
+        if not run.result.problem and not run.has_processes and run.printed is None:
             run.result = replace(run.result, output=clean(end.stderr))
 
     def _count_left(self, run: ImageRun) -> int | None:
