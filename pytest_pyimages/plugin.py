@@ -49,7 +49,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
         invocation = early_config.stash.get(INVOCATION, None)
         words = args if invocation is None else invocation.command_line.words
         with _usage_errors():
-            refuse_misspelt_options(early_config, words)
+            refuse_misspelt_options(early_config, words, invocation)
             if invocation is not None:
                 from pytest_pyimages.host import take_over
 

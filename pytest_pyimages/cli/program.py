@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn, Protocol
@@ -15,7 +16,8 @@ import pytest_pyimages
 from pytest_pyimages.cli import build, list_images, lock_images, merge, prune, run_command, run_tests, shell
 from pytest_pyimages.cli.project import add_engine_argument
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
-from pytest_pyimages.text import suggest
+from pytest_pyimages.matrix import parse_matrix
+from pytest_pyimages.text import find_similar, suggest
 
 PROGRAM = "pyimages"
 
@@ -96,7 +98,7 @@ def _main(words: list[str]) -> int:
         return int(ended.code or 0)
     command = COMMANDS[arguments.command]
     if unknown or (pytest_arguments and arguments.command in FILES_ONLY):
-        raise _unknown_argument(arguments, (*unknown, "--")[0])
+        raise _unknown_argument(arguments, [*unknown, "--"])
     arguments.pytest_arguments = pytest_arguments
     return command.run(arguments)
 
@@ -150,14 +152,36 @@ def _check_command(words: Sequence[str]) -> None:
         raise ConfigurationError(f'{PROGRAM}: unknown command "{name}"', suggest(name, COMMANDS))
 
 
-def _unknown_argument(arguments: argparse.Namespace, word: str) -> ConfigurationError:
-    command = f"{PROGRAM} {arguments.command}"
-    if not word.startswith("-"):
-        hint = "separate images with commas: 3.12,3.13" if "spec" in arguments else f"see {command} --help"
-        return ConfigurationError(f'{command}: unexpected argument "{word}"', hint)
-    fallback = f"see {command} --help" if arguments.command in FILES_ONLY else "options of pytest go after --"
-    hint = suggest(word.partition("=")[0], arguments.options, otherwise=fallback)
-    return ConfigurationError(f'{command}: unknown option "{word}"', hint)
+def _unknown_argument(arguments: argparse.Namespace, words: Sequence[str]) -> ConfigurationError:
+    """Return the error for the arguments that argparse does not know.
+
+    :param words: these arguments; the first one is named.
+    """
+    command, word = f"{PROGRAM} {arguments.command}", words[0]
+    kind = "unknown option" if word.startswith("-") else "unexpected argument"
+    return ConfigurationError(f'{command}: {kind} "{word}"', _suggest_argument(command, arguments, words))
+
+
+def _suggest_argument(command: str, arguments: argparse.Namespace, words: Sequence[str]) -> str:
+    help_hint, word = f"see {command} --help", words[0]
+    if arguments.command in FILES_ONLY:
+        return suggest(word.partition("=")[0], arguments.options, otherwise=help_hint)
+    near = find_similar(word.partition("=")[0], arguments.options) if word.startswith("-") else ""
+    spec: str = getattr(arguments, "spec", None) or ""
+    if near or (spec and not word.startswith("-") and _is_image(word)):
+        return f"did you mean {near}?" if near else f"separate images with commas: {spec},{word}"
+    if arguments.command in ("run", "test"):
+        after = shlex.join(word for word in words if word != "--")
+        what = "the command" if arguments.command == "run" else "arguments of pytest"
+        return f"put {what} after --: {' '.join(filter(None, (command, spec, '--', after)))}"
+    return "options of pytest go after --" if word.startswith("-") else help_hint
+
+
+def _is_image(word: str) -> bool:
+    try:
+        return word[:1].isdigit() and bool(parse_matrix([word]))
+    except ConfigurationError:
+        return False
 
 
 def _format_error(error: PyimagesError) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from pytest_pyimages import startup
 from pytest_pyimages.host.argument_files import expand_argument_files
-from pytest_pyimages.host.option_table import OPTION_NAMES, OPTIONS
+from pytest_pyimages.host.option_table import INI_KEYS, OPTION_NAMES, OPTIONS
 
 if TYPE_CHECKING:
     from pytest_pyimages.host.invocation import Invocation
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _WORKER = Path("/opt/pyimages/worker")  # part of every environment image
 SWITCH = "PYIMAGES"  # "0": no images, whatever the configuration and the command line say
 _NEARLY_OURS = ("--py-im", "--pyim")
+_NEARLY_KEYS = ("py_im", "pyim")
 
 
 def is_inside() -> bool:
@@ -50,11 +51,22 @@ def is_switched_off() -> bool:
     return os.environ.get(SWITCH) == "0"
 
 
-def refuse_misspelt_options(config: pytest.Config, words: Sequence[str]) -> None:
+def refuse_misspelt_options(config: pytest.Config, words: Sequence[str], invocation: Invocation | None) -> None:
     """Refuse ``--py-image`` before conftests are loaded: if one of them fails, pytest would report that only.
 
-    :raises ConfigurationError: with the option that was meant.
+    Refuse the ini key ``py_image`` as well, of which pytest only warns.
+
+    :param invocation: None if no images are requested.
+    :raises ConfigurationError: with the option or the key that was meant.
     """
+    given = config if invocation is None else invocation  # without the project's configuration, or with it
+    ini = read_inicfg(config) if invocation is None else invocation.ini
+    keys = [key for key in ini if key.replace("-", "_").lower().startswith(_NEARLY_KEYS) and key not in INI_KEYS]
+    if keys:
+        from pytest_pyimages.host.typos import check_keys
+
+        place = "the configuration" if given.inipath is None else given.inipath.name
+        check_keys(keys, [config.rootpath, config.invocation_params.dir], place)
     words = expand_argument_files(words)
     if has_misspelt_option(words):
         from pytest_pyimages.host.command_line import CommandLine

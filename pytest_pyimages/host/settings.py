@@ -77,6 +77,9 @@ class Settings:
         line = invocation.command_line
         specs, registry, baseline = (values.read(f"py_images{key}") for key in ("", "_registry", "_baseline"))
         lock_file = values.read("py_images_lock").text
+        if config.getoption("xmlpath", None):
+            xml_file = Path(os.path.expandvars(config.getoption("xmlpath"))).expanduser()
+            check_writable("--junitxml", invocation.cwd / xml_file)
         keep_changes = values.read("py_images_keep_changes")
         return cls(
             invocation=invocation,
@@ -215,12 +218,30 @@ def parse_report_file(origin: str, name: str, cwd: Path) -> Path:
     return path
 
 
+def check_writable(origin: str, path: Path) -> None:
+    """Refuse a file that could not be written at the end of the session.
+
+    :raises ConfigurationError: with the reason.
+    """
+    existing = next(place for place in (path, *path.parents) if place.exists())
+    reason = ""
+    if existing != path and not existing.is_dir():
+        reason = f"{existing} is not a directory"
+    elif not os.access(existing, os.W_OK):
+        reason = f"no permission to write {'it' if existing == path else f'to {existing}'}"
+    if reason:
+        raise ConfigurationError(f"{origin}: {path} cannot be written: {reason}", "name another file")
+
+
 def _parse_reports(value: Value, cwd: Path) -> tuple[Path, ...]:
     """Return the files to write; an empty name on the command line discards those before it."""
     names = [name.strip() for text in value.texts for name in text.split("\n")]
     if value.origin == value.option.name and "" in names:
         names = names[len(names) - names[::-1].index("") :]
-    return tuple(dict.fromkeys(parse_report_file(value.origin, name, cwd) for name in names if name))
+    paths = dict.fromkeys(parse_report_file(value.origin, name, cwd) for name in names if name)
+    for path in paths:
+        check_writable(value.origin, path)
+    return tuple(paths)
 
 
 def _split_lines(value: Value) -> tuple[str, ...]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host.command_line import CommandLine
+from pytest_pyimages.host.expressions import split_brackets
 from pytest_pyimages.host.invocation import Invocation
-from pytest_pyimages.host.option_table import OPTION_NAMES
+from pytest_pyimages.host.option_table import INI_KEYS, OPTION_NAMES, OPTIONS
 from pytest_pyimages.host.request import has_misspelt_option
 from pytest_pyimages.text import find_similar
 
@@ -52,6 +53,63 @@ def check_positions(invocation: Invocation) -> None:
             f'--py-images: "{stray[0]}" looks like an image and is not a path',
             f"separate images by commas, without spaces: --py-images={meant}",
         )
+
+
+def check_paths(invocation: Invocation) -> None:
+    """Refuse a path that does not exist, as pytest in the containers would once their images are built.
+
+    With a setup, images may contain files that the host lacks.
+
+    :raises ConfigurationError: with what pytest says, and a path with a similar name.
+    """
+    if invocation.command_line.has("--pyargs") or _has_setup(invocation):
+        return
+    for word in invocation.typed.paths:
+        name = word.partition("::")[0]
+        if not _exists(invocation.cwd / name) and not _exists(invocation.cwd / split_brackets(name)[0]):
+            raise ConfigurationError(f"file or directory not found: {word}{_suggest_path(invocation.cwd, name)}")
+
+
+def _has_setup(invocation: Invocation) -> bool:
+    from pytest_pyimages.project import get_table, read_toml
+
+    setup = OPTIONS["py_images_setup"]
+    if invocation.ini.get(setup.ini) or setup.environment in invocation.variables:
+        return True
+    path = invocation.rootdir / "pyproject.toml"
+    overrides = get_table(read_toml(path), "tool", "pyimages").get("overrides") if path.is_file() else None
+    return isinstance(overrides, list) and any(isinstance(each, dict) and "setup" in each for each in overrides)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # longer than a path may be, or with a null character
+        return False
+
+
+def _suggest_path(folder: Path, name: str) -> str:
+    path = Path(name)
+    try:
+        entries = [entry.name for entry in (folder / path.parent).iterdir()]
+    except (OSError, ValueError):
+        return ""
+    meant = find_similar(path.name, entries, cutoff=_SIMILAR)
+    return f" (did you mean {path.with_name(meant)}?)" if meant else ""
+
+
+def check_keys(ini: Collection[str], folders: Sequence[Path], place: str) -> None:
+    """Refuse an ini key that is similar to one of ours and that nothing defines.
+
+    :param place: the name of the file.
+    :raises ConfigurationError: with the key that was meant.
+    """
+    from pytest_pyimages.project import defines_option
+
+    for name in ini:
+        meant = find_similar(name.replace("-", "_").lower(), INI_KEYS, cutoff=_SIMILAR)
+        if meant and not any(defines_option(folder, name) for folder in folders):
+            raise ConfigurationError(f"unknown key {name} in {place} (did you mean {meant}?)")
 
 
 def _find_stray_images(invocation: Invocation) -> Iterator[str]:

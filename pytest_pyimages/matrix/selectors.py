@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from pytest_pyimages.matrix.braces import MOST_IMAGES, expand_braces
 from pytest_pyimages.matrix.faults import EntryError, make_error
+from pytest_pyimages.matrix.other_notations import refuse_notation, refuse_specifier
 from pytest_pyimages.matrix.project import ProjectPythons
 from pytest_pyimages.matrix.ranges import expand_range
 from pytest_pyimages.matrix.references import (
@@ -63,6 +64,7 @@ def parse_matrix(
     for spec in specs:
         subject = spec
         try:
+            refuse_specifier(spec)
             for entry in _split_entries(spec):
                 subject = entry
                 for image in _select_images(entry, prefix, project or ProjectPythons()):
@@ -129,6 +131,7 @@ def _select_images(entry: str, prefix: str, project: ProjectPythons) -> Iterator
     """
     if len(entry) > _LONGEST_ENTRY:
         raise EntryError(f"is longer than {_LONGEST_ENTRY} characters")
+    refuse_notation(entry)
     if re.search(r"\s", entry):
         raise EntryError("contains a space", nearest=(",".join(entry.split()), "".join(entry.split())))
     if entry.endswith(ALLOWED_TO_FAIL * 2):

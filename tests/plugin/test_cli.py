@@ -56,9 +56,24 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         pytest.param(
             "test 3.12 -x",
             message(
-                "cli", "unknown-option", command="pyimages test", option="-x", hint="options of pytest go after --"
+                "cli",
+                "unknown-option",
+                command="pyimages test",
+                option="-x",
+                hint="put arguments of pytest after --: pyimages test 3.12 -- -x",
             ),
             id="pytest's",
+        ),
+        pytest.param(
+            "test 3.12 tests/test_a.py -x",
+            'pyimages test: unexpected argument "tests/test_a.py" · put arguments of pytest after --:'
+            " pyimages test 3.12 -- tests/test_a.py -x",
+            id="pytest's path",
+        ),
+        pytest.param(
+            "run 3.12 python -V",
+            'pyimages run: unexpected argument "python" · put the command after --: pyimages run 3.12 -- python -V',
+            id="command",
         ),
         pytest.param(
             "build 3.12 3.13",

@@ -371,3 +371,67 @@ def test_help_names_the_options(pytester: pytest.Pytester) -> None:
         "py_images_registry (",
     ):
         assert option in out
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ("tests/test_b.py", "file or directory not found: tests/test_b.py (did you mean tests/test_a.py?)"),
+        (
+            "tests/test_b.py::test_x",
+            "file or directory not found: tests/test_b.py::test_x (did you mean tests/test_a.py?)",
+        ),
+        ("nowhere/test_b.py[3.12]", "file or directory not found: nowhere/test_b.py[3.12]"),
+    ],
+)
+def test_path_that_does_not_exist(pytester: pytest.Pytester, run_images: Run, argument: str, said: str) -> None:
+    """At once, and not once the images are built."""
+    pytester.mkdir("tests").joinpath("test_a.py").write_text("def test(): pass")
+    assert error_line(run_images("--color=no", argument)) == said
+
+
+def test_path_that_only_images_have(pytester: pytest.Pytester, run_images: Run) -> None:
+    """A setup may generate tests."""
+    pytester.makeini("[pytest]\npy_images_setup = touch generated_test.py")
+    run = run_images("generated_test.py")
+    assert run.calls != []
+    assert "file or directory not found: generated_test.py" in run.out
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        ("--py-images-report=test_a.py/report.html", "{folder}/test_a.py is not a directory"),
+        ("--junitxml=test_a.py/junit.xml", "{folder}/test_a.py is not a directory"),
+    ],
+)
+def test_report_that_cannot_be_written(pytester: pytest.Pytester, run_images: Run, option: str, reason: str) -> None:
+    pytester.makepyfile(test_a="def test_a(): pass")
+    name, _, file = option.partition("=")
+    said = message(
+        "host",
+        "report-not-writable",
+        origin=name,
+        path=str(pytester.path / file),
+        reason=reason.format(folder=pytester.path),
+    )
+    assert error_line(run_images(option)) == said
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"), [("py_image", "py_images"), ("py-images", "py_images"), ("pyimages_install", "py_images_install")]
+)
+def test_misspelt_key(pytester: pytest.Pytester, run_images: Run, key: str, meant: str) -> None:
+    """Pytest only warns of it, and runs without images."""
+    pytester.makeini(f"[pytest]\n{key} = 3.12")
+    pytester.makepyfile("def test_a(): pass")
+    said = f"unknown key {key} in tox.ini (did you mean {meant}?)"
+    assert error_line(run_images(images=None)) == said
+    assert error_line(run_images(images="3.12")) == said
+
+
+def test_similar_key_of_the_suite(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makeini("[pytest]\npy_image = 3.12")
+    pytester.makeconftest("def pytest_addoption(parser): parser.addini('py_image', 'help')")
+    pytester.makepyfile("def test_a(): pass")
+    assert run_images().result.ret == 0
