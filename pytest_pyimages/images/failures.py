@@ -18,6 +18,7 @@ from pytest_pyimages.images.symptoms import (
     find_missing_source,
     find_system_cause,
     find_unbuilt,
+    find_unreachable,
     is_about_python,
     read_lines,
     suggest_index,
@@ -111,6 +112,9 @@ def _diagnose(plan: ImagePlan, log: str, network: HostNetwork) -> tuple[str, str
     refusal = next(find_refusals(network), None) if is_about_packages(log) else None
     if refusal is not None:
         return _join(problem, refusal[0]), refusal[1]
+    unreachable = find_unreachable(log)
+    if unreachable is not None:
+        return _join(problem, _describe_unreachable(*unreachable)), _suggest_network(network)
     missing = find_missing_source(log, plan.project.sources.list_folders())
     if missing is not None:
         return _join(problem, missing[0]), missing[1]
@@ -124,6 +128,20 @@ def _diagnose(plan: ImagePlan, log: str, network: HostNetwork) -> tuple[str, str
         return _join(problem, found[0]), reason or found[1]
     cause = find_install_cause(log)
     return _join(problem, cause), _suggest_removal(plan.tag) if is_about_python(cause) else suggest_index(cause, log)
+
+
+def _describe_unreachable(host: str, cause: str) -> str:
+    index = f"the package index {host}" if host else "the package index"
+    return f"{index} cannot be reached from the container ({cause})"
+
+
+def _suggest_network(network: HostNetwork) -> str:
+    """Return what to check where an index cannot be reached."""
+    names = ", ".join(sorted(name.upper() for name in network.settings.proxies if name.lower() != "no_proxy"))
+    check = (
+        f"check {names}" if names else "check the network, or name a proxy in HTTPS_PROXY or a mirror in PIP_INDEX_URL"
+    )
+    return f"{check}; images that are built already (pyimages list) run without it"
 
 
 def _suggest_removal(tag: ImageTag) -> str:

@@ -79,6 +79,36 @@ def find_broken_start(log: str) -> tuple[str, str] | None:
     return problem, f"the image sets PYTHONHOME to {_clean(home['path'])}: remove it from the image, or use another one"
 
 
+# What uv and pip print where they cannot talk to an index, and why. The first match wins.
+_NO_CONNECTION = re.compile(
+    r"error sending request|Request failed|after connection broken|Max retries|NewConnectionError"
+)
+_NO_CONNECTION_CAUSES = (
+    (
+        r"dns error|failed to lookup|name resolution|Name or service not known|No address associated|getaddrinfo",
+        "its name cannot be resolved",
+    ),
+    (r"(?i)tunnel|proxy", "the proxy does not answer or refuses"),
+    (r"(?i)connection refused", "connection refused"),
+    (r"(?i)unreachable|no route to host", "there is no network"),
+    (r"(?i)tim(?:ed|e)[- ]?out", "it does not answer in time"),
+)
+_REQUESTED = re.compile(r"https?://(?:[^/\s`'\"@]*@)?([\w.-]+(?::\d+)?)/")
+
+
+def find_unreachable(log: str) -> tuple[str, str] | None:
+    """Return the host of an index that the container could not reach, and why; None if the log is of something else.
+
+    The host is empty if it is not in the log.
+    """
+    failed = _NO_CONNECTION.search(log)
+    if failed is None:
+        return None
+    cause = next((text for pattern, text in _NO_CONNECTION_CAUSES if re.search(pattern, log[failed.start() :])), "")
+    named = _REQUESTED.search(log, max(log.rfind("\n", 0, failed.start()), 0)) or _REQUESTED.search(log)
+    return (named[1] if named is not None else "", cause) if cause else None
+
+
 def _clean(text: str) -> str:
     return clean_line(text)[:CAUSE_CHARACTERS]
 

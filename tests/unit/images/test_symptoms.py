@@ -14,6 +14,7 @@ from pytest_pyimages.images.symptoms import (
     find_missing_source,
     find_system_cause,
     find_unbuilt,
+    find_unreachable,
     is_about_python,
     read_lines,
     suggest_index,
@@ -432,3 +433,40 @@ def test_a_missing_source_is_named_with_its_package(log: str, expected: tuple[st
 def test_a_python_that_does_not_start_is_named(log: str, hint: str) -> None:
     found = find_broken_start(log)
     assert (found[1] if found is not None else "") == hint
+
+
+UV_OFFLINE = """\
+$ uv pip install pytest
+error: Request failed after 3 retries in 13.2s
+  cause: Failed to fetch: `https://user:secret@index.example:8443/simple/pytest/`
+  cause: error sending request for url (https://index.example:8443/simple/pytest/)
+  cause: client error (Connect)
+  cause: {cause}
+"""
+PIP_OFFLINE = """\
+Looking in indexes: https://index.example/simple
+WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError("{cause}")': /simple/pytest/
+ERROR: Could not find a version that satisfies the requirement pytest (from versions: none)
+ERROR: No matching distribution found for pytest
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "cause", "expected"),
+    [
+        (UV_OFFLINE, "dns error: failed to lookup address information", "its name cannot be resolved"),
+        (UV_OFFLINE, "tcp connect error: Connection refused (os error 111)", "connection refused"),
+        (UV_OFFLINE, "operation timed out", "it does not answer in time"),
+        (UV_OFFLINE, "unsuccessful tunnel", "the proxy does not answer or refuses"),
+        (PIP_OFFLINE, "[Errno -3] Temporary failure in name resolution", "its name cannot be resolved"),
+        (PIP_OFFLINE, "[Errno 101] Network is unreachable", "there is no network"),
+    ],
+)
+def test_index_that_cannot_be_reached(log: str, cause: str, expected: str) -> None:
+    host, why = find_unreachable(log.format(cause=cause)) or ("", "")
+    assert (host.partition(":")[0], why) == ("index.example", expected)
+
+
+def test_other_failures_are_not_about_the_network() -> None:
+    assert find_unreachable("error: Failed to fetch: `https://index.example/x/`\n  cause: HTTP status 404") is None
+    assert find_unreachable("Collecting timeout-decorator\nERROR: No matching distribution found for x") is None
