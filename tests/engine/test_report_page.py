@@ -38,6 +38,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(60):
         nodeid = f"tests/test_{number % 3}.py::test_{number:02}[</script><b id=injected>]"
         images[0].count(nodeid, "skipped" if number in (7, 8) else "passed")
+        images[1].durations[nodeid] = number / 100
         images[1].count(nodeid, "skipped" if number == 7 else "passed" if number % 10 else "failed")
         if not number % 10:
             images[1].failures[nodeid] = Failure(phase="call", message="assert 0", text="E  assert 0")
@@ -74,7 +75,7 @@ def rows(dom: str) -> list[str]:
 @pytest.mark.parametrize(
     ("address", "expected"),
     [
-        pytest.param("#q=test_1.py", list(range(1, 60, 3)), id="search"),
+        pytest.param("#q=test_1.py", [10, 40, *sorted({*range(1, 60, 3)} - {10, 40})], id="search"),
         pytest.param("#outcome=failed", list(range(0, 60, 10)), id="outcome"),
         pytest.param("#outcome=failed&image=0", [], id="outcome on an image"),
         pytest.param("#differs=1&q=TEST_3", [30], id="differs and search"),
@@ -82,9 +83,9 @@ def rows(dom: str) -> list[str]:
         pytest.param("#differs=skipped+only+on+3.12", [8], id="another pattern"),
         pytest.param("#outcome=skipped", [7, 8], id="outcome on any image"),
         pytest.param("#outcome=skipped&image=every", [7], id="outcome on every image"),
-        pytest.param("", [0, 8, *range(10, 60, 10)], id="what differs comes first"),
+        pytest.param("", [*range(0, 60, 10), 8], id="what failed comes first, then what differs"),
         pytest.param("#q=no+such+test", [], id="nothing"),
-        pytest.param("#q=%5D", list(range(60)), id="all"),
+        pytest.param("#q=%5D", sorted(range(60), key=lambda n: (n % 10 > 0) + (n % 10 > 0 and n != 8)), id="all"),
     ],
 )
 def test_filter(browser: str, page: Path, tmp_path: Path, address: str, expected: list[int]) -> None:
@@ -92,6 +93,32 @@ def test_filter(browser: str, page: Path, tmp_path: Path, address: str, expected
     assert rows(dom) == [f"test_{number:02}" for number in expected]
     assert f"{len(expected)} of 60 tests" in dom
     assert 'id="injected"' not in dom
+
+
+def test_sorted_by_time(browser: str, page: Path, tmp_path: Path) -> None:
+    slow = [f"test_{number:02}" for number in (59, 58, 57)]
+    assert rows(look(browser, page, tmp_path, "#q=%5D&sort=time", "--dump-dom"))[:3] == slow
+
+
+def test_failures_of_several_images(browser: str, tmp_path: Path) -> None:
+    """Those that differ in numbers only are one entry; a big matrix opens with a map of the failures."""
+    images = [make_run(f"3.{minor}", python=f"3.{minor}.1", ended=True, exit_status=1) for minor in (12, 13, 14)]
+    for number in range(210):
+        nodeid = f"tests/test_{number % 3}.py::test_{number:02}"
+        for image in images:
+            image.count(nodeid, "passed" if number else "failed")
+    for image, error in zip(images, ("assert 12 == 1", "assert 13 == 1", "TypeError"), strict=True):
+        image.failures["tests/test_0.py::test_00"] = Failure(phase="call", message=error, text=f"E  {error}")
+    path = tmp_path / "report.html"
+    results = {image.label: image.result for image in images}
+    path.write_text(render_html(make_document(results, exit_status=1, started=1.8e9, ended=1.8e9 + 5)), "utf-8")
+    dom = look(browser, path, tmp_path, "", "--dump-dom")
+    assert re.findall(r"<summary>(.*?)</summary>", dom) == ["3.12, 3.13: assert 12 == 1", "3.14: TypeError"]
+    assert re.findall(r'title="(tests/test_\d.py on 3.12: [^"]*)"', dom) == [
+        "tests/test_0.py on 3.12: 1 of 70 tests fail",
+        "tests/test_1.py on 3.12: 0 of 70 tests fail",
+        "tests/test_2.py on 3.12: 0 of 70 tests fail",
+    ]
 
 
 def test_failures_are_shown_once(browser: str, page: Path, tmp_path: Path) -> None:
