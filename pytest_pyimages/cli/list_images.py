@@ -55,7 +55,7 @@ def as_text(stored: Stored, images: Sequence[StoredImage], *, everything: bool) 
         lines = table_lines(COLUMNS, (_row(stored, image, now) for image in images), right=("size",))
         count = f"{len(images)} images" if len(images) > 1 else "1 image"
         lines += ["", f"{count}, {format_size(stored.storage.measure(images))} on disk in addition to the base images"]
-    return lines if everything else [*lines, *_installed_groups(images), *_current_groups(stored)]
+    return lines if everything else [*lines, *_installed_groups(images), *list_current(stored)]
 
 
 def _row(stored: Stored, image: StoredImage, now: float) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ def _installed_groups(images: Iterable[StoredImage]) -> list[str]:
     return _groups("", ((image.tag.label, image.contents) for image in images if image.contents.steps))
 
 
-def _current_groups(stored: Stored) -> list[str]:
+def list_current(stored: Stored) -> list[str]:
     """Return the packages that a run would install now, in the same form."""
     plans = stored.current_plans()
     if not plans:

@@ -13,7 +13,18 @@ from typing import NoReturn, Protocol
 import pytest
 
 import pytest_pyimages
-from pytest_pyimages.cli import build, list_images, lock_images, merge, prune, run_command, run_tests, shell
+from pytest_pyimages.cli import (
+    build,
+    completion,
+    doctor,
+    list_images,
+    lock_images,
+    merge,
+    prune,
+    run_command,
+    run_tests,
+    shell,
+)
 from pytest_pyimages.cli.project import add_engine_argument
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
 from pytest_pyimages.matrix import parse_matrix
@@ -47,9 +58,11 @@ COMMANDS: Mapping[str, Command] = {
     "prune": prune,
     "lock": lock_images,
     "merge": merge,
+    "doctor": doctor,
+    "completion": completion,
 }
 
-FILES_ONLY = ("merge",)  # commands that use neither an engine nor pytest
+FILES_ONLY = ("merge", "completion")  # commands that use neither an engine nor pytest
 
 # The arguments after ``--``.
 AFTER_DASHES = {
@@ -137,6 +150,9 @@ def _parser() -> argparse.ArgumentParser:
             add_engine_argument(one)
             one.add_argument_group(*AFTER_DASHES["run" if name == "run" else "pytest"])
         one.set_defaults(options=one.options)
+    commands.choices["completion"].set_defaults(
+        all_options={name: one.options for name, one in commands.choices.items()}
+    )
     return parser
 
 

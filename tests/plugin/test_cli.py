@@ -7,13 +7,14 @@ import re
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from pytest_pyimages.cli.program import COMMANDS, FILES_ONLY, main
-from tests.plugin.conftest import run_command
+from tests.plugin.conftest import Done, run_command
 from tests.support.golden import message
 
 PYIMAGES = str(Path(sysconfig.get_path("scripts")) / "pyimages")
@@ -172,3 +173,32 @@ def test_closed_pipe_is_not_an_error(unbuffered: str) -> None:
     os.close(write)
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
+
+
+def test_doctor(pyimages: Callable[..., list[Done]]) -> None:
+    (done,) = pyimages(["doctor", "3.12,3.14-slim"])
+    assert done.status == 0, done.err
+    shown = dict(line.split(maxsplit=1) for line in done.out.splitlines() if line[:1].strip() and " " in line)
+    assert shown["engine"].startswith("fake 1.0 at fake://engine")
+    assert "overlay" in shown["source"]
+    assert "image     3.14-slim: python:3.14-slim, pulled" in done.out
+    assert "a run here installs for 3.12, 3.14-slim: .[test]" in done.out
+
+
+def test_doctor_names_problems(pyimages: Callable[..., list[Done]]) -> None:
+    (done,) = pyimages(["doctor", "3.1O"])
+    assert done.status == 1
+    assert 'PROBLEM: images: --py-images: "3.1O" is not a Python tag (did you mean 3.10?)' in done.out
+    assert "fake://engine" in done.out, "the rest is shown all the same"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [("pyimages do", "doctor"), ("pyimages prune --st", "--stale"), ("pyimages list --js", "--json")],
+)
+def test_completion(words: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the script, by bash."""
+    assert main(["completion", "bash"]) == 0
+    ask = f"COMP_WORDS=({words}); COMP_CWORD={len(words.split()) - 1}; _pyimages; echo ${{COMPREPLY[@]}}"
+    done = subprocess.run(["bash", "-c", capsys.readouterr().out + ask], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [expected]

@@ -1,0 +1,115 @@
+"""``pyimages doctor``: show what a run here would use, and what is in its way."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import TypeVar
+
+import pytest
+
+import pytest_pyimages
+from pytest_pyimages.cli.list_images import list_current
+from pytest_pyimages.cli.project import SPEC_HELP, Place, pytest_arguments, run_at_project
+from pytest_pyimages.cli.quantities import format_size
+from pytest_pyimages.cli.stored import read_stored
+from pytest_pyimages.containers import make_state_directory
+from pytest_pyimages.engines import Engine
+from pytest_pyimages.errors import PyimagesError
+from pytest_pyimages.indexes import find_refusals
+from pytest_pyimages.session import SessionPlan
+
+T = TypeVar("T")
+
+SUMMARY = "show what a run would use, and what is in its way"
+DESCRIPTION = """\
+Show versions, the container engine and where its address comes from, disk space, the images, how containers get the
+source, the package indexes, and what a run would install and why. Configured indexes are requested; registries are
+not. Exits with 1 if something would keep a run from working."""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("spec", metavar="SPEC", nargs="?", help=SPEC_HELP)
+
+
+def run(arguments: Namespace) -> int:
+    return run_at_project(pytest_arguments(arguments, arguments.spec), _examine)
+
+
+def _examine(place: Place) -> int:
+    problems: list[str] = []
+    invocation = place.settings.invocation
+    _say("versions", f"pytest-pyimages {pytest_pyimages.__version__}, pytest {pytest.__version__}, {_python()}")
+    _say("project", f"{invocation.project_folder}, configured in {invocation.inipath or 'no file'}")
+    plan = _try(problems, "images", place.plan)
+    engine = _try(problems, "engine", place.engine)
+    if plan is not None:
+        reason = f" ({plan.source.reason})" if plan.source.reason else ""
+        _say("source", f"{plan.source.root}, {plan.source.mode}{reason}")
+        for note in plan.notes:
+            _say("note", note)
+        for line in _list_indexes(plan, problems):
+            _say("index", line)
+    if engine is not None:
+        with closing(engine):
+            _say("engine", f"{engine.info}, API {engine.info.api_version}, {engine.processors()} processors")
+            _say("address", f"from {_find_origin(place)}")
+            _try(problems, "images", lambda: _show_images(place, engine, plan))
+    for problem in problems:
+        sys.stdout.write(f"PROBLEM: {problem}\n")
+    return int(pytest.ExitCode.TESTS_FAILED if problems else pytest.ExitCode.OK)
+
+
+def _say(name: str, text: str) -> None:
+    sys.stdout.write(f"{name:<10}{text}\n")
+
+
+def _python() -> str:
+    return f"{platform.python_implementation()} {platform.python_version()} on {platform.platform(terse=True)}"
+
+
+def _try(problems: list[str], name: str, ask: Callable[[], T]) -> T | None:
+    try:
+        return ask()
+    except PyimagesError as error:
+        problems.append(f"{name}: {error}")
+        return None
+
+
+def _find_origin(place: Place) -> str:
+    """Return what has named the engine's address."""
+    if place.settings.engine:
+        return "--engine or the configuration"
+    names = [name for name in ("DOCKER_HOST", "DOCKER_CONTEXT") if os.environ.get(name)]
+    return names[0] if names else "docker's current context, or the first socket that exists"
+
+
+def _list_indexes(plan: SessionPlan, problems: list[str]) -> Iterator[str]:
+    network = plan.plans[0].read_network(os.environ)
+    if not network.indexes:
+        yield "https://pypi.org/simple (the installers' default)"
+    for index in network.indexes:
+        yield f"{network.redaction.redact(index.url)} ({index.origin})"
+    for name, value in network.settings.proxies.items():
+        yield f"{name}={network.redaction.redact(value)}"
+    problems += [f"index: {problem} · {hint}" for problem, hint in find_refusals(network)]
+
+
+def _show_images(place: Place, engine: Engine, plan: SessionPlan | None) -> None:
+    stored = read_stored(place, engine)
+    mine = stored.scope(everything=False)
+    state = make_state_directory()
+    free = shutil.disk_usage(state).free
+    _say(
+        "disk",
+        f"{format_size(stored.storage.measure(mine))} in {len(mine)} images; {format_size(free)} free at {state}",
+    )
+    for image in plan.plans if plan is not None else ():
+        is_there = engine.find_image(image.tag.reference) is not None
+        _say("image", f"{image.tag.label}: {image.tag.reference}, {'pulled' if is_there else 'not pulled yet'}")
+    sys.stdout.write("".join(f"{line}\n" for line in list_current(stored)))
