@@ -1,9 +1,9 @@
 from pytest_pyimages.project.distributions import find_distribution as find_distribution
 from pytest_pyimages.project.distributions import get_removal_version as get_removal_version
 from pytest_pyimages.project.distributions import is_in_standard_library as is_in_standard_library
+from pytest_pyimages.project.distributions import is_known as is_known
 from pytest_pyimages.project.distributions import is_test_of_standard_library as is_test_of_standard_library
 from pytest_pyimages.project.environments.services import find_declared_services as find_declared_services
-from pytest_pyimages.project.distributions import is_known as is_known
 from pytest_pyimages.project.files import get_table as get_table
 from pytest_pyimages.project.files import read_toml as read_toml
 from pytest_pyimages.project.known_plugins import KNOWN_PLUGINS as KNOWN_PLUGINS

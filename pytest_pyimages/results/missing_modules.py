@@ -22,8 +22,8 @@ from pytest_pyimages.project import (
     get_removal_version,
     get_table,
     is_in_standard_library,
-    is_test_of_standard_library,
     is_known,
+    is_test_of_standard_library,
     parse_requirement,
     read_toml,
 )

@@ -26,7 +26,7 @@ from pytest_pyimages.host import (
 from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.results import STATUS, ImageResult, Shard, fold_exit_statuses
 from pytest_pyimages.session.durations import Durations
-from pytest_pyimages.session.ending import SessionEnding, describe_interrupted, get_verbosity
+from pytest_pyimages.session.ending import SessionEnding, describe_interrupted, get_verbosity, hide_place
 from pytest_pyimages.session.header import (
     NO_BREAKPOINTS,
     format_copy,
@@ -235,7 +235,13 @@ class ImagesSession:
         terminal = self._config.pluginmanager.getplugin("terminalreporter")
         if terminal is not None:
             filter_terminal(terminal, os.environ)
-        return make_stages(terminal, self.results, verbosity=get_verbosity(self._config), environ=os.environ)
+        return make_stages(
+            terminal,
+            self.results,
+            verbosity=get_verbosity(self._config),
+            environ=os.environ,
+            test_seconds=None if self._settings.workers else self._durations.average(),
+        )
 
     def _debugger(self, schedule: Schedule, shown: Stages) -> DebuggerTerminal | None:
         if self._terminal is None:
@@ -250,6 +256,10 @@ class ImagesSession:
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         status: tuple[str, str, str] | None = getattr(report, STATUS, None)
         return status
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        hide_place(self._config, excinfo)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

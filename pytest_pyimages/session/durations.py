@@ -35,6 +35,11 @@ class Durations:
             return {}
         return {nodeid: time for nodeid, time in found.items() if type(time) is int and 0 <= time < 1 << 40}
 
+    def average(self) -> float | None:
+        """Return how many seconds a test took on average; None if that is not known."""
+        known = self.load()
+        return sum(known.values()) / len(known) / 1000 if known else None
+
     def shard(self, settings: Settings) -> dict[str, Any] | None:
         """Return the containers' job for the requested shard; None if all tests are to be run."""
         if settings.shard is None:

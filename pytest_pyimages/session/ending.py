@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
+from _pytest._code.code import ReprFileLocation
+from _pytest._io import TerminalWriter
 
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host import Settings
@@ -18,6 +20,23 @@ from pytest_pyimages.text import suggest
 def get_verbosity(config: pytest.Config) -> int:
     """Return pytest's verbosity; 0 without its terminal plugin, which defines the option."""
     return int(config.getoption("verbose", 0))  # get_verbosity of pytest 8 fails there
+
+
+def hide_place(config: pytest.Config, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+    """Let pytest's terminal not name the line of this plugin, or of Python, that Ctrl-C has interrupted on the host."""
+    terminal = config.pluginmanager.getplugin("terminalreporter")
+    shown = getattr(terminal, "_keyboardinterrupt_memo", None)
+    if (
+        shown is not None
+        and excinfo.errisinstance(KeyboardInterrupt)
+        and not config.getoption("fulltrace", default=False)
+    ):
+        shown.reprcrash = _Interrupt("", 0, shown.reprcrash.message)
+
+
+class _Interrupt(ReprFileLocation):
+    def toterminal(self, tw: TerminalWriter) -> None:
+        """Write nothing."""
 
 
 def describe_interrupted(places: Mapping[str, Interrupted], activities: Mapping[str, str]) -> list[str]:

@@ -1,12 +1,12 @@
-"""Offer the command that runs the failed tests of one image again."""
+"""Offer the commands that run failed tests again."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.host import Settings
+from pytest_pyimages.host import Settings, split_nodeid
 from pytest_pyimages.matrix import parse_matrix
 from pytest_pyimages.project import KNOWN_PLUGINS
 from pytest_pyimages.results import ImageResult
@@ -26,25 +26,43 @@ SHARD = "--py-images-shard"
 def rerun_commands(
     settings: Settings, results: Mapping[str, ImageResult], *, has_cache: bool
 ) -> Iterator[tuple[str, str]]:
-    """Yield the label and the rerun command of each image that failed or could not be tested.
+    """Yield the labels and the rerun command of images that failed or could not be tested, of all together if possible.
 
     :param has_cache: whether ``--lf`` can be used.
     """
-    invocation = settings.invocation
-    typed = invocation.typed.without(_LEFT_OUT)
-    program = ["python", "-m", "pytest"] if invocation.module else ["pytest"]
+    groups: dict[tuple[bool, int | None], list[ImageResult]] = {}
     for result in results.values():
-        if not result.failed:
-            continue
-        failed = {"failed", "error"} & set(result.outcomes.values())
-        spec = _spec(result, settings.registry)
-        start = ["pyimages", "test", spec, "--"] if invocation.command else [*program, f"--py-images={spec}"]
-        last_failed = ["--lf"] if failed and has_cache else []
-        own = [] if result.seed is None else [f"{_SEED}={result.seed}"]
-        # A shard of the failed tests would omit some; the seed is given once.
-        without = {*([SHARD] if last_failed else []), *([_SEED] if own else [])}
-        words = typed.without(without).words
-        yield result.label, shlex.join([*start, *last_failed, *own, *invocation.host_args, *words])
+        if result.failed:
+            has_failures = bool({"failed", "error"} & set(result.outcomes.values()))
+            groups.setdefault((has_failures and has_cache, result.seed), []).append(result)
+    for (last_failed, seed), group in groups.items():
+        labels = [result.label for result in group]
+        others = [label for label in results if label not in labels]
+        yield ", ".join(labels), _make_command(settings, group, others, last_failed=last_failed, seed=seed)
+
+
+def _make_command(
+    settings: Settings, group: Sequence[ImageResult], others: Sequence[str], *, last_failed: bool, seed: int | None
+) -> str:
+    """Return the command for some images.
+
+    :param others: labels of images that it does not run; tests that were selected on them are left out.
+    """
+    invocation = settings.invocation
+    spec = ",".join(_spec(result, settings.registry) for result in group)
+    program = ["python", "-m", "pytest"] if invocation.module else ["pytest"]
+    start = ["pyimages", "test", spec, "--"] if invocation.command else [*program, f"--py-images={spec}"]
+    own = [] if seed is None else [f"{_SEED}={seed}"]
+    # A shard of the failed tests would omit some; the seed is given once.
+    without = {*([SHARD] if last_failed else []), *([_SEED] if own else [])}
+    typed = invocation.typed.without(_LEFT_OUT).without(without)
+    kept = [
+        argument
+        for argument in typed.arguments
+        if argument.name or split_nodeid(argument.words[0], [*others, *(one.label for one in group)])[1] not in others
+    ]
+    words = [word for argument in kept for word in argument.words]
+    return shlex.join([*start, *(["--lf"] if last_failed else []), *own, *invocation.host_args, *words])
 
 
 def _spec(result: ImageResult, registry: str) -> str:

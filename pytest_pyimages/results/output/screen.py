@@ -13,6 +13,9 @@ import pytest
 
 # ECMA-48 and DEC private sequences, by the names that xterm's "Control Sequences" has for them.
 ERASE_BELOW = "\x1b[J"  # ED: from the cursor to the end of the screen
+# The same from the line below; CUD stays on the last row. At the first place of the screen, tmux would take ED for the
+# erasure of all and add the block to its history.
+ERASE_LINES_BELOW = "\x1b7\x1b[B\x1b[J\x1b8"
 DOWN = "\x1bD"  # IND: a row down in the same column; on the last row the screen scrolls
 UP = "\x1b[{}A"  # CUU
 SAVE, RESTORE = "\x1b7", "\x1b8"  # DECSC, DECRC: where the cursor is, and its colours
@@ -39,6 +42,7 @@ class Screen:
         self._pending: list[str] = []  # any thread may add to it
         self._painted: tuple[object, ...] = ()
         self._drawn = False  # whether a block may be there
+        self._erase = ERASE_BELOW  # what removes it
         self._streams = {name: getattr(sys, name) for name in ("stdout", "stderr") if _is_terminal(getattr(sys, name))}
         self._open = True
         self._writer._file = self  # noqa: SLF001 - it only writes and flushes
@@ -99,7 +103,9 @@ class Screen:
         painted = (*rows, columns)
         if text or painted != self._painted:
             self._painted = painted
-            self._write(text, pieces, _draw_below(rows) if rows else "")
+            erase = ERASE_BELOW if column else ERASE_LINES_BELOW
+            self._write(text, pieces, erase + _draw_below(rows) if rows else "")
+            self._erase = erase
 
     def close(self) -> None:
         """Write the pending text, remove the block, and restore the replaced files. May be called more than once."""
@@ -117,7 +123,7 @@ class Screen:
         # A signal may raise anywhere in here, most likely while a slow terminal blocks: the file's own buffer then has
         # the rest, and nothing is written twice.
         del self._pending[:pieces]
-        erase, self._drawn = ERASE_BELOW if self._drawn else "", self._drawn or bool(block)
+        erase, self._drawn = self._erase if self._drawn else "", self._drawn or bool(block)
         self._file.write(erase + text + block)
         self._drawn = bool(block)
         self._file.flush()
@@ -126,7 +132,7 @@ class Screen:
 def _draw_below(rows: Sequence[str]) -> str:
     """Return sequences that draw rows below the cursor: room first, so that nothing scrolls after saving the cursor."""
     room = DOWN * len(rows) + UP.format(len(rows))
-    return ERASE_BELOW + room + SAVE + NO_WRAP + NO_COLOURS + "".join(f"\r\n{row}" for row in rows) + WRAP + RESTORE
+    return room + SAVE + NO_WRAP + NO_COLOURS + "".join(f"\r\n{row}" for row in rows) + WRAP + RESTORE
 
 
 def _is_terminal(stream: Any) -> bool:

@@ -36,11 +36,12 @@ def write_summary(  # noqa: PLR0913 - the parts of the section
     again: Iterable[tuple[str, str]] = (),
     worse: Sequence[str] = (),
 ) -> None:
-    """Write the section of the images.
+    """Write the failures of images that are allowed to fail, and the section of the images.
 
     :param worse: lines on regressions.
     :param again: labels of images that failed, and the command that runs their failures again.
     """
+    _write_allowed_failures(terminal)
     quiet = terminal.config.get_verbosity() < 0
     rows = [result for result in results.values() if not quiet or result.failed or result.stopped]
     terminal.write_sep("=", "py-images")
@@ -163,16 +164,19 @@ def format_image_table(
     return [join_cells(cells) for cells in (header, *aligned)]
 
 
-def _write_allowed(terminal: pytest.TerminalReporter) -> None:
-    """Write the failures of images that are allowed to fail, which pytest's own sections leave out."""
+def _write_allowed_failures(terminal: pytest.TerminalReporter) -> None:
+    """Write the tracebacks of images that are allowed to fail, which pytest's own sections leave out."""
     allowed = terminal.stats.get(ALLOWED, ())
-    if not allowed:
-        return
-    if terminal.config.option.tbstyle != "no" and terminal.config.get_verbosity() >= 0:
+    if allowed and terminal.config.option.tbstyle != "no" and terminal.config.get_verbosity() >= 0:
+        terminal.write_sep("=", "ALLOWED FAILURES")
         for report in allowed:
             terminal.write_sep("_", f"{report.head_line or report.nodeid} ({ALLOWED})", yellow=True)
             report.toterminal(terminal._tw)  # noqa: SLF001 - as pytest's own summary of failures does
-    for report in allowed:
+
+
+def _write_allowed(terminal: pytest.TerminalReporter) -> None:
+    """Write a line for each failure of images that are allowed to fail, as in pytest's short summary."""
+    for report in terminal.stats.get(ALLOWED, ()):
         crash = getattr(report.longrepr, "reprcrash", None)
         first = crash.message.splitlines()[0] if crash is not None and crash.message else ""
         line = append_cause(f" ALLOWED {report.nodeid}", first, _width(terminal))

@@ -16,15 +16,8 @@ import pytest
 from _pytest._io import TerminalWriter
 
 from pytest_pyimages.results.outcome import NOT_RUN, ImageResult
-from pytest_pyimages.results.output.live import (
-    Block,
-    LiveStages,
-    PlainStages,
-    Row,
-    Stages,
-    choose_signs,
-    make_stages,
-)
+from pytest_pyimages.results.output.block import Block, Row, choose_signs
+from pytest_pyimages.results.output.live import LiveStages, PlainStages, Stages, make_stages
 from pytest_pyimages.results.output.screen import Screen
 from pytest_pyimages.text import format_seconds
 from tests.support.results import make_result, make_run
@@ -283,7 +276,26 @@ def test_lines_of_a_session() -> None:
         " 3.14-slim  ━━━━━━━━━━━━━━━━━━━━            281/412  2 failed  4s",
         " 3.15-rc    installing · numpy 3.0.1 (41/58)  4s",
         " 3.11       queued",
+        " 693/824 tests · 2 images to come",
     ]
+
+
+def test_time_left() -> None:
+    """By the average of the last run, and for the image that has most to do."""
+    rows = (image("3.12", 100, passed=90), image("3.13", 100, passed=20), ended(image("3.14", 100, passed=100)))
+    block = Block(columns=80, lines=5, now=4.0, signs=choose_signs("utf-8"), test_seconds=0.5)
+    assert "".join(text for text, _ in block.draw(rows)[-1]) == " 210/300 tests · about 40s left"
+    assert len(replace(block, lines=3).draw(rows)) == 3, "images are worth more than their sum"
+
+
+def test_index_that_does_not_answer() -> None:
+    row = stage("installing .[test]")
+    row.since = -14.0
+    assert drawn(row) == [" 3.12  installing .[test] · waiting for the package index  18s"]
+
+
+def test_waiting_is_a_stage_of_its_own() -> None:
+    assert drawn(stage("starting", "waiting for a free slot")) == [" 3.12  waiting for a free slot  4s"]
 
 
 @pytest.mark.parametrize(
@@ -292,7 +304,7 @@ def test_lines_of_a_session() -> None:
         pytest.param(image("3.12", 4), " 3.12                                  0/4  4s", id="nothing yet"),
         pytest.param(
             image("3.12", 4, passed=2, failed=1, error=1),
-            " 3.12  ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━  4/4  1 failed, 1 error  4s",
+            " 3.12  ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━  4/4  1 failed, 1 error  ending",
             id="failed and errors",
         ),
         pytest.param(
@@ -323,7 +335,7 @@ def test_lines_of_a_session() -> None:
         pytest.param(image("3.15-rc", allowed=True), " 3.15-rc?  starting  4s", id="allowed to fail"),
         pytest.param(
             image("3.12", 2, passed=1, error=3),
-            " 3.12  ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━  2/2  3 errors  4s",
+            " 3.12  ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━  2/2  3 errors  ending",
             id="more outcomes than tests",
         ),
     ],
@@ -353,6 +365,7 @@ def test_rows_fit_their_columns(columns: int) -> None:
         assert "281/412" in lines[1]
         assert lines[2].endswith("4s")
     if columns == 40:
+        assert lines.pop() == " 693/824 tests · 1 image to come"
         assert lines == [
             " 3.12           412/412  done  6.1s",
             " …on:3.14-slim  281/412  2 failed  4s",
@@ -467,7 +480,8 @@ def test_colours(variable: str, coloured: bool, monkeypatch: pytest.MonkeyPatch,
     [
         pytest.param({"TERM": "xterm"}, 0, True, LiveStages, id="terminal"),
         pytest.param({"TERM": "xterm"}, 1, True, LiveStages, id="-v"),
-        pytest.param({"TERM": "xterm"}, -1, True, Stages, id="-q"),
+        pytest.param({"TERM": "xterm"}, -1, True, LiveStages, id="-q"),
+        pytest.param({"TERM": "xterm"}, -1, False, Stages, id="-q without a terminal"),
         pytest.param({"TERM": "xterm"}, 0, False, PlainStages, id="no terminal"),
         pytest.param({"TERM": "xterm", "FORCE_COLOR": "1"}, 0, False, PlainStages, id="colour makes no terminal"),
         pytest.param({"TERM": "xterm", "NO_COLOR": "1"}, 0, True, LiveStages, id="no colour"),
@@ -523,7 +537,7 @@ def test_plain_lines_are_one_for_each_stage_and_image() -> None:
     ]
 
 
-def test_plain_lines_about_waiting_images_come_at_once_and_each_minute() -> None:
+def test_plain_lines_about_waiting_images_come_at_once_and_later() -> None:
     terminal, now, waits = (
         Lines(),
         [0.0],
@@ -542,19 +556,33 @@ def test_plain_lines_about_waiting_images_come_at_once_and_each_minute() -> None
     waits.clear()
     now[0] = 62.0
     shown.tick()
-    waits["3.12"], now[0] = "waiting for the engine again, 30s", 100.0
+    waits["3.12"], now[0] = "waiting for the engine again, 30s", 80.0
     shown.tick()
     assert terminal.lines[2:] == [" 3.12  waiting for the engine again, 30s"]
 
 
-def test_plain_lines_about_running_suites_come_each_minute() -> None:
+def test_plain_lines_about_running_suites() -> None:
+    """After a quarter of a minute, and then less and less often."""
     terminal, now = Lines(), [0.0]
-    results = {"3.12": make_result("3.12"), "3.13": make_result("3.13"), "3.14": make_result("3.14", ended=True)}
+    results = {
+        "3.12": make_result("3.12", {"test_a": "passed"}, collected=2),
+        "3.13": make_result("3.13"),
+        "3.14": make_result("3.14", ended=True),
+        "3.15": make_result("3.15"),
+    }
     shown = PlainStages(cast("pytest.TerminalReporter", terminal), results, clock=lambda: now[0])
     shown.activities = lambda: {"3.12": "test_a.py::test_x, 2m10s", "3.13": ""}
     now[0] = 10.0
-    for label in results:
-        shown.runs(label)
-    for now[0] in (59.0, 60.0, 61.0, 119.0):
+    shown.runs("3.12")
+    shown.runs("3.13")
+    shown.say("3.15", "installing .[test]")
+    shown.detail("3.15", "numpy 3.0.1 (41/58)")
+    for now[0] in (14.0, 15.0, 44.0, 45.0, 104.0, 105.0, 164.0, 165.0):
         shown.tick()
-    assert terminal.lines == [" 3.12  test_a.py::test_x, 2m10s", " 3.13  running, 50s"]
+    assert terminal.lines[:4] == [
+        " 3.15  installing .[test]",
+        " 3.12  1/2 tests · test_a.py::test_x, 2m10s",
+        " 3.13  running, 5s",
+        " 3.15  installing · numpy 3.0.1 (41/58), 5s",
+    ]
+    assert [line.rpartition(", ")[2] for line in terminal.lines if "running" in line] == ["5s", "35s", "1m35s", "2m35s"]

@@ -85,3 +85,24 @@ def test_image_without_failed_tests_keeps_its_shard() -> None:
     typed = ["--py-images=3.14", "--py-images-shard", "1/3", "-v"]
     (command,) = dict(rerun_commands(settings(typed), {"3.14": broken}, has_cache=True)).values()
     assert command == "pytest --py-images=3.14 --py-images-shard 1/3 -v"
+
+
+def test_one_command_for_all_images() -> None:
+    """Images that were not tested have no failed tests that could be run alone."""
+    results = {
+        "3.12": image("3.12", "python:3.12"),
+        "3.13": image("3.13", "python:3.13", "passed", 0),
+        "3.14": image("3.14", "python:3.14"),
+        "3.9": make_result("3.9", reference="python:3.9", problem="no such image"),
+    }
+    assert list(rerun_commands(settings(["-v"]), results, has_cache=True)) == [
+        ("3.12, 3.14", "pytest --py-images=3.12,3.14 --lf -v"),
+        ("3.9", "pytest --py-images=3.9 -v"),
+    ]
+
+
+def test_tests_that_were_selected_on_other_images() -> None:
+    results = {"3.12": image("3.12", "python:3.12", "passed", 0), "3.14": image("3.14", "python:3.14")}
+    typed = ["test_a.py::test_x[3.12]", "test_a.py::test_x[3.14]", "test_b.py"]
+    (found,) = rerun_commands(settings(typed), results, has_cache=True)
+    assert found[1] == "pytest --py-images=3.14 --lf 'test_a.py::test_x[3.14]' test_b.py"
