@@ -50,7 +50,7 @@ OPTION_TABLE = (
         ini="py_images_baseline",
         kind="text",
         metavar="IMAGE",
-        help="report regressions (failures, slowdowns, warnings) relative to IMAGE",
+        help="report regressions (failures, slowdowns, warnings) relative to IMAGE, or to an earlier JSON report",
         example="3.12",
     ),
     Option(

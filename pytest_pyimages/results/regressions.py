@@ -1,8 +1,8 @@
-"""Find regressions against a baseline image, and warnings that only the newest Pythons have."""
+"""Find regressions against a baseline image or an earlier run, and warnings that only the newest Pythons have."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from packaging.version import InvalidVersion, Version
@@ -25,22 +25,26 @@ class Regressions:
 
     label: str
     failing: tuple[str, ...]  # node ids of tests that pass on the baseline
+    fixed: tuple[str, ...]  # node ids of tests that fail in an earlier run
     slower: tuple[tuple[str, float, float], ...]  # node id, seconds on the baseline, seconds; the worst first
     warnings: tuple[str, ...]  # category and message
 
 
-def find_regressions(results: Mapping[str, ImageResult], baseline: str) -> tuple[Regressions, ...]:
-    """Return the regressions of each other image that has any."""
-    base = results[baseline]
+def find_regressions(
+    results: Mapping[str, ImageResult], baseline: str, earlier: Mapping[str, ImageResult] | None = None
+) -> tuple[Regressions, ...]:
+    """Return the regressions of each image that has any, against another image or an earlier run of itself.
+
+    :param baseline: the label of an image.
+    :param earlier: the results of an earlier run, by label, instead.
+    """
     found = []
     for label, result in results.items():
-        if label == baseline or not result.outcomes:
+        base = results[baseline] if earlier is None else earlier.get(label)
+        if base is None or base is result or not result.outcomes:
             continue
-        failing = tuple(
-            nodeid
-            for nodeid, outcome in result.outcomes.items()
-            if outcome in _BAD and base.outcomes.get(nodeid, "") not in (*_BAD, "")
-        )
+        failing = _list_newly(_BAD, result, base)
+        fixed = _list_newly(_BAD, base, result) if earlier is not None else ()
         slower = [
             (nodeid, before, seconds)
             for nodeid, seconds in result.durations.items()
@@ -49,10 +53,21 @@ def find_regressions(results: Mapping[str, ImageResult], baseline: str) -> tuple
             and seconds - before >= SLOWER_SECONDS
         ]
         slower.sort(key=lambda test: test[1] - test[2])
-        warnings = tuple(warning for warning in result.warnings if warning not in base.warnings)
-        if failing or slower or warnings:
-            found.append(Regressions(label, failing, tuple(slower), warnings))
+        # Report files have no warnings.
+        new = () if earlier is not None else result.warnings
+        warnings = tuple(warning for warning in new if warning not in base.warnings)
+        if failing or fixed or slower or warnings:
+            found.append(Regressions(label, failing, fixed, tuple(slower), warnings))
     return tuple(found)
+
+
+def _list_newly(outcomes: Collection[str], result: ImageResult, base: ImageResult) -> tuple[str, ...]:
+    """Return the tests that have one of these outcomes, and another one on the baseline."""
+    return tuple(
+        nodeid
+        for nodeid, outcome in result.outcomes.items()
+        if outcome in outcomes and base.outcomes.get(nodeid, "") not in (*outcomes, "")
+    )
 
 
 def find_new_warnings(results: Mapping[str, ImageResult]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -85,9 +100,17 @@ def _version(text: str) -> Version | None:
         return None
 
 
-def format_regressions(results: Mapping[str, ImageResult], baseline: str) -> Iterator[str]:
-    """Yield lines on the regressions of all images."""
-    found = find_regressions(results, baseline)
+def format_regressions(
+    results: Mapping[str, ImageResult], baseline: str, earlier: Mapping[str, ImageResult] | None = None
+) -> Iterator[str]:
+    """Yield lines on the regressions of all images.
+
+    :param baseline: the label of an image, or the name of the file that the earlier results are from.
+    """
+    if earlier is not None and not earlier.keys() & results.keys():
+        yield f"{baseline} has none of these images"
+        return
+    found = find_regressions(results, baseline, earlier)
     if not found:
         yield f"no regressions compared with {baseline}"
     for one in found:
@@ -95,6 +118,7 @@ def format_regressions(results: Mapping[str, ImageResult], baseline: str) -> Ite
             f"{number} {text}"
             for number, text in (
                 (len(one.failing), "newly failing"),
+                (len(one.fixed), "newly passing"),
                 (len(one.slower), "slower"),
                 (len(one.warnings), "new warnings" if len(one.warnings) != 1 else "new warning"),
             )
@@ -103,6 +127,7 @@ def format_regressions(results: Mapping[str, ImageResult], baseline: str) -> Ite
         yield f"{one.label} compared with {baseline}: {', '.join(parts)}"
         lines = (
             [f"fails   {nodeid}" for nodeid in one.failing],
+            [f"passes  {nodeid}" for nodeid in one.fixed],
             [f"slower  {nodeid}  {before:.2f}s -> {now:.2f}s" for nodeid, before, now in one.slower],
             [f"warns   {warning}" for warning in one.warnings],
         )

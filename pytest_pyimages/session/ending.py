@@ -58,7 +58,7 @@ class SessionEnding:
     """Collects notes during a session and writes its reports and its summary.
 
     :param left_out: labels of requested images that are not part of the session.
-    :raises ConfigurationError: if the baseline is not one of the images.
+    :raises ConfigurationError: if the baseline is not one of the images, or a file that cannot be read.
     """
 
     def __init__(
@@ -68,7 +68,10 @@ class SessionEnding:
         self._config = config
         self._settings = settings
         self._results = results
-        self._baseline = _baseline(settings, list(results), left_out=left_out)
+        self._earlier = _read_earlier(settings)
+        self._baseline = (
+            _baseline(settings, list(results), left_out=left_out) if self._earlier is None else settings.baseline
+        )
         self._started = time.time()
         self._annotations: tuple[str, ...] = ()  # for GitHub
 
@@ -123,9 +126,25 @@ class SessionEnding:
         from pytest_pyimages.results import format_new_warnings, format_regressions
 
         if self._baseline:
-            yield from format_regressions(self._results, self._baseline)
+            yield from format_regressions(self._results, self._baseline, self._earlier)
         if not is_quiet:
             yield from format_new_warnings(self._results)
+
+
+def _read_earlier(settings: Settings) -> Mapping[str, ImageResult] | None:
+    """Return the results of an earlier run if the baseline is a report file.
+
+    :raises ConfigurationError: if it cannot be read.
+    """
+    if not settings.baseline.endswith(".json"):
+        return None
+    from pytest_pyimages.results import read_report
+
+    path = settings.invocation.cwd / settings.baseline
+    try:
+        return read_report(path).results
+    except ConfigurationError as error:
+        raise ConfigurationError(f"--py-images-baseline: {error.message}", error.hint) from None
 
 
 def _baseline(settings: Settings, labels: Sequence[str], *, left_out: Sequence[str]) -> str:

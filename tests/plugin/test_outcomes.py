@@ -259,6 +259,20 @@ def test_baseline(pytester: pytest.Pytester, run_images: Run) -> None:
     assert "against" not in pasted.out
 
 
+def test_baseline_of_an_earlier_run(pytester: pytest.Pytester, run_images: Run) -> None:
+    test = pytester.makepyfile(test_it="def test_a(): pass")
+    run_images()
+    (pytester.path / "report.json").rename(pytester.path / "last.json")
+    test.write_text("def test_a(): assert 0")
+    option = "--py-images-baseline=last.json"
+    run = run_images(option)
+    run.result.stdout.fnmatch_lines([" 3.12 compared with last.json: 1 newly failing", "   fails   test_it.py::test_a"])
+    (pytester.path / "last.json").write_text("{}")
+    wrong = run_images(option)
+    assert wrong.result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "ERROR: --py-images-baseline: " in wrong.err
+
+
 @pytest.mark.parametrize("verbosity", [[], ["-v"]], ids=["dots", "-v"])
 def test_output_of_several_images_has_no_gaps(pytester: pytest.Pytester, run_images: Run, verbosity: list[str]) -> None:
     """With -s, each printed line stands on a line of its own, and no empty one between it and a test's."""

@@ -78,3 +78,25 @@ OLD, NEW = "DeprecationWarning: old", "DeprecationWarning: new"
 def test_warnings_of_the_newest_python_only(images: list[ImageResult], expected: str) -> None:
     lines = [f"warns only on {expected}", f"  {NEW}"] if expected else []
     assert list(format_new_warnings(as_results(*images))) == lines
+
+
+def test_earlier_run() -> None:
+    """Each image is compared with itself; images that the earlier run lacks are left out."""
+    earlier = {
+        "3.12": make_result("3.12", {"test_a": "passed", "test_b": "failed", "test_c": "passed"}),
+        "3.13": make_result("3.13", {"test_a": "passed"}),
+    }
+    results = {
+        "3.12": make_result("3.12", {"test_a": "failed", "test_b": "passed", "test_c": "passed", "test_d": "failed"}),
+        "3.13": make_result("3.13", {"test_a": "passed"}),
+        "3.14": make_result("3.14", {"test_a": "failed"}),
+    }
+    assert list(format_regressions(results, "last.json", earlier)) == [
+        "3.12 compared with last.json: 1 newly failing, 1 newly passing",
+        "  fails   test_a",
+        "  passes  test_b",
+    ]
+    assert list(format_regressions(earlier, "last.json", earlier)) == ["no regressions compared with last.json"]
+    assert list(format_regressions(results, "last.json", {"2.7": results["3.12"]})) == [
+        "last.json has none of these images"
+    ]
