@@ -20,7 +20,6 @@ from pytest_pyimages.host import (
     describe_losses,
     describe_selection,
     find_wanted_files,
-    has_debugger,
     selects_tests,
 )
 from pytest_pyimages.matrix import ImageTag
@@ -28,7 +27,7 @@ from pytest_pyimages.results import STATUS, ImageResult, Shard, fold_exit_status
 from pytest_pyimages.session.durations import Durations
 from pytest_pyimages.session.ending import SessionEnding, describe_interrupted, get_verbosity, hide_place
 from pytest_pyimages.session.header import (
-    NO_BREAKPOINTS,
+    describe_session,
     format_copy,
     format_hidden,
     format_images,
@@ -102,8 +101,6 @@ class ImagesSession:
         self._ending.notes += dict.fromkeys(note for image in self.plans for note in image.project.notes)
         configured = [option.name for option in invocation.configured.options]
         self._ending.notes += describe_losses(configured, invocation.host_options)
-        if has_debugger():
-            self._ending.notes.append(NO_BREAKPOINTS)
         self._engine: Engine | None = None
         self._schedule: Schedule | None = None
         self._interrupts = InterruptHandler()
@@ -293,6 +290,7 @@ class ImagesSession:
 
     @pytest.hookimpl
     def pytest_pyimages_report(self, document: dict[str, Any]) -> None:
+        document["session"] = describe_session(self._config, self._plan.project, self._engine)
         changed = make_documents(self._kept_files.changes)
         for image in document["images"]:
             if image["label"] in changed:

@@ -11,9 +11,10 @@ from _pytest._code.code import ReprFileLocation
 from _pytest._io import TerminalWriter
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.host import Settings
+from pytest_pyimages.host import Settings, has_debugger
 from pytest_pyimages.results import ImageResult
 from pytest_pyimages.runs.events import Interrupted
+from pytest_pyimages.session.header import NO_BREAKPOINTS
 from pytest_pyimages.text import suggest
 
 
@@ -64,7 +65,7 @@ class SessionEnding:
     def __init__(
         self, config: pytest.Config, settings: Settings, results: Mapping[str, ImageResult], *, left_out: Sequence[str]
     ) -> None:
-        self.notes: list[str] = []
+        self.notes = [NO_BREAKPOINTS] if has_debugger() else []
         self._config = config
         self._settings = settings
         self._results = results

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Mapping, Sequence
 
+import pytest
+
 from pytest_pyimages.containers import Source
+from pytest_pyimages.engines import Engine
 from pytest_pyimages.images import ImagePlan
+from pytest_pyimages.project import Project, find_commit
 from pytest_pyimages.runs import format_services
 from pytest_pyimages.session.concurrency import Concurrency
 from pytest_pyimages.text import clean_line
@@ -95,3 +101,13 @@ def format_origins(plans: Sequence[ImagePlan]) -> list[str]:
     if len(groups) == 1:
         return [f"installs: {origin}" for origin in groups]
     return [f"installs: {origin} ({', '.join(labels)})" for origin, labels in groups.items()]
+
+
+def describe_session(config: pytest.Config, project: Project, engine: Engine | None) -> dict[str, str]:
+    """Return what a report says of the session as a whole; texts that are not known are empty."""
+    return {
+        "project": clean_line(project.name),
+        "commit": find_commit(project.root, os.environ),
+        "command": clean_line(shlex.join(["pytest", *map(str, config.invocation_params.args)])),
+        "engine": "" if engine is None else str(engine.info),
+    }

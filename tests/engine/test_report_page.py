@@ -81,7 +81,7 @@ def rows(dom: str) -> list[str]:
         pytest.param("#differs=1&q=TEST_3", [30], id="differs and search"),
         pytest.param("#differs=fails+only+on+3.14&q=test_20", [20], id="a pattern"),
         pytest.param("#differs=skipped+only+on+3.12", [8], id="another pattern"),
-        pytest.param("#outcome=skipped", [7, 8], id="outcome on any image"),
+        pytest.param("#outcome=skipped", [8, 7], id="outcome on any image"),
         pytest.param("#outcome=skipped&image=every", [7], id="outcome on every image"),
         pytest.param("", [*range(0, 60, 10), 8], id="what failed comes first, then what differs"),
         pytest.param("#q=no+such+test", [], id="nothing"),
@@ -109,6 +109,9 @@ def test_failures_of_several_images(browser: str, tmp_path: Path) -> None:
             image.count(nodeid, "passed" if number else "failed")
     for image, error in zip(images, ("assert 12 == 1", "assert 13 == 1", "TypeError"), strict=True):
         image.failures["tests/test_0.py::test_00"] = Failure(phase="call", message=error, text=f"E  {error}")
+    for image, warnings in zip(images, ((), ("old",), ("old", "DeprecationWarning: new")), strict=True):
+        for warning in warnings:
+            image.warnings[warning] = 2
     path = tmp_path / "report.html"
     results = {image.label: image.result for image in images}
     path.write_text(render_html(make_document(results, exit_status=1, started=1.8e9, ended=1.8e9 + 5)), "utf-8")
@@ -119,6 +122,8 @@ def test_failures_of_several_images(browser: str, tmp_path: Path) -> None:
         "tests/test_1.py on 3.12: 0 of 70 tests fail",
         "tests/test_2.py on 3.12: 0 of 70 tests fail",
     ]
+    assert '<p id="new">only on 3.14: 1</p>' in dom
+    assert "<td>DeprecationWarning: new</td>" in dom[dom.index('<table id="warnings"') :]
 
 
 def test_failures_are_shown_once(browser: str, page: Path, tmp_path: Path) -> None:

@@ -38,6 +38,16 @@ _KEPT_KEYS = (
 _PLAIN = re.compile(r"[\w.-]+")
 
 
+def find_commit(folder: Path, environ: Mapping[str, str]) -> str:
+    """Return the short hash of the commit that a folder's checkout is at, with a "+" if files were changed."""
+    top = next((path for path in (folder, *folder.parents) if (path / ".git").exists()), None)
+    if top is None:
+        return ""
+    git = Git(top, environ)
+    commit = (git.run("rev-parse", "--short", "HEAD") or "").strip()
+    return f"{commit}+" if commit and git.is_dirty() else commit
+
+
 class Git:
     """Runs git's commands on the checkout that a folder is in.
 

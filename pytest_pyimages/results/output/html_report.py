@@ -64,6 +64,7 @@ def _compact(document: Mapping[str, Any]) -> dict[str, Any]:
         "started": document["started"],
         "seconds": document["seconds"],
         "exit_status": document["exit_status"],
+        "session": document.get("session", {}),
         "images": document["images"],
         "outcomes": names,
         "patterns": [[pattern, len(members)] for pattern, members in groups],

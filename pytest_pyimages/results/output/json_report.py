@@ -76,6 +76,8 @@ def _image(result: ImageResult) -> dict[str, Any]:
         "run_seconds": round(result.run_seconds, 3),
         "problem": result.problem,
     }
+    if result.warnings:
+        image["warnings"] = dict(result.warnings)
     if result.shard is not None:
         # not_tests are the same in every shard.
         image["shard"] = {**asdict(result.shard), "not_tests": dict(result.not_tests)}

@@ -20,6 +20,11 @@
     `${count(data.tests.length)} tests on ${labels.length} images in ${data.seconds.toFixed(1)} s · ${when} UTC · ` +
     `exit status ${data.exit_status} · pytest-pyimages ${data.version}`;
 
+  const { project, commit, engine, command } = data.session;
+  if (project) document.title = `${project}: ${document.title}`;
+  byId("session").textContent = [project, commit && `commit ${commit}`, engine].filter(Boolean).join(" · ");
+  byId("command").textContent = command || "";
+
   const SVG = "http://www.w3.org/2000/svg";
   const bar = (x, width, name) => {
     const rect = document.createElementNS(SVG, "rect");
@@ -95,6 +100,34 @@
     table.classList.toggle("many", labels.join("  ").length > 60);
     byId("map").append(table);
     byId("overview").hidden = false;
+  };
+
+  // Warnings by image; first those that the fewest images have.
+  const MOST_WARNINGS = 200;
+  const drawWarnings = () => {
+    const texts = new Map();
+    data.images.forEach((image, index) => {
+      for (const [text, number] of Object.entries(image.warnings || {})) {
+        if (!texts.has(text)) texts.set(text, labels.map(() => 0));
+        texts.get(text)[index] = number;
+      }
+    });
+    if (!texts.size) return;
+    const seen = (numbers) => numbers.filter(Boolean).length;
+    const sorted = [...texts].sort(([, one], [, other]) => seen(one) - seen(other));
+    const only = labels.map((label, index) => [label, sorted.filter(([, numbers]) => numbers[index] && seen(numbers) === 1).length]);
+    const some = labels.length > 1 ? only.filter(([, number]) => number) : [];
+    byId("new").textContent = some.map(([label, number]) => `only on ${label}: ${count(number)}`).join(" · ");
+    const top = make("tr");
+    top.append(make("th", `warning (${count(texts.size)})`), ...labels.map((label) => column(label)));
+    const rows = sorted.slice(0, MOST_WARNINGS).map(([text, numbers]) => {
+      const line = make("tr");
+      line.append(make("td", text), ...numbers.map((number) => make("td", number ? count(number) : "", "n")));
+      return line;
+    });
+    byId("warnings").createTHead().append(top);
+    byId("warnings").createTBody().append(...rows);
+    byId("warned").hidden = false;
   };
 
   const head = make("tr");
@@ -275,6 +308,7 @@
   });
   window.addEventListener("hashchange", readAddress);
   drawMap();
+  drawWarnings();
   drawChart();
   if (!location.hash && bad) byId("differs").value = "bad", show();
   else readAddress();
