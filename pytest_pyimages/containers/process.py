@@ -12,7 +12,7 @@ from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.probe import NOT_SEEN, explain_refusal
 from pytest_pyimages.containers.source import Decision, MountedSource, Source, Witness
 from pytest_pyimages.containers.source_job import SourceJob, describe_source
-from pytest_pyimages.engines import ContainerSpec, ContainerStream, Engine
+from pytest_pyimages.engines import ContainerSpec, ContainerStream, Engine, Mount
 from pytest_pyimages.errors import EngineError, PyimagesError
 
 T = TypeVar("T")
@@ -68,6 +68,7 @@ class ContainerProcess:
         self._lock = threading.Lock()
         self._container: str | None = None
         self._stream: ContainerStream | None = None
+        self._own_mounts: tuple[Mount, ...] = ()  # of the user
 
     @contextlib.contextmanager
     def create(self, spec: ContainerSpec) -> Iterator[str]:
@@ -80,6 +81,7 @@ class ContainerProcess:
             mount = self._source.mount(
                 self._engine, self._lease, spec.image, upper_target=self._upper, check=self._check_stopped
             )
+            self._own_mounts = spec.options.mount
             with self._overlay_errors():
                 self._mounted = mounted = stack.enter_context(mount)
                 container = self._engine.create_container(replace(spec, mounts=(*mounted.mounts, *spec.mounts)))
@@ -188,6 +190,8 @@ class ContainerProcess:
         except EngineError as error:
             decision = before if self._mounted is None else self._mounted.decision
             reason = explain_refusal(error)
+            if any(mount.source and mount.source in error.message for mount in self._own_mounts):
+                raise  # it is the user's mount that fails
             if reason is None or (decision is not None and not decision.has_layer):
                 raise
             raise SourceNotVisibleError(error.message, reason, decision) from error

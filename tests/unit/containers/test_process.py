@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.process import ContainerProcess, SourceNotVisibleError, StoppedError, run_with_source
 from pytest_pyimages.containers.source import Source
 from pytest_pyimages.containers.source_copy import COPY_TARGET
-from pytest_pyimages.engines.base import STDOUT, ContainerSpec, Mount
+from pytest_pyimages.engines.base import STDOUT, ContainerOptions, ContainerSpec, Mount
 from pytest_pyimages.errors import ConnectionLostError, EngineError, ImageNotFound, PyimagesError
 from tests.support.fake_engine import FakeEngine
 
@@ -254,3 +255,14 @@ def test_input_goes_to_a_running_program_only(lease: Lease) -> None:
     with pytest.raises(EngineError, match="no longer reads its input"):
         process.send(b"late")
     assert engine.stream.sent == b"typed"
+
+
+def test_mount_of_the_user_that_fails_is_no_reason_to_copy_the_source(lease: Lease) -> None:
+    text = 'invalid mount config for type "bind": bind source path does not exist: /nowhere'
+    engine, source = RecordingEngine(create=EngineError(text)), Source(Path("/src"), "overlay")
+    options = ContainerOptions(mount=(Mount(kind="bind", source="/nowhere", target="/data"),))
+    with (
+        pytest.raises(EngineError, match="/nowhere"),
+        ContainerProcess(engine, lease, source).create(replace(spec(), options=options)),
+    ):
+        pass
