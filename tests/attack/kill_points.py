@@ -122,7 +122,7 @@ def try_step(host: Host, step: str, number: int) -> Iterator[str]:
     host.reset()
     ended = host.run(stop=step, number=number)
     if not ended.signals:
-        yield "the session has no such step"
+        yield f"the session has no such step\n{ended.out}"
         return
     if number == signal.SIGKILL:
         if ended.status != -number:
