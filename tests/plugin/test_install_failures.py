@@ -79,6 +79,32 @@ def test_unbuilt_distribution_is_named(pytester: pytest.Pytester, run_images: Ru
     )
 
 
+@pytest.mark.parametrize(
+    ("log", "problem"),
+    [
+        (
+            "exec /bin/sh: exec format error",
+            "the programs of python:3.14-slim (linux/amd64) are not for",
+        ),
+        (
+            "standard_init_linux.go: exec user process caused: exec format error",
+            "(linux/amd64) are not for this machine",
+        ),
+        ("python: error while loading shared libraries: libx.so", "does not start: python: error while loading shared"),
+        ("", "the image's Python does not start"),
+    ],
+)
+def test_a_python_that_runs_nothing_is_no_failed_installation(
+    pytester: pytest.Pytester, run_images: Run, log: str, problem: str
+) -> None:
+    pytester.makepyfile(test_it="def test_a(): pass")
+    run = run_images(
+        images="3.14-slim", engine=ENGINE.format(result={"failed": "installer", "status": 127, "log": log})
+    )
+    assert problem in run.images["3.14-slim"]["problem"]
+    assert "not installable" not in run.images["3.14-slim"]["problem"]
+
+
 def test_pytest_is_installed_for_a_project_without_requirements(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(test_it="def test_a(): pass")
     run_images().result.stdout.fnmatch_lines(["*3.12 *installing pytest"])
