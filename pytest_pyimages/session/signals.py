@@ -108,7 +108,9 @@ class InterruptHandler:
         if _held:
             _held[0].number = _held[0].number or number
             return
-        if _count_imports(frame) > self._imports:
+        # Code without a line, of Python 3.11, is where pytest cannot show an exception.
+        has_line = frame is None or frame.f_lineno is not None
+        if not has_line or _count_imports(frame) > self._imports:
             _thread.start_new_thread(_send_later, (number,))  # takes no lock that the main thread may hold
             return
         now = time.monotonic()
