@@ -26,7 +26,7 @@ from pytest_pyimages.project.requirements import (
     parse_requirement,
 )
 from pytest_pyimages.project.settings.checks import check_keys, read_strings, read_variables
-from pytest_pyimages.project.settings.container_options import OPTION_KEYS, read_container_option
+from pytest_pyimages.project.settings.container_options import OPTION_KEYS, check_project_option, read_container_option
 from pytest_pyimages.project.settings.services import Service, read_services
 from pytest_pyimages.text import find_similar, suggest
 
@@ -129,7 +129,9 @@ class Configuration:
         """Return the value of an ini key or of an override's key, checked."""
         key = key.replace("-", "_")
         if key in OPTION_KEYS:
-            return read_container_option(key, value, where)
+            option = read_container_option(key, value, where)
+            check_project_option(key, option, where, self._rootdir)
+            return option
         return self._convert_other(key, value, where)
 
     def _convert_other(self, key: str, value: object, where: str) -> Any:

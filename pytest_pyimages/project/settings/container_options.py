@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from pytest_pyimages.engines import CONTAINER_FIELDS, HOST_FIELDS, ContainerOptions, Mount
@@ -63,6 +64,34 @@ def read_container_option(key: str, value: object, where: str) -> Any:
     if not texts:
         return getattr(ContainerOptions(), key)
     return _VALUES[key](texts[-1], where)
+
+
+def check_project_option(key: str, value: Any, where: str, rootdir: Path) -> None:
+    """Check that a project's files do not give its tests more of this machine than the project.
+
+    Who runs the tests of a project that somebody else wrote may do so, on the command line or in the environment.
+
+    :param value: as ``read_container_option`` returns it.
+    :param rootdir: the folder whose files may be mounted.
+    :raises ConfigurationError: for a mount of other files or of a volume, a device, or the host's network.
+    """
+    what = ""
+    if key == "mount":
+        root = rootdir.resolve()
+        others = [mount.source for mount in value if mount.source and not _is_part_of(mount, root)]
+        what = f"{others[0]} is not part of the project" if others else ""
+    elif key == "device" and value:
+        what = f"{value[0][0]} is a device of the host"
+    elif key == "network" and value == "host":
+        what = "the network of the host is not the project's"
+    if what:
+        raise ConfigurationError(
+            f"{where}: {what}", f"only the command line (--py-images-{key}) or PY_IMAGES_{key.upper()} may grant it"
+        )
+
+
+def _is_part_of(mount: Mount, root: Path) -> bool:
+    return mount.kind == "bind" and Path(mount.source).resolve().is_relative_to(root)
 
 
 def _read_size(text: str, where: str) -> int:

@@ -138,8 +138,8 @@ def _read_timeout(value: object, where: str) -> float:
 
 def _read_file(text: str, rootdir: Path, where: str) -> ServiceFile:
     source, colon, target = text.removesuffix(":ro").partition(":")
-    path = rootdir / source
-    if not colon or not path.exists():
+    path = (rootdir / source).resolve()
+    if not colon or not path.exists() or not path.is_relative_to(rootdir.resolve()):
         raise ConfigurationError(
             f'{where}: volumes: "{text}" does not name a file of the project',
             "write PATH:TARGET, with a path relative to the rootdir",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,11 @@ from pytest_pyimages.engines import ContainerOptions, Mount
 from pytest_pyimages.engines.base import ContainerSpec
 from pytest_pyimages.engines.body import make_body
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.project.settings.container_options import OPTION_KEYS, read_container_option
+from pytest_pyimages.project.settings.container_options import (
+    OPTION_KEYS,
+    check_project_option,
+    read_container_option,
+)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +89,32 @@ def test_invalid_and_dangerous_values_are_refused(key: str, value: object, probl
         read_container_option(key, value, "here")
     assert problem in str(caught.value)
     assert str(caught.value).startswith("here: ")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("mount", "/etc:/etc/host", "/etc is not part of the project"),
+        ("mount", "{root}/../other:/other", "/other is not part of the project"),
+        ("mount", "{root}/link:/x", "/link is not part of the project"),
+        ("mount", "data:/x", "data is not part of the project"),
+        ("device", "/dev/kvm", "/dev/kvm is a device of the host"),
+        ("network", "host", "the network of the host is not the project's"),
+        ("mount", "{root}/data:/x", ""),
+        ("mount", "type=tmpfs,dst=/x", ""),
+        ("network", "none", ""),
+    ],
+)
+def test_files_of_a_project_grant_only_the_project(key: str, value: str, problem: str, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/etc")
+    option = read_container_option(key, value.format(root=tmp_path), "here")
+    if not problem:
+        check_project_option(key, option, "here", tmp_path)
+        return
+    with pytest.raises(ConfigurationError) as caught:
+        check_project_option(key, option, "here", tmp_path)
+    assert problem in str(caught.value)
+    assert f"PY_IMAGES_{key.upper()} may grant it" in str(caught.value)
 
 
 def make_request(shared: str = "", **options: Any) -> dict[str, Any]:

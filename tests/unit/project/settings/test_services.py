@@ -73,6 +73,9 @@ def test_all_keys(tmp_path: Path) -> None:
         ([{"image": "postgres:17", "timeout": "1m"}], "timeout is '1m'"),
         ([{"image": "postgres:17", "ready": ["a"]}], "ready is ['a'], not a string"),
         ([{"image": "postgres:17", "volumes": ["no.sql:/x"]}], '"no.sql:/x" does not name a file of the project'),
+        ([{"image": "postgres:17", "volumes": ["../other.sql:/x"]}], '"../other.sql:/x" does not name a file of'),
+        ([{"image": "postgres:17", "volumes": ["/etc/passwd:/x"]}], '"/etc/passwd:/x" does not name a file of'),
+        ([{"image": "postgres:17", "volumes": ["link:/x"]}], '"link:/x" does not name a file of the project'),
         ([{"image": "postgres:17", "volumes": ["a.sql"]}], '"a.sql" does not name a file of the project'),
         (["redis:7", "redis:6"], 'two services are named "redis"'),
         ([7], "must be a string or a list of strings"),
@@ -82,6 +85,7 @@ def test_all_keys(tmp_path: Path) -> None:
     ],
 )
 def test_errors(entries: object, message: str, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/etc/passwd")
     with pytest.raises(ConfigurationError) as caught:
         read_services(entries, tmp_path, WHERE)
     assert message in str(caught.value)
