@@ -17,7 +17,9 @@ from pytest_pyimages.text import flatten
 T = TypeVar("T")
 FIND_PYTHON = (
     'for name in python python3 pypy3 pypy; do command -v "$name" >/dev/null 2>&1 && exec "$name" -c "$1"; done; '
-    "echo no Python found >&2; exit 127"
+    "echo no Python found >&2; "
+    'for name in apk apt-get dnf microdnf yum zypper; do command -v "$name" >/dev/null 2>&1 && echo "it has $name"; '
+    "done >&2; exit 127"
 )
 
 

@@ -57,6 +57,11 @@ _CAUSES = (
         "the image does not exist for this platform",
         "use another tag",
     ),
+    (
+        ("cannot be used on this platform", "operating system is not supported"),
+        "the image is for another operating system",
+        "use another tag",
+    ),
 )
 # While the engine downloads other images, it may report nothing about this one for as long.
 SILENT_SECONDS = 1800.0

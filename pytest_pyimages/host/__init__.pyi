@@ -7,6 +7,7 @@ from pytest_pyimages.host.host_plugins import has_debugger as has_debugger
 from pytest_pyimages.host.host_plugins import has_editor as has_editor
 from pytest_pyimages.host.invocation import Invocation as Invocation
 from pytest_pyimages.host.isolation import take_over as take_over
+from pytest_pyimages.host.option_table import FLAG_NAMES as FLAG_NAMES
 from pytest_pyimages.host.option_table import INI_KEYS as INI_KEYS
 from pytest_pyimages.host.option_table import OPTION_NAMES as OPTION_NAMES
 from pytest_pyimages.host.option_table import OPTIONS as OPTIONS
@@ -23,6 +24,7 @@ from pytest_pyimages.host.settings import Settings as Settings
 from pytest_pyimages.host.settings import Value as Value
 from pytest_pyimages.host.settings import parse_report_file as parse_report_file
 from pytest_pyimages.host.settings import reports_to_github as reports_to_github
+from pytest_pyimages.host.settings import requests_smoke as requests_smoke
 from pytest_pyimages.host.workers import Workers as Workers
 from pytest_pyimages.host.workers import containers_at_once as containers_at_once
 from pytest_pyimages.host.workers import share_workers as share_workers

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from pytest_pyimages.host.option_table import OPTION_NAMES
+from pytest_pyimages.host.option_table import FLAG_NAMES, OPTION_NAMES
 from pytest_pyimages.host.pytest_options import (
     ATTENDED,
     DEBUGGERS,
@@ -27,11 +27,11 @@ from pytest_pyimages.project import KNOWN_PLUGINS, matches
 _XDIST_FLAGS = ("-d", "-f")
 _MAY_TAKE_VALUE = OPTIONAL_VALUES | {"--cov"}  # the next word, unless that is an option
 _TAKES_VALUE = frozenset(
-    {*VALUES, *OPTION_NAMES}.union(
+    {*VALUES, *OPTION_NAMES}.difference(FLAG_NAMES).union(
         *(f"{plugin.values} {plugin.host_values}".split() for plugin in KNOWN_PLUGINS.values())
     )
 )
-_TAKES_NO_VALUE = frozenset({*FLAGS, *_XDIST_FLAGS, "--", ""}).union(
+_TAKES_NO_VALUE = frozenset({*FLAGS, *FLAG_NAMES, *_XDIST_FLAGS, "--", ""}).union(
     *(plugin.host_flags.split() for plugin in KNOWN_PLUGINS.values())
 )
 _SHORT_FLAGS = frozenset(name for name in (*FLAGS, *_XDIST_FLAGS) if not name.startswith("--"))

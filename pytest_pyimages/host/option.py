@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["text", "user", "choice", "count", "seconds", "shard", "images", "files", "lines"]
+Kind = Literal["text", "user", "flag", "choice", "count", "seconds", "shard", "images", "files", "lines"]
 _LISTS = ("images", "files", "lines")  # one per line in an ini file or a variable
 
 
@@ -39,7 +39,8 @@ class Option:
     def full_help(self) -> str:
         """The help text with the choices, the default and an example, as ``--help`` shows it."""
         notes = (("choices", ", ".join(self.choices)), ("default", self.default), ("example", self.example))
-        return f"{self.help} ({'; '.join(f'{title}: {text}' for title, text in notes if text)})"
+        shown = "; ".join(f"{title}: {text}" for title, text in notes if text)
+        return f"{self.help} ({shown})" if shown else self.help
 
     @property
     def is_list(self) -> bool:

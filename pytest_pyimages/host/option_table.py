@@ -24,6 +24,12 @@ OPTION_TABLE = (
         example="3.12,3.14-slim,3.16-rc?",
     ),
     Option(
+        ini="py_images_smoke",
+        kind="flag",
+        help="install what can be installed, compile and import each module of the project, and run only the tests that"
+        " are marked 'smoke'; for images that cannot run the whole suite yet",
+    ),
+    Option(
         ini="py_images_registry",
         kind="text",
         metavar="PREFIX",
@@ -255,6 +261,8 @@ NO_IMAGES = "none"  # the value of --py-images for a pytest without images
 OPTIONS = {option.ini: option for option in OPTION_TABLE}
 INI_KEYS = tuple(OPTIONS)
 OPTION_NAMES = tuple(option.name for option in OPTION_TABLE if not option.ini_only)
+FLAG_NAMES = tuple(option.name for option in OPTION_TABLE if option.kind == "flag")
+TRUE = ("1", "true", "yes", "on")  # of a flag's variable or ini key
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -267,6 +275,9 @@ def add_options(parser: pytest.Parser) -> None:
     for option in OPTION_TABLE:
         if option.ini_only:
             parser.addini(option.ini, option.full_help, type=option.ini_type)
+        elif option.kind == "flag":
+            group.addoption(option.name, action="append_const", const=TRUE[0], default=[], help=option.full_help)
+            parser.addini(option.ini, f"default of {option.name}", type=option.ini_type)
         else:
             group.addoption(option.name, action="append", default=[], metavar=option.metavar, help=option.full_help)
             parser.addini(option.ini, f"default of {option.name}", type=option.ini_type)

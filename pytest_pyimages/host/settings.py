@@ -14,7 +14,7 @@ import pytest
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host.invocation import Invocation, drop_none
 from pytest_pyimages.host.option import Option
-from pytest_pyimages.host.option_table import OPTIONS
+from pytest_pyimages.host.option_table import OPTIONS, TRUE
 from pytest_pyimages.host.workers import Workers
 from pytest_pyimages.project import OPTION_KEYS, parse_user, read_container_option
 from pytest_pyimages.text import find_similar
@@ -177,7 +177,7 @@ class Values:
         entries = given if isinstance(given, list) else [given]
         for entry in entries:
             # TOML reads 3.10 as the number 3.1.
-            if not isinstance(entry, str) and option.kind not in ("count", "seconds"):
+            if not isinstance(entry, str) and option.kind not in ("count", "seconds", "flag"):
                 quoted = f'["{option.example}"]' if option.is_list else f'"{entry}"'
                 raise ConfigurationError(f"{origin}: {entry!r} is not a string", f"quote it: {option.ini} = {quoted}")
         return Value(option=option, texts=("\n".join(map(str, entries)),), origin=origin)
@@ -194,6 +194,18 @@ def parse_choice(value: Value) -> str:
     if not value.text:
         return option.default if option.default in option.choices else ""
     raise value.error(f"choose {', '.join(option.choices[:-1])} or {option.choices[-1]}")
+
+
+def requests_smoke(config: pytest.Config, invocation: Invocation) -> bool:
+    """Return whether images are only smoke-tested, unless their overrides say otherwise.
+
+    :raises ConfigurationError: for a value that is neither true nor false.
+    """
+    value = Values(config, invocation).read("py_images_smoke")
+    text = value.text.lower()
+    if text not in (*TRUE, "", "0", "false", "no", "off"):
+        raise value.error("must be true or false")
+    return text in TRUE
 
 
 def reports_to_github(value: Value) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pytest_pyimages.engines import Engine, ImageInfo
 from pytest_pyimages.errors import BuildError, ImageNotFound
-from pytest_pyimages.matrix import ImageTag, is_image_id, nearest_tags
+from pytest_pyimages.matrix import ImageTag, is_image_id, is_windows, nearest_tags
 
 if TYPE_CHECKING:
     from pytest_pyimages.images.pins import Pins
@@ -90,6 +90,11 @@ class BaseImages:
 
     def _find(self, tag: ImageTag) -> ImageInfo:
         reference = tag.reference
+        if is_windows(reference):  # an engine of Windows is refused
+            raise BuildError(
+                f"{reference} is an image of Windows, and the engine runs Linux containers",
+                f"remove {tag.label}, and run pytest without images on Windows: a matrix of your CI has it",
+            )
         if is_image_id(reference):
             present = self._engine.find_image(reference)
             if present is None:

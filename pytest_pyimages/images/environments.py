@@ -15,6 +15,7 @@ from pytest_pyimages.engines import Engine, ImageInfo
 from pytest_pyimages.engines.labels import KIND_LABEL, LABEL, PYTHON_LABEL, RECIPE_LABEL
 from pytest_pyimages.errors import BuildError
 from pytest_pyimages.images.bases import BaseImages, Listener
+from pytest_pyimages.images.full_image import describe_left_out
 from pytest_pyimages.images.plan import ImagePlan
 
 if TYPE_CHECKING:
@@ -90,6 +91,9 @@ class EnvironmentImages:
             note = describe_fate(plan.recipe.lock, fate, label=plan.tag.label, python=python)
             if note:
                 self._listener.note(note)
+        left_out = describe_left_out(plan.tag, image.labels.get(f"{LABEL}.left", ""))
+        if left_out:
+            self._listener.note(left_out)
         extra = image.labels.get(f"{LABEL}.extra", "")
         if extra:
             self._listener.note(f"{plan.tag.label}: .[{extra}] is installed, which only the project's build declares")

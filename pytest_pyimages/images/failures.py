@@ -34,6 +34,25 @@ def shorten_log(log: str) -> str:
     return "\n".join(read_lines(log)[-LOG_LINES:])
 
 
+_PYTHON_PACKAGES = {
+    "apk": "apk add --no-cache python3 py3-pip",
+    "apt-get": "apt-get update && apt-get install -y --no-install-recommends python3 python3-pip",
+    "dnf": "dnf install -y python3 python3-pip",
+    "microdnf": "microdnf install -y python3 python3-pip",
+    "yum": "yum install -y python3 python3-pip",
+    "zypper": "zypper --non-interactive install python3 python3-pip",
+}
+
+
+def describe_python_dockerfile(log: str) -> str:
+    """Return the lines of a Dockerfile that adds Python to an image, by the package manager that the log names."""
+    command = next((command for name, command in _PYTHON_PACKAGES.items() if f"it has {name}\n" in f"{log}\n"), "")
+    lines = ("ARG PYTHON_IMAGE", "FROM ${PYTHON_IMAGE}", f"RUN {command}")
+    if not command:  # such as busybox: the other way round, into an image with a Python that its programs can run in
+        lines = ("ARG PYTHON_IMAGE", "FROM python:3-slim", "COPY --from=${PYTHON_IMAGE} /bin /opt/bin")
+    return "\n    ".join(("Lines that add one:", *lines))
+
+
 def require_python(plan: ImagePlan, base: ImageInfo) -> None:
     """Check the project's requires-python: installers do so only after they have run its build backend.
 
@@ -62,7 +81,8 @@ def make_build_error(plan: ImagePlan, installed: Installed, network: HostNetwork
     result, log = installed.result, installed.log
     hint = ""
     if result.get("status") == 127 and "no Python found" in log:
-        problem, hint = f"{plan.tag.reference} has no Python", "choose an image that has one"
+        problem = f"{plan.tag.reference} has no Python"
+        hint, log = "add one with a Dockerfile, py_images_dockerfile = FILE", describe_python_dockerfile(log)
     elif result.get("failed") == "installer" and not result.get("has_begun"):
         problem, hint = _diagnose_start(plan, log, platform)
     elif result.get("failed") == "volume":

@@ -6,6 +6,7 @@ both installers share the cache, and a wheel is for a Python and a C library, no
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 
@@ -26,6 +27,23 @@ def find_full_tag(tag: ImageTag) -> ImageTag | None:
         return None
     full = f"{found['before'].rstrip('-')}{found['after']}".strip("-") or "latest"
     return replace(tag, reference=f"{found['name']}{full}")
+
+
+def describe_left_out(tag: ImageTag, left_out: str) -> str:
+    """Return the note on what a smoke-tested image lacks; empty if it lacks nothing.
+
+    :param left_out: JSON of the installer: by requirement the distribution that could not be built, if any.
+    """
+    entries = json.loads(left_out or "{}")
+    if not entries:
+        return ""
+    reasons = []
+    for name, unbuilt in entries.items():
+        what = "" if unbuilt == name else f"{unbuilt}: "
+        reasons.append(f"{name} ({what}no wheel for this Python, and it cannot be built here)" if unbuilt else name)
+    full = find_full_tag(tag) if any(entries.values()) else None
+    way_out = "" if full is None else f" · use {full.reference}, the full image, which has compilers"
+    return f"{tag.label}: not installed: {', '.join(reasons)}{way_out}"
 
 
 def resolve_full_image(bases: BaseImages, tag: ImageTag, full: ImageTag, slim: ImageInfo) -> ImageInfo:

@@ -62,6 +62,7 @@ class InstallJob:
     setup: tuple[str, ...]  # shell commands
     steps: tuple[tuple[str, ...], ...]  # arguments of ``pip install``, one command each
     built_extras: tuple[str, ...]  # see Project
+    is_partial: bool  # what cannot be installed is left out
     lock: Mapping[str, object] | None  # versions that constrain the steps
     needs_pip: bool  # the requirements files have what uv does not know
     uv: Mapping[str, str]  # digest of the program in its volume by machine; see images/uv_program.py
@@ -116,6 +117,7 @@ def make_install_job(  # noqa: PLR0913 - each has another source
         setup=recipe.setup,
         steps=steps,
         built_extras=recipe.built_extras,
+        is_partial=recipe.is_partial,
         lock=recipe.lock.content if recipe.lock else None,
         needs_pip=recipe.needs_pip,
         uv=uv,

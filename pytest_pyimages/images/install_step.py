@@ -201,7 +201,9 @@ class InstallStep:
             if installed.succeeded and new.reference and not self.is_aborted:
                 labels = {f"{LABEL}.{key}": str(installed.result[key]) for key in RESULT_LABELS}
                 # See project.lockfiles.locks, and runs.job.
-                labels |= {f"{LABEL}.{key}": str(installed.result.get(key, "")) for key in ("extra", "lock", "worker")}
+                labels |= {
+                    f"{LABEL}.{key}": str(installed.result.get(key, "")) for key in ("extra", "lock", "worker", "left")
+                }
                 self._engine.commit(container, reference=new.reference, labels={**new.labels, **labels})
             if installed.result.get("note"):
                 self._listener.note(f"{plan.tag.label}: {installed.result['note']}")

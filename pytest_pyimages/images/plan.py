@@ -30,6 +30,7 @@ class ImagePlan:
     services: tuple[Service, ...] = ()  # servers beside the suite
     user: str = ""  # that the tests run as; empty for the image's own
     options: ContainerOptions = NO_OPTIONS  # what its container may use
+    smoke: bool = False  # only the modules and the tests that are marked
     selection: Mapping[str, Any] | None = None  # what args that name images mean, see host.selection
 
     def read_network(self, environ: Mapping[str, str]) -> HostNetwork:
@@ -58,11 +59,13 @@ def make_plans(  # noqa: PLR0913 - each has another source
     environ: Mapping[str, str],
     args: Sequence[str] = (),
     options: Sequence[str] = (),
+    smoke: bool = False,
 ) -> tuple[ImagePlan, ...]:
     """Return the plans of the images that are not skipped, in the order of the matrix.
 
     :param args: arguments of pytest on the command line.
     :param options: those of them whose plugins are added to the requirements; an image's own args are added to them.
+    :param smoke: whether images are only smoke-tested, unless their configuration says otherwise.
     :raises ConfigurationError: if every image is skipped, or a file of the project is invalid.
     """
     projects: dict[tuple[tuple[str, ...] | None, tuple[str, ...]], tuple[Project, Content]] = {}
@@ -80,16 +83,18 @@ def make_plans(  # noqa: PLR0913 - each has another source
         if configured.build_in and find_full_tag(tag) is None:
             configured = replace(configured, build_in="")
         allowed = tag.allowed_to_fail if configured.allow_failure is None else configured.allow_failure
+        is_smoke = smoke if configured.smoke is None else configured.smoke
         plans.append(
             ImagePlan(
                 tag=replace(tag, allowed_to_fail=allowed),
                 project=project,
-                recipe=make_recipe(project, configured, content),
+                recipe=replace(make_recipe(project, configured, content), is_partial=is_smoke),
                 environment=configured.environment(environ),
                 args=configured.args,
                 services=configured.services,
                 user=configured.user,
                 options=configured.options,
+                smoke=is_smoke,
             )
         )
     if not plans:

@@ -52,6 +52,7 @@ class Recipe:
     steps: tuple[tuple[str, ...], ...]  #: arguments of ``pip install``, one command each
     lock: Lock | None = None  #: versions that constrain the steps
     built_extras: tuple[str, ...] = ()  #: see Project
+    is_partial: bool = False  #: what cannot be installed is left out
     needs_pip: bool = False  #: pip runs the steps, instead of uv
     sources: PackageSources = field(default_factory=PackageSources)  #: where the packages come from
     content: Content = ()
@@ -86,6 +87,7 @@ class Recipe:
             "built_extras": self.built_extras,
             "build_in": self.build_in,
             "owner": self.owner,
+            "is_partial": self.is_partial,
             "worker": hash_text("".join(read_modules("worker").values())),
         }
         return hash_text(json.dumps(parts, sort_keys=True, default=str))[:32]

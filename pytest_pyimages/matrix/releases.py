@@ -128,6 +128,12 @@ def is_variant(text: str) -> bool:
     return _VARIANT.fullmatch(text) is not None
 
 
+def is_windows(reference: str) -> bool:
+    """Return whether a reference's tag is one of an image of Windows."""
+    tag = reference.partition("@")[0].rpartition("/")[2].partition(":")[2]
+    return re.search(r"(?:^|-)(?:windowsservercore|nanoserver)(?:-|$)", tag) is not None
+
+
 def is_tag(tag: str) -> bool:
     """Return whether the tag looks like one of the official image; its patch number or base need not exist."""
     if tag == "latest" or is_variant(tag):

@@ -33,12 +33,13 @@ class Column:
 def find_differences(results: Mapping[str, ImageResult]) -> tuple[Difference, ...]:
     """Return the tests that differ, in the order in which the images collected them.
 
-    Images without any outcome are not compared. A test that was not run because of -x, or is in another shard, does not
-    differ; one that was not run because the worker died does.
+    Images without any outcome are not compared, nor are the tests of smoke-tested images alone. A test that was not run
+    because of -x, or is in another shard, does not differ; one that was not run because the worker died does.
     """
     compared = [result for result in results.values() if result.is_compared]
     ignored = [_list_ignored(result) for result in compared]
-    nodeids = dict.fromkeys(nodeid for result in compared for nodeid in result.outcomes)
+    full = [result for result in compared if not result.smoke] or compared
+    nodeids = dict.fromkeys(nodeid for result in full for nodeid in result.outcomes)
     found = []
     for nodeid in nodeids:
         outcomes = tuple(result.outcomes.get(nodeid, "") for result in compared)
@@ -63,7 +64,7 @@ def _list_ignored(result: ImageResult) -> tuple[str, ...]:
     """Return the outcomes of an image that make no difference."""
     if result.stopped_early:
         return ("", NOT_RUN)
-    return ("",) if result.is_partial else ()
+    return ("",) if result.is_partial or result.smoke else ()
 
 
 def make_columns(results: Mapping[str, ImageResult]) -> tuple[Column, ...]:

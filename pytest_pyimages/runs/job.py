@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,13 +47,15 @@ class Job:
     source: SourceJob | None = None  # likewise
     user: str = ""  # that the program becomes, see inside/worker/user.py; empty for root
     passed_output: bool  # whether what passed tests printed is to be sent
-    own_options: tuple[str, ...]  # the options of this plugin, each of which has a value
+    own_options: tuple[str, ...]  # the options of this plugin that have a value
+    own_flags: tuple[str, ...] = ()  # those that have none
     own_ini: tuple[str, ...]  # its ini keys
     memory: Mapping[str, Any] | None  # values of pytest's cache by name; None to leave the cache alone
     seed: int  # for pytest-randomly
     host_plugins: tuple[str, ...]  # modules that the suite must not load
     shard: Mapping[str, Any] | None  # see ``make_shard_job``; None for all tests
     selection: Mapping[str, Any] | None = None  # see ``make_selection_job``; None if no argument names an image
+    smoke: Mapping[str, Any] | None = None  # see ``make_smoke_job``; None for the whole suite
     coverage: bool  # whether pytest-cov may be active
     timeout: float | None = None  # seconds that the suite may take; None for any time
     silence: float | None = None  # seconds without a record after which it is stopped
@@ -74,3 +77,13 @@ def make_shard_job(index: int, of: int, milliseconds: Mapping[str, int]) -> dict
 def make_selection_job(selection: Mapping[str, Any]) -> dict[str, Any]:
     """Return the files of the plugin that decides what arguments that name an image mean."""
     return {"files": {"pyimages_selection.py": read_program("selecting"), "selection.json": json.dumps(selection)}}
+
+
+def make_smoke_job(root: Path, distribution: str) -> dict[str, Any]:
+    """Return the files of the plugin that checks the project's modules and the tests that are marked ``smoke``.
+
+    :param root: the project's folder.
+    :param distribution: its normalised name; may be empty.
+    """
+    job = {"root": str(root), "distribution": distribution, "standard": sorted(sys.stdlib_module_names)}
+    return {"files": {"pyimages_smoke.py": read_program("smoke"), "smoke.json": json.dumps(job)}}

@@ -22,7 +22,7 @@ from pytest_pyimages.host import (
     find_wanted_files,
     selects_tests,
 )
-from pytest_pyimages.matrix import ImageTag
+from pytest_pyimages.images import ImagePlan
 from pytest_pyimages.results import STATUS, ImageResult, Shard, fold_exit_statuses
 from pytest_pyimages.session.durations import Durations
 from pytest_pyimages.session.ending import SessionEnding, describe_interrupted, get_verbosity, hide_place
@@ -90,7 +90,7 @@ class ImagesSession:
         self._durations = Durations(cache, invocation)
         self._idle = self._last_failed.find_idle_images({image.tag.label: image.args for image in plan.plans})
         self.plans = tuple(image for image in plan.plans if image.tag.label not in self._idle)
-        self.results = {image.tag.label: _start_result(image.tag, settings.shard) for image in self.plans}
+        self.results = {image.tag.label: _start_result(image, settings.shard) for image in self.plans}
         self._terminal = terminal if len(self.plans) == 1 and os.name == "posix" else None
         self._coverage: MatrixCoverage | None = None
         left_out = (*plan.skipped, *plan.unselected)
@@ -355,10 +355,12 @@ class ImagesSession:
             self._engine.close()
 
 
-def _start_result(tag: ImageTag, shard: tuple[int, int] | None) -> ImageResult:
+def _start_result(plan: ImagePlan, shard: tuple[int, int] | None) -> ImageResult:
+    tag = plan.tag
     return ImageResult(
         label=tag.label,
         reference=tag.reference,
         allowed_to_fail=tag.allowed_to_fail,
+        smoke=plan.smoke,
         shard=None if shard is None else Shard(index=shard[0], of=shard[1]),
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_pyimages.host import INI_KEYS, OPTION_NAMES, Settings
+from pytest_pyimages.host import FLAG_NAMES, INI_KEYS, OPTION_NAMES, Settings
 from pytest_pyimages.images import BuiltImage, ImagePlan
-from pytest_pyimages.runs import ChangesJob, Job, make_selection_job
+from pytest_pyimages.runs import ChangesJob, Job, make_selection_job, make_smoke_job
 
 
 def make_job(  # noqa: PLR0913 - everything that a container is given
@@ -39,7 +39,8 @@ def make_job(  # noqa: PLR0913 - everything that a container is given
         worker=image.worker,
         user=_choose_user(plan.user or image.user),
         passed_output=settings.passed_output,
-        own_options=OPTION_NAMES,
+        own_options=tuple(name for name in OPTION_NAMES if name not in FLAG_NAMES),
+        own_flags=FLAG_NAMES,
         own_ini=INI_KEYS,
         memory=memory,
         seed=settings.seed,
@@ -48,6 +49,7 @@ def make_job(  # noqa: PLR0913 - everything that a container is given
         silence=settings.silence,
         shard=shard,
         selection=None if plan.selection is None else make_selection_job(plan.selection),
+        smoke=make_smoke_job(plan.project.root, plan.project.distribution) if plan.smoke else None,
         coverage=settings.measures_coverage,
         changes=changes,
         terminal=settings.terminal,

@@ -19,6 +19,7 @@ from pytest_pyimages.host import (
     ImageArguments,
     Invocation,
     Settings,
+    requests_smoke,
     split_by_image,
     translate_glob,
 )
@@ -170,6 +171,7 @@ def plan_images(
         environ=os.environ,
         args=invocation.command_line.words,
         options=(*_option_names(invocation), *options),
+        smoke=requests_smoke(config, invocation),
     )
     return tuple(_apply_recipe_hook(plan, config) for plan in plans)
 

@@ -127,3 +127,25 @@ def test_extra_that_only_the_build_declares_is_noted(pytester: pytest.Pytester, 
     answer = "{**installs(spec, job), 'extra': 'test' if 'test' in job['built_extras'] else ''}"
     run = run_images(images="3.12", engine=f"FakeEngine(installer=lambda spec, job: {answer})")
     assert f" note: {message('images', 'built-extra', label='3.12', extra='test')}\n" in run.out
+
+
+@pytest.mark.parametrize(
+    ("manager", "lines"),
+    [
+        ("apk", ["FROM ${PYTHON_IMAGE}", "RUN apk add --no-cache python3 py3-pip"]),
+        ("dnf", ["FROM ${PYTHON_IMAGE}", "RUN dnf install -y python3 python3-pip"]),
+        ("", ["FROM python:3-slim", "COPY --from=${PYTHON_IMAGE} /bin /opt/bin"]),
+    ],
+)
+def test_an_image_without_python_is_shown_how_to_get_one(
+    pytester: pytest.Pytester, run_images: Run, manager: str, lines: list[str]
+) -> None:
+    pytester.makepyfile(test_it="def test_a(): pass")
+    log = "no Python found\n" + (f"it has {manager}\n" if manager else "")
+    engine = f"FakeEngine(known=['docker:29'], installer=lambda spec, job: { ({'status': 127, 'log': log})!r})"
+    run = run_images(images="docker:29", engine=engine)
+    assert run.result.ret == 1
+    assert run.images["docker:29"]["problem"] == message("images", "no-python", reference="docker:29")
+    shown = [line.strip() for line in run.out.splitlines()]
+    start = shown.index("ARG PYTHON_IMAGE")
+    assert shown[start + 1 : start + 3] == lines

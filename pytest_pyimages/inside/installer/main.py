@@ -9,6 +9,7 @@ Prints progress to standard error; the last line on standard output is the resul
 
 from __future__ import absolute_import, print_function
 
+import json
 import os
 import py_compile
 import shutil
@@ -17,7 +18,7 @@ import sys
 import time
 from importlib import import_module
 
-from . import lock
+from . import lock, partial
 from .commands import (
     CACHE,
     HOME,
@@ -167,8 +168,13 @@ def install(job, environment, uv, addressed):
     else:
         command = [sys.executable] + find_pip(job, environment) + ["install", "--progress-bar", "off"]
         command += list_sources(job, [("-c", "sources/pip-constraints.txt")])
-    fate = run_steps(command, job["steps"], job, environment)
-    extra = find_built_extra(os.getcwd(), job["built_extras"]) if job["built_extras"] else ""
+    fate = (
+        run_partly(command, job, environment)
+        if job["is_partial"]
+        else run_steps(command, job["steps"], job, environment)
+    )
+    wants_extra = job["built_extras"] and not job["is_partial"]
+    extra = find_built_extra(os.getcwd(), job["built_extras"]) if wants_extra else ""
     if extra:
         steps = [arguments[:-1] + ["%s[%s]" % (arguments[-1], extra)] for arguments in job["steps"]]
         fate = run_steps(command, steps, job, environment)
@@ -176,6 +182,22 @@ def install(job, environment, uv, addressed):
         bytecode = import_module("pyimages_installer.bytecode")  # for Python 3 only
         bytecode.compile_packages(sys.path, CACHE + "/bytecode", environment["TMPDIR"], say)
     return extendable, fate, extra
+
+
+def run_partly(command, job, environment):
+    """Run the steps; if that fails, install what can be installed, and record what cannot in the job."""
+
+    def run(words):
+        say("$ " + " ".join(words))
+        return lock.run_installer(words, environment)
+
+    for arguments in job["steps"]:
+        if run(command + arguments)[0]:
+            status, left = partial.install(command, arguments, job["distribution"], run)
+            if status:
+                finish({"failed": "install", "status": status, "command": " ".join(command)})
+            job["left"] = left
+    return ""
 
 
 def run_steps(command, steps, job, environment):
@@ -316,6 +338,7 @@ def main(job):
             "lock": fate,
             "extra": extra,
             "note": output.note,
+            "left": json.dumps(job.get("left", {}), sort_keys=True),
             "worker": tree.hash_worker(HOME + "/worker"),
             "variables": job.get("variables", {}),  # that set the version
         }

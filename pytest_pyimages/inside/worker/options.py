@@ -15,9 +15,15 @@ def pytest_addoption(parser):
     for name in %r:
         parser.addoption(name, action="append")
     for name in %r:
+        parser.addoption(name, action="store_true")
+    for name in %r:
         parser.addini(name, "ignored in the container", type="linelist")
 '''
-SELECTING = (("selection", "pyimages_selection"), ("shard", "pyimages_shard"))  # keys of the job, and plugins
+SELECTING = (
+    ("selection", "pyimages_selection"),
+    ("shard", "pyimages_shard"),
+    ("smoke", "pyimages_smoke"),
+)  # keys of the job, and plugins
 OURS = ("pyimages", "pytest_pyimages", "pytest_pyimages.plugin")
 
 
@@ -69,6 +75,8 @@ def add_ignored_options(parser, spec):
     group = parser.getgroup("pyimages")
     for name in spec["own_options"]:
         group.addoption(name, action="append", default=[], help="ignored in the container")
+    for name in spec["own_flags"]:
+        group.addoption(name, action="store_true", help="ignored in the container")
     for name in spec["own_ini"]:
         parser.addini(name, "ignored in the container", type="linelist")
 
@@ -82,7 +90,7 @@ def prepare_inner_workers(spec, config):
     folder = tempfile.mkdtemp(prefix="pyimages-")
     spec["folders"].append(folder)
     with open(os.path.join(folder, INNER + ".py"), "w") as file:
-        file.write(INNER_SOURCE % (spec["own_options"], spec["own_ini"]))
+        file.write(INNER_SOURCE % (spec["own_options"], spec["own_flags"], spec["own_ini"]))
     for name in spec["host_plugins"]:
         with open(os.path.join(folder, name + ".py"), "w") as file:
             file.write('"""PYTEST_DONT_REWRITE"""\n')

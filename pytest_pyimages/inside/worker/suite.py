@@ -97,7 +97,7 @@ def run_attended(spec):
 def write_plugins(spec):
     """Write the plugins that select tests; inner workers of xdist load them, too."""
     spec["folders"] = []  # to remove at the end
-    for plugin in (spec["selection"], spec["shard"]):
+    for plugin in (spec["selection"], spec["shard"], spec["smoke"]):
         if plugin:
             import tempfile  # slow to import, and seldom needed
 

@@ -39,9 +39,7 @@ _INSTALL_FORMS = (
 )
 _INSTALL_OPTIONS = {"-r": "-r", "--requirement": "-r", "-e": "-e", "--editable": "-e", "--group": "--group"}
 _OVERRIDE_KEYS = (
-    *("select", "install", "setup", "apt", "args", "env", "dockerfile", "build-in", "allow-failure", "skip"),
-    "services",
-    "user",
+    *"select install setup apt args env dockerfile build-in allow-failure skip services user smoke".split(),
     *(key.replace("_", "-") for key in OPTION_KEYS),
 )
 _LIKELY_TYPO = re.compile(r"(pytest[-_]?)?py[-_]?images?", re.IGNORECASE)  # likely typos of the table's name
@@ -66,6 +64,7 @@ class ImageConfiguration:
     skip: bool = False
     services: tuple[Service, ...] = ()  # servers beside the suite
     options: ContainerOptions = NO_OPTIONS  # what its container may use
+    smoke: bool | None = None  # None: as on the command line
 
     def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the variables with their values, without those of the host that the host does not have."""
@@ -135,7 +134,7 @@ class Configuration:
         return self._convert_other(key, value, where)
 
     def _convert_other(self, key: str, value: object, where: str) -> Any:
-        if key in {"allow_failure", "skip"}:
+        if key in {"allow_failure", "skip", "smoke"}:
             if not isinstance(value, bool):
                 raise ConfigurationError(f"{where} is {value!r}", "write true or false")
             return value

@@ -78,6 +78,8 @@ def _image(result: ImageResult) -> dict[str, Any]:
     }
     if result.warnings:
         image["warnings"] = dict(result.warnings)
+    if result.smoke:
+        image["smoke"] = True
     if result.shard is not None:
         # not_tests are the same in every shard.
         image["shard"] = {**asdict(result.shard), "not_tests": dict(result.not_tests)}

@@ -48,13 +48,13 @@ def format_build_time(result: ImageResult) -> str:
 
 def make_remark(result: ImageResult) -> str:
     """Return the last column of an image: shard, allowed to fail, exit status, tests that were not run."""
-    remarks = []
+    remarks = ["smoke"] if result.smoke else []
     if result.shard is not None:
         remarks.append(format_shard(asdict(result.shard)))
     if result.allowed_to_fail and result.outcome != "nothing collected":
         if result.failed:
             remarks.append("allowed to fail")
-        elif result.outcomes and result.shard is None:  # other shards may have failed
+        elif result.outcomes and result.shard is None and not result.smoke:  # other tests may have failed
             remarks.append("passed although allowed to fail: remove the ?")
     if result.problem or result.hint or result.stopped:
         remarks.append("see below")

@@ -9,7 +9,7 @@ import pytest
 from _pytest.config import get_config
 
 from pytest_pyimages.host.command_line import POSITION, CommandLine
-from pytest_pyimages.host.option_table import OPTION_NAMES
+from pytest_pyimages.host.option_table import FLAG_NAMES, OPTION_NAMES
 
 
 def parse(args: str) -> CommandLine:
@@ -74,7 +74,16 @@ def test_the_form_of_each_option_of_pytest_is_known() -> None:
                 assert line.values(name) == ("word",), name
 
 
-@pytest.mark.parametrize("option", OPTION_NAMES)
+@pytest.mark.parametrize("option", FLAG_NAMES)
+def test_a_flag_leaves_the_next_word_to_pytest(option: str) -> None:
+    line = parse(f"{option} tests")
+    assert line.has(option)
+    assert line.paths == ("tests",)
+    assert line.host_arguments() == [option]
+    assert line.container_arguments().words == ("tests",)
+
+
+@pytest.mark.parametrize("option", [name for name in OPTION_NAMES if name not in FLAG_NAMES])
 def test_both_forms_of_each_option_are_the_same(option: str) -> None:
     for line in (parse(f"-x {option}=2 tests"), parse(f"-x {option} 2 tests")):
         assert line.values(option) == ("2",)

@@ -27,10 +27,11 @@ def table() -> str:
     """Return the table of all options in Markdown."""
     rows = ["| option | ini key | default | meaning |", "|---|---|---|---|"]
     for option in OPTION_TABLE:
-        name = "" if option.ini_only else f"`{option.name}={option.metavar}`"
+        name = "" if option.ini_only else f"`{option.name}={option.metavar}`".replace("=`", "`")
         default = f"`{option.default}`" if option.default in option.choices else option.default
         values = ", ".join(f"`{value}`" for value in option.choices or (option.example,))
         meaning = f"{option.help} ({'choices' if option.choices else 'example'}: {values})"
+        meaning = option.help if option.kind == "flag" else meaning
         rows.append(f"| {name} | `{option.ini}` | {default} | {meaning} |")
     return "\n".join(rows)
 
@@ -83,7 +84,10 @@ def test_the_parser_has_each_option_and_key(parser: Parser, option: Option) -> N
     assert text == (option.full_help if option.ini_only else f"default of {option.name}")
     assert attributes == {"type": "linelist" if option.is_list else "string"}
     assert (option.name in OPTION_NAMES) is not option.ini_only
-    if not option.ini_only:
+    if option.kind == "flag":
+        expected = {"action": "append_const", "const": "1", "default": [], "help": option.full_help}
+        assert parser.options[option.name] == expected
+    elif not option.ini_only:
         assert parser.options[option.name] == {
             "action": "append",
             "default": [],
@@ -96,8 +100,8 @@ def test_the_parser_has_each_option_and_key(parser: Parser, option: Option) -> N
 def test_the_help_is_complete(option: Option) -> None:
     assert all(text in option.full_help for text in (option.default, option.example, *option.choices))
     assert option.default in option.choices or not option.choices or option.ini_only or not option.default
-    assert option.example or option.choices
-    assert option.metavar or option.ini_only
+    assert option.example or option.choices or option.kind == "flag"
+    assert option.metavar or option.ini_only or option.kind == "flag"
     assert re.fullmatch("py_images(_[a-z]+)*", option.ini)
 
 
@@ -107,6 +111,7 @@ def test_nothing_else_is_added(parser: Parser) -> None:
 
 
 VALUES = {
+    "flag": ("1", "false", "yes"),
     "count": ("1", "2", "3"),
     "seconds": ("1", "2.5", "3"),
     "user": ("1", "2:3", "host"),

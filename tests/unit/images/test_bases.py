@@ -83,6 +83,16 @@ def test_never_reports_a_missing_image_with_a_hint() -> None:
     assert pulls(engine) == []
 
 
+@pytest.mark.parametrize("spec", ["3.13-windowsservercore-ltsc2025", "x/y:1-nanoserver", "windowsservercore"])
+def test_an_image_of_windows_is_not_requested_from_a_registry(spec: str) -> None:
+    (tag,) = parse_matrix([spec])
+    engine = Registry({}, {tag.reference: NEW})
+    with pytest.raises(BuildError) as caught:
+        bases(engine).resolve(tag)
+    assert str(caught.value) == message("images", "windows", reference=tag.reference, label=tag.label)
+    assert pulls(engine) == []
+
+
 @pytest.mark.parametrize("policy", ["missing", "always"])
 def test_an_image_id_is_never_pulled_nor_pinned(policy: PullPolicy) -> None:
     (tag,) = parse_matrix(["4f5e6a7b8c9d"])

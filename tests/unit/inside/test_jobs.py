@@ -56,6 +56,7 @@ INSTALL_JOB = InstallJob(
     steps=(("pytest", "-e", "/src"),),
     lock={"constraints": [], "environments": [], "requires_python": "", "is_required": False},
     built_extras=(),
+    is_partial=False,
     needs_pip=False,
     uv={"x86_64": "0"},
     uv_features=(),
