@@ -5,9 +5,11 @@ from __future__ import absolute_import, print_function
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 
 from .commands import CACHE, finish, say
 
@@ -25,14 +27,35 @@ def require_uv(job):
 
 
 def find_uv(job, environment):
-    """Return the path of uv; None if it does not support this Python or is not available."""
+    """Return the path of uv; None if it does not support this Python, is not available, or does not start here."""
     if sys.version_info < UV_FLOOR or job["needs_pip"]:
         return None
     machine = os.uname()[4]
     if machine in job["uv"]:
-        return locate_uv(machine)
-    libc = "musl" if any(name.startswith("ld-musl") for name in os.listdir("/lib")) else "gnu"
-    return fetch("uv", "%s/uv-bin-%s-%s" % (CACHE, machine, libc), "bin/uv", environment)
+        path = locate_uv(machine)
+        return path if starts(path) else None
+    return fetch("uv", "%s/uv-bin-%s-%s" % (CACHE, machine, find_libc()), "bin/uv", environment, starts)
+
+
+def find_libc(maps="/proc/self/maps"):
+    """Return "musl" or "gnu": the C library that this Python runs with; an image may have the other one as well."""
+    try:
+        with open(maps) as file:
+            return "musl" if re.search(r"/(?:ld-|libc\.)musl-", file.read()) else "gnu"
+    except (IOError, OSError):
+        return "musl" if "musl" in str(sysconfig.get_config_var("SOABI")) else "gnu"
+
+
+def starts(path):
+    """Return whether a program starts here: it may be for another machine or C library, or not executable."""
+    with open(os.devnull, "wb") as null:
+        try:
+            if subprocess.call([path, "--version"], stdout=null, stderr=null) == 0:
+                return True
+        except OSError:
+            pass
+    say("%s does not start here; the image's pip installs" % path)
+    return False
 
 
 def locate_uv(machine):
@@ -82,15 +105,18 @@ def read_pip_version():
     return tuple(int(part) for part in __version__.split(".")[:2])
 
 
-def fetch(requirement, folder, program, environment):
-    """Return the path of a program in the cache volume, downloaded once per project; None if it is not available."""
+def fetch(requirement, folder, program, environment, is_usable=os.path.exists):
+    """Return the path of a program in the cache volume, downloaded once per project; None if it is not available.
+
+    :param is_usable: decides of a path whether the program works; what does not is never kept.
+    """
     # Settings for the project's packages are not for the installers.
     about = ("PRE", "NO_BINARY", "PREFER_BINARY", "CONSTRAINT", "BUILD_CONSTRAINT", "UPLOADED_PRIOR_TO")
     environment = dict(item for item in environment.items() if item[0] not in ["PIP_" + name for name in about])
     path = folder + "/" + program
     with open(CACHE + "/uv.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not os.path.exists(path):
+        if not os.path.exists(path) or not is_usable(path):
             fresh = folder + ".new"
             shutil.rmtree(fresh, ignore_errors=True)
             say("fetching " + requirement)
@@ -100,8 +126,10 @@ def fetch(requirement, folder, program, environment):
                 cwd="/",  # which -m puts on the path
                 stdout=2,
             )
-            if code or not os.path.exists(fresh + "/" + program):
+            if code or not is_usable(fresh + "/" + program):
+                shutil.rmtree(fresh, ignore_errors=True)
                 say("%s is not available here; the image's pip installs" % requirement)
                 return None
+            shutil.rmtree(folder, ignore_errors=True)
             os.rename(fresh, folder)
     return path
