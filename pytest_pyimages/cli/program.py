@@ -14,6 +14,7 @@ import pytest
 
 import pytest_pyimages
 from pytest_pyimages.cli import (
+    base_images,
     build,
     completion,
     doctor,
@@ -55,6 +56,7 @@ COMMANDS: Mapping[str, Command] = {
     "run": run_command,
     "build": build,
     "list": list_images,
+    "images": base_images,
     "prune": prune,
     "lock": lock_images,
     "merge": merge,

@@ -219,6 +219,12 @@ class Engine(Protocol):
     def pull(self, reference: str) -> Iterator[PullProgress]:
         """Pull an image; once the iterator ends, the engine has it."""
 
+    def find_remote_digest(self, reference: str) -> str:
+        """Return the digest that a reference has in its registry: "sha256:…".
+
+        :raises ImageNotFound: if the registry does not have it.
+        """
+
     def create_container(self, spec: ContainerSpec) -> str:
         """Create a container with an open standard input, without starting it; return its id."""
 

@@ -154,6 +154,9 @@ class DockerEngine:
                     raise
         raise EngineError(f"pulling {reference} reported no error but the image does not exist", "try again")
 
+    def find_remote_digest(self, reference: str) -> str:
+        return pulls.find_remote_digest(self._client, reference)
+
     def create_container(self, spec: ContainerSpec) -> str:
         return self._create(spec.name, make_body(spec))
 

@@ -97,6 +97,21 @@ def pull(client: APIClient, reference: str) -> Iterator[PullProgress]:
             )
 
 
+def find_remote_digest(client: APIClient, reference: str) -> str:
+    """Return the digest that a reference has in its registry (Engine API, "DistributionInspect"; Podman has none).
+
+    :raises EngineError: ImageNotFound if the registry does not have the image.
+    """
+    try:
+        headers = _credentials(client, parse_repository_tag(reference)[0])
+        with contextlib.closing(request(client, "GET", f"/distribution/{reference}/json", headers=headers)) as response:
+            return str(response.json()["Descriptor"]["digest"])
+    except docker.errors.APIError as error:
+        raise classify_pull_error(error.explanation or str(error), error.status_code) from error
+    except CLIENT_ERRORS as error:
+        raise engine_error(error) from error
+
+
 def _add_progress(record: Mapping[str, Any], layers: dict[str, tuple[int, int]]) -> bool:
     """Record a layer's progress; return whether there is any."""
     layer, status, progress = str(record.get("id")), record.get("status"), record.get("progressDetail")

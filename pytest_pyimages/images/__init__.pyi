@@ -11,6 +11,7 @@ from pytest_pyimages.images.last_used import LastUsed as LastUsed
 from pytest_pyimages.images.pins import KEY as KEY
 from pytest_pyimages.images.pins import Pins as Pins
 from pytest_pyimages.images.pins import find_digest as find_digest
+from pytest_pyimages.images.pins import has_digest as has_digest
 from pytest_pyimages.images.pins import read_pins as read_pins
 from pytest_pyimages.images.pins import write_pins as write_pins
 from pytest_pyimages.images.plan import ImagePlan as ImagePlan

@@ -33,6 +33,7 @@ class BuiltImage:
     id: str
     digest: str  #: of the base image: its repository digest if it has one, else its id
     python: str  #: version
+    implementation: str = ""  #: "PyPy 7.3.19", "free-threaded"; empty for the usual CPython
     executable: str  #: absolute path of the interpreter in the image
     worker: str = ""  #: SHA-256 of the worker's modules in it, hex digits; empty: not known
     user: str = ""  #: that its containers run as; empty for root
@@ -101,6 +102,7 @@ class EnvironmentImages:
             id=image.id,
             digest=base.digests[0] if base.digests else base.id,
             python=python,
+            implementation=image.labels.get(f"{LABEL}.implementation", ""),
             executable=image.labels[_EXECUTABLE_LABEL],
             worker=image.labels.get(f"{LABEL}.worker", ""),
             user=image.user,

@@ -43,6 +43,7 @@ CACHE_VOLUME = "pytest-pyimages-cache"  # what the names of the projects' volume
 CACHE_TARGET = "/var/cache/pyimages"
 LOG_BYTES = 256 * 1024
 STOPPED = "stopped while it was built"
+_OPTIONAL_LABELS = ("extra", "implementation", "left", "lock", "worker")
 RESULT_LABELS = ("python", "executable", "extendable")  # of the installer's result
 
 
@@ -201,9 +202,7 @@ class InstallStep:
             if installed.succeeded and new.reference and not self.is_aborted:
                 labels = {f"{LABEL}.{key}": str(installed.result[key]) for key in RESULT_LABELS}
                 # See project.lockfiles.locks, and runs.job.
-                labels |= {
-                    f"{LABEL}.{key}": str(installed.result.get(key, "")) for key in ("extra", "lock", "worker", "left")
-                }
+                labels |= {f"{LABEL}.{key}": str(installed.result.get(key, "")) for key in _OPTIONAL_LABELS}
                 self._engine.commit(container, reference=new.reference, labels={**new.labels, **labels})
             if installed.result.get("note"):
                 self._listener.note(f"{plan.tag.label}: {installed.result['note']}")

@@ -145,7 +145,8 @@ class Check(pytest.Item):
         return pytest.Item.repr_failure(self, excinfo, *args, **options)
 
     def reportinfo(self):
-        return getattr(self.parent, "path", None) or self.parent.fspath, 0, "%s %s" % (self.name, self.module or "the program")
+        path = getattr(self.parent, "path", None) or self.parent.fspath
+        return path, 0, "%s %s" % (self.name, self.module or "the program")
 
 
 def find_missing(error):

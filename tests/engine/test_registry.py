@@ -140,6 +140,9 @@ def test_pinned_image_is_run(job: Job, public: Registry, push: Push, engine: Doc
     def call(*command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, cwd=job.folder, capture_output=True, text=True, timeout=300)
 
+    def list_images() -> str:
+        return call(sys.executable, "-m", "pytest_pyimages.cli", "images").stdout
+
     def lock() -> subprocess.CompletedProcess[str]:
         return call(sys.executable, "-m", "pytest_pyimages.cli", "lock")
 
@@ -154,6 +157,7 @@ def test_pinned_image_is_run(job: Job, public: Registry, push: Push, engine: Doc
 
     second = push(reference, source=f"python:{TAG}", change="another")
     assert second != first
+    assert f"the registry has a newer one, {second[:19]}" in list_images()
     for _ in engine.pull(reference):
         pass
     done = call(*suite)
@@ -161,6 +165,7 @@ def test_pinned_image_is_run(job: Job, public: Registry, push: Push, engine: Doc
     assert first in done.stderr
     assert second in done.stderr
     assert lock().stdout == f"{reference} = {second} (was {first})\n"
+    assert "up to date" in list_images()
     assert call(*suite).returncode == 0
     assert job.images[TAG]["digest"].endswith(second)
 

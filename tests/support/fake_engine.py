@@ -303,6 +303,10 @@ class FakeEngine:
         yield PullProgress(done=1, total=1)
         self.images_by_reference[reference] = self._image(f"sha256:{reference}")
 
+    def find_remote_digest(self, reference: str) -> str:
+        self._call(f"digest {reference}")
+        raise ImageNotFound(f"manifest for {reference} not found")
+
     def create_container(self, spec: ContainerSpec) -> str:
         with self._lock:
             self._count += 1

@@ -11,10 +11,12 @@ from __future__ import absolute_import, print_function
 
 import json
 import os
+import platform
 import py_compile
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 from importlib import import_module
 
@@ -284,6 +286,15 @@ def format_python_version():
     return "%d.%d.%d%s" % (sys.version_info[:3] + (suffix,))
 
 
+def describe_implementation():
+    """Return "PyPy 7.3.19", or "free-threaded"; an empty text for the usual CPython."""
+    name = platform.python_implementation()
+    if name == "CPython":
+        return "free-threaded" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
+    version = getattr(sys, "pypy_version_info", None) or sys.implementation.version
+    return "%s %d.%d.%d" % ((name,) + tuple(version[:3]))
+
+
 def main(job):
     """Install all that the job names, and finish with the result."""
     jobs, tree = import_module("pyimages_worker.jobs"), import_module("pyimages_worker.tree")
@@ -334,6 +345,7 @@ def main(job):
         {
             "python": format_python_version(),
             "executable": sys.executable,
+            "implementation": describe_implementation(),
             "extendable": extendable,
             "lock": fate,
             "extra": extra,

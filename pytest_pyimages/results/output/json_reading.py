@@ -152,6 +152,7 @@ def _read_image(fields: _Fields) -> ImageResult:
         exit_status=exit_status,
         problem=problem,
         counts={**dict.fromkeys(COUNTED, 0), **fields.object("counts").counts()},
+        implementation=fields.line("implementation") if fields.has("implementation") else "",
         smoke=fields.has("smoke") and fields.flag("smoke"),
         shard=None if shard is None else _read_shard(shard),
         not_tests={} if shard is None else shard.object("not_tests").counts(),

@@ -78,6 +78,8 @@ def _image(result: ImageResult) -> dict[str, Any]:
     }
     if result.warnings:
         image["warnings"] = dict(result.warnings)
+    if result.implementation:
+        image["implementation"] = result.implementation
     if result.smoke:
         image["smoke"] = True
     if result.shard is not None:

@@ -111,6 +111,7 @@ def _unite(label: str, parts: list[_Part], notes: list[str]) -> ImageResult:
         smoke=any(result.smoke for result in results),
         digest=next(iter(digests), ""),
         python=next((result.python for result in results if result.python), ""),
+        implementation=next((result.implementation for result in results if result.implementation), ""),
         cached=all(result.cached for result in results),
         build_seconds=max(result.build_seconds for result in results),
         run_seconds=max(result.run_seconds for result in results),

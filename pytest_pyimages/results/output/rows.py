@@ -107,7 +107,7 @@ def summarize_images(results: Sequence[ImageResult]) -> str:
 def format_image_lines(results: Sequence[ImageResult], *, collect_only: bool = False) -> Iterator[str]:
     """Yield two lines for each image."""
     for result in results:
-        python = f" ({result.python})" if result.python else ""
+        python = f" ({result.full_python})" if result.python else ""
         yield f"{mark_label(result)}{python}: {format_counts(result, collect_only=collect_only)}"
         times = f"build {format_build_time(result)} · run {format_run_time(result.run_seconds)}"
         yield "  " + " · ".join(filter(None, (times, make_remark(result))))

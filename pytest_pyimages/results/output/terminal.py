@@ -153,7 +153,7 @@ def format_image_table(
         counts += [result.counts.get(name, 0) for name in names]
         times = (format_build_time(result), format_run_time(result.run_seconds))
         rows.append(
-            [mark_label(result), result.python, *map(str, counts), *times, make_remark(result) if remarks else ""]
+            [mark_label(result), result.full_python, *map(str, counts), *times, make_remark(result) if remarks else ""]
         )
     header, *aligned = align_columns(rows, right=range(2, 2 + len(numbers)))
     first = 2 + collect_only

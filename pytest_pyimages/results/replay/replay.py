@@ -91,6 +91,7 @@ class Replay:
             run.result,
             digest=built.digest,
             python=built.python,
+            implementation=built.implementation,
             cached=built.cached,
             build_seconds=built.build_seconds,
         )
