@@ -66,7 +66,7 @@ def describe_python(image: ImageInfo) -> str:
     variables = image.environment
     version = variables.get("PYTHON_VERSION", "")
     other = next((f"{name} {variables[key]}" for key, name in _IMPLEMENTATIONS.items() if key in variables), "")
-    return f"{version} ({other})" if version and other else version or other
+    return f"{version} {other}".strip()
 
 
 def describe_state(image: ImageInfo | None, find_remote: Callable[[], str] | None) -> str:

@@ -22,6 +22,7 @@ class EngineInfo:
     version: str
     api_version: str
     endpoint: str  # address, such as unix:///var/run/docker.sock
+    platform: str = ""  # of its own programs: "linux/amd64"; empty if unknown
 
     def __str__(self) -> str:
         return f"{self.name} {self.version} at {self.endpoint}"
@@ -166,6 +167,7 @@ class BuildContext:
     folder: Path
     files: tuple[str, ...]  # files that can be copied, relative to the folder
     arguments: Mapping[str, str]
+    platform: str = ""  # of the image that it is built on; empty for the engine's own
 
 
 class ContainerStream(Protocol):
@@ -216,8 +218,11 @@ class Engine(Protocol):
     def find_image(self, reference: str) -> ImageInfo | None:
         """Return the image with this reference or id, if the engine has it; registries are not contacted."""
 
-    def pull(self, reference: str) -> Iterator[PullProgress]:
-        """Pull an image; once the iterator ends, the engine has it."""
+    def pull(self, reference: str, *, platform: str = "") -> Iterator[PullProgress]:
+        """Pull an image; once the iterator ends, the engine has it.
+
+        :param platform: "linux/arm64"; empty for the engine's own.
+        """
 
     def find_remote_digest(self, reference: str) -> str:
         """Return the digest that a reference has in its registry: "sha256:…".

@@ -53,6 +53,7 @@ def build(client: APIClient, context: BuildContext, *, reference: str, labels: M
         "forcerm": True,
         "buildargs": json.dumps(dict(context.arguments)),
         "labels": json.dumps(dict(labels)),
+        **({"platform": context.platform} if context.platform else {}),
     }
     with SpooledTemporaryFile(MEMORY_BYTES) as archive:
         _write_archive(context, archive)

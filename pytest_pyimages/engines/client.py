@@ -188,6 +188,7 @@ def _parse_info(url: str, answer: Mapping[str, Any]) -> EngineInfo:
         version=flatten(answer["Version"]),
         api_version=_format_version(_parse_version(answer["ApiVersion"])),
         endpoint=url,
+        platform=f"{answer['Os']}/{answer['Arch']}" if answer.get("Os") and answer.get("Arch") else "",
     )
 
 

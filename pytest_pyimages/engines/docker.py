@@ -141,12 +141,12 @@ class DockerEngine:
                 raise
             return None
 
-    def pull(self, reference: str) -> Iterator[PullProgress]:
+    def pull(self, reference: str, *, platform: str = "") -> Iterator[PullProgress]:
         """Pull an image; retry once if the response is cut or the image is missing, since layers are kept."""
         for last in (False, True):
             try:
                 with self.clients.lend() as client:
-                    yield from pulls.pull(client, reference)
+                    yield from pulls.pull(client, reference, platform)
                 if self.find_image(reference) is not None:
                     return
             except pulls.PullCutError:
@@ -155,7 +155,8 @@ class DockerEngine:
         raise EngineError(f"pulling {reference} reported no error but the image does not exist", "try again")
 
     def find_remote_digest(self, reference: str) -> str:
-        return pulls.find_remote_digest(self._client, reference)
+        with self.clients.lend() as client:
+            return pulls.find_remote_digest(client, reference)
 
     def create_container(self, spec: ContainerSpec) -> str:
         return self._create(spec.name, make_body(spec))

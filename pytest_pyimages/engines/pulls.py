@@ -73,8 +73,10 @@ class PullCutError(EngineError):
     """The stream was cut; worth a retry."""
 
 
-def pull(client: APIClient, reference: str) -> Iterator[PullProgress]:
+def pull(client: APIClient, reference: str, platform: str = "") -> Iterator[PullProgress]:
     """Pull an image; yield the progress, whose end does not mean success.
+
+    :param platform: empty for the engine's own.
 
     :raises EngineError: PullCutError if the response is cut, ImageNotFound if the registry does not have the image.
     """
@@ -86,7 +88,7 @@ def pull(client: APIClient, reference: str) -> Iterator[PullProgress]:
     if helper is not None and helper.is_late:
         remark = f"{helper.program} did not answer in {HELPER_SECONDS:g} s; {reference} is pulled without credentials"
         yield PullProgress(done=0, total=0, remark=remark, is_problem=True)
-    for record in _records(client, reference, header):
+    for record in _records(client, reference, platform, header):
         detail = record.get("errorDetail") or {}
         text = record.get("error") or (detail.get("message") if isinstance(detail, dict) else detail)
         if text or detail:
@@ -103,7 +105,7 @@ def find_remote_digest(client: APIClient, reference: str) -> str:
     :raises EngineError: ImageNotFound if the registry does not have the image.
     """
     try:
-        headers = _credentials(client, parse_repository_tag(reference)[0])
+        headers = _credentials(client, reference)
         with contextlib.closing(request(client, "GET", f"/distribution/{reference}/json", headers=headers)) as response:
             return str(response.json()["Descriptor"]["digest"])
     except docker.errors.APIError as error:
@@ -124,14 +126,16 @@ def _add_progress(record: Mapping[str, Any], layers: dict[str, tuple[int, int]])
     return True
 
 
-def _records(client: APIClient, reference: str, header: dict[str, str | bytes]) -> Iterator[Mapping[str, Any]]:
+def _records(
+    client: APIClient, reference: str, platform: str, header: dict[str, str | bytes]
+) -> Iterator[Mapping[str, Any]]:
     repository, tag = parse_repository_tag(reference)
     try:
         response = request(
             client,
             "POST",
             "/images/create",
-            params={"fromImage": repository, "tag": tag or "latest"},
+            params={"fromImage": repository, "tag": tag or "latest", **({"platform": platform} if platform else {})},
             headers=header,
             stream=True,
             timeout=(client.timeout, SILENT_SECONDS),

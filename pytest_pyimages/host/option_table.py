@@ -38,6 +38,14 @@ OPTION_TABLE = (
         example="localhost:5000/library",
     ),
     Option(
+        ini="py_images_platform",
+        kind="text",
+        metavar="PLATFORM",
+        help="platform of the images that name none; one image has its own as in 3.12@linux/arm64",
+        default="DOCKER_DEFAULT_PLATFORM, else the engine's own",
+        example="linux/arm64",
+    ),
+    Option(
         ini="py_images_engine",
         kind="text",
         metavar="URL",

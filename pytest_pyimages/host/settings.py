@@ -36,6 +36,8 @@ class Settings:
     specs_origin: str  # "--py-images", or the variable, or the ini key and its file
     registry: str
     registry_origin: str
+    platform: str  # of images that name none; empty for the engine's own
+    platform_origin: str
     engine: str  # endpoint, or empty for the engine's own rules
     reports: tuple[Path, ...]
     baseline: str  # label of the image that the others are compared with; empty for none
@@ -77,6 +79,7 @@ class Settings:
         line = invocation.command_line
         specs, registry, baseline = (values.read(f"py_images{key}") for key in ("", "_registry", "_baseline"))
         lock_file = values.read("py_images_lock").text
+        platform = values.read("py_images_platform")
         if config.getoption("xmlpath", None):
             xml_file = Path(os.path.expandvars(config.getoption("xmlpath"))).expanduser()
             check_writable("--junitxml", invocation.cwd / xml_file)
@@ -87,6 +90,8 @@ class Settings:
             specs_origin=specs.origin,
             registry=registry.text,
             registry_origin=registry.origin,
+            platform=platform.text or os.environ.get("DOCKER_DEFAULT_PLATFORM", "").strip(),
+            platform_origin=platform.origin if platform.text else "DOCKER_DEFAULT_PLATFORM",
             engine=values.read("py_images_engine").text,
             reports=_parse_reports(values.read("py_images_report"), invocation.cwd),
             baseline=baseline.text,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pytest_pyimages.engines import Engine, ImageInfo
 from pytest_pyimages.errors import BuildError, ImageNotFound
-from pytest_pyimages.matrix import ImageTag, is_image_id, is_windows, nearest_tags
+from pytest_pyimages.matrix import ImageTag, is_image_id, is_same_platform, is_windows, nearest_tags
 
 if TYPE_CHECKING:
     from pytest_pyimages.images.pins import Pins
@@ -51,7 +51,8 @@ class BaseImages:
         self._policy = policy
         self._pins = pins
         self._lock = threading.Lock()
-        self._found: dict[str, Future[ImageInfo]] = {}
+        self._found: dict[tuple[str, str], Future[ImageInfo]] = {}
+        self._turns: dict[str, threading.Lock] = {}
 
     def resolve(self, tag: ImageTag) -> ImageInfo:
         """Return the image of a tag; the same for all calls with the same reference.
@@ -60,10 +61,10 @@ class BaseImages:
         :raises EngineError: if the engine or the registry fails.
         """
         with self._lock:
-            known = self._found.get(tag.reference)
+            known = self._found.get((tag.reference, tag.platform))
             future: Future[ImageInfo] = Future()
             if known is None:
-                self._found[tag.reference] = future
+                self._found[tag.reference, tag.platform] = future
         if known is not None:
             return known.result()
         try:
@@ -105,18 +106,29 @@ class BaseImages:
         if self._pins is not None:
             digest, pinned = self._pins.get(reference), self._pins.pin(reference)
             present = self._engine.find_image(pinned) or self._engine.find_image(digest)
-            if present is not None:
+            if present is not None and self._is_for(tag, present):
                 return present
             reference = pinned
         present = self._engine.find_image(reference)
+        platform, option = (f" for {tag.platform}", f"--platform={tag.platform} ") if tag.platform else ("", "")
+        if present is not None and not self._is_for(tag, present):
+            present = None
         if self._policy == "never" and present is None:
             raise BuildError(
-                f"the engine does not have {reference}, and --py-images-pull=never",
-                f"run `docker pull {reference}`, or remove {tag.label}",
+                f"the engine does not have {reference}{platform}, and --py-images-pull=never",
+                f"run `docker pull {option}{reference}`, or remove {tag.label}",
             )
         if present is None or (self._policy == "always" and self._pins is None):
             return self.pull(tag, reference)
         return present
+
+    def _is_for(self, tag: ImageTag, image: ImageInfo) -> bool:
+        """Return whether an image is for the platform of a tag.
+
+        Without one, the image of a registry must be for the engine's own: another session may have pulled another one.
+        """
+        requested = tag.platform or (self._engine.info.platform if image.digests else "")
+        return is_same_platform(image.platform, requested) if requested else True
 
     def pull(self, tag: ImageTag, reference: str) -> ImageInfo:
         """Pull an image, even if the engine has it; return it.
@@ -124,10 +136,16 @@ class BaseImages:
         :raises BuildError: if the registry does not have it.
         :raises EngineError: if the registry cannot be reached, or denies access.
         """
+        with self._lock:
+            turn = self._turns.setdefault(reference, threading.Lock())
+        with turn:  # a reference is one image in the engine: that of the platform that was pulled last
+            return self._pull(tag, reference)
+
+    def _pull(self, tag: ImageTag, reference: str) -> ImageInfo:
         self._listener.report(tag.label, f"pulling {reference}")
         reported = 0.0
         try:
-            for pulled in self._engine.pull(reference):
+            for pulled in self._engine.pull(reference, platform=tag.platform):
                 if pulled.is_problem:
                     self._listener.note(f"{tag.label}: {pulled.remark}")
                 if pulled.remark or time.monotonic() - reported >= PROGRESS_SECONDS:
@@ -140,4 +158,6 @@ class BaseImages:
         found = self._engine.find_image(reference)
         if found is None:
             raise BuildError(f"{reference} was pulled, but the engine does not have it", "try again")
+        if tag.platform and not is_same_platform(found.platform, tag.platform):
+            raise BuildError(f"{reference} is for {found.platform}, not for {tag.platform}", f"remove {tag.label}")
         return found

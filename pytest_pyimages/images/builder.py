@@ -114,6 +114,7 @@ class ImageBuilder:
             folder=dockerfile.context,
             files=dockerfile.files,
             arguments={**network.settings.proxies, ARGUMENT: plan.tag.reference},
+            platform=plan.tag.platform,
         )
         labels = {LABEL: "1", KIND_LABEL: "dockerfile", **make_labels(plan, base)}
         lines: list[str] = []

@@ -17,6 +17,7 @@ from pytest_pyimages.errors import BuildError
 from pytest_pyimages.images.bases import BaseImages, Listener
 from pytest_pyimages.images.full_image import describe_left_out
 from pytest_pyimages.images.plan import ImagePlan
+from pytest_pyimages.matrix import is_same_platform
 
 if TYPE_CHECKING:
     from pytest_pyimages.images.builder import ImageBuilder
@@ -34,6 +35,7 @@ class BuiltImage:
     digest: str  #: of the base image: its repository digest if it has one, else its id
     python: str  #: version
     implementation: str = ""  #: "PyPy 7.3.19", "free-threaded"; empty for the usual CPython
+    platform: str = ""  #: "linux/arm64"; empty for the engine's own
     executable: str  #: absolute path of the interpreter in the image
     worker: str = ""  #: SHA-256 of the worker's modules in it, hex digits; empty: not known
     user: str = ""  #: that its containers run as; empty for root
@@ -84,7 +86,7 @@ class EnvironmentImages:
             first = self._labels.setdefault(image.id, plan.tag.label)
         if first != plan.tag.label:
             self._listener.note(f"{first} and {plan.tag.label} are the same image · leave one of them out")
-        python = image.labels.get(PYTHON_LABEL, "")
+        python, own = image.labels.get(PYTHON_LABEL, ""), self._engine.info.platform
         if plan.recipe.lock is not None:
             from pytest_pyimages.project import describe_fate
 
@@ -102,6 +104,7 @@ class EnvironmentImages:
             id=image.id,
             digest=base.digests[0] if base.digests else base.id,
             python=python,
+            platform=base.platform if own and not is_same_platform(base.platform, own) else "",
             implementation=image.labels.get(f"{LABEL}.implementation", ""),
             executable=image.labels[_EXECUTABLE_LABEL],
             worker=image.labels.get(f"{LABEL}.worker", ""),

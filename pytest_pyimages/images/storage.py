@@ -186,7 +186,7 @@ class States:
         self._engine = engine
         self._here, self._rootdir = here
         self._recipe = recipe
-        self._bases: dict[str, ImageInfo | None] = {}
+        self._bases: dict[tuple[str, str], ImageInfo | None] = {}
 
     def read(self, image: StoredImage) -> State:
         """Return an image's state: "current" if any of the projects that used it would use it now."""
@@ -199,10 +199,14 @@ class States:
         reference = image.tag.reference
         if not reference:
             return "made by another version"
-        if reference not in self._bases:
-            self._bases[reference] = self._engine.find_image(reference)
+        key = reference, image.info.platform
+        if key not in self._bases:
+            base = self._engine.find_image(reference)
+            if base is not None and base.platform != image.info.platform:  # pulled for another platform since
+                base = self._engine.find_image(image.base)
+            self._bases[key] = base
         recipes = [recipe for rootdir in present if (recipe := self._recipe(rootdir, image)) is not None]
-        return _compare(image, self._bases[reference], recipes)
+        return _compare(image, self._bases[key], recipes)
 
 
 def _compare(image: StoredImage, base: ImageInfo | None, recipes: Sequence[Recipe]) -> State:

@@ -69,6 +69,9 @@ _HOME = re.compile(r"^ *PYTHONHOME = '(?P<path>[^'\n]+)'$", re.MULTILINE)  # Pyt
 
 def find_broken_start(log: str) -> tuple[str, str] | None:
     """Return problem and hint if the image's Python cannot even start; None if it can."""
+    if "exec format error" in log.lower():
+        problem = "the engine cannot run programs for this image's platform"
+        return problem, "register QEMU: `docker run --privileged --rm tonistiigi/binfmt --install all`"
     fatal = _FATAL.search(log)
     if fatal is None:
         return None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pytest_pyimages.matrix.braces import MOST_IMAGES, expand_braces
 from pytest_pyimages.matrix.faults import EntryError, make_error
 from pytest_pyimages.matrix.other_notations import refuse_notation, refuse_specifier
+from pytest_pyimages.matrix.platforms import parse_platform, split_platform
 from pytest_pyimages.matrix.project import ProjectPythons
 from pytest_pyimages.matrix.ranges import expand_range
 from pytest_pyimages.matrix.references import (
@@ -25,6 +26,7 @@ from pytest_pyimages.matrix.words import expand_word
 
 OPTION = "--py-images"
 REGISTRY_OPTION = "--py-images-registry"
+PLATFORM_OPTION = "--py-images-platform"
 ALLOWED_TO_FAIL = "?"
 _BLANK = " \t\r"
 _LONGEST_ENTRY = 4096
@@ -38,6 +40,7 @@ class ImageTag:
     label: str  #: shown, and in node ids: "3.12", "pypy:3.11-slim"; unique; no brackets, no space
     reference: str  #: for the engine: "python:3.12", "localhost:5000/library/python:3.12"
     allowed_to_fail: bool  #: from a trailing "?"
+    platform: str = ""  #: "linux/arm64"; empty for the engine's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +48,15 @@ class _Selected:
     text: str  # as typed, after expansion, without the "?"
     reference: Reference
     allowed_to_fail: bool
+    platform: str = ""  # of the entry
+
+    @property
+    def identity(self) -> str:
+        return f"{self.reference.identity}@{self.platform}"
 
 
 def parse_matrix(
-    specs: Sequence[str], *, registry: str = "", project: ProjectPythons | None = None
+    specs: Sequence[str], *, registry: str = "", project: ProjectPythons | None = None, platform: str = ""
 ) -> tuple[ImageTag, ...]:
     """Return the images of the specs in their order, each once.
 
@@ -57,9 +65,11 @@ def parse_matrix(
     :param specs: the values of the option or of the ini key.
     :param registry: prefix of plain tags instead of the engine's default registry: ``localhost:5000/library``.
     :param project: decides what ``auto`` stands for; without it, for all maintained releases.
-    :raises ConfigurationError: for an invalid entry or registry; names it, and the nearest valid one.
+    :param platform: of all entries that name none; empty for the engine's own.
+    :raises ConfigurationError: for an invalid entry, registry or platform; names it, and the nearest valid one.
     """
     prefix = _parse_prefix(registry)
+    platform = _parse_default_platform(platform)
     selected: dict[str, _Selected] = {}
     for spec in specs:
         subject = spec
@@ -72,7 +82,7 @@ def parse_matrix(
         except EntryError as fault:
             fault.nearest = tuple(text for text in fault.nearest if _is_valid(text))
             raise make_error(OPTION, subject, fault) from None
-    return _assign_labels(selected.values())
+    return _assign_labels(selected.values(), platform)
 
 
 def _parse_prefix(registry: str) -> str:
@@ -81,6 +91,13 @@ def _parse_prefix(registry: str) -> str:
     except EntryError as fault:
         fault.nearest = tuple(text for text in fault.nearest if _is_registry(text))
         raise make_error(REGISTRY_OPTION, registry, fault) from None
+
+
+def _parse_default_platform(text: str) -> str:
+    try:
+        return parse_platform(text) if text else ""
+    except EntryError as fault:
+        raise make_error(PLATFORM_OPTION, text, fault) from None
 
 
 def _is_registry(text: str) -> bool:
@@ -145,8 +162,9 @@ def _select_images(entry: str, prefix: str, project: ProjectPythons) -> Iterator
         part = text
         try:
             _check_expanded(text, entry)
-            for part in _expand_tags(text, project):
-                yield _make_image(part, prefix, allowed_to_fail=allowed)
+            named, platform = split_platform(text)
+            for part in _expand_tags(named, project):
+                yield replace(_make_image(part, prefix, allowed_to_fail=allowed), platform=platform)
         except EntryError as fault:
             fault.part = part
             raise
@@ -181,18 +199,28 @@ def _make_image(text: str, prefix: str, *, allowed_to_fail: bool) -> _Selected:
 
 def _add(selected: dict[str, _Selected], image: _Selected) -> None:
     """Add an image, or mark one that is known as required."""
-    known = selected.setdefault(image.reference.identity, image)
+    known = selected.setdefault(image.identity, image)
     if known.allowed_to_fail and not image.allowed_to_fail:
-        selected[image.reference.identity] = replace(known, allowed_to_fail=False)
+        selected[image.identity] = replace(known, allowed_to_fail=False)
     if len(selected) > MOST_IMAGES:
         raise EntryError(f"makes a matrix of more than {MOST_IMAGES} images")
 
 
-def _assign_labels(selected: Iterable[_Selected]) -> tuple[ImageTag, ...]:
+def _assign_labels(selected: Iterable[_Selected], platform: str) -> tuple[ImageTag, ...]:
+    """Return the images with a label each.
+
+    :param platform: of the images that name none; their labels do not name it either.
+    """
     tags: dict[str, ImageTag] = {}
     for image in selected:
-        label = next(label for label in make_labels(image.text) if label not in tags)
-        tags[label] = ImageTag(label=label, reference=str(image.reference), allowed_to_fail=image.allowed_to_fail)
+        suffix = f"@{image.platform}" if image.platform else ""
+        label = next(label for text in make_labels(image.text) if (label := f"{text}{suffix}") not in tags)
+        tags[label] = ImageTag(
+            label=label,
+            reference=str(image.reference),
+            allowed_to_fail=image.allowed_to_fail,
+            platform=image.platform or platform,
+        )
     return tuple(tags.values())
 
 

@@ -60,7 +60,7 @@ class ImageResult:
     allowed_to_fail: bool
     digest: str = ""  #: of the environment image
     python: str = ""  #: its version; empty if it is not known
-    implementation: str = ""  #: "PyPy 7.3.19", "free-threaded"; empty for the usual CPython
+    implementation: str = ""  #: "PyPy 7.3.19", "free-threaded", a platform; empty for the usual CPython
     cached: bool = False
     build_seconds: float = 0.0
     run_seconds: float = 0.0
@@ -104,8 +104,8 @@ class ImageResult:
 
     @property
     def full_python(self) -> str:
-        """Its Python as people call it: "3.14.4", "3.11.13 (PyPy 7.3.19)"."""
-        return f"{self.python} ({self.implementation})" if self.implementation else self.python
+        """Its Python as people call it: "3.14.4", "3.11.13 PyPy 7.3.19"."""
+        return f"{self.python} {self.implementation}".rstrip()
 
     @property
     def is_partial(self) -> bool:

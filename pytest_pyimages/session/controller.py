@@ -165,6 +165,7 @@ class ImagesSession:
         }
         images = format_images(self.plans, left_out)
         shard = " · shard {}/{}".format(*self._settings.shard) if self._settings.shard is not None else ""
+        shard += f" · platform: {self._settings.platform}" if self._settings.platform else ""
         engine = str(self._engine.info) if self._engine is not None else "no engine"
         concurrency = None if self._schedule is None or self._settings.collect_only else self._schedule.concurrency
         source = self._plan.source

@@ -144,13 +144,16 @@ def parse_requested_images(settings: Settings, project: Project) -> tuple[ImageT
     """
     pythons = ProjectPythons(requires_python=project.requires_python, classifiers=project.classifiers)
     try:
-        return parse_matrix(settings.specs, registry=settings.registry, project=pythons)
+        return parse_matrix(settings.specs, registry=settings.registry, project=pythons, platform=settings.platform)
     except ConfigurationError as error:
         # The grammar does not know where its text came from.
         option, colon, rest = error.message.partition(": ")
-        origin = {"--py-images": settings.specs_origin, "--py-images-registry": settings.registry_origin}.get(
-            option, option
-        )
+        origins = {
+            "--py-images": settings.specs_origin,
+            "--py-images-registry": settings.registry_origin,
+            "--py-images-platform": settings.platform_origin,
+        }
+        origin = origins.get(option, option)
         raise ConfigurationError(f"{origin}{colon}{rest}", error.hint) from error
 
 

@@ -70,7 +70,7 @@ def test_the_state_of_an_image(present: ImageInfo | None, find_remote: Callable[
     [
         ({"PYTHON_VERSION": "3.14.4"}, "3.14.4"),
         ({"PYPY_VERSION": "7.3.19"}, "PyPy 7.3.19"),
-        ({"PYTHON_VERSION": "3.11.13", "PYPY_VERSION": "7.3.19"}, "3.11.13 (PyPy 7.3.19)"),
+        ({"PYTHON_VERSION": "3.11.13", "PYPY_VERSION": "7.3.19"}, "3.11.13 PyPy 7.3.19"),
         ({}, ""),
     ],
 )
@@ -85,4 +85,4 @@ def test_the_table_of_a_run_names_the_implementation(pytester: pytest.Pytester, 
     run = run_images(images="3.12,pypy:3.11", engine=engine)
     assert run.images["pypy:3.11"]["implementation"] == "PyPy 7.3.19"
     assert "implementation" not in run.images["3.12"]
-    run.result.stdout.fnmatch_lines([" 3.12 *", " pypy:3.11 * (PyPy 7.3.19) *"])
+    run.result.stdout.fnmatch_lines([" 3.12 *", " pypy:3.11 * PyPy 7.3.19 *"])

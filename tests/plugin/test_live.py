@@ -53,7 +53,7 @@ class TellingEngine(FakeEngine):
     def __init__(self) -> None:
         super().__init__(known=(), pulls={"python:3.12": None, "python:3.13": None, "python:3.14": None}, processors=2)
 
-    def pull(self, reference: str) -> Iterator[PullProgress]:
+    def pull(self, reference: str, *, platform: str = "") -> Iterator[PullProgress]:
         for part in range(5):
             yield PullProgress(done=part * 10**7, total=160 * 10**6)
             time.sleep(0.2)

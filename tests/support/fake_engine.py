@@ -295,7 +295,7 @@ class FakeEngine:
         self._call(f"find {reference}")
         return self.images_by_reference.get(reference) or self._by_id(reference)
 
-    def pull(self, reference: str) -> Iterator[PullProgress]:
+    def pull(self, reference: str, *, platform: str = "") -> Iterator[PullProgress]:
         self._call(f"pull {reference}")
         error = self._pulls.get(reference, ImageNotFound(f"manifest for {reference} not found"))
         if error is not None:

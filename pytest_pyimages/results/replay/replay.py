@@ -91,7 +91,7 @@ class Replay:
             run.result,
             digest=built.digest,
             python=built.python,
-            implementation=built.implementation,
+            implementation=", ".join(filter(None, (built.implementation, built.platform))),
             cached=built.cached,
             build_seconds=built.build_seconds,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ class Registry(FakeEngine):
         self.images_by_reference |= here
         self.there = there
 
-    def pull(self, reference: str) -> Iterator[PullProgress]:
+    def pull(self, reference: str, *, platform: str = "") -> Iterator[PullProgress]:
         self._call(f"pull {reference}")
         if reference not in self.there:
             raise EngineError("the registry cannot be reached: no such host")
@@ -81,6 +82,44 @@ def test_never_reports_a_missing_image_with_a_hint() -> None:
         bases(engine, "never").resolve(TAG)
     assert str(caught.value) == message("images", "pull-never", reference="python:3.12", label="3.12")
     assert pulls(engine) == []
+
+
+ARM = replace(NEW, id="sha256:arm", platform="linux/arm64")
+
+
+class Platforms(Registry):
+    """A registry with an image for each platform; the reference is the one that was pulled last."""
+
+    def pull(self, reference: str, *, platform: str = "") -> Iterator[PullProgress]:
+        self._call(f"pull {reference} {platform}".rstrip())
+        yield PullProgress(done=1, total=1)
+        self.images_by_reference[reference] = ARM if platform == "linux/arm64" else NEW
+
+
+def test_each_platform_has_its_own_image() -> None:
+    """Also where the engine has that of another one by this reference."""
+    engine = Platforms({}, {})
+    engine.info = replace(engine.info, platform="linux/amd64")
+    tags = parse_matrix(["3.12,3.12@linux/arm64"])
+    known = bases(engine)
+    assert [known.resolve(tag) for tag in tags] == [NEW, ARM]
+    assert pulls(engine) == ["pull python:3.12", "pull python:3.12 linux/arm64"]
+    assert bases(engine).resolve(tags[1]) == ARM
+    assert len(pulls(engine)) == 2
+    assert bases(engine).resolve(tags[0]) == NEW
+    assert len(pulls(engine)) == 3
+    with pytest.raises(BuildError) as caught:
+        bases(engine, "never").resolve(tags[1])
+    assert "for linux/arm64" in str(caught.value)
+    assert "docker pull --platform=linux/arm64 python:3.12" in str(caught.value)
+
+
+def test_an_image_of_another_platform_than_requested_is_an_error() -> None:
+    (tag,) = parse_matrix(["3.12@linux/s390x"])
+    with pytest.raises(BuildError) as caught:
+        bases(Platforms({}, {})).resolve(tag)
+    fields = {"reference": "python:3.12", "present": "linux/amd64", "requested": "linux/s390x", "label": tag.label}
+    assert str(caught.value) == message("images", "other-platform", **fields)
 
 
 @pytest.mark.parametrize("spec", ["3.13-windowsservercore-ltsc2025", "x/y:1-nanoserver", "windowsservercore"])

@@ -61,7 +61,9 @@ class Controlled:
             self.session.config.cache = SimpleNamespace(get=cache.get, set=cache.__setitem__)
         self.connecting: Future[Any] = Future()
         project = SimpleNamespace(notes=("a note",), install=(), origin="")
-        plans = tuple(SimpleNamespace(tag=tag, project=project, args=(), services=()) for tag in parse_matrix(labels))
+        plans = tuple(
+            SimpleNamespace(tag=tag, project=project, args=(), services=(), smoke=False) for tag in parse_matrix(labels)
+        )
         plan: Any = SessionPlan(
             project=project,  # type: ignore[arg-type]  # only its notes are read
             source=Source(folder, "copy"),
@@ -78,6 +80,7 @@ class Controlled:
             "keep_changes": "",
             "keep_changes_is_typed": False,
             "artifacts": (),
+            "platform": "",
             "wants_details": False,
             "collect_only": False,
             **settings,
