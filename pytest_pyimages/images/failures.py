@@ -7,6 +7,7 @@ from packaging.version import InvalidVersion, Version
 
 from pytest_pyimages.engines import ImageInfo
 from pytest_pyimages.errors import BuildError
+from pytest_pyimages.images.install_job import list_variant_features
 from pytest_pyimages.images.install_step import Installed
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.symptoms import (
@@ -104,8 +105,10 @@ def make_build_error(plan: ImagePlan, installed: Installed, network: HostNetwork
             "remove py_images_versions = locked, or lock for this Python",
         )
     elif result.get("failed") == "sources":
-        needed = ", ".join(network.sources.list_uv_features(network.settings.environ))
-        problem = f"not installable with pip: {plan.project.sources.origin} requires {needed}"
+        features = network.sources.list_uv_features(network.settings.environ)
+        needed = ", ".join([*features, *list_variant_features(plan)])
+        origin = plan.project.sources.origin if features else f"the variant {plan.tag.variant}"
+        problem = f"not installable with pip: {origin} requires {needed}"
         hint = f"uv can do that, from Python 3.8 on; {_suggest_removal(plan.tag)}"
     else:
         problem, hint = _diagnose(plan, log, network)

@@ -13,6 +13,7 @@ from pytest_pyimages.images.recipe import read_modules
 from pytest_pyimages.indexes import MEMORY, IndexAccess
 from pytest_pyimages.project import describe_packages
 
+_CONSTRAINTS = "variant.txt"  # in memory
 _TARGET = "project.txt"  # in memory: the project's folder, as a requirements file
 # Reads the job's size and the job from standard input, so that neither shows in the container's command, and writes the
 # modules in it to memory. The current folder is removed from the path: a project's ast.py is not Python's.
@@ -107,6 +108,9 @@ def make_install_job(  # noqa: PLR0913 - each has another source
             *others, (*arguments, target) = steps
             steps = (*others, (*arguments, "-r", f"{MEMORY}/{_TARGET}"))
             files = {**files, _TARGET: f"{target}\n"}
+    if recipe.constraints:
+        files = {**files, _CONSTRAINTS: "".join(f"{text}\n" for text in recipe.constraints)}
+    resolution = {"UV_RESOLUTION": recipe.resolution} if recipe.resolution else {}
     return InstallJob(
         name=name,
         phase=phase,
@@ -121,12 +125,12 @@ def make_install_job(  # noqa: PLR0913 - each has another source
         lock=recipe.lock.content if recipe.lock else None,
         needs_pip=recipe.needs_pip,
         uv=uv,
-        uv_features=access.uv_features,
+        uv_features=(*access.uv_features, *list_variant_features(plan)),
         packages=describe_packages(plan.project.packages, {**os.environ, **plan.environment}),
         distribution=plan.project.distribution,
         kind=plan.project.kind,
         version=version,
-        environment={**plan.environment, **access.environment},
+        environment={**plan.environment, **access.environment, **resolution},
         files=files,
         machine=access.machine,
         folders=access.folders,
@@ -135,6 +139,12 @@ def make_install_job(  # noqa: PLR0913 - each has another source
         worker=read_modules("worker"),
         installer=read_modules("installer"),
     )
+
+
+def list_variant_features(plan: ImagePlan) -> tuple[str, ...]:
+    """Return what the plan's variant needs of uv: pip always takes the highest versions."""
+    resolution = plan.recipe.resolution
+    return (f"resolution = {resolution}",) if plan.tag.variant and resolution.startswith("lowest") else ()
 
 
 def describe_version(plan: ImagePlan) -> Mapping[str, Any] | None:

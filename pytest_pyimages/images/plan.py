@@ -71,7 +71,7 @@ def make_plans(  # noqa: PLR0913 - each has another source
     projects: dict[tuple[tuple[str, ...] | None, tuple[str, ...]], tuple[Project, Content]] = {}
     plans = []
     for tag in matrix:
-        configured = configuration.for_image(tag.label)
+        configured = configuration.for_image(tag.label, tag.variant)
         if configured.skip:
             continue
         key = configured.install, configured.args
@@ -88,7 +88,10 @@ def make_plans(  # noqa: PLR0913 - each has another source
             ImagePlan(
                 tag=replace(tag, allowed_to_fail=allowed),
                 project=project,
-                recipe=replace(make_recipe(project, configured, content), is_partial=is_smoke),
+                recipe=replace(
+                    make_recipe(project, configured, content, resolution=environ.get("UV_RESOLUTION", "")),
+                    is_partial=is_smoke,
+                ),
                 environment=configured.environment(environ),
                 args=configured.args,
                 services=configured.services,

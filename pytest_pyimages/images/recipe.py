@@ -33,6 +33,7 @@ UNRELATED_TOOLS = frozenset(
     " flake8 interrogate isort mutmut mypy nox pydocstyle pyimages pylint pyright pytest ruff semantic_release"
     " towncrier tox ty typos vulture yapf".split()
 )
+LOWEST_PYTEST = "pytest>=8"  # the lowest of all versions runs nowhere
 REPOSITORY = "pytest-pyimages/environment"
 
 _SERVER = re.compile(r"\b(?!file:)[\w+]+://\S*")
@@ -52,6 +53,8 @@ class Recipe:
     steps: tuple[tuple[str, ...], ...]  #: arguments of ``pip install``, one command each
     lock: Lock | None = None  #: versions that constrain the steps
     built_extras: tuple[str, ...] = ()  #: see Project
+    constraints: tuple[str, ...] = ()  #: requirements that limit versions, and install nothing
+    resolution: str = ""  #: uv's: "lowest-direct"; empty for uv's default
     is_partial: bool = False  #: what cannot be installed is left out
     needs_pip: bool = False  #: pip runs the steps, instead of uv
     sources: PackageSources = field(default_factory=PackageSources)  #: where the packages come from
@@ -72,6 +75,7 @@ class Recipe:
             "setup": self.setup,
             "environment": self.environment,
             "dockerfile": self.dockerfile.digest if self.dockerfile else "",
+            "resolution": self.resolution,
             "installer": ("pip" if self.needs_pip else "") + hash_text("".join(read_modules("installer").values())),
         }
         return hash_text(json.dumps(parts, sort_keys=True))[:32]
@@ -88,6 +92,7 @@ class Recipe:
             "build_in": self.build_in,
             "owner": self.owner,
             "is_partial": self.is_partial,
+            "constraints": self.constraints,
             "worker": hash_text("".join(read_modules("worker").values())),
         }
         return hash_text(json.dumps(parts, sort_keys=True, default=str))[:32]
@@ -97,11 +102,18 @@ class Recipe:
         return f"{REPOSITORY}:{self.compute_digest(base)}"
 
 
-def make_recipe(project: Project, configuration: ImageConfiguration, content: Content) -> Recipe:
+def make_recipe(
+    project: Project, configuration: ImageConfiguration, content: Content, *, resolution: str = ""
+) -> Recipe:
     """Return the recipe of a project's environment in one image.
 
     :param content: see ``read_content``; it is the same for all images.
+    :param resolution: this host's UV_RESOLUTION, for images whose variant names none.
     """
+    resolution = configuration.resolution or resolution
+    constraints = configuration.constraints
+    if resolution.startswith("lowest") and not _bounds_pytest(project):
+        constraints = (*constraints, LOWEST_PYTEST)
     dockerfile = None
     if configuration.dockerfile is not None:
         from pytest_pyimages.images.dockerfile import read_dockerfile  # few projects have one
@@ -109,7 +121,9 @@ def make_recipe(project: Project, configuration: ImageConfiguration, content: Co
         dockerfile = read_dockerfile(configuration.dockerfile)
     return Recipe(
         steps=list_steps(project),
-        lock=project.lock,
+        lock=None if configuration.resolution else project.lock,
+        constraints=constraints,
+        resolution=resolution,
         built_extras=project.built_extras,
         needs_pip=project.needs_pip,
         sources=project.sources,
@@ -143,6 +157,12 @@ def _names_files(line: str) -> bool:
     """Return whether a line of a requirements file may name a package or a folder of packages in the file system."""
     line = _SERVER.sub("", line.strip())
     return not line.startswith(_OTHER_FILES) and _FILES.search(line) is not None
+
+
+def _bounds_pytest(project: Project) -> bool:
+    """Return whether the project's requirements limit the version of pytest."""
+    unbounded = any(re.match(r"pytest(?![\w-])\s*(?:\[[^]]*\]\s*)?(?:;|$)", text) for text in project.requirements)
+    return project.requires_pytest and not unbounded
 
 
 def list_steps(project: Project) -> tuple[tuple[str, ...], ...]:

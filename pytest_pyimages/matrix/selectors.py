@@ -29,6 +29,7 @@ REGISTRY_OPTION = "--py-images-registry"
 PLATFORM_OPTION = "--py-images-platform"
 ALLOWED_TO_FAIL = "?"
 _BLANK = " \t\r"
+_VARIANT = re.compile(r"(?P<name>[^+]+)\+(?P<variant>[A-Za-z][A-Za-z0-9_.-]*)")  # no tag or reference has a plus sign
 _LONGEST_ENTRY = 4096
 _EXAMPLE = "for example 3.12,3.14-slim"
 
@@ -41,6 +42,7 @@ class ImageTag:
     reference: str  #: for the engine: "python:3.12", "localhost:5000/library/python:3.12"
     allowed_to_fail: bool  #: from a trailing "?"
     platform: str = ""  #: "linux/arm64"; empty for the engine's own
+    variant: str = ""  #: name of the project's variant: "lowest" in 3.14+lowest; empty for none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +51,16 @@ class _Selected:
     reference: Reference
     allowed_to_fail: bool
     platform: str = ""  # of the entry
+    variant: str = ""
+
+    @property
+    def suffix(self) -> str:
+        """What follows the tag or the reference in the entry."""
+        return (f"+{self.variant}" if self.variant else "") + (f"@{self.platform}" if self.platform else "")
 
     @property
     def identity(self) -> str:
-        return f"{self.reference.identity}@{self.platform}"
+        return self.reference.identity + self.suffix
 
 
 def parse_matrix(
@@ -163,8 +171,10 @@ def _select_images(entry: str, prefix: str, project: ProjectPythons) -> Iterator
         try:
             _check_expanded(text, entry)
             named, platform = split_platform(text)
+            named, variant = _split_variant(named)
             for part in _expand_tags(named, project):
-                yield replace(_make_image(part, prefix, allowed_to_fail=allowed), platform=platform)
+                image = _make_image(part, prefix, allowed_to_fail=allowed)
+                yield replace(image, platform=platform, variant=variant)
         except EntryError as fault:
             fault.part = part
             raise
@@ -176,6 +186,12 @@ def _check_expanded(text: str, entry: str) -> None:
     if ALLOWED_TO_FAIL in text:
         nearest = text.replace(ALLOWED_TO_FAIL, "") + ALLOWED_TO_FAIL
         raise EntryError(f'has a "{ALLOWED_TO_FAIL}" that is not at the end', nearest=(nearest,))
+
+
+def _split_variant(text: str) -> tuple[str, str]:
+    """Return an entry and the name of its variant, after a plus sign; empty without one."""
+    match = _VARIANT.fullmatch(text)
+    return (match["name"], match["variant"]) if match else (text, "")
 
 
 def _expand_tags(text: str, project: ProjectPythons) -> Iterable[str]:
@@ -213,13 +229,13 @@ def _assign_labels(selected: Iterable[_Selected], platform: str) -> tuple[ImageT
     """
     tags: dict[str, ImageTag] = {}
     for image in selected:
-        suffix = f"@{image.platform}" if image.platform else ""
-        label = next(label for text in make_labels(image.text) if (label := f"{text}{suffix}") not in tags)
+        label = next(label for text in make_labels(image.text) if (label := text + image.suffix) not in tags)
         tags[label] = ImageTag(
             label=label,
             reference=str(image.reference),
             allowed_to_fail=image.allowed_to_fail,
             platform=image.platform or platform,
+            variant=image.variant,
         )
     return tuple(tags.values())
 

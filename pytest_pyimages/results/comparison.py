@@ -25,6 +25,11 @@ class Column:
     python: str  # its version; empty if unknown
 
     @property
+    def variant(self) -> str:
+        """The variant in the label: "lowest" of 3.14+lowest@linux/arm64?; empty without one."""
+        return self.label.rstrip("?").partition("@linux/")[0].partition("+")[2]
+
+    @property
     def minor(self) -> tuple[int, int] | None:
         found = re.match(r"(\d+)\.(\d+)", self.python)
         return (int(found[1]), int(found[2])) if found else None
@@ -103,6 +108,8 @@ def _describe_pattern(columns: Sequence[Column], outcomes: tuple[str, ...]) -> t
         if rank == 0 and "failed" in outcomes:
             continue  # both are failures
         where = [index for index, outcome in enumerate(outcomes) if outcome in included]
+        if where and (variant := _find_variant(columns, where)):
+            return rank, f"{verb} only with +{variant}"
         if where:
             ran = [index for index, outcome in enumerate(outcomes) if outcome not in ("", "skipped")]
             if verb == "skipped" and 0 < len(ran) < len(where):
@@ -111,6 +118,13 @@ def _describe_pattern(columns: Sequence[Column], outcomes: tuple[str, ...]) -> t
     return len(
         _VERBS
     ), f"collected {_describe_columns(columns, [index for index, outcome in enumerate(outcomes) if outcome])}"
+
+
+def _find_variant(columns: Sequence[Column], where: Sequence[int]) -> str:
+    """Return the variant whose columns are exactly these; empty if there is none."""
+    variant = columns[where[0]].variant
+    members = [index for index, column in enumerate(columns) if column.variant == variant]
+    return variant if members == list(where) else ""
 
 
 def _describe_columns(columns: Sequence[Column], where: Sequence[int]) -> str:

@@ -34,7 +34,7 @@ class SlowEngine(FakeEngine):
             time.sleep(3)
         super().start(container)
 
-    def pull(self, reference: str) -> Iterator[PullProgress]:
+    def pull(self, reference: str, *, platform: str = "") -> Iterator[PullProgress]:
         yield PullProgress(done=1, total=2)
         time.sleep(3)
         yield from super().pull(reference)

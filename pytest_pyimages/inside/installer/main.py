@@ -43,6 +43,7 @@ from .project import (
 )
 
 CONSTRAINTS = "constraints.txt"  # in memory
+LIMITS = ("-c", "variant.txt")  # see images/install_job.py
 
 
 def build_environment(job):
@@ -164,12 +165,12 @@ def install(job, environment, uv, addressed):
             command += ["--exact", "--upgrade"]
             if addressed:
                 call([uv, "pip", "uninstall", "--python", sys.executable] + addressed, environment)
-        command += list_sources(job, [("-r", "sources/pyproject.toml"), ("-c", "sources/constraints.txt")])
+        command += list_sources(job, [("-r", "sources/pyproject.toml"), ("-c", "sources/constraints.txt"), LIMITS])
     elif job["uv_features"]:
         finish({"failed": "sources", "status": 1})
     else:
         command = [sys.executable] + find_pip(job, environment) + ["install", "--progress-bar", "off"]
-        command += list_sources(job, [("-c", "sources/pip-constraints.txt")])
+        command += list_sources(job, [("-c", "sources/pip-constraints.txt"), LIMITS])
     fate = (
         run_partly(command, job, environment)
         if job["is_partial"]

@@ -28,10 +28,12 @@ from pytest_pyimages.project.requirements import (
 from pytest_pyimages.project.settings.checks import check_keys, read_strings, read_variables
 from pytest_pyimages.project.settings.container_options import OPTION_KEYS, check_project_option, read_container_option
 from pytest_pyimages.project.settings.services import Service, read_services
+from pytest_pyimages.project.settings.variants import VARIANT_KEYS, VARIANTS_TABLE, read_variants_table
 from pytest_pyimages.text import find_similar, suggest
 
 PREFIX = "py_images"
 TABLE = "[[tool.pyimages.overrides]]"
+_TABLES = ("overrides", "variants")
 _INSTALL = "py_images_install"
 _INSTALL_FORMS = (
     "write .[extra], --group NAME, -r FILE, -e FOLDER or a requirement such as pytest-mock>=3; "
@@ -65,6 +67,8 @@ class ImageConfiguration:
     services: tuple[Service, ...] = ()  # servers beside the suite
     options: ContainerOptions = NO_OPTIONS  # what its container may use
     smoke: bool | None = None  # None: as on the command line
+    constraints: tuple[str, ...] = ()  # of a variant: requirements that limit versions, and install nothing
+    resolution: str = ""  # of a variant, uv's: "lowest", "lowest-direct", "highest"
 
     def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the variables with their values, without those of the host that the host does not have."""
@@ -90,16 +94,35 @@ class Configuration:
         options = {key: self._convert(key, ini.get(f"{PREFIX}_{key}"), f"{PREFIX}_{key}") for key in OPTION_KEYS}
         self._common = ImageConfiguration(**common, options=ContainerOptions(**options))
         self._overrides = tuple(self._read_overrides())
+        self._variants = {
+            name: {
+                key.replace("-", "_"): value if key in VARIANT_KEYS else self._convert(key, value, f"{where}: {key}")
+                for key, value in keys.items()
+            }
+            for name, keys, where in read_variants_table(rootdir / "pyproject.toml", others=_OVERRIDE_KEYS)
+        }
 
-    def for_image(self, label: str) -> ImageConfiguration:
-        """Return an image's configuration: of several overrides the last wins, key by key, variable by variable."""
+    def for_image(self, label: str, variant: str = "") -> ImageConfiguration:
+        """Return an image's configuration: of several overrides the last wins, key by key, variable by variable.
+
+        :param variant: its keys win over those of overrides, which may select the image with or without its name.
+        :raises ConfigurationError: for an unknown variant.
+        """
+        labels = (label, label.replace(f"+{variant}", "", 1) if variant else label)
+        applied = [
+            changes
+            for selectors, changes in self._overrides
+            if any(fnmatchcase(name, selector) for selector in selectors for name in labels)
+        ]
+        if variant and variant not in self._variants:
+            hint = suggest(variant, self._variants, otherwise=f"add {VARIANTS_TABLE} to pyproject.toml")
+            raise ConfigurationError(f'--py-images: {label}: unknown variant "{variant}"', hint)
         found = self._common
-        for selectors, changes in self._overrides:
-            if any(fnmatchcase(label, selector) for selector in selectors):
-                options = {key: value for key, value in changes.items() if key in OPTION_KEYS}
-                others = {key: value for key, value in changes.items() if key not in OPTION_KEYS}
-                changed = replace(found, **others, options=replace(found.options, **options))
-                found = replace(changed, env={**found.env, **changed.env})
+        for changes in (*applied, self._variants.get(variant, {})):
+            options = {key: value for key, value in changes.items() if key in OPTION_KEYS}
+            others = {key: value for key, value in changes.items() if key not in OPTION_KEYS}
+            changed = replace(found, **others, options=replace(found.options, **options))
+            found = replace(changed, env={**found.env, **changed.env})
         return found
 
     def _read_overrides(self) -> Iterable[tuple[tuple[str, ...], dict[str, Any]]]:
@@ -194,8 +217,8 @@ def read_own_table(rootdir: Path, known: Collection[str]) -> dict[str, Any]:
     for key in ours:
         if key in known:
             raise ConfigurationError(f'{where}: unknown key "{key}"', f"write {_name_in_table(key)}")
-    settings = {key.replace("-", "_"): value for key, value in ours.items() if key != "overrides"}
-    check_keys(settings, (*names, "overrides"), where=where)
+    settings = {key.replace("-", "_"): value for key, value in ours.items() if key not in _TABLES}
+    check_keys(settings, (*names, *_TABLES), where=where)
     return {names[key]: value for key, value in settings.items()}
 
 

@@ -44,6 +44,19 @@ def test_an_entry_may_have_a_platform(spec: str, expected: list[tuple[str, str, 
     assert expected == [(tag.label, tag.reference, tag.platform) for tag in parse_matrix([spec])]
 
 
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("3.14+lowest", [("3.14+lowest", "python:3.14", "lowest", "")]),
+        ("3.{12,14}{,+dj5}", [(f"3.{m}{v}", f"python:3.{m}", v[1:], "") for m in (12, 14) for v in ("", "+dj5")]),
+        ("3.13..3.14+low?", [(f"3.{m}+low", f"python:3.{m}", "low", "") for m in (13, 14)]),
+        ("pypy:3.11+x@linux/arm64", [("pypy:3.11+x@linux/arm64", "pypy:3.11", "x", "linux/arm64")]),
+    ],
+)
+def test_an_entry_may_have_a_variant(spec: str, expected: list[tuple[str, str, str, str]]) -> None:
+    assert expected == [(tag.label, tag.reference, tag.variant, tag.platform) for tag in parse_matrix([spec])]
+
+
 def test_a_default_platform_is_that_of_entries_without_one() -> None:
     tags = parse_matrix(["3.12,3.13@linux/amd64"], platform="linux/arm64")
     assert [("3.12", "linux/arm64"), ("3.13@linux/amd64", "linux/amd64")] == [(t.label, t.platform) for t in tags]

@@ -171,6 +171,15 @@ def test_few_exceptions_are_named_instead_of_many_images() -> None:
         assert pattern == expected
 
 
+def test_a_variant_is_named_instead_of_its_images() -> None:
+    labels = ("3.12", "3.12+lowest", "3.14", "3.14+lowest?", "3.14+lowest@linux/arm64")
+    columns = [Column(label, f"{label[:4]}.1") for label in labels]
+    for letters, expected in ((".F.FF", "fails only with +lowest"), (".F.F.", "fails on 3.12+lowest, 3.14+lowest?")):
+        outcomes = tuple("failed" if letter == "F" else "passed" for letter in letters)
+        ((pattern, _),) = group_by_pattern(columns, [Difference("a", outcomes)])
+        assert pattern == expected
+
+
 def test_unknown_python_is_in_no_range() -> None:
     columns = [Column("3.12", "3.12.1"), Column("mine/image:1", ""), Column("3.14", "3.14.1"), Column("3.15", "3.15.0")]
     ((pattern, _),) = group_by_pattern(columns, [Difference("a", ("passed", "passed", "failed", "failed"))])
