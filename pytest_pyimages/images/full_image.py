@@ -34,7 +34,10 @@ def describe_left_out(tag: ImageTag, left_out: str) -> str:
 
     :param left_out: JSON of the installer: by requirement the distribution that could not be built, if any.
     """
-    entries = json.loads(left_out or "{}")
+    try:
+        entries = {str(name): str(unbuilt) for name, unbuilt in dict(json.loads(left_out or "{}")).items()}
+    except (ValueError, TypeError):  # of another version
+        return ""
     if not entries:
         return ""
     reasons = []

@@ -33,7 +33,7 @@ from pytest_pyimages.images.labels import (
 )
 from pytest_pyimages.images.last_used import LastUsed, Use
 from pytest_pyimages.images.recipe import Recipe
-from pytest_pyimages.matrix import ImageTag
+from pytest_pyimages.matrix import ImageTag, read_label
 
 Kind = Literal["environment", "dockerfile"]
 State = Literal[
@@ -78,7 +78,7 @@ class StoredImage:
             uses=uses,
             last_used=max((use.seconds for use in uses.values()), default=info.created),
             kind="environment" if is_environment else "dockerfile",
-            tag=ImageTag(label=labels[TAG_LABEL], reference=labels[REFERENCE_LABEL], allowed_to_fail=False),
+            tag=read_label(labels[TAG_LABEL], labels[REFERENCE_LABEL]),
             base=labels[BASE_LABEL],
             project=labels[PROJECT_LABEL],
             identity=make_identity(labels[PROJECT_LABEL], labels[ROOT_LABEL]),

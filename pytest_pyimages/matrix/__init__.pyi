@@ -6,3 +6,4 @@ from pytest_pyimages.matrix.releases import describe_outdated_tag as describe_ou
 from pytest_pyimages.matrix.releases import is_windows as is_windows
 from pytest_pyimages.matrix.selectors import ImageTag as ImageTag
 from pytest_pyimages.matrix.selectors import parse_matrix as parse_matrix
+from pytest_pyimages.matrix.selectors import read_label as read_label

@@ -194,6 +194,13 @@ def _split_variant(text: str) -> tuple[str, str]:
     return (match["name"], match["variant"]) if match else (text, "")
 
 
+def read_label(label: str, reference: str) -> ImageTag:
+    """Return the image of a label that was assigned in an earlier session."""
+    named, platform = split_platform(label)
+    variant = _split_variant(named)[1]
+    return ImageTag(label=label, reference=reference, allowed_to_fail=False, platform=platform, variant=variant)
+
+
 def _expand_tags(text: str, project: ProjectPythons) -> Iterable[str]:
     """Return the tags or the reference of a text without braces."""
     if is_reference(text) or is_image_id(text):

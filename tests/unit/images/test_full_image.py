@@ -9,9 +9,9 @@ import pytest
 
 from pytest_pyimages.engines.base import ImageInfo
 from pytest_pyimages.errors import BuildError
-from pytest_pyimages.images.full_image import find_full_tag, resolve_full_image
+from pytest_pyimages.images.full_image import describe_left_out, find_full_tag, resolve_full_image
 from pytest_pyimages.images.plan import make_plans
-from pytest_pyimages.matrix.selectors import ImageTag
+from pytest_pyimages.matrix.selectors import ImageTag, parse_matrix
 from pytest_pyimages.project.settings.configuration import Configuration
 from tests.support.golden import message
 from tests.support.project_tree import write_tree
@@ -84,3 +84,9 @@ def test_only_slim_images_are_built_in_full(tmp_path: Path) -> None:
     configuration = Configuration(ini, tmp_path, known=ini)
     plans = make_plans(matrix, configuration, ini=ini, rootdir=tmp_path, environ={})
     assert [plan.recipe.build_in for plan in plans] == ["full", "", ""]
+
+
+@pytest.mark.parametrize("label", ["", "{}", "[", "3", '"text"'])
+def test_nothing_is_noted_of_an_image_that_lacks_nothing(label: str) -> None:
+    (tag,) = parse_matrix(["3.14-slim"])
+    assert describe_left_out(tag, label) == ""

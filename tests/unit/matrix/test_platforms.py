@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.matrix import is_same_platform, parse_matrix
+from pytest_pyimages.matrix import is_same_platform, parse_matrix, read_label
 
 HEX = "0123456789abcdef" * 4
 
@@ -92,3 +92,11 @@ def test_an_invalid_platform_is_refused(spec: str, platform: str, said: str) -> 
 )
 def test_platforms_are_compared_by_what_both_name(present: str, requested: str, expected: bool) -> None:
     assert expected == is_same_platform(present, requested)
+
+
+@pytest.mark.parametrize(
+    "spec", ["3.14", "3.14+low", "3.14@linux/arm64", "pypy:3.11+low@linux/arm64", f"x/y@sha256:{HEX}"]
+)
+def test_a_label_is_read_again(spec: str) -> None:
+    (tag,) = parse_matrix([spec])
+    assert read_label(tag.label, tag.reference) == tag
