@@ -19,14 +19,18 @@ error: No solution found when resolving dependencies
   cause: Because there is no version of six==99 and you require six==99, we can conclude that your requirements are \
 unsatisfiable.
 """
-PROBLEM = message("images", "not-installable", origin="pytest", cause="there is no version of six==99")
+PROBLEM = (
+    message("images", "not-installable", origin="pytest", cause="there is no version of six==99")
+    + " · "
+    + message("images", "no-release", place="the requirement")
+)
 
 
 @pytest.mark.parametrize("args", [[], ["--tb=no"], ["-q", "--tb=no"]], ids=["shown", "no traceback", "quiet"])
 def test_problem_is_on_the_lines_of_the_summary(
     pytester: pytest.Pytester, run_images: Run, monkeypatch: pytest.MonkeyPatch, args: list[str]
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("COLUMNS", "240")
     pytester.makepyfile(test_it="def test_a(): pass")
     result = {"failed": "install", "status": 1, "log": LOG}
     run = run_images(*args, images="3.12,3.14-slim,3.15-slim?", engine=ENGINE.format(result=result))
