@@ -130,7 +130,7 @@ def test_help_names_the_commands(words: list[str], capsys: pytest.CaptureFixture
     out, err = capsys.readouterr()
     assert err == ""
     for name, command in COMMANDS.items():
-        assert re.search(rf"{name} +{re.escape(command.SUMMARY.split()[0])}", out)
+        assert re.search(rf"{name}\s+{re.escape(command.SUMMARY.split()[0])}", out)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
