@@ -204,9 +204,10 @@ def test_second_run_builds_nothing(pytester: pytest.Pytester, run_images: Run) -
 
 
 def test_unwritable_report_is_an_error(pytester: pytest.Pytester, run_images: Run) -> None:
-    pytester.makepyfile(test_it="def test_a(): pass")
-    (pytester.path / "occupied").write_text("")
-    run = run_images("--py-images-report=occupied/report.json")
+    """Also one that could be written when the session started."""
+    pytester.makepyfile(test_it="import os\ndef test_a():\n    os.rmdir('later')\n    open('later', 'w').close()")
+    (pytester.path / "later").mkdir()
+    run = run_images("--py-images-report=later/report.json")
     assert run.result.ret == 1
     run.result.stdout.fnmatch_lines(["*--py-images-report: *report.json cannot be written*"])
     assert "INTERNALERROR" not in run.out + run.err
