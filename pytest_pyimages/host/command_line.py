@@ -8,8 +8,10 @@ here, and even a known one (``-n``, ``--cov``, ``-W error::project.Warning``) mu
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from pytest_pyimages.host.option_table import FLAG_NAMES, OPTION_NAMES
 from pytest_pyimages.host.pytest_options import (
@@ -19,6 +21,7 @@ from pytest_pyimages.host.pytest_options import (
     HOST_INI_KEYS,
     HOST_OPTIONS,
     OPTIONAL_VALUES,
+    PLACES,
     REFUSALS,
     VALUES,
 )
@@ -55,6 +58,7 @@ _POPEN = re.compile(r"(\d+\*)?popen(?!.*//(python|via)=)(//.*)?")
 TakesValue = Callable[[str, str], bool | None]
 
 POSITION = ""  # the name of an argument that is not an option
+HIDDEN = "…"
 END = "--"  # after it there are only positions
 
 
@@ -77,6 +81,12 @@ class Argument:
         """Whether all words until the next option may be its values, since only the suite knows it (``nargs``)."""
         is_open = self.words[0] == self.name and self.name not in _TAKES_NO_VALUE
         return is_open and self.name not in _TAKES_VALUE and self.name not in OPTIONAL_VALUES
+
+
+def _is_foreign(option: str) -> bool:
+    """Return whether an option is none of pytest's, of this plugin's or of a known plugin's."""
+    is_ours = option in PLACES or option in OPTION_NAMES or not option.startswith("--") or option == END
+    return not is_ours and not any(matches(option, plugin.options) for plugin in KNOWN_PLUGINS.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +130,21 @@ class CommandLine:
     def words(self) -> tuple[str, ...]:
         """The words to pass to a program."""
         return tuple(word for argument in self.arguments for word in argument.words)
+
+    def format_without_foreign_values(self, cwd: Path) -> str:
+        """Return the words for a shell, without what may be a password: values of options that only the suite knows.
+
+        :param cwd: the words that exist there after such an option are paths, not its value.
+        """
+        shown = []
+        for argument in self.arguments:
+            if argument.value is not None and _is_foreign(argument.name):
+                shown.append(f"{argument.name}={HIDDEN}")
+            elif argument.may_be_value and not (cwd / argument.words[0].partition("::")[0]).exists():
+                shown.append(HIDDEN)
+            else:
+                shown += argument.words
+        return " ".join(word if word.endswith(HIDDEN) else shlex.quote(word) for word in shown)
 
     @property
     def positions(self) -> tuple[str, ...]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Mapping, Sequence
 
 import pytest
 
 from pytest_pyimages.containers import Source
 from pytest_pyimages.engines import Engine
+from pytest_pyimages.host import CommandLine
 from pytest_pyimages.images import ImagePlan
 from pytest_pyimages.project import Project, find_commit
 from pytest_pyimages.runs import format_services
@@ -105,9 +105,12 @@ def format_origins(plans: Sequence[ImagePlan]) -> list[str]:
 
 def describe_session(config: pytest.Config, project: Project, engine: Engine | None) -> dict[str, str]:
     """Return what a report says of the session as a whole; texts that are not known are empty."""
+    from pytest_pyimages.indexes import Redaction
+
+    line, cwd = CommandLine.parse(map(str, config.invocation_params.args)), config.invocation_params.dir
     return {
         "project": clean_line(project.name),
         "commit": find_commit(project.root, os.environ),
-        "command": clean_line(shlex.join(["pytest", *map(str, config.invocation_params.args)])),
+        "command": clean_line(f"pytest {Redaction().redact(line.format_without_foreign_values(cwd))}".rstrip()),
         "engine": "" if engine is None else str(engine.info),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -190,3 +191,20 @@ def test_a_debugger_is_not_refused_where_there_is_a_terminal() -> None:
 )
 def test_shows_output(args: str, expected: bool) -> None:
     assert parse(args).shows_output is expected
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["-x", "--py-images=3.12", "-k", "a and b", "tests"], "-x --py-images=3.12 -k 'a and b' tests"),
+        (["--password=canary", "tests"], "--password=… tests"),
+        (["--token", "canary", "tests"], "--token … tests"),
+        (["--slow", "tests/test_a.py::test_x"], "--slow tests/test_a.py::test_x"),
+        (["-n", "4", "--cov=shop"], "-n 4 --cov=shop"),
+        (["--db-url", "postgres://me:canary@db/x"], "--db-url …"),
+    ],
+)
+def test_values_that_may_be_passwords_are_hidden(words: list[str], expected: str, tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_a.py").touch()
+    assert CommandLine.parse(words).format_without_foreign_values(tmp_path) == expected
