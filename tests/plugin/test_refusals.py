@@ -16,7 +16,6 @@ IMAGES = "3.12,3.14-slim"
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        pytest.param(["nope.py"], "file or directory not found: nope.py", id="path"),
         pytest.param(["test_it.py::no_such"], "not found: test_it.py::no_such", id="node id"),
         pytest.param(["--no-such-option=1"], "unrecognized arguments: --no-such-option=1", id="option"),
     ],
