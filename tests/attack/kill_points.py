@@ -97,7 +97,16 @@ SESSIONS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "coverage": ("real", ("--cov=.",), ""),
 }
 # What no session needs for its builds and runs.
-OTHER_METHODS = {"find_remote_digest", "info", "kill", "processors", "read_log", "resize", "remove_image", "volume_size"}
+OTHER_METHODS = {
+    "find_remote_digest",
+    "info",
+    "kill",
+    "processors",
+    "read_log",
+    "resize",
+    "remove_image",
+    "volume_size",
+}
 
 
 def choose_session(step: str) -> str:
