@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.engines.base import STDERR, PullProgress
-from tests.plugin.conftest import ImagesRun, make_distribution
+from tests.plugin.conftest import Command, ImagesRun, make_distribution
 from tests.support.fake_engine import FakeEngine, FakeStream
+from tests.support.processes import running
 from tests.support.watched import MOVES, Watch
 
 TELLING = f"__import__({__name__!r}, fromlist=['*']).TellingEngine()"
@@ -66,6 +67,35 @@ class TellingEngine(FakeEngine):
 def without_times(text: str) -> str:
     """The text without what differs between two runs of the same suite."""
     return re.sub(r"\d+\.\d+s", "_s", re.sub(r"=+ (.*) in [\d.]+s =+", r"= \1 =", text))
+
+
+@pytest.mark.parametrize(
+    ("args", "shown"), [([], b"test_it.py ."), (["-v"], b"test_it.py::test_a[3.12] PASSED")], ids=["dots", "lines"]
+)
+def test_a_result_does_not_wait_for_the_next_test(
+    pytester: pytest.Pytester, images_command: Command, args: list[str], shown: bytes
+) -> None:
+    """The second test waits until the first was seen."""
+    pytester.makepyfile(
+        test_it="""
+        import os, time
+        def test_a(): pass
+        def test_b():
+            until = time.time() + 30
+            while not os.path.exists("seen") and time.time() < until:
+                time.sleep(0.05)
+            assert os.path.exists("seen")
+        """
+    )
+    with running(images_command(*args), folder=pytester.path) as process:
+        assert process.stdout is not None
+        output = b""
+        while shown not in output:  # the line has no end yet
+            output += os.read(process.stdout.fileno(), 4096)
+            assert process.poll() is None, output
+        (pytester.path / "seen").touch()
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, out
 
 
 def test_live_line_of_a_waiting_image(pytester: pytest.Pytester, watch: Watch) -> None:
