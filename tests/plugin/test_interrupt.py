@@ -170,7 +170,7 @@ def test_while_coverage_is_reported(pytester: pytest.Pytester, start: Start) -> 
 
 SLOW_BUILD = """FakeEngine(installer=lambda spec, job: (
     open("building", "w").close(), __import__("time").sleep(60), installs(spec, job))[2])"""
-SLOW_PULL = """type("Slow", (FakeEngine,), {"pull": lambda self, reference: (
+SLOW_PULL = """type("Slow", (FakeEngine,), {"pull": lambda self, reference, **options: (
     open("building", "w").close(),
     (__import__("time").sleep(0.05) or PullProgress(done=part, total=1200) for part in range(1200)))[1]
 })(known=["python:3.12"])"""

@@ -272,7 +272,7 @@ def test_live_output_stays_intact(pytester: pytest.Pytester, watch: Watch) -> No
 def test_failing_image_keeps_lines_intact(pytester: pytest.Pytester, watch: Watch) -> None:
     """On a terminal pytest would write "collecting" over the dots."""
     pytester.makepyfile(test_it=SUITE)
-    engine = """type("Slow", (FakeEngine,), {"pull": lambda self, reference: (
+    engine = """type("Slow", (FakeEngine,), {"pull": lambda self, reference, **options: (
         __import__("time").sleep(1.5), FakeEngine.pull(self, reference))[1]})(known=["python:3.13"])"""
     run = watch(images="3.12,3.13", engine=engine)
     run.wait_for(r"^ 3.12  no such image: python:3.12")
