@@ -175,7 +175,7 @@ def test_junit_of_an_untested_image(pytester: pytest.Pytester, run_images: Run) 
 def test_report_file_has_the_documented_form(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(test_it="def test_a(): pass")
     report = run_images(images="3.12,3.14-slim?").report
-    assert list(report) == ["schema", "version", "started", "seconds", "exit_status", "images", "tests"]
+    assert list(report) == ["schema", "version", "started", "seconds", "exit_status", "images", "tests", "session"]
     assert report["schema"] == 1
     assert list(report["images"][0]) == [
         *("label", "reference", "digest", "python", "allowed_to_fail", "outcome", "exit_status", "counts"),
