@@ -305,7 +305,8 @@ class ImagesSession:
         notes = list(self._schedule.notes) if self._schedule is not None else []
         if self._schedule is not None and exitstatus == pytest.ExitCode.INTERRUPTED:
             notes += describe_interrupted(self._schedule.interrupted, self._activities)
-        if self._plan.source.mode == "copy" and self._source_line != self._plan.source.mode:
+        is_shown = self._source_line == self._plan.source.mode or get_verbosity(self._config) < 0
+        if self._plan.source.mode == "copy" and not is_shown:
             notes += format_copy(self._plan.source)
         labels = [*self.results, *self._plan.unselected]
         nodeids = (nodeid for result in self.results.values() for nodeid in result.outcomes)

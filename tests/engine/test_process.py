@@ -83,7 +83,9 @@ def test_process_is_what_it_is_by_hand(
     for program, on_host in programs.items():
         ours = run_command(*on_host, f"--py-images={image}", "-rs", folder=job.folder)
         reference, _ = engine.images(f"{ROOT_LABEL}={job.root}")[0]
-        options = ("--rm", "--init", "-v", f"{job.folder}:{job.folder}", "-w", str(job.folder))
+        # docs/troubleshooting.md lists these, too.
+        privileges = ("--cap-drop=MKNOD", "--cap-drop=SETFCAP")
+        options = ("--rm", "--init", *privileges, "-v", f"{job.folder}:{job.folder}", "-w", str(job.folder))
         by_hand = run_command("docker", "run", *options, reference, *program, "-rs", folder=job.folder)
         theirs, dump = read_dump(by_hand), read_dump(ours)
         different = {name: (dump[name], theirs[name]) for name in theirs if dump[name] != theirs[name]}
