@@ -333,7 +333,7 @@ def test_images_named_by_the_ini_file(pytester: pytest.Pytester, run_images: Run
     run = run_images(images=None)
     assert (run.result.ret, run.result.parseoutcomes()) == (0, {"passed": 2})
     assert run.tests == {"test_it.py::test_a": {"3.12": "passed", "3.14-slim": "passed"}}
-    assert run.calls.count("start") == 4  # two builds, two runs
+    assert run.calls.count("start") == 5  # a probe of the source, two builds, two runs
 
 
 def test_command_line_overrides_the_ini_file(pytester: pytest.Pytester, run_images: Run) -> None:
