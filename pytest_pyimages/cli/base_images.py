@@ -15,7 +15,7 @@ from pytest_pyimages.cli.quantities import format_age, format_size
 from pytest_pyimages.cli.table import table_lines
 from pytest_pyimages.engines import Engine, ImageInfo
 from pytest_pyimages.errors import EngineError, ImageNotFound
-from pytest_pyimages.images import find_digest, has_digest
+from pytest_pyimages.images import Pins, find_digest, has_digest, read_pins
 from pytest_pyimages.matrix import ImageTag, is_image_id
 
 SUMMARY = "list the base images of the matrix, and whether they are up to date"
@@ -41,8 +41,10 @@ def run(arguments: Namespace) -> int:
 def _list(place: Place, *, offline: bool) -> int:
     plan = place.plan()
     tags = [image.tag for image in plan.plans]
+    lock_file = place.settings.lock_file
+    pins = read_pins(lock_file) if lock_file is not None else None
     with closing(place.engine()) as engine, ThreadPoolExecutor(_REQUESTS) as pool:
-        rows = list(pool.map(partial(_row, engine, now=time.time(), offline=offline), tags))
+        rows = list(pool.map(partial(_row, engine, pins, now=time.time(), offline=offline), tags))
     for line in table_lines(COLUMNS, rows, right=("size",)):
         sys.stdout.write(f"{line}\n")
     for note in plan.notes:
@@ -50,8 +52,9 @@ def _list(place: Place, *, offline: bool) -> int:
     return 0
 
 
-def _row(engine: Engine, tag: ImageTag, *, now: float, offline: bool) -> tuple[str, ...]:
-    image = engine.find_image(tag.reference)
+def _row(engine: Engine, pins: Pins | None, tag: ImageTag, *, now: float, offline: bool) -> tuple[str, ...]:
+    names = [tag.reference] if pins is None else [pins.pin(tag.reference), pins.get(tag.reference)]
+    image = next((found for found in map(engine.find_image, names) if found is not None), None)
     find_remote = None if offline or is_image_id(tag.reference) else partial(engine.find_remote_digest, tag.reference)
     state = describe_state(image, find_remote)
     if image is None:

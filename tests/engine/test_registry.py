@@ -157,7 +157,7 @@ def test_pinned_image_is_run(job: Job, public: Registry, push: Push, engine: Doc
 
     second = push(reference, source=f"python:{TAG}", change="another")
     assert second != first
-    assert f"the registry has a newer one, {second[:19]}" in list_images()
+    assert "not pulled yet" in list_images(), "the pinned one was removed by the push"
     for _ in engine.pull(reference):
         pass
     done = call(*suite)
