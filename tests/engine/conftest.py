@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import io
+import re
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,6 +15,7 @@ from uuid import uuid4
 
 import docker
 import pytest
+from _pytest.runner import runtestprotocol
 
 from pytest_pyimages.containers.leases import identify_host, make_state_directory, remove_leftovers
 from pytest_pyimages.containers.source_copy import COPY_KIND
@@ -26,6 +29,10 @@ from tests.support.jobs import Job, remove_images
 from .containers import IMAGE, Create, Derive, Volume
 
 LEAK_SECONDS = 10.0
+# As uv, pip and apt report EAI_AGAIN: getaddrinfo(3).
+NO_NAME_SERVER = re.compile(
+    "failed to lookup address information: Try again|Temporary failure in name resolution|Temporary failure resolving"
+)
 
 
 @pytest.fixture(scope="session")
@@ -106,6 +113,21 @@ def job(tmp_path: Path, host: str) -> Job:
     folder = tmp_path / "project"
     folder.mkdir()
     return Job(folder)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+    """Run a test again, once, if a name server did not answer a build: that is no fault of the code."""
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    reports = runtestprotocol(item, log=False, nextitem=nextitem)
+    if any(NO_NAME_SERVER.search(report.longreprtext) for report in reports if report.failed):
+        sys.stderr.write(f"{item.nodeid} is run again: a name server did not answer\n")
+        item._initrequest()  # type: ignore[attr-defined] # of functions; pytest's plugin for reruns does the same
+        reports = runtestprotocol(item, log=False, nextitem=nextitem)
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
 
 
 def name() -> str:
