@@ -73,9 +73,15 @@ def format_links(source: Source) -> list[str]:
 
 
 def format_hidden(source: Source) -> list[str]:
-    """Return a line with what containers do not see of the source; none if they see all of it."""
+    """Return a line with what containers do not see of the source, but for environments and installed metadata."""
     hidden = source.hidden
-    named = [clean_line(path) for path in hidden.paths if path not in hidden.extensions]
+    named = [
+        clean_line(path)
+        for path in hidden.paths
+        if path not in hidden.extensions
+        and not path.endswith(".egg-info")
+        and not any((source.root / path / name).exists() for name in ("pyvenv.cfg", "conda-meta"))
+    ]
     if hidden.extensions:
         count, first = len(hidden.extensions), clean_line(hidden.extensions[0])
         named.insert(0, first if count == 1 else f"{count} extension modules ({first}, …)")

@@ -195,7 +195,9 @@ def derive(engine: DockerEngine, raw: Any) -> Iterator[Derive]:
     def derive(*instructions: str, base: str = IMAGE) -> str:
         references.append(f"{name()}:1")
         dockerfile = io.BytesIO("\n".join((f"FROM {base}", *instructions)).encode())
-        records = list(raw.build(fileobj=dockerfile, tag=references[-1], decode=True, network_mode="none"))
+        records = list(
+            raw.build(fileobj=dockerfile, tag=references[-1], decode=True, rm=True, forcerm=True, network_mode="none")
+        )
         assert not [record for record in records if "error" in record], records
         return references[-1]
 

@@ -29,7 +29,7 @@ def test_git_works():
     git("commit", "--allow-empty", "-m", "second")
     assert git("log", "--format=%s") == "second\\nfirst"
 """
-HIDDEN = "hidden: fast.cpython-314-x86_64-linux-gnu.so, .venv, data/other.bin, private, shop.egg-info"
+HIDDEN = "hidden: fast.cpython-314-x86_64-linux-gnu.so, data/other.bin, private"
 
 
 def git(folder: Path, *arguments: str) -> None:
