@@ -18,7 +18,7 @@ def test_last(): pass
 
 def test_lack_of_memory_names_the_limit(job: Job) -> None:
     job.write(test_it=SUITE)
-    done = job.run("--py-images-memory=64m", images="3.14-slim")
+    done = job.run("--py-images-memory=192m", images="3.14-slim")
     assert done.returncode == 1, done.stdout + done.stderr
     assert job.images["3.14-slim"]["problem"] == message("results", "out-of-memory")
     assert message("results", "child-out-of-memory", label="3.14-slim") in done.stdout
