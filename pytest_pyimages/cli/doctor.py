@@ -1,4 +1,4 @@
-"""``pyimages doctor``: show what a run here would use, and what is in its way."""
+"""``pyimages doctor``: show what a run would use, and which problems it would have."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pytest_pyimages.session import SessionPlan
 
 T = TypeVar("T")
 
-SUMMARY = "show what a run would use, and what is in its way"
+SUMMARY = "show what a run would use, and which problems it would have"
 DESCRIPTION = """\
 Show versions, the container engine and where its address comes from, disk space, the images, how containers get the
 source, the package indexes, and what a run would install and why. Configured indexes are requested; registries are

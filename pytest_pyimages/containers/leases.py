@@ -71,7 +71,7 @@ class Lease:
 
     @property
     def source_records(self) -> Path:
-        """The folder for what is known of source trees on engines."""
+        """The folder for the records of source trees on engines."""
         path = self._directory / "sources"
         path.mkdir(mode=0o700, exist_ok=True)
         return path

@@ -23,7 +23,7 @@ MountLayer = Callable[[Engine, Lease, str], AbstractContextManager[tuple[Mount, 
 
 
 def probe_overlay(engine: Engine, lease: Lease, image: str, root: Path, mount_layer: MountLayer) -> str | None:
-    """Return why a folder must be copied, empty if an overlay works; None if that cannot be told.
+    """Return the reason to copy a folder; empty if an overlay works, None if the probe has no result.
 
     A file with a random name and content is written into the folder for a moment; a container looks for it, and writes
     to it. Sizes and times of other files would be the same in a mirror of the folder.

@@ -168,7 +168,7 @@ class ContainerProcess:
 
     @property
     def source_job(self) -> SourceJob:
-        """What the program in the container is told about the source."""
+        """The description of the source for the program in the container."""
         repositories = (path.source for path in self._source.linked if path.is_repository)
         return describe_source(self._source.root, self._source.hidden.paths, repositories)
 

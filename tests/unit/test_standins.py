@@ -237,8 +237,8 @@ def test_last_lines_of_a_log_are_indented_below_the_message() -> None:
 
 
 def test_remote_engine_has_folders_of_its_own() -> None:
-    """The socket is not below root's home, where other users cannot reach it."""
-    home = Path("/root/.cache/tests")
+    """The socket is not below a home folder, where other users cannot reach it."""
+    home = Path("/home/somebody/.cache/tests")
     state = remote_state(home)
     assert state.home == home / "remote"
     assert state.run.parent == Path("/run")
