@@ -21,7 +21,7 @@ from pytest_pyimages.matrix import ImageTag, is_image_id
 SUMMARY = "list the base images of the matrix, and whether they are up to date"
 DESCRIPTION = """\
 List each image of the matrix: whether the engine has it, its Python, digest, age and size, and whether its registry has
-a newer one. A run pulls what the engine does not have; --py-images-pull=always also what is newer."""
+a newer one. A run pulls missing images; --py-images-pull=always also pulls newer ones."""
 COLUMNS = ("image", "python", "digest", "built", "size", "state")
 _DIGEST_CHARACTERS = len("sha256:") + 12
 _REQUESTS = 8  # to registries at once
@@ -53,8 +53,7 @@ def _list(place: Place, *, offline: bool) -> int:
 
 
 def _row(engine: Engine, pins: Pins | None, tag: ImageTag, *, now: float, offline: bool) -> tuple[str, ...]:
-    names = [tag.reference] if pins is None else [pins.pin(tag.reference), pins.get(tag.reference)]
-    image = next((found for found in map(engine.find_image, names) if found is not None), None)
+    image = engine.find_image(tag.reference) if pins is None else pins.find(engine, tag.reference)
     find_remote = None if offline or is_image_id(tag.reference) else partial(engine.find_remote_digest, tag.reference)
     state = describe_state(image, find_remote)
     if image is None:

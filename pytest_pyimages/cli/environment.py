@@ -12,12 +12,12 @@ from typing import Any
 from pytest_pyimages.cli.builds import build_images, connect_engine
 from pytest_pyimages.cli.project import Place
 from pytest_pyimages.containers import Lease
-from pytest_pyimages.engines import Engine, ImageInfo
+from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
 from pytest_pyimages.images import BaseImages, BuiltImage, Listener
 from pytest_pyimages.results import disarm_commands
-from pytest_pyimages.runs import HostTerminal, Services, attend
-from pytest_pyimages.session import LastFailed, Schedule, SessionPlan, make_job
+from pytest_pyimages.runs import HostTerminal, attend
+from pytest_pyimages.session import LastFailed, Schedule, SessionPlan, make_job, make_services
 
 IMAGE_HELP = "the image, such as 3.14-slim (default: the ini key py_images, if it names one)"
 
@@ -63,12 +63,7 @@ def run_in_image(  # noqa: PLR0913 - everything that its container is given
         job = replace(job, command=command, terminal=terminal.kind if terminal else None)
         sys.stdout.flush()
         service_images = BaseImages(engine, Listener(report=_report_stage), policy=settings.pull)
-
-        def resolve(reference: str) -> ImageInfo:
-            return service_images.resolve(replace(image_plan.tag, reference=reference))
-
-        with Lease() as lease, Services(engine, lease, image_plan.services, resolve) as services:
-            services.options = image_plan.options
+        with Lease() as lease, make_services(engine, lease, image_plan, service_images) as services:
             services.wait(lambda _: None)
             return attend(engine, lease, plan.source, replace(job, network=services.network), terminal)
 

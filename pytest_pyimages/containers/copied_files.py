@@ -57,7 +57,7 @@ class CopiedFiles:
 
 
 def find_copied_files(root: Path, patterns: Sequence[CopyPattern] = ()) -> CopiedFiles:
-    """Return what is copied of a folder; what its links lead to in it is never left out, or they would dangle."""
+    """Return the files of a folder that are copied; targets of its links are never left out, or links would dangle."""
     walk = _Walk(root, patterns)
     walk.add_folder("", walk.find_repository(), is_left_out=False)
     walk.add_targets()
@@ -94,14 +94,25 @@ class _Repository:
     @cached_property
     def tracked(self) -> frozenset[str]:
         """The tracked files and all folders above them; only needed for what looks like rubbish."""
-        found = set(self._list() or ())
-        for path in tuple(found):
-            while "/" in path and (path := path.rpartition("/")[0]) not in found:
-                found.add(path)
-        return frozenset(found)
+        return list_tracked(self._root, self._folder) or frozenset()
 
     def _list(self, *arguments: str) -> set[str] | None:
         return list_in_git(self._root, self._folder, *arguments)
+
+
+def list_tracked(root: Path, folder: str, *arguments: str) -> frozenset[str] | None:
+    """Return what git tracks and all folders above, as paths below the root; None if there is no git, or no checkout.
+
+    :param folder: of the checkout, as for ``list_in_git``.
+    :param arguments: further ones of ``git ls-files``.
+    """
+    found = list_in_git(root, folder, *arguments)
+    if found is None:
+        return None
+    for path in tuple(found):
+        while "/" in path and (path := path.rpartition("/")[0]) not in found:
+            found.add(path)
+    return frozenset(found)
 
 
 def list_in_git(root: Path, folder: str, *arguments: str) -> set[str] | None:
@@ -147,7 +158,7 @@ class _Walk:
         return repository if repository.is_known else None
 
     def add_folder(self, folder: str, repository: _Repository | None, *, is_left_out: bool) -> None:
-        """Add what is in a folder, which is empty or ends with a slash.
+        """Add the entries of a folder, whose path is empty or ends with a slash.
 
         :param is_left_out: whether only what a pattern names is copied.
         """

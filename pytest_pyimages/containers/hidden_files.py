@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
-from pytest_pyimages.containers.copied_files import CopyPattern, list_in_git
+from pytest_pyimages.containers.copied_files import CopyPattern, list_tracked
 from pytest_pyimages.containers.skipped_folders import NOT_COPIED
 
 MOST_REMOVED = 300  # entries of a folder that each container removes; an empty file system hides a larger one
@@ -73,12 +73,8 @@ class _Search:
         """What git tracks, and the folders above; None if there is no git tree."""
         if not any((path / ".git").exists() for path in (self._root, *self._root.parents)):
             return None
-        found = list_in_git(self._root, "", "--recurse-submodules")
-        found = list_in_git(self._root, "") if found is None else found
-        for path in tuple(found or ()):
-            while "/" in path and (path := path.rpartition("/")[0]) not in (found or ()):
-                (found or set()).add(path)
-        return None if found is None else frozenset(found)
+        found = list_tracked(self._root, "", "--recurse-submodules")
+        return list_tracked(self._root, "") if found is None else found
 
     def walk(self) -> None:
         folders = [""]

@@ -104,11 +104,10 @@ class BaseImages:
         if _BUILT.fullmatch(reference):  # a pull could put another image there for the project that builds it
             raise BuildError(f"{reference} is a name of images that are built here", "select the image below it")
         if self._pins is not None:
-            digest, pinned = self._pins.get(reference), self._pins.pin(reference)
-            present = self._engine.find_image(pinned) or self._engine.find_image(digest)
+            present = self._pins.find(self._engine, reference)
             if present is not None and self._is_for(tag, present):
                 return present
-            reference = pinned
+            reference = self._pins.pin(reference)
         present = self._engine.find_image(reference)
         platform, option = (f" for {tag.platform}", f"--platform={tag.platform} ") if tag.platform else ("", "")
         if present is not None and not self._is_for(tag, present):

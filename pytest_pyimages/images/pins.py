@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_pyimages.engines import ImageInfo
+from pytest_pyimages.engines import Engine, ImageInfo
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
 
 if sys.version_info >= (3, 11):
@@ -41,6 +41,10 @@ class Pins:
     def pin(self, reference: str) -> str:
         """Return a reference with its pin instead of its tag; raise ConfigurationError as ``get`` does."""
         return pin_reference(reference, self.get(reference))
+
+    def find(self, engine: Engine, reference: str) -> ImageInfo | None:
+        """Return the pinned image if the engine has it; raise ConfigurationError as ``get`` does."""
+        return engine.find_image(self.pin(reference)) or engine.find_image(self.get(reference))
 
     def check(self, reference: str, present: ImageInfo) -> None:
         """Check that an image is the one that its reference is pinned to.

@@ -150,14 +150,13 @@ class Services:
                     f"services {other.service.name} and {service.name} both listen on port {min(common)}",
                     "let one of them listen on another port (command, env), and name it: ports = [...]",
                 )
-        environ = {name: os.environ.get(name) if value is None else value for name, value in service.env.items()}
         container = self._engine.create_service(
             ServiceSpec(
                 name=self._lease.new_name(),
                 image=image.id,
                 command=service.command,
                 labels=self._lease.labels("service"),
-                environment={name: value for name, value in environ.items() if value is not None},
+                environment=service.environment(os.environ),
                 network=self.network or self.options.network,
                 hosts={} if self._running else self._make_hosts(),
                 tmpfs=service.tmpfs,

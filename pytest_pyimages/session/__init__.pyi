@@ -2,6 +2,7 @@ from pytest_pyimages.session.connection import connect as connect
 from pytest_pyimages.session.controller import ImagesSession as ImagesSession
 from pytest_pyimages.session.durations import Durations as Durations
 from pytest_pyimages.session.jobs import make_job as make_job
+from pytest_pyimages.session.jobs import make_services as make_services
 from pytest_pyimages.session.last_failed import LastFailed as LastFailed
 from pytest_pyimages.session.messages import ImageBuilt as ImageBuilt
 from pytest_pyimages.session.messages import ImageEnded as ImageEnded

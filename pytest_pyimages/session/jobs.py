@@ -1,13 +1,16 @@
-"""Make the job of an image's container from the settings, the plan, and the built image."""
+"""Make what an image's container runs and what runs beside it, from the settings and the plan."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
+from pytest_pyimages.containers import Lease
+from pytest_pyimages.engines import Engine, ImageInfo
 from pytest_pyimages.host import FLAG_NAMES, INI_KEYS, OPTION_NAMES, Settings
-from pytest_pyimages.images import BuiltImage, ImagePlan
-from pytest_pyimages.runs import ChangesJob, Job, make_selection_job, make_smoke_job
+from pytest_pyimages.images import BaseImages, BuiltImage, ImagePlan
+from pytest_pyimages.runs import ChangesJob, Job, Services, make_selection_job, make_smoke_job
 
 
 def make_job(  # noqa: PLR0913 - everything that a container is given
@@ -59,3 +62,20 @@ def make_job(  # noqa: PLR0913 - everything that a container is given
 def _choose_user(text: str) -> str:
     """Return the user that a container's program becomes; empty for root, as which it begins."""
     return "" if set(text.removeprefix("host ").split(":")) <= {"", "0", "root"} else text
+
+
+def make_services(
+    engine: Engine, lease: Lease, plan: ImagePlan, images: BaseImages, is_closing: Callable[[], bool] = lambda: False
+) -> Services:
+    """Return the services of an image, which are not started yet.
+
+    :param images: finds the images of the services; they are not pinned.
+    :param is_closing: whether the session ends.
+    """
+
+    def resolve(reference: str) -> ImageInfo:
+        return images.resolve(replace(plan.tag, reference=reference))
+
+    services = Services(engine, lease, plan.services, resolve, is_closing)
+    services.options = plan.options
+    return services

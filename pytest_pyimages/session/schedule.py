@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_pyimages.containers import Lease, Source, make_state_directory
-from pytest_pyimages.engines import NO_OPTIONS, Engine, ImageInfo, Waits, watch_engine
+from pytest_pyimages.engines import NO_OPTIONS, Engine, Waits, watch_engine
 from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
 from pytest_pyimages.host import Settings
 from pytest_pyimages.images import (
@@ -26,10 +26,10 @@ from pytest_pyimages.images import (
     Listener,
     identify_project,
 )
-from pytest_pyimages.runs import BrokenImageError, CoverageJob, Job, Run, RunEnd, Services
+from pytest_pyimages.runs import BrokenImageError, CoverageJob, Job, Run, RunEnd
 from pytest_pyimages.runs.events import Interrupted
 from pytest_pyimages.session.concurrency import Concurrency
-from pytest_pyimages.session.jobs import make_job
+from pytest_pyimages.session.jobs import make_job, make_services
 from pytest_pyimages.session.messages import (
     REPORT,
     EndReporter,
@@ -224,7 +224,8 @@ class Schedule:
         def build_and_run(ended: EndReporter) -> None:
             if self._closing:
                 return
-            with self._make_services(plan) as services:
+            images = self._service_images
+            with make_services(self._engine, self._lease, plan, images, lambda: self._closing) as services:
                 with concurrency.build():
                     if not self._build_only and not concurrency.suites_are_full:
                         services.start()  # else they would wait for the suite, and use memory
@@ -249,14 +250,6 @@ class Schedule:
                         self._note(f"{label}: {line}")
 
         self._until_ended(label, build_and_run)
-
-    def _make_services(self, plan: ImagePlan) -> Services:
-        def resolve(reference: str) -> ImageInfo:
-            return self._service_images.resolve(replace(plan.tag, reference=reference))
-
-        services = Services(self._engine, self._lease, plan.services, resolve, lambda: self._closing)
-        services.options = plan.options
-        return services
 
     def _until_ended(self, label: str, work: Callable[[EndReporter], None]) -> None:
         """Do the work of one thread; report its end exactly once, whatever happens."""

@@ -37,6 +37,12 @@ def read_strings(value: object, where: str) -> tuple[str, ...]:
     raise ConfigurationError(f"{where}: {value!r} must be a string or a list of strings", "quote each one")
 
 
+def resolve_variables(variables: Mapping[str, str | None], environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables with their values, without those of the host that the host does not have."""
+    found = {name: environ.get(name) if value is None else value for name, value in variables.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
 def read_variables(value: object, where: str) -> dict[str, str | None]:
     """Return variables of a table, or of ``NAME=VALUE`` and ``NAME`` (None: the host's value).
 

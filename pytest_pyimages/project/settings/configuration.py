@@ -25,7 +25,7 @@ from pytest_pyimages.project.requirements import (
     find_own_extras,
     parse_requirement,
 )
-from pytest_pyimages.project.settings.checks import check_keys, read_strings, read_variables
+from pytest_pyimages.project.settings.checks import check_keys, read_strings, read_variables, resolve_variables
 from pytest_pyimages.project.settings.container_options import OPTION_KEYS, check_project_option, read_container_option
 from pytest_pyimages.project.settings.services import Service, read_services
 from pytest_pyimages.project.settings.variants import VARIANT_KEYS, VARIANTS_TABLE, read_variants_table
@@ -72,8 +72,7 @@ class ImageConfiguration:
 
     def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the variables with their values, without those of the host that the host does not have."""
-        found = {name: environ.get(name) if value is None else value for name, value in self.env.items()}
-        return {name: value for name, value in found.items() if value is not None}
+        return resolve_variables(self.env, environ)
 
 
 class Configuration:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.project.settings.checks import check_keys, read_strings, read_variables
+from pytest_pyimages.project.settings.checks import check_keys, read_strings, read_variables, resolve_variables
 
 TABLE = "[[tool.pyimages.services]]"
 READY_SECONDS = 60.0
@@ -39,6 +39,10 @@ class Service:
     command: tuple[str, ...] = ()  # replaces the image's
     files: tuple[ServiceFile, ...] = ()
     timeout: float = READY_SECONDS  # seconds until it must be ready
+
+    def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return the variables with their values, without those of the host that the host does not have."""
+        return resolve_variables(self.env, environ)
 
 
 def parse_short_services(value: object, where: str) -> tuple[Service, ...]:
