@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.project.files import split_lines
+from pytest_pyimages.project.files import Table, get_table, split_lines
 from pytest_pyimages.text import suggest
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -21,6 +22,19 @@ def check_keys(found: Iterable[str], known: tuple[str, ...], *, where: str) -> N
     for key in found:
         if key not in known:
             raise ConfigurationError(f'{where}: unknown key "{key}"', suggest(key, known))
+
+
+def read_tables(document: Table, name: str, path: Path) -> list[Table]:
+    """Return the tables ``[[tool.pyimages.NAME]]`` of a pyproject.toml; none if it has none.
+
+    :param document: the contents of the file.
+    :raises ConfigurationError: if the key is something else.
+    """
+    entries = get_table(document, "tool", "pyimages").get(name, [])
+    if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
+        problem = f"{path.name}: tool.pyimages.{name} is not a list of tables"
+        raise ConfigurationError(problem, f"write [[tool.pyimages.{name}]]")
+    return entries
 
 
 def read_strings(value: object, where: str) -> tuple[str, ...]:

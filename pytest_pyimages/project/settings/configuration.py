@@ -25,7 +25,13 @@ from pytest_pyimages.project.requirements import (
     find_own_extras,
     parse_requirement,
 )
-from pytest_pyimages.project.settings.checks import check_keys, read_strings, read_variables, resolve_variables
+from pytest_pyimages.project.settings.checks import (
+    check_keys,
+    read_strings,
+    read_tables,
+    read_variables,
+    resolve_variables,
+)
 from pytest_pyimages.project.settings.container_options import OPTION_KEYS, check_project_option, read_container_option
 from pytest_pyimages.project.settings.services import Service, read_services
 from pytest_pyimages.project.settings.variants import VARIANT_KEYS, VARIANTS_TABLE, read_variants_table
@@ -126,14 +132,11 @@ class Configuration:
 
     def _read_overrides(self) -> Iterable[tuple[tuple[str, ...], dict[str, Any]]]:
         path = self._rootdir / "pyproject.toml"
-        tools = get_table(read_toml(path), "tool")
-        for name in tools:
+        document = read_toml(path)
+        for name in get_table(document, "tool"):
             if name != "pyimages" and _LIKELY_TYPO.fullmatch(name):
                 raise ConfigurationError(f"{path.name}: unknown table [tool.{name}]", "write [tool.pyimages]")
-        entries = get_table(tools, "pyimages").get("overrides", [])
-        if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
-            raise ConfigurationError(f"{path.name}: tool.pyimages.overrides is not a list of tables", f"write {TABLE}")
-        for number, entry in enumerate(entries, start=1):
+        for number, entry in enumerate(read_tables(document, "overrides", path), start=1):
             yield self._read_override(entry, f"{path.name} {TABLE} number {number}")
 
     def _read_override(self, entry: Table, where: str) -> tuple[tuple[str, ...], dict[str, Any]]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.project.files import Table, get_table, read_toml
+from pytest_pyimages.project.files import Table, read_toml
 from pytest_pyimages.project.requirements import parse_requirement
-from pytest_pyimages.project.settings.checks import check_keys, read_strings
+from pytest_pyimages.project.settings.checks import check_keys, read_strings, read_tables
 
 VARIANTS_TABLE = "[[tool.pyimages.variants]]"
 #: Keys that overrides do not have; their values are checked here.
@@ -27,10 +27,7 @@ def read_variants_table(path: Path, *, others: Sequence[str]) -> Iterator[tuple[
     :param others: the keys of overrides, which variants may have, too.
     :raises ConfigurationError: for an unknown key, or an invalid value of a key that only variants have.
     """
-    entries = get_table(get_table(read_toml(path), "tool"), "pyimages").get("variants", [])
-    if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
-        problem = f"{path.name}: tool.pyimages.variants is not a list of tables"
-        raise ConfigurationError(problem, f"write {VARIANTS_TABLE}")
+    entries = read_tables(read_toml(path), "variants", path)
     known = ("name", *VARIANT_KEYS, *(key for key in others if key not in _NOT_OF_VARIANTS))
     seen: set[str] = set()
     for number, entry in enumerate(entries, start=1):
