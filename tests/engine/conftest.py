@@ -88,7 +88,8 @@ def _nothing_is_left(_turn: None, engine: DockerEngine, host: str) -> Iterator[N
         left = leaked()
     copies = [entry for entry in engine.leftovers(f"{KIND_LABEL}=source-copy") if entry.labels.get(HOST_LABEL) == host]
     remove_leftovers(engine, [*left, *copies])  # one test's leak is not the next one's
-    assert not left
+    found = [f"{entry.kind} {entry.name}{' (running)' if entry.is_running else ''}" for entry in left]
+    assert not found
 
 
 @pytest.fixture(scope="module", autouse=True)
