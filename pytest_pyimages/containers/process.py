@@ -12,7 +12,7 @@ from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.probe import NOT_SEEN, explain_refusal
 from pytest_pyimages.containers.source import Decision, MountedSource, Source, Witness
 from pytest_pyimages.containers.source_job import SourceJob, describe_source
-from pytest_pyimages.engines import ContainerSpec, ContainerStream, Engine, Mount
+from pytest_pyimages.engines import ContainerSpec, ContainerStream, Engine, Mount, lend_socket
 from pytest_pyimages.errors import EngineError, PyimagesError
 
 T = TypeVar("T")
@@ -81,7 +81,9 @@ class ContainerProcess:
             mount = self._source.mount(
                 self._engine, self._lease, spec.image, upper_target=self._upper, check=self._check_stopped
             )
-            self._own_mounts = spec.options.mount
+            options, variables = lend_socket(spec.options, self._engine.info)
+            spec = replace(spec, options=options, environment={**variables, **spec.environment})
+            self._own_mounts = options.mount
             with self._overlay_errors():
                 self._mounted = mounted = stack.enter_context(mount)
                 container = self._engine.create_container(replace(spec, mounts=(*mounted.mounts, *spec.mounts)))

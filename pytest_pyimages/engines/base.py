@@ -83,6 +83,7 @@ class ContainerOptions:
     mount: tuple[Mount, ...] = ()
     device: tuple[tuple[str, str, str], ...] = ()  # path on the host, path in the container, access
     gpus: str = ""  # "all", a number or "device=0,1"
+    socket: bool = False  # the engine's own, and with it control over the engine
     container: Mapping[str, Any] = field(default_factory=dict)  # of HOST_FIELDS and CONTAINER_FIELDS
 
 

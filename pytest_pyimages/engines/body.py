@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from pytest_pyimages.engines.base import CONTAINER_FIELDS, HOST_FIELDS, ContainerOptions, ContainerSpec, Mount
+from pytest_pyimages.engines.base import (
+    CONTAINER_FIELDS,
+    HOST_FIELDS,
+    ContainerOptions,
+    ContainerSpec,
+    EngineInfo,
+    Mount,
+)
 
 PIDS_LIMIT = 4096
 # Of Docker's default capabilities (docs.docker.com, "Runtime privilege and Linux capabilities"). The others stay:
@@ -15,6 +27,46 @@ DROPPED_CAPABILITIES = (
     "MKNOD",  # device files: the engine's list of devices decides what they open; FIFOs and sockets need no privilege
     "SETFCAP",  # programs with capabilities, in volumes that the engine's host sees as well
 )
+
+
+# Desktop engines run in a virtual machine; their sockets in the user's home lead to the one that it has at SOCKET.
+_FORWARDED = re.compile(r"/\.(docker/(run|desktop)|colima|rd|orbstack|local/share/containers/podman/machine)/")
+SOCKET, PODMAN_SOCKET = "/var/run/docker.sock", "/run/podman/podman.sock"
+GATEWAY, PODMAN_GATEWAY = "host.docker.internal", "host.containers.internal"  # names of the engine's machine
+
+
+def find_own_socket(info: EngineInfo, system: str = sys.platform) -> str:
+    """Return the path that an engine's socket has on the engine's own machine, as far as its address tells.
+
+    :param system: of this host, as in ``sys.platform``.
+    """
+    path = info.endpoint.removeprefix("unix://")
+    if path == info.endpoint:  # of another machine
+        return PODMAN_SOCKET if info.name == "podman" else SOCKET
+    path = os.path.realpath(path)
+    return SOCKET if system != "linux" or _FORWARDED.search(path) else path
+
+
+def lend_socket(options: ContainerOptions, info: EngineInfo) -> tuple[ContainerOptions, Mapping[str, str]]:
+    """Return options with the engine's socket as a mount, and the variables by which programs find it, if requested.
+
+    Those for Testcontainers are where published ports are reached, and the path that its containers can mount
+    (java.testcontainers.org, "Custom configuration").
+    """
+    if not options.socket:
+        return options, {}
+    path = find_own_socket(info)
+    name = PODMAN_GATEWAY if info.name == "podman" else GATEWAY
+    hosts = options.add_host
+    if name == GATEWAY and not any(entry.startswith(f"{name}:") for entry in hosts):  # Podman adds its own
+        hosts = (*hosts, f"{name}:host-gateway")
+    variables = {
+        "DOCKER_HOST": f"unix://{SOCKET}",
+        "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE": path,
+        "TESTCONTAINERS_HOST_OVERRIDE": "localhost" if options.network == "host" else name,
+    }
+    mount = Mount(kind="bind", source=path, target=SOCKET)
+    return replace(options, socket=False, mount=(*options.mount, mount), add_host=hosts), variables
 
 
 def make_body(spec: ContainerSpec) -> dict[str, Any]:

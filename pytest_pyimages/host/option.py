@@ -116,6 +116,12 @@ CONTAINER_TABLE = (
         example="all",
     ),
     Option(
+        ini="py_images_socket",
+        kind="flag",
+        help="give tests the engine's socket, for suites that start containers (Testcontainers). Their code then"
+        " controls the engine, and by it the engine's machine",
+    ),
+    Option(
         ini="py_images_container",
         kind="lines",
         ini_only=True,

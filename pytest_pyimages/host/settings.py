@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -16,7 +16,7 @@ from pytest_pyimages.host.invocation import Invocation, drop_none
 from pytest_pyimages.host.option import Option
 from pytest_pyimages.host.option_table import OPTIONS, TRUE
 from pytest_pyimages.host.workers import Workers
-from pytest_pyimages.project import OPTION_KEYS, parse_user, read_container_option
+from pytest_pyimages.project import OPTION_KEYS, check_project_option, parse_user, read_container_option
 from pytest_pyimages.text import find_similar
 
 PullPolicy = Literal["missing", "always", "never"]
@@ -153,7 +153,7 @@ class Values:
 
     def __init__(self, config: pytest.Config, invocation: Invocation) -> None:
         self._config = config
-        self._invocation = invocation
+        self.invocation = invocation
 
     def read(self, ini: str) -> Value:
         """Return the value of an option by its ini key.
@@ -166,13 +166,13 @@ class Values:
             typed = drop_none(typed) if option.kind == "images" else typed
             if typed and (option.is_list or typed[-1].strip()):
                 return Value(option=option, texts=typed, origin=option.name)
-            variable = self._invocation.variables.get(option.environment)
+            variable = self.invocation.variables.get(option.environment)
             if variable:
                 return Value(option=option, texts=(variable,), origin=option.environment)
         return self._read_ini(option)
 
     def _read_ini(self, option: Option) -> Value:
-        invocation = self._invocation
+        invocation = self.invocation
         origin = f"{option.ini} in {invocation.inipath.name}" if invocation.inipath is not None else option.ini
         if option.ini in invocation.table_keys:
             origin = f"{option.ini.removeprefix('py_images_').removeprefix('py_')} in pyproject.toml [tool.pyimages]"
@@ -274,9 +274,24 @@ def _read_container_options(values: Values) -> dict[str, Any]:
         if not option.ini_only:
             value = values.read(option.ini)
             if value.origin in (option.name, option.environment):
-                texts = [line for text in value.texts for line in text.split("\n")]
-                found[key] = read_container_option(key, texts, value.origin)
+                found[key] = read_container_option(key, _list_lines(value.texts), value.origin)
+            _check_addopts(option, values.invocation)
     return found
+
+
+def _check_addopts(option: Option, invocation: Invocation) -> None:
+    """Check that an option in the ini file's addopts grants tests no more than the project's other settings may."""
+    line = invocation.addopts
+    if not line.has(option.name):
+        return
+    key, texts = option.ini.removeprefix("py_images_"), line.values(option.name)
+    where = f"{option.name} in addopts"
+    granted = TRUE[:1] if option.kind == "flag" else _list_lines(texts)
+    check_project_option(key, read_container_option(key, granted, where), where, invocation.rootdir)
+
+
+def _list_lines(texts: Sequence[str]) -> list[str]:
+    return [line for text in texts for line in text.split("\n")]
 
 
 def _parse_count(value: Value) -> int | None:

@@ -27,6 +27,7 @@ from pytest_pyimages.project.settings.configuration import ImageConfiguration as
 from pytest_pyimages.project.settings.configuration import parse_user as parse_user
 from pytest_pyimages.project.settings.configuration import read_own_table as read_own_table
 from pytest_pyimages.project.settings.container_options import OPTION_KEYS as OPTION_KEYS
+from pytest_pyimages.project.settings.container_options import check_project_option as check_project_option
 from pytest_pyimages.project.settings.container_options import read_container_option as read_container_option
 from pytest_pyimages.project.settings.services import Service as Service
 from pytest_pyimages.project.source_root import find_source_root as find_source_root

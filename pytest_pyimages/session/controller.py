@@ -34,6 +34,7 @@ from pytest_pyimages.session.header import (
     format_links,
     format_origins,
     format_service_lines,
+    format_sockets,
     format_source,
     format_workers,
 )
@@ -174,6 +175,7 @@ class ImagesSession:
             f"py-images: {images}{shard} · {engine} · source: {self._source_line}{format_workers(concurrency)}",
             *format_origins(self.plans),
             *format_service_lines(self.plans),
+            *format_sockets(self.plans),
             *format_links(source),
             *format_hidden(source),
             *format_copy(source),

@@ -99,6 +99,13 @@ def format_service_lines(plans: Sequence[ImagePlan]) -> list[str]:
     return [f"services: {services} ({', '.join(labels)})" for services, labels in groups.items() if services]
 
 
+def format_sockets(plans: Sequence[ImagePlan]) -> list[str]:
+    """Return a line if tests have the engine's socket."""
+    labels = [plan.tag.label for plan in plans if plan.options.socket]
+    some = f" ({', '.join(labels)})" if len(labels) < len(plans) else ""
+    return [f"socket: tests control the engine and its machine{some}"] if labels else []
+
+
 def format_origins(plans: Sequence[ImagePlan]) -> list[str]:
     """Return a line for each group of images that get the same requirements."""
     groups: dict[str, list[str]] = {}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_pyimages.containers import Lease
-from pytest_pyimages.engines import Engine, ImageInfo
+from pytest_pyimages.engines import Engine, ImageInfo, lend_socket
 from pytest_pyimages.host import FLAG_NAMES, INI_KEYS, OPTION_NAMES, Settings
 from pytest_pyimages.images import BaseImages, BuiltImage, ImagePlan
 from pytest_pyimages.runs import ChangesJob, Job, Services, make_selection_job, make_smoke_job
@@ -77,5 +77,5 @@ def make_services(
         return images.resolve(replace(plan.tag, reference=reference))
 
     services = Services(engine, lease, plan.services, resolve, is_closing)
-    services.options = plan.options
+    services.options, _ = lend_socket(plan.options, engine.info)
     return services

@@ -8,6 +8,7 @@ import grp
 import json
 import os
 import pwd
+import stat
 import sys
 import tempfile
 
@@ -47,6 +48,15 @@ class User(object):
             self.gid = int(group) if found is None else found.gr_gid
         elif self.name:
             self.groups = [entry.gr_gid for entry in grp.getgrall() if self.name in entry.gr_mem]
+
+    def join_group_of(self, path):
+        """Let the user open a socket that only root and a group may open, if there is one at the path."""
+        try:
+            status = os.stat(path)
+        except OSError:
+            return
+        if stat.S_ISSOCK(status.st_mode) and status.st_mode & stat.S_IWGRP:
+            self.groups.append(status.st_gid)
 
     def is_able(self, path, mode):
         """Return whether the user may access a path; this process is root before and afterwards."""
@@ -180,6 +190,7 @@ def prepare(job, arguments):
         user = User(job["user"])
         if user.uid:
             user.complete_account()
+            user.join_group_of(os.environ.get("DOCKER_HOST", "").replace("unix://", "", 1))
             for root in [job["source"]["root"]] + [path for path, _ in job["source"]["others"]]:
                 job["incomplete"] = user.own(root) or job["incomplete"]
         tree.trust_source(job["project"], user.uid)

@@ -13,9 +13,10 @@ from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.project.settings.checks import read_strings
 from pytest_pyimages.text import suggest
 
-OPTION_KEYS = ("memory", "cpus", "shm_size", "network", "add_host", "mount", "device", "gpus", "container")
+OPTION_KEYS = ("memory", "cpus", "shm_size", "network", "add_host", "mount", "device", "gpus", "socket", "container")
 _SIZE = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<unit>[kmgt]?)(?:i?b)?", re.IGNORECASE)  # as docker's -m
 _UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
+_TRUTH = {**dict.fromkeys(("1", "true", "yes", "on"), True), **dict.fromkeys(("0", "false", "no", "off"), False)}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _OWN_VOLUMES = ("pytest-pyimages-", "pyimages-")  # a project must not change what builds of others believe
 _HOST = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9_.-]*)[:=](?P<address>host-gateway|[0-9A-Fa-f.:\[\]]+)")
@@ -50,13 +51,13 @@ _ESCAPES = ("ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_RAWIO", "SYS_BOOT", "DAC_READ
 def read_container_option(key: str, value: object, where: str) -> Any:
     """Return the value of one of ``OPTION_KEYS``, as ContainerOptions has it.
 
-    :param value: a string, or a list of them; None if it is not set.
+    :param value: a string, or a list of them; a number or a truth value in TOML; None if it is not set.
     :param where: what the user wrote it in.
     :raises ConfigurationError: for an invalid value, or one that would break the isolation of tests.
     """
     if key == "container":
         return _read_fields(value, where)
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float) and isinstance(value, bool) == (key == "socket"):
         value = str(value)
     texts = read_strings(value, where)
     if key in _LISTS:
@@ -73,7 +74,8 @@ def check_project_option(key: str, value: Any, where: str, rootdir: Path) -> Non
 
     :param value: as ``read_container_option`` returns it.
     :param rootdir: the folder whose files may be mounted.
-    :raises ConfigurationError: for a mount of other files or of a volume, a device, or the host's network.
+    :raises ConfigurationError: for a mount of other files or of a volume, a device, the host's network, or the
+        engine's socket.
     """
     what = ""
     if key == "mount":
@@ -84,6 +86,8 @@ def check_project_option(key: str, value: Any, where: str, rootdir: Path) -> Non
         what = f"{value[0][0]} is a device of the host"
     elif key == "network" and value == "host":
         what = "the network of the host is not the project's"
+    elif key == "socket" and value:
+        what = "the engine's socket gives control over its machine"
     if what:
         raise ConfigurationError(
             f"{where}: {what}", f"only the command line (--py-images-{key}) or PY_IMAGES_{key.upper()} may grant it"
@@ -118,6 +122,13 @@ def _read_network(text: str, where: str) -> str:
     if not _NAME.fullmatch(text):
         raise ConfigurationError(f'{where}: invalid network "{text}"', "write default, none, host or a network's name")
     return "" if text == "default" else text
+
+
+def _read_flag(text: str, where: str) -> bool:
+    word = text.lower()
+    if word not in _TRUTH:
+        raise ConfigurationError(f'{where}: invalid value "{text}"', "must be true or false")
+    return _TRUTH[word]
 
 
 def _read_gpus(text: str, where: str) -> str:
@@ -225,4 +236,5 @@ _VALUES: dict[str, Callable[[str, str], Any]] = {
     "shm_size": _read_size,
     "network": _read_network,
     "gpus": _read_gpus,
+    "socket": _read_flag,
 }

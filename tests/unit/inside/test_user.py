@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import socket
 import tempfile
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,6 +57,22 @@ def test_an_unknown_name_is_an_error(text: str, problem: str) -> None:
 def test_identifiers_of_the_host_are_mapped(tmp_path: Any, ranges: str, number: int, found: int | None) -> None:
     (tmp_path / "uid_map").write_text(ranges + "\n")
     assert TREE.find_identifier(number, str(tmp_path / "uid_map")) == found
+
+
+def test_a_socket_of_a_group_is_shared_with_the_user(tmp_path: Path) -> None:
+    """Only one that its group may use; not a file, and not what does not exist."""
+    user = USER.User(f"{UNKNOWN}:{UNKNOWN}")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "engine.sock"))
+        for mode, path, groups in (
+            (0o600, "engine.sock", []),
+            (0o660, "missing.sock", []),
+            (0o660, "", []),
+            (0o660, "engine.sock", [os.getgid()]),
+        ):
+            (tmp_path / "engine.sock").chmod(mode)
+            user.join_group_of(str(tmp_path / path))
+            assert user.groups == groups
 
 
 def test_the_restarted_program_receives_its_job() -> None:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_pyimages.engines import ContainerOptions, Mount
-from pytest_pyimages.engines.base import ContainerSpec
-from pytest_pyimages.engines.body import make_body
+from pytest_pyimages.engines.base import ContainerSpec, EngineInfo
+from pytest_pyimages.engines.body import SOCKET, find_own_socket, lend_socket, make_body
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.project.settings.container_options import (
     OPTION_KEYS,
     check_project_option,
     read_container_option,
 )
+
+ENGINE = EngineInfo(name="docker", version="29", api_version="1.47", endpoint="unix:///srv/engine.sock")
 
 
 @pytest.mark.parametrize(
@@ -41,6 +44,8 @@ from pytest_pyimages.project.settings.container_options import (
         ("device", "/dev/fuse", (("/dev/fuse", "/dev/fuse", "rwm"),)),
         ("device", "/dev/a:/dev/b:r", (("/dev/a", "/dev/b", "r"),)),
         ("gpus", "device=0,1", "device=0,1"),
+        *(("socket", value, True) for value in (True, "true", ["1"], "On")),
+        *(("socket", value, False) for value in (False, "false", ["0"], None)),
         ("container", {"Hostname": "ci"}, {"Hostname": "ci"}),
         ("container", 'Hostname=ci\nUlimits=[{"Name": "nofile"}]', {"Hostname": "ci", "Ulimits": [{"Name": "nofile"}]}),
     ],
@@ -69,6 +74,8 @@ def test_values_are_read(key: str, value: object, expected: object) -> None:
         ("mount", "source=/a,target=/b,bind-propagation=shared", "unknown field"),
         ("device", "fuse", "invalid device"),
         ("gpus", "some", "invalid value"),
+        ("socket", "/var/run/docker.sock", "must be true or false"),
+        ("memory", True, "must be a string"),
         ("container", "Hostnam=ci", "did you mean Hostname?"),
         ("container", "Hostname", "invalid entry"),
         ("container", "Privileged=true", "the devices and the kernel of the host"),
@@ -100,6 +107,8 @@ def test_invalid_and_dangerous_values_are_refused(key: str, value: object, probl
         ("mount", "data:/x", "data is not part of the project"),
         ("device", "/dev/kvm", "/dev/kvm is a device of the host"),
         ("network", "host", "the network of the host is not the project's"),
+        ("socket", "true", "the engine's socket gives control over its machine"),
+        ("socket", "false", ""),
         ("mount", "{root}/data:/x", ""),
         ("mount", "type=tmpfs,dst=/x", ""),
         ("network", "none", ""),
@@ -156,6 +165,49 @@ def test_services_decide_the_network_of_the_suite() -> None:
     host = make_request("container:abc", network="none", add_host=("api:127.0.0.1",))["HostConfig"]
     assert host["NetworkMode"] == "container:abc"
     assert "ExtraHosts" not in host
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "system", "expected"),
+    [
+        ("unix:///srv/engine.sock", "linux", "/srv/engine.sock"),
+        ("unix:///home/me/.docker/desktop/docker.sock", "linux", SOCKET),
+        ("unix:///home/me/.rd/docker.sock", "linux", SOCKET),
+        ("unix:///home/me/.local/share/containers/podman/machine/podman.sock", "linux", SOCKET),
+        ("unix:///Users/me/.colima/default/docker.sock", "darwin", SOCKET),
+        ("unix:///var/folders/xx/T/podman/podman-machine-default-api.sock", "darwin", SOCKET),
+        ("tcp://engine:2376", "linux", SOCKET),
+        ("ssh://me@engine", "darwin", SOCKET),
+    ],
+)
+def test_socket_of_the_engine_on_its_own_machine(endpoint: str, system: str, expected: str) -> None:
+    assert find_own_socket(replace(ENGINE, endpoint=endpoint), system) == expected
+
+
+def test_linked_socket_is_found_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "docker.sock").symlink_to(tmp_path / ".orbstack" / "run" / "docker.sock")
+    (tmp_path / "link.sock").symlink_to(tmp_path / "real.sock")
+    assert find_own_socket(replace(ENGINE, endpoint=f"unix://{tmp_path}/docker.sock"), "linux") == SOCKET
+    assert find_own_socket(replace(ENGINE, endpoint=f"unix://{tmp_path}/link.sock"), "linux") == f"{tmp_path}/real.sock"
+
+
+def test_socket_is_lent_with_what_testcontainers_needs() -> None:
+    options, variables = lend_socket(ContainerOptions(socket=True), ENGINE)
+    assert options.mount == (Mount(kind="bind", source="/srv/engine.sock", target=SOCKET),)
+    assert options.add_host == ("host.docker.internal:host-gateway",)
+    assert variables == {
+        "DOCKER_HOST": "unix:///var/run/docker.sock",
+        "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE": "/srv/engine.sock",
+        "TESTCONTAINERS_HOST_OVERRIDE": "host.docker.internal",
+    }
+    own = ("host.docker.internal:10.0.0.1",)
+    assert lend_socket(ContainerOptions(socket=True, add_host=own), ENGINE)[0].add_host == own
+    _, variables = lend_socket(ContainerOptions(socket=True, network="host"), ENGINE)
+    assert variables["TESTCONTAINERS_HOST_OVERRIDE"] == "localhost"
+    options, variables = lend_socket(ContainerOptions(socket=True), replace(ENGINE, name="podman"))
+    assert options.add_host == ()
+    assert variables["TESTCONTAINERS_HOST_OVERRIDE"] == "host.containers.internal"
+    assert lend_socket(ContainerOptions(), ENGINE) == (ContainerOptions(), {})
 
 
 def test_every_key_is_an_option() -> None:
