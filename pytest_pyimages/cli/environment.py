@@ -65,6 +65,7 @@ def run_in_image(  # noqa: PLR0913 - everything that its container is given
         service_images = BaseImages(engine, Listener(report=_report_stage), policy=settings.pull)
         with Lease() as lease, make_services(engine, lease, image_plan, service_images) as services:
             services.wait(lambda _: None)
+            sys.stderr.writelines(f"{line}\n" for line in services.notes)
             return attend(engine, lease, plan.source, replace(job, network=services.network), terminal)
 
 

@@ -1,4 +1,4 @@
-"""A session's lease on its containers and volumes: labels, a held file lock, and the sweep after dead sessions."""
+"""A session's lease on its containers, networks and volumes: labels, a file lock, and the sweep after dead sessions."""
 
 from __future__ import annotations
 
@@ -90,11 +90,11 @@ class Lease:
         self._path(self.session).unlink(missing_ok=True)
 
     def new_name(self) -> str:
-        """Return a new name for a container or volume."""
+        """Return a new name for a container, network or volume."""
         return f"pyimages-{self.session}-{uuid4().hex[:8]}"
 
     def labels(self, kind: str) -> dict[str, str]:
-        """Return the labels of a container or volume that the session creates."""
+        """Return the labels of a container, network or volume that the session creates."""
         return {
             LABEL: "1",
             SESSION_LABEL: self.session,
@@ -104,7 +104,7 @@ class Lease:
         }
 
     def sweep(self, engine: Engine) -> tuple[str, ...]:
-        """Remove leaked containers and volumes of dead sessions; return a problem for each that stays."""
+        """Remove leaked containers, networks and volumes of dead sessions; return a problem for each that stays."""
         left = self.find_abandoned(engine)
         problems = remove_leftovers(engine, left)
         for session in {entry.labels[SESSION_LABEL] for entry in left if entry.labels.get(HOST_LABEL) == self.host}:
@@ -133,7 +133,7 @@ class Lease:
         return True
 
     def find_abandoned(self, engine: Engine) -> tuple[Leftover, ...]:
-        """Return the leaked containers and volumes of dead sessions."""
+        """Return the leaked containers, networks and volumes of dead sessions."""
         left = engine.leftovers(LABEL)
         running = {entry.labels.get(SESSION_LABEL, "") for entry in left if entry.is_running}
         return tuple(entry for entry in left if self._is_abandoned(entry, running))
@@ -149,16 +149,18 @@ class Lease:
 
 
 def remove_leftovers(engine: Engine, entries: Iterable[Leftover]) -> tuple[str, ...]:
-    """Remove containers, then volumes; return a problem for each that stays."""
+    """Remove containers, then networks and volumes; return a problem for each that stays."""
     problems = []
     for entry in sorted(entries, key=lambda entry: entry.kind):
         try:
             if entry.kind == "container":
                 engine.remove_container(entry.id)
+            elif entry.kind == "network":
+                engine.remove_network(entry.name)
             else:
                 engine.remove_volume(entry.name)
         except EngineError as error:
-            command = "docker rm -f -v" if entry.kind == "container" else "docker volume rm"
+            command = "docker rm -f -v" if entry.kind == "container" else f"docker {entry.kind} rm"
             problems.append(
                 f"{entry.kind} {entry.name} was not removed ({error.message}); remove it with: {command} {entry.name}"
             )

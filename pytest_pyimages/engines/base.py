@@ -118,6 +118,7 @@ class ServiceSpec:
     labels: Mapping[str, str]
     environment: Mapping[str, str] = field(default_factory=dict)
     network: str = ""  # "container:ID" for the network namespace of another; empty for one of its own
+    aliases: tuple[str, ...] = ()  # its host names in a network of ``create_network``
     hosts: Mapping[str, str] = field(default_factory=dict)  # addresses by host name, with a network of its own
     tmpfs: tuple[str, ...] = ()  # absolute paths
 
@@ -134,9 +135,9 @@ class ContainerState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftover:
-    """A container or volume with a label of ours."""
+    """A container, network or volume with a label of ours."""
 
-    kind: Literal["container", "volume"]
+    kind: Literal["container", "network", "volume"]
     id: str
     name: str
     labels: Mapping[str, str]
@@ -281,6 +282,15 @@ class Engine(Protocol):
         :param parents: also remove untagged parents that no other image uses.
         """
 
+    def create_network(self, name: str, *, labels: Mapping[str, str], is_internal: bool) -> None:
+        """Create a network in which containers find each other by their aliases.
+
+        :param is_internal: whether nothing outside of it can be reached.
+        """
+
+    def remove_network(self, name: str) -> None:
+        """Remove the network; not an error if it does not exist."""
+
     def create_volume(self, name: str, *, labels: Mapping[str, str], options: Mapping[str, str]) -> str:
         """Create a volume of the ``local`` driver unless it exists; return its folder on the engine's host."""
 
@@ -291,7 +301,7 @@ class Engine(Protocol):
         """Return the size of a volume on disk in bytes; 0 if it does not exist or the size is unknown."""
 
     def leftovers(self, label: str) -> tuple[Leftover, ...]:
-        """Return all containers, running or not, and volumes with the label."""
+        """Return all containers, running or not, networks and volumes with the label."""
 
     def images(self, label: str) -> tuple[tuple[str, ImageInfo], ...]:
         """Return the reference and the image of every tagged image with the label."""

@@ -35,6 +35,7 @@ from pytest_pyimages.engines.clients import Clients
 from pytest_pyimages.engines.endpoint import Endpoint, find_endpoint
 from pytest_pyimages.engines.faults import CLIENT_ERRORS, engine_error, is_timeout
 from pytest_pyimages.engines.images import parse_image
+from pytest_pyimages.engines.labels import find_leftovers
 from pytest_pyimages.errors import ConfigurationError, EngineError, NoAnswerError
 from pytest_pyimages.text import flatten
 
@@ -227,11 +228,19 @@ class DockerEngine:
         self._remove(f"/containers/{container}", {"force": True, "v": True}, REMOVAL_SECONDS)
 
     @_engine_call
+    def create_network(self, name: str, *, labels: Mapping[str, str], is_internal: bool) -> None:
+        self._api.create_network(name, driver="bridge", internal=is_internal, labels=dict(labels))
+
+    @_engine_call
+    def remove_network(self, name: str) -> None:
+        self._remove(f"/networks/{name}", {}, REMOVAL_SECONDS)
+
+    @_engine_call
     def remove_volume(self, name: str) -> None:
         self._remove(f"/volumes/{name}", {}, VOLUME_REMOVAL_SECONDS)
 
     def _remove(self, path: str, parameters: Mapping[str, bool], seconds: float) -> None:
-        """Remove and retry: 409 means being removed, 409 and 500 also still in use for a moment (moby)."""
+        """Remove and retry: 409 means being removed; 403, 409 and 500 also still in use for a moment (moby)."""
         deadline = time.monotonic() + seconds
         timed_out = False
         while True:
@@ -239,7 +248,7 @@ class DockerEngine:
                 with _ignore(404):
                     request(self._client, "DELETE", path, params=parameters, timeout=REMOVAL_CALL_SECONDS)
             except docker.errors.APIError as error:
-                if error.status_code not in (409, 500) or time.monotonic() > deadline:
+                if error.status_code not in (403, 409, 500) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)
             except OSError as error:  # the base class of requests' exceptions
@@ -289,20 +298,7 @@ class DockerEngine:
 
     @_engine_call
     def leftovers(self, label: str) -> tuple[Leftover, ...]:
-        filters = {"label": label}
-        found = []
-        for entry in self._api.containers(all=True, filters=filters):
-            names = entry.get("Names") or [entry["Id"]]  # a container that is being removed has none
-            labels = entry.get("Labels") or {}
-            name, image = names[0].lstrip("/"), str(entry.get("ImageID") or "")
-            runs = entry.get("State") == "running"
-            found.append(
-                Leftover(kind="container", id=entry["Id"], name=name, labels=labels, image=image, is_running=runs)
-            )
-        for entry in self._api.volumes(filters=filters).get("Volumes") or ():
-            name = entry["Name"]
-            found.append(Leftover(kind="volume", id=name, name=name, labels=entry.get("Labels") or {}))
-        return tuple(found)
+        return tuple(find_leftovers(self._api, label))
 
     @_engine_call
     def images(self, label: str) -> tuple[tuple[str, ImageInfo], ...]:

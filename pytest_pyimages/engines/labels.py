@@ -1,6 +1,11 @@
-"""The labels of our containers, volumes and images."""
+"""The labels of our containers, networks, volumes and images."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pytest_pyimages.engines.base import Leftover
 
 LABEL = "org.pytest-pyimages"
 SESSION_LABEL = LABEL + ".session"
@@ -18,3 +23,23 @@ BASE_LABEL = LABEL + ".base"  # id of the base image
 CONTENTS_LABEL = LABEL + ".contents"  # requirements and the file they come from: JSON (images.labels)
 OPTIONS_LABEL = LABEL + ".options"  # options of pytest whose plugins were added, one per line
 REQUEST_LABEL = LABEL + ".asked"  # digest of the project's requirements, without base image and versions of ours
+
+
+def find_leftovers(api: Any, label: str) -> Iterator[Leftover]:
+    """Yield all containers, running or not, networks and volumes with a label.
+
+    :param api: docker-py's low-level client.
+    """
+    filters = {"label": label}
+    for entry in api.containers(all=True, filters=filters):
+        names = entry.get("Names") or [entry["Id"]]  # a container that is being removed has none
+        labels = entry.get("Labels") or {}
+        name, image = names[0].lstrip("/"), str(entry.get("ImageID") or "")
+        runs = entry.get("State") == "running"
+        yield Leftover(kind="container", id=entry["Id"], name=name, labels=labels, image=image, is_running=runs)
+    for entry in api.networks(filters=filters):
+        name = entry["Name"]
+        yield Leftover(kind="network", id=name, name=name, labels=entry.get("Labels") or {})
+    for entry in api.volumes(filters=filters).get("Volumes") or ():
+        name = entry["Name"]
+        yield Leftover(kind="volume", id=name, name=name, labels=entry.get("Labels") or {})

@@ -12,6 +12,7 @@ LOG_SIZE = "4m"  # of the engine's file with a service's output
 
 def make_service_body(spec: ServiceSpec) -> dict[str, Any]:
     """Return the request body that creates the container of a service (Engine API, "ContainerCreate")."""
+    endpoints = {spec.network: {"Aliases": list(spec.aliases)}}
     return {
         "Image": spec.image,
         **({"Cmd": list(spec.command)} if spec.command else {}),
@@ -25,6 +26,7 @@ def make_service_body(spec: ServiceSpec) -> dict[str, Any]:
             **({"NetworkMode": spec.network} if spec.network else {}),
             **({"ExtraHosts": [f"{name}:{address}" for name, address in spec.hosts.items()]} if spec.hosts else {}),
         },
+        **({"NetworkingConfig": {"EndpointsConfig": endpoints}} if spec.aliases else {}),
     }
 
 

@@ -1,4 +1,4 @@
-"""The services of one image's suite: start them in one network namespace, wait until they are ready, remove them."""
+"""The services of one image's suite: start them beside it, wait until they are ready, remove them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import tarfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -22,6 +22,7 @@ from pytest_pyimages.text import flatten
 POLL_SECONDS = 0.1
 LOG_LINES = 20
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # SGR: ECMA-48, 8.3.117
+_IN_USE = re.compile(r"address (is )?already in use|EADDRINUSE", re.IGNORECASE)
 _LISTENS = "0A"  # the state TCP_LISTEN in /proc/net/tcp: proc(5), and net/tcp_states.h of the kernel
 _SOCKETS = ("cat", "/proc/net/tcp", "/proc/net/tcp6")
 
@@ -42,7 +43,8 @@ class Services:
     """The services of one image, removed at the end of the context.
 
     They are started in a thread of their own. The first one owns the network namespace, in which the suite and
-    the other services run, so that ``localhost:5432`` and ``db:5432`` are the same.
+    the other services run, so that ``localhost:5432`` and ``db:5432`` are the same. A service on a port that an earlier
+    one has gets a namespace of its own, and a private network joins the two.
 
     :param resolve: returns the image of a reference, pulled if needed.
     :param is_closing: whether the session ends, so that waiting makes no sense.
@@ -62,7 +64,9 @@ class Services:
         self._resolve = resolve
         self._is_closing = is_closing
         self.options = NO_OPTIONS  # whose network and host names the first service gets for all
+        self.notes: list[str] = []  # what to know of the services once they are ready
         self._running: list[_Running] = []
+        self._private = ""  # the name of the network; empty where none is needed
         self._error: PyimagesError | None = None
         self._thread = threading.Thread(target=self._start, name="pyimages-services", daemon=True)
         self._is_left = False
@@ -97,6 +101,8 @@ class Services:
         for running in reversed(self._running):
             self._engine.remove_container(running.container)
         self._running.clear()
+        if self._private:
+            self._engine.remove_network(self._private)
 
     def wait(self, report: Callable[[str], None]) -> None:
         """Wait until all services are ready.
@@ -127,29 +133,71 @@ class Services:
 
     def _start(self) -> None:
         try:
+            images: dict[str, ImageInfo] = {}
             for service in self._services:
                 if self._is_left or self._is_closing():
                     return
-                self._start_one(service)
+                images[service.name] = self._find_image(service)
+            separate = self._find_separate(images)
+            if separate:
+                self._create_network()
+            together = tuple(name for name in images if name not in separate)
+            for service in self._services:
+                if self._is_left or self._is_closing():
+                    return
+                names = (service.name,) if service.name in separate else together
+                self._start_one(service, images[service.name], names)
         except PyimagesError as error:
             self._error = error
 
-    def _make_hosts(self) -> dict[str, str]:
-        hosts = {name: address for name, _, address in (entry.partition(":") for entry in self.options.add_host)}
-        return {**hosts, **{each.name: "127.0.0.1" for each in self._services}}
-
-    def _start_one(self, service: Service) -> None:
+    def _find_image(self, service: Service) -> ImageInfo:
         try:
-            image = self._resolve(service.image)
+            return self._resolve(service.image)
         except BuildError as error:
             raise ServiceError(f"service {service.name}: {error.message}", log=error.log) from error
-        ports = service.ports or image.ports
-        for other in self._running:
-            if common := set(ports) & set(other.service.ports or other.image.ports):
+
+    def _find_separate(self, images: Mapping[str, ImageInfo]) -> frozenset[str]:
+        """Return the services that need a network namespace of their own, since another one has their port.
+
+        :raises ServiceError: if the network of the options allows for no other.
+        """
+        owners: dict[int, str] = {}
+        separate = set()
+        for service in self._services:
+            ports = service.ports or images[service.name].ports
+            common = owners.keys() & set(ports)
+            if not common:
+                owners.update(dict.fromkeys(ports, service.name))
+                continue
+            other, port = owners[min(common)], min(common)
+            if self.options.network not in ("", "none"):
                 raise ServiceError(
-                    f"services {other.service.name} and {service.name} both listen on port {min(common)}",
+                    f"services {other} and {service.name} both listen on port {port} of network {self.options.network}",
                     "let one of them listen on another port (command, env), and name it: ports = [...]",
                 )
+            separate.add(service.name)
+            self.notes.append(
+                f"services {other} and {service.name} both listen on port {port}: localhost:{port} is {other},"
+                f" {service.name} is reached by its name"
+            )
+        return frozenset(separate)
+
+    def _create_network(self) -> None:
+        name = self._lease.new_name()
+        self._private = name  # before: it may exist although the answer was lost
+        is_internal = self.options.network == "none"
+        self._engine.create_network(name, labels=self._lease.labels("service"), is_internal=is_internal)
+
+    def _make_hosts(self, names: Sequence[str]) -> dict[str, str]:
+        hosts = {name: address for name, _, address in (entry.partition(":") for entry in self.options.add_host)}
+        return {**hosts, **dict.fromkeys(names, "127.0.0.1")}
+
+    def _start_one(self, service: Service, image: ImageInfo, names: Sequence[str]) -> None:
+        """Start a service.
+
+        :param names: the services in its network namespace; the first of them owns it.
+        """
+        owns = service.name == names[0]
         container = self._engine.create_service(
             ServiceSpec(
                 name=self._lease.new_name(),
@@ -157,8 +205,9 @@ class Services:
                 command=service.command,
                 labels=self._lease.labels("service"),
                 environment=service.environment(os.environ),
-                network=self.network or self.options.network,
-                hosts={} if self._running else self._make_hosts(),
+                network=self._private or self.options.network if owns else self.network,
+                aliases=tuple(names) if owns and self._private else (),
+                hosts=self._make_hosts(names) if owns else {},
                 tmpfs=service.tmpfs,
             )
         )
@@ -208,7 +257,8 @@ class Services:
             log = self._engine.read_log(running.container, lines=LOG_LINES)
         lines = [line for line in map(flatten, _COLOURS.sub("", log).splitlines()) if line]
         last = f": {lines[-1]}" if lines else ""
-        return ServiceError(f"service {running.service.name} {what}{last}", log="\n".join(lines))
+        hint = "name the ports of all services: ports = [...]" if _IN_USE.search(log) else ""
+        return ServiceError(f"service {running.service.name} {what}{last}", hint, log="\n".join(lines))
 
 
 def _archive(service: Service) -> Iterator[bytes]:

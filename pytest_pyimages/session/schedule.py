@@ -215,7 +215,7 @@ class Schedule:
         try:
             self.notes += self._lease.sweep(self._engine)
         except EngineError as error:
-            self.notes.append(f"leaked containers and volumes were not checked ({error.message})")
+            self.notes.append(f"leaked containers, networks and volumes were not checked ({error.message})")
 
     def _image(self, plan: ImagePlan, number: int, concurrency: Concurrency) -> None:
         """Build and run one image."""
@@ -243,6 +243,8 @@ class Schedule:
                         self._put(Progressed(label, ""))
                     services.wait(lambda text: self._put(Progressed(label, text)))
                     self.services[label] = services.document
+                    for line in services.notes:
+                        self._note(f"{label}: {line}")
                     ended.began = time.monotonic()
                     args = concurrency.arguments(plan, place)
                     self._run_with_fallbacks(replace(plan, args=args), image, ended, services.network)

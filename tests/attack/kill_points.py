@@ -48,11 +48,13 @@ STEPS = (
     "build.remove_container",
     "source.remove_volume",
     "pytest_pyimages_image_ready",
+    "service.create_network",
     "service.create_service",
     "service.start",
     "service.inspect",
     "service.execute",
     "service.remove_container",
+    "service.remove_network",
     "run.create_container",
     "run.attach",
     "run.start",
@@ -85,6 +87,12 @@ SERVICE = """
 [[tool.pyimages.services]]
 name = "db"
 image = "postgres:17"
+ports = [5432]
+ready = "pg_isready"
+[[tool.pyimages.services]]
+name = "replica"
+image = "postgres:17"
+ports = [5432]
 ready = "pg_isready"
 """
 # Sessions that have further steps: how the worker is made, pytest's arguments, and the project's configuration.

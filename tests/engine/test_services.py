@@ -54,6 +54,34 @@ ports = [8000]
 timeout = 20
 """
 
+TWINS = """
+[[tool.pyimages.services]]
+name = "first"
+image = "python:3.14-slim"
+command = ["python", "-c", "{program}"]
+env = {{ NAME = "first" }}
+ports = [8000]
+[[tool.pyimages.services]]
+name = "second"
+image = "python:3.14-slim"
+command = ["python", "-c", "{program}"]
+env = {{ NAME = "second" }}
+ports = [8000]
+"""
+TWIN_PROGRAM = (
+    "import os, socket; server = socket.create_server(('', 8000))\\n"
+    "while True: peer, _ = server.accept(); peer.sendall(os.environ['NAME'].encode()); peer.close()"
+)
+TWIN_CLIENT = """
+import socket
+import pytest
+
+@pytest.mark.parametrize("host", ["first", "second", "localhost"])
+def test_each_is_reached(host):
+    with socket.create_connection((host, 8000), timeout=10) as peer:
+        assert peer.recv(10).decode() == host.replace("localhost", "first")
+"""
+
 
 @pytest.fixture(scope="module")
 def servers(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
@@ -84,6 +112,15 @@ def test_servers_of_debian(job: Job) -> None:
     shell = [sys.executable, "-m", "pytest_pyimages.cli", "run", "3.14-slim", "--", "python", "-m", "pytest", "-q"]
     by_hand = subprocess.run(shell, cwd=job.folder, capture_output=True, text=True, timeout=120)
     assert "2 passed" in by_hand.stdout, by_hand.stdout + by_hand.stderr
+
+
+def test_two_servers_on_one_port(job: Job) -> None:
+    """The later one has its own network namespace; the fixture of all tests looks for networks."""
+    (job.folder / "pyproject.toml").write_text(TWINS.format(program=TWIN_PROGRAM))
+    job.write(test_it=TWIN_CLIENT)
+    done = job.run(images=BOTH)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "services first and second both listen on port 8000: localhost:8000 is first" in done.stdout
 
 
 def test_a_server_that_ends(job: Job) -> None:

@@ -34,7 +34,7 @@ def leaks():
     if ENGINE is None:
         return
     volumes = [name for name in ENGINE.volumes if not name.startswith("pytest-pyimages-")]
-    left = [*ENGINE.containers, *ENGINE.services, *volumes]
+    left = [*ENGINE.containers, *ENGINE.services, *ENGINE.networks, *volumes]
     with open({record!r}, "w") as file:
         json.dump({{"calls": ENGINE.calls, "left": left, "most_at_once": ENGINE.most_at_once}}, file)
 """

@@ -12,6 +12,10 @@ from tests.support.golden import message
 
 Run = Callable[..., ImagesRun]
 KNOWN = "known=(*KNOWN, 'postgres:17', 'redis:7')"
+SAME_PORT = (
+    '[{name = "a", image = "redis:7", ports = [5432]}, {name = "b", image = "redis:7", ports = [5432]},'
+    ' {name = "c", image = "redis:7"}]'
+)
 DB = """
 [[tool.pyimages.services]]
 name = "db"
@@ -82,18 +86,27 @@ def test_a_service_that_is_not_ready(pytester: pytest.Pytester, run_images: Run,
     ("services", "expected"),
     [
         pytest.param('["mysql:8"]', message("services", "no-image"), id="no such image"),
-        pytest.param(
-            '[{name = "a", image = "redis:7", ports = [80]}, {name = "b", image = "redis:7", ports = [80, 81]}]',
-            message("services", "same-port"),
-            id="the same port",
-        ),
+        pytest.param(SAME_PORT, message("services", "same-port"), id="the same port of a named network"),
     ],
 )
 def test_a_service_that_cannot_start(pytester: pytest.Pytester, run_images: Run, services: str, expected: str) -> None:
-    pytester.makepyprojecttoml(f"[tool.pyimages]\nservices = {services}\n")
+    pytester.makepyprojecttoml(f"[tool.pyimages]\nnetwork = 'lan'\nservices = {services}\n")
     run = run_images(engine=f"FakeEngine({KNOWN})")
     assert run.result.ret == 1
     assert run.images["3.12"]["problem"] == expected
+
+
+@pytest.mark.parametrize(("network", "access"), [("default", ""), ("none", " without access")])
+def test_two_services_on_one_port(pytester: pytest.Pytester, run_images: Run, network: str, access: str) -> None:
+    """The later one has a namespace of its own in a private network; the fixture of all tests looks for the network."""
+    pytester.makepyprojecttoml(f"[tool.pyimages]\nnetwork = '{network}'\nservices = {SAME_PORT}\n")
+    run = run_images(engine=f"FakeEngine({KNOWN})")
+    assert run.result.ret == 0, run.out
+    made = [call for call in run.calls if call.startswith("create network")]
+    assert made == [f"create network{access}"]
+    started = [call for call in run.calls if call.startswith("create service")]
+    assert started == [f"create service sha256:redis:7{names}" for names in (" as a, c", " as b", "")]
+    assert message("services", "separate") in run.out
 
 
 def test_builds_start_no_services(pytester: pytest.Pytester, pyimages: Callable[..., Any]) -> None:

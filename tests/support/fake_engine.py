@@ -245,6 +245,7 @@ class FakeEngine:
         self._ended_services = {f"sha256:{image}" for image in ended_services}
         self._checks = list(checks or [(0, LISTENING)])
         self.volumes: dict[str, Mapping[str, str]] = {}
+        self.networks: dict[str, Mapping[str, str]] = {}
         self.found = list(found)
         self.calls: list[str] = []
         self._pulls = dict(pulls or {})
@@ -321,7 +322,8 @@ class FakeEngine:
         return identifier
 
     def create_service(self, spec: ServiceSpec) -> str:
-        self._call(f"create service {spec.image}")
+        aliases = f" as {', '.join(spec.aliases)}" if spec.aliases else ""
+        self._call(f"create service {spec.image}{aliases}")
         with self._lock:
             self._count += 1
             identifier = f"service{self._count}"
@@ -410,6 +412,16 @@ class FakeEngine:
     def remove_image(self, reference: str, *, parents: bool = True) -> None:
         self._call(f"remove {reference}")
         self.images_by_reference.pop(reference, None)
+
+    def create_network(self, name: str, *, labels: Mapping[str, str], is_internal: bool) -> None:
+        self._call(f"create network{' without access' if is_internal else ''}")
+        with self._lock:
+            self.networks[name] = labels
+
+    def remove_network(self, name: str) -> None:
+        if any(spec.network == name for spec in self.services.values()):
+            raise EngineError(f"network {name} has active endpoints")
+        self.networks.pop(name, None)
 
     def create_volume(self, name: str, *, labels: Mapping[str, str], options: Mapping[str, str]) -> str:
         with self._lock:

@@ -155,6 +155,17 @@ class SteppedEngine:
         self._engine.remove_container(container)
         self._stock.drop(self._names.get(container, container))
 
+    def create_network(self, name: str, *, labels: Mapping[str, str], is_internal: bool) -> None:
+        self._kinds[name] = labels[KIND_LABEL]
+        self._steps.begin(f"{self._kinds[name]}.create_network")
+        self._stock.put(name, kind="network", labels=dict(labels))
+        self._engine.create_network(name, labels=labels, is_internal=is_internal)
+
+    def remove_network(self, name: str) -> None:
+        self._steps.begin(f"{self._kinds.get(name, 'leftover')}.remove_network")
+        self._engine.remove_network(name)
+        self._stock.drop(name)
+
     def create_volume(self, name: str, *, labels: Mapping[str, str], options: Mapping[str, str]) -> str:
         self._kinds[name] = labels[KIND_LABEL]
         self._steps.begin(f"{self._kinds[name]}.create_volume")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -28,12 +29,20 @@ class SweptEngine(FakeEngine):
             raise EngineError("device busy")
         self.removed.append(container)
 
+    def remove_network(self, name: str) -> None:
+        self.removed.append(name)
+
     def remove_volume(self, name: str) -> None:
         self.removed.append(name)
 
 
 def leftover(
-    session: str, host: str, *, kind: str = "container", age: float = 0.0, is_running: bool = False
+    session: str,
+    host: str,
+    *,
+    kind: Literal["container", "network", "volume"] = "container",
+    age: float = 0.0,
+    is_running: bool = False,
 ) -> Leftover:
     labels = {
         LABEL: "1",
@@ -43,9 +52,7 @@ def leftover(
         CREATED_LABEL: str(int(time.time() - age)),
     }
     name = f"{kind}-{session}"
-    return Leftover(
-        kind="volume" if kind == "volume" else "container", id=name, name=name, labels=labels, is_running=is_running
-    )
+    return Leftover(kind=kind, id=name, name=name, labels=labels, is_running=is_running)
 
 
 def test_a_dead_session_of_this_host_is_swept_and_a_live_one_is_not(tmp_path: Path) -> None:
@@ -53,11 +60,12 @@ def test_a_dead_session_of_this_host_is_swept_and_a_live_one_is_not(tmp_path: Pa
         engine = SweptEngine(
             leftover("dead", mine.host),
             leftover("dead", mine.host, kind="volume"),
+            leftover("dead", mine.host, kind="network"),
             leftover(other.session, mine.host),
             leftover(mine.session, mine.host),
         )
         assert mine.sweep(engine) == ()
-    assert engine.removed == ["container-dead", "volume-dead"]
+    assert engine.removed == ["container-dead", "network-dead", "volume-dead"]
 
 
 def test_leaks_of_another_host_are_kept_for_a_day(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qs
@@ -16,9 +17,10 @@ from urllib.parse import parse_qs
 import pytest
 
 from pytest_pyimages.engines import docker, pulls
-from pytest_pyimages.engines.base import ContainerSpec, Mount, Privileges, PullProgress
+from pytest_pyimages.engines.base import ContainerSpec, Mount, Privileges, PullProgress, ServiceSpec
 from pytest_pyimages.engines.docker import DockerEngine, connect
 from pytest_pyimages.engines.pulls import classify_pull_error
+from pytest_pyimages.engines.services import make_service_body
 from pytest_pyimages.errors import ConnectionLostError, EngineError, ImageNotFound, NoAnswerError
 from tests.support.processes import count_descriptors
 from tests.support.scripted_engine import Request, ScriptedEngine, answer, chunked, scripted_engine
@@ -155,7 +157,9 @@ def test_failed_wait(scripted: ScriptedEngine, engine: DockerEngine) -> None:
 def test_leftovers_without_names_and_labels_are_found(scripted: ScriptedEngine, engine: DockerEngine) -> None:
     scripted.answers["GET /containers/json"] = answer(200, [{"Id": "a", "Names": None, "Labels": None}])
     scripted.answers["GET /volumes"] = answer(200, {"Volumes": None})
-    assert [(entry.kind, entry.id, entry.name) for entry in engine.leftovers("l")] == [("container", "a", "a")]
+    scripted.answers["GET /networks"] = answer(200, [{"Name": "n", "Id": "0123", "Labels": None}])
+    found = [(entry.kind, entry.id, entry.name) for entry in engine.leftovers("l")]
+    assert found == [("container", "a", "a"), ("network", "n", "n")]
     assert parse_qs(scripted.asked("GET /containers/json")[0].query)["filters"] == ['{"label": ["l"]}']
 
 
@@ -184,6 +188,20 @@ def test_removal_is_retried(scripted: ScriptedEngine, engine: DockerEngine, said
     asked = scripted.asked(f"DELETE /{what}/x")
     assert len(asked) == times
     assert parse_qs(asked[0].query) == ({"force": ["True"], "v": ["True"]} if what == "containers" else {})
+
+
+def test_network_is_removed_once_it_is_free(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+    scripted.answers["DELETE /networks/x"] = [answer(403, {"message": "network x has active endpoints"}), REMOVED]
+    engine.remove_network("x")
+    assert len(scripted.asked("DELETE /networks/x")) == 2
+
+
+def test_service_has_host_names_in_its_network() -> None:
+    spec = ServiceSpec(name="x", image="i", command=(), labels={}, network="net", aliases=("db", "cache"))
+    body = make_service_body(spec)
+    assert body["HostConfig"]["NetworkMode"] == "net"
+    assert body["NetworkingConfig"] == {"EndpointsConfig": {"net": {"Aliases": ["db", "cache"]}}}
+    assert "NetworkingConfig" not in make_service_body(replace(spec, aliases=()))
 
 
 def test_removal_retries_end(scripted: ScriptedEngine, engine: DockerEngine, monkeypatch: pytest.MonkeyPatch) -> None:

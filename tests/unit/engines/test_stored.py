@@ -57,6 +57,7 @@ def test_remove_image_in_use(scripted: ScriptedEngine, engine: DockerEngine) -> 
 def test_leak_has_its_image(scripted: ScriptedEngine, engine: DockerEngine) -> None:
     listed = [{"Id": "c", "Names": ["/n"], "Labels": {}, "ImageID": "sha256:1"}, {"Id": "d", "Names": ["/m"]}]
     scripted.answers["GET /containers/json"] = answer(200, listed)
+    scripted.answers["GET /networks"] = answer(200, [])
     scripted.answers["GET /volumes"] = answer(200, {"Volumes": [{"Name": "v"}]})
     assert [entry.image for entry in engine.leftovers("l")] == ["sha256:1", "", ""]
 
