@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pytest
 from _pytest._code.code import ReprFileLocation, TerminalRepr
@@ -14,9 +14,11 @@ from _pytest.pathlib import bestrelpath
 
 from pytest_pyimages.runs.events import CollectReport, Item, LongRepr, Passed, Report, Warned
 
+R = TypeVar("R", pytest.TestReport, pytest.CollectReport)
 STATUS = "pyimages_status"  # attribute of a report: what pytest_report_teststatus returned in the container
 SUBTEST = "pyimages_subtest"  # attribute of a report: whether it is of a subtest
 ATTRIBUTES = "pyimages_attributes"  # attribute of a report: what its test adds to its element in a junit file
+LABEL = "pyimages_label"  # attribute of a report: its image
 PROPERTY = "py_image"  # user property: the label of the image
 ALLOWED = "allowed to fail"
 
@@ -117,14 +119,17 @@ class ReportMaker:
     def make_collect(self, event: CollectReport) -> pytest.CollectReport:
         """Return the report of a collector that failed or was skipped."""
         longrepr = _fit_outcome(rebuild_longrepr(event.longrepr), event.outcome, event.nodeid, None)
-        return pytest.CollectReport(
-            append_label(event.nodeid, self._label), event.outcome, longrepr, [], event.sections
-        )
+        nodeid = append_label(event.nodeid, self._label)
+        return self._mark(pytest.CollectReport(nodeid, event.outcome, longrepr, [], event.sections))
 
     def make_image_error(self, problem: str, detail: str) -> pytest.CollectReport:
         """Return the error of an image that could not be tested, or only in part."""
         text = f"{self._label}: {problem}" + (f"\n{detail}" if detail else "")
-        return pytest.CollectReport(f"[{self._label}]", "failed", TextRepr(text, cause=problem), [])
+        return self._mark(pytest.CollectReport(f"[{self._label}]", "failed", TextRepr(text, cause=problem), []))
+
+    def _mark(self, report: R) -> R:
+        setattr(report, LABEL, self._label)
+        return report
 
     def _allow(self, report: pytest.TestReport) -> pytest.TestReport:
         """Turn a failure into one that does not fail the session if the image is allowed to fail."""
@@ -133,7 +138,7 @@ class ReportMaker:
             report.wasxfail = f"{self._label} is {ALLOWED}"
             report.outcome = "skipped"
             setattr(report, STATUS, (ALLOWED, "a", "ALLOWED"))
-        return report
+        return self._mark(report)
 
 
 def rebuild_longrepr(longrepr: LongRepr) -> Any:

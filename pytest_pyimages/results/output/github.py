@@ -1,4 +1,4 @@
-"""Report to GitHub Actions: the job summary, and an annotation for each of the first failures.
+"""Report to GitHub Actions: the job summary, and an annotation for each of the first failures, with its images.
 
 Source: "Workflow commands for GitHub Actions".
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_pyimages.errors import PyimagesError
+from pytest_pyimages.results.alike import group_failures, list_differences
 from pytest_pyimages.results.output.markdown_report import render_markdown
 
 MOST_ANNOTATIONS = 10  # of each level in a step; GitHub shows no more
@@ -58,10 +59,12 @@ def make_workflow_commands(document: Mapping[str, Any], *, rootdir: Path, enviro
         if image["problem"]
     ]
     for test in document["tests"]:
-        for label, failure in test.get("failures", {}).items():
-            title = f"{test['nodeid'].partition('::')[2] or test['nodeid']} fails on {label}"
+        for group in group_failures(test.get("failures", {})):
+            failure = next(iter(group.values()))
+            title = f"{test['nodeid'].partition('::')[2] or test['nodeid']} fails on {', '.join(group)}"
             place = _relative(rootdir / test["nodeid"].partition("::")[0], environ)
-            annotations.append((title, failure["message"], place, failure["line"], label in allowed))
+            lines = [failure["message"], *(f"{labels}: {line}" for labels, line in list_differences(group))]
+            annotations.append((title, "\n".join(lines), place, failure["line"], allowed.issuperset(group)))
     for kind, is_allowed in (("error", False), ("warning", True)):
         for title, message, place, line, _ in [one for one in annotations if one[4] is is_allowed][:MOST_ANNOTATIONS]:
             where = [f"file={_property(place)}", f"line={line}"] if place and line else []

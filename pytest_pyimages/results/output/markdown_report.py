@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pytest_pyimages.results.alike import group_failures, list_differences
 from pytest_pyimages.results.comparison import group_by_pattern
 from pytest_pyimages.results.output.json_report import read_comparison
 from pytest_pyimages.results.output.rows import LETTERS, make_document_remark
@@ -76,10 +77,23 @@ def _differences(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _failures(tests: list[Mapping[str, Any]]) -> Iterator[str]:
-    failed = [(test["nodeid"], label, failure) for test in tests for label, failure in test.get("failures", {}).items()]
-    for nodeid, label, failure in failed[:MOST_FAILURES]:
-        text = failure["text"][-LONGEST_TEXT:]
-        yield f"\n<details><summary>{_code(f'{nodeid}[{label}]')} {escape(failure['message'])}</summary>\n"
-        yield f"<pre>{html.escape(text).replace(chr(10), '&#10;')}</pre>\n</details>"
+    """Yield each failure with its images; lines that are not the same on all of them are marked and listed."""
+    failed = [(test["nodeid"], group) for test in tests for group in group_failures(test.get("failures", {}))]
+    for nodeid, group in failed[:MOST_FAILURES]:
+        failure, names = next(iter(group.values())), ", ".join(map(escape, group))
+        differing = list(list_differences(group))
+        marked = {line for _, line in differing}
+        yield f"\n<details><summary>{_code(nodeid)} on {names}: {escape(failure['message'])}</summary>\n"
+        lines = (_pre(line, is_marked=line in marked) for line in failure["text"][-LONGEST_TEXT:].split("\n"))
+        yield f"<pre>{'&#10;'.join(lines)}</pre>"
+        if differing:
+            yield f"<pre>{'&#10;'.join(_pre(f'{labels}  {line}') for labels, line in differing)}</pre>"
+        yield "</details>"
     if len(failed) > MOST_FAILURES:
         yield f"\n… and {len(failed) - MOST_FAILURES} more failures"
+
+
+def _pre(line: str, *, is_marked: bool = False) -> str:
+    """Return a line of an element in which only HTML is markup."""
+    text = html.escape(line)
+    return f"<b>{text}</b>" if is_marked else text

@@ -166,8 +166,10 @@ def format_image_table(
 
 def _write_allowed_failures(terminal: pytest.TerminalReporter) -> None:
     """Write the tracebacks of images that are allowed to fail, which pytest's own sections leave out."""
-    allowed = terminal.stats.get(ALLOWED, ())
-    if allowed and terminal.config.option.tbstyle != "no" and terminal.config.get_verbosity() >= 0:
+    if terminal.config.option.tbstyle == "no" or terminal.config.get_verbosity() < 0:
+        return
+    allowed = terminal.getreports(ALLOWED)  # those that are not the failure of a required image as well
+    if allowed:
         terminal.write_sep("=", "ALLOWED FAILURES")
         for report in allowed:
             terminal.write_sep("_", f"{report.head_line or report.nodeid} ({ALLOWED})", yellow=True)

@@ -71,7 +71,7 @@ class Replay:
         self.measured: Callable[[str, CoveragePart | Measured], None] = lambda *_: None  # receives coverage data
         self._runs = {label: ImageRun(results, label) for label in results}
         self._known: dict[Item, Item] = {}  # images have the same tests: each is kept once
-        self._reporter = ReporterAdapter(session.config, has_several_images=len(results) > 1)
+        self._reporter = ReporterAdapter(session.config, list(results))
         self.stand_ins = StandIns(session, results)
         self.errors = ImageErrors(
             self._runs, self._hook, self._reporter, stand_ins=self.stand_ins, collect_only=collect_only

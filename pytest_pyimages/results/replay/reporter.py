@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pytest
 
 from pytest_pyimages.results.replay.image_run import ImageRun
 from pytest_pyimages.results.replay.printed import PrintedText
+from pytest_pyimages.results.replay.shared_failures import share_failures
 from pytest_pyimages.results.reports import ALLOWED, SUBTEST, append_label
 from pytest_pyimages.runs.events import Item
 
@@ -23,10 +24,10 @@ _REMOVED = (("failed", "failed"), (ALLOWED, "failed"), ("subtests passed", "subt
 class ReporterAdapter:
     """Writes through the reporter what it cannot know itself; does nothing without one (``-p no:terminal``)."""
 
-    def __init__(self, config: pytest.Config, *, has_several_images: bool) -> None:
+    def __init__(self, config: pytest.Config, labels: Sequence[str]) -> None:
         self.terminal: pytest.TerminalReporter | None = config.pluginmanager.getplugin("terminalreporter")
         self._config = config
-        self._has_several_images = has_several_images
+        self._has_several_images = len(labels) > 1
         slowest = config.getoption("durations", None)
         least = config.getoption("durations_min", None)
         if least is None:  # pytest's default
@@ -37,6 +38,8 @@ class ReporterAdapter:
         if self.terminal is not None:
             # On a terminal, a collection that fails writes "collecting ..." over the line that the cursor is on.
             self.terminal.report_collect = lambda *_: None
+            if self._has_several_images:
+                share_failures(self.terminal, labels)
 
     def show_output(self, run: ImageRun, data: bytes) -> None:
         """Write what a suite printed; with several images, each complete line begins with its image."""

@@ -14,13 +14,16 @@ from pytest_pyimages.results.output.json_report import make_document
 from tests.support.results import make_run
 
 
-def document(failures: int = 1) -> dict[str, Any]:
+def document(failures: int = 1, *, is_shared: bool = False) -> dict[str, Any]:
     images = {label: make_run(label, allowed_to_fail=label == "3.15", ended=True) for label in ("3.12", "3.15")}
-    for image in images.values():
+    for label, image in images.items():
         for number in range(failures):
             nodeid = f"tests/test_a.py::test_{number}[a,b:c]"
             image.count(nodeid, "failed")
-            image.failures[nodeid] = Failure(phase="call", message="50% of\nit", text="", line=7)
+            text = (
+                f"E  assert {image.label}" if is_shared else "E  AssertionError" if label == "3.12" else "E  TypeError"
+            )
+            image.failures[nodeid] = Failure(phase="call", message="50% of\nit", text=text, line=7)
     return make_document({label: run.result for label, run in images.items()}, exit_status=1, started=0, ended=1)
 
 
@@ -33,6 +36,13 @@ def test_failure_is_annotated_at_its_line() -> None:
     assert lines(document(), GITHUB_WORKSPACE="/src/shop") == [
         f"::error {where} 3.12::50%25 of%0Ait",
         f"::warning {where} 3.15::50%25 of%0Ait",
+    ]
+
+
+def test_failure_of_several_images_is_annotated_once() -> None:
+    where = "file=lib/tests/test_a.py,line=7,title=test_0[a%2Cb%3Ac] fails on"
+    assert lines(document(is_shared=True), GITHUB_WORKSPACE="/src/shop") == [
+        f"::error {where} 3.12%2C 3.15::50%25 of%0Ait%0A3.12: E  assert 3.12%0A3.15: E  assert 3.15",
     ]
 
 

@@ -99,6 +99,21 @@ def test_markdown() -> None:
     assert [line.count("|") for line in table] == [9, 9, 9, 9, 4, 4, 4, 4]
 
 
+def test_failure_of_several_images_in_markdown() -> None:
+    images = [make_run(label, ended=True, exit_status=1) for label in ("3.12", "3.14")]
+    for image in images:
+        image.count("test_it.py::test_x", "failed")
+        text = f">   assert {image.label}\nE   assert {image.label} < 3"
+        image.failures["test_it.py::test_x"] = Failure(phase="call", message="assert 3", text=text)
+    results = {image.label: image.result for image in images}
+    text = render_markdown(make_document(results, exit_status=1, started=0, ended=1))
+    assert text[text.index("<details>") :] == (
+        "<details><summary><code>test&#95;it.py::test&#95;x</code> on 3.12, 3.14: assert 3</summary>\n\n"
+        "<pre>&gt;   assert 3.12&#10;<b>E   assert 3.12 &lt; 3</b></pre>\n"
+        "<pre>3.12  E   assert 3.12 &lt; 3&#10;3.14  E   assert 3.14 &lt; 3</pre>\n</details>\n"
+    )
+
+
 def test_agreement_in_markdown() -> None:
     image = make_result("3.12", {"test_a": "passed"}, ended=True, exit_status=0)
     found = make_document({"3.12": image, "3.13": image}, exit_status=0, started=0, ended=1)

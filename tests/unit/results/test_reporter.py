@@ -25,7 +25,7 @@ def reporter() -> TerminalReporter:
 
 
 def test_allowed_error_is_in_the_last_line_although_it_comes_last(reporter: TerminalReporter) -> None:
-    adapter = ReporterAdapter(reporter.config, has_several_images=True)
+    adapter = ReporterAdapter(reporter.config, ["3.14", "3.15-rc"])
     reporter._set_main_color()  # what any earlier report has done
     adapter.add_allowed(ReportMaker("3.15-rc", allowed_to_fail=True).make_image_error("no such image", ""))
     parts, _ = reporter.build_summary_stats_line()
