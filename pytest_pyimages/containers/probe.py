@@ -50,7 +50,9 @@ def probe_overlay(engine: Engine, lease: Lease, image: str, root: Path, mount_la
             os.utime(root, ns=(before.st_atime_ns, before.st_mtime_ns))
     if not found.get("seen"):
         return NOT_SEEN
-    problem = flatten(str(found.get("problem", "")))
+    problem, user = flatten(str(found.get("problem", ""))), found.get("root")
+    if isinstance(user, int) and user:
+        problem = problem and f"the engine maps root to user {user} (userns-remap, or rootless)"
     return f"containers cannot write to this host's files: {problem}"[:LONGEST_REASON] if problem else ""
 
 

@@ -13,20 +13,29 @@ import sys
 
 
 def probe(job):
-    """Report whether a file of the host is seen, and why it cannot be written."""
+    """Report whether a file of the host is seen, why it cannot be written, and which user of the host root is here."""
     path, text, problem = job["path"], job["text"], ""
     try:
         with open(path) as file:
             seen = not text or file.read() == text
     except (IOError, OSError):
-        return {"seen": False, "problem": ""}
+        return {"seen": False, "problem": "", "root": 0}
     try:
         with open(path, "a") as file:
             file.write("x")
         os.mkdir(path + ".d")
     except (IOError, OSError) as error:
         problem = error.strerror or str(error)
-    return {"seen": seen, "problem": problem}
+    return {"seen": seen, "problem": problem, "root": find_root()}
+
+
+def find_root():
+    """Return the number that this container's root has outside of its user namespace (user_namespaces(7))."""
+    try:
+        with open("/proc/self/uid_map") as file:
+            return int(file.readline().split()[1])
+    except (IOError, OSError, IndexError):
+        return 0
 
 
 def remove(job):

@@ -78,6 +78,22 @@ def find_identifier(number, path):
     return next((number - host + here for here, host, count in ranges if host <= number < host + count), None)
 
 
+def explain_foreign_owner(source, users="/proc/self/uid_map"):
+    """Return a message if the source belongs to a user that is none in this container; empty if it can be written.
+
+    :param source: as for ``restore_owner``.
+    """
+    root, owner = source["root"], source["owner"][0]
+    if find_identifier(owner, users) is not None:
+        return ""
+    # The root itself belongs to the upper layer, and all of a copy to this container's root.
+    paths = (os.path.join(root, name) for name in sorted(os.listdir(root)))
+    path = next((path for path in paths if not os.access(path, os.W_OK)), None)
+    if path is None:
+        return ""
+    return "%s cannot be written: the engine maps its owner, user %d, to none here (userns-remap)" % (path, owner)
+
+
 def trust_source(root, uid):
     """Let git accept the source if it belongs to the host's user, and the suite runs as another one (moby#44938)."""
     try:

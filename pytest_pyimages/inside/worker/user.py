@@ -182,7 +182,8 @@ def prepare(job, arguments):
     """
     tree.restore_owner(job["source"])
     tree.hide(job["source"])
-    job["incomplete"], job["fault"] = tree.complete_source(job["project"]), ""
+    incomplete = tree.complete_source(job["project"]) or tree.explain_foreign_owner(job["source"])
+    job["incomplete"], job["fault"] = incomplete, ""
     if not job["user"] or not tree.is_container():
         tree.trust_source(job["project"], os.geteuid())
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pytest_pyimages.containers.source import Decision, Source
 from pytest_pyimages.engines.base import Engine, Mount
 from pytest_pyimages.errors import ConnectionLostError, EngineError, ImageNotFound
 from tests.support.fake_engine import FakeEngine
+from tests.support.golden import message
 
 MOUNT = "failed to mount local volume: mount overlay:/volumes/x, data: lowerdir=/src: "
 
@@ -46,6 +48,8 @@ def root(tmp_path: Path) -> Path:
             {"seen": True, "problem": "Permission denied"},
             "containers cannot write to this host's files: Permission denied",
         ),
+        ({"seen": True, "problem": "Permission denied", "root": 100000}, message("engines", "remapped")),
+        ({"seen": True, "problem": "", "root": 100000}, ""),
         (EngineError(f"{MOUNT}no such file or directory"), NOT_SEEN),
         (EngineError(f"{MOUNT}invalid argument"), "the engine cannot mount an overlay of it: invalid argument"),
         (EngineError("no space left on device"), None),
@@ -66,6 +70,16 @@ def test_a_probe(lease: Lease, root: Path, monkeypatch: pytest.MonkeyPatch, resu
     assert probe_overlay(FakeEngine(), lease, "image", root, mount_layer) == reason
     assert list(root.iterdir()) == []
     assert root.stat().st_mtime == 1
+
+
+def test_the_program_of_a_probe(root: Path) -> None:
+    sources: Any = import_module("pytest_pyimages.inside.sources")  # without annotations, for Python 2.7
+    path = root / "nonce"
+    path.write_text("text")
+    outside = int(Path("/proc/self/uid_map").read_text().split()[1])
+    job = {"path": str(path), "text": "text"}
+    assert sources.probe(job) == {"seen": True, "problem": "", "root": outside}
+    assert sources.probe(job | {"text": "another"}) == {"seen": False, "problem": "File exists", "root": outside}
 
 
 def test_a_folder_that_cannot_be_written_is_not_probed(
