@@ -74,7 +74,8 @@ class InstallJob:
     version: Mapping[str, Any] | None  # see ``describe_version``
     environment: Mapping[str, str]
     files: Mapping[str, str]  # text by path below the memory folder: credentials and certificates
-    machine: tuple[str, ...]  # this machine's identity if the build shares its network; else empty
+    servers: tuple[tuple[str, int], ...]  # addresses in the container that lead to servers of this host
+    hosts: Mapping[str, str]  # further names of these addresses
     folders: tuple[tuple[str, tuple[str, ...]], ...]  # mounted folders of packages, and some names in each
     witness: tuple[Witness, ...] = ()  # known when the source is mounted
     source: SourceJob | None = None  # likewise
@@ -132,7 +133,8 @@ def make_install_job(  # noqa: PLR0913 - each has another source
         version=version,
         environment={**plan.environment, **access.environment, **resolution},
         files=files,
-        machine=access.machine,
+        servers=tuple(server.address for server in access.servers),
+        hosts=access.hosts,
         folders=access.folders,
         volumes=volumes,
         skipped={"anywhere": sorted(NO_SOURCE), "top": sorted(BUILD_OUTPUT | {"target"})},  # target: of Rust

@@ -11,8 +11,8 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,7 +37,7 @@ from pytest_pyimages.images.labels import hash_root, identify_project
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.recipe import REPOSITORY
 from pytest_pyimages.images.uv_program import UvMissingError, UvProgram
-from pytest_pyimages.indexes import MEMORY, IndexAccess, Redaction, prepare_access
+from pytest_pyimages.indexes import MEMORY, IndexAccess, Redaction, Server, Tunnel, prepare_access
 
 CACHE_VOLUME = "pytest-pyimages-cache"  # what the names of the projects' volumes begin with
 CACHE_TARGET = "/var/cache/pyimages"
@@ -78,7 +78,7 @@ class Installed:
 
 
 class _RemoteEngineError(PyimagesError):
-    """The engine runs on another machine, so that it cannot share this network or mount this host's folders."""
+    """The engine runs on another machine, so that it cannot mount this host's folders."""
 
 
 class InstallStep:
@@ -132,7 +132,7 @@ class InstallStep:
         access = self._prepare_access(plan)
         if new.extends or not access.is_private or not (plan.recipe.apt or plan.recipe.setup):
             return self._run_container(plan, new, access, "all", command=command)
-        # What set-up commands leave running, and the host's network, must not meet the installer's credentials.
+        # What set-up commands leave running must not meet the installer's credentials, or reach servers of the host.
         name = f"setup-{uuid.uuid4().hex}"
         labels = {**new.labels, LABEL: "1", KIND_LABEL: "environment", RECIPE_LABEL: name}
         before = replace(new, reference=f"{REPOSITORY}:{name}", labels=labels)
@@ -175,7 +175,6 @@ class InstallStep:
                 Mount(kind="tmpfs", target=MEMORY),
                 *access.mounts,
             ),
-            network="host" if access.machine else "",
         )
         uv, provided = self._uv.digests, self._uv.provided
         volumes = new.start.volumes
@@ -192,10 +191,10 @@ class InstallStep:
             except ImageNotFound:
                 raise
             except (EngineError, SourceNotVisibleError) as error:
-                if access.machine or access.mounts:
+                if access.mounts:
                     raise _RemoteEngineError(error.message) from error
                 raise
-            installed = self._talk(process, container, job, progress).redact(access.redaction)
+            installed = self._talk(process, container, job, access.servers, progress).redact(access.redaction)
             machine = str(installed.result.get("nouv", ""))
             if machine in uv:
                 raise UvMissingError(machine, was_provided=machine in provided)
@@ -251,21 +250,31 @@ class InstallStep:
             plan.read_network(os.environ),
             root=self._source.root,
             can_mount=self._source.mode == "overlay" and not self._is_remote,
-            is_remote=self._is_remote,
         )
         for note in access.notes:
             self._listener.note(note)
         return access
 
-    def _talk(self, process: ContainerProcess, container: str, job: InstallJob, progress: InstallLog) -> Installed:
+    def _talk(
+        self,
+        process: ContainerProcess,
+        container: str,
+        job: InstallJob,
+        servers: Sequence[Server],
+        progress: InstallLog,
+    ) -> Installed:
         output, log = bytearray(), bytearray()
-        with process.start(container, silence=SILENT_SECONDS) as stream:
+        with (
+            process.start(container, silence=SILENT_SECONDS) as stream,
+            closing(Tunnel(servers, stream.send)) as tunnel,
+        ):
             data = encode_job(replace(job, witness=process.witness, source=process.source_job))
             with suppress(EngineError):  # the program has ended already; its output is still there
                 stream.send(b"%d\n%s" % (len(data), data))
             for channel, data in stream.frames():
                 if channel == STDOUT:
-                    output += data
+                    output += tunnel.split(data)
+                    del output[:-LOG_BYTES]
                 else:
                     log += data
                     del log[:-LOG_BYTES]

@@ -7,5 +7,7 @@ from pytest_pyimages.indexes.places import MEMORY as MEMORY
 from pytest_pyimages.indexes.redaction import Redaction as Redaction
 from pytest_pyimages.indexes.refusals import find_refusals as find_refusals
 from pytest_pyimages.indexes.refusals import is_about_packages as is_about_packages
+from pytest_pyimages.indexes.tunnel import Server as Server
+from pytest_pyimages.indexes.tunnel import Tunnel as Tunnel
 from pytest_pyimages.indexes.uv_settings import make_absolute as make_absolute
 from pytest_pyimages.indexes.uv_settings import select_settings as select_settings

@@ -14,6 +14,7 @@ from pytest_pyimages.indexes.credentials import read_authorities, read_client_ce
 from pytest_pyimages.indexes.network import HostNetwork
 from pytest_pyimages.indexes.places import MEMORY, Places
 from pytest_pyimages.indexes.redaction import Redaction
+from pytest_pyimages.indexes.servers import Forward, find_forwards
 
 BUNDLE_VARIABLES = (
     *("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
@@ -23,8 +24,6 @@ CLIENT_VARIABLES = ("PIP_CLIENT_CERT", "SSL_CLIENT_CERT")
 NETRC, CLIENT_CERTIFICATE = "home/.netrc", "client.pem"
 WITNESSES = 8  # names in a folder; seen in the container, they prove that it is the host's folder
 _USERINFO = re.compile(r"://[^\s/?#\"'<>]+@")
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
-_NETWORK = Path("/proc/self/ns/net")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +37,7 @@ class IndexAccess:
     files: Mapping[str, str] = field(repr=False)  # text by path below the memory folder
     mounts: tuple[Mount, ...]
     folders: tuple[tuple[str, tuple[str, ...]], ...]  # the mounts' targets, and some names in each
-    machine: tuple[str, ...]  # this machine's identity if the build needs the host's network; else empty
+    servers: tuple[Forward, ...]  # that only this machine reaches
     uv_features: tuple[str, ...]  # what the project's sources need that pip cannot do
     redaction: Redaction = field(repr=False)
     notes: tuple[str, ...]  # what is not available in the container, and why
@@ -46,9 +45,9 @@ class IndexAccess:
 
     @property
     def is_private(self) -> bool:
-        """Whether it contains what only the installation needs: credentials, or this machine's network."""
+        """Whether it contains what only the installation needs: credentials, or servers of this machine."""
         public = self.without_credentials()
-        return bool(self.machine) or (public.environment, public.files) != (self.environment, self.files)
+        return bool(self.servers) or (public.environment, public.files) != (self.environment, self.files)
 
     def without_credentials(self) -> IndexAccess:
         """Return the access for system packages and set-up commands: the same indexes, with nothing that is private."""
@@ -68,16 +67,21 @@ class IndexAccess:
             self,
             environment=environment,
             files={path: text for path, text in files.items() if path not in dropped},
-            machine=(),
+            servers=(),
         )
 
+    @property
+    def hosts(self) -> Mapping[str, str]:
+        """The addresses in the container of those servers whose names it cannot resolve."""
+        names = {server.host: server.address[0] for server in self.servers}
+        return {name: address for name, address in names.items() if name not in (address, "localhost")}
 
-def prepare_access(network: HostNetwork, *, root: Path, can_mount: bool, is_remote: bool) -> IndexAccess:
+
+def prepare_access(network: HostNetwork, *, root: Path, can_mount: bool) -> IndexAccess:
     """Prepare the access of an install step to the host's indexes.
 
     :param root: the host's folder that has the same path in the container.
     :param can_mount: whether the engine can mount the host's folders.
-    :param is_remote: whether the engine is known to run on another machine.
     """
     places = Places(folder=network.folder, root=root, can_mount=can_mount)
     settings = network.settings
@@ -100,30 +104,18 @@ def prepare_access(network: HostNetwork, *, root: Path, can_mount: bool, is_remo
         if text:
             environment |= dict.fromkeys(names, places.write(path, text))
     network.sources.write_files(places, settings.environ)
-    hosts = network.local_hosts
-    machine = read_machine_identity() if hosts and not is_remote else ()
-    notes = [*settings.notes, *places.notes]
-    if hosts and not machine:
-        notes.append(f"builds cannot reach {' and '.join(hosts)}: the engine cannot share this machine's network")
+    notes = (*settings.notes, *places.notes)
     return IndexAccess(
         environment=environment,
         files=places.files,
         mounts=places.mounts,
         folders=tuple((mount.target, _list_names(Path(mount.source))) for mount in places.mounts),
-        machine=machine,
+        servers=find_forwards(network.local_urls),
         uv_features=network.sources.list_uv_features(settings.environ),
         redaction=network.redaction,
         notes=tuple(dict.fromkeys(notes)),
         open_variables=frozenset(settings.proxies),
     )
-
-
-def read_machine_identity() -> tuple[str, ...]:
-    """Return the identity of this boot of this machine and of this process's network (proc(5)); empty if unknown."""
-    try:
-        return _BOOT.read_text(encoding="ascii").strip(), str(_NETWORK.readlink())
-    except OSError:
-        return ()
 
 
 def _list_names(folder: Path) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ _AUTHORITY = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?:(?P<userinfo>[^/?#\s]*)@)?(?P<host>\[[^\]/]*\]|[^/?#:\s]*)(?P<port>:\d+)?"
 )
 
+_PORTS = {"http": 80, "https": 443, "git": 9418, "ssh": 22, **dict.fromkeys(("socks4", "socks5", "socks5h"), 1080)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
@@ -61,6 +63,14 @@ def read_host_and_port(url: str) -> str:
     """Return host and port of a URL as they are written."""
     found = _AUTHORITY.match(url)
     return found["host"] + (found["port"] or "") if found else url
+
+
+def read_port(url: str) -> int:
+    """Return the port of a URL, or its scheme's; 0 if that is unknown."""
+    found = _AUTHORITY.match(url)
+    port = (found["port"] or "")[1:] if found else ""
+    scheme = url.partition("://")[0].lower().rpartition("+")[2]  # "git+https"
+    return int(port) if port and int(port) < 1 << 16 else _PORTS.get(scheme, 0)
 
 
 def is_local_host(host: str, hosts: Collection[str]) -> bool:

@@ -62,21 +62,21 @@ class HostNetwork:
         return {name: self.settings.environ[name] for name in sorted(names) if self.settings.environ.get(name)}
 
     @property
-    def local_hosts(self) -> tuple[str, ...]:
-        """The hosts among indexes and proxies that only this machine can reach."""
+    def local_urls(self) -> tuple[str, ...]:
+        """The URLs of indexes, proxies and requirements that only this machine can reach."""
         names = read_hosts_file()
-        return tuple(host for host in self._hosts if is_local_host(host, names))
+        return tuple(url for url in self._urls if is_local_host(read_host(url), names))
 
     @property
     def logins(self) -> str:
         """The text of the netrc file, without the entries of machines that neither indexes nor requirements name."""
-        return select_logins(read_netrc(self.netrc), self._hosts)
+        return select_logins(read_netrc(self.netrc), set(map(read_host, self._urls)))
 
     @property
-    def _hosts(self) -> tuple[str, ...]:
+    def _urls(self) -> tuple[str, ...]:
+        """The URLs of all servers, those of the requirements included."""
         urls = (*self._list_urls(), *(url for text in self.texts for url in _URL.findall(text)))
-        hosts = (read_host(url) for url in urls if not url.lower().startswith("file:"))
-        return tuple(dict.fromkeys(host for host in hosts if host))
+        return tuple(dict.fromkeys(url for url in urls if not url.lower().startswith("file:") and read_host(url)))
 
     def _list_urls(self) -> Iterator[str]:
         """Yield the URLs of all servers, with the known credentials."""

@@ -11,7 +11,7 @@ import pytest
 PROGRAM = """
 import subprocess, sys
 from pytest_pyimages.inside.installer.commands import end_with_host
-end_with_host(sys.argv[1])
+end_with_host(sys.argv[1], len)
 print("begun")
 sys.stdout.flush()
 sys.exit(subprocess.call(["sleep", sys.argv[2]]))

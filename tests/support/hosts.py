@@ -46,7 +46,7 @@ def make_access(
     tmp_path: Path, environ: Mapping[str, str] = {}, files: Mapping[str, str] = {}, *, can_mount: bool = True
 ) -> IndexAccess:
     found = network(tmp_path, environ, files)
-    return prepare_access(found, root=tmp_path / "project", can_mount=can_mount, is_remote=False)
+    return prepare_access(found, root=tmp_path / "project", can_mount=can_mount)
 
 
 def uv_toml(access: IndexAccess) -> dict[str, object]:

@@ -18,25 +18,29 @@ MEMORY = "/run/pyimages"  # a tmpfs, not part of the image
 HOME = "/opt/pyimages"
 BEAT_SECONDS = 5.0
 FINISHED = threading.Event()  # the result is about to be printed
+OUTPUT = threading.Lock()  # of standard output
 OLDEST_PYTEST = (4, 6)
 
 
-def end_with_host(temporary):
+def end_with_host(temporary, receive):
     """End this process, the container's first, once the host has closed the input: it was killed.
 
     Without that, an installation goes on, with credentials in memory. Meanwhile print an empty line every few seconds,
     a heartbeat: the host cannot tell a silent installation from an engine that does not answer.
 
     :param temporary: a folder to remove.
+    :param receive: called with what the host sends.
     """
 
     def watch():
         is_open = True
         while is_open:
             if select.select([0], [], [], BEAT_SECONDS)[0]:
-                is_open = bool(os.read(0, 4096))
-            elif not FINISHED.is_set():
-                os.write(1, b"\n")
+                data = os.read(0, 65536)
+                is_open = bool(data)
+                receive(data)
+            else:
+                write_line("")
         say("the host is gone")
         if os.getpid() == 1:
             os.kill(-1, signal.SIGKILL)  # all others in the container
@@ -48,6 +52,13 @@ def end_with_host(temporary):
     thread.start()
 
 
+def write_line(text):
+    """Write a line to standard output, which the host reads, unless the result is there already."""
+    with OUTPUT:
+        if not FINISHED.is_set():
+            os.write(1, text.encode("ascii") + b"\n")
+
+
 def say(text):
     print(text, file=sys.stderr)
     sys.stderr.flush()
@@ -55,9 +66,10 @@ def say(text):
 
 def finish(result):
     """Print the result, the last line on standard output, and end the process."""
-    FINISHED.set()
-    print(json.dumps(result))
-    sys.stdout.flush()
+    with OUTPUT:
+        FINISHED.set()
+        print(json.dumps(result))
+        sys.stdout.flush()
     sys.exit(0)
 
 

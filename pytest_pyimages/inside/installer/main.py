@@ -32,6 +32,7 @@ from .commands import (
     finish,
     say,
     write_in_memory,
+    write_line,
 )
 from .programs import find_pip, find_uv, require_uv
 from .project import (
@@ -41,6 +42,7 @@ from .project import (
     prepare_build,
     remove_credentials,
 )
+from .tunnel import Tunnel
 
 CONSTRAINTS = "constraints.txt"  # in memory
 LIMITS = ("-c", "variant.txt")  # see images/install_job.py
@@ -100,12 +102,7 @@ def to_variable(text):
 
 
 def is_elsewhere(job):
-    """Return whether the engine is on another machine than the host, whose network and folders are not here then."""
-    if job["machine"]:
-        with open("/proc/sys/kernel/random/boot_id") as file:
-            machine = [file.read().strip(), os.readlink("/proc/self/ns/net")]
-        if machine != job["machine"]:
-            return True
+    """Return whether the engine is on another machine than the host, whose folders are not here then."""
     return any(not os.path.lexists(folder + "/" + name) for folder, names in job["folders"] for name in names)
 
 
@@ -300,7 +297,8 @@ def main(job):
     """Install all that the job names, and finish with the result."""
     jobs, tree = import_module("pyimages_worker.jobs"), import_module("pyimages_worker.tree")
     jobs.check_job(job, jobs.INSTALL_JOB)
-    end_with_host(find_temporary_folder(job))
+    tunnel = Tunnel(write_line, say)
+    end_with_host(find_temporary_folder(job), tunnel.feed)
     if is_elsewhere(job):
         finish({"elsewhere": True})
     require_uv(job)
@@ -310,6 +308,7 @@ def main(job):
     check_volumes(job["volumes"])
     tree.hide(job["source"])
     os.chdir(job["root"] if os.path.isdir(job["root"]) else "/")
+    tunnel.listen(job["servers"], job["hosts"])
     environment, temporary = build_environment(job)
     try:
         output = BuildOutput(os.getcwd(), HOME + "/made", job["skipped"])

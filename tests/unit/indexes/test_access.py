@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.indexes import host_settings, uv_settings
-from pytest_pyimages.indexes.access import prepare_access, read_machine_identity
+from pytest_pyimages.indexes.access import prepare_access
+from pytest_pyimages.indexes.servers import choose_loopback
 from tests.support.golden import message
 from tests.support.hosts import A, B, make_access, network, uv_toml
 
@@ -88,30 +89,28 @@ def test_unavailable_folder_is_ignored_with_a_note(tmp_path: Path, can_mount: bo
 @pytest.mark.parametrize(
     ("environ", "expected"),
     [
-        ({"PIP_INDEX_URL": "http://localhost:3141/simple"}, ("localhost",)),
-        ({"UV_INDEX": "a=http://u:p@127.0.1.1:3141/simple"}, ("127.0.1.1",)),
-        ({"PIP_EXTRA_INDEX_URL": "http://[::1]:3141/simple"}, ("::1",)),
-        ({"https_proxy": "localhost:3128"}, ("localhost",)),
-        ({"ALL_PROXY": "socks5://me:pw@127.0.0.1:1080"}, ("127.0.0.1",)),
-        ({"PIP_FIND_LINKS": "http://packages.localhost/links.html"}, ("packages.localhost",)),
+        ({"PIP_INDEX_URL": "http://localhost:3141/simple"}, (("127.0.0.1", 3141),)),
+        ({"UV_INDEX": "a=https://127.0.1.1/simple"}, (("127.0.1.1", 443),)),
+        ({"PIP_EXTRA_INDEX_URL": "http://[::1]:3141/simple"}, (("::1", 3141),)),
+        ({"https_proxy": "localhost:3128"}, (("127.0.0.1", 3128),)),
+        ({"ALL_PROXY": "socks5://me:pw@127.0.0.1"}, (("127.0.0.1", 1080),)),
+        ({"PIP_FIND_LINKS": "http://packages.localhost/links.html"}, ((choose_loopback("packages.localhost"), 80),)),
         ({"NO_PROXY": "localhost,127.0.0.1"}, ()),
         ({"PIP_INDEX_URL": "http://localhost.example/simple"}, ()),
         ({"PIP_INDEX_URL": "file://localhost/"}, ()),
-        ({"PIP_INDEX_URL": "http://hosted/simple"}, ("hosted",)),
+        ({"PIP_INDEX_URL": "http://hosted/simple"}, ((choose_loopback("hosted"), 80),)),
     ],
 )
-def test_network_is_shared_for_hosts_that_only_this_machine_reaches(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environ: Mapping[str, str], expected: tuple[str, ...]
+def test_ports_of_servers_that_only_this_machine_reaches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environ: Mapping[str, str], expected: tuple[tuple[str, int], ...]
 ) -> None:
     monkeypatch.setattr("pytest_pyimages.indexes.network.read_hosts_file", lambda: frozenset({"hosted"}))
-    found = network(tmp_path, environ)
-    assert found.local_hosts == expected
-    access = prepare_access(found, root=tmp_path, can_mount=True, is_remote=False)
-    assert access.machine == (read_machine_identity() if expected else ())
-    access = prepare_access(found, root=tmp_path, can_mount=True, is_remote=True)
-    assert access.machine == ()
-    note = message("indexes", "unreachable", hosts=" and ".join(expected))
-    assert access.notes == ((note,) if expected else ())
+    access = make_access(tmp_path, environ)
+    assert tuple(server.address for server in access.servers) == expected
+    names = {"packages.localhost", "hosted"} & {server.host for server in access.servers}
+    assert access.hosts == dict.fromkeys(names, access.servers[0].address[0] if names else "")
+    assert access.is_private is bool(expected)
+    assert access.without_credentials().servers == ()
 
 
 def test_requirements_may_refer_to_local_hosts_and_variables(tmp_path: Path) -> None:
@@ -123,11 +122,11 @@ def test_requirements_may_refer_to_local_hosts_and_variables(tmp_path: Path) -> 
     environ = {"NAME": "me", "TOKEN": "s3cret", "OTHER": "o", "PATH": "/bin"}
     found = network(tmp_path, environ, {}, texts)
     assert found.referenced == {"NAME": "me", "TOKEN": "s3cret"}
-    assert found.local_hosts == ("127.0.0.2",)
+    assert found.local_urls == ("http://127.0.0.2/x.whl",)
     assert found.redaction.redact("so s3cret") == "so ****"
 
 
 def test_repr_shows_no_secret(tmp_path: Path) -> None:
     environ = {"PIP_INDEX_URL": "https://me:s3cret@a.example/simple", "UV_INDEX_X_PASSWORD": "s3cret"}
     found = network(tmp_path, environ, {"netrc": "machine a login b password s3cret"})
-    assert "s3cret" not in repr(found) + repr(prepare_access(found, root=tmp_path, can_mount=True, is_remote=False))
+    assert "s3cret" not in repr(found) + repr(prepare_access(found, root=tmp_path, can_mount=True))

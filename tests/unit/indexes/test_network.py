@@ -268,7 +268,7 @@ def test_netrc_is_copied_for_machines_that_the_installation_names(
     found = network(
         tmp_path, {"PIP_INDEX_URL": A}, {"netrc": text}, texts=("helper @ git+https://code.example/helper",)
     )
-    access = prepare_access(found, root=tmp_path / "project", can_mount=True, is_remote=False)
+    access = prepare_access(found, root=tmp_path / "project", can_mount=True)
     assert access.files.get("home/.netrc", "").split(" login")[0].split("\n")[0] == (copied or "")
     assert "other" not in access.files.get("home/.netrc", "")
 
@@ -312,12 +312,6 @@ def test_set_up_commands_get_indexes_proxies_and_authorities(tmp_path: Path) -> 
     assert public.environment["https_proxy"] == "http://me:pass@proxy:1"
     assert public.environment["PIP_CERT"] == "/run/pyimages/ca.pem"
     assert "one" in public.files["ca.pem"]
-
-
-@pytest.mark.parametrize(("index", "is_private"), [(A, False), ("http://localhost:8000/simple", True)])
-def test_the_network_of_this_machine_is_private(tmp_path: Path, index: str, is_private: bool) -> None:
-    access = make_access(tmp_path, {"PIP_INDEX_URL": index})
-    assert (access.is_private, access.without_credentials().machine) == (is_private, ())
 
 
 def certificate(name: str) -> str:

@@ -45,7 +45,7 @@ SOURCES = PackageSources(
 def access(tmp_path: Path, sources: PackageSources = SOURCES, environ: Mapping[str, str] = {}) -> IndexAccess:
     own = {"XDG_CONFIG_DIRS": str(tmp_path / "xdg"), "VIRTUAL_ENV": str(tmp_path / "venv")}
     network = read_network({**own, **environ}, home=tmp_path / "home", folder=tmp_path, sources=sources)
-    return prepare_access(network, root=tmp_path, can_mount=True, is_remote=False)
+    return prepare_access(network, root=tmp_path, can_mount=True)
 
 
 def manifest(found: IndexAccess) -> Any:
@@ -151,7 +151,7 @@ def test_variables_in_addresses_are_expanded_and_stay_secret(tmp_path: Path) -> 
 def test_an_index_on_this_machine_is_reached(tmp_path: Path) -> None:
     local = {"name": "local", "url": "http://localhost:3141/simple", "explicit": True}
     found = access(tmp_path, PackageSources(settings={"index": [local]}))
-    assert found.machine
+    assert [server.address for server in found.servers] == [("127.0.0.1", 3141)]
 
 
 def test_an_index_in_a_folder_outside_of_the_tree_is_mounted(tmp_path: Path) -> None:
@@ -159,6 +159,6 @@ def test_an_index_in_a_folder_outside_of_the_tree_is_mounted(tmp_path: Path) -> 
     flat = {"name": "flat", "url": str(tmp_path / "elsewhere" / "wheels"), "format": "flat"}
     sources = PackageSources(requirements=("a",), tables={"a": ({"index": "flat"},)}, indexes=(flat,))
     network = read_network({}, home=tmp_path / "home", folder=tmp_path, sources=sources)
-    found = prepare_access(network, root=tmp_path / "src", can_mount=True, is_remote=False)
+    found = prepare_access(network, root=tmp_path / "src", can_mount=True)
     (mount,) = found.mounts
     assert manifest(found)["tool"]["uv"]["index"][0]["url"] == f"file://{mount.target}/wheels"
