@@ -12,11 +12,11 @@ from functools import partial
 
 from pytest_pyimages.cli.project import SPEC_HELP, Place, pytest_arguments, run_at_project
 from pytest_pyimages.cli.quantities import format_age, format_size
-from pytest_pyimages.cli.table import table_lines
 from pytest_pyimages.engines import Engine, ImageInfo
 from pytest_pyimages.errors import EngineError, ImageNotFound
 from pytest_pyimages.images import Pins, find_digest, has_digest, read_pins
 from pytest_pyimages.matrix import ImageTag, is_image_id
+from pytest_pyimages.text import table_lines
 
 SUMMARY = "list the base images of the matrix, and whether they are up to date"
 DESCRIPTION = """\

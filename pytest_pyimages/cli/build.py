@@ -11,9 +11,9 @@ import pytest
 
 from pytest_pyimages.cli.builds import Build, build_images, connect_engine
 from pytest_pyimages.cli.project import SPEC_HELP, Place, pytest_arguments, run_at_project
-from pytest_pyimages.cli.table import table_lines
 from pytest_pyimages.results import disarm_commands
 from pytest_pyimages.session import Schedule
+from pytest_pyimages.text import table_lines
 
 SUMMARY = "build the project's environment images without running the tests"
 DESCRIPTION = """\

@@ -16,8 +16,8 @@ from typing import Any
 from pytest_pyimages.cli.project import Place, pytest_arguments, run_at_project
 from pytest_pyimages.cli.quantities import format_age, format_size, format_time
 from pytest_pyimages.cli.stored import Stored, read_stored
-from pytest_pyimages.cli.table import table_lines
 from pytest_pyimages.images import STALE, Contents, ImagePlan, StoredImage, describe_contents
+from pytest_pyimages.text import table_lines
 
 SUMMARY = "list the environment images that exist"
 DESCRIPTION = """\

@@ -16,7 +16,6 @@ import pytest
 from pytest_pyimages.cli.project import Place, pytest_arguments, run_at_project
 from pytest_pyimages.cli.quantities import format_age, format_size, parse_age, parse_size
 from pytest_pyimages.cli.stored import Stored, read_stored
-from pytest_pyimages.cli.table import table_lines
 from pytest_pyimages.containers import Lease, find_unused_copies, remove_copies
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.engines.labels import KIND_LABEL, PROJECT_LABEL, ROOT_LABEL
@@ -30,6 +29,7 @@ from pytest_pyimages.images import (
     make_identity,
     remove_images,
 )
+from pytest_pyimages.text import table_lines
 
 T = TypeVar("T")
 SUMMARY = "remove environment images"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_pyimages.cli.quantities import format_age, format_size, format_time, parse_age, parse_size
-from pytest_pyimages.cli.table import table_lines
 from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.text import table_lines
 
 
 @pytest.mark.parametrize(
