@@ -14,7 +14,7 @@ from pytest_pyimages.cli.project import Place
 from pytest_pyimages.containers import Lease
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
-from pytest_pyimages.images import BaseImages, BuiltImage, Listener
+from pytest_pyimages.images import BaseImages, BuiltImage, ImagePlan, Listener
 from pytest_pyimages.results import disarm_commands
 from pytest_pyimages.runs import HostTerminal, attend
 from pytest_pyimages.session import LastFailed, Schedule, SessionPlan, make_job, make_services
@@ -43,12 +43,9 @@ def run_in_image(  # noqa: PLR0913 - everything that its container is given
     :raises PyimagesError: if the command could not be started.
     """
     settings = place.settings
-    if len(plan.plans) != 1:
-        labels = ", ".join(image.tag.label for image in plan.plans)
-        raise ConfigurationError(f"only one image at a time can use the terminal, not {labels}", "name one image")
-    (image_plan,) = plan.plans
+    image_plan = select_plan(plan, "only one image at a time can use the terminal")
     with connect_engine(place) as engine:
-        image = _build_image(place, engine, plan)
+        image = build_image(place, engine, plan)
         if greet:
             text = f"{image_plan.tag.label}: Python {image.python} at {settings.invocation.cwd} · changes are discarded"
             sys.stderr.write(f"{text}\n")
@@ -69,11 +66,26 @@ def run_in_image(  # noqa: PLR0913 - everything that its container is given
             return attend(engine, lease, plan.source, replace(job, network=services.network), terminal)
 
 
+def select_plan(plan: SessionPlan, problem: str) -> ImagePlan:
+    """Return the plan of the only image.
+
+    :raises ConfigurationError: if there are several; its message begins with the problem.
+    """
+    if len(plan.plans) != 1:
+        labels = ", ".join(image.tag.label for image in plan.plans)
+        raise ConfigurationError(f"{problem}, not {labels}", "name one image")
+    return plan.plans[0]
+
+
 def _report_stage(label: str, text: str) -> None:
     sys.stderr.write(f"{label}: {text}\n")
 
 
-def _build_image(place: Place, engine: Engine, plan: SessionPlan) -> BuiltImage:
+def build_image(place: Place, engine: Engine, plan: SessionPlan) -> BuiltImage:
+    """Return the environment image of a plan of one image; build it if needed.
+
+    :raises PyimagesError: if it cannot be built.
+    """
     with closing(Schedule(engine, place.settings, plan.source, build_only=True)) as schedule:
         (build,) = build_images(schedule, plan)
     sys.stderr.write(f"{disarm_commands(build.log, os.environ)}\n" if build.log else "")

@@ -22,4 +22,5 @@ from pytest_pyimages.containers.source_copy import find_unused_copies as find_un
 from pytest_pyimages.containers.source_copy import remove_copies as remove_copies
 from pytest_pyimages.containers.source_job import SourceJob as SourceJob
 from pytest_pyimages.containers.source_programs import read_program as read_program
+from pytest_pyimages.containers.source_programs import run_helper as run_helper
 from pytest_pyimages.containers.source_programs import try_commands as try_commands

@@ -1,4 +1,4 @@
-"""Short-lived containers that look at a mounted source, or change the copy of one."""
+"""Short-lived containers that look at a mounted source or an image, or change the copy of a source."""
 
 from __future__ import annotations
 
@@ -85,9 +85,12 @@ def create_helper(
         engine.remove_container(container)
 
 
-def run_helper(engine: Engine, lease: Lease, image: str, mounts: Iterable[Mount], job: dict[str, Any]) -> Any:
-    """Run ``inside/sources.py``; return its result.
+def run_helper(  # noqa: PLR0913 - each has another source
+    engine: Engine, lease: Lease, image: str, mounts: Iterable[Mount], job: dict[str, Any], *, program: str = "sources"
+) -> Any:
+    """Run a program of ``inside/``; return its result.
 
+    :param program: its name.
     :raises EngineError: if it fails, or the engine cannot mount what it needs.
     """
     mounts = tuple(mounts)
@@ -106,11 +109,11 @@ def run_helper(engine: Engine, lease: Lease, image: str, mounts: Iterable[Mount]
                         errors += data
             return output, errors, engine.wait(container)
 
-    output, errors, status = try_commands(read_program("sources"), run)
+    output, errors, status = try_commands(read_program(program), run)
     try:
         if status == 0:
             return json.loads(output)
     except ValueError:
         pass
     last = (errors.decode("utf-8", "replace").strip().splitlines() or [f"exit status {status}"])[-1]
-    raise EngineError(f"a container of {image} cannot look at the source: {flatten(last)}")
+    raise EngineError(f"a container of {image} failed: {flatten(last)}")

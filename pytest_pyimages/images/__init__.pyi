@@ -2,11 +2,16 @@ from pytest_pyimages.images.bases import BaseImages as BaseImages
 from pytest_pyimages.images.bases import Listener as Listener
 from pytest_pyimages.images.environments import BuiltImage as BuiltImage
 from pytest_pyimages.images.environments import EnvironmentImages as EnvironmentImages
+from pytest_pyimages.images.export.contents import read_contents as read_contents
+from pytest_pyimages.images.export.dockerfile import MARK as MARK
+from pytest_pyimages.images.export.dockerfile import Export as Export
+from pytest_pyimages.images.export.dockerfile import list_ignored as list_ignored
 from pytest_pyimages.images.full_image import find_full_tag as find_full_tag
 from pytest_pyimages.images.labels import Contents as Contents
 from pytest_pyimages.images.labels import describe_contents as describe_contents
 from pytest_pyimages.images.labels import identify_project as identify_project
 from pytest_pyimages.images.labels import make_identity as make_identity
+from pytest_pyimages.images.labels import name_dockerfile_image as name_dockerfile_image
 from pytest_pyimages.images.last_used import LastUsed as LastUsed
 from pytest_pyimages.images.pins import KEY as KEY
 from pytest_pyimages.images.pins import Pins as Pins

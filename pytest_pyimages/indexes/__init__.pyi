@@ -4,6 +4,8 @@ from pytest_pyimages.indexes.network import HostNetwork as HostNetwork
 from pytest_pyimages.indexes.network import read_network as read_network
 from pytest_pyimages.indexes.package_sources import PackageSources as PackageSources
 from pytest_pyimages.indexes.places import MEMORY as MEMORY
+from pytest_pyimages.indexes.public import PublicIndexes as PublicIndexes
+from pytest_pyimages.indexes.public import list_public_indexes as list_public_indexes
 from pytest_pyimages.indexes.redaction import Redaction as Redaction
 from pytest_pyimages.indexes.refusals import find_refusals as find_refusals
 from pytest_pyimages.indexes.refusals import is_about_packages as is_about_packages

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from pytest_pyimages.containers.source_programs import read_program
 from pytest_pyimages.engines.base import (
     NO_OPTIONS,
     STDERR,
@@ -172,6 +173,13 @@ class FakeContainer:
         kill_session(process.pid)
 
     def answer(self, sent: bytes) -> Iterator[tuple[int, bytes]]:
+        if self.spec.command[-1] == read_program("distributions"):
+            command = [sys.executable, "-c", self.spec.command[-1]]
+            found = json.loads(subprocess.run(command, input=sent, stdout=subprocess.PIPE, check=True).stdout)
+            installed = ("pytest",) if self._environment["FAKE_IMAGE"] != self.spec.image else ()
+            found["distributions"] = [entry for entry in found["distributions"] if entry[0] in installed]
+            yield STDOUT, json.dumps(found).encode()
+            return
         if self.spec.labels[KIND_LABEL] == "source":  # a probe
             yield STDOUT, json.dumps({"seen": self._sees_host, "problem": ""}).encode() + b"\n"
             return

@@ -1,0 +1,1 @@
+"""Write an environment image as a Dockerfile, with pinned requirements."""
