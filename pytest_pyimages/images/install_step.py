@@ -37,7 +37,7 @@ from pytest_pyimages.images.labels import hash_root, identify_project
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.recipe import REPOSITORY
 from pytest_pyimages.images.uv_program import UvMissingError, UvProgram
-from pytest_pyimages.indexes import MEMORY, IndexAccess, Redaction, Server, Tunnel, prepare_access
+from pytest_pyimages.indexes import MEMORY, IndexAccess, Server, Tunnel, prepare_access
 
 CACHE_VOLUME = "pytest-pyimages-cache"  # what the names of the projects' volumes begin with
 CACHE_TARGET = "/var/cache/pyimages"
@@ -69,12 +69,10 @@ class Installed:
     def succeeded(self) -> bool:
         return "python" in self.result
 
-    def redact(self, redaction: Redaction) -> Installed:
+    def clean(self, access: IndexAccess) -> Installed:
         """Return a copy without secrets."""
-        result = {
-            key: redaction.redact(value) if isinstance(value, str) else value for key, value in self.result.items()
-        }
-        return Installed(result=result, log=redaction.redact(self.log))
+        result = {key: access.clean(value) if isinstance(value, str) else value for key, value in self.result.items()}
+        return Installed(result=result, log=access.clean(self.log))
 
 
 class _RemoteEngineError(PyimagesError):
@@ -194,7 +192,7 @@ class InstallStep:
                 if access.mounts:
                     raise _RemoteEngineError(error.message) from error
                 raise
-            installed = self._talk(process, container, job, access.servers, progress).redact(access.redaction)
+            installed = self._talk(process, container, job, access.servers, progress).clean(access)
             machine = str(installed.result.get("nouv", ""))
             if machine in uv:
                 raise UvMissingError(machine, was_provided=machine in provided)

@@ -11,10 +11,13 @@ from pathlib import Path
 from pytest_pyimages.engines import Mount
 from pytest_pyimages.indexes.container_settings import make_pip_environment, make_uv_environment, make_uv_toml
 from pytest_pyimages.indexes.credentials import read_authorities, read_client_certificate
+from pytest_pyimages.indexes.gateway import Gateways, make_gateways
+from pytest_pyimages.indexes.host_settings import PROXIES
 from pytest_pyimages.indexes.network import HostNetwork
 from pytest_pyimages.indexes.places import MEMORY, Places
 from pytest_pyimages.indexes.redaction import Redaction
 from pytest_pyimages.indexes.servers import Forward, find_forwards
+from pytest_pyimages.indexes.tunnel import Server
 
 BUNDLE_VARIABLES = (
     *("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
@@ -37,7 +40,9 @@ class IndexAccess:
     files: Mapping[str, str] = field(repr=False)  # text by path below the memory folder
     mounts: tuple[Mount, ...]
     folders: tuple[tuple[str, tuple[str, ...]], ...]  # the mounts' targets, and some names in each
-    servers: tuple[Forward, ...]  # that only this machine reaches
+    forwards: tuple[Forward, ...]  # to servers that only this machine reaches
+    gateways: Gateways
+    direct: IndexAccess | None = field(default=None, repr=False)  # the same without gateways; None if there are none
     uv_features: tuple[str, ...]  # what the project's sources need that pip cannot do
     redaction: Redaction = field(repr=False)
     notes: tuple[str, ...]  # what is not available in the container, and why
@@ -49,8 +54,15 @@ class IndexAccess:
         public = self.without_credentials()
         return bool(self.servers) or (public.environment, public.files) != (self.environment, self.files)
 
+    @property
+    def servers(self) -> tuple[Server, ...]:
+        """What connections of the build lead to."""
+        return (*self.forwards, *self.gateways.servers)
+
     def without_credentials(self) -> IndexAccess:
         """Return the access for system packages and set-up commands: the same indexes, with nothing that is private."""
+        if self.direct is not None:
+            return self.direct.without_credentials()
         files = {path: _USERINFO.sub("://", text) for path, text in self.files.items()}
         dropped = {
             path
@@ -67,13 +79,17 @@ class IndexAccess:
             self,
             environment=environment,
             files={path: text for path, text in files.items() if path not in dropped},
-            servers=(),
+            forwards=(),
         )
+
+    def clean(self, text: str) -> str:
+        """Return a text of the build without secrets, and with the names of servers that it knows as addresses."""
+        return self.redaction.redact(self.gateways.name_servers(text))
 
     @property
     def hosts(self) -> Mapping[str, str]:
         """The addresses in the container of those servers whose names it cannot resolve."""
-        names = {server.host: server.address[0] for server in self.servers}
+        names = {server.host: server.address[0] for server in self.forwards}
         return {name: address for name, address in names.items() if name not in (address, "localhost")}
 
 
@@ -83,22 +99,34 @@ def prepare_access(network: HostNetwork, *, root: Path, can_mount: bool) -> Inde
     :param root: the host's folder that has the same path in the container.
     :param can_mount: whether the engine can mount the host's folders.
     """
-    places = Places(folder=network.folder, root=root, can_mount=can_mount)
+    gateways = make_gateways(network)
+    direct = _prepare(network, root, Gateways(), can_mount=can_mount)
+    if not gateways.servers:
+        return direct
+    return replace(_prepare(network, root, gateways, can_mount=can_mount), direct=direct)
+
+
+def _prepare(network: HostNetwork, root: Path, gateways: Gateways, *, can_mount: bool) -> IndexAccess:
+    places = Places(folder=network.folder, root=root, can_mount=can_mount, urls=gateways.urls)
     settings = network.settings
     environment = {
         **network.referenced,
         **settings.proxies,
         **make_pip_environment(settings, places),
-        **make_uv_environment(settings, places),
+        **make_uv_environment(settings, places, gateways.names if gateways.servers else None),
     }
+    if gateways.servers:
+        _let_pass(environment, tuple(server.address[0] for server in gateways.servers))
     for names, path, text in (
         (("UV_CONFIG_FILE",), "uv.toml", make_uv_toml(settings, places)),
-        (("NETRC",), NETRC, network.logins),  # in the home folder of a build
+        (("NETRC",), NETRC, network.select_logins(gateways.urls)),  # in the home folder of a build
         (BUNDLE_VARIABLES, "ca.pem", read_authorities(settings.environ, settings.get_pip("cert"))),
         (
             CLIENT_VARIABLES,
             CLIENT_CERTIFICATE,
-            read_client_certificate(settings.environ, settings.get_pip("client-cert")),
+            read_client_certificate(settings.environ, settings.get_pip("client-cert"))
+            if network.requests_https(gateways.urls)
+            else "",
         ),
     ):
         if text:
@@ -110,12 +138,26 @@ def prepare_access(network: HostNetwork, *, root: Path, can_mount: bool) -> Inde
         files=places.files,
         mounts=places.mounts,
         folders=tuple((mount.target, _list_names(Path(mount.source))) for mount in places.mounts),
-        servers=find_forwards(network.local_urls),
+        forwards=find_forwards(network.list_local_urls(gateways.urls)),
+        gateways=gateways,
         uv_features=network.sources.list_uv_features(settings.environ),
         redaction=network.redaction,
         notes=tuple(dict.fromkeys(notes)),
         open_variables=frozenset(settings.proxies),
     )
+
+
+def _let_pass(environment: dict[str, str], addresses: tuple[str, ...]) -> None:
+    """Have installers request gateways without a proxy, and cache the answers as those of other indexes.
+
+    :param environment: of a build; it is changed.
+    """
+    environment.pop("PIP_PROXY", None)  # pip would use it for all servers; the proxies' variables have it as well
+    if any(name.lower() in PROXIES for name in environment):
+        known = environment.get("no_proxy") or environment.get("NO_PROXY", "")
+        environment |= dict.fromkeys(("no_proxy", "NO_PROXY"), ",".join(filter(None, (known, *addresses))))
+    # pip caches HTTP of such hosts only.
+    environment["PIP_TRUSTED_HOST"] = " ".join(filter(None, (environment.get("PIP_TRUSTED_HOST"), *addresses)))
 
 
 def _list_names(folder: Path) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from pytest_pyimages.indexes import uv_settings
@@ -47,8 +47,11 @@ def make_pip_environment(settings: HostSettings, places: Places) -> dict[str, st
     return {name: value for name, value in found.items() if value}
 
 
-def make_uv_environment(settings: HostSettings, places: Places) -> dict[str, str]:
-    """Return uv's variables, with the credentials of named indexes."""
+def make_uv_environment(settings: HostSettings, places: Places, names: Collection[str] | None) -> dict[str, str]:
+    """Return uv's variables, with the credentials of named indexes.
+
+    :param names: only these indexes'; None for all.
+    """
     environ = settings.environ
     found = {variable: settings.get_pip(name) for name, variable in _HTTP_OPTIONS.items() if settings.get_pip(name)}
     found |= {name: environ[name] for name in uv_settings.VARIABLES if environ.get(name)}
@@ -61,6 +64,9 @@ def make_uv_environment(settings: HostSettings, places: Places) -> dict[str, str
         if environ.get(variable):
             found[variable] = places.map_files(environ[variable], variable.lower())
     credentials = {name: value for name, value in environ.items() if uv_settings.CREDENTIAL_VARIABLE.fullmatch(name)}
+    if names is not None:
+        kept = tuple(map(uv_settings.name_variable, names))
+        credentials = {name: value for name, value in credentials.items() if name.startswith(kept)}
     return {name: value for name, value in found.items() if value} | credentials
 
 
@@ -75,6 +81,8 @@ def make_uv_toml(settings: HostSettings, places: Places) -> str:
         **_convert_formats(settings.get_pip("only-binary"), "no-build"),
     }
     table = {key: value for key, value in of_pip.items() if value} | table
+    for key in ("http-proxy", "https-proxy", "no-proxy"):  # variables have them
+        table.pop(key, None)
     return "".join(f"{json.dumps(key)} = {format_toml(value)}\n" for key, value in table.items())
 
 

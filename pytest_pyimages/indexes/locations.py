@@ -45,6 +45,12 @@ def read_userinfo(url: str) -> tuple[str, str]:
     return user, password
 
 
+def strip_userinfo(url: str) -> str:
+    """Return a URL without name and password."""
+    found = _AUTHORITY.match(url)
+    return url if found is None else found["scheme"] + url[found.start("host") :]
+
+
 def strip_credentials(url: str) -> str:
     """Return a URL without name, password and query (which may be a token)."""
     found = _AUTHORITY.match(url)

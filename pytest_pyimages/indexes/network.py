@@ -7,7 +7,7 @@ where it can, pip on old Pythons, and both must find the same packages.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,30 +61,39 @@ class HostNetwork:
         names = {name for text in self.texts for name in _REFERENCE.findall(text)} - _IMAGE_VARIABLES
         return {name: self.settings.environ[name] for name in sorted(names) if self.settings.environ.get(name)}
 
-    @property
-    def local_urls(self) -> tuple[str, ...]:
-        """The URLs of indexes, proxies and requirements that only this machine can reach."""
+    def list_local_urls(self, without: Collection[str] = ()) -> tuple[str, ...]:
+        """Return the URLs of indexes, proxies and requirements that only this machine can reach.
+
+        :param without: indexes that a build does not request itself.
+        """
         names = read_hosts_file()
-        return tuple(url for url in self._urls if is_local_host(read_host(url), names))
+        return tuple(url for url in self._list_all_urls(without) if is_local_host(read_host(url), names))
 
-    @property
-    def logins(self) -> str:
-        """The text of the netrc file, without the entries of machines that neither indexes nor requirements name."""
-        return select_logins(read_netrc(self.netrc), set(map(read_host, self._urls)))
+    def requests_https(self, without: Collection[str] = ()) -> bool:
+        """Return whether a build itself requests anything by HTTPS, such as packages of the public index."""
+        defaults = (self.settings.for_pip.default, self.settings.for_uv.default)
+        urls = (url.lower() for url in self._list_all_urls(without))
+        return None in defaults or any("https://" in url for url in urls)
 
-    @property
-    def _urls(self) -> tuple[str, ...]:
-        """The URLs of all servers, those of the requirements included."""
-        urls = (*self._list_urls(), *(url for text in self.texts for url in _URL.findall(text)))
+    def select_logins(self, without: Collection[str] = ()) -> str:
+        """Return the netrc file's text, without the entries of machines that neither indexes nor requirements name.
+
+        :param without: indexes that a build does not request itself.
+        """
+        return select_logins(read_netrc(self.netrc), set(map(read_host, self._list_all_urls(without))))
+
+    def _list_all_urls(self, without: Collection[str]) -> tuple[str, ...]:
+        """Return the URLs of all servers, those of the requirements included."""
+        urls = (*self._list_urls(without), *(url for text in self.texts for url in _URL.findall(text)))
         return tuple(dict.fromkeys(url for url in urls if not url.lower().startswith("file:") and read_host(url)))
 
-    def _list_urls(self) -> Iterator[str]:
+    def _list_urls(self, without: Collection[str] = ()) -> Iterator[str]:
         """Yield the URLs of all servers, with the known credentials."""
-        yield from (index.address for index in self.indexes)
+        yield from (index.address for index in self.indexes if index.url not in without)
         for locations in (self.settings.for_pip, self.settings.for_uv):
-            yield from (link for link in locations.links if "://" in link)
-        yield from (text for text in list_strings(self.settings.uv) if "://" in text)
-        yield from (text for text in self.sources.list_strings() if "://" in text)
+            yield from (link for link in locations.links if "://" in link and link not in without)
+        texts = (*list_strings(self.settings.uv), *self.sources.list_strings())
+        yield from (text for text in texts if "://" in text and text not in without)
         for name, value in self.settings.proxies.items():
             if name.lower() != NO_PROXY:
                 yield value if "://" in value else f"http://{value}"
@@ -109,14 +118,17 @@ def read_network(  # noqa: PLR0913 - each has another source
     """
     home = Path.home() if home is None else home
     sources = sources or PackageSources()
-    texts = (*texts, *sources.list_strings())
+    named = {name for text in sources.list_strings() for name in _REFERENCE.findall(text)}
+    texts = (*texts, *list_strings(list(sources.tables.values())))
     sources = sources.expand_variables(environ)
     return HostNetwork(
         settings=read_host_settings(environ, home, sources),
         netrc=find_netrc(environ, home),
         folder=Path.cwd() if folder is None else folder,
         texts=texts,
-        secrets=tuple(environ[name] for name in variables if _is_secret(name, environ[name])),
+        secrets=tuple(
+            environ[name] for name in (*variables, *named) if name in environ and _is_secret(name, environ[name])
+        ),
         sources=sources,
     )
 

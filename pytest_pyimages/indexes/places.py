@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,12 +20,14 @@ class Places:
     :param folder: base of relative paths.
     :param root: the host's folder that has the same path in the container.
     :param can_mount: whether the engine can mount the host's folders.
+    :param urls: in the container, for those that differ there.
     """
 
-    def __init__(self, *, folder: Path, root: Path, can_mount: bool) -> None:
+    def __init__(self, *, folder: Path, root: Path, can_mount: bool, urls: Mapping[str, str]) -> None:
         self._folder = folder
         self._root = root
         self._can_mount = can_mount
+        self._urls = urls
         self._targets: dict[Path, str] = {}
         self.files: dict[str, str] = {}  # text by path below MEMORY
         self.notes: list[str] = []
@@ -40,7 +43,7 @@ class Places:
         """Return the URL of an index in the container; None if it is not available there."""
         path = find_local_path(url, self._folder)
         if path is None:
-            return url
+            return self._urls.get(url, url)
         # Its pages link to files beside it ("../../files/…"): the parent is mounted, unless the home folder is in it.
         parent = path.parent if not Path.home().is_relative_to(path.parent) else path
         place = self._place(url, path, parent)
@@ -50,7 +53,7 @@ class Places:
         """Return the location of a folder or page with links to packages; None if it is not available."""
         path = find_local_path(location, self._folder)
         if path is None:
-            return location
+            return self._urls.get(location, location)
         return self._place(location, path, path if path.is_dir() else path.parent)
 
     def map_files(self, locations: str, kind: str) -> str:

@@ -5,19 +5,16 @@ Installers skip such an index and report a missing package; old ones do not ment
 
 from __future__ import annotations
 
-import base64
 import http.client
 import re
 import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-from pytest_pyimages.indexes.credentials import find_login, read_authorities
-from pytest_pyimages.indexes.locations import Index, read_host, read_host_and_port, read_userinfo, strip_credentials
+from pytest_pyimages.indexes.locations import Index, read_host_and_port, strip_credentials
 from pytest_pyimages.indexes.network import HostNetwork
+from pytest_pyimages.indexes.opener import make_authorization, make_opener
 
 TIMEOUT = 5.0  # seconds per index
 PROJECT = "pytest"  # every index has it, or reports that it has not
@@ -44,19 +41,16 @@ def find_refusals(network: HostNetwork) -> Iterator[tuple[str, str]]:
 
 def _request_page(network: HostNetwork, index: Index) -> tuple[str, str] | None:
     host = read_host_and_port(index.url)
-    user, password = map(unquote, read_userinfo(index.address))
-    if not user and not password:
-        user, password = find_login(network.netrc, read_host(index.url))
+    authorization = make_authorization(network, index)
     request = urllib.request.Request(f"{strip_credentials(index.url).rstrip('/')}/{PROJECT}/")  # noqa: S310 - HTTP
-    if user or password:
-        sent = base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
-        request.add_unredirected_header("Authorization", f"Basic {sent}")
+    if authorization:
+        request.add_header("Authorization", authorization)
     try:
-        with _make_opener(network, index).open(request, timeout=TIMEOUT):
+        with make_opener(network, index.url).open(request, timeout=TIMEOUT):
             return None
     except urllib.error.HTTPError as error:
         error.close()
-        return _explain_status(network, index, error.code, has_credentials=bool(user or password))
+        return _explain_status(network, index, error.code, has_credentials=bool(authorization))
     except (OSError, http.client.HTTPException) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(reason, ssl.SSLCertVerificationError):
@@ -81,29 +75,3 @@ def _explain_status(
     if status == 401:
         return problem, f"fix its name and password in {where}"
     return problem, f"request read access, or use another name and password in {where}"
-
-
-def _make_opener(network: HostNetwork, index: Index) -> urllib.request.OpenerDirector:
-    settings = network.settings
-    proxies = {name.lower().removesuffix("_proxy"): value for name, value in settings.proxies.items()}
-    scheme = urlsplit(index.url).scheme.lower()
-    proxy = proxies.get(scheme) or proxies.get("all", "")
-    bypass = urllib.request.proxy_bypass_environment(  # type: ignore[attr-defined] # as urllib's own openers do
-        read_host_and_port(index.url), {"no": proxies.get("no", "")}
-    )
-    context = ssl.create_default_context(cadata=read_authorities(settings.environ, settings.get_pip("cert")) or None)
-    certificate = settings.get_pip("client-cert") or settings.environ.get("SSL_CLIENT_CERT", "")
-    if certificate and Path(certificate).is_file():
-        context.load_cert_chain(certificate)
-    return urllib.request.build_opener(
-        urllib.request.ProxyHandler({scheme: proxy} if proxy and not bypass else {}),
-        urllib.request.HTTPSHandler(context=context),
-        _NoRedirects,
-    )
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect: an index that redirects does not refuse, and the credentials are for it alone."""
-
-    def redirect_request(self, *_: object) -> None:
-        return None

@@ -43,6 +43,7 @@ VARIABLES = (
 FILE_VARIABLES = ("UV_CONSTRAINT", "UV_OVERRIDE", "UV_EXCLUDE", "UV_BUILD_CONSTRAINT")  # files, separated by spaces
 CREDENTIAL_VARIABLE = re.compile(r"UV_INDEX_\w+_(USERNAME|PASSWORD)")
 _NAMED = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)=(?P<url>.+)")
+_LOGIN = ("USERNAME", "PASSWORD")
 _TRUE = ("1", "true", "yes", "on", "y", "t")
 
 
@@ -95,7 +96,7 @@ def read_locations(environ: Mapping[str, str], table: Table, origin: str) -> Loc
     """
     default, further = (
         [
-            _make_index(environ, *split_name(text), variable)
+            make_index(environ, *split_name(text), variable)
             for variable in variables
             for text in environ.get(variable, "").split()
         ]
@@ -104,7 +105,7 @@ def read_locations(environ: Mapping[str, str], table: Table, origin: str) -> Loc
     links = [text.strip() for text in environ.get("UV_FIND_LINKS", "").split(",") if text.strip()]
     for part in (_get_table(table, "pip"), table):
         for entry in list_tables(part.get("index")):
-            index = _make_index(environ, str(entry.get("name", "")), str(entry.get("url", "")), origin)
+            index = make_index(environ, str(entry.get("name", "")), str(entry.get("url", "")), origin)
             if entry.get("default") is True:
                 default.append(index)
             elif entry.get("explicit") is not True and index.url:
@@ -118,6 +119,17 @@ def read_locations(environ: Mapping[str, str], table: Table, origin: str) -> Loc
         links=tuple(links),
         no_index=get_value(table, "no-index") is True,
     )
+
+
+def make_index(environ: Mapping[str, str], name: str, url: str, origin: str) -> Index:
+    """Return an index with the login that variables have for its name, if it has one."""
+    user, password = (environ.get(f"{name_variable(name)}{part}", "") if name else "" for part in _LOGIN)
+    return Index(url=url, origin=origin, user=user, password=password)
+
+
+def name_variable(name: str) -> str:
+    """Return how the variables with the login of a named index begin ("Package indexes" in uv's documentation)."""
+    return f"UV_INDEX_{re.sub(r'[^A-Z0-9]', '_', name.upper())}_"
 
 
 def has_locations(environ: Mapping[str, str], table: Table) -> bool:
@@ -139,7 +151,13 @@ def replace_locations(table: Table, index: Callable[[str], str | None], links: C
         if key == "pip":
             changed[key] = replace_locations(value, index, links)
         elif key == "index":
-            replaced = [{**entry, "url": index(str(entry.get("url", "")))} for entry in list_tables(value)]
+            # What stands in for an index needs no login, which "authenticate" would demand.
+            replaced = [
+                {key: value for key, value in entry.items() if key != "authenticate" or url == entry.get("url")}
+                | {"url": url}
+                for entry in list_tables(value)
+                for url in (index(str(entry.get("url", ""))),)
+            ]
             changed[key] = [entry for entry in replaced if entry["url"] is not None]
         elif key == "index-url":
             url = index(str(value))
@@ -225,13 +243,6 @@ def merge(into: dict[str, Any], weaker: Table) -> None:
             inner = dict(into[key])
             merge(inner, value)
             into[key] = inner
-
-
-def _make_index(environ: Mapping[str, str], name: str, url: str, origin: str) -> Index:
-    # uv, "Package indexes": the name in upper case, with an underscore for anything but letters and digits.
-    variable = f"UV_INDEX_{re.sub(r'[^A-Z0-9]', '_', name.upper())}"
-    user, password = (environ.get(f"{variable}_{part}", "") if name else "" for part in ("USERNAME", "PASSWORD"))
-    return Index(url=url, origin=origin, user=user, password=password)
 
 
 def _get_table(table: Table, key: str) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from pathlib import Path
 
@@ -113,15 +114,17 @@ with open("/seen", "wb") as seen:
         pass
 """
 
+FORMS = (CANARY.encode(), base64.b64encode(f"some.body:{CANARY}".encode()))
 PRIVATE_SUITE = f"""
 import glob, os
-import private_sample
+import private_sample, pytest
 
-def test_set_up():
-    with open("/seen", "rb") as seen:
+@pytest.mark.parametrize("path", ["/seen", "/seen-in-build"])
+def test_builds(path):
+    with open(path, "rb") as seen:
         text = seen.read()
     assert b"PIP_EXTRA_INDEX_URL" in text
-    assert b"{CANARY}" not in text
+    assert not any(canary in text for canary in {FORMS})
     assert b"reached the host" not in text
 
 def test_run():
@@ -130,19 +133,25 @@ def test_run():
 """
 
 
-def test_set_up_commands_get_neither_credentials_nor_the_network_of_the_host(
-    project: Callable[[str], Job], engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("image", [IMAGE, "3.6"], ids=["uv", "pip"])
+def test_code_of_builds_gets_neither_credentials_nor_the_network_of_the_host(
+    project: Callable[[str], Job], engine: DockerEngine, monkeypatch: pytest.MonkeyPatch, image: str
 ) -> None:
+    """Neither set-up commands nor a setup.py, which runs beside the installer."""
     job = project("private")
     with (job.folder / "requirements.txt").open("a") as file:
-        file.write("private-sample\n")
+        file.write("private-sample\n./hostile\n")
+    (job.folder / "hostile").mkdir()
     job.write(look=LOOK, test_it=PRIVATE_SUITE)
     files = {"private-sample": dict([wheel("private_sample", "1.0", "")])}
     with package_index(files, credentials=f"some.body:{CANARY}") as index:
         monkeypatch.setenv("PIP_EXTRA_INDEX_URL", index.url_with(f"some.body:{CANARY}"))
         (job.folder / "pytest.ini").write_text(f"[pytest]\npy_images_setup = python look.py {index.port}\n")
-        done = job.run(images=IMAGE)
+        look = LOOK.replace("/seen", "/seen-in-build").replace("sys.argv[1]", str(index.port))
+        setup = f"{look}\nfrom setuptools import setup\nsetup(name='hostile', py_modules=[])\n"
+        (job.folder / "hostile" / "setup.py").write_text(setup)
+        done = job.run(images=image)
         assert done.returncode == 0, done.stdout
-        assert "2 passed" in done.stdout
+        assert "3 passed" in done.stdout
     (kept,) = [name for name, image in engine.images(LABEL) if image.labels.get(ROOT_LABEL) == job.root]
     assert ":setup-" not in kept

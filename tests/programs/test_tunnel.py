@@ -55,15 +55,14 @@ def tunnelled(tmp_path: Path, *servers: Server) -> Iterator[list[bytes]]:
     addresses = str([list(server.address) for server in servers]).replace("'", '"')
     (tmp_path / "hosts").write_text("127.0.0.1\tlocalhost\n")
     command = [sys.executable, "-c", INSTALLER, addresses, str(tmp_path / "hosts")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         stdin, stdout = process.stdin, process.stdout
 
         def send(data: bytes) -> None:
             try:
-                stdin.write(data)
-                stdin.flush()
+                stdin.write(data)  # not buffered, and all of it: a pipe blocks
             except (OSError, ValueError) as error:
                 raise EngineError("gone") from error
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pytest_pyimages.indexes.access import IndexAccess, prepare_access
 from pytest_pyimages.indexes.network import HostNetwork, read_network
+from pytest_pyimages.indexes.package_sources import PackageSources
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -18,7 +19,11 @@ A, B, C = "https://a.example/simple", "https://b.example/simple", "https://c.exa
 
 
 def network(
-    tmp_path: Path, environ: Mapping[str, str] = {}, files: Mapping[str, str] = {}, texts: tuple[str, ...] = ()
+    tmp_path: Path,
+    environ: Mapping[str, str] = {},
+    files: Mapping[str, str] = {},
+    texts: tuple[str, ...] = (),
+    sources: PackageSources | None = None,
 ) -> HostNetwork:
     """Return the network of a host with these variables and files ("etc_pip", "netrc" and so on)."""
     places = {
@@ -39,13 +44,18 @@ def network(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     own = {"XDG_CONFIG_DIRS": str(tmp_path / "xdg"), "VIRTUAL_ENV": str(tmp_path / "venv")}
-    return read_network({**own, **environ}, home=tmp_path / "home", folder=tmp_path, texts=texts)
+    return read_network({**own, **environ}, home=tmp_path / "home", folder=tmp_path, texts=texts, sources=sources)
 
 
 def make_access(
-    tmp_path: Path, environ: Mapping[str, str] = {}, files: Mapping[str, str] = {}, *, can_mount: bool = True
+    tmp_path: Path,
+    environ: Mapping[str, str] = {},
+    files: Mapping[str, str] = {},
+    *,
+    can_mount: bool = True,
+    sources: PackageSources | None = None,
 ) -> IndexAccess:
-    found = network(tmp_path, environ, files)
+    found = network(tmp_path, environ, files, sources=sources)
     return prepare_access(found, root=tmp_path / "project", can_mount=can_mount)
 
 

@@ -2,8 +2,8 @@
 
 To the host go lines of JSON, [connection, kind, value]: "open" with the number of the server, "data" in base64, "read"
 with a count of bytes that the client has got, "end" after its last data, and "close" once it is gone. From the host
-come frames, a line "connection size" and so many bytes; an empty one ends the connection. The host has at most ``WINDOW``
-bytes on their way in each connection, see indexes/tunnel.py, so that no client has to wait for another.
+come frames, a line "connection size" and so many bytes; an empty one ends the connection. The host has a limited number
+of bytes on their way in each connection, see indexes/tunnel.py, so that no client has to wait for another.
 """
 
 from __future__ import absolute_import, print_function

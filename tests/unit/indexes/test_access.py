@@ -107,7 +107,7 @@ def test_ports_of_servers_that_only_this_machine_reaches(
     monkeypatch.setattr("pytest_pyimages.indexes.network.read_hosts_file", lambda: frozenset({"hosted"}))
     access = make_access(tmp_path, environ)
     assert tuple(server.address for server in access.servers) == expected
-    names = {"packages.localhost", "hosted"} & {server.host for server in access.servers}
+    names = {"packages.localhost", "hosted"} & {server.host for server in access.forwards}
     assert access.hosts == dict.fromkeys(names, access.servers[0].address[0] if names else "")
     assert access.is_private is bool(expected)
     assert access.without_credentials().servers == ()
@@ -122,7 +122,7 @@ def test_requirements_may_refer_to_local_hosts_and_variables(tmp_path: Path) -> 
     environ = {"NAME": "me", "TOKEN": "s3cret", "OTHER": "o", "PATH": "/bin"}
     found = network(tmp_path, environ, {}, texts)
     assert found.referenced == {"NAME": "me", "TOKEN": "s3cret"}
-    assert found.local_urls == ("http://127.0.0.2/x.whl",)
+    assert found.list_local_urls() == ("http://127.0.0.2/x.whl",)
     assert found.redaction.redact("so s3cret") == "so ****"
 
 

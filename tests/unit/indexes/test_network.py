@@ -137,16 +137,18 @@ def test_pip_gets_the_indexes_of_uv(tmp_path: Path) -> None:
         "UV_INSECURE_HOST": "https://a.example b.example:8443",
         "UV_PRERELEASE": "allow",
     }
-    found = make_access(tmp_path, environ).environment
-    assert found["PIP_EXTRA_INDEX_URL"] == f"https://me%40home:p%2Fw@a.example/simple {B}"
+    access = make_access(tmp_path, environ)
+    (gateway,) = access.gateways.servers
+    found = access.environment
+    assert found["PIP_EXTRA_INDEX_URL"] == f"{gateway.url}/simple {B}"
     assert found["PIP_INDEX_URL"] == C
     assert found["PIP_FIND_LINKS"] == "https://links.example/a https://links.example/b"
-    assert found["PIP_TRUSTED_HOST"] == "a.example b.example:8443"
+    assert found["PIP_TRUSTED_HOST"] == f"a.example b.example:8443 {gateway.address[0]}"
     assert found["PIP_PRE"] == "1"
-    assert {name: found[name] for name in environ if name != "UV_INDEX"} == {
-        name: value for name, value in environ.items() if name != "UV_INDEX"
-    }
-    assert found["UV_INDEX"] == f"my-corp={A} {B}"
+    unchanged = ("UV_DEFAULT_INDEX", "UV_FIND_LINKS", "UV_INSECURE_HOST", "UV_PRERELEASE")
+    assert {name: found[name] for name in unchanged} == {name: environ[name] for name in unchanged}
+    assert found["UV_INDEX"] == f"my-corp={gateway.url}/simple {B}"
+    assert not {"UV_INDEX_MY_CORP_USERNAME", "UV_INDEX_MY_CORP_PASSWORD"} & found.keys()
 
 
 def test_uv_toml_of_user_and_system_are_merged(tmp_path: Path) -> None:
@@ -241,10 +243,13 @@ def test_proxy_of_one_tool_is_used_by_both(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("variable", ["", "NETRC"])
 def test_netrc_is_copied(tmp_path: Path, variable: str) -> None:
+    """For what is not an index: gateways have the logins of indexes."""
     (tmp_path / "elsewhere").write_text("machine b.example login y password z\n")
     environ = {variable: str(tmp_path / "elsewhere")} if variable else {}
-    urls = {"PIP_INDEX_URL": A, "PIP_EXTRA_INDEX_URL": B}
-    access = make_access(tmp_path, {**environ, **urls}, {"netrc": "machine a.example login y password z\n"})
+    found = network(
+        tmp_path, environ, {"netrc": "machine a.example login y password z\n"}, (f"x @ {A}/x.whl", f"y @ git+{B}/y")
+    )
+    access = prepare_access(found, root=tmp_path / "project", can_mount=True)
     assert access.files["home/.netrc"] == f"machine {'b' if variable else 'a'}.example login y password z\n"
     assert access.environment["NETRC"] == "/run/pyimages/home/.netrc"
 
@@ -253,10 +258,11 @@ def test_netrc_is_copied(tmp_path: Path, variable: str) -> None:
     ("text", "copied"),
     [
         ("machine other.example login y password z\n", None),
-        ("machine other.example login y password z machine a.example login y password z", "machine a.example"),
+        ("machine other.example login y password z machine code.example login y password z", "machine code.example"),
+        ("machine other.example login y password z machine a.example login y password z", None),
         (
-            "machine a.example login y password z\nmacdef init\ncd machine\n\nmachine other login x\n",
-            "machine a.example",
+            "machine code.example login y password z\nmacdef init\ncd machine\n\nmachine other login x\n",
+            "machine code.example",
         ),
         ("machine code.example\n\tlogin y\n\tpassword z\nmachine a.example.org login y\n", "machine code.example"),
         ("machine other.example login y password z\ndefault login y password z\n", "default"),
@@ -283,7 +289,6 @@ PRIVATE_A = "https://some.body:c4nary@a.example/simple"
         ({"UV_INDEX": f"corp={A}", "UV_INDEX_CORP_USERNAME": "some.body", "UV_INDEX_CORP_PASSWORD": "c4nary"}, {}),
         ({}, {"user_uv": f'[[index]]\nname = "corp"\nurl = "{PRIVATE_A}"'}),
         ({"PIP_INDEX_URL": A}, {"netrc": "machine a.example login some.body password c4nary\n"}),
-        ({"PIP_INDEX_URL": "https://a.example/c4nary0123456789abcdef/simple"}, {}),
         ({"PIP_FIND_LINKS": "https://some.body:c4nary@a.example/links"}, {}),
     ],
 )
@@ -292,12 +297,23 @@ def test_set_up_commands_get_no_credentials(
 ) -> None:
     access = make_access(tmp_path, environ, files)
     assert access.is_private
-    assert "c4nary" in f"{access.environment} {access.files}"
+    (gateway,) = access.gateways.servers
+    assert (gateway.origin, gateway.authorization) == ("https://a.example", "Basic c29tZS5ib2R5OmM0bmFyeQ==")
+    assert gateway.url in f"{access.environment} {access.files}"
+    assert "c4nary" not in f"{access.environment} {access.files} {access}"
     public = access.without_credentials()
+    assert gateway.url not in f"{public.environment} {public.files}"
     assert "c4nary" not in f"{public.environment} {public.files}"
     assert not public.is_private
     named = {value.removeprefix("/run/pyimages/") for value in public.environment.values() if value.startswith("/run/")}
     assert named <= public.files.keys()
+
+
+def test_set_up_commands_get_no_token_of_an_index(tmp_path: Path) -> None:
+    access = make_access(tmp_path, {"PIP_INDEX_URL": "https://a.example/c4nary0123456789abcdef/simple"})
+    public = access.without_credentials()
+    assert access.is_private
+    assert "c4nary" not in f"{public.environment} {public.files}"
 
 
 def test_set_up_commands_get_indexes_proxies_and_authorities(tmp_path: Path) -> None:
