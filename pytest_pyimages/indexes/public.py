@@ -39,7 +39,7 @@ def list_public_indexes(network: HostNetwork) -> PublicIndexes:
             left_out.append(network.redaction.redact(bare))
         else:
             options.append(f"{option}={bare}")
-            needed = Index(url=url, origin="").address != bare or f"{read_host(url)}" in network.logins
+            needed = Index(url=url, origin="").address != bare or f"{read_host(url)}" in network.select_logins()
             private = private or needed or any(strip_credentials(login) == bare != login for login in logins)
     return PublicIndexes(
         options=tuple(options),
