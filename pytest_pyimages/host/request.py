@@ -36,6 +36,9 @@ def read_request(config: pytest.Config) -> Invocation | None:
     invocation: Invocation | None = getattr(config, "pyimages_invocation", None)  # of the early plugin
     if invocation is None and (is_switched_off() or not _mentions_images(config)):
         return None
+    from pytest_pyimages.host.unrewritten import UnrewrittenFinder
+
+    UnrewrittenFinder.install()
     from pytest_pyimages.host.invocation import Invocation
     from pytest_pyimages.host.isolation import forget_project
 

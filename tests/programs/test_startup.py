@@ -13,6 +13,17 @@ from pytest_pyimages.startup import EARLY_PLUGIN, INI_FILES
 
 MODULES = "import sys; print(sorted(m for m in sys.modules if m.startswith('pytest_pyimages')), sys.meta_path)"
 EARLY = "import _pytest.config as pytest_config; print(pytest_config.default_plugins[-1])"
+# Loaded by no run before pytest_configure.
+LOADER = """
+import pytest
+
+class Probe:
+    def pytest_configure(self):
+        from pytest_pyimages.cli import merge
+        print("loaded by", type(merge.__loader__).__name__)
+
+pytest.main(["--py-images=3.12", "--py-images-engine=unix:///absent"], plugins=[Probe()])
+"""
 NOTHING = ["pytest_pyimages", "pytest_pyimages.startup"]
 
 
@@ -94,3 +105,8 @@ def test_the_installer_removes_what_python_reads() -> None:
     """Wheels and editable installs list both files, so that nothing is left when the distribution is uninstalled."""
     listed = {str(file) for file in files("pytest-pyimages") or ()}
     assert {"pytest_pyimages.pth", "pytest_pyimages.start"} <= listed
+
+
+def test_our_modules_are_not_rewritten() -> None:
+    done = subprocess.run([sys.executable, "-c", LOADER, "pytest"], capture_output=True, text=True, timeout=60)
+    assert "loaded by SourceFileLoader" in done.stdout
