@@ -6,13 +6,10 @@ import configparser
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from packaging.dependency_groups import CyclicDependencyGroup, resolve_dependency_groups
-from packaging.errors import ExceptionGroup
-from packaging.requirements import InvalidRequirement
 from packaging.utils import canonicalize_name
 
 from pytest_pyimages.errors import ConfigurationError
@@ -28,8 +25,7 @@ Table = Mapping[str, Any]
 Sections = Mapping[str, Mapping[str, str]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProjectFiles:
+class ProjectFiles(NamedTuple):
     """The build configuration of one project; empty for files that do not exist."""
 
     root: Path
@@ -113,9 +109,14 @@ def read_toml(path: Path, *, without: re.Pattern[str] | None = None) -> Table:
     """
     text = _read_text(path)
     try:
-        return tomllib.loads(without.sub("", text) if without else text)
+        return _parse_toml(without.sub("", text) if without else text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}", "fix it") from error
+
+
+@lru_cache(maxsize=8)  # a run asks for the same file at several places, and parsing a large one takes long
+def _parse_toml(text: str) -> Table:
+    return tomllib.loads(text)
 
 
 def read_ini(path: Path) -> Sections:
@@ -182,6 +183,10 @@ def expand_group(pyproject: Table, name: str, *, path: Path) -> tuple[str, ...]:
     :param path: the pyproject.toml.
     :raises ConfigurationError: for a group that does not exist, includes itself, or is malformed.
     """
+    from packaging.dependency_groups import CyclicDependencyGroup, resolve_dependency_groups
+    from packaging.errors import ExceptionGroup
+    from packaging.requirements import InvalidRequirement
+
     groups = get_table(pyproject, "dependency-groups")
     try:
         return tuple(dict.fromkeys(resolve_dependency_groups(groups, name)))

@@ -6,8 +6,8 @@ It is a Python module and not a TOML file because each run over images reads it 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 
@@ -226,4 +226,4 @@ def find_plugins(*, option: str = "", ini_key: str = "", module: str = "") -> It
 
 def matches(word: str, patterns: str) -> bool:
     """Return whether a word is one of the names of a table entry."""
-    return any(re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), word) is not None for pattern in patterns.split())
+    return any(fnmatchcase(word, each) if "*" in each else word == each for each in patterns.split())
