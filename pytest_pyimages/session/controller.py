@@ -121,6 +121,7 @@ class ImagesSession:
             self._coverage.register(config)
         config.add_cleanup(self._interrupts.restore)  # the last thing: cleanups run in reverse
         config.add_cleanup(self.close)
+        config.add_cleanup(gc.unfreeze)
         config.pluginmanager.register(self, "pyimages-session")
         if config.getoption("xmlpath", None):
             from pytest_pyimages.results import JunitSuites
@@ -267,6 +268,7 @@ class ImagesSession:
         with hold_interrupts() as held:
             self.close()
             self._finish(session)
+            gc.freeze()  # pytest is about to collect garbage twice, which takes long after many reports
             if held.number:  # all has ended, and the summary is still to come
                 held.number, session.exitstatus = 0, pytest.ExitCode.INTERRUPTED
 
