@@ -6,7 +6,6 @@ One image at a time has the output, and only one has the terminal.
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 
 import pytest
 from _pytest.config import create_terminal_writer
@@ -50,7 +49,7 @@ def attend_suite(config: pytest.Config, invocation: Invocation, terminal: HostTe
         if len(plans) > 1:
             create_terminal_writer(config).sep("=", image.tag.label)
         place = Place(config=config, settings=settings, connecting=connect(config, settings))
-        only = replace(plan, plans=(image,))
+        only = plan._replace(plans=(image,))
         status = run_in_image(place, only, (), terminal, last_failed=last_failed, shard=shard)
         statuses.append(0 if image.tag.allowed_to_fail and status == pytest.ExitCode.TESTS_FAILED else status)
     return pick_worst_status(statuses)

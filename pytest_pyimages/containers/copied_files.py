@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from pytest_pyimages.containers.skipped_folders import VERSION_CONTROL
 
@@ -32,8 +33,7 @@ _GENERATED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CopyPattern:
+class CopyPattern(NamedTuple):
     """A choice of the user; the last one that matches a file or one of its folders decides."""
 
     expression: re.Pattern[str]  # of paths relative to the root

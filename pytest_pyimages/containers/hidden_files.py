@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from pytest_pyimages.containers.copied_files import CopyPattern, list_tracked
 from pytest_pyimages.containers.skipped_folders import NOT_COPIED
@@ -27,8 +27,7 @@ _BUILD_OUTPUT = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class HiddenFiles:
+class HiddenFiles(NamedTuple):
     """Paths relative to the root."""
 
     paths: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from pytest_pyimages.containers.copied_files import is_rubbish
 from pytest_pyimages.errors import ConfigurationError
@@ -29,8 +30,7 @@ _NEEDED = (*_KERNEL, *_SYSTEM, "/home", "/opt", "/root", "/tmp", "/var/cache/pyi
 _HINT = "replace the link by a copy, remove it, or choose a --rootdir that contains both"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkedPath:
+class LinkedPath(NamedTuple):
     """A file or folder outside of the source that a link of the source leads to."""
 
     link: str  # relative to the root; in a linked folder, its absolute path

@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -76,8 +75,7 @@ def is_empty(root: Path) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """How containers get the source."""
 
     mode: Mode
@@ -85,8 +83,7 @@ class Decision:
     has_layer: bool = True  # over the copy; without it, each container gets a copy of the copy
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MountedSource:
+class MountedSource(NamedTuple):
     """The source of one container."""
 
     decision: Decision
@@ -176,14 +173,14 @@ class Source:
                 raise PyimagesError(f"--py-images-source=overlay does not work here: {reason}", "leave the option out")
             if current.mode == "copy" and not current.has_layer:
                 return False
-            self._set(replace(current, has_layer=False) if current.mode == "copy" else Decision("copy", reason))
+            self._set(current._replace(has_layer=False) if current.mode == "copy" else Decision("copy", reason))
             return True
 
     def _set(self, decision: Decision) -> None:
         self.decision = decision
         if self._memory is not None:
             forget_gone_trees(self._memory.parent)
-            write_record(self._memory, {**asdict(decision), "seconds": int(time.time()), "root": str(self.root)})
+            write_record(self._memory, {**decision._asdict(), "seconds": int(time.time()), "root": str(self.root)})
 
     @contextmanager
     def mount(
@@ -258,7 +255,7 @@ class Source:
         try:
             engine.create_volume(name, labels=lease.labels("source"), options={})
             own = Mount(kind="volume", source=name, target=self._target)
-            unpacked = replace(own, target=UNPACK_TARGET)
+            unpacked = own._replace(target=UNPACK_TARGET)
             job = {"do": "unpack", "source": f"{COPY_TARGET}/tree", "target": UNPACK_TARGET}
             run_helper(engine, lease, image, (copy.mount, unpacked), job)
             yield (own,)
@@ -315,7 +312,7 @@ def _recall(memory: Path, decision: Decision | None) -> Decision | None:
     except (KeyError, TypeError):
         return decision
     if decision is not None:
-        return replace(decision, has_layer=last.has_layer) if decision.mode == last.mode == "copy" else decision
+        return decision._replace(has_layer=last.has_layer) if decision.mode == last.mode == "copy" else decision
     # Each container checks an overlay; a copy works always, even where it is no longer needed.
     return last if last.mode == "overlay" or age < COPY_SECONDS else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 STDOUT: Literal[1] = 1
 STDERR: Literal[2] = 2
@@ -28,8 +28,7 @@ class EngineInfo:
         return f"{self.name} {self.version} at {self.endpoint}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageInfo:
+class ImageInfo(NamedTuple):
     """An image in the engine's storage."""
 
     id: str
@@ -48,8 +47,7 @@ class ImageInfo:
     health_check: tuple[str, ...] = ()  # the words of its HEALTHCHECK: ("CMD-SHELL", "pg_isready"); empty for none
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mount:
+class Mount(NamedTuple):
     """A volume, a folder of the engine's host, or memory, mounted at ``target`` in the container."""
 
     kind: Literal["volume", "bind", "tmpfs"]
@@ -123,8 +121,7 @@ class ServiceSpec:
     tmpfs: tuple[str, ...] = ()  # absolute paths
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerState:
+class ContainerState(NamedTuple):
     """The state of a container."""
 
     running: bool
@@ -133,8 +130,7 @@ class ContainerState:
     error: str  # the engine's message, or empty
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leftover:
+class Leftover(NamedTuple):
     """A container, network or volume with a label of ours."""
 
     kind: Literal["container", "network", "volume"]
@@ -145,8 +141,7 @@ class Leftover:
     is_running: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PullProgress:
+class PullProgress(NamedTuple):
     """Progress of a pull, summed over the layers seen so far."""
 
     done: int  # bytes
@@ -161,8 +156,7 @@ class PullProgress:
         return f"{self.done / size:.1f}/{self.total / size:.1f} {unit}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildContext:
+class BuildContext(NamedTuple):
     """The input of a build from a Dockerfile."""
 
     dockerfile: str  # the text

@@ -7,8 +7,8 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.text import flatten
@@ -20,8 +20,7 @@ NAME_ONE = "name one with --py-images-engine or DOCKER_HOST"
 _PASSWORD = re.compile(r"(//[^/@]*?):[^/@]*@")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """The address of an engine, and for TLS the folder with ca.pem, cert.pem and key.pem."""
 
     url: str

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pytest_pyimages.host.option_table import FLAG_NAMES, OPTION_NAMES
 from pytest_pyimages.host.pytest_options import (
@@ -62,8 +63,7 @@ HIDDEN = "…"
 END = "--"  # after it there are only positions
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(NamedTuple):
     """An option with its value, or a position."""
 
     name: str
@@ -209,7 +209,7 @@ class CommandLine:
         """Return the command line with other positions."""
         return CommandLine(
             tuple(
-                replace(argument, words=(change(argument.words[0]),)) if argument.name == POSITION else argument
+                argument._replace(words=(change(argument.words[0]),)) if argument.name == POSITION else argument
                 for argument in self.arguments
             )
         )

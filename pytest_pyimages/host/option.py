@@ -5,15 +5,13 @@ This module is loaded by every pytest.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal["text", "user", "flag", "choice", "count", "seconds", "shard", "images", "files", "lines"]
 _LISTS = ("images", "files", "lines")  # one per line in an ini file or a variable
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
+class Option(NamedTuple):
     """One setting; of several sources the first counts: command line, environment variable, ini key, default."""
 
     ini: str  # "py_images_jobs"

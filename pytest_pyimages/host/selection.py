@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host.command_line import POSITION, Argument, CommandLine
@@ -26,8 +25,7 @@ _SELECTING = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(NamedTuple):
     """A position that was typed."""
 
     word: str
@@ -47,8 +45,7 @@ class Target:
         return {"word": self.word, "nodeid": self.nodeid, "mine": self.image == label, "unique": unique}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Keywords:
+class _Keywords(NamedTuple):
     """The ``-k`` expression that was typed."""
 
     expression: str
@@ -78,8 +75,7 @@ class _Keywords:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageArguments:
+class ImageArguments(NamedTuple):
     """What one image's pytest gets."""
 
     words: tuple[str, ...]
@@ -125,7 +121,7 @@ def _choose_arguments(typed: CommandLine, targets: Sequence[Target]) -> Iterator
         if argument.name != POSITION:
             yield argument
         elif argument.words[0] in words:
-            yield replace(argument, words=(words[argument.words[0]],))
+            yield argument._replace(words=(words[argument.words[0]],))
 
 
 def find_targets(invocation: Invocation, labels: Sequence[str]) -> list[Target]:

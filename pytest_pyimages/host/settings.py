@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import pytest
 
@@ -128,8 +128,7 @@ class Settings:
         return bool(self.reports) or self.github or bool(self.baseline)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Value:
+class Value(NamedTuple):
     """What is set for an option."""
 
     option: Option

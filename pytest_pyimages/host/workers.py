@@ -7,7 +7,7 @@ no ``-n``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host.command_line import CommandLine
@@ -18,8 +18,7 @@ _AUTO = ("auto", "logical")
 AUTO_VARIABLE = "PYTEST_XDIST_AUTO_NUM_WORKERS"  # xdist's own
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workers:
+class Workers(NamedTuple):
     """The values of ``-n`` and ``--maxprocesses``."""
 
     number: int | None  # None for one per processor of the engine

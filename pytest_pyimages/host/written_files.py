@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host.command_line import Argument
@@ -25,8 +25,7 @@ KEEP, ARTIFACTS = OPTIONS["py_images_keep_changes"].name, OPTIONS["py_images_art
 _EXAMPLES = ".hypothesis/examples"  # of hypothesis, which writes them without an option
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WantedFiles:
+class WantedFiles(NamedTuple):
     """Regular expressions for paths below the source's root, separated by slashes."""
 
     label: str = ""  # the image whose files are written back; empty for none

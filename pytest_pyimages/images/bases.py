@@ -7,8 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pytest_pyimages.engines import Engine, ImageInfo
 from pytest_pyimages.errors import BuildError, ImageNotFound
@@ -27,8 +26,7 @@ def _ignore(*_: str) -> None:
     pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listener:
+class Listener(NamedTuple):
     """Callbacks of pulls and builds; they are called from any thread."""
 
     report: Callable[[str, str], None] = _ignore  # label, text: a stage begins

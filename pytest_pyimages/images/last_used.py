@@ -11,8 +11,8 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
 from pytest_pyimages.images.recipe import hash_text
@@ -21,8 +21,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 FORGOTTEN_AFTER = 90 * 24 * 3600.0  # seconds; an image that is missing now may be in an engine that is not running
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Use:
+class Use(NamedTuple):
     """A project's last use of an image."""
 
     seconds: float  # since the epoch

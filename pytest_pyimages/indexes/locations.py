@@ -6,8 +6,8 @@ import ipaddress
 import os
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 HOSTS_FILE = Path("/etc/hosts")
@@ -19,8 +19,7 @@ _AUTHORITY = re.compile(
 _PORTS = {"http": 80, "https": 443, "git": 9418, "ssh": 22, **dict.fromkeys(("socks4", "socks5", "socks5h"), 1080)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Index:
+class Index(NamedTuple):
     """A package index that the host's settings name."""
 
     url: str  # as written, credentials included

@@ -6,9 +6,8 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_pyimages.indexes.locations import Index
 
@@ -47,8 +46,7 @@ _LOGIN = ("USERNAME", "PASSWORD")
 _TRUE = ("1", "true", "yes", "on", "y", "t")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Locations:
+class Locations(NamedTuple):
     """Where packages come from."""
 
     default: Index | None = None  # None: the public index

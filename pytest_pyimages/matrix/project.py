@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pytest_pyimages.matrix.faults import EntryError, quote
 from pytest_pyimages.matrix.releases import TESTED, Release
@@ -14,8 +14,7 @@ _LOWER_BOUNDS = frozenset({">=", ">", "~=", "==", "==="})
 _NEWEST_PATCH = 99
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProjectPythons:
+class ProjectPythons(NamedTuple):
     """Python versions in the project's metadata."""
 
     requires_python: str = ""  # "Requires-Python" of the core metadata, PEP 440 specifiers; empty if unknown

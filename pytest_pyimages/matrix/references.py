@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pytest_pyimages.matrix.faults import EntryError, quote
 from pytest_pyimages.matrix.releases import is_tag
@@ -32,8 +32,7 @@ _DEFAULT_HOST = "docker.io"
 _DEFAULT_FOLDER = "library"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
+class Reference(NamedTuple):
     """A valid reference, in its parts."""
 
     host: str  # "localhost:5000"; empty for the engine's default registry

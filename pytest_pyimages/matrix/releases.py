@@ -10,10 +10,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Status = Literal["released", "prerelease", "end of life"]
 TABLE = Path(__file__).with_name("releases.json")
@@ -21,8 +20,7 @@ TABLE = Path(__file__).with_name("releases.json")
 UNTESTED = frozenset({"3.5"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
+class Release(NamedTuple):
     """A minor release of Python."""
 
     major: int
@@ -100,8 +98,7 @@ _VERSIONED = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionedTag:
+class VersionedTag(NamedTuple):
     """The parts of a tag that has the form of an official one; it need not exist."""
 
     version: str  # "3", "3.12", "3.12.4", "3.15.0rc2", "3.15-rc"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from pytest_pyimages.matrix.braces import MOST_IMAGES, expand_braces
 from pytest_pyimages.matrix.faults import EntryError, make_error
@@ -45,8 +46,7 @@ class ImageTag:
     variant: str = ""  #: name of the project's variant: "lowest" in 3.14+lowest; empty for none
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Selected:
+class _Selected(NamedTuple):
     text: str  # as typed, after expansion, without the "?"
     reference: Reference
     allowed_to_fail: bool
@@ -174,7 +174,7 @@ def _select_images(entry: str, prefix: str, project: ProjectPythons) -> Iterator
             named, variant = _split_variant(named)
             for part in _expand_tags(named, project):
                 image = _make_image(part, prefix, allowed_to_fail=allowed)
-                yield replace(image, platform=platform, variant=variant)
+                yield image._replace(platform=platform, variant=variant)
         except EntryError as fault:
             fault.part = part
             raise
@@ -224,7 +224,7 @@ def _add(selected: dict[str, _Selected], image: _Selected) -> None:
     """Add an image, or mark one that is known as required."""
     known = selected.setdefault(image.identity, image)
     if known.allowed_to_fail and not image.allowed_to_fail:
-        selected[image.identity] = replace(known, allowed_to_fail=False)
+        selected[image.identity] = known._replace(allowed_to_fail=False)
     if len(selected) > MOST_IMAGES:
         raise EntryError(f"makes a matrix of more than {MOST_IMAGES} images")
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 
 class Unknown:
     """A value that only a run would know."""
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """The value of an expression: a string, number, list (also for tuples and sets), dict, or Unknown."""
 
     value: object
@@ -61,7 +60,7 @@ def add_values(first: Value, second: Value) -> Value:
         return Value({**first.value, **second.value}, is_complete)
     for value in (first, second):
         if isinstance(value.value, (list, dict)):
-            return replace(value, is_complete=False)
+            return value._replace(is_complete=False)
     return UNKNOWN
 
 
@@ -106,7 +105,7 @@ def _read_call(node: ast.Call, names: Names) -> Value:
         case ast.Call(func=ast.Attribute(value=text, attr=method), args=[], keywords=[]):
             value = evaluate(text, names)
             if method in _STRING_METHODS and isinstance(value.value, str):
-                return replace(value, value=_STRING_METHODS[method](value.value))
+                return value._replace(value=_STRING_METHODS[method](value.value))
     return UNKNOWN
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from packaging.specifiers import InvalidSpecifier
 from packaging.utils import canonicalize_name
@@ -20,8 +20,7 @@ _PBR_FILES = ("requirements.txt", "requirements-py3.txt")
 Extras = Mapping[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metadata:
+class Metadata(NamedTuple):
     """Fields of the core metadata specification, as the distribution will have them."""
 
     name: str = ""  # empty: not known
@@ -58,7 +57,7 @@ def read_metadata(files: ProjectFiles) -> Metadata:
     if files.uses_setuptools:
         found = _fill(_fill(found, _read_setuptools(files)), _read_setup(files))
     found = _fill(_fill(found, _read_poetry(files)), _read_flit(files))
-    return found if found.name else replace(found, name=_read_sdist_name(files.root))
+    return found if found.name else found._replace(name=_read_sdist_name(files.root))
 
 
 def _read_sdist_name(root: Path) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from packaging.utils import canonicalize_name
 
@@ -18,8 +17,7 @@ from pytest_pyimages.project.tool_sources import ToolSources
 from pytest_pyimages.project.uv import Tables, Workspace, find_workspace, read_indexes, read_settings, read_sources
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundSources:
+class FoundSources(NamedTuple):
     """The sources, and what of this host's file system they name."""
 
     sources: PackageSources

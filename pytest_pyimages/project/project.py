@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -292,7 +292,7 @@ class _Installation:
         packages = tuple(dict.fromkeys((*found.packages, *self._packages)))
         folders = (*found.folders, *(path.parent for path in self._chains), *(package.path for package in packages))
         existing = tuple(folder for folder in dict.fromkeys(folders) if folder.exists())
-        return replace(found, packages=packages, folders=existing)
+        return found._replace(packages=packages, folders=existing)
 
     @property
     def requires_pytest(self) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
@@ -16,8 +16,7 @@ from pytest_pyimages.project.poetry import expand_group
 from pytest_pyimages.project.requirements import find_distributions
 
 
-@dataclass(frozen=True, slots=True)
-class Provider:
+class Provider(NamedTuple):
     """An extra, a group or a lock file."""
 
     name: str  # for messages: "extra x"

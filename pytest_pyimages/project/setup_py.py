@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_pyimages.project.literals import UNKNOWN, Names, Value, add_values, evaluate
@@ -151,7 +151,7 @@ class _Reader:
             before = self.names.get(target.id)
             if not self._certain and before is not None and before.is_known and (before.value or not value.is_known):
                 value = before  # a value that surely ran tells more than one that may
-            self.names[target.id] = replace(value, is_complete=value.is_complete and self._certain)
+            self.names[target.id] = value._replace(is_complete=value.is_complete and self._certain)
         elif isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
             whole, key = self.names.get(target.value.id, UNKNOWN), self._evaluate(target.slice)
             entries = {key.value: value.value} if isinstance(key.value, str) and value.is_known else {}
@@ -159,7 +159,7 @@ class _Reader:
 
     def _add(self, name: str, more: Value) -> None:
         total = add_values(self.names.get(name, UNKNOWN), more)
-        self.names[name] = replace(total, is_complete=total.is_complete and self._certain)
+        self.names[name] = total._replace(is_complete=total.is_complete and self._certain)
 
     def _read_call(self, node: ast.Call) -> None:
         function = node.func
@@ -170,7 +170,7 @@ class _Reader:
                 return
             more = self._evaluate(node.args[0]) if len(node.args) == 1 else UNKNOWN
             if function.attr == "append" and more.is_known:
-                more = replace(more, value=[more.value])
+                more = more._replace(value=[more.value])
             self._add(function.value.id, more if function.attr in {"append", "extend", "update"} else UNKNOWN)
 
     def _read_setup(self, node: ast.Call) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
@@ -16,8 +16,7 @@ from pytest_pyimages.project.files import ProjectFiles, Table, get_strings, get_
 Tables = dict[str, tuple[Table, ...]]  # by normalised name of the distribution
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workspace:
+class Workspace(NamedTuple):
     """A uv workspace that the project is a member of."""
 
     root: Path

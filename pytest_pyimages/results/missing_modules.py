@@ -8,8 +8,8 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
@@ -37,8 +37,7 @@ _NOT_IMPORTED = re.compile(r"(?:Skipped: )?could not import '(?P<name>[\w.]+)'")
 _NESTED = ("src", "lib", "python")
 
 
-@dataclass(frozen=True, slots=True)
-class MissingModule:
+class MissingModule(NamedTuple):
     name: str  # what Python did not find
     imported: str  # as far as the traceback shows it: "google.protobuf" where "google" is missing
 
@@ -63,8 +62,7 @@ def _find_imported(before: Sequence[str], name: str) -> str:
     return name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IniFile:
+class IniFile(NamedTuple):
     """The pytest configuration of a suite, and its file."""
 
     ini: Ini

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pytest
 
@@ -14,8 +14,7 @@ NOT_RUN = "not run"
 TOO_MANY_WARNINGS = 6  # pytest's ExitCode.MAX_WARNINGS_ERROR, since 9.1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class Kept(NamedTuple):
     """What pytest in the container has in its cache at the end of a session."""
 
     failed: tuple[str, ...]  # node ids
@@ -25,8 +24,7 @@ class Kept:
 ImageOutcome = Literal["passed", "failed", "error", "interrupted", "nothing collected"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class Failure(NamedTuple):
     """How a test failed on one image, for report files."""
 
     phase: str  # setup, call or teardown

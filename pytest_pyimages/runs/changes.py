@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pytest_pyimages.containers import NOT_COPIED
 from pytest_pyimages.runs.events import (
@@ -41,8 +41,7 @@ _HYPOTHESIS = ".hypothesis/"  # only its examples are more than a cache
 _EXAMPLES = f"{_HYPOTHESIS}examples/"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(NamedTuple):
     """A file of the source tree that is not as on this host."""
 
     path: str  # relative to the source's root, with slashes

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from pytest_pyimages.containers import (
     SILENT_SECONDS,
@@ -35,8 +36,7 @@ STDERR_KEPT = 64 * 1024  # bytes
 CHUNK = 1024 * 1024  # bytes of a file
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunEnd:
+class RunEnd(NamedTuple):
     """The outcome of a run, without its reports."""
 
     status: int | None  # pytest's exit status; None if pytest did not report it

@@ -11,7 +11,6 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from pytest_pyimages.errors import PyimagesError
@@ -104,7 +103,7 @@ class KeptFiles:
         failed: dict[str, list[Change]] = {}
         for change in changes:
             try:
-                write_below(folder, replace(change, path=change.path.removeprefix(prefix)))
+                write_below(folder, change._replace(path=change.path.removeprefix(prefix)))
             except PyimagesError as error:
                 failed.setdefault(str(error), []).append(change)
                 self.is_incomplete |= change.is_file

@@ -8,9 +8,8 @@ its own values before pytest starts, and sends at the end what is to be saved in
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -24,8 +23,7 @@ STEPWISE = "pyimages/stepwise"  # {label: the value of pytest in the container}
 _FAILED = ("failed", "error")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheOptions:
+class CacheOptions(NamedTuple):
     """The options of pytest's cacheprovider among the arguments."""
 
     last_failed: bool  # --lf

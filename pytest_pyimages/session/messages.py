@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pytest_pyimages.errors import PyimagesError
 from pytest_pyimages.images import BuiltImage
@@ -14,48 +14,42 @@ from pytest_pyimages.runs.events import Event
 REPORT = ""  # the label of messages about the coverage report
 
 
-@dataclass(frozen=True, slots=True)
-class StageChanged:
+class StageChanged(NamedTuple):
     """An image has reached another stage, such as "installing"."""
 
     label: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Progressed:
+class Progressed(NamedTuple):
     """The current stage of an image has progressed; an empty text clears the last one."""
 
     label: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class ImageBuilt:
+class ImageBuilt(NamedTuple):
     """An environment image is ready, built or found."""
 
     label: str
     image: BuiltImage
 
 
-@dataclass(frozen=True, slots=True)
-class EventsReceived:
+class EventsReceived(NamedTuple):
     """A container has sent events, in their order."""
 
     label: str
     events: Sequence[Event]
 
 
-@dataclass(frozen=True, slots=True)
-class OutputReceived:
+class OutputReceived(NamedTuple):
     """A test run has printed something that pytest does not capture (``-s``)."""
 
     label: str
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ImageEnded:
+class ImageEnded(NamedTuple):
     """The work on an image has ended; the last message about it."""
 
     label: str

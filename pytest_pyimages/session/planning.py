@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -28,8 +29,7 @@ from pytest_pyimages.matrix import ImageTag, ProjectPythons, describe_outdated_t
 from pytest_pyimages.project import Configuration, Project, find_project, find_source_root
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionPlan:
+class SessionPlan(NamedTuple):
     """The images of a session and the source that their containers see, before anything is started."""
 
     project: Project
@@ -113,7 +113,7 @@ def _make_source(settings: Settings, root: Path, plans: Sequence[ImagePlan]) -> 
     hidden = find_hidden_files(
         root,
         # Nothing is copied that is hidden then.
-        (*(replace(each, copies=not each.copies) for each in excluded), *(each for each in copied if each.copies)),
+        (*(each._replace(copies=not each.copies) for each in excluded), *(each for each in copied if each.copies)),
         needed=(invocation.cwd, *(folder for plan in plans for folder in (plan.project.root, *plan.project.folders))),
         compiles=any(plan.project.kind == "wheel" or plan.recipe.setup for plan in plans),
     )

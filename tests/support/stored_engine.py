@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from pytest_pyimages.engines.base import ImageInfo, Leftover
@@ -99,7 +98,7 @@ class Engine(FakeEngine):
         for name in names if reference == image.id else [reference]:
             del self.images_by_reference[name]
         if self.find_image(image.id) is None and self._has_children(image):
-            self.images_by_reference[f"<none>:{image.id}"] = replace(image, tags=())
+            self.images_by_reference[f"<none>:{image.id}"] = image._replace(tags=())
 
     def _has_children(self, image: ImageInfo) -> bool:
         return any(other.parent == image.id for other in self.images_by_reference.values())

@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from packaging.pylock import Pylock, PylockValidationError
 from packaging.specifiers import InvalidSpecifier
@@ -31,8 +30,7 @@ _ELSEWHERE = frozenset("path file url editable git hg svn bzr ref revision".spli
 _PDM_SYSTEMS = {"manylinux": "linux", "musllinux": "linux", "linux": "linux", "macos": "darwin", "windows": "win32"}
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(NamedTuple):
     """A dependency of a locked package."""
 
     name: NormalizedName
@@ -40,8 +38,7 @@ class Edge:
     marker: str = ""  # of uv; it may name extras and groups, see ``forks``
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockedPackage:
+class LockedPackage(NamedTuple):
     """One version of a distribution."""
 
     name: NormalizedName
@@ -52,8 +49,7 @@ class LockedPackage:
     selections: tuple[tuple[str, tuple[Edge, ...]], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockFile:
+class LockFile(NamedTuple):
     """The content of a lock file."""
 
     path: Path

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import Requirement
@@ -35,8 +34,7 @@ _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _SELECTION = re.compile(r"\b(extras?|dependency_groups)\b")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lock:
+class Lock(NamedTuple):
     """Pinned versions for the Pythons that they are for."""
 
     origin: str  # the file: "uv.lock"
@@ -61,8 +59,7 @@ class Lock:
         return f"versions of {self.origin}{late}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequirementsToPin:
+class RequirementsToPin(NamedTuple):
     """The requirements to pin, beside the project itself."""
 
     requirements: tuple[str, ...]  # PEP 508; the project's own dependencies among them
@@ -89,7 +86,7 @@ def find_configured_lock(
         return lock, notes
     if lock is None:
         raise ConfigurationError(f"{KEY}: no lock file in {root} pins the requirements", "; ".join(notes))
-    return replace(lock, is_required=True), notes
+    return lock._replace(is_required=True), notes
 
 
 def find_lock(root: Path, to_pin: RequirementsToPin, *, name: str) -> tuple[Lock | None, tuple[str, ...]]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from pathlib import Path
+from typing import NamedTuple
 
 from pytest_pyimages.project.files import ProjectFiles
 from pytest_pyimages.project.scm.git import Git
@@ -20,8 +20,7 @@ from pytest_pyimages.project.scm.tools import SETUPTOOLS_SCM, Tool, find_tool
 from pytest_pyimages.project.scm.versions import FORMULAS, Checkout
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Versioning:
+class Versioning(NamedTuple):
     """How a project's version comes from its git tags."""
 
     tool: Tool

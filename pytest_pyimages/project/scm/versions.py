@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from packaging.version import InvalidVersion, Version
 
@@ -24,8 +24,7 @@ _DUNAMAI_TAG = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkout:
+class Checkout(NamedTuple):
     """A checkout as ``git describe --dirty --tags --long`` describes it."""
 
     tag: str  # empty: there is none

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pytest_pyimages.results.outcome import NOT_RUN, ImageResult
 from pytest_pyimages.text import format_seconds
@@ -15,8 +16,7 @@ PATIENCE = 14.0  # seconds without progress after which an installation is said 
 WAITING = "waiting"  # the first word of a progress that is a stage of its own
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signs:
+class Signs(NamedTuple):
     """The characters of bars and separators."""
 
     full: str
@@ -97,8 +97,7 @@ class Row:
 Segments = list[tuple[str, str]]  # text and its SGR parameter
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
+class Block(NamedTuple):
     """Draws the lines of all images at one moment, for a number of columns and lines."""
 
     columns: int

@@ -84,7 +84,7 @@ def test_never_reports_a_missing_image_with_a_hint() -> None:
     assert pulls(engine) == []
 
 
-ARM = replace(NEW, id="sha256:arm", platform="linux/arm64")
+ARM = NEW._replace(id="sha256:arm", platform="linux/arm64")
 
 
 class Platforms(Registry):

@@ -102,7 +102,7 @@ def test_set_up_runs_in_the_source_before_the_requirements(tmp_path: Path) -> No
 def test_the_user_is_added_if_the_image_does_not_have_it(
     tmp_path: Path, user: str, programs: list[str], expected: str
 ) -> None:
-    lines = instructions(export(tmp_path, user=user, programs=programs, base=replace(BASE, user="jovyan")))
+    lines = instructions(export(tmp_path, user=user, programs=programs, base=BASE._replace(user="jovyan")))
     assert lines[1] == "USER root"
     assert lines[2].startswith(expected)
     assert lines[2].endswith(f"mkdir -p /app && chown {user} /app")
@@ -195,7 +195,7 @@ def test_the_users_dockerfile_comes_first(tmp_path: Path) -> None:
 
 
 def test_bases_without_a_digest_and_of_another_platform(tmp_path: Path) -> None:
-    local = export(tmp_path, spec="3.12@linux/arm64", base=replace(BASE, digests=()))
+    local = export(tmp_path, spec="3.12@linux/arm64", base=BASE._replace(digests=()))
     assert "# python:3.12 is from no registry: there is no digest to pin it by.\n" in local.write()
     assert instructions(local)[0] == "FROM --platform=linux/arm64 python:3.12"
 

@@ -179,7 +179,7 @@ def state(folder: Path, engine: Engine, *, recipe: Recipe | None = PLAIN, rootdi
 
 def add_built(engine: Engine, recipe: Recipe, *, base: str = "sha256:python:3.12", **labels: str) -> ImageInfo:
     """Add the image that a recipe builds on a base image."""
-    on_base = replace(FakeEngine._image("sha256:python:3.12"), id=base)
+    on_base = FakeEngine._image("sha256:python:3.12")._replace(id=base)
     name = recipe.name_image(on_base).rpartition(":")[2]
     return engine.add(name, labels={BASE_LABEL: base, REQUEST_LABEL: hash_request(recipe), **labels})
 

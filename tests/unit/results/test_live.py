@@ -285,7 +285,7 @@ def test_time_left() -> None:
     rows = (image("3.12", 100, passed=90), image("3.13", 100, passed=20), ended(image("3.14", 100, passed=100)))
     block = Block(columns=80, lines=5, now=4.0, signs=choose_signs("utf-8"), test_seconds=0.5)
     assert "".join(text for text, _ in block.draw(rows)[-1]) == " 210/300 tests · about 40s left"
-    assert len(replace(block, lines=3).draw(rows)) == 3, "images are worth more than their sum"
+    assert len(block._replace(lines=3).draw(rows)) == 3, "images are worth more than their sum"
 
 
 def test_index_that_does_not_answer() -> None:
