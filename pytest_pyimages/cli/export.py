@@ -55,7 +55,11 @@ def run(arguments: Namespace) -> int:
 
 def _export(place: Place, *, folder: Path | None) -> int:
     plan = place.plan()
-    select_plan(plan, "only one image can be exported")
+    tag = select_plan(plan, "only one image can be exported").tag
+    if tag.interpreter:
+        raise ConfigurationError(
+            f"{tag.label} cannot be exported: its Python is not that of its base image", "name another image"
+        )
     root = plan.source.root
     if folder is not None:
         folder = Path(os.path.normpath(folder))

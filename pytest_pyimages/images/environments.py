@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from pytest_pyimages.images.builder import ImageBuilder
 
 LOCK_SECONDS = 1800
+PYTHONS = "/opt/pyimages/python/"  # those that uv has installed
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # Docker's
 _EXECUTABLE_LABEL = f"{LABEL}.executable"
 _NEEDED_LABELS = (PYTHON_LABEL, _EXECUTABLE_LABEL)
 
@@ -36,11 +39,25 @@ class BuiltImage:
     python: str  #: version
     implementation: str = ""  #: "PyPy 7.3.19", "free-threaded"; empty for the usual CPython
     platform: str = ""  #: "linux/arm64"; empty for the engine's own
+    environment: Mapping[str, str] = field(default_factory=dict)  #: variables that its containers need
     executable: str  #: absolute path of the interpreter in the image
     worker: str = ""  #: SHA-256 of the worker's modules in it, hex digits; empty: not known
     user: str = ""  #: that its containers run as; empty for root
     cached: bool
     build_seconds: float
+
+
+def _describe_implementation(plan: ImagePlan, image: ImageInfo) -> str:
+    """Return the implementation, with the value of PYTHON_GIL if one is set for a free-threaded Python."""
+    implementation = image.labels.get(f"{LABEL}.implementation", "")
+    gil = {**image.environment, **plan.environment}.get("PYTHON_GIL", "")
+    return f"{implementation}, PYTHON_GIL={gil}" if gil and implementation == "free-threaded" else implementation
+
+
+def _find_variables(image: ImageInfo) -> dict[str, str]:
+    """Return the variables by which programs find the Python that was installed into the image."""
+    folder = image.labels[_EXECUTABLE_LABEL].rpartition("/")[0]
+    return {"PATH": f"{folder}:{image.environment.get('PATH', DEFAULT_PATH)}"} if folder.startswith(PYTHONS) else {}
 
 
 class EnvironmentImages:
@@ -105,7 +122,8 @@ class EnvironmentImages:
             digest=base.digests[0] if base.digests else base.id,
             python=python,
             platform=base.platform if own and not is_same_platform(base.platform, own) else "",
-            implementation=image.labels.get(f"{LABEL}.implementation", ""),
+            implementation=_describe_implementation(plan, image),
+            environment=_find_variables(image),
             executable=image.labels[_EXECUTABLE_LABEL],
             worker=image.labels.get(f"{LABEL}.worker", ""),
             user=image.user,

@@ -104,6 +104,12 @@ def make_build_error(plan: ImagePlan, installed: Installed, network: HostNetwork
             f"{origin} is not for this Python",
             "remove py_images_versions = locked, or lock for this Python",
         )
+    elif result.get("failed") == "interpreter":
+        problem = f"uv cannot install Python {plan.recipe.interpreter}, of which there is no official image"
+        unreachable = find_unreachable(log)
+        cause = find_install_cause(log) if unreachable is None else _describe_unreachable(*unreachable)
+        problem = _join(problem, cause.removeprefix("the package index "))
+        hint = "set UV_PYTHON_INSTALL_MIRROR to a mirror that containers reach, or select another image"
     elif result.get("failed") == "sources":
         features = network.sources.list_uv_features(network.settings.environ)
         needed = ", ".join([*features, *list_variant_features(plan)])

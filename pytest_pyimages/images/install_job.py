@@ -59,6 +59,7 @@ class InstallJob:
     build: str  # wheels are shared with no build of another name
     root: str  # the project's folder
     extends: bool  # whether the image is an environment of the same project already
+    interpreter: str  # the Python to install, as uv names it; empty for the image's own
     apt: tuple[str, ...]  # system packages
     setup: tuple[str, ...]  # shell commands
     steps: tuple[tuple[str, ...], ...]  # arguments of ``pip install``, one command each
@@ -118,6 +119,7 @@ def make_install_job(  # noqa: PLR0913 - each has another source
         build=name if wheels is None else wheels.build,
         root=str(plan.project.root),
         extends=extends,
+        interpreter=recipe.interpreter,
         apt=recipe.apt,
         setup=recipe.setup,
         steps=steps,

@@ -91,6 +91,7 @@ def make_plans(  # noqa: PLR0913 - each has another source
                 recipe=replace(
                     make_recipe(project, configured, content, resolution=environ.get("UV_RESOLUTION", "")),
                     is_partial=is_smoke,
+                    interpreter=tag.interpreter,
                 ),
                 environment=configured.environment(environ),
                 args=configured.args,

@@ -63,6 +63,7 @@ class Recipe:
     setup: tuple[str, ...] = ()  #: shell commands, run before the steps
     environment: tuple[tuple[str, str], ...] = ()  #: variables of the set-up and the steps, sorted
     dockerfile: Dockerfile | None = None  #: builds the image below everything else
+    interpreter: str = ""  #: "3.14t": the Python that uv installs, for which all else is installed
     build_in: str = ""  #: "full": build wheels in the full image; of slim images only
     owner: str = ""  #: digest of the project folder's path if no other project may use the image
 
@@ -76,6 +77,7 @@ class Recipe:
             "environment": self.environment,
             "dockerfile": self.dockerfile.digest if self.dockerfile else "",
             "resolution": self.resolution,
+            "interpreter": self.interpreter,
             "installer": ("pip" if self.needs_pip else "") + hash_text("".join(read_modules("installer").values())),
         }
         return hash_text(json.dumps(parts, sort_keys=True))[:32]

@@ -125,6 +125,22 @@ def is_variant(text: str) -> bool:
     return _VARIANT.fullmatch(text) is not None
 
 
+_FREE_THREADED = re.compile(rf"(?P<minor>3\.{_NUMBER})t(?P<rest>-.+)?")
+FIRST_FREE_THREADED = 13  # minor release of Python 3 (PEP 703)
+
+
+def split_free_threaded(tag: str) -> tuple[str, str]:
+    """Return the plain tag and the free-threaded Python of ``3.14t-slim``: "3.14-slim" and "3.14t".
+
+    There are no official images of it; uv, whose names these are, installs it into the plain tag's image. For other
+    tags, the second text is empty.
+    """
+    match = _FREE_THREADED.fullmatch(tag)
+    if match is None or int(match["minor"].partition(".")[2]) < FIRST_FREE_THREADED:
+        return tag, ""
+    return f"{match['minor']}{match['rest'] or ''}", f"{match['minor']}t"
+
+
 def is_windows(reference: str) -> bool:
     """Return whether a reference's tag is one of an image of Windows."""
     tag = reference.partition("@")[0].rpartition("/")[2].partition(":")[2]

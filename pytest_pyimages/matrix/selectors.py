@@ -22,6 +22,7 @@ from pytest_pyimages.matrix.references import (
     parse_reference,
     parse_registry,
 )
+from pytest_pyimages.matrix.releases import split_free_threaded
 from pytest_pyimages.matrix.tags import check_tag, has_tag_form
 from pytest_pyimages.matrix.words import expand_word
 
@@ -44,6 +45,7 @@ class ImageTag:
     allowed_to_fail: bool  #: from a trailing "?"
     platform: str = ""  #: "linux/arm64"; empty for the engine's own
     variant: str = ""  #: name of the project's variant: "lowest" in 3.14+lowest; empty for none
+    interpreter: str = ""  #: "3.14t": the Python that is installed into the image; empty for the image's own
 
 
 class _Selected(NamedTuple):
@@ -52,6 +54,7 @@ class _Selected(NamedTuple):
     allowed_to_fail: bool
     platform: str = ""  # of the entry
     variant: str = ""
+    interpreter: str = ""  # free-threaded, to be installed
 
     @property
     def suffix(self) -> str:
@@ -60,7 +63,7 @@ class _Selected(NamedTuple):
 
     @property
     def identity(self) -> str:
-        return self.reference.identity + self.suffix
+        return self.reference.identity + self.interpreter[-1:] + self.suffix
 
 
 def parse_matrix(
@@ -197,8 +200,16 @@ def _split_variant(text: str) -> tuple[str, str]:
 def read_label(label: str, reference: str) -> ImageTag:
     """Return the image of a label that was assigned in an earlier session."""
     named, platform = split_platform(label)
-    variant = _split_variant(named)[1]
-    return ImageTag(label=label, reference=reference, allowed_to_fail=False, platform=platform, variant=variant)
+    named, variant = _split_variant(named)
+    interpreter = split_free_threaded(named.partition("@")[0])[1]
+    return ImageTag(
+        label=label,
+        reference=reference,
+        allowed_to_fail=False,
+        platform=platform,
+        variant=variant,
+        interpreter=interpreter,
+    )
 
 
 def _expand_tags(text: str, project: ProjectPythons) -> Iterable[str]:
@@ -209,15 +220,21 @@ def _expand_tags(text: str, project: ProjectPythons) -> Iterable[str]:
 
 
 def _make_image(text: str, prefix: str, *, allowed_to_fail: bool) -> _Selected:
-    tag, at, _ = text.partition("@")
+    interpreter = ""
+    tag, at, digest = text.partition("@")
     if is_image_id(text):
         reference = parse_image_id(text)
     elif is_reference(tag) or (at and not has_tag_form(tag)):
         reference = parse_reference(text)
     else:
-        check_tag(tag)
-        reference = parse_reference(f"{prefix}python:{text}")
-    return _Selected(text=text, reference=reference, allowed_to_fail=allowed_to_fail)
+        plain, interpreter = split_free_threaded(tag)
+        try:
+            check_tag(plain)
+        except EntryError as fault:
+            fault.nearest = tuple(re.sub(r"^3\.\d+", rf"\g<0>{interpreter[-1:]}", near) for near in fault.nearest)
+            raise
+        reference = parse_reference(f"{prefix}python:{plain}{at}{digest}")
+    return _Selected(text=text, reference=reference, allowed_to_fail=allowed_to_fail, interpreter=interpreter)
 
 
 def _add(selected: dict[str, _Selected], image: _Selected) -> None:
@@ -243,6 +260,7 @@ def _assign_labels(selected: Iterable[_Selected], platform: str) -> tuple[ImageT
             allowed_to_fail=image.allowed_to_fail,
             platform=image.platform or platform,
             variant=image.variant,
+            interpreter=image.interpreter,
         )
     return tuple(tags.values())
 

@@ -38,7 +38,7 @@ def make_job(  # noqa: PLR0913 - everything that a container is given
         project=str(plan.project.root),
         cwd=str(invocation.cwd),
         cwd_on_path=invocation.module,
-        environment={**plan.environment, **invocation.environment},
+        environment={**image.environment, **plan.environment, **invocation.environment},
         worker=image.worker,
         user=_choose_user(plan.user or image.user),
         passed_output=settings.passed_output,

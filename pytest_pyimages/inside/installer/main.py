@@ -20,7 +20,7 @@ import sysconfig
 import time
 from importlib import import_module
 
-from . import lock, partial
+from . import interpreters, lock, partial
 from .commands import (
     CACHE,
     HOME,
@@ -322,6 +322,7 @@ def main(job):
                 output.keep("setup")
         if job["phase"] == "setup":
             finish({"python": format_python_version(), "executable": sys.executable, "extendable": False})
+        interpreters.switch(job, environment)
         uv = find_uv(job, environment)
         is_built = job["kind"] != "none" or bool(job["packages"])
         output.has_uv = bool(uv)

@@ -22,7 +22,8 @@ def require_uv(job):
     """Finish if the host has to provide uv first: its volume is empty or damaged."""
     machine = os.uname()[4]
     digest = job["uv"].get(machine)
-    if digest and not job["needs_pip"] and sys.version_info >= UV_FLOOR and hash_file(locate_uv(machine)) != digest:
+    needs_uv = job["interpreter"] or not job["needs_pip"]
+    if digest and needs_uv and sys.version_info >= UV_FLOOR and hash_file(locate_uv(machine)) != digest:
         finish({"nouv": machine})
 
 

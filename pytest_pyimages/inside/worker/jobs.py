@@ -50,6 +50,7 @@ INSTALL_JOB = {
     "build": TEXT,
     "root": TEXT,
     "extends": bool,
+    "interpreter": TEXT,
     "apt": list,
     "setup": list,
     "steps": list,

@@ -51,6 +51,7 @@ INSTALL_JOB = InstallJob(
     build="pyimages-1",
     root="/src",
     extends=False,
+    interpreter="3.14t",
     apt=("git",),
     setup=("make",),
     steps=(("pytest", "-e", "/src"),),

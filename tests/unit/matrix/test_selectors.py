@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.matrix import ImageTag, ProjectPythons, parse_matrix
+from pytest_pyimages.matrix import ImageTag, ProjectPythons, parse_matrix, read_label
 
 HEX = "0123456789abcdef" * 4
 
@@ -13,6 +13,29 @@ HEX = "0123456789abcdef" * 4
 def labels(*specs: str, registry: str = "") -> list[str]:
     """Labels, with the "?" of those that are allowed to fail."""
     return [tag.label + "?" * tag.allowed_to_fail for tag in parse_matrix(specs, registry=registry)]
+
+
+@pytest.mark.parametrize(
+    ("spec", "reference", "interpreter"),
+    [
+        ("3.14t", "python:3.14", "3.14t"),
+        ("3.14t-slim", "python:3.14-slim", "3.14t"),
+        ("3.16t-rc-slim", "python:3.16-rc-slim", "3.16t"),
+        ("3.13t-alpine3.22", "python:3.13-alpine3.22", "3.13t"),
+        (f"3.14t@sha256:{HEX}", f"python:3.14@sha256:{HEX}", "3.14t"),
+    ],
+)
+def test_free_threaded_pythons_are_added_to_the_plain_image(spec: str, reference: str, interpreter: str) -> None:
+    (tag,) = parse_matrix([spec])
+    assert (tag.reference, tag.interpreter) == (reference, interpreter)
+    assert tag == read_label(tag.label, reference)
+
+
+def test_free_threaded_pythons_are_images_of_their_own() -> None:
+    assert labels("3.{13,14}{,t}{,-slim?}", "3.14t+lowest,3.14t@linux/arm64") == [
+        *("3.13", "3.13-slim?", "3.13t", "3.13t-slim?", "3.14", "3.14-slim?", "3.14t", "3.14t-slim?"),
+        *("3.14t+lowest", "3.14t@linux/arm64"),
+    ]
 
 
 PLAIN = [
