@@ -21,13 +21,13 @@ from pytest_pyimages.cli import (
     export,
     list_images,
     lock_images,
-    merge,
     prune,
     run_command,
     run_tests,
     shell,
 )
 from pytest_pyimages.cli.project import add_engine_argument
+from pytest_pyimages.cli.reports import history, merge
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
 from pytest_pyimages.matrix import parse_matrix
 from pytest_pyimages.text import find_similar, suggest
@@ -62,11 +62,12 @@ COMMANDS: Mapping[str, Command] = {
     "prune": prune,
     "lock": lock_images,
     "merge": merge,
+    "history": history,
     "doctor": doctor,
     "completion": completion,
 }
 
-FILES_ONLY = ("merge", "completion")  # commands that use neither an engine nor pytest
+FILES_ONLY = ("merge", "history", "completion")  # commands that use neither an engine nor pytest
 
 # The arguments after ``--``.
 AFTER_DASHES = {

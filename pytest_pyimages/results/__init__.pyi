@@ -1,3 +1,7 @@
+from pytest_pyimages.results.history import Change as Change
+from pytest_pyimages.results.history import find_changes as find_changes
+from pytest_pyimages.results.history import make_history as make_history
+from pytest_pyimages.results.history import sort_runs as sort_runs
 from pytest_pyimages.results.missing_modules import IniFile as IniFile
 from pytest_pyimages.results.missing_modules import MissingModules as MissingModules
 from pytest_pyimages.results.missing_services import describe_missing_services as describe_missing_services
@@ -10,6 +14,7 @@ from pytest_pyimages.results.output.coverage import CoverageReport as CoverageRe
 from pytest_pyimages.results.output.coverage import format_missing_coverage as format_missing_coverage
 from pytest_pyimages.results.output.coverage_files import Destinations as Destinations
 from pytest_pyimages.results.output.github import report_to_github as report_to_github
+from pytest_pyimages.results.output.json_reading import JobReport as JobReport
 from pytest_pyimages.results.output.json_reading import read_report as read_report
 from pytest_pyimages.results.output.json_report import make_document as make_document
 from pytest_pyimages.results.output.junit import JunitSuites as JunitSuites
@@ -20,6 +25,7 @@ from pytest_pyimages.results.output.log_commands import disarm_commands as disar
 from pytest_pyimages.results.output.log_commands import filter_terminal as filter_terminal
 from pytest_pyimages.results.output.merging import merge_reports as merge_reports
 from pytest_pyimages.results.output.report_files import write_reports as write_reports
+from pytest_pyimages.results.output.rows import LETTERS as LETTERS
 from pytest_pyimages.results.output.rows import summarize_images as summarize_images
 from pytest_pyimages.results.output.terminal import write_failed as write_failed
 from pytest_pyimages.results.output.terminal import write_summaries as write_summaries
@@ -29,4 +35,5 @@ from pytest_pyimages.results.regressions import format_regressions as format_reg
 from pytest_pyimages.results.replay.debugger import DebuggerTerminal as DebuggerTerminal
 from pytest_pyimages.results.replay.replay import Replay as Replay
 from pytest_pyimages.results.reports import STATUS as STATUS
+from pytest_pyimages.results.reports import append_label as append_label
 from pytest_pyimages.results.verdict import Judge as Judge

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from pytest_pyimages.results.outcome import Failure
-from pytest_pyimages.runs.events import Report
+from pytest_pyimages.runs.events import CollectReport, Report
+from pytest_pyimages.text import clean_line
 
 LONGEST_TEXT = 20_000  # characters of a traceback
 LONGEST_SECTION = 4_000  # characters of captured output
@@ -21,6 +22,15 @@ def describe_failure(event: Report) -> Failure:
         line=_line(event),
         sections=tuple((title, shorten(text, LONGEST_SECTION)) for title, text in event.sections),
     )
+
+
+def describe_reason(event: Report | CollectReport) -> str:
+    """Return on one line why a test or file was skipped or is expected to fail; empty if it is neither."""
+    reason = event.wasxfail if isinstance(event, Report) else None
+    if reason is None:
+        reason = event.longrepr.skip[2] if event.longrepr.skip is not None else ""
+    reason = clean_line(" ".join(reason.removeprefix("Skipped: ").removeprefix("reason: ").split()))
+    return reason if len(reason) <= LONGEST_MESSAGE else f"{reason[: LONGEST_MESSAGE - 1]}…"
 
 
 def restore_indent(text: str) -> str:

@@ -76,6 +76,7 @@ class ImageResult:
     warnings: Mapping[str, int] = field(default_factory=dict)  #: by "category: message": how often
     durations: Mapping[str, float] = field(default_factory=dict)  #: by node id: seconds of all phases
     failures: Mapping[str, Failure] = field(default_factory=dict)  #: by node id: the last one; only for report files
+    reasons: Mapping[str, str] = field(default_factory=dict)  #: by node id: why skipped or expected to fail; likewise
     seed: int | None = None  #: of pytest-randomly, if the suite has it
     summary: str = ""  #: what plugins and conftests of the suite wrote in pytest_terminal_summary
     output: str = ""  #: what the suite printed outside of pytest's capture, unless that was shown as it came (-s)
@@ -85,7 +86,7 @@ class ImageResult:
     ended: bool = False  #: False if the session did not wait for the image
 
     def __post_init__(self) -> None:
-        for name in ("counts", "not_tests", "outcomes", "warnings", "durations", "failures"):
+        for name in ("counts", "not_tests", "outcomes", "warnings", "durations", "failures", "reasons"):
             mapping = getattr(self, name)
             if not isinstance(mapping, MappingProxyType):
                 object.__setattr__(self, name, MappingProxyType(mapping))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
@@ -15,6 +17,10 @@ SLOWER_SECONDS = 0.5
 # Python's own categories for future changes (docs: "Warning Categories").
 FUTURE_CATEGORIES = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
 MOST = 10  # lines of each kind
+# As deprecations of Python and of libraries announce it: "slated for removal in", "such sequences will not work".
+_ANNOUNCED = re.compile(
+    r"\b(removal|removed|errors?|raise|reject|disallow(ed)?|not work|stop working|SyntaxError)\b", re.IGNORECASE
+)
 
 _BAD = ("failed", "error", NOT_RUN)
 
@@ -53,9 +59,7 @@ def find_regressions(
             and seconds - before >= SLOWER_SECONDS
         ]
         slower.sort(key=lambda test: test[1] - test[2])
-        # Report files have no warnings.
-        new = () if earlier is not None else result.warnings
-        warnings = tuple(warning for warning in new if warning not in base.warnings)
+        warnings = tuple(warning for warning in result.warnings if warning not in base.warnings)
         if failing or fixed or slower or warnings:
             found.append(Regressions(label, failing, fixed, tuple(slower), warnings))
     return tuple(found)
@@ -91,6 +95,30 @@ def find_new_warnings(results: Mapping[str, ImageResult]) -> Iterator[tuple[str,
         )
         if new:
             yield label, new
+
+
+def announces_error(warning: str) -> bool:
+    """Return whether a warning's own text announces that what it warns of will not work in a later version."""
+    return warning.partition(":")[0] in (*FUTURE_CATEGORIES, "SyntaxWarning") and bool(_ANNOUNCED.search(warning))
+
+
+def count_new_warnings(images: Sequence[Mapping[str, Any]]) -> list[tuple[str, int, int]]:
+    """Return minor versions of Python, how many warnings no older one has, and how many of these announce an error.
+
+    :param images: of a report's document.
+    """
+    warnings: dict[tuple[int, ...], set[str]] = {}
+    for image in images:
+        version = _version(image["python"])
+        if version is not None:
+            warnings.setdefault(version.release[:2], set()).update(image.get("warnings", ()))
+    counts, seen = [], set[str]()
+    for number, release in enumerate(sorted(warnings)):
+        new = warnings[release] - seen
+        if number and new:
+            counts.append((".".join(map(str, release)), len(new), sum(map(announces_error, new))))
+        seen |= new
+    return counts
 
 
 def _version(text: str) -> Version | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 from _pytest._code.code import ReprFileLocation
@@ -12,7 +13,7 @@ from _pytest._io import TerminalWriter
 
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host import Settings, has_debugger
-from pytest_pyimages.results import ImageResult
+from pytest_pyimages.results import ImageResult, JobReport
 from pytest_pyimages.runs.events import Interrupted
 from pytest_pyimages.session.header import NO_BREAKPOINTS
 from pytest_pyimages.text import suggest
@@ -69,7 +70,8 @@ class SessionEnding:
         self._config = config
         self._settings = settings
         self._results = results
-        self._earlier = _read_earlier(settings)
+        self._report = _read_earlier(settings)
+        self._earlier = None if self._report is None else self._report.results
         self._baseline = (
             _baseline(settings, list(results), left_out=left_out) if self._earlier is None else settings.baseline
         )
@@ -82,6 +84,17 @@ class SessionEnding:
 
         document = make_document(self._results, exit_status=exit_status, started=self._started, ended=time.time())
         self._config.hook.pytest_pyimages_report(document=document)
+        if self._report is not None:
+            from pytest_pyimages.results import make_history
+
+            this = replace(
+                self._report,
+                started=document["started"],
+                exit_status=exit_status,
+                results=self._results,
+                session=document.get("session", {}),
+            )
+            document["history"] = make_history([self._report, this])
         problems = write_reports(self._settings.reports, document)
         if self._settings.github:
             from pytest_pyimages.results import report_to_github
@@ -132,8 +145,8 @@ class SessionEnding:
             yield from format_new_warnings(self._results)
 
 
-def _read_earlier(settings: Settings) -> Mapping[str, ImageResult] | None:
-    """Return the results of an earlier run if the baseline is a report file.
+def _read_earlier(settings: Settings) -> JobReport | None:
+    """Return an earlier run if the baseline is its report file.
 
     :raises ConfigurationError: if it cannot be read.
     """
@@ -143,7 +156,7 @@ def _read_earlier(settings: Settings) -> Mapping[str, ImageResult] | None:
 
     path = settings.invocation.cwd / settings.baseline
     try:
-        return read_report(path).results
+        return read_report(path)
     except ConfigurationError as error:
         raise ConfigurationError(f"--py-images-baseline: {error.message}", error.hint) from None
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -126,4 +128,25 @@ def describe_session(config: pytest.Config, project: Project, engine: Engine | N
         "commit": find_commit(project.root, os.environ),
         "command": clean_line(f"pytest {Redaction().redact(line.format_without_foreign_values(cwd))}".rstrip()),
         "engine": "" if engine is None else str(engine.info),
+        "source": locate_source(config.rootpath, os.environ),
     }
+
+
+def locate_source(rootdir: Path, environ: Mapping[str, str]) -> str:
+    """Return the URL of a folder, with a slash at its end: in a CI's repository if that is known, else on this host.
+
+    Source of the variables: "Variables reference" of GitHub Actions, "Predefined CI/CD variables" of GitLab.
+    """
+    for server, revision, checkout, path in (
+        (
+            "/".join(filter(None, (environ.get("GITHUB_SERVER_URL"), environ.get("GITHUB_REPOSITORY")))),
+            environ.get("GITHUB_SHA"),
+            environ.get("GITHUB_WORKSPACE"),
+            "blob",
+        ),
+        (environ.get("CI_PROJECT_URL"), environ.get("CI_COMMIT_SHA"), environ.get("CI_PROJECT_DIR"), "-/blob"),
+    ):
+        if server and revision and checkout and rootdir.is_relative_to(checkout):
+            folder = rootdir.relative_to(checkout).as_posix()
+            return f"{server}/{path}/{revision}/" + ("" if folder == "." else f"{quote(folder)}/")
+    return f"{rootdir.as_uri()}/"

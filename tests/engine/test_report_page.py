@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import struct
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_pyimages.cli.program import main
 from pytest_pyimages.results.outcome import Failure
 from pytest_pyimages.results.output.html_report import render_html
 from pytest_pyimages.results.output.json_report import make_document
@@ -18,6 +20,8 @@ from tools.standins.browser import ensure_browser
 from tools.standins.state import StandinError
 
 WIDTH, HEIGHT = 1000, 1000
+OLD = ("UserWarning: old",)
+NEW = ("DeprecationWarning: new", "DeprecationWarning: removed in 3.16")
 
 
 @pytest.fixture(scope="module")
@@ -109,21 +113,56 @@ def test_failures_of_several_images(browser: str, tmp_path: Path) -> None:
             image.count(nodeid, "passed" if number else "failed")
     for image, error in zip(images, ("assert 12 == 1", "assert 13 == 1", "TypeError"), strict=True):
         image.failures["tests/test_0.py::test_00"] = Failure(phase="call", message=error, text=f"E  {error}")
-    for image, warnings in zip(images, ((), ("old",), ("old", "DeprecationWarning: new")), strict=True):
+    for image, warnings in zip(images, ((), OLD, (*OLD, *NEW)), strict=True):
         for warning in warnings:
             image.warnings[warning] = 2
+    for image, reason in zip(images, ("no fork", "no fork", ""), strict=True):
+        image.reasons["tests/test_1.py::test_01"] = reason
     path = tmp_path / "report.html"
     results = {image.label: image.result for image in images}
     path.write_text(render_html(make_document(results, exit_status=1, started=1.8e9, ended=1.8e9 + 5)), "utf-8")
     dom = look(browser, path, tmp_path, "", "--dump-dom")
     assert re.findall(r"<summary>(.*?)</summary>", dom) == ["3.12, 3.13: assert 12 == 1", "3.14: TypeError"]
+    assert '<p class="reason">' not in dom
+    skipped = look(browser, path, tmp_path, "#tab=skipped&q=no+FORK", "--dump-dom")
+    assert '<p class="reason">3.12, 3.13: no fork</p>' in skipped
+    assert "1 of 210 tests" in skipped
+    reasons = re.search(r"<button[^>]*>passed: no fork</button></td>(.*?)</tr>", skipped)
+    assert reasons is not None
+    assert re.findall(r">(\d*)</td>", reasons[1]) == ["1", "1", ""]
     assert re.findall(r'title="(tests/test_\d.py on 3.12: [^"]*)"', dom) == [
         "tests/test_0.py on 3.12: 1 of 70 tests fail",
         "tests/test_1.py on 3.12: 0 of 70 tests fail",
         "tests/test_2.py on 3.12: 0 of 70 tests fail",
     ]
-    assert '<p id="new">only on 3.14: 1</p>' in dom
-    assert "<td>DeprecationWarning: new</td>" in dom[dom.index('<table id="warnings"') :]
+    assert '<p id="new">new on 3.13: 1 · new on 3.14: 2, of which 1 become errors · ' in dom
+    table = dom[dom.index('<table id="warnings"') : dom.index('<table id="reasons"')]
+    assert "<td>DeprecationWarning: removed in 3.16 <small" in table
+    assert re.findall(r'role="tab" [^>]*>([^<]*)<', dom) == ["Tests (210)", "Warnings (3)", "Skipped, xfailed", "Time"]
+
+
+def test_history(browser: str, tmp_path: Path) -> None:
+    """A tab lists what has changed."""
+    runs = []
+    for number, outcome in enumerate(("passed", "failed")):
+        image = make_run("3.12", python="3.12.1", ended=True, exit_status=number)
+        image.count("t.py::test_it", outcome)
+        image.failures["t.py::test_it"] = Failure(phase="call", message="assert 0", text="E  assert 0", line=7)
+        document = make_document({"3.12": image.result}, exit_status=number, started=1.8e9 + number, ended=1.8e9 + 9)
+        document["session"] = {"commit": f"c{number}", "source": "https://forge.example/shop/blob/abc/lib/"}
+        (tmp_path / f"{number}.json").write_text(json.dumps(document))
+        runs.append(str(tmp_path / f"{number}.json"))
+    page = tmp_path / "report.html"
+    assert main(["history", *runs, "-o", str(page)]) == 0
+    dom = look(browser, page, tmp_path, "#tab=history", "--dump-dom")
+    table = dom[dom.index('<table id="changes"') :]
+    assert "<td>newly failing</td>" in table
+    assert re.findall(r'title="([^"]*)">', table)[:2] == [
+        "2027-01-15 (c0): passed",
+        "2027-01-15 (c1): failed",
+    ]
+    assert re.findall(r'id="tab-(\w+)" [^>]*aria-selected="true"', dom) == ["history"]
+    assert re.findall(r'class="([^"]*)"[^>]*>', dom[dom.index('<section id="panel-tests"') :])[0] == "away"
 
 
 def test_failures_are_shown_once(browser: str, page: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 class Probe:
     def pytest_configure(self):
-        from pytest_pyimages.cli import merge
+        from pytest_pyimages.cli.reports import merge
         print("loaded by", type(merge.__loader__).__name__)
 
 pytest.main(["--py-images=3.12", "--py-images-engine=unix:///absent"], plugins=[Probe()])

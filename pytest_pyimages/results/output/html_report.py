@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
+from pytest_pyimages.results.alike import Failures, group_failures
 from pytest_pyimages.results.comparison import group_by_pattern
 from pytest_pyimages.results.output.json_report import read_comparison
 from pytest_pyimages.results.output.rows import make_document_remark
+from pytest_pyimages.results.regressions import announces_error, count_new_warnings
 
 # Characters that would end the element that contains the data (HTML Standard, 4.12.1.3).
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -20,10 +22,11 @@ _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", 
 
 def render_html(document: Mapping[str, Any]) -> str:
     """Return the page. Its policy allows its own script only, and nothing that a suite has named or printed."""
-    script, style, page = (
-        files("pytest_pyimages.results.output.page").joinpath(f"report.{suffix}").read_text("utf-8")
-        for suffix in ("js", "css", "html")
+    panels, script, style, page = (
+        files("pytest_pyimages.results.output.page").joinpath(name).read_text("utf-8")
+        for name in ("panels.js", "report.js", "report.css", "report.html")
     )
+    script = panels + script
     policy = f"default-src 'none'; script-src '{_source(script)}'; style-src '{_source(style)}'; img-src data:"
     parts = {
         "POLICY": html.escape(policy, quote=False),
@@ -54,6 +57,7 @@ def _data(value: Any) -> str:
 def _compact(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return the document with lists instead of mappings per test, since labels and outcomes repeat."""
     labels = [image["label"] for image in document["images"]]
+    indexes = {label: index for index, label in enumerate(labels)}
     names = list(dict.fromkeys(outcome for test in document["tests"] for outcome in test["outcomes"].values()))
     numbers = {name: number for number, name in enumerate(names)}
     columns, found = read_comparison(document)
@@ -65,7 +69,9 @@ def _compact(document: Mapping[str, Any]) -> dict[str, Any]:
         "seconds": document["seconds"],
         "exit_status": document["exit_status"],
         "session": document.get("session", {}),
-        "images": document["images"],
+        "images": [
+            {name: image[name] for name in ("label", "build_seconds", "run_seconds")} for image in document["images"]
+        ],
         "outcomes": names,
         "patterns": [[pattern, len(members)] for pattern, members in groups],
         "tests": [
@@ -74,11 +80,35 @@ def _compact(document: Mapping[str, Any]) -> dict[str, Any]:
                 [numbers[test["outcomes"][label]] if label in test["outcomes"] else -1 for label in labels],
                 places.get(test["nodeid"], -1),
                 [test["seconds"].get(label, 0) for label in labels],
-                {str(labels.index(label)): failure for label, failure in test.get("failures", {}).items()},
+                [_pack(group, indexes) for group in group_failures(test.get("failures", {}))],
+                _pack_reasons(test, indexes),
             ]
             for test in document["tests"]
         ],
+        "warnings": [
+            [text, [image.get("warnings", {}).get(text, 0) for image in document["images"]], announces_error(text)]
+            for text in dict.fromkeys(text for image in document["images"] for text in image.get("warnings", ()))
+        ],
+        "new": count_new_warnings(document["images"]),
+        "history": document.get("history"),
     }
+
+
+def _pack(group: Failures, indexes: Mapping[str, int]) -> list[Any]:
+    """Return the images and failures of a group; a failure is null if it has the same text as the first one."""
+    first = next(iter(group.values()))
+    return [
+        [indexes[label], None if failure is not first and failure["text"] == first["text"] else failure]
+        for label, failure in group.items()
+    ]
+
+
+def _pack_reasons(test: Mapping[str, Any], indexes: Mapping[str, int]) -> list[Any]:
+    """Return the reasons of a test with their images, each once."""
+    reasons: dict[str, list[int]] = {}
+    for label, reason in test.get("reasons", {}).items():
+        reasons.setdefault(reason, []).append(indexes[label])
+    return list(reasons.items())
 
 
 def _summary(document: Mapping[str, Any]) -> str:

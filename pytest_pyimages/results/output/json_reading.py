@@ -31,6 +31,7 @@ class JobReport:
     seconds: float
     exit_status: int
     results: Mapping[str, ImageResult]  # by label
+    session: Mapping[str, str]  # project, commit and others; empty if the file has none
 
 
 def read_report(path: Path) -> JobReport:
@@ -61,6 +62,7 @@ def read_report(path: Path) -> JobReport:
             seconds=document.number("seconds"),
             exit_status=document.integer("exit_status"),
             results={label: tests[label].add_to(result) for label, result in results.items()},
+            session=_read_session(document.object("session")) if document.has("session") else {},
         )
     except FieldError as error:
         raise ConfigurationError(f"{name} is not a JSON report of --py-images-report: {error}") from error
@@ -122,6 +124,7 @@ class _Tests:
     outcomes: dict[str, str] = field(default_factory=dict)
     durations: dict[str, float] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
 
     def add_to(self, result: ImageResult) -> ImageResult:
         return replace(
@@ -129,6 +132,7 @@ class _Tests:
             outcomes=self.outcomes,
             durations=self.durations,
             failures=self.failures,
+            reasons=self.reasons,
             collected=len(self.outcomes),
         )
 
@@ -152,6 +156,7 @@ def _read_image(fields: _Fields) -> ImageResult:
         exit_status=exit_status,
         problem=problem,
         counts={**dict.fromkeys(COUNTED, 0), **fields.object("counts").counts()},
+        warnings=fields.object("warnings").counts() if fields.has("warnings") else {},
         implementation=fields.line("implementation") if fields.has("implementation") else "",
         smoke=fields.has("smoke") and fields.flag("smoke"),
         shard=None if shard is None else _read_shard(shard),
@@ -163,6 +168,10 @@ def _read_image(fields: _Fields) -> ImageResult:
     if result.outcome != outcome:
         raise fields.wrong("outcome")
     return result
+
+
+def _read_session(fields: _Fields) -> dict[str, str]:
+    return {name: fields.line(name) for name in fields.names()}
 
 
 def _read_shard(fields: _Fields) -> Shard:
@@ -194,6 +203,10 @@ def _read_test(fields: _Fields, tests: Mapping[str, _Tests], known: set[str]) ->
         failures = fields.object("failures")
         for label in failures.names(tests):
             tests[label].failures[nodeid] = _read_failure(failures.object(label))
+    if fields.has("reasons"):
+        reasons = fields.object("reasons")
+        for label in reasons.names(tests):
+            tests[label].reasons[nodeid] = reasons.line(label)
 
 
 def _read_failure(fields: _Fields) -> Failure:

@@ -100,7 +100,8 @@ def _test(nodeid: str, results: Mapping[str, ImageResult], *, differs: bool) -> 
     failures = {
         label: _failure(result.failures[nodeid]) for label, result in results.items() if nodeid in result.failures
     }
-    return {**test, "failures": failures} if failures else test
+    reasons = {label: result.reasons[nodeid] for label, result in results.items() if result.reasons.get(nodeid)}
+    return {**test, **({"failures": failures} if failures else {}), **({"reasons": reasons} if reasons else {})}
 
 
 def _failure(failure: Failure) -> dict[str, Any]:

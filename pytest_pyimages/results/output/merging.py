@@ -27,6 +27,7 @@ class Merged:
     exit_status: int
     started: float  # seconds since the epoch: of the first job
     ended: float  # of the last
+    session: Mapping[str, str]  # empty if no job has one; texts that are not the same in all of them are empty
     notes: tuple[str, ...]
 
 
@@ -64,8 +65,16 @@ def merge_reports(jobs: Sequence[JobReport]) -> Merged:
         exit_status=pick_worst_status(statuses),
         started=min(job.started for job in different),
         ended=max(job.started + job.seconds for job in different),
+        session=_unite_sessions([job.session for job in different]),
         notes=tuple(notes),
     )
+
+
+def _unite_sessions(sessions: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    first = sessions[0]
+    return {
+        name: text if all(session.get(name) == text for session in sessions) else "" for name, text in first.items()
+    }
 
 
 _NO_TESTS = int(pytest.ExitCode.NO_TESTS_COLLECTED)
@@ -154,6 +163,7 @@ def _add_tests(united: ImageResult, parts: Sequence[_Part]) -> ImageResult:
     """
     owners: dict[str, _Part] = {}
     outcomes, durations, failures = dict[str, str](), dict[str, float](), dict[str, Failure]()
+    reasons, warnings = dict[str, str](), dict[str, int]()
     for part in parts:
         for nodeid in part.result.outcomes:
             owner = owners.setdefault(nodeid, part)
@@ -162,7 +172,11 @@ def _add_tests(united: ImageResult, parts: Sequence[_Part]) -> ImageResult:
         outcomes.update(part.result.outcomes)
         durations.update(part.result.durations)
         failures.update(part.result.failures)
-    return replace(united, outcomes=outcomes, durations=durations, failures=failures, collected=len(outcomes))
+        reasons.update(part.result.reasons)
+        for warning, number in part.result.warnings.items():
+            warnings[warning] = warnings.get(warning, 0) + number
+    united = replace(united, outcomes=outcomes, durations=durations, failures=failures, reasons=reasons)
+    return replace(united, warnings=warnings, collected=len(outcomes))
 
 
 def _is_collector(part: _Part, nodeid: str) -> bool:

@@ -29,7 +29,7 @@ from pytest_pyimages.runs.events import (
     Summary,
     Warned,
 )
-from pytest_pyimages.text import flatten, format_seconds
+from pytest_pyimages.text import clean_line, flatten, format_seconds
 
 _OUTCOMES = ("passed", "failed", "skipped")
 LONGEST_WARNING = 300  # characters
@@ -53,6 +53,7 @@ class ImageRun:
         self.warnings: dict[str, int] = {}
         self.durations: dict[str, float] = {}
         self.failures: dict[str, Failure] = {}
+        self.reasons: dict[str, str] = {}
         self.result = replace(
             self.result,
             counts=self.counts,
@@ -61,6 +62,7 @@ class ImageRun:
             warnings=self.warnings,
             durations=self.durations,
             failures=self.failures,
+            reasons=self.reasons,
         )
         self.maker = ReportMaker(label, allowed_to_fail=self.result.allowed_to_fail)
         self.items: list[Item] = []
@@ -161,7 +163,7 @@ class ImageRun:
         elif isinstance(event, Failing):
             self.failing += event.nodeids
         elif isinstance(event, Warned):
-            warning = f"{event.category}: {' '.join(event.text.split())}"[:LONGEST_WARNING]
+            warning = clean_line(f"{event.category}: {' '.join(event.text.split())}"[:LONGEST_WARNING])
             if warning in self.warnings or len(self.warnings) < MOST_WARNINGS:
                 self.warnings[warning] = self.warnings.get(warning, 0) + 1
         elif isinstance(event, Internal):

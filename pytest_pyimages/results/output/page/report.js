@@ -1,4 +1,3 @@
-"use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
@@ -25,127 +24,56 @@
   byId("session").textContent = [project, commit && `commit ${commit}`, engine].filter(Boolean).join(" · ");
   byId("command").textContent = command || "";
 
-  const SVG = "http://www.w3.org/2000/svg";
-  const bar = (x, width, name) => {
-    const rect = document.createElementNS(SVG, "rect");
-    for (const [key, value] of Object.entries({ x: `${x}%`, width: `${width}%`, height: "14" })) rect.setAttribute(key, value);
-    if (name) rect.setAttribute("class", name);
-    return rect;
-  };
-  const drawChart = () => {
-    const bars = make("div", undefined, "bars");
-    const total = (image) => image.build_seconds + image.run_seconds;
-    const longest = Math.max(...data.images.map(total), 0.001);
-    for (const image of data.images) {
-      const svg = document.createElementNS(SVG, "svg");
-      svg.setAttribute("role", "img");
-      svg.setAttribute("aria-label", `${image.label}: built in ${image.build_seconds} s, ran ${image.run_seconds} s`);
-      const built = (100 * image.build_seconds) / longest;
-      svg.append(bar(0, built, "b"), bar(built, (100 * image.run_seconds) / longest));
-      bars.append(make("span", image.label), svg, make("span", `${total(image).toFixed(1)} s`));
-    }
-    const legend = make("p", undefined, "legend");
-    legend.append(make("i", undefined, "b"), "build", make("i"), "run");
-    byId("chart").append(bars, legend);
-  };
-
   const isBad = ([, outcomes, differs]) => differs >= 0 || outcomes.some((number) => number >= 0 && failing.has(number));
   const failing = new Set(data.outcomes.flatMap((name, number) => (["failed", "error", "not run"].includes(name) ? [number] : [])));
   const rank = ([, outcomes, differs]) => (outcomes.some((number) => failing.has(number)) ? 0 : differs >= 0 ? 1 : 2);
   const slowest = ([, , , seconds]) => Math.max(...seconds, 0);
 
-  // Big matrices open with a map: a row for each file, or for each folder if there are too many files.
-  const MAP_FROM = 200;
-  const MOST_ROWS = 40;
-  const placeOf = (nodeid, depth) => nodeid.split("::")[0].split("/").slice(0, depth).join("/");
-  const drawMap = () => {
-    if (data.tests.length < MAP_FROM) return;
-    let groups;
-    for (let depth = 12; depth > 0; depth -= 1) {
-      groups = new Map();
-      for (const test of data.tests) {
-        const place = placeOf(test[0], depth);
-        if (!groups.has(place)) groups.set(place, []);
-        groups.get(place).push(test);
-      }
-      if (groups.size <= MOST_ROWS) break;
-    }
-    const table = make("table");
-    const top = make("tr");
-    top.append(make("th", "tests that fail"), ...labels.map((label) => column(label)));
-    const rows = [...groups].slice(0, MOST_ROWS).map(([place, tests]) => {
-      const line = make("tr");
-      const name = make("th");
-      const link = make("button", place, "link");
-      link.type = "button";
-      link.addEventListener("click", () => {
-        byId("q").value = place;
-        show();
-        byId("box").scrollIntoView();
-      });
-      name.append(link);
-      line.append(name);
-      labels.forEach((label, index) => {
-        const here = tests.filter(([, outcomes]) => outcomes[index] >= 0);
-        const bad = here.filter(([, outcomes]) => failing.has(outcomes[index])).length;
-        const cell = make("td", bad ? count(bad) : here.length ? "✓" : "", bad ? "hot" : "cool");
-        cell.title = `${place} on ${label}: ${count(bad)} of ${count(here.length)} tests fail`;
-        if (bad) cell.style.setProperty("--heat", `${Math.round(20 + (80 * bad) / here.length)}%`);
-        line.append(cell);
-      });
-      return line;
-    });
-    table.createTHead().append(top);
-    table.createTBody().append(...rows);
-    table.classList.toggle("many", labels.join("  ").length > 60);
-    byId("map").append(table);
-    byId("overview").hidden = false;
-  };
-
-  // Warnings by image; first those that the fewest images have.
-  const MOST_WARNINGS = 200;
-  const drawWarnings = () => {
-    const texts = new Map();
-    data.images.forEach((image, index) => {
-      for (const [text, number] of Object.entries(image.warnings || {})) {
-        if (!texts.has(text)) texts.set(text, labels.map(() => 0));
-        texts.get(text)[index] = number;
-      }
-    });
-    if (!texts.size) return;
-    const seen = (numbers) => numbers.filter(Boolean).length;
-    const sorted = [...texts].sort(([, one], [, other]) => seen(one) - seen(other));
-    const only = labels.map((label, index) => [label, sorted.filter(([, numbers]) => numbers[index] && seen(numbers) === 1).length]);
-    const some = labels.length > 1 ? only.filter(([, number]) => number) : [];
-    byId("new").textContent = some.map(([label, number]) => `only on ${label}: ${count(number)}`).join(" · ");
-    const top = make("tr");
-    top.append(make("th", `warning (${count(texts.size)})`), ...labels.map((label) => column(label)));
-    const rows = sorted.slice(0, MOST_WARNINGS).map(([text, numbers]) => {
-      const line = make("tr");
-      line.append(make("td", text), ...numbers.map((number) => make("td", number ? count(number) : "", "n")));
-      return line;
-    });
-    byId("warnings").createTHead().append(top);
-    byId("warnings").createTBody().append(...rows);
-    byId("warned").hidden = false;
-  };
-
-  const head = make("tr");
   const column = (label) => {
     const cell = make("th", undefined, "o");
     cell.title = label;
     cell.append(make("span", label.length > 22 ? `…${label.slice(-21)}` : label));
     return cell;
   };
-  const slow = make("th", undefined, "n slow");
-  const sorter = make("button", "slowest", "link");
-  sorter.type = "button";
-  sorter.title = "sort by time";
-  sorter.addEventListener("click", () => {
-    byTime = !byTime;
-    show();
-  });
-  slow.append(sorter);
+  const goTo = (text, id) => {
+    const link = make("button", text, "link");
+    link.type = "button";
+    link.addEventListener("click", () => {
+      byId("q").value = id;
+      byId("differs").value = byId("outcome").value = byId("image").value = "";
+      openTab("tests");
+      show();
+      byId("box").scrollIntoView();
+    });
+    return link;
+  };
+  // Only parts that have something are tabs.
+  let tab = "tests";
+  const openTab = (name) => {
+    const panel = byId(`panel-${name}`);
+    tab = panel && !panel.hidden ? name : "tests";
+    for (const button of byId("tabs").children) button.setAttribute("aria-selected", button.id === `tab-${tab}`);
+    for (const other of document.querySelectorAll("[data-tab]")) other.classList.toggle("away", other.id !== `panel-${tab}`);
+  };
+  const drawTabs = () => {
+    const numbers = { tests: data.tests.length, warnings: data.warnings.length, history: data.history ? data.history.changes.length : 0 };
+    for (const panel of document.querySelectorAll("[data-tab]:not([hidden])")) {
+      const name = panel.id.slice("panel-".length);
+      const button = make("button", panel.dataset.tab + (numbers[name] ? ` (${count(numbers[name])})` : ""));
+      button.type = "button";
+      button.id = `tab-${name}`;
+      button.setAttribute("role", "tab");
+      button.setAttribute("aria-controls", panel.id);
+      button.addEventListener("click", () => {
+        openTab(name);
+        show();
+      });
+      byId("tabs").append(button);
+    }
+  };
+
+  const head = make("tr");
+  const slow = make("th", "slowest", "n slow");
   head.append(make("th", "test"), ...labels.map((label) => column(label)), slow);
   for (const cell of head.children) cell.scope = "col";
   byId("tests").tHead.append(head);
@@ -196,12 +124,20 @@
     });
     return button;
   };
+  const place = (nodeid, line) => {
+    const [path] = nodeid.split("::");
+    const source = data.session.source || "";
+    const text = make(/^(file|https?):/.test(source) ? "a" : "span", `${path}:${line}`);
+    if (text.href !== undefined) text.href = source + path.split("/").map(encodeURIComponent).join("/") + (source.startsWith("file:") ? "" : `#L${line}`);
+    return text;
+  };
   const failure = (nodeid, names, told, others) => {
     const details = make("details");
     details.append(make("summary", `${names.join(", ")}: ${told.message || told.phase}`));
     details.addEventListener("toggle", () => {
       if (!details.open || details.children.length > 1) return;
-      const tools = make("p", told.line ? `${nodeid.split("::")[0]}:${told.line} ` : "", "tools");
+      const tools = make("p", undefined, "tools");
+      if (told.line) tools.append(place(nodeid, told.line), " ");
       tools.append(copy(`pytest --py-images=${names.map(quote).join(",")} ${quote(nodeid)}`));
       const text = make("pre");
       mark(text, told.text, others);
@@ -210,47 +146,42 @@
     });
     return details;
   };
-  // Images whose failures differ in numbers only are one entry: line numbers, addresses, minor versions.
-  const alike = (told) => JSON.stringify([told.phase, told.message, told.text]).replace(/\d+|0x[0-9a-f]+/g, "0");
-  const why = (nodeid, failures, kind) => {
-    const groups = new Map();
-    for (const [index, told] of Object.entries(failures)) {
-      const key = alike(told);
-      if (!groups.has(key)) groups.set(key, [[], told, []]);
-      const [names, , texts] = groups.get(key);
-      names.push(labels[Number(index)]);
-      texts.push([[labels[Number(index)]], told.text]);
-    }
+  // A group of images with the same failure is one entry, with what differs from the other images' marked.
+  const why = (nodeid, groups, reasons, kind) => {
     const line = make("tr", undefined, `why${kind}`);
     const cell = make("td");
     const inside = make("div", undefined, "in");
     cell.colSpan = labels.length + 2;
-    const entries = [...groups.values()];
-    for (const [names, told, texts] of entries) {
-      const others = entries.length > 1 ? entries.filter(([, other]) => other !== told).map(([n, o]) => [n, o.text]) : texts.slice(1);
-      inside.append(failure(nodeid, names, told, others));
+    const name = (index) => labels[index];
+    for (const group of groups) {
+      const [[, told], ...same] = group;
+      const inGroup = same.filter(([, other]) => other).map(([index, other]) => [[name(index)], other.text]);
+      const elsewhere = groups.filter((other) => other !== group).map((other) => [other.map(([index]) => name(index)), other[0][1].text]);
+      inside.append(failure(nodeid, group.map(([index]) => name(index)), told, inGroup.length ? inGroup : elsewhere));
+    }
+    for (const [reason, images] of reasons) {
+      inside.append(make("p", images.length < labels.length ? `${images.map(name).join(", ")}: ${reason}` : reason, "reason"));
     }
     cell.append(inside);
     line.append(cell);
     return line;
   };
-  const rows = ([nodeid, outcomes, , seconds, failures], place) => {
-    const failed = Object.keys(failures).length > 0;
-    const odd = place % 2 ? "" : " odd";
-    const line = make("tr", undefined, `test${odd}${failed ? " told" : ""}`);
+  const rows = ([nodeid, outcomes, , seconds, groups, reasons], number) => {
+    const hasMore = groups.length + reasons.length > 0;
+    const odd = number % 2 ? "" : " odd";
+    const line = make("tr", undefined, `test${odd}${hasMore ? " told" : ""}`);
     line.append(make("td", nodeid));
-    outcomes.forEach((number, index) => {
-      const outcome = number < 0 ? "" : data.outcomes[number];
+    outcomes.forEach((code, index) => {
+      const outcome = code < 0 ? "" : data.outcomes[code];
       const cell = make("td", outcome ? LETTERS[outcome] || outcome : "", `o ${kind(outcome)}`);
       cell.title = `${labels[index]}: ${outcome || "not collected"}` + (seconds[index] ? `, ${seconds[index]} s` : "");
       if (outcome) cell.setAttribute("aria-label", outcome);
       line.append(cell);
     });
     line.append(make("td", `${Math.max(...seconds, 0).toFixed(2)} s`, "n slow"));
-    return failed ? [line, why(nodeid, failures, odd)] : [line];
+    return hasMore ? [line, why(nodeid, groups, reasons, odd)] : [line];
   };
 
-  let byTime = false;
   let found = [];
   let shown = 0;
   const showMore = () => {
@@ -265,21 +196,23 @@
     outcome: byId("outcome").value,
     image: byId("image").value,
     differs: byId("differs").value,
-    sort: byTime ? "time" : "",
+    sort: byId("sort").value,
+    tab: tab === "tests" ? "" : tab,
   });
   const show = () => {
     const wanted = fields();
     const number = data.outcomes.indexOf(wanted.outcome);
     const pattern = data.patterns.findIndex(([name]) => name === wanted.differs);
     found = data.tests.filter((test) => {
-      const [nodeid, outcomes, differs] = test;
+      const [nodeid, outcomes, differs, , , reasons] = test;
       if (wanted.differs === "bad" && !isBad(test)) return false;
-      if (wanted.q && !nodeid.toLowerCase().includes(wanted.q)) return false;
+      if (wanted.q && ![nodeid, ...reasons.map(([reason]) => reason)].some((text) => text.toLowerCase().includes(wanted.q))) return false;
       if (wanted.differs && wanted.differs !== "bad" && (pattern < 0 ? differs < 0 : differs !== pattern)) return false;
       if (wanted.image === "every") return outcomes.every((seen) => (wanted.outcome ? seen === number : seen >= 0));
       const seen = wanted.image === "" ? outcomes : [outcomes[Number(wanted.image)]];
       return wanted.outcome ? seen.includes(number) : wanted.image === "" || seen[0] >= 0;
     });
+    const byTime = wanted.sort === "time";
     found.sort(byTime ? (one, other) => slowest(other) - slowest(one) : (one, other) => rank(one) - rank(other));
     slow.setAttribute("aria-sort", byTime ? "descending" : "none");
     byId("tests").tBodies[0].replaceChildren();
@@ -296,7 +229,8 @@
     byId("outcome").value = given.get("outcome") || "";
     byId("image").value = given.get("image") || "";
     byId("differs").value = given.get("differs") || "";
-    byTime = given.get("sort") === "time";
+    byId("sort").value = given.get("sort") || "";
+    openTab(given.get("tab") || "tests");
     show();
   };
 
@@ -307,9 +241,8 @@
     if (shown < found.length && target.scrollTop + target.clientHeight > target.scrollHeight - 600) showMore();
   });
   window.addEventListener("hashchange", readAddress);
-  drawMap();
-  drawWarnings();
-  drawChart();
+  drawPanels({ data, labels, failing, kind, LETTERS, byId, make, count, column, goTo });
+  drawTabs();
+  readAddress();
   if (!location.hash && bad) byId("differs").value = "bad", show();
-  else readAddress();
 })();

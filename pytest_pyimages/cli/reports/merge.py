@@ -52,6 +52,7 @@ def run(arguments: Namespace) -> int:
     invocation = read_invocation(())
     whole = merge_reports([read_report(Path(name)) for name in arguments.files])
     document = make_document(whole.results, exit_status=whole.exit_status, started=whole.started, ended=whole.ended)
+    document |= {"session": dict(whole.session)} if whole.session else {}
     problems = [text.replace("--py-images-report", "-o", 1) for text in write_reports(reports, document)]
 
     def show(terminal: pytest.TerminalReporter) -> int:
