@@ -15,6 +15,7 @@ from pytest_pyimages.engines.docker import DockerEngine
 from pytest_pyimages.engines.labels import HOST_LABEL, LABEL
 from tests.support.jobs import Job, counts, listing
 
+pytestmark = pytest.mark.battery
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 

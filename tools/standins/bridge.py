@@ -73,4 +73,5 @@ def remove_bridge(bridge: Bridge, state: State, environ: Mapping[str, str]) -> N
     for table, chain, *rule in bridge.rules:
         command = ("iptables", "-w", "-t", table, "-D", chain, *rule)
         run_logged(command, state, what=what, environ=environ, seconds=COMMAND_SECONDS)
-    run_logged(("ip", "link", "delete", bridge.name), state, what=what, environ=environ, seconds=COMMAND_SECONDS)
+    if bridge.exists:  # Podman removes it with its last container
+        run_logged(("ip", "link", "delete", bridge.name), state, what=what, environ=environ, seconds=COMMAND_SECONDS)

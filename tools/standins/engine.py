@@ -23,7 +23,7 @@ from tools.standins.bridge import bridge_of, ensure_bridge, remove_bridge
 from tools.standins.state import StandinError, State, default_state, last_lines, locked, run_logged, say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 PACKAGES = ("docker.io", "iptables", "iproute2", "ca-certificates", "mmdebstrap")
 DEFAULT_URL = "unix:///var/run/docker.sock"
@@ -144,12 +144,20 @@ def _install(state: State, tried: list[str]) -> None:
     install_packages(state, PACKAGES, what="installing an engine")
 
 
-def start_engine(state: State, *, home: Path | None = None, wrapper: tuple[str, ...] = (), group: int = 0) -> int:
+def start_engine(
+    state: State,
+    *,
+    home: Path | None = None,
+    wrapper: tuple[str, ...] = (),
+    group: int = 0,
+    options: Sequence[str] = (),
+) -> int:
     """Start dockerd in a session of its own, so that it outlives this command, and return its process id.
 
     :param home: where dockerd itself sees the state's home, if elsewhere.
     :param wrapper: a program that executes dockerd; it gets the path of dockerd and its arguments.
     :param group: id of the group that may use the socket.
+    :param options: more options of dockerd.
     """
     _forget_dead(state)
     # An empty configuration: the machine's /etc/docker/daemon.json is for another engine.
@@ -167,6 +175,7 @@ def start_engine(state: State, *, home: Path | None = None, wrapper: tuple[str, 
         *("--containerd-namespace", "pyimages-tests"),
         *("--containerd-plugins-namespace", "pyimages-tests-plugins"),
         *("--log-level", "warn"),
+        *options,
     ]
     environ = {**os.environ, "PATH": _search_path()}
     if _other_engines():

@@ -63,7 +63,7 @@ def ensure_remote_engine(docker_host: str, tags: Sequence[str], *, group: int | 
             wrapper = ("unshare", "--mount", "--propagation", "slave", *script)
             pid = start_engine(state, home=home, wrapper=wrapper, group=group)
         wait_for_engine(state, pid=pid)
-        _copy_images(docker_host, state.url, tags)
+        copy_images(docker_host, state.url, tags)
     return state.url
 
 
@@ -108,7 +108,7 @@ def _call_by_sudo(docker_host: str, tags: Sequence[str], group: int) -> str:
     return done.stdout.strip()
 
 
-def _copy_images(source: str, target: str, tags: Sequence[str]) -> None:
+def copy_images(source: str, target: str, tags: Sequence[str]) -> None:
     """Save the images that an engine lacks from another engine, and load them."""
     try:
         with contextlib.ExitStack() as stack:

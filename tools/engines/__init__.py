@@ -1,0 +1,1 @@
+"""Runs a program with one kind of container engine after the other: ``python -m tools.engines -- PROGRAM``."""

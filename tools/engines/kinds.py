@@ -1,0 +1,167 @@
+"""The kinds of engines that the tests can be run with, and how each is started and stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import docker
+
+from tools.engines.root import ensure_root, enter
+from tools.standins.bridge import Bridge, bridge_of, ensure_bridge, remove_bridge
+from tools.standins.engine import ensure_engine, refusal, start_engine, stop_engine, wait_for_engine
+from tools.standins.remote import copy_images, ensure_remote_engine, remote_state
+from tools.standins.state import StandinError, State, default_state, short_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+START_SECONDS = 60
+# The name of Podman's default network's bridge is fixed.
+PODMAN_BRIDGE = "podman0"
+# netavark's own rules go to a packet filter whose other rules, of the machine's engine, drop what they do not know.
+# crun refuses hybrid control groups, runc does not.
+PODMAN_CONFIGURATION = """\
+[network]
+default_subnet = "{network}"
+firewall_driver = "none"
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+"""
+
+
+@dataclass(slots=True, kw_only=True, frozen=True)
+class Kind:
+    """One kind of engine.
+
+    :param start: yields the DOCKER_HOST of an engine that has images of these tags, and stops it afterwards.
+    """
+
+    name: str
+    summary: str
+    start: Callable[[Sequence[str]], contextlib.AbstractContextManager[str]]
+
+
+def describe(url: str) -> str:
+    """Return the name and version that an engine gives itself, and how it stores images."""
+    client = docker.from_env(environment={**os.environ, "DOCKER_HOST": url})
+    with contextlib.closing(client):
+        version, info = client.version(), client.info()
+    name = next((part["Name"] for part in version.get("Components") or ()), "Engine")
+    return f"{name} {version['Version']} (API {version['ApiVersion']}, {info['Driver']})"
+
+
+@contextlib.contextmanager
+def _start_own(_tags: Sequence[str]) -> Iterator[str]:
+    yield ensure_engine()
+
+
+@contextlib.contextmanager
+def _start_remote(tags: Sequence[str]) -> Iterator[str]:
+    try:
+        yield ensure_remote_engine(ensure_engine(), tags)
+    finally:
+        stop_engine(remote_state(default_state().home))
+
+
+@contextlib.contextmanager
+def _start_docker(
+    tags: Sequence[str], *, name: str, options: Sequence[str] = (), environ: Sequence[str] = ()
+) -> Iterator[str]:
+    source, state = ensure_engine(), _make_state(name)
+    wrapper = enter(ensure_root(state.home.parent, state), state.run)
+    if environ:
+        wrapper = (*wrapper, "env", *environ)
+    try:
+        wait_for_engine(state, pid=start_engine(state, wrapper=wrapper, options=options))
+        copy_images(source, state.url, tags)
+        yield state.url
+    finally:
+        stop_engine(state)
+
+
+def _start_docker_of_testing(tags: Sequence[str]) -> contextlib.AbstractContextManager[str]:
+    return _start_docker(tags, name="docker")
+
+
+def _start_docker_with_containerd(tags: Sequence[str]) -> contextlib.AbstractContextManager[str]:
+    # Engine 29's defaults ("Engine v29 release notes").
+    options = ("--feature", "containerd-snapshotter=true")
+    return _start_docker(tags, name="containerd", options=options, environ=("DOCKER_MIN_API_VERSION=1.44",))
+
+
+@contextlib.contextmanager
+def _start_podman(tags: Sequence[str]) -> Iterator[str]:
+    source, state = ensure_engine(), _make_state("podman")
+    root = ensure_root(state.home.parent, state)
+    bridge = _podman_bridge(state.home)
+    ensure_bridge(bridge, state, os.environ)
+    configuration = state.home / "containers.conf"
+    configuration.write_text(PODMAN_CONFIGURATION.format(network=bridge.network))
+    command = (
+        *enter(root, state.run),
+        *("env", f"CONTAINERS_CONF={configuration}", "PODMAN_IGNORE_CGROUPSV1_WARNING=1"),
+        *("podman", "--root", str(state.home / "data"), "--runroot", str(state.run / "containers")),
+        *("--log-level", "warn", "system", "service", "--time", "0", state.url),
+    )
+    log = state.home / "podman.log"
+    output = (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    pid = os.posix_spawnp(
+        command[0],
+        command,
+        os.environ,
+        setsid=True,
+        file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), output, (os.POSIX_SPAWN_DUP2, 1, 2)],
+    )
+    try:
+        _wait_for(state.url, pid, log)
+        copy_images(source, state.url, tags)
+        yield state.url
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+            os.waitpid(pid, 0)
+        remove_bridge(bridge, state, os.environ)
+
+
+def _podman_bridge(home: Path) -> Bridge:
+    own = bridge_of(home)
+    return Bridge(name=PODMAN_BRIDGE, address=own.address, network=own.network)
+
+
+def _wait_for(url: str, pid: int, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while why := refusal(url, os.environ):
+        if os.waitpid(pid, os.WNOHANG)[0] or time.monotonic() > deadline:
+            raise StandinError(f"podman does not answer ({why}) · see {log}")
+        time.sleep(0.1)
+
+
+def _make_state(name: str) -> State:
+    home = default_state().home / "engines" / name
+    state = State(home=home, run=short_folder(home))
+    for folder in (state.home, state.run):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return state
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind(name="own", summary="the engine that the other tests use", start=_start_own),
+        Kind(name="remote", summary="the same, but it does not see this machine's files", start=_start_remote),
+        Kind(name="docker", summary="Docker of Debian's testing release", start=_start_docker_of_testing),
+        Kind(
+            name="containerd",
+            summary="the same with containerd's image store, and no API before 1.44",
+            start=_start_docker_with_containerd,
+        ),
+        Kind(name="podman", summary="Podman of Debian's testing release, as root", start=_start_podman),
+    )
+}

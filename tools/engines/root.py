@@ -1,0 +1,71 @@
+"""A root file system of Debian's testing release with newer engines than this machine's, and how to enter it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from tools.standins.apt import machine_mirror, machine_proxy_variables
+from tools.standins.bases import KEYRING_BASE, KEYRINGS
+from tools.standins.state import run_logged, say
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tools.standins.state import State
+
+PACKAGES = (
+    *("docker.io", "podman", "crun", "runc", "netavark", "aardvark-dns", "iptables", "iproute2", "ca-certificates"),
+)
+MAKE_SECONDS = 900
+# $0: the root; $@: folders of /run to keep visible, "--", a program and its arguments.
+# The program sees this machine's files at their own paths, as the machine's engine does, but the root's system.
+ENTER = """
+mount --bind "$0" "$0" || exit
+for folder in /*; do
+  case $folder in /bin|/boot|/etc|/lib|/lib32|/lib64|/libx32|/lost+found|/run|/sbin|/snap|/usr|/var) continue ;; esac
+  [ -L "$folder" ] || [ ! -d "$folder" ] || { mkdir -p "$0$folder" && mount --rbind "$folder" "$0$folder" || exit; }
+done
+mkdir -p "$0/run" "$0/.machine" && mount -t tmpfs tmpfs "$0/run" || exit
+while [ "$1" != -- ]; do mkdir -p "$0$1" && mount --bind "$1" "$0$1" || exit; shift; done
+shift
+cp /etc/resolv.conf /etc/hosts "$0/etc/" || exit
+cd "$0" && pivot_root . .machine && cd / && umount -l /.machine || exit
+exec "$@"
+"""
+
+
+def ensure_root(home: Path, state: State) -> Path:
+    """Return the folder of the root, made below ``home`` if it is missing.
+
+    :raises StandinError: it cannot be made.
+    """
+    root, made = home / "root", home / "root-is-made"
+    if made.exists():
+        return root
+    if root.exists():
+        shutil.rmtree(root)  # an earlier attempt ended in the middle
+    say(f"making a root with newer engines, of Debian {KEYRING_BASE.suite}")
+    command = (
+        *("mmdebstrap", "--variant=minbase", "--format=directory", f"--include={','.join(PACKAGES)}"),
+        f"--keyring={KEYRINGS / 'debian-archive-keyring.gpg'}",
+        # A mirror may be a frozen copy, whose testing release nobody signs anew.
+        '--aptopt=Acquire::Check-Valid-Until "false"',
+        '--aptopt=APT::Sandbox::User "root"',
+        *("--dpkgopt=force-unsafe-io", "--dpkgopt=path-exclude=/usr/share/doc/*"),
+        *(KEYRING_BASE.suite, str(root), f"deb {machine_mirror(KEYRING_BASE)} {KEYRING_BASE.suite} main"),
+    )
+    environ = {**os.environ, **machine_proxy_variables()}
+    run_logged(command, state, what="making a root with newer engines", environ=environ, seconds=MAKE_SECONDS)
+    made.touch()
+    return root
+
+
+def enter(root: Path, *visible: Path) -> tuple[str, ...]:
+    """Return the command that executes the program after it in the root.
+
+    :param visible: folders below ``/run`` that the program shares with this machine.
+    """
+    script = ("sh", "-c", ENTER, str(root), *map(str, visible), "--")
+    return ("unshare", "--mount", "--propagation", "slave", *script)
