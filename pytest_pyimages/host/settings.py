@@ -64,6 +64,7 @@ class Settings:
     shard: tuple[int, int] | None  # (1, 3): the first of three parts of the tests; None for all of them
     lock_file: Path | None  # of images
     passed_output: bool
+    has_short_tracebacks: bool  # because of --tb
     collect_only: bool
     live_output: bool  # -s: what the tests print is shown as it comes
     seed: int = 0  # for suites that use pytest-randomly; known when plugins are configured
@@ -118,6 +119,7 @@ class Settings:
             shard=_parse_shard(values.read("py_images_shard")),
             lock_file=invocation.rootdir / lock_file if lock_file else None,
             passed_output=_wants_passed_output(config),
+            has_short_tracebacks=config.getoption("tbstyle", "auto") not in ("auto", "long"),
             collect_only=bool(config.getoption("collectonly", default=False)),
             live_output=line.shows_output,
         )

@@ -18,7 +18,7 @@ def describe_failure(event: Report) -> Failure:
     return Failure(
         phase=event.when,
         message=_message(event),
-        text=shorten(restore_indent(event.longrepr.text), LONGEST_TEXT),
+        text=shorten(restore_indent(event.longrepr.whole or event.longrepr.text), LONGEST_TEXT),
         line=_line(event),
         sections=tuple((title, shorten(text, LONGEST_SECTION)) for title, text in event.sections),
     )

@@ -9,6 +9,7 @@ from pytest_pyimages.runs.job import Job as Job
 from pytest_pyimages.runs.job import make_selection_job as make_selection_job
 from pytest_pyimages.runs.job import make_shard_job as make_shard_job
 from pytest_pyimages.runs.job import make_smoke_job as make_smoke_job
+from pytest_pyimages.runs.job import make_tracebacks_job as make_tracebacks_job
 from pytest_pyimages.runs.run import BrokenImageError as BrokenImageError
 from pytest_pyimages.runs.run import Run as Run
 from pytest_pyimages.runs.run import RunEnd as RunEnd

@@ -75,6 +75,7 @@ class LongRepr(NamedTuple):
     crash: tuple[str, int, str] | None = None  # path, line (from 1), message
     tree: Mapping[str, Any] | None = None
     skip: tuple[str, int | None, str] | None = None  # path, line (from 1), reason
+    whole: str = ""  # the long traceback, for report files, if the text is a shorter one
 
 
 class Report(NamedTuple):

@@ -113,7 +113,8 @@ class Record(Fields):
         tree = value.get("tree")
         if tree is not None and not isinstance(tree, dict):
             raise self.wrong(name)
-        return LongRepr(kind, self.check_text(name, value.get("text")), crash, clean_tree(tree))
+        text, whole = self.check_text(name, value.get("text")), self.check_text(name, value.get("whole", ""))
+        return LongRepr(kind, text, crash, clean_tree(tree), whole=whole)
 
 
 def clean_tree(value: Any) -> Any:

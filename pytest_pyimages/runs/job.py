@@ -56,6 +56,7 @@ class Job:
     shard: Mapping[str, Any] | None  # see ``make_shard_job``; None for all tests
     selection: Mapping[str, Any] | None = None  # see ``make_selection_job``; None if no argument names an image
     smoke: Mapping[str, Any] | None = None  # see ``make_smoke_job``; None for the whole suite
+    tracebacks: Mapping[str, Any] | None = None  # see ``make_tracebacks_job``; None for those of --tb only
     coverage: bool  # whether pytest-cov may be active
     timeout: float | None = None  # seconds that the suite may take; None for any time
     silence: float | None = None  # seconds without a record after which it is stopped
@@ -77,6 +78,11 @@ def make_shard_job(index: int, of: int, milliseconds: Mapping[str, int]) -> dict
 def make_selection_job(selection: Mapping[str, Any]) -> dict[str, Any]:
     """Return the files of the plugin that decides what arguments that name an image mean."""
     return {"files": {"pyimages_selection.py": read_program("selecting"), "selection.json": json.dumps(selection)}}
+
+
+def make_tracebacks_job() -> dict[str, Any]:
+    """Return the file of the plugin that draws failures in full."""
+    return {"files": {"pyimages_tracebacks.py": read_program("tracebacks")}}
 
 
 def make_smoke_job(root: Path, distribution: str) -> dict[str, Any]:

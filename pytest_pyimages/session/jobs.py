@@ -10,7 +10,7 @@ from pytest_pyimages.containers import Lease
 from pytest_pyimages.engines import Engine, ImageInfo, lend_socket
 from pytest_pyimages.host import FLAG_NAMES, INI_KEYS, OPTION_NAMES, Settings
 from pytest_pyimages.images import BaseImages, BuiltImage, ImagePlan
-from pytest_pyimages.runs import ChangesJob, Job, Services, make_selection_job, make_smoke_job
+from pytest_pyimages.runs import ChangesJob, Job, Services, make_selection_job, make_smoke_job, make_tracebacks_job
 
 
 def make_job(  # noqa: PLR0913 - everything that a container is given
@@ -53,6 +53,7 @@ def make_job(  # noqa: PLR0913 - everything that a container is given
         shard=shard,
         selection=None if plan.selection is None else make_selection_job(plan.selection),
         smoke=make_smoke_job(plan.project.root, plan.project.distribution) if plan.smoke else None,
+        tracebacks=make_tracebacks_job() if settings.wants_details and settings.has_short_tracebacks else None,
         coverage=settings.measures_coverage,
         changes=changes,
         terminal=settings.terminal,

@@ -88,3 +88,25 @@ def test_parameters_and_subfolders(pytester: pytest.Pytester, run_images: Run) -
     )
     run = run_images(images="3.12,3.14")
     assert headings(run) == [f"TestIt.test_x[{text}][3.12, 3.14]" for text in ("3.12", "a[b]")]
+
+
+@pytest.mark.parametrize("option", ["--tb=short", "--tb=no", "--tb=native", "-n2 --tb=line"])
+def test_reports_have_long_tracebacks(pytester: pytest.Pytester, run_images: Run, option: str) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+        def check(value):
+            assert value == 2
+        def test_it():
+            expected = 1
+            check(expected)
+        @pytest.mark.xfail
+        def test_expected(): assert 0
+        """
+    )
+    run = run_images(*option.split(), images="3.12")
+    (failed,) = (test for test in run.report["tests"] if "failures" in test)
+    text = failed["failures"]["3.12"]["text"]
+    assert "    def test_it():\n        expected = 1\n>       check(expected)" in text
+    assert "E       assert 1 == 2" in text
+    assert "expected = 1" not in run.out

@@ -34,6 +34,7 @@ JOB = {
     "shard": OPTIONAL_OBJECT,
     "selection": OPTIONAL_OBJECT,
     "smoke": OPTIONAL_OBJECT,
+    "tracebacks": OPTIONAL_OBJECT,
     "coverage": bool,
     "report": OPTIONAL_OBJECT,
     "terminal": OPTIONAL_TEXT,

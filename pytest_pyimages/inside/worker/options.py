@@ -23,6 +23,7 @@ SELECTING = (
     ("selection", "pyimages_selection"),
     ("shard", "pyimages_shard"),
     ("smoke", "pyimages_smoke"),
+    ("tracebacks", "pyimages_tracebacks"),
 )  # keys of the job, and plugins
 OURS = ("pyimages", "pytest_pyimages", "pytest_pyimages.plugin")
 

@@ -58,6 +58,8 @@ def describe_longrepr(report):
             report.node = node
     crash = getattr(longrepr, "reprcrash", None)
     result = {"kind": "text", "text": clip(text)}
+    if hasattr(report, "pyimages_traceback"):
+        result["whole"] = clip(to_text(report.pyimages_traceback))
     if isinstance(getattr(crash, "lineno", None), int):
         result["crash"] = [to_text(crash.path), crash.lineno, clip(to_text(crash.message), 4096)]
     if hasattr(longrepr, "reprtraceback"):
@@ -153,7 +155,7 @@ def encode_report(record, report):
         if len(text) <= MAX_RECORD:
             break
         short = dict(record, longrepr=longrepr, sections=list_sections(report, limit)[:100], properties=[])
-        for key in ("text", "reason"):
+        for key in ("text", "whole", "reason"):
             if key in longrepr:
                 longrepr[key] = clip(longrepr[key], limit)
         if short.get("wasxfail"):

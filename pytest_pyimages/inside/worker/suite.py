@@ -95,9 +95,9 @@ def run_attended(spec):
 
 
 def write_plugins(spec):
-    """Write the plugins that select tests; inner workers of xdist load them, too."""
+    """Write the plugins that select tests or draw failures; inner workers of xdist load them, too."""
     spec["folders"] = []  # to remove at the end
-    for plugin in (spec["selection"], spec["shard"], spec["smoke"]):
+    for plugin in (spec["selection"], spec["shard"], spec["smoke"], spec["tracebacks"]):
         if plugin:
             import tempfile  # slow to import, and seldom needed
 

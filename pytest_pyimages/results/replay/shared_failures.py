@@ -11,7 +11,7 @@ from _pytest._io import TerminalWriter
 
 from pytest_pyimages.results.alike import Failures, group_failures, list_differences
 from pytest_pyimages.results.reports import ALLOWED, LABEL
-from pytest_pyimages.text import align_columns, join_cells
+from pytest_pyimages.text import align_columns, cut_to_width, join_cells
 
 _CATEGORIES = ("failed", "error", ALLOWED)
 
@@ -97,7 +97,7 @@ def _merge(nodeid: str, report: Any, group: Failures) -> Any:
         if rows:
             writer.line("")
             for cells in align_columns(rows):
-                writer.line(join_cells(cells), yellow=True)
+                writer.line(cut_to_width(join_cells(cells), writer.fullwidth), yellow=True)
 
     merged.toterminal = draw
     return merged
