@@ -17,7 +17,7 @@ interpreters = import_module("pytest_pyimages.inside.installer.interpreters")
 folder = sys.argv[1]
 interpreters.FOLDER, interpreters.MEMORY = folder + "/python", folder
 interpreters.find_uv = lambda job, environment: folder + "/uv" if not job["needs_pip"] else None
-interpreters.switch(json.loads(sys.argv[2]), dict(os.environ))
+interpreters.switch_python(json.loads(sys.argv[2]), dict(os.environ))
 print("the same Python")
 """
 UV = """#!/bin/sh

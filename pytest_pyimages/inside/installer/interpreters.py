@@ -4,6 +4,8 @@ from __future__ import absolute_import, print_function
 
 import json
 import os
+import platform
+import sys
 import sysconfig
 
 from .commands import CACHE, HOME, MEMORY, call, finish
@@ -25,7 +27,7 @@ import_module('pyimages_installer.main').main(job)
 """
 
 
-def switch(job, environment):
+def switch_python(job, environment):
     """Replace this process by the job's Python, which uv installs unless the image has it; return if it is this one."""
     if not job["interpreter"] or sysconfig.get_config_var("Py_GIL_DISABLED"):
         return
@@ -52,3 +54,22 @@ def find_python(name):
         if "freethreaded" in folder and os.path.isfile(path):
             return path
     return ""
+
+
+def describe_python():
+    """Return this Python's version and path."""
+    level, serial = sys.version_info[3:5]
+    suffix = {"final": ""}.get(
+        level, "%s%d" % ({"alpha": "a", "beta": "b", "candidate": "rc"}.get(level, level), serial)
+    )
+    version = "%d.%d.%d%s" % (sys.version_info[:3] + (suffix,))
+    return {"python": version, "executable": sys.executable}
+
+
+def describe_implementation():
+    """Return "PyPy 7.3.19", or "free-threaded"; an empty text for the usual CPython."""
+    name = platform.python_implementation()
+    if name == "CPython":
+        return "free-threaded" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
+    version = getattr(sys, "pypy_version_info", None) or sys.implementation.version
+    return "%s %d.%d.%d" % ((name,) + tuple(version[:3]))

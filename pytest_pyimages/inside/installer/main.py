@@ -11,29 +11,27 @@ from __future__ import absolute_import, print_function
 
 import json
 import os
-import platform
 import py_compile
 import shutil
 import subprocess
 import sys
-import sysconfig
 import time
 from importlib import import_module
 
-from . import interpreters, lock, partial
+from . import lock, partial
 from .commands import (
     CACHE,
     HOME,
     MEMORY,
     call,
     check_pytest,
-    check_volumes,
     end_with_host,
     finish,
     say,
     write_in_memory,
     write_line,
 )
+from .interpreters import describe_implementation, describe_python, switch_python
 from .programs import find_pip, find_uv, require_uv
 from .project import (
     BuildOutput,
@@ -43,6 +41,7 @@ from .project import (
     remove_credentials,
 )
 from .tunnel import Tunnel
+from .volumes import check_volumes, list_files, note_lost_files, read_note
 
 CONSTRAINTS = "constraints.txt"  # in memory
 LIMITS = ("-c", "variant.txt")  # see images/install_job.py
@@ -135,8 +134,10 @@ def has_program(name):
 
 
 def run_setup(job, environment):
+    before = list_files(job["volumes"])
     for command in job["setup"]:
         call(["sh", "-c", command], environment, "setup", command)
+    note_lost_files(before, list_files(job["volumes"]))
 
 
 def is_extendable():
@@ -276,23 +277,6 @@ def warm_up(environment):
         say("pytest does not run by itself here; the suite will show why")
 
 
-def format_python_version():
-    level, serial = sys.version_info[3:5]
-    suffix = {"final": ""}.get(
-        level, "%s%d" % ({"alpha": "a", "beta": "b", "candidate": "rc"}.get(level, level), serial)
-    )
-    return "%d.%d.%d%s" % (sys.version_info[:3] + (suffix,))
-
-
-def describe_implementation():
-    """Return "PyPy 7.3.19", or "free-threaded"; an empty text for the usual CPython."""
-    name = platform.python_implementation()
-    if name == "CPython":
-        return "free-threaded" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
-    version = getattr(sys, "pypy_version_info", None) or sys.implementation.version
-    return "%s %d.%d.%d" % ((name,) + tuple(version[:3]))
-
-
 def main(job):
     """Install all that the job names, and finish with the result."""
     jobs, tree = import_module("pyimages_worker.jobs"), import_module("pyimages_worker.tree")
@@ -321,8 +305,8 @@ def main(job):
                 run_setup(job, environment)
                 output.keep("setup")
         if job["phase"] == "setup":
-            finish({"python": format_python_version(), "executable": sys.executable, "extendable": False})
-        interpreters.switch(job, environment)
+            finish(dict(describe_python(), extendable=False, note=read_note()))
+        switch_python(job, environment)
         uv = find_uv(job, environment)
         is_built = job["kind"] != "none" or bool(job["packages"])
         output.has_uv = bool(uv)
@@ -342,17 +326,17 @@ def main(job):
     finally:
         os.chdir("/")
         shutil.rmtree(temporary, ignore_errors=True)
-    finish(
+    result = describe_python()
+    result.update(
         {
-            "python": format_python_version(),
-            "executable": sys.executable,
             "implementation": describe_implementation(),
             "extendable": extendable,
             "lock": fate,
             "extra": extra,
-            "note": output.note,
+            "note": "; ".join(filter(None, (output.note, read_note()))),
             "left": json.dumps(job.get("left", {}), sort_keys=True),
             "worker": tree.hash_worker(HOME + "/worker"),
             "variables": job.get("variables", {}),  # that set the version
         }
     )
+    finish(result)
