@@ -36,6 +36,7 @@ def test_free_threaded_pythons_are_images_of_their_own() -> None:
         *("3.13", "3.13-slim?", "3.13t", "3.13t-slim?", "3.14", "3.14-slim?", "3.14t", "3.14t-slim?"),
         *("3.14t+lowest", "3.14t@linux/arm64"),
     ]
+    assert labels("3.13t..3.15t-slim?") == ["3.13t-slim?", "3.14t-slim?", "3.15t-slim?"]
 
 
 PLAIN = [
