@@ -1,4 +1,4 @@
-"""Make the request that creates a container."""
+"""Make the requests that create containers (Engine API, "ContainerCreate")."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from pytest_pyimages.engines.base import (
     ContainerSpec,
     EngineInfo,
     Mount,
+    ServiceSpec,
 )
 
+LOG_SIZE = "4m"  # of the engine's file with a service's output
 PIDS_LIMIT = 4096
 # Of Docker's default capabilities (docs.docker.com, "Runtime privilege and Linux capabilities"). The others stay:
 # CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID and NET_BIND_SERVICE are what root is used for; NET_RAW is
@@ -70,26 +72,23 @@ def lend_socket(options: ContainerOptions, info: EngineInfo) -> tuple[ContainerO
 
 
 def make_body(spec: ContainerSpec) -> dict[str, Any]:
-    """Return the request body that creates a container (Engine API, "ContainerCreate")."""
+    """Return the request body that creates a container."""
     options = spec.options
     fields = {name: value for name, value in options.container.items() if name in CONTAINER_FIELDS}
     return {
         **fields,
-        "Image": spec.image,
+        **_make_common_fields(spec),
         # The whole command: a commit would pass the container's Cmd on if the image has none.
         "Entrypoint": list(spec.command),
         "Cmd": [],
-        "Env": [f"{name}={value}" for name, value in spec.environment.items()],
         "WorkingDir": spec.working_dir,
         "User": spec.user,
-        "Labels": dict(spec.labels),
         "OpenStdin": True,
         "StdinOnce": True,  # the worker's stdin, and with it the worker, ends if this process dies
         "AttachStdin": True,
         "AttachStdout": True,
         "AttachStderr": True,
         "Tty": spec.terminal,
-        "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": {
             "PidsLimit": PIDS_LIMIT,
             **_make_host_fields(options),
@@ -99,6 +98,32 @@ def make_body(spec: ContainerSpec) -> dict[str, Any]:
             "Init": False,  # the worker is its own init
             **_make_network(spec),
         },
+    }
+
+
+def make_service_body(spec: ServiceSpec) -> dict[str, Any]:
+    """Return the request body that creates the container of a service."""
+    endpoints = {spec.network: {"Aliases": list(spec.aliases)}}
+    return {
+        **_make_common_fields(spec),
+        **({"Cmd": list(spec.command)} if spec.command else {}),
+        "HostConfig": {
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": LOG_SIZE}},
+            "Init": True,
+            "Tmpfs": dict.fromkeys(spec.tmpfs, ""),
+            **({"NetworkMode": spec.network} if spec.network else {}),
+            **({"ExtraHosts": [f"{name}:{address}" for name, address in spec.hosts.items()]} if spec.hosts else {}),
+        },
+        **({"NetworkingConfig": {"EndpointsConfig": endpoints}} if spec.aliases else {}),
+    }
+
+
+def _make_common_fields(spec: ContainerSpec | ServiceSpec) -> dict[str, Any]:
+    return {
+        "Image": spec.image,
+        "Env": [f"{name}={value}" for name, value in spec.environment.items()],
+        "Labels": dict(spec.labels),
+        "Healthcheck": {"Test": ["NONE"]},  # that of a service is run by execute(), as often as needed
     }
 
 

@@ -17,7 +17,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import docker.errors
 from docker.api import APIClient
 
-from pytest_pyimages.engines import builds, commits, pulls, services
+from pytest_pyimages.engines import builds, commits, pulls
 from pytest_pyimages.engines.attached import AttachedStream
 from pytest_pyimages.engines.base import (
     BuildContext,
@@ -29,7 +29,7 @@ from pytest_pyimages.engines.base import (
     PullProgress,
     ServiceSpec,
 )
-from pytest_pyimages.engines.body import make_body
+from pytest_pyimages.engines.body import make_body, make_service_body
 from pytest_pyimages.engines.client import new_client, probe, request
 from pytest_pyimages.engines.clients import Clients
 from pytest_pyimages.engines.endpoint import Endpoint, find_endpoint
@@ -163,7 +163,7 @@ class DockerEngine:
         return self._create(spec.name, make_body(spec))
 
     def create_service(self, spec: ServiceSpec) -> str:
-        return self._create(spec.name, services.make_service_body(spec))
+        return self._create(spec.name, make_service_body(spec))
 
     @_engine_call
     def _create(self, free_name: str, body: Mapping[str, Any]) -> str:
@@ -179,7 +179,9 @@ class DockerEngine:
 
     @_engine_call
     def execute(self, container: str, command: Sequence[str]) -> tuple[int, bytes]:
-        return services.execute(self._api, container, command)
+        created = self._api.exec_create(container, list(command))["Id"]
+        output = self._api.exec_start(created)
+        return int(self._api.exec_inspect(created)["ExitCode"] or 0), bytes(output or b"")
 
     @_engine_call
     def read_log(self, container: str, *, lines: int) -> str:

@@ -18,9 +18,9 @@ import pytest
 
 from pytest_pyimages.engines import docker, pulls
 from pytest_pyimages.engines.base import ContainerSpec, Mount, Privileges, PullProgress, ServiceSpec
+from pytest_pyimages.engines.body import make_service_body
 from pytest_pyimages.engines.docker import DockerEngine, connect
 from pytest_pyimages.engines.pulls import classify_pull_error
-from pytest_pyimages.engines.services import make_service_body
 from pytest_pyimages.errors import ConnectionLostError, EngineError, ImageNotFound, NoAnswerError
 from tests.support.processes import count_descriptors
 from tests.support.scripted_engine import Request, ScriptedEngine, answer, chunked, scripted_engine
