@@ -44,8 +44,13 @@ def main(arguments: Sequence[str]) -> int:
                 say(f"  NOT MEASURED: {error}")
                 failed = True
                 continue
-        for mark, seconds in (("ours  ", result.timing.ours), ("theirs", result.timing.theirs)):
-            say(f"  {mark}  {'  '.join(f'{each:.2f}' for each in seconds)}")
+        for mark, seconds in (
+            ("ours", result.timing.ours),
+            ("theirs", result.timing.theirs),
+            ("tox -p", result.timing.tox),
+        ):
+            if seconds:
+                say(f"  {mark:<6}  {'  '.join(f'{each:.2f}' for each in seconds)}")
         for note in result.notes:
             say(f"  {note}")
         results.append(result)
@@ -55,14 +60,18 @@ def main(arguments: Sequence[str]) -> int:
 
 def table(results: Sequence[Result]) -> str:
     """Return a row for each benchmark."""
-    rows = [f"\n{'':<58}{'ours':>8}{'theirs':>8}{'ratio':>7}  at most"]
+    rows = [f"\n{'':<58}{'ours':>8}{'theirs':>8}{'ratio':>7}{'tox -p':>8}  at most"]
     for result in results:
         ours, theirs = (statistics.median(each) for each in (result.timing.ours, result.timing.theirs))
         verdict = "  EXCEEDED" if result.exceeds or result.timing.ratio > result.limit else ""
         aim = f" (aim {result.aim})" if result.aim else ""
+        tox, spreads = "", f"ours {_spread(result.timing.ours)}, theirs {_spread(result.timing.theirs)}"
+        if result.timing.tox:
+            tox = f"{statistics.median(result.timing.tox):.2f}s"
+            spreads += f", tox -p {_spread(result.timing.tox)}"
         rows.append(
-            f"{result.title:<58}{ours:>7.2f}s{theirs:>7.2f}s{result.timing.ratio:>7.2f}  {result.limit}{aim}{verdict}"
-            f"  (ours {_spread(result.timing.ours)}, theirs {_spread(result.timing.theirs)})"
+            f"{result.title:<58}{ours:>7.2f}s{theirs:>7.2f}s{result.timing.ratio:>7.2f}{tox:>8}"
+            f"  {result.limit}{aim}{verdict}  ({spreads})"
         )
     return "\n".join(rows)
 

@@ -72,7 +72,7 @@ def _four(shop: Workshop, title: str, between: str, limit: float, *, with_cache:
     try:
         if with_cache:
             anew()
-        timing = in_turns(anew, lambda: seconds_of([theirs], shop.output), shop.rounds)
+        timing = in_turns(anew, lambda: seconds_of([theirs], shop.output), rounds=shop.rounds)
     finally:
         _remove_ours(shop, project)
         _docker(shop, "image", "rm", "--force", *(f"{THEIRS}:{tag}" for tag in TAGS))

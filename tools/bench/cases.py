@@ -7,10 +7,11 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from tools.bench.builds import anew_at_once, anew_in_turn, cold_at_once, cold_in_turn, one_more
-from tools.bench.clock import Command, NotMeasuredError, in_turns, seconds_of
+from tools.bench.clock import Command, NotMeasuredError, Timing, in_turns, seconds_of
 from tools.bench.growth import four_times_as_many
 from tools.bench.images import ordinary_images
 from tools.bench.projects import TESTS, write_many, write_one
@@ -31,9 +32,11 @@ def many_tests(shop: Workshop) -> Result:
     ours = _ours(shop, project, TESTS)
     _images(shop, project, TESTS)
     with ordinary_images(TAGS, shop.folder, shop.engine) as images:
-        theirs = [_by_hand(shop, project, images, TESTS)]
-        _compare(shop, [ours], theirs)
-        timing = in_turns(lambda: seconds_of([ours], shop.output), lambda: seconds_of(theirs, shop.output), shop.rounds)
+        theirs, tox = [_by_hand(shop, project, images, TESTS)], _with_tox(shop, project, TESTS)
+        _compare(shop, [ours], [*theirs, tox])
+        timing = in_turns(
+            *(partial(seconds_of, each, shop.output) for each in ([ours], theirs, [tox])), rounds=shop.rounds
+        )
     return Result(title=f"a. {TESTS:,} tests on 2 images / the same by hand", timing=timing, limit=1.0, aim=0.8)
 
 
@@ -44,9 +47,11 @@ def one_test(shop: Workshop) -> Result:
     plain = shop.command((*PYTEST, "-p", "no:pyimages"), project, ("1 passed", 1))
     _images(shop, project, 1)
     with ordinary_images(TAGS, shop.folder, shop.engine) as images:
-        theirs = [_by_hand(shop, project, images, 1), plain]
-        _compare(shop, [ours], theirs)
-        timing = in_turns(lambda: seconds_of([ours], shop.output), lambda: seconds_of(theirs, shop.output), shop.rounds)
+        theirs, tox = [_by_hand(shop, project, images, 1), plain], _with_tox(shop, project, 1)
+        _compare(shop, [ours], [*theirs, tox])
+        timing = in_turns(
+            *(partial(seconds_of, each, shop.output) for each in ([ours], theirs, [tox])), rounds=shop.rounds
+        )
     return Result(title="b. 1 test on 2 images / by hand + host pytest", timing=timing, limit=1.15)
 
 
@@ -75,7 +80,7 @@ def first_start(shop: Workshop) -> Result:
 
         _compare(shop, [ours], theirs)
         shop.say("  of the first, the time to the first POST /containers/…/start, seen on its way to the engine")
-        timing = in_turns(until_start, lambda: seconds_of(theirs, shop.output), shop.rounds)
+        timing = in_turns(until_start, lambda: seconds_of(theirs, shop.output), rounds=shop.rounds)
     note = f"no pull, build or commit among the {len(asked)} requests of a warm run"
     return Result(title="c. warm, to the first start / host collection + ping", timing=timing, limit=1.3, notes=(note,))
 
@@ -111,6 +116,22 @@ def _by_hand(shop: Workshop, project: Path, images: tuple[str, ...], tests: int)
     return shop.command(("sh", "-c", f"{' & '.join(runs)} & wait"), project, (f"{tests} passed", len(images)))
 
 
+def _with_tox(shop: Workshop, project: Path, tests: int) -> Command:
+    """Return tox that runs two environments of this Python at once, without containers; they are made by a first run.
+
+    As many environments as there are images: other interpreters need not be here.
+    """
+    names = ",".join(f"side{number}" for number in range(len(TAGS)))
+    suite = " ".join(("python", "-m", *PYTEST[2:], "-p", "no:pyimages"))
+    config = shop.folder / "tox.ini"  # not in the project, which the plugin would read it for
+    environment = f"deps = pytest\npass_env = *\nchange_dir = {project}\ncommands = {suite}\n"
+    config.write_text(f"[tox]\nenv_list = {names}\nno_package = true\n\n[testenv]\n{environment}")
+    words = (sys.executable, "-m", "tox", "-q", "-p", "all", "--parallel-live", "-c", str(config))
+    command = shop.command(words, project, (f"{tests} passed", len(TAGS)))
+    seconds_of([command], shop.output)
+    return command
+
+
 def _images(shop: Workshop, project: Path, tests: int) -> tuple[str, ...]:
     """Return the environment images that the plugin runs this project in, built if they are not there yet.
 
@@ -134,6 +155,11 @@ def _watched(ours: Command, watch: Watch, output: Path) -> tuple[list[Request], 
         started = time.perf_counter()
         ours.finish(ours.start(file), file)
     return watch.take(), started
+
+
+def _measure(shop: Workshop, ours: list[Command], theirs: list[Command], tox: list[Command]) -> Timing:
+    _compare(shop, ours, [*theirs, *tox])
+    return in_turns(*(partial(seconds_of, side, shop.output) for side in (ours, theirs, tox)), rounds=shop.rounds)
 
 
 def _compare(shop: Workshop, ours: list[Command], theirs: list[Command]) -> None:

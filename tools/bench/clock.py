@@ -61,10 +61,14 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """Seconds of the one and of the other, in the order in which they were taken."""
+    """Seconds of the one and of the other, in the order in which they were taken.
+
+    :param tox: the same with ``tox -p`` and without containers, where that was measured.
+    """
 
     ours: tuple[float, ...]
     theirs: tuple[float, ...]
+    tox: tuple[float, ...] = ()
 
     @property
     def ratio(self) -> float:
@@ -72,10 +76,13 @@ class Timing:
         return statistics.median(self.ours) / statistics.median(self.theirs)
 
 
-def in_turns(ours: Callable[[], float], theirs: Callable[[], float], rounds: int) -> Timing:
-    """Measure one, the other, one, the other…, so that a machine that grows slower does it to both."""
-    pairs = [(ours(), theirs()) for _ in range(rounds)]
-    return Timing(ours=tuple(our for our, _ in pairs), theirs=tuple(their for _, their in pairs))
+def in_turns(*sides: Callable[[], float], rounds: int) -> Timing:
+    """Measure one, the other, one, the other…, so that a machine that grows slower does it to all.
+
+    :param sides: ours, theirs, and perhaps that with tox.
+    """
+    ours, theirs, *others = zip(*([side() for side in sides] for _ in range(rounds)), strict=True)
+    return Timing(ours=ours, theirs=theirs, tox=others[0] if others else ())
 
 
 def seconds_and_size_of(command: Command, output: Path) -> tuple[float, float]:

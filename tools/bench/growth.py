@@ -25,7 +25,7 @@ def four_times_as_many(shop: Workshop) -> Result:
         return seconds
 
     seconds_of([few], shop.output)  # the first may have to build
-    timing = in_turns(ours, lambda: seconds_of([few], shop.output) * (MANY / FEW), shop.rounds)
+    timing = in_turns(ours, lambda: seconds_of([few], shop.output) * (MANY / FEW), rounds=shop.rounds)
     note = f"most memory of the controller: {max(sizes):.0f} MB, at most {MEGABYTES} MB"
     return Result(
         title=f"g. {MANY:,} tests on {len(TAGS)} images / 4 times {FEW:,}",
