@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -247,6 +248,11 @@ def check_writable(origin: str, path: Path) -> None:
         reason = f"{existing} is not a directory"
     elif not os.access(existing, os.W_OK):
         reason = f"no permission to write {'it' if existing == path else f'to {existing}'}"
+    elif existing.is_dir():
+        try:
+            tempfile.TemporaryFile(dir=existing).close()  # file systems such as /proc admit no new files
+        except OSError as error:
+            reason = f"{existing}: {error.strerror}"
     if reason:
         raise ConfigurationError(f"{origin}: {path} cannot be written: {reason}", "name another file")
 

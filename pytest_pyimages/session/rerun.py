@@ -32,7 +32,7 @@ def rerun_commands(
     """
     groups: dict[tuple[bool, int | None], list[ImageResult]] = {}
     for result in results.values():
-        if result.failed:
+        if result.failed and not result.usage_error:  # the same arguments would be refused again
             has_failures = bool({"failed", "error"} & set(result.outcomes.values()))
             groups.setdefault((has_failures and has_cache, result.seed), []).append(result)
     for (last_failed, seed), group in groups.items():
@@ -66,9 +66,10 @@ def _make_command(
 
 
 def _spec(result: ImageResult, registry: str) -> str:
-    """Return a specification of this image alone, with the same label if possible."""
+    """Return a specification of this image alone, with the same label if possible, and "?" if it is allowed to fail."""
+    optional = "?" * result.allowed_to_fail
     try:
         (named,) = parse_matrix([result.label], registry=registry)
     except (ConfigurationError, ValueError):  # not one entry
-        return result.reference
-    return result.label if named.reference == result.reference else result.reference
+        return result.reference + optional
+    return (result.label if named.reference == result.reference else result.reference) + optional

@@ -415,6 +415,7 @@ def test_path_that_only_images_have(pytester: pytest.Pytester, run_images: Run) 
     [
         ("--py-images-report=test_a.py/report.html", "{folder}/test_a.py is not a directory"),
         ("--junitxml=test_a.py/junit.xml", "{folder}/test_a.py is not a directory"),
+        ("--py-images-report=/proc/no/report.json", "/proc: No such file or directory"),
     ],
 )
 def test_report_that_cannot_be_written(pytester: pytest.Pytester, run_images: Run, option: str, reason: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 from _pytest._io import TerminalWriter
 
 from pytest_pyimages.results.alike import Failures, group_failures, list_differences
+from pytest_pyimages.results.output.live import is_ci_log
 from pytest_pyimages.results.reports import ALLOWED, LABEL
-from pytest_pyimages.text import align_columns, cut_to_width, join_cells
+from pytest_pyimages.text import align_columns, cut_to_width, display_width, join_cells
 
 _CATEGORIES = ("failed", "error", ALLOWED)
 
@@ -97,7 +99,9 @@ def _merge(nodeid: str, report: Any, group: Failures) -> Any:
         if rows:
             writer.line("")
             for cells in align_columns(rows):
-                writer.line(cut_to_width(join_cells(cells), writer.fullwidth), yellow=True)
+                line = join_cells(cells)
+                is_cut = display_width(line) > writer.fullwidth and not is_ci_log(os.environ)
+                writer.line(f"{cut_to_width(line, writer.fullwidth - 3)}..." if is_cut else line, yellow=True)
 
     merged.toterminal = draw
     return merged

@@ -87,6 +87,20 @@ def test_image_without_failed_tests_keeps_its_shard() -> None:
     assert command == "pytest --py-images=3.14 --py-images-shard 1/3 -v"
 
 
+def test_optional_images_stay_optional() -> None:
+    results = {
+        "3.12": image("3.12", "python:3.12"),
+        "3.15-rc": replace(image("3.15-rc", "python:3.15-rc"), allowed_to_fail=True),
+    }
+    (command,) = dict(rerun_commands(settings([]), results, has_cache=True)).values()
+    assert command == "pytest '--py-images=3.12,3.15-rc?' --lf"
+
+
+def test_refused_arguments_are_not_offered_again() -> None:
+    refused = replace(make_result("3.14", problem="not found: test_a.py::test_x"), usage_error=True)
+    assert list(rerun_commands(settings([]), {"3.14": refused}, has_cache=True)) == []
+
+
 def test_one_command_for_all_images() -> None:
     """Images that were not tested have no failed tests that could be run alone."""
     results = {
