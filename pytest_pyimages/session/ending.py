@@ -70,11 +70,18 @@ class SessionEnding:
         self._config = config
         self._settings = settings
         self._results = results
-        self._report = _read_earlier(settings)
+        self._report: JobReport | None = None
+        self._baseline = settings.baseline
+        if _is_first_run(settings):
+            self._baseline = ""
+            self.notes.append(
+                f"{settings.baseline} does not exist yet, and is written by this run: nothing is compared"
+            )
+        elif settings.baseline.endswith(".json"):
+            self._report = _read_earlier(settings)
+        else:
+            self._baseline = _baseline(settings, list(results), left_out=left_out)
         self._earlier = None if self._report is None else self._report.results
-        self._baseline = (
-            _baseline(settings, list(results), left_out=left_out) if self._earlier is None else settings.baseline
-        )
         self._started = time.time()
         self._annotations: tuple[str, ...] = ()  # for GitHub
 
@@ -145,13 +152,17 @@ class SessionEnding:
             yield from format_new_warnings(self._results)
 
 
-def _read_earlier(settings: Settings) -> JobReport | None:
-    """Return an earlier run if the baseline is its report file.
+def _is_first_run(settings: Settings) -> bool:
+    """Return whether the baseline is a report that this run writes, as in CI, and that no earlier run has written."""
+    path = settings.invocation.cwd / settings.baseline
+    return path.suffix == ".json" and path in settings.reports and not path.exists()
+
+
+def _read_earlier(settings: Settings) -> JobReport:
+    """Return the earlier run whose report file is the baseline.
 
     :raises ConfigurationError: if it cannot be read.
     """
-    if not settings.baseline.endswith(".json"):
-        return None
     from pytest_pyimages.results import read_report
 
     path = settings.invocation.cwd / settings.baseline

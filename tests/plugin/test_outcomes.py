@@ -268,10 +268,23 @@ def test_baseline_of_an_earlier_run(pytester: pytest.Pytester, run_images: Run) 
     option = "--py-images-baseline=last.json"
     run = run_images(option)
     run.result.stdout.fnmatch_lines([" 3.12 compared with last.json: 1 newly failing", "   fails   test_it.py::test_a"])
+    changes = run.report["history"]["changes"]
+    assert [(change["kind"], change["nodeid"]) for change in changes] == [("newly failing", "test_it.py::test_a")]
     (pytester.path / "last.json").write_text("{}")
     wrong = run_images(option)
     assert wrong.result.ret == pytest.ExitCode.USAGE_ERROR
     assert "ERROR: --py-images-baseline: " in wrong.err
+
+
+def test_baseline_that_the_run_itself_writes(pytester: pytest.Pytester, run_images: Run) -> None:
+    """In CI, the report of one run is the baseline of the next."""
+    test = pytester.makepyfile(test_it="def test_a(): pass")
+    options = ("--py-images-report=last.json", "--py-images-baseline=last.json")
+    first = run_images(*options)
+    assert first.result.ret == 0
+    assert f" note: {message('results', 'no-baseline-yet', file='last.json')}" in first.result.outlines
+    test.write_text("def test_a(): assert 0")
+    assert " 3.12 compared with last.json: 1 newly failing" in run_images(*options).result.outlines
 
 
 @pytest.mark.parametrize("verbosity", [[], ["-v"]], ids=["dots", "-v"])
