@@ -7,21 +7,24 @@ import platform
 import shutil
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import TypeVar
 
 import pytest
 
 import pytest_pyimages
+from pytest_pyimages.cli.base_images import describe_state
 from pytest_pyimages.cli.list_images import list_current
 from pytest_pyimages.cli.project import SPEC_HELP, Place, pytest_arguments, run_at_project
 from pytest_pyimages.cli.quantities import format_size
-from pytest_pyimages.cli.stored import read_stored
+from pytest_pyimages.cli.stored import Stored, read_stored
 from pytest_pyimages.containers import make_state_directory
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import PyimagesError
+from pytest_pyimages.images import BaseImages, ImagePlan, Listener, read_pins
 from pytest_pyimages.indexes import find_refusals
+from pytest_pyimages.matrix import is_image_id
 from pytest_pyimages.session import SessionPlan
 
 T = TypeVar("T")
@@ -59,7 +62,13 @@ def _examine(place: Place) -> int:
         with closing(engine):
             _say("engine", f"{engine.info}, API {engine.info.api_version}, {engine.processors()} processors")
             _say("address", f"from {_find_origin(place)}")
-            _try(problems, "images", lambda: _show_images(place, engine, plan))
+            stored = _try(problems, "images", lambda: read_stored(place, engine))
+            if stored is not None:
+                _try(problems, "disk", lambda: _show_disk(stored))
+            if plan is not None:
+                _try(problems, "images", lambda: _show_images(place, engine, plan.plans))
+            if stored is not None:
+                _try(problems, "images", lambda: _show_installation(stored))
     for problem in problems:
         sys.stdout.write(f"PROBLEM: {problem}\n")
     return int(pytest.ExitCode.TESTS_FAILED if problems else pytest.ExitCode.OK)
@@ -86,7 +95,7 @@ def _find_origin(place: Place) -> str:
     if place.settings.engine:
         return "--engine or the configuration"
     names = [name for name in ("DOCKER_HOST", "DOCKER_CONTEXT") if os.environ.get(name)]
-    return names[0] if names else "docker's current context, or the first socket that exists"
+    return names[0] if names else "docker's current context, or the first socket that answers"
 
 
 def _list_indexes(plan: SessionPlan, problems: list[str]) -> Iterator[str]:
@@ -100,8 +109,7 @@ def _list_indexes(plan: SessionPlan, problems: list[str]) -> Iterator[str]:
     problems += [f"index: {problem} · {hint}" for problem, hint in find_refusals(network)]
 
 
-def _show_images(place: Place, engine: Engine, plan: SessionPlan | None) -> None:
-    stored = read_stored(place, engine)
+def _show_disk(stored: Stored) -> None:
     mine = stored.scope(everything=False)
     state = make_state_directory()
     free = shutil.disk_usage(state).free
@@ -109,7 +117,24 @@ def _show_images(place: Place, engine: Engine, plan: SessionPlan | None) -> None
         "disk",
         f"{format_size(stored.storage.measure(mine))} in {len(mine)} images; {format_size(free)} free at {state}",
     )
-    for image in plan.plans if plan is not None else ():
-        is_there = engine.find_image(image.tag.reference) is not None
-        _say("image", f"{image.tag.label}: {image.tag.reference}, {'pulled' if is_there else 'not pulled yet'}")
+
+
+def _show_images(place: Place, engine: Engine, plans: Sequence[ImagePlan]) -> None:
+    """Show the base images that a run would use.
+
+    :raises PyimagesError: if one of them is not available as the settings require.
+    """
+    lock_file, policy = place.settings.lock_file, place.settings.pull
+    pins = read_pins(lock_file) if lock_file is not None else None
+    bases = BaseImages(engine, Listener(), policy=policy, pins=pins)
+    for tag in (plan.tag for plan in plans):
+        present = bases.find_present(tag)
+        pin = f" pinned to {pins.get(tag.reference)}" if pins is not None and not is_image_id(tag.reference) else ""
+        _say("image", f"{tag.label}: {tag.reference}{pin}, {describe_state(present, None)}")
+        if present is None and policy == "never":
+            bases.resolve(tag)  # raises the error of a run
+    bases.check_pins(plan.tag for plan in plans)
+
+
+def _show_installation(stored: Stored) -> None:
     sys.stdout.write("".join(f"{line}\n" for line in list_current(stored)))

@@ -101,15 +101,10 @@ class BaseImages:
             return present
         if _BUILT.fullmatch(reference):  # a pull could put another image there for the project that builds it
             raise BuildError(f"{reference} is a name of images that are built here", "select the image below it")
+        present = self.find_present(tag)
         if self._pins is not None:
-            present = self._pins.find(self._engine, reference)
-            if present is not None and self._is_for(tag, present):
-                return present
             reference = self._pins.pin(reference)
-        present = self._engine.find_image(reference)
         platform, option = (f" for {tag.platform}", f"--platform={tag.platform} ") if tag.platform else ("", "")
-        if present is not None and not self._is_for(tag, present):
-            present = None
         if self._policy == "never" and present is None:
             raise BuildError(
                 f"the engine does not have {reference}{platform}, and --py-images-pull=never",
@@ -118,6 +113,17 @@ class BaseImages:
         if present is None or (self._policy == "always" and self._pins is None):
             return self.pull(tag, reference)
         return present
+
+    def find_present(self, tag: ImageTag) -> ImageInfo | None:
+        """Return the image that a run would use without a pull: the pinned one, for the requested platform.
+
+        :raises ConfigurationError: for a reference without a pin.
+        """
+        if self._pins is None or is_image_id(tag.reference):
+            present = self._engine.find_image(tag.reference)
+        else:
+            present = self._pins.find(self._engine, tag.reference)
+        return present if present is not None and self._is_for(tag, present) else None
 
     def _is_for(self, tag: ImageTag, image: ImageInfo) -> bool:
         """Return whether an image is for the platform of a tag.

@@ -181,8 +181,31 @@ def test_doctor(pyimages: Callable[..., list[Done]]) -> None:
     shown = dict(line.split(maxsplit=1) for line in done.out.splitlines() if line[:1].strip() and " " in line)
     assert shown["engine"].startswith("fake 1.0 at fake://engine")
     assert "overlay" in shown["source"]
-    assert "image     3.14-slim: python:3.14-slim, pulled" in done.out
+    assert "image     3.14-slim: python:3.14-slim, the engine has it" in done.out
     assert "a run here installs for 3.12, 3.14-slim: .[test]" in done.out
+
+
+def test_doctor_shows_pinned_images(pytester: pytest.Pytester, pyimages: Callable[..., list[Done]]) -> None:
+    """What a run would use, not the image that has the tag now; without the pinned one, it would fail."""
+    digest = f"sha256:{'0' * 64}"
+    pytester.makefile(".lock", images=f'[images]\n"python:3.12" = "{digest}"\n')
+    pinned = ("--", "-o", "py_images_lock=images.lock")
+    (done,) = pyimages(["doctor", "3.12", *pinned])
+    assert done.status == 1
+    assert f"image     3.12: python:3.12 pinned to {digest}, not pulled yet" in done.out
+    assert f"PROBLEM: images: python:3.12 is sha256:python:3.12, but images.lock pins it to {digest}" in done.out
+    (done,) = pyimages(["doctor", "3.14", *pinned])
+    assert done.status == 1
+    assert "PROBLEM: images: images.lock has no pin for python:3.14" in done.out
+
+
+def test_doctor_names_an_image_that_must_not_be_pulled(pyimages: Callable[..., list[Done]]) -> None:
+    (done,) = pyimages(["doctor", "3.9", "--", "--py-images-pull=never"])
+    assert done.status == 1
+    assert "image     3.9: python:3.9, not pulled yet" in done.out
+    assert "PROBLEM: images: the engine does not have python:3.9, and --py-images-pull=never" in done.out
+    (done,) = pyimages(["doctor", "3.9"])
+    assert done.status == 0, done.out
 
 
 def test_doctor_names_problems(pyimages: Callable[..., list[Done]]) -> None:
