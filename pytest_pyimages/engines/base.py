@@ -23,9 +23,10 @@ class EngineInfo:
     api_version: str
     endpoint: str  # address, such as unix:///var/run/docker.sock
     platform: str = ""  # of its own programs: "linux/amd64"; empty if unknown
+    is_own: bool = False  # started for this session, and stopped after it
 
     def __str__(self) -> str:
-        return f"{self.name} {self.version} at {self.endpoint}"
+        return f"{self.name} {self.version} at {self.endpoint}{' (started for this session)' * self.is_own}"
 
 
 class ImageInfo(NamedTuple):
@@ -128,6 +129,7 @@ class ContainerState(NamedTuple):
     exit_code: int
     oom_killed: bool  # unreliable: moby#15621
     error: str  # the engine's message, or empty
+    address: str = ""  # IP, in the first network of its own; empty without one
 
 
 class Leftover(NamedTuple):

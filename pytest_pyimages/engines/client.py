@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -190,6 +191,21 @@ def _parse_info(url: str, answer: Mapping[str, Any]) -> EngineInfo:
         endpoint=url,
         platform=f"{answer['Os']}/{answer['Arch']}" if answer.get("Os") and answer.get("Arch") else "",
     )
+
+
+def choose_overlay_options(info: Mapping[str, Any]) -> str:
+    """Return the options for overlays whose lower layer's folders can be renamed (overlayfs, "redirect_dir").
+
+    Without them rename(2) fails with EXDEV, and a new owner copies a file's content. Linux 4.19 has both; a rootless
+    engine may not use them.
+
+    :param info: the engine's description of itself (Engine API, "SystemInfo").
+    """
+    release = re.match(r"(\d+)\.(\d+)", str(info.get("KernelVersion") or ""))
+    confined = any("rootless" in str(option) for option in info.get("SecurityOptions") or ())
+    if release is None or confined or (int(release[1]), int(release[2])) < (4, 19):
+        return ""
+    return ",redirect_dir=on,metacopy=on"
 
 
 def _negotiate(url: str, answer: Mapping[str, Any]) -> str:

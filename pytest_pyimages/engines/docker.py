@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import wraps
 from threading import Event
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -30,12 +30,13 @@ from pytest_pyimages.engines.base import (
     ServiceSpec,
 )
 from pytest_pyimages.engines.body import make_body, make_service_body
-from pytest_pyimages.engines.client import new_client, probe, request
+from pytest_pyimages.engines.client import choose_overlay_options, new_client, probe, request
 from pytest_pyimages.engines.clients import Clients
 from pytest_pyimages.engines.endpoint import Endpoint, find_endpoint
 from pytest_pyimages.engines.faults import CLIENT_ERRORS, engine_error, is_timeout
 from pytest_pyimages.engines.images import parse_image
 from pytest_pyimages.engines.labels import find_leftovers
+from pytest_pyimages.engines.podman import PodmanService, find_podman
 from pytest_pyimages.errors import ConfigurationError, EngineError, NoAnswerError
 from pytest_pyimages.text import flatten
 
@@ -60,8 +61,16 @@ def connect(endpoint: str = "", *, timeout: float = PROBE_SECONDS) -> DockerEngi
     :raises ConfigurationError: if no usable engine answers in time.
     """
     found = find_endpoint(endpoint, os.environ)
-    info, version = probe(found, timeout)
-    return DockerEngine(found, info, version)
+    program = find_podman(os.environ) if found.is_missing else ""
+    with contextlib.ExitStack() as owned:
+        if not program:
+            return DockerEngine(found, *probe(found, timeout), owned)
+        service = PodmanService(program, os.environ)
+        owned.callback(service.stop)
+        found = Endpoint(url=service.url)
+        info, version = probe(found, timeout)
+        service.share_with_group()
+        return DockerEngine(found, replace(info, is_own=True), version, owned.pop_all())
 
 
 def _engine_call(
@@ -87,8 +96,13 @@ def _engine_call(
 class DockerEngine:
     """Implements the Engine protocol."""
 
-    def __init__(self, endpoint: Endpoint, info: EngineInfo, version: str) -> None:
+    def __init__(self, endpoint: Endpoint, info: EngineInfo, version: str, owned: contextlib.ExitStack) -> None:
+        """Use an engine that answers.
+
+        :param owned: is closed with this object.
+        """
         self.info = info
+        self._owned = owned
         self._endpoint = endpoint
         self._version = version
         self.clients = Clients(self._create_client)
@@ -212,12 +226,15 @@ class DockerEngine:
 
     @_engine_call
     def inspect(self, container: str) -> ContainerState:
-        state = self._api.inspect_container(container)["State"]
+        found = self._api.inspect_container(container)
+        state, networks = found["State"], (found.get("NetworkSettings") or {}).get("Networks") or {}
+        addresses = (network.get("IPAddress") for network in networks.values())
         return ContainerState(
             running=bool(state["Running"]),
             exit_code=int(state["ExitCode"]),
             oom_killed=bool(state.get("OOMKilled")),
             error=flatten(state.get("Error") or ""),
+            address=next(filter(None, addresses), ""),
         )
 
     @_engine_call
@@ -314,6 +331,7 @@ class DockerEngine:
 
     def close(self) -> None:
         self.clients.close()
+        self._owned.close()
 
 
 @contextlib.contextmanager
@@ -324,21 +342,6 @@ def _ignore(*statuses: int) -> Iterator[None]:
     except docker.errors.APIError as error:
         if error.status_code not in statuses:
             raise
-
-
-def choose_overlay_options(info: Mapping[str, Any]) -> str:
-    """Return the options for overlays whose lower layer's folders can be renamed (overlayfs, "redirect_dir").
-
-    Without them rename(2) fails with EXDEV, and a new owner copies a file's content. Linux 4.19 has both; a rootless
-    engine may not use them.
-
-    :param info: the engine's description of itself (Engine API, "SystemInfo").
-    """
-    release = re.match(r"(\d+)\.(\d+)", str(info.get("KernelVersion") or ""))
-    confined = any("rootless" in str(option) for option in info.get("SecurityOptions") or ())
-    if release is None or confined or (int(release[1]), int(release[2])) < (4, 19):
-        return ""
-    return ",redirect_dir=on,metacopy=on"
 
 
 def _iter_pieces(tar: Iterable[bytes]) -> Iterator[bytes]:

@@ -6,6 +6,9 @@ import hashlib
 import json
 import os
 import re
+import socket
+import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +18,8 @@ from pytest_pyimages.text import flatten
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
 PODMAN_SOCKET = "/run/podman/podman.sock"
+WINDOWS_PIPE = "npipe:////./pipe/docker_engine"
+OPEN_SECONDS = 1.0
 SCHEMES = ("unix://", "tcp://", "http://", "https://", "ssh://", "npipe://")
 NAME_ONE = "name one with --py-images-engine or DOCKER_HOST"
 _PASSWORD = re.compile(r"(//[^/@]*?):[^/@]*@")
@@ -26,6 +31,7 @@ class Endpoint(NamedTuple):
     url: str
     certificates: Path | None = None
     verify: bool = True
+    is_missing: bool = False  # no address is configured, and no socket of an engine exists
 
 
 def find_endpoint(explicit: str, environ: Mapping[str, str]) -> Endpoint:
@@ -43,7 +49,7 @@ def find_endpoint(explicit: str, environ: Mapping[str, str]) -> Endpoint:
     name = environ.get("DOCKER_CONTEXT") or _current_context(folder / "config.json")
     if name and name != "default":
         return _read_context(folder, name)
-    return Endpoint(url=f"unix://{_find_socket(environ)}")
+    return Endpoint(url=WINDOWS_PIPE) if sys.platform == "win32" else _find_socket(environ)
 
 
 def invalid_address(url: str, origin: str, why: str = "") -> ConfigurationError:
@@ -114,10 +120,48 @@ def _read_context(folder: Path, name: str) -> Endpoint:
     )
 
 
-def _find_socket(environ: Mapping[str, str]) -> str:
+def _find_socket(environ: Mapping[str, str]) -> Endpoint:
+    """Return the first socket that an engine listens on; else the first one that exists, or the default."""
     runtime = environ.get("XDG_RUNTIME_DIR", "")
     candidates = [DEFAULT_SOCKET]
     if runtime:
         candidates += [f"{runtime}/docker.sock", f"{runtime}/podman/podman.sock"]
-    candidates.append(PODMAN_SOCKET)
-    return next((path for path in candidates if os.access(path, os.F_OK)), DEFAULT_SOCKET)
+    candidates += [PODMAN_SOCKET, *_list_desktop_sockets(environ)]
+    present = [path for path in candidates if os.access(path, os.F_OK)]
+    path = next((path for path in present if is_open(path)), (*present, DEFAULT_SOCKET)[0])
+    return Endpoint(url=f"unix://{path}", is_missing=not present)
+
+
+def _list_desktop_sockets(environ: Mapping[str, str]) -> list[str]:
+    """Return where engines that run in a virtual machine of this user put their sockets."""
+    home = Path.home()
+    colima = Path(environ.get("COLIMA_HOME") or home / ".colima")
+    configured = Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "colima"  # since Colima 0.6, if it is new
+    data = Path(environ.get("XDG_DATA_HOME") or home / ".local/share")
+    machines = data / "containers/podman/machine"
+    profile = environ.get("COLIMA_PROFILE") or "default"
+    sockets = [
+        home / ".docker/run/docker.sock",  # Docker Desktop on macOS
+        home / ".docker/desktop/docker.sock",  # and on Linux
+        home / ".orbstack/run/docker.sock",
+        home / ".rd/docker.sock",  # Rancher Desktop
+        colima / profile / "docker.sock",
+        configured / profile / "docker.sock",
+        Path(tempfile.gettempdir()) / "podman/podman-machine-default-api.sock",  # Podman 5 on macOS
+        machines / "podman.sock",
+        *sorted(machines.glob("*/podman.sock")),
+    ]
+    return [str(path) for path in sockets]
+
+
+def is_open(path: str) -> bool:
+    """Return whether an engine may listen on a socket: only one without a listener is refused for good."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(OPEN_SECONDS)
+        try:
+            connection.connect(path)
+        except (ConnectionRefusedError, FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:  # such as a permission, whose error has a hint of its own
+            return True
+    return True

@@ -50,7 +50,7 @@ OPTION_TABLE = (
         kind="text",
         metavar="URL",
         help="address of the container engine",
-        default="DOCKER_HOST, else the current Docker context",
+        default="DOCKER_HOST, else the current Docker context, else the first socket of an engine, or Podman's service",
         example="unix:///run/podman/podman.sock",
     ),
     Option(

@@ -7,6 +7,8 @@ import json
 import os
 import re
 import socket
+import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -347,6 +349,53 @@ def test_first_existing_socket(
         (tmp_path / name).touch()
     environ = {"XDG_RUNTIME_DIR": str(tmp_path / "user"), "DOCKER_CONFIG": str(tmp_path)}
     assert find_endpoint("", environ).url == f"unix://{tmp_path / expected}"
+
+
+@pytest.mark.parametrize(
+    ("name", "variables"),
+    [
+        pytest.param(".docker/run/docker.sock", (), id="Docker Desktop on macOS"),
+        pytest.param(".docker/desktop/docker.sock", (), id="Docker Desktop on Linux"),
+        pytest.param(".orbstack/run/docker.sock", (), id="OrbStack"),
+        pytest.param(".rd/docker.sock", (), id="Rancher Desktop"),
+        pytest.param(".colima/default/docker.sock", (), id="Colima"),
+        pytest.param(".colima/work/docker.sock", (("COLIMA_PROFILE", "work"),), id="Colima's profile"),
+        pytest.param(".config/colima/default/docker.sock", (), id="Colima's new folder"),
+        pytest.param("c/default/docker.sock", (("COLIMA_HOME", "{home}/c"),), id="Colima elsewhere"),
+        pytest.param(".local/share/containers/podman/machine/podman.sock", (), id="Podman machine"),
+        pytest.param(".local/share/containers/podman/machine/qemu/podman.sock", (), id="Podman machine, by its kind"),
+        pytest.param("data/containers/podman/machine/podman.sock", (("XDG_DATA_HOME", "{home}/data"),), id="its data"),
+    ],
+)
+def test_sockets_of_desktop_engines(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, variables: tuple[tuple[str, str], ...]
+) -> None:
+    """The one that is listened on is found, whatever others have left."""
+    with tempfile.TemporaryDirectory() as home, socket.socket(socket.AF_UNIX) as listener:  # of a short name: unix(7)
+        monkeypatch.setenv("HOME", home)
+        monkeypatch.setattr(endpoint, "DEFAULT_SOCKET", str(tmp_path / "default.sock"))
+        monkeypatch.setattr(endpoint, "PODMAN_SOCKET", str(tmp_path / "podman.sock"))
+        (tmp_path / "default.sock").touch()
+        path = Path(home) / name
+        path.parent.mkdir(parents=True)
+        listener.bind(str(path))
+        environ = {"DOCKER_CONFIG": str(tmp_path), **{key: value.format(home=home) for key, value in variables}}
+        assert find_endpoint("", environ).url == f"unix://{tmp_path}/default.sock"
+        listener.listen()
+        assert find_endpoint("", environ) == endpoint.Endpoint(url=f"unix://{path}")
+        (tmp_path / "default.sock").unlink()
+        assert find_endpoint("", environ).url == f"unix://{path}"
+
+
+def test_no_socket_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(endpoint, "DEFAULT_SOCKET", str(tmp_path / "default.sock"))
+    monkeypatch.setattr(endpoint, "PODMAN_SOCKET", str(tmp_path / "podman.sock"))
+    environ = {"DOCKER_CONFIG": str(tmp_path)}
+    assert find_endpoint("", environ).is_missing
+    assert not find_endpoint("unix:///x.sock", environ).is_missing
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert find_endpoint("", environ) == endpoint.Endpoint(url="npipe:////./pipe/docker_engine")
 
 
 def test_tls_without_verification_warns_of_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ import pytest
 from pytest_pyimages.engines import docker, pulls
 from pytest_pyimages.engines.base import ContainerSpec, Mount, Privileges, PullProgress, ServiceSpec
 from pytest_pyimages.engines.body import make_service_body
+from pytest_pyimages.engines.client import choose_overlay_options
 from pytest_pyimages.engines.docker import DockerEngine, connect
 from pytest_pyimages.engines.pulls import classify_pull_error
 from pytest_pyimages.errors import ConnectionLostError, EngineError, ImageNotFound, NoAnswerError
@@ -421,7 +422,7 @@ def test_unknown_processors(engine: DockerEngine, scripted: ScriptedEngine) -> N
     ],
 )
 def test_folders_can_be_renamed_where_the_kernel_allows_it(info: dict[str, object], options: str) -> None:
-    assert docker.choose_overlay_options(info) == options
+    assert choose_overlay_options(info) == options
 
 
 def never_answering(_: Request, peer: socket.socket) -> None:
