@@ -74,14 +74,15 @@ class Services:
     @property
     def network(self) -> str:
         """The network mode of a container that is to reach the services; empty for the engine's default."""
-        return f"container:{self._running[0].container}" if self._running else ""
+        owner = (each.container for each in self._running if each.service is self._services[0])
+        return next((f"container:{container}" for container in owner), "")
 
     @property
     def document(self) -> list[dict[str, str]]:
         """The services as the report has them."""
         return [
             {"name": each.service.name, "image": each.service.image, "digest": (*each.image.digests, each.image.id)[0]}
-            for each in self._running
+            for each in sorted(self._running, key=lambda each: self._services.index(each.service))
         ]
 
     def __enter__(self) -> Services:
@@ -142,7 +143,9 @@ class Services:
             if separate:
                 self._create_network()
             together = tuple(name for name in images if name not in separate)
-            for service in self._services:
+            # The separate ones first: the owner of the suite's namespace gets their addresses, so that their names do
+            # not depend on a DNS server of the engine, which Podman may lack.
+            for service in sorted(self._services, key=lambda service: service.name in together):
                 if self._is_left or self._is_closing():
                     return
                 names = (service.name,) if service.name in separate else together
@@ -190,6 +193,8 @@ class Services:
 
     def _make_hosts(self, names: Sequence[str]) -> dict[str, str]:
         hosts = {name: address for name, _, address in (entry.partition(":") for entry in self.options.add_host)}
+        found = {each.service.name: self._engine.inspect(each.container).address for each in self._running}
+        hosts.update((name, address) for name, address in found.items() if address)
         return {**hosts, **dict.fromkeys(names, "127.0.0.1")}
 
     def _start_one(self, service: Service, image: ImageInfo, names: Sequence[str]) -> None:

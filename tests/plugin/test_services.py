@@ -105,7 +105,7 @@ def test_two_services_on_one_port(pytester: pytest.Pytester, run_images: Run, ne
     made = [call for call in run.calls if call.startswith("create network")]
     assert made == [f"create network{access}"]
     started = [call for call in run.calls if call.startswith("create service")]
-    assert started == [f"create service sha256:redis:7{names}" for names in (" as a, c", " as b", "")]
+    assert started == [f"create service sha256:redis:7{names}" for names in (" as b", " as a, c", "")]
     assert message("services", "separate") in run.out
 
 
