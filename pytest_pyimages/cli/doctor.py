@@ -61,7 +61,7 @@ def _examine(place: Place) -> int:
     if engine is not None:
         with closing(engine):
             _say("engine", f"{engine.info}, API {engine.info.api_version}, {engine.processors()} processors")
-            _say("address", f"from {_find_origin(place)}")
+            _say("address", f"from {_find_origin(place, engine)}")
             stored = _try(problems, "images", lambda: read_stored(place, engine))
             if stored is not None:
                 _try(problems, "disk", lambda: _show_disk(stored))
@@ -90,8 +90,10 @@ def _try(problems: list[str], name: str, ask: Callable[[], T]) -> T | None:
         return None
 
 
-def _find_origin(place: Place) -> str:
+def _find_origin(place: Place, engine: Engine) -> str:
     """Return what has named the engine's address."""
+    if engine.info.is_own:
+        return "`podman system service`, since no engine has a socket"
     if place.settings.engine:
         return "--engine or the configuration"
     names = [name for name in ("DOCKER_HOST", "DOCKER_CONTEXT") if os.environ.get(name)]

@@ -108,7 +108,9 @@ class ContainerProcess:
         :raises StoppedError: if another thread has stopped the process already.
         :raises SourceNotVisibleError: if the engine cannot start it because of the source's overlay.
         """
-        with contextlib.closing(self._engine.attach(container, terminal=terminal, silence=silence)) as stream:
+        with self._overlay_errors():  # rootless Podman mounts volumes here
+            attached = self._engine.attach(container, terminal=terminal, silence=silence)
+        with contextlib.closing(attached) as stream:
             with self._lock:
                 if self.is_stopped:
                     raise StoppedError("stopped before it began")

@@ -22,7 +22,7 @@ POLL_SECONDS = 0.02
 # the service ends even if this process is killed. Both are out of reach of a Ctrl-C in the terminal.
 _PROGRAM = """
 exec 3<&0
-(cat <&3; kill $$; rm -f "$2/podman.sock" "$2/log"; rmdir "$2") >/dev/null 2>&1 &
+(read -r _ <&3; kill $$; rm -f "$2/podman.sock" "$2/log"; rmdir "$2") >/dev/null 2>&1 &
 exec "$1" system service --time=0 "unix://$2/podman.sock" </dev/null >"$2/log" 2>&1 3<&-
 """
 

@@ -145,7 +145,7 @@ def test_an_error_of_the_user_removes_what_was_created(lease: Lease) -> None:
     assert engine.lifecycle == LIFECYCLE
 
 
-@pytest.mark.parametrize("call", ["volume", "create", "start"])
+@pytest.mark.parametrize("call", ["volume", "create", "attach", "start"])
 def test_a_refused_overlay_is_replaced_by_a_copy(tmp_path: Path, lease: Lease, call: str) -> None:
     engine = RecordingEngine(**{call: REFUSED})
     source = Source(tmp_path)
