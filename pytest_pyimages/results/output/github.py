@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_pyimages.errors import PyimagesError
-from pytest_pyimages.results.alike import group_failures, list_differences
+from pytest_pyimages.results.alike import Failures, group_failures
 from pytest_pyimages.results.output.markdown_report import render_markdown
 
 MOST_ANNOTATIONS = 10  # of each level in a step; GitHub shows no more
@@ -63,12 +63,21 @@ def make_workflow_commands(document: Mapping[str, Any], *, rootdir: Path, enviro
             failure = next(iter(group.values()))
             title = f"{test['nodeid'].partition('::')[2] or test['nodeid']} fails on {', '.join(group)}"
             place = _relative(rootdir / test["nodeid"].partition("::")[0], environ)
-            lines = [failure["message"], *(f"{labels}: {line}" for labels, line in list_differences(group))]
-            annotations.append((title, "\n".join(lines), place, failure["line"], allowed.issuperset(group)))
+            annotations.append((title, _join_messages(group), place, failure["line"], allowed.issuperset(group)))
     for kind, is_allowed in (("error", False), ("warning", True)):
         for title, message, place, line, _ in [one for one in annotations if one[4] is is_allowed][:MOST_ANNOTATIONS]:
             where = [f"file={_property(place)}", f"line={line}"] if place and line else []
             yield f"::{kind} {','.join([*where, f'title={_property(title)}'])}::{_data(message)}"
+
+
+def _join_messages(group: Failures) -> str:
+    """Return the message of the same failure on several images; if it differs, each with its images."""
+    messages: dict[str, list[str]] = {}
+    for label, failure in group.items():
+        messages.setdefault(failure["message"], []).append(label)
+    if len(messages) == 1:
+        return next(iter(messages))
+    return "\n".join(f"{', '.join(labels)}: {message}" for message, labels in messages.items())
 
 
 def _relative(path: Path, environ: Mapping[str, str]) -> str:
