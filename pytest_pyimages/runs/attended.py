@@ -45,7 +45,7 @@ def _attend_once(engine: Engine, lease: Lease, source: Source, job: Job, termina
         privileges=job.privileges,
         labels=lease.labels("run"),
         user="0",  # the attendant becomes the job's user
-        environment={"TERM": terminal.kind} if terminal else {},
+        environment={**job.start_variables, **({"TERM": terminal.kind} if terminal else {})},
         terminal=terminal is not None,
         network=job.network,
         options=job.options,

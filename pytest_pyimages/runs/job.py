@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import sys
 from collections.abc import Mapping
@@ -13,6 +14,9 @@ from typing import Any
 from pytest_pyimages.containers import HOST_ONLY, SourceJob, Witness, read_program
 from pytest_pyimages.engines import NO_OPTIONS, ContainerOptions, Privileges
 from pytest_pyimages.runs.changes import ChangesJob
+
+# "Environment variables" of Python's documentation; ld.so(8), locale(7), tzset(3), mallopt(3).
+_START_VARIABLE = re.compile("PYTHON.*|PYPY.*|LD_.*|LC_.*|LANG|LANGUAGE|TZ|TZDIR|GLIBC_TUNABLES|MALLOC_.*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +67,14 @@ class Job:
     report: CoverageJob | None = None  # to make instead of running the suite
     changes: ChangesJob | None  # what to report about the source; None for nothing
     terminal: str | None  # its kind (TERM), for a command or for a debugger in the suite; None if there is none
+
+    @property
+    def start_variables(self) -> dict[str, str]:
+        """Return the variables that Python, the loader and the C library read when a process starts.
+
+        The others are sent to the program, since they may be secrets and the engine shows those of a container.
+        """
+        return {name: value for name, value in self.environment.items() if _START_VARIABLE.fullmatch(name)}
 
 
 def make_shard_job(index: int, of: int, milliseconds: Mapping[str, int]) -> dict[str, Any]:

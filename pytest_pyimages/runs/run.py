@@ -112,6 +112,7 @@ class Run:
             name=self._lease.new_name(),
             image=self._job.image,
             command=(self._job.python, WORKER),
+            environment=self._job.start_variables,
             privileges=self._job.privileges,
             labels=self._lease.labels("run" if self._job.report is None else "report"),
             network=self._job.network,
