@@ -72,7 +72,6 @@ class EnvironmentImages:
         self._lock = threading.Lock()
         self._builder: ImageBuilder | None = None
         self._is_aborted = False
-        self._labels: dict[tuple[str, str], str] = {}  # of the first plan of each image, by its id
 
     def abort(self) -> None:
         """Stop all builds without keeping their results, and start none."""
@@ -99,10 +98,6 @@ class EnvironmentImages:
         image, cached = self._find(plan, reference, damaged), True
         if image is None:
             image, cached = self._build_once(plan, base, reference, damaged)
-        with self._lock:
-            first = self._labels.setdefault((image.id, plan.tag.variant), plan.tag.label)
-        if first != plan.tag.label:
-            self._listener.note(f"{first} and {plan.tag.label} are the same image · leave one of them out")
         python, own = image.labels.get(PYTHON_LABEL, ""), self._engine.info.platform
         if plan.recipe.lock is not None:
             from pytest_pyimages.project import describe_fate

@@ -67,6 +67,7 @@ class ImageResult:
     stopped: str = ""  #: why the suite stopped before its end, in pytest's words
     hint: str = ""  #: what is missing for the suite to be collected, and how to add it; one line
     collected: int = 0
+    same_as: str = ""  #: label of the same image, which was run in its place; empty if it was run itself
     smoke: bool = False  #: only the project's modules and the tests that are marked were to be run
     shard: Shard | None = None  #: None if all tests were to be run
     incomplete: bool = False  #: merged from shards of which some are missing

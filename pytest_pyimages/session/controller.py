@@ -53,6 +53,7 @@ from pytest_pyimages.session.planning import SessionPlan
 from pytest_pyimages.session.schedule import Schedule
 from pytest_pyimages.session.seed import choose_seed, save_seed
 from pytest_pyimages.session.signals import InterruptHandler, hold_interrupts
+from pytest_pyimages.session.twins import Twins
 
 if TYPE_CHECKING:
     from pytest_pyimages.results import DebuggerTerminal, Replay, Stages
@@ -210,14 +211,15 @@ class ImagesSession:
             replay.measured = self._coverage.take
         replay.debugger = self._debugger(schedule, shown)
         shown.activities, shown.waits = replay.list_activities, schedule.list_waits
-        waiting = set(self.results)
+        waiting, twins = set(self.results), Twins(self.results)
         thresholds = gc.get_threshold()
         # Reports are many, live to the end and hold no cycles; collecting garbage more often costs a fifth of the time.
         gc.set_threshold(50_000, 50, 100)
         try:
             while waiting:
-                self._handle(self._next(schedule, replay, shown), replay, shown, waiting)
-                self._check_stop(session)
+                for message in twins.repeat(self._next(schedule, replay, shown)):
+                    self._handle(message, replay, shown, waiting)
+                    self._check_stop(session)
             if not selects_tests(self._settings.invocation):
                 replay.errors.fail_images_without_tests()
             self._ending.notes += [*judge.list_notes(), *replay.stand_ins.notes]
@@ -298,9 +300,10 @@ class ImagesSession:
         document["session"] = describe_session(self._config, self._plan.project, self._engine)
         changed = make_documents(self._kept_files.changes)
         for image in document["images"]:
-            if image["label"] in changed:
-                image["changed_files"] = changed[image["label"]]
-            services = self._schedule.services.get(image["label"]) if self._schedule is not None else None
+            label = image.get("same_as", image["label"])
+            if label in changed:
+                image["changed_files"] = changed[label]
+            services = self._schedule.services.get(label) if self._schedule is not None else None
             if services:
                 image["services"] = services
 
@@ -337,7 +340,7 @@ class ImagesSession:
         elif isinstance(message, OutputReceived):
             replay.show_output(message.label, message.data)
         elif isinstance(message, ImageBuilt):
-            replay.set_built(message.label, message.image)
+            replay.set_built(message.label, message.image, same_as=message.same_as)
             shown.runs(message.label)
             image = next(plan.tag for plan in self.plans if plan.tag.label == message.label)
             self._config.hook.pytest_pyimages_image_ready(image=image, built=message.image)

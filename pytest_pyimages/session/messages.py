@@ -33,6 +33,7 @@ class ImageBuilt(NamedTuple):
 
     label: str
     image: BuiltImage
+    same_as: str = ""  # label of the image that runs in its place; empty if it runs itself
 
 
 class EventsReceived(NamedTuple):

@@ -41,6 +41,7 @@ from pytest_pyimages.session.messages import (
     StageChanged,
 )
 from pytest_pyimages.session.signals import call_in_thread, hold_interrupts
+from pytest_pyimages.session.twins import Claims
 from pytest_pyimages.text import format_seconds
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class Schedule:
         self._kept_files = kept_files
         self._runs: dict[str, Run] = {}
         self._images: dict[str, tuple[ImagePlan, BuiltImage]] = {}
+        self._claims = Claims()
         self._threads: list[threading.Thread] = []
         self._image_threads: dict[str, threading.Thread] = {}
         self._lock = threading.Lock()
@@ -130,10 +132,9 @@ class Schedule:
             raise EngineError("the container has ended")
         run.send(line)
 
-    def _note(self, text: str) -> None:
+    def _note(self, *texts: str) -> None:
         with self._lock:
-            if text not in self.notes:
-                self.notes.append(text)
+            self.notes += (text for text in dict.fromkeys(texts) if text not in self.notes)
 
     def start(self, plans: Sequence[ImagePlan]) -> None:
         """Start the threads, and one that removes what killed sessions leaked.
@@ -235,6 +236,8 @@ class Schedule:
                 if self._build_only:
                     ended(None, None)
                     return
+                if self._claims.is_twin(label):
+                    return
                 waits = concurrency.suites_are_full
                 if waits:
                     self._put(Progressed(label, "waiting for a free slot"))
@@ -243,13 +246,11 @@ class Schedule:
                         self._put(Progressed(label, ""))
                     services.wait(lambda text: self._put(Progressed(label, text)))
                     self.services[label] = services.document
-                    for line in services.notes:
-                        self._note(f"{label}: {line}")
+                    self._note(*(f"{label}: {line}" for line in services.notes))
                     ended.began = time.monotonic()
                     args = concurrency.arguments(plan, place)
                     self._run_with_fallbacks(replace(plan, args=args), image, ended, services.network)
-                    for line in services.describe_ended():
-                        self._note(f"{label}: {line}")
+                    self._note(*(f"{label}: {line}" for line in services.describe_ended()))
 
         self._until_ended(label, build_and_run)
 
@@ -284,7 +285,12 @@ class Schedule:
         image = self._environments.ensure(plan, damaged=damaged)
         self._last_used.touch(image.id, identify_project(plan.project), self._settings.invocation.project_folder)
         self._images[plan.tag.label] = plan, image
-        self._put(ImageBuilt(plan.tag.label, image))
+        label = plan.tag.label
+        first = label if self._build_only else self._claims.claim(plan, self._job(plan, image))
+        self._put(ImageBuilt(label, image, same_as="" if first == label else first))
+        if first != label:
+            self._put(Progressed(label, f"same as {first}"))
+            self._note(f"{label} is the same image as {first}: its tests run once, and count for both")
         if not image.cached:
             self._built.append(image.id)
         return image

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.support.golden import message
 from tests.support.jobs import Job, counts
 
@@ -38,3 +40,19 @@ def test_odd_images(job: Job, derive: Derive) -> None:
     assert "is in /usr/local, a volume of the image" in problems[local]
     assert problems[foreign].startswith(message("images", "foreign-programs", reference=foreign))
     assert problems[broken] == message("images", "no-start")
+
+
+def test_two_references_of_one_image(job: Job, derive: Derive) -> None:
+    """The tests run once: the random number is the same, and the failure is that of both."""
+    other = derive(base="python:3.14-slim")
+    (job.folder / "requirements.txt").write_text(f"{job.unique_requirement}\n")
+    job.write(test_it="import uuid\ndef test_passes(): pass\ndef test_fails(): assert not uuid.uuid4().hex\n")
+    done = job.run("-v", images=f"3.14-slim,{other}?")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert [counts(image, "passed", "failed") for image in job.images.values()] == [(1, 1), (1, 1)]
+    ((twin, first),) = [(label, image["same_as"]) for label, image in job.images.items() if "same_as" in image]
+    assert {twin, first} == {"3.14-slim", other}
+    assert message("images", "same-image", label=twin, first=first) in done.stdout
+    assert all(f"test_it.py::test_passes[{label}] PASSED" in done.stdout for label in (twin, first))
+    failures = re.findall(r"(?m)^E .*assert not '(\w{32})'", done.stdout)
+    assert len(set(failures)) == 1

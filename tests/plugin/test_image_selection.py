@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import pytest
@@ -204,15 +203,3 @@ def test_a_parameter_that_the_source_does_not_show(pytester: pytest.Pytester, ru
     assert run.result.ret == 4
     assert "too; " in run.out
     assert {outcome for outcomes in run.tests.values() for outcome in outcomes.values()} == {"not run"}
-
-
-SAME = "(lambda engine: engine.images_by_reference.update({'%s': engine.find_image('%s')}) or engine)(FakeEngine())"
-
-
-def test_two_tags_of_one_image(run_images: Run) -> None:
-    """Their tests are the same, which a note says."""
-    run = run_images("-k", "test_py", images="3.12,3.13", engine=SAME % ("python:3.13", "python:3.12"))
-    assert run.result.ret == 0
-    labels = re.search(r" note: (\S+) and (\S+) are the same image · leave one of them out", run.out)
-    assert labels is not None
-    assert set(labels.groups()) == {"3.12", "3.13"}

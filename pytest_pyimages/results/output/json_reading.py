@@ -158,6 +158,7 @@ def _read_image(fields: _Fields) -> ImageResult:
         counts={**dict.fromkeys(COUNTED, 0), **fields.object("counts").counts()},
         warnings=fields.object("warnings").counts() if fields.has("warnings") else {},
         implementation=fields.line("implementation") if fields.has("implementation") else "",
+        same_as=fields.line("same_as") if fields.has("same_as") else "",
         smoke=fields.has("smoke") and fields.flag("smoke"),
         shard=None if shard is None else _read_shard(shard),
         not_tests={} if shard is None else shard.object("not_tests").counts(),

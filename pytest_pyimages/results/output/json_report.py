@@ -80,6 +80,8 @@ def _image(result: ImageResult) -> dict[str, Any]:
         image["warnings"] = dict(result.warnings)
     if result.implementation:
         image["implementation"] = result.implementation
+    if result.same_as:
+        image["same_as"] = result.same_as
     if result.smoke:
         image["smoke"] = True
     if result.shard is not None:

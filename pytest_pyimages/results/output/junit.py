@@ -248,6 +248,7 @@ def _render_suite(
             "image": result.reference,
             "digest": result.digest,
             "python": result.python,
+            "same_as": result.same_as,
             "problem": result.problem,
         }
         for name, value in values.items():

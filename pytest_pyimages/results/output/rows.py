@@ -48,7 +48,7 @@ def format_build_time(result: ImageResult) -> str:
 
 def make_remark(result: ImageResult) -> str:
     """Return the last column of an image: shard, allowed to fail, exit status, tests that were not run."""
-    remarks = ["smoke"] if result.smoke else []
+    remarks = [*(["smoke"] if result.smoke else []), *([f"same as {result.same_as}"] if result.same_as else [])]
     if result.shard is not None:
         remarks.append(format_shard(asdict(result.shard)))
     if result.allowed_to_fail and result.outcome != "nothing collected":

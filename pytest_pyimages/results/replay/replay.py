@@ -84,8 +84,11 @@ class Replay:
                 run.interleaved = Interleaved()  # editors know of one test at a time
         self._call_only = not needs_every_phase(session.config)
 
-    def set_built(self, label: str, built: BuiltImage) -> None:
-        """Record the environment image of an image."""
+    def set_built(self, label: str, built: BuiltImage, *, same_as: str = "") -> None:
+        """Record the environment image of an image.
+
+        :param same_as: the label whose run is this image's as well.
+        """
         run = self._runs[label]
         run.result = replace(
             run.result,
@@ -94,6 +97,7 @@ class Replay:
             implementation=", ".join(filter(None, (built.implementation, built.platform))),
             cached=built.cached,
             build_seconds=built.build_seconds,
+            same_as=same_as,
         )
 
     def play(self, label: str, events: Sequence[Event]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_pyimages.containers import Source
+from pytest_pyimages.engines import NO_OPTIONS
 from pytest_pyimages.errors import ConfigurationError, EngineError
 from pytest_pyimages.images import BuiltImage
 from pytest_pyimages.matrix import parse_matrix
@@ -62,7 +63,8 @@ class Controlled:
         self.connecting: Future[Any] = Future()
         project = SimpleNamespace(notes=("a note",), install=(), origin="")
         plans = tuple(
-            SimpleNamespace(tag=tag, project=project, args=(), services=(), smoke=False) for tag in parse_matrix(labels)
+            SimpleNamespace(tag=tag, project=project, args=(), services=(), smoke=False, options=NO_OPTIONS)
+            for tag in parse_matrix(labels)
         )
         plan: Any = SessionPlan(
             project=project,  # type: ignore[arg-type]  # only its notes are read
@@ -188,7 +190,7 @@ def test_messages_reach_replay_and_the_terminal(tmp_path: Path) -> None:
         controlled.controller._handle(message, replay, shown, waiting)  # type: ignore[arg-type]
     assert shown.calls == [("say", "3.12", "installing"), ("detail", "3.12", "pytest"), ("runs", "3.12")]
     assert replay.calls == [
-        ("set_built", "3.12", built),
+        ("set_built", "3.12", built, ""),
         ("play", "3.12", (Beat(),)),
         ("show_output", "3.12", b"text"),
         ("end_run", "3.12", end, None, 2.5),
