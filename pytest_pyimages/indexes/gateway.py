@@ -100,19 +100,21 @@ def make_gateways(network: HostNetwork) -> Gateways:
             names.add(name)
             continue
         origin = read_origin(url)
-        key = (origin, authorization)
-        if key not in gateways:
-            number = sum(found == origin for found, _ in gateways)
-            gateways[key] = Gateway(
-                origin=origin,
-                address=(choose_loopback(f"{origin} {number}"), PORT),
-                authorization=authorization,
-                make_opener=cache(partial(make_opener, network, url)),  # not before a request
-                addresses=addresses,
-            )
-            addresses.setdefault(origin, gateways[key].url)
-        parts = urlsplit(strip_userinfo(url))
-        urls[url] = urls[index.address] = gateways[key].url + parts._replace(scheme="", netloc="").geturl()
+        # A server that redirects to HTTPS gets the login there as well, as from pip.
+        secured = [origin.replace("http:", "https:", 1)] if origin == f"http://{read_host(url)}" else []
+        for served in (origin, *secured):
+            if (served, authorization) not in gateways:
+                number = sum(known == served for known, _ in gateways)
+                gateway = gateways[served, authorization] = Gateway(
+                    origin=served,
+                    address=(choose_loopback(f"{served} {number}"), PORT),
+                    authorization=authorization,
+                    make_opener=cache(partial(make_opener, network, served)),  # not before a request
+                    addresses=addresses,
+                )
+                addresses.setdefault(served, gateway.url)
+        rest = urlsplit(strip_userinfo(url))._replace(scheme="", netloc="").geturl()
+        urls[url] = urls[index.address] = gateways[origin, authorization].url + rest
     return Gateways(urls=urls, servers=tuple(gateways.values()), names=frozenset(names))
 
 

@@ -177,6 +177,17 @@ def test_two_logins_of_one_server(tmp_path: Path) -> None:
     assert access.clean(f"not found: {gateways[LOGIN]}/1/simple") == "not found: https://a.example/1/simple"
 
 
+def test_redirect_to_https(tmp_path: Path) -> None:
+    """It keeps the login, on the ports of the schemes."""
+    environ = {"PIP_INDEX_URL": "http://me:s3cret@a.example/simple", "UV_INDEX": "b=http://me:s3cret@b.example:8080/"}
+    found = {gateway.origin: gateway for gateway in make_gateways(network(tmp_path, environ)).servers}
+    assert found.keys() == {"http://a.example", "https://a.example", "http://b.example:8080"}
+    assert {gateway.authorization for gateway in found.values()} == {LOGIN}
+    assert found["http://a.example"].rewrite(b"https://a.example/simple").decode() == (
+        f"{found['https://a.example'].url}/simple"
+    )
+
+
 def test_what_has_no_gateway(tmp_path: Path) -> None:
     """Indexes without a login; what no HTTP proxy leads to; and what uv reads in the project's own files."""
     assert make_gateways(network(tmp_path, {"PIP_INDEX_URL": A})).servers == ()
