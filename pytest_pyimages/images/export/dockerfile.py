@@ -216,7 +216,8 @@ def list_ignored(hidden: Sequence[str], *, needs_git: bool) -> str:
     :param hidden: paths that containers do not see either.
     :param needs_git: whether the build takes a version from git.
     """
-    names = sorted(NOT_COPIED - (VERSION_CONTROL if needs_git else frozenset()))
+    # A package may have the name venv; environments are among the hidden paths.
+    names = sorted(NOT_COPIED - (VERSION_CONTROL if needs_git else frozenset()) - {"venv"})
     lines = [f"{MARK}: environments, caches, and what was built on this machine."]
     lines += [] if needs_git else ["# Remove the line **/.git if tests use the repository."]
     lines += [f"**/{name}" for name in names]

@@ -213,7 +213,10 @@ def test_indexes_are_named_without_their_login(tmp_path: Path) -> None:
 
 
 def test_what_the_build_does_not_copy() -> None:
-    text = list_ignored(["venv", "src/a[1].so"], needs_git=False)
+    text = list_ignored(["venv", "tests/.venv", "src/a[1].so"], needs_git=False)
+    assert "\nvenv\n" in text
+    assert "**/venv" not in text
+    assert "tests/.venv" not in text
     assert "**/.git\n" in text
     assert "**/__pycache__\n" in text
     assert text.endswith("src/a\\[1].so\n")
