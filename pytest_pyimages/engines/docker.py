@@ -97,12 +97,8 @@ class DockerEngine:
     """Implements the Engine protocol."""
 
     def __init__(self, endpoint: Endpoint, info: EngineInfo, version: str, owned: contextlib.ExitStack) -> None:
-        """Use an engine that answers.
-
-        :param owned: is closed with this object.
-        """
         self.info = info
-        self._owned = owned
+        self._owned = owned  # closed with this object
         self._endpoint = endpoint
         self._version = version
         self.clients = Clients(self._create_client)
