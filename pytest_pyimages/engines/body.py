@@ -67,8 +67,9 @@ def lend_socket(options: ContainerOptions, info: EngineInfo) -> tuple[ContainerO
         "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE": path,
         "TESTCONTAINERS_HOST_OVERRIDE": "localhost" if options.network == "host" else name,
     }
-    mount = Mount(kind="bind", source=path, target=SOCKET)
-    return replace(options, socket=False, mount=(*options.mount, mount), add_host=hosts), variables
+    others = tuple(mount for mount in options.mount if mount.target not in (SOCKET, "/run/docker.sock"))
+    mounts = (*others, Mount(kind="bind", source=path, target=SOCKET))
+    return replace(options, socket=False, mount=mounts, add_host=hosts), variables
 
 
 def make_body(spec: ContainerSpec) -> dict[str, Any]:

@@ -200,6 +200,8 @@ def test_socket_is_lent_with_what_testcontainers_needs() -> None:
         "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE": "/srv/engine.sock",
         "TESTCONTAINERS_HOST_OVERRIDE": "host.docker.internal",
     }
+    mounted = (Mount(kind="bind", source="/srv/other.sock", target=SOCKET),)
+    assert lend_socket(ContainerOptions(socket=True, mount=mounted), ENGINE)[0].mount == options.mount
     own = ("host.docker.internal:10.0.0.1",)
     assert lend_socket(ContainerOptions(socket=True, add_host=own), ENGINE)[0].add_host == own
     _, variables = lend_socket(ContainerOptions(socket=True, network="host"), ENGINE)
