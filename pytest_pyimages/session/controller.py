@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import queue
 from concurrent.futures import Future
@@ -15,17 +14,11 @@ import pytest
 from pytest_pyimages.containers import is_empty
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
-from pytest_pyimages.host import (
-    Settings,
-    describe_losses,
-    describe_selection,
-    find_wanted_files,
-    selects_tests,
-)
-from pytest_pyimages.images import ImagePlan
-from pytest_pyimages.results import STATUS, ImageResult, Shard, fold_exit_statuses
+from pytest_pyimages.host import Settings, describe_losses, describe_selection, find_wanted_files, selects_tests
+from pytest_pyimages.results import STATUS, fold_exit_statuses
 from pytest_pyimages.session.durations import Durations
 from pytest_pyimages.session.ending import SessionEnding, describe_interrupted, get_verbosity, hide_place
+from pytest_pyimages.session.garbage import GarbageCollection
 from pytest_pyimages.session.header import (
     describe_session,
     format_copy,
@@ -49,7 +42,7 @@ from pytest_pyimages.session.messages import (
     Progressed,
     StageChanged,
 )
-from pytest_pyimages.session.planning import SessionPlan
+from pytest_pyimages.session.planning import SessionPlan, start_result
 from pytest_pyimages.session.schedule import Schedule
 from pytest_pyimages.session.seed import choose_seed, save_seed
 from pytest_pyimages.session.signals import InterruptHandler, hold_interrupts
@@ -62,8 +55,6 @@ if TYPE_CHECKING:
 
 # Exit statuses of the host's own session, which the images do not change.
 _OURS = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
-
-
 OTHER_ANNOTATIONS = "annotate_errors"  # what pytest-github-actions-annotate-failures registers
 
 
@@ -92,7 +83,7 @@ class ImagesSession:
         self._durations = Durations(cache, invocation)
         self._idle = self._last_failed.find_idle_images({image.tag.label: image.args for image in plan.plans})
         self.plans = tuple(image for image in plan.plans if image.tag.label not in self._idle)
-        self.results = {image.tag.label: _start_result(image, settings.shard) for image in self.plans}
+        self.results = {image.tag.label: start_result(image, settings.shard) for image in self.plans}
         self._terminal = terminal if len(self.plans) == 1 and os.name == "posix" else None
         self._coverage: MatrixCoverage | None = None
         left_out = (*plan.skipped, *plan.unselected)
@@ -122,8 +113,8 @@ class ImagesSession:
             self._coverage.register(config)
         config.add_cleanup(self._interrupts.restore)  # the last thing: cleanups run in reverse
         config.add_cleanup(self.close)
-        config.add_cleanup(gc.unfreeze)
         config.pluginmanager.register(self, "pyimages-session")
+        GarbageCollection().register(config)
         if config.getoption("xmlpath", None):
             from pytest_pyimages.results import JunitSuites
 
@@ -212,9 +203,6 @@ class ImagesSession:
         replay.debugger = self._debugger(schedule, shown)
         shown.activities, shown.waits = replay.list_activities, schedule.list_waits
         waiting, twins = set(self.results), Twins(self.results)
-        thresholds = gc.get_threshold()
-        # Reports are many, live to the end and hold no cycles; collecting garbage more often costs a fifth of the time.
-        gc.set_threshold(50_000, 50, 100)
         try:
             while waiting:
                 for message in twins.repeat(self._next(schedule, replay, shown)):
@@ -224,7 +212,6 @@ class ImagesSession:
                 replay.errors.fail_images_without_tests()
             self._ending.notes += [*judge.list_notes(), *replay.stand_ins.notes]
         finally:
-            gc.set_threshold(*thresholds)
             self._activities = replay.list_activities()
             try:
                 replay.flush()
@@ -270,7 +257,6 @@ class ImagesSession:
         with hold_interrupts() as held:
             self.close()
             self._finish(session)
-            gc.freeze()  # pytest is about to collect garbage twice, which takes long after many reports
             if held.number:  # all has ended, and the summary is still to come
                 held.number, session.exitstatus = 0, pytest.ExitCode.INTERRUPTED
 
@@ -362,14 +348,3 @@ class ImagesSession:
             self._schedule.close()
         if self._engine is not None:
             self._engine.close()
-
-
-def _start_result(plan: ImagePlan, shard: tuple[int, int] | None) -> ImageResult:
-    tag = plan.tag
-    return ImageResult(
-        label=tag.label,
-        reference=tag.reference,
-        allowed_to_fail=tag.allowed_to_fail,
-        smoke=plan.smoke,
-        shard=None if shard is None else Shard(index=shard[0], of=shard[1]),
-    )

@@ -27,6 +27,7 @@ from pytest_pyimages.host import (
 from pytest_pyimages.images import ImagePlan, make_plans
 from pytest_pyimages.matrix import ImageTag, ProjectPythons, describe_outdated_tag, parse_matrix
 from pytest_pyimages.project import Configuration, Project, find_project, find_source_root
+from pytest_pyimages.results import ImageResult, Shard
 
 
 class SessionPlan(NamedTuple):
@@ -188,3 +189,15 @@ def _option_names(invocation: Invocation) -> tuple[str, ...]:
 def _apply_recipe_hook(plan: ImagePlan, config: pytest.Config) -> ImagePlan:
     recipe = config.hook.pytest_pyimages_recipe(recipe=plan.recipe, image=plan.tag, project=plan.project)
     return plan if recipe is None else replace(plan, recipe=recipe)
+
+
+def start_result(plan: ImagePlan, shard: tuple[int, int] | None) -> ImageResult:
+    """Return the result of an image before its run; its shard is "number, of"."""
+    tag = plan.tag
+    return ImageResult(
+        label=tag.label,
+        reference=tag.reference,
+        allowed_to_fail=tag.allowed_to_fail,
+        smoke=plan.smoke,
+        shard=None if shard is None else Shard(index=shard[0], of=shard[1]),
+    )

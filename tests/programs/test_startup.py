@@ -15,6 +15,7 @@ MODULES = "import sys; print(sorted(m for m in sys.modules if m.startswith('pyte
 EARLY = "import _pytest.config as pytest_config; print(pytest_config.default_plugins[-1])"
 # Loaded by no run before pytest_configure.
 LOADER = """
+import gc
 import pytest
 
 class Probe:
@@ -23,6 +24,7 @@ class Probe:
         print("loaded by", type(merge.__loader__).__name__)
 
 pytest.main(["--py-images=3.12", "--py-images-engine=unix:///absent"], plugins=[Probe()])
+print("frozen objects:", gc.get_freeze_count())
 """
 NOTHING = ["pytest_pyimages", "pytest_pyimages.startup"]
 
@@ -110,3 +112,8 @@ def test_the_installer_removes_what_python_reads() -> None:
 def test_our_modules_are_not_rewritten() -> None:
     done = subprocess.run([sys.executable, "-c", LOADER, "pytest"], capture_output=True, text=True, timeout=60)
     assert "loaded by SourceFileLoader" in done.stdout
+
+
+def test_garbage_of_a_session_is_collected_after_it() -> None:
+    done = subprocess.run([sys.executable, "-c", LOADER, "pytest"], capture_output=True, text=True, timeout=60)
+    assert "frozen objects: 0" in done.stdout
