@@ -260,6 +260,18 @@ def test_baseline(pytester: pytest.Pytester, run_images: Run) -> None:
     assert "against" not in pasted.out
 
 
+def test_reasons_are_in_the_report(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile(
+        test_it=EVERY_OUTCOME, test_other="import pytest\npytest.skip('not here', allow_module_level=True)"
+    )
+    reasons = {test["nodeid"]: test["reasons"] for test in run_images().report["tests"] if "reasons" in test}
+    assert reasons == {
+        "test_other.py": {"3.12": "not here"},
+        "test_it.py::test_skip": {"3.12": "no reason"},
+        "test_it.py::test_xfail": {"3.12": "known"},
+    }
+
+
 def test_baseline_of_an_earlier_run(pytester: pytest.Pytester, run_images: Run) -> None:
     test = pytester.makepyfile(test_it="def test_a(): pass")
     run_images()

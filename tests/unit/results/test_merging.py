@@ -344,6 +344,23 @@ def test_unreadable_file(tmp_path: Path) -> None:
         assert str(caught.value) == f"{path} cannot be read ({reason})"
 
 
+def test_warnings_reasons_and_the_session_are_merged(tmp_path: Path) -> None:
+    first, second = (
+        image(a="passed", shard=shard(1, 2, 1, collected=2)),
+        image(b="skipped", shard=shard(2, 2, 1, collected=2)),
+    )
+    documents = [
+        document(replace(first, warnings={"UserWarning: x": 1})),
+        document(replace(second, warnings={"UserWarning: x": 2}, reasons={"t.py::b": "no fork"}), started=200.0),
+    ]
+    for number, one in enumerate(documents, 1):
+        one["session"] = {"project": "shop", "commit": "abc", "command": f"pytest {number}"}
+    merged = merge_reports(jobs(tmp_path, *documents))
+    assert dict(merged.results["3.12"].warnings) == {"UserWarning: x": 3}
+    assert dict(merged.results["3.12"].reasons) == {"t.py::b": "no fork"}
+    assert merged.session == {"project": "shop", "commit": "abc", "command": ""}
+
+
 @pytest.mark.parametrize("seed", range(300))
 def test_any_change_is_read_or_refused(tmp_path: Path, seed: int) -> None:
     """One value of a report replaced by something else: no other error comes of it, and the document stays one."""

@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from pytest_pyimages.results.outcome import ImageResult
-from pytest_pyimages.results.regressions import format_new_warnings, format_regressions
+from pytest_pyimages.results.regressions import (
+    announces_error,
+    count_new_warnings,
+    format_new_warnings,
+    format_regressions,
+)
 from tests.support.results import make_result, make_run
 
 
@@ -100,3 +105,32 @@ def test_earlier_run() -> None:
     assert list(format_regressions(results, "last.json", {"2.7": results["3.12"]})) == [
         "last.json has none of these images"
     ]
+
+
+@pytest.mark.parametrize(
+    ("warning", "announces"),
+    [
+        ("DeprecationWarning: ast.Num is deprecated and will be removed in Python 3.14", True),
+        ("DeprecationWarning: 'isdst' is deprecated and slated for removal in Python 3.14", True),
+        ('SyntaxWarning: "\\d" is an invalid escape sequence. Such sequences will not work in the future.', True),
+        ("FutureWarning: this will raise a TypeError in 2.0", True),
+        ("DeprecationWarning: use foo() instead", False),
+        ("UserWarning: an error was removed", False),
+    ],
+)
+def test_warning_that_announces_an_error(warning: str, announces: bool) -> None:
+    assert announces_error(warning) is announces
+
+
+def test_new_warnings_by_python() -> None:
+    old, removed, other = "UserWarning: old", "DeprecationWarning: removed in 3.16", "UserWarning: other"
+    images = [
+        {"python": "3.14.1", "warnings": {old: 1, removed: 1}},
+        {"python": "3.12.1", "warnings": {old: 3}},
+        {"python": "3.15.0rc1", "warnings": {removed: 1, other: 1}},
+        {"python": "3.13.0"},
+        {"python": "3.15.0rc1", "warnings": {other: 2}},
+        {"python": "", "warnings": {"UserWarning: unknown": 1}},
+    ]
+    assert count_new_warnings(images) == [("3.14", 1, 1), ("3.15", 1, 0)]
+    assert count_new_warnings(images[:1]) == []
