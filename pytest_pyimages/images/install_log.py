@@ -96,6 +96,7 @@ _SIZE = r"\((?P<size>[\d.]+ ?[kKMG]?i?B)\)"
 _READERS: tuple[tuple[re.Pattern[str], Callable[..., str]], ...] = tuple(
     (re.compile(pattern, re.ASCII), read)
     for pattern, read in (
+        (r"\$ \S+ python install .* (?P<name>3\.\d+t)$", lambda _, name: f"Python {name}"),
         # uv, with UV_NO_PROGRESS: it names builds, and downloads of more than 1 MiB
         (r"Resolved (?P<total>\d+) packages? ", _Packages.resolve),
         (rf"Downloading {_NAME} {_SIZE}$", _Packages.download),

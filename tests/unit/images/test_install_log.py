@@ -153,3 +153,8 @@ def test_long_lines_are_not_kept() -> None:
         assert len(log._rest) < 10_000
     log.feed(b"\nCollecting attrs\n")
     assert words == ["attrs"]
+
+
+def test_the_python_that_uv_installs_is_named() -> None:
+    line = b"$ /run/pyimages-uv/uv-x86_64 python install --no-bin --install-dir /opt/pyimages/python 3.14t\n"
+    assert read_progress(line) == ["Python 3.14t"]
