@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pytest_pyimages.results.outcome import ImageResult
@@ -124,7 +126,7 @@ def test_warning_that_announces_an_error(warning: str, announces: bool) -> None:
 
 def test_new_warnings_by_python() -> None:
     old, removed, other = "UserWarning: old", "DeprecationWarning: removed in 3.16", "UserWarning: other"
-    images = [
+    images: list[dict[str, Any]] = [
         {"python": "3.14.1", "warnings": {old: 1, removed: 1}},
         {"python": "3.12.1", "warnings": {old: 3}},
         {"python": "3.15.0rc1", "warnings": {removed: 1, other: 1}},
