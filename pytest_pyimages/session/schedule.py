@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_pyimages.containers import Lease, Source, make_state_directory
@@ -45,7 +44,6 @@ from pytest_pyimages.session.twins import Claims
 from pytest_pyimages.text import format_seconds
 
 if TYPE_CHECKING:
-    from pytest_pyimages.images import Pins
     from pytest_pyimages.session.kept_files import KeptFiles
 
 # Of an engine that lacks a layer of an image, or the Python in it.
@@ -53,14 +51,6 @@ _LOST_FILES = ("layer", "executable file", "no such file", "not known")
 QUEUE_BATCHES = 256  # per session; a full queue blocks the containers
 CLEANUP_SECONDS = 5.0
 LONG_SECONDS = 30.0  # after which a wait for the engine is shown
-
-
-def _pins(path: Path | None) -> Pins | None:
-    if path is None:
-        return None
-    from pytest_pyimages.images import read_pins
-
-    return read_pins(path)
 
 
 class Schedule:
@@ -107,7 +97,11 @@ class Schedule:
         self._closing = False
         self._last_used = LastUsed(make_state_directory())
         self._built: list[str] = []  # ids of new images
-        pins = _pins(settings.lock_file)  # may raise: before anything is acquired
+        pins = None
+        if settings.lock_file is not None:
+            from pytest_pyimages.images import read_pins
+
+            pins = read_pins(settings.lock_file)  # may raise: before anything is acquired
         self._cleanup = ExitStack()
         self._lease = self._cleanup.enter_context(Lease())
         listener = Listener(
