@@ -81,10 +81,12 @@ class Gateways:
 def make_gateways(network: HostNetwork) -> Gateways:
     """Return gateways to all indexes that need a login or a client certificate.
 
-    Those that the project's own files name for some packages are left out: uv reads their addresses in these files.
+    Those that uv's tables in the project's files name for some packages are left out: uv reads their addresses there.
     """
-    names = {str(table.get("name", "")) for table in network.sources.indexes}
-    own = {str(table.get("url", "")) for table in network.sources.indexes}
+    sources = network.sources
+    tables = [table for table in sources.indexes if table.get("name") not in sources.others]
+    names = {str(table.get("name", "")) for table in tables}
+    own = {str(table.get("url", "")) for table in tables}
     has_certificate = bool(read_client_certificate(network.settings.environ, network.settings.get_pip("client-cert")))
     urls: dict[str, str] = {}
     gateways: dict[tuple[str, str], Gateway] = {}

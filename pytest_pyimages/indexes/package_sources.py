@@ -39,6 +39,7 @@ class PackageSources:
     requirements: tuple[str, ...] = field(default=(), repr=False)  # PEP 508: those whose distribution has a table
     tables: Mapping[str, tuple[Table, ...]] = field(default_factory=dict, repr=False)  # as in [tool.uv.sources]
     indexes: tuple[Table, ...] = field(default=(), repr=False)  # as in [[tool.uv.index]]; the tables name them
+    others: frozenset[str] = frozenset()  # names of those indexes that uv does not find in the project's files itself
     settings: Table = field(default_factory=dict, repr=False)  # keys of uv.toml
     origin: str = ""  # the files that say so, for messages
 

@@ -60,12 +60,15 @@ def find_package_sources(
         tables = {**read_sources(read_project_files(member), workspace, **conditions), **tables}
     tables.pop(canonicalize_name(name), None)
     named = {str(table["index"]) for found in tables.values() for table in found if "index" in table}
-    indexes = [*tools.indexes, *read_indexes(files, workspace)]
+    of_uv = tuple(read_indexes(files, workspace))
+    indexes = [*tools.indexes, *of_uv]
     merged, overrides = _merge_settings(settings, tools, tables)
     sources = PackageSources(
         requirements=tuple(_select_requirements([*requirements, *overrides], tables)),
         tables=tables,
         indexes=tuple(index for index in indexes if index.get("name") in named),
+        others=frozenset(str(index.get("name")) for index in tools.indexes)
+        - {str(index.get("name")) for index in of_uv},
         settings=merged,
         origin=" and ".join([*tools.origins, *([str(file)] if file else [])]),
     )

@@ -204,6 +204,25 @@ def test_what_has_no_gateway(tmp_path: Path) -> None:
     assert {name: access.environment.get(name) for name in login} == {**login, "UV_INDEX_OTHER_PASSWORD": None}
 
 
+def test_indexes_of_other_tools(tmp_path: Path) -> None:
+    """Those of pdm, Poetry and Pipenv: uv knows them from its files in the container alone."""
+    index = {"name": "corp", "url": "https://me:${TOKEN}@a.example/simple", "explicit": True}
+    sources = PackageSources(
+        requirements=("x",),
+        tables={"x": ({"index": "corp"},)},
+        indexes=(index,),
+        settings={"index": [index]},
+        others=frozenset({"corp"}),
+    )
+    access = make_access(tmp_path, {"TOKEN": "s3cret"}, sources=sources)
+    (gateway,) = access.gateways.servers
+    assert gateway.authorization == LOGIN
+    assert f"{gateway.url}/simple" in access.files["sources/pyproject.toml"]
+    assert f"{gateway.url}/simple" in access.files["uv.toml"]
+    assert "s3cret" not in f"{access.environment} {access.files}"
+    assert "s3cret" not in str(access.clean("s3cret"))
+
+
 def test_proxies_do_not_get_in_between(tmp_path: Path) -> None:
     environ = {"PIP_INDEX_URL": A.replace("://", "://me:s3cret@"), "PIP_PROXY": "http://proxy:1", "no_proxy": "corp"}
     access = make_access(tmp_path, environ)
