@@ -77,7 +77,7 @@ class PlainStages(Stages):
         stage = (label, text.partition(" ")[0])
         if stage not in self._said:
             self._said.add(stage)
-            self._terminal.write_line(f" {label}  {text}")
+            self._write(label, text)
 
     def runs(self, label: str) -> None:
         self._stages[label] = "running", self._clock()
@@ -91,7 +91,7 @@ class PlainStages(Stages):
         waits = self.waits()
         for label in waits.keys() - self._waiting:
             if not self._results[label].ended:
-                self._terminal.write_line(f" {label}  {waits[label]}")
+                self._write(label, waits[label])
         self._waiting = set(waits)
         if now - self._listed < self._silences[0]:
             return
@@ -104,7 +104,11 @@ class PlainStages(Stages):
             if label in self._results and not row.result.ended:
                 tests = f"{row.done}/{row.result.collected} tests" if row.tests else ""
                 text = activities.get(label) or f"{row.describe_stage(now, '·')}, {format_seconds(now - since)}"
-                self._terminal.write_line(f" {label}  {' · '.join(filter(None, (tests, text)))}")
+                self._write(label, " · ".join(filter(None, (tests, text))))
+
+    def _write(self, label: str, text: str) -> None:
+        self._terminal.write_line(f" {label}  {text}")
+        self._terminal.flush()  # a pipe's buffer would keep it until the next test has ended
 
 
 class LiveStages(Stages):

@@ -57,11 +57,12 @@ class ReporterAdapter:
         if self._config.getini("console_output_style") != "progress-even-when-capture-no":
             self.terminal._show_progress_info = False  # noqa: SLF001 - as pytest sets it with -s
         if not self._has_several_images:
-            self.terminal.write(run.printed.decode(data, is_last=is_last))
+            self.terminal.write(run.printed.decode(data, is_last=is_last), flush=True)
             return
         for line in run.printed.split_lines(data, is_last=is_last):
             self.terminal.write_ensure_prefix(f"[{run.label}] {line}")
             self.terminal.currentfspath = _LINE_OPEN
+        self.terminal.flush()
 
     def show_seed(self, seed: int) -> None:
         """Write the seed that all images use, as the header does where the host has pytest-randomly."""

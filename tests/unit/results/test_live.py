@@ -506,13 +506,18 @@ def test_nothing_is_shown_without_a_terminal_reporter() -> None:
 
 
 class Lines:
-    """A terminal reporter that only takes lines."""
+    """A terminal reporter that only takes lines, and has those that were flushed."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self._pending: list[str] = []
 
     def write_line(self, line: str) -> None:
-        self.lines.append(line)
+        self._pending.append(line)
+
+    def flush(self) -> None:
+        self.lines += self._pending
+        self._pending.clear()
 
 
 def test_plain_lines_are_one_for_each_stage_and_image() -> None:
