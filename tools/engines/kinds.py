@@ -25,11 +25,13 @@ START_SECONDS = 60
 # The name of Podman's default network's bridge is fixed.
 PODMAN_BRIDGE = "podman0"
 # netavark's own rules go to a packet filter whose other rules, of the machine's engine, drop what they do not know.
-# crun refuses hybrid control groups, runc does not.
+# crun refuses hybrid control groups, runc does not. It cannot raise limits where this process has no CAP_SYS_RESOURCE.
 PODMAN_CONFIGURATION = """\
 [network]
 default_subnet = "{network}"
 firewall_driver = "none"
+[containers]
+default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
 [engine]
 runtime = "runc"
 cgroup_manager = "cgroupfs"

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
     from tools.standins.state import State
 
-PACKAGES = (
-    *("docker.io", "podman", "crun", "runc", "netavark", "aardvark-dns", "iptables", "iproute2", "ca-certificates"),
-)
+DOCKER = ("docker.io", "iptables", "iproute2", "ca-certificates")
+PODMAN = ("podman", "catatonit", "crun", "runc", "netavark", "aardvark-dns")
 MAKE_SECONDS = 900
 # $0: the root; $@: folders of /run to keep visible, "--", a program and its arguments.
 # The program sees this machine's files at their own paths, as the machine's engine does, but the root's system.
@@ -41,14 +40,15 @@ def ensure_root(home: Path, state: State) -> Path:
 
     :raises StandinError: it cannot be made.
     """
-    root, made = home / "root", home / "root-is-made"
-    if made.exists():
+    root, made, packages = home / "root", home / "root-is-made", ",".join((*DOCKER, *PODMAN))
+    if made.exists() and made.read_text() == packages:
         return root
+    made.unlink(missing_ok=True)
     if root.exists():
         shutil.rmtree(root)  # an earlier attempt ended in the middle
     say(f"making a root with newer engines, of Debian {KEYRING_BASE.suite}")
     command = (
-        *("mmdebstrap", "--variant=minbase", "--format=directory", f"--include={','.join(PACKAGES)}"),
+        *("mmdebstrap", "--variant=minbase", "--format=directory", f"--include={packages}"),
         f"--keyring={KEYRINGS / 'debian-archive-keyring.gpg'}",
         # A mirror may be a frozen copy, whose testing release nobody signs anew.
         '--aptopt=Acquire::Check-Valid-Until "false"',
@@ -58,7 +58,7 @@ def ensure_root(home: Path, state: State) -> Path:
     )
     environ = {**os.environ, **machine_proxy_variables()}
     run_logged(command, state, what="making a root with newer engines", environ=environ, seconds=MAKE_SECONDS)
-    made.touch()
+    made.write_text(packages)
     return root
 
 
