@@ -22,7 +22,9 @@ OLDEST_PYTEST = (4, 6)
 
 
 def end_with_host(temporary, receive):
-    """End this process, the container's first, once the host has closed the input: it was killed.
+    """End this process, the container's first, once the host was killed: it is no longer connected to standard streams.
+
+    Docker closes the input then, Podman (5.8) no longer reads the output.
 
     Without that, an installation goes on, with credentials in memory. Meanwhile print an empty line every few seconds,
     a heartbeat: the host cannot tell a silent installation from an engine that does not answer.
@@ -39,8 +41,8 @@ def end_with_host(temporary, receive):
                 is_open = bool(data)
                 receive(data)
             else:
-                write_line("")
-        say("the host is gone")
+                is_open = try_to(write_line, "")
+        try_to(say, "the host is gone")
         if os.getpid() == 1:
             os.kill(-1, signal.SIGKILL)  # all others in the container
         shutil.rmtree(temporary, ignore_errors=True)
@@ -49,6 +51,15 @@ def end_with_host(temporary, receive):
     thread = threading.Thread(target=watch)
     thread.daemon = True
     thread.start()
+
+
+def try_to(write, text):
+    """Write; return whether somebody reads it."""
+    try:
+        write(text)
+    except (IOError, OSError):
+        return False
+    return True
 
 
 def write_line(text):
