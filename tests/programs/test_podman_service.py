@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -50,14 +51,21 @@ Install = Callable[[str], Path]
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+def run_folder() -> Iterator[Path]:
+    """A folder for sockets, whose paths are limited to 107 bytes (unix(7)); those of ``tmp_path`` can be too long."""
+    with tempfile.TemporaryDirectory(prefix="pyimages-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def install(tmp_path: Path, run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     """Return a function that installs a program as ``podman``, on a host without the socket of any engine."""
     for name in ("DOCKER_HOST", "DOCKER_CONTEXT"):
         monkeypatch.delenv(name, raising=False)
-    folders = {"HOME": "home", "DOCKER_CONFIG": "home", "XDG_RUNTIME_DIR": "run", "TMPDIR": "run"}
-    for name, folder in folders.items():
-        (tmp_path / folder).mkdir(exist_ok=True)
-        monkeypatch.setenv(name, str(tmp_path / folder))
+    (tmp_path / "home").mkdir()
+    folders = {"HOME": str(tmp_path / "home"), "DOCKER_CONFIG": str(tmp_path / "home")}
+    for name, folder in {**folders, "XDG_RUNTIME_DIR": str(run_folder), "TMPDIR": str(run_folder)}.items():
+        monkeypatch.setenv(name, folder)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
     monkeypatch.setenv("PID_FILE", str(tmp_path / "pid"))
     monkeypatch.setattr(endpoint, "DEFAULT_SOCKET", str(tmp_path / "none.sock"))
@@ -73,11 +81,11 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     return write
 
 
-def list_left(tmp_path: Path) -> list[str]:
+def list_left(tmp_path: Path, run_folder: Path) -> list[str]:
     """Return what is left of a service a moment after its end: its folder, and its process."""
     deadline = time.monotonic() + 10
     while True:
-        left = [path.name for path in (tmp_path / "run").iterdir()]
+        left = [path.name for path in run_folder.iterdir()]
         pid_file = tmp_path / "pid"
         if pid_file.exists() and Path(f"/proc/{pid_file.read_text()}/cmdline").exists():
             left += Path(f"/proc/{pid_file.read_text()}/cmdline").read_text().split("\0")[:2]
@@ -86,10 +94,10 @@ def list_left(tmp_path: Path) -> list[str]:
         time.sleep(0.05)
 
 
-def test_service_ends_with_the_session(install: Install, tmp_path: Path) -> None:
+def test_service_ends_with_the_session(install: Install, tmp_path: Path, run_folder: Path) -> None:
     install(SERVICE)
     first, second = connect(), connect()
-    socket = tmp_path / "run" / f"pyimages-podman-{os.getuid()}-0" / "podman.sock"
+    socket = run_folder / f"pyimages-podman-{os.getuid()}-0" / "podman.sock"
     assert str(first.info) == f"podman 4.3.1 at unix://{socket} (started for this session)"
     assert second.info.endpoint.endswith("-1/podman.sock")
     assert socket.parent.stat().st_mode & 0o777 == 0o700
@@ -97,33 +105,37 @@ def test_service_ends_with_the_session(install: Install, tmp_path: Path) -> None
     first.close()
     second.close()
     first.close()
-    assert list_left(tmp_path) == []
+    assert list_left(tmp_path, run_folder) == []
     third = connect()
     assert third.info == first.info
     third.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_service_ends_with_a_session_that_is_killed(install: Install, tmp_path: Path, number: int) -> None:
+def test_service_ends_with_a_session_that_is_killed(
+    install: Install, tmp_path: Path, run_folder: Path, number: int
+) -> None:
     install(SERVICE)
     command = [sys.executable, "-c", SESSION, str(tmp_path / "none.sock")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as session:
         assert session.stdout is not None
         assert "podman 4.3.1" in session.stdout.readline()
-        assert list((tmp_path / "run").iterdir()) != []
+        assert list(run_folder.iterdir()) != []
         session.send_signal(number)
-    assert list_left(tmp_path) == []
+    assert list_left(tmp_path, run_folder) == []
 
 
-def test_service_that_ends_at_once(install: Install, tmp_path: Path) -> None:
+def test_service_that_ends_at_once(install: Install, tmp_path: Path, run_folder: Path) -> None:
     program = install("#!/bin/sh\necho starting\necho 'Error: no \033[1msubuid ranges' >&2\nexit 125\n")
     with pytest.raises(ConfigurationError) as caught:
         connect()
     assert str(caught.value) == message("engines", "podman-ended", program=program)
-    assert list_left(tmp_path) == []
+    assert list_left(tmp_path, run_folder) == []
 
 
-def test_service_that_does_not_listen(install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_service_that_does_not_listen(
+    install: Install, tmp_path: Path, run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It also ignores the request to end."""
     monkeypatch.setattr(podman, "START_SECONDS", 0.5)
     monkeypatch.setattr(podman, "STOP_SECONDS", 0.2)
@@ -131,19 +143,19 @@ def test_service_that_does_not_listen(install: Install, tmp_path: Path, monkeypa
     with pytest.raises(ConfigurationError) as caught:
         connect()
     assert str(caught.value) == message("engines", "podman-late", program=program)
-    assert list_left(tmp_path) == []
+    assert list_left(tmp_path, run_folder) == []
 
 
-def test_service_that_is_no_engine(install: Install, tmp_path: Path) -> None:
+def test_service_that_is_no_engine(install: Install, tmp_path: Path, run_folder: Path) -> None:
     install(SERVICE.replace("Version", "Verse"))
     with pytest.raises(ConfigurationError, match="no container engine answers"):
         connect()
-    assert list_left(tmp_path) == []
+    assert list_left(tmp_path, run_folder) == []
 
 
 @pytest.mark.parametrize("where", ["argument", "variable", "socket", "system"])
 def test_an_engine_that_is_named_or_there_is_used(
-    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+    install: Install, tmp_path: Path, run_folder: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     install(SERVICE)
     url = f"unix://{tmp_path}/other.sock"
@@ -155,4 +167,4 @@ def test_an_engine_that_is_named_or_there_is_used(
         monkeypatch.setattr(docker, "find_podman", lambda environ: podman.find_podman(environ, "darwin"))
     with pytest.raises(ConfigurationError, match="no container engine answers"):
         connect(url if where == "argument" else "")
-    assert list((tmp_path / "run").iterdir()) == []
+    assert list(run_folder.iterdir()) == []
