@@ -164,10 +164,9 @@ def test_prune_by_age_size_and_state(pytester: pytest.Pytester, pyimages: Steps)
 def test_build_ignores_images_derived_by_others(pyimages: Steps) -> None:
     """It has inherited all the labels, and is newer."""
     derived = """
-from dataclasses import replace
 images = engine_of().images_by_reference
 ours = next(info for name, info in images.items() if name.startswith("pytest-pyimages/"))
-images["mine:1"] = replace(ours, id="sha256:mine", created=ours.created + 60)
+images["mine:1"] = ours._replace(id="sha256:mine", created=ours.created + 60)
 pathlib.Path("pyproject.toml").write_text(pathlib.Path("pyproject.toml").read_text().replace("six", "idna"))
 """
     calls = "print([call for call in engine_of().calls if call.startswith('create')][-1])"
