@@ -115,10 +115,9 @@ def test_list_contacts_only_the_engine(pytester: pytest.Pytester, pyimages: Step
 def test_prune_removes_only_this_projects_images(pytester: pytest.Pytester, pyimages: Steps) -> None:
     elsewhere, other = new_folder(pytester, "other", "idna"), f"{pytester.path.name}-other"
     foreign = """
-from dataclasses import replace
 engine = engine_of()
 ours = next(name for name in engine.images_by_reference if name.startswith("pytest-pyimages/"))
-engine.images_by_reference["mine:1"] = replace(engine.images_by_reference[ours], id="sha256:mine")
+engine.images_by_reference["mine:1"] = engine.images_by_reference[ours]._replace(id="sha256:mine")
 """
     names = (
         "print(*sorted(name.partition(':')[0] for name in engine_of().images_by_reference if 'python:' not in name))"
