@@ -121,7 +121,9 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     """Run a test again, once, if a name server did not answer a build: that is no fault of the code."""
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     reports = runtestprotocol(item, log=False, nextitem=nextitem)
-    if any(NO_NAME_SERVER.search(report.longreprtext) for report in reports if report.failed):
+    failed = [report for report in reports if report.failed]
+    texts = [text for report in failed for text in (report.longreprtext, *(text for _, text in report.sections))]
+    if any(map(NO_NAME_SERVER.search, texts)):
         sys.stderr.write(f"{item.nodeid} is run again: a name server did not answer\n")
         item._initrequest()  # type: ignore[attr-defined] # of functions; pytest's plugin for reruns does the same
         reports = runtestprotocol(item, log=False, nextitem=nextitem)

@@ -12,8 +12,9 @@ from pathlib import Path
 import docker
 import pytest
 
+from pytest_pyimages.engines.base import Leftover
 from pytest_pyimages.engines.docker import DockerEngine, connect
-from pytest_pyimages.engines.labels import KIND_LABEL, LABEL
+from pytest_pyimages.engines.labels import HOST_LABEL, KIND_LABEL, LABEL
 from tests.support.jobs import Job, counts, listing, remove_images
 from tools.standins.remote import ensure_remote_engine
 from tools.standins.state import state_home
@@ -26,19 +27,24 @@ STATE_HOME = state_home(os.environ, Path.home())  # before a fixture changes the
 REASON = "source: copy (the engine does not see this host's files)"
 
 
+def list_left(engine: DockerEngine, host: str) -> list[Leftover]:
+    """Return what these tests have on an engine, on which another process of pytest-xdist may have tests, too."""
+    return [entry for entry in engine.leftovers(LABEL) if entry.labels.get(HOST_LABEL) == host]
+
+
 @pytest.fixture(scope="session")
-def remote(engine: DockerEngine) -> Iterator[DockerEngine]:
+def remote(engine: DockerEngine, host: str) -> Iterator[DockerEngine]:
     """Return an engine that does not see this host's files; it is started once, and stays for later sessions."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYIMAGES_TEST_HOME", str(STATE_HOME))
         connected = connect(ensure_remote_engine(engine.info.endpoint, [TAG]))
-    before = {entry.id for entry in connected.leftovers(LABEL)}
     yield connected
     remove_images(connected)
-    for entry in connected.leftovers(LABEL):
-        if entry.id not in before and entry.labels.get(KIND_LABEL) == "source-copy":
+    left = list_left(connected, host)
+    for entry in left:
+        if entry.labels.get(KIND_LABEL) == "source-copy":
             connected.remove_volume(entry.id)
-    left = [entry for entry in connected.leftovers(LABEL) if entry.id not in before]
+    left = list_left(connected, host)
     connected.close()
     assert [entry for entry in left if entry.labels.get(KIND_LABEL) != "cache"] == []
 
@@ -195,11 +201,9 @@ def test_last_failed_and_two_suites_at_once(copied: Job) -> None:
 
 def test_interrupt_leaks_nothing(copied: Job, remote: DockerEngine, host: str) -> None:
     copied.write(test_it="import time\ndef test_a(): pass\ndef test_slow(): time.sleep(8)\n")
-    before = {entry.id for entry in remote.leftovers(LABEL)}
     with copied.start("-v", images=TAG) as process:
         wait_for_first_test(process)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
     assert process.returncode == 2
-    left = [entry for entry in remote.leftovers(LABEL) if entry.id not in before]
-    assert {entry.labels[KIND_LABEL] for entry in left} <= {"source-copy", "cache"}
+    assert {entry.labels[KIND_LABEL] for entry in list_left(remote, host)} <= {"source-copy", "cache"}
