@@ -9,12 +9,15 @@ import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pytest
+
 from pytest_pyimages.engines.docker import DockerEngine
 from pytest_pyimages.engines.labels import KIND_LABEL, LABEL, ROOT_LABEL
 from pytest_pyimages.images.recipe import hash_text
 from tests.support.processes import running
 
 IMAGES = "3.12,3.14-slim"
+RUN_SECONDS = 300
 
 
 class Job:
@@ -34,9 +37,13 @@ class Job:
 
     def run(self, *args: str, images: str = IMAGES) -> subprocess.CompletedProcess[str]:
         (self.folder / "report.json").unlink(missing_ok=True)
-        return subprocess.run(
-            self.command(*args, images=images), cwd=self.folder, capture_output=True, text=True, timeout=300
-        )
+        try:
+            return subprocess.run(
+                self.command(*args, images=images), cwd=self.folder, capture_output=True, text=True, timeout=RUN_SECONDS
+            )
+        except subprocess.TimeoutExpired as error:
+            output: Any = error.stdout or b""  # bytes, whatever the mode (subprocess docs)
+            pytest.fail(f"no end within {RUN_SECONDS} s:\n{output.decode(errors='replace')}")
 
     def start(self, *args: str, images: str = IMAGES) -> contextlib.AbstractContextManager[subprocess.Popen[str]]:
         return running(self.command(*args, images=images), folder=self.folder)
