@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from pytest_pyimages.engines.docker import DockerEngine
-from pytest_pyimages.engines.labels import KIND_LABEL, LABEL
+from pytest_pyimages.engines.labels import HOST_LABEL, KIND_LABEL, LABEL
 from tests.support.jobs import Job
 
 BOTH = "3.12-slim,3.14-slim"
@@ -88,6 +88,7 @@ def servers(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> I
     """An image with both servers, which the plugin itself makes."""
     job = Job(tmp_path_factory.mktemp("servers"))
     (job.folder / "pytest.ini").write_text("[pytest]\npy_images_apt = redis-server postgresql\n")
+    (job.folder / "requirements.txt").write_text(job.unique_requirement)
     job.write(test_it="def test_it(): pass")
     done = job.run("--collect-only", images="3.12")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -97,8 +98,9 @@ def servers(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> I
     subprocess.run(["docker", "rmi", SERVERS], check=True, timeout=60, capture_output=True)
 
 
-def services_of(engine: DockerEngine) -> list[str]:
-    return [entry.name for entry in engine.leftovers(f"{KIND_LABEL}=service")]
+def services_of(engine: DockerEngine, host: str) -> list[str]:
+    found = engine.leftovers(f"{KIND_LABEL}=service")
+    return [entry.name for entry in found if entry.labels.get(HOST_LABEL) == host]
 
 
 @pytest.mark.usefixtures("servers")
@@ -132,14 +134,14 @@ def test_a_server_that_ends(job: Job) -> None:
     assert job.images["3.14-slim"]["problem"] == "service web ended with status 1: no configuration"
 
 
-def test_interrupted_while_a_server_starts(job: Job, engine: DockerEngine) -> None:
+def test_interrupted_while_a_server_starts(job: Job, engine: DockerEngine, host: str) -> None:
     """Nothing is left; the fixture of all tests looks for containers."""
     (job.folder / "pyproject.toml").write_text(PYTHON_SERVER.format(program="import time; time.sleep(600)"))
     job.write(test_it="def test_it(): pass")
     with job.start(images="3.14-slim") as process:
         deadline = time.monotonic() + 60
-        while not services_of(engine) and time.monotonic() < deadline:
+        while not services_of(engine, host) and time.monotonic() < deadline:
             time.sleep(0.1)
-        assert services_of(engine)
+        assert services_of(engine, host)
         process.send_signal(2)
         assert process.wait(timeout=30) == 2
