@@ -17,7 +17,7 @@ from pytest_pyimages.images.recipe import hash_text
 from tests.support.processes import running
 
 IMAGES = "3.12,3.14-slim"
-RUN_SECONDS = 300
+RUN_SECONDS = 600  # pip may wait three minutes for a lost packet, where PIP_DEFAULT_TIMEOUT says so
 
 
 class Job:
