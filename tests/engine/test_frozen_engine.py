@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import selectors
 import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +15,7 @@ import pytest
 
 from pytest_pyimages.engines.docker import DockerEngine
 from tests.support.jobs import Job
-from tests.support.processes import running
+from tests.support.processes import read_until, running
 
 # With shorter times.
 HOST = """
@@ -87,20 +84,6 @@ def proxy(tmp_path: Path, engine: DockerEngine) -> Iterator[Proxy]:
         pytest.fail("the proxy of this test is in front of a unix socket")
     with contextlib.closing(Proxy(tmp_path / "proxy.sock", engine.info.endpoint.removeprefix("unix://"))) as made:
         yield made
-
-
-def read_until(process: subprocess.Popen[str], text: str, seconds: float = 200) -> str:
-    """Read standard output until it contains a text; return all that was read."""
-    assert process.stdout is not None
-    read, deadline = b"", time.monotonic() + seconds
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
-        while text.encode() not in read:
-            assert selector.select(deadline - time.monotonic()), read.decode()
-            data = os.read(process.stdout.fileno(), 65536)
-            assert data, read.decode()
-            read += data
-    return read.decode()
 
 
 @contextlib.contextmanager

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import selectors
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.plugin.conftest import Command
-from tests.support.processes import running
+from tests.support.processes import read_until, running
 
 # It goes on once the reader of the pipe has seen what it printed.
 SUITE = """
@@ -36,15 +33,7 @@ def test_written_at_once(
 ) -> None:
     pytester.makepyfile(test_it=SUITE)
     with running(images_command(*options, images=images), folder=pytester.path) as process:
-        assert process.stdout is not None
-        read, deadline = b"", time.monotonic() + 40
-        with selectors.DefaultSelector() as selector:
-            selector.register(process.stdout, selectors.EVENT_READ)
-            while expected.encode() not in read:
-                assert selector.select(deadline - time.monotonic()), read.decode()
-                data = os.read(process.stdout.fileno(), 1 << 16)
-                assert data, read.decode()
-                read += data
+        read = read_until(process, expected, seconds=40)
         Path(pytester.path, "seen").touch()
         out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, read.decode() + out + err
+    assert process.returncode == 0, read + out + err

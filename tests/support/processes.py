@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import selectors
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -28,6 +31,20 @@ def running(command: Sequence[str], *, folder: Path, merge_stderr: bool = False)
         finally:
             if process.poll() is None:
                 process.kill()
+
+
+def read_until(process: subprocess.Popen[str], text: str, seconds: float = 200) -> str:
+    """Read standard output until it contains a text; return all that was read."""
+    assert process.stdout is not None
+    read, deadline = b"", time.monotonic() + seconds
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while text.encode() not in read:
+            assert selector.select(deadline - time.monotonic()), read.decode()
+            data = os.read(process.stdout.fileno(), 65536)
+            assert data, read.decode()
+            read += data
+    return read.decode()
 
 
 def count_descriptors(process: int | str = "self") -> int:
