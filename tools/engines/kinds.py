@@ -13,7 +13,7 @@ import docker
 
 from tools.engines.root import ensure_root, enter
 from tools.standins.bridge import Bridge, bridge_of, ensure_bridge, remove_bridge
-from tools.standins.engine import ensure_engine, refusal, start_engine, stop_engine, wait_for_engine
+from tools.standins.engine import ensure_engine, refusal, spawn_detached, start_engine, stop_engine, wait_for_engine
 from tools.standins.remote import copy_images, ensure_remote_engine, remote_state
 from tools.standins.state import StandinError, State, default_state, short_folder
 
@@ -113,14 +113,7 @@ def _start_podman(tags: Sequence[str]) -> Iterator[str]:
         *("--log-level", "warn", "system", "service", "--time", "0", state.url),
     )
     log = state.home / "podman.log"
-    output = (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    pid = os.posix_spawnp(
-        command[0],
-        command,
-        os.environ,
-        setsid=True,
-        file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), output, (os.POSIX_SPAWN_DUP2, 1, 2)],
-    )
+    pid = spawn_detached(command[0], command, os.environ, log=log)
     try:
         _wait_for(state.url, pid, log)
         copy_images(source, state.url, tags)

@@ -189,15 +189,20 @@ def start_engine(
         raise StandinError(message)
     if wrapper:
         program, command = wrapper[0], [*wrapper, program, *command[1:]]
+    return spawn_detached(program, command, environ, log=_engine_log(state))
+
+
+def spawn_detached(program: str, command: Sequence[str], environ: Mapping[str, str], *, log: Path) -> int:
+    """Start a program in a session of its own, with its output in a file, and return its process id."""
     output = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     return os.posix_spawnp(
         program,
-        command,
+        list(command),
         environ,
         setsid=True,
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, str(_engine_log(state)), output, 0o600),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), output, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ],
     )
