@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shlex
 import sys
@@ -14,7 +15,7 @@ import yaml
 
 import pytest_pyimages
 from pytest_pyimages.cli.program import COMMANDS
-from pytest_pyimages.host.option_table import OPTION_NAMES
+from pytest_pyimages.host.option_table import INI_KEYS, OPTION_NAMES
 from pytest_pyimages.matrix import parse_matrix
 
 if sys.version_info >= (3, 11):
@@ -92,10 +93,20 @@ def test_commands_are_valid(page: Path) -> None:
 def test_blocks_of_code_are_valid(page: Path) -> None:
     for block in blocks_of(page, "toml"):
         assert tomllib.loads(block)
+    for block in blocks_of(page, "json"):
+        assert json.loads(block)
     for block in blocks_of(page, "yaml"):
         jobs = yaml.safe_load(block)
         jobs = jobs.get("jobs", jobs)
         assert all({"script", "steps"} & set(job) for job in jobs.values()), block
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_options_and_keys_exist(page: Path) -> None:
+    """Wherever they stand: in sentences, in tables, and in lines that a workflow continues."""
+    text = page.read_text(encoding="utf-8")
+    assert set(re.findall(r"--py-images(?:-[a-z]+)*\b(?!-)", text)) <= {*OPTION_NAMES}
+    assert set(re.findall(r"\bpy_images(?:_[a-z]+)*\b(?!_)", text)) <= {*INI_KEYS}
 
 
 def test_there_are_commands_and_blocks() -> None:
@@ -103,7 +114,9 @@ def test_there_are_commands_and_blocks() -> None:
     ci = ROOT / "docs" / "ci.md"
     assert ["pyimages", "merge", "shard-*.json", "-o", "report.html", "-o", "report.json"] in commands_of(ci)
     assert ["pytest", "--py-images=auto", "--junitxml=result.xml"] in commands_of(ci)
-    assert len(blocks_of(ci, "yaml")) == 3
+    assert len(blocks_of(ci, "yaml")) == 2
+    assert len(blocks_of(ROOT / "docs" / "gitlab.md", "yaml")) == 4
+    assert blocks_of(ROOT / "docs" / "devcontainer.md", "json")
     assert blocks_of(ROOT / "docs" / "tutorial.md", "toml")
 
 
