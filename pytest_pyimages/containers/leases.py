@@ -80,7 +80,11 @@ class Lease:
         return self._locks / f"{session}.lock"
 
     def __enter__(self) -> Lease:
-        self._lock.acquire(timeout=0)
+        try:
+            self._lock.acquire(timeout=0)
+        except BaseException:  # a signal, after the file was made
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(

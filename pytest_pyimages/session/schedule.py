@@ -103,7 +103,7 @@ class Schedule:
 
             pins = read_pins(settings.lock_file)  # may raise: before anything is acquired
         self._cleanup = ExitStack()
-        self._lease = self._cleanup.enter_context(Lease())
+        self._lease = Lease()  # acquired by start(): who has this object by then closes it
         listener = Listener(
             report=lambda label, text: self._put(StageChanged(label, text)),
             progress=lambda label, text: self._put(Progressed(label, text)),
@@ -137,6 +137,8 @@ class Schedule:
         :raises EngineError: likewise, if the engine does not answer.
         """
         self._bases.check_pins(plan.tag for plan in plans)
+        with hold_interrupts():
+            self._cleanup.enter_context(self._lease)
         call_in_thread(lambda: self._decide_source(plans), self._threads, "pyimages-source")
         self.concurrency = concurrency = Concurrency(self._settings, plans, self._engine.processors)
         for number, plan in enumerate(plans):

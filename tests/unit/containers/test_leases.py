@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from filelock import FileLock
 
 from pytest_pyimages.containers.leases import Lease, make_state_directory
 from pytest_pyimages.engines.base import Leftover
@@ -141,3 +142,14 @@ def test_a_folder_for_locks_that_cannot_be_used(tmp_path: Path, monkeypatch: pyt
         monkeypatch.setattr(os, "getuid", lambda: -1)
     with pytest.raises(ConfigurationError, match=r"the folder for locks .* set XDG_CACHE_HOME"):
         make_state_directory()
+
+
+def test_an_interrupted_acquire_leaves_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(self: FileLock, timeout: float) -> None:
+        Path(self.lock_file).touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FileLock, "acquire", interrupt)
+    with pytest.raises(KeyboardInterrupt), Lease(tmp_path):
+        pass
+    assert list((tmp_path / "sessions").iterdir()) == []
