@@ -34,6 +34,8 @@ DROPPED_CAPABILITIES = (
 # Desktop engines run in a virtual machine; their sockets in the user's home lead to the one that it has at SOCKET.
 _FORWARDED = re.compile(r"/\.(docker/(run|desktop)|colima|rd|orbstack|local/share/containers/podman/machine)/")
 SOCKET, PODMAN_SOCKET = "/var/run/docker.sock", "/run/podman/podman.sock"
+# In containers, where /var/run is a link to /run: Docker 29.5 uploads nothing with a mount below a link (moby#52653).
+SOCKET_IN_CONTAINER = "/run/docker.sock"
 GATEWAY, PODMAN_GATEWAY = "host.docker.internal", "host.containers.internal"  # names of the engine's machine
 
 
@@ -63,12 +65,12 @@ def lend_socket(options: ContainerOptions, info: EngineInfo) -> tuple[ContainerO
     if name == GATEWAY and not any(entry.startswith(f"{name}:") for entry in hosts):  # Podman adds its own
         hosts = (*hosts, f"{name}:host-gateway")
     variables = {
-        "DOCKER_HOST": f"unix://{SOCKET}",
+        "DOCKER_HOST": f"unix://{SOCKET_IN_CONTAINER}",
         "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE": path,
         "TESTCONTAINERS_HOST_OVERRIDE": "localhost" if options.network == "host" else name,
     }
-    others = tuple(mount for mount in options.mount if mount.target not in (SOCKET, "/run/docker.sock"))
-    mounts = (*others, Mount(kind="bind", source=path, target=SOCKET))
+    others = tuple(mount for mount in options.mount if mount.target not in (SOCKET, SOCKET_IN_CONTAINER))
+    mounts = (*others, Mount(kind="bind", source=path, target=SOCKET_IN_CONTAINER))
     return replace(options, socket=False, mount=mounts, add_host=hosts), variables
 
 

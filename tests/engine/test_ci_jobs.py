@@ -28,7 +28,7 @@ from tools.standins.remote import copy_images
 from .containers import IMAGE
 
 TAG = "3.14-slim"
-SOCKET = "/var/run/docker.sock"
+SOCKET = "/run/docker.sock"  # to which /var/run/docker.sock leads; Docker 29.5 could upload no plugin (moby#52653)
 ENGINE_SECONDS = 60.0
 PACKAGE = Path(pytest_pyimages.__file__).parent
 COPIED = "source: copy (the engine does not see this host's files), 3 files"

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
+import pytest
+
 from tests.support.jobs import Job, counts
 
 SUITE = '''
@@ -52,7 +57,8 @@ def test_the_suite_reaches_the_port_of_a_container_that_it_starts():
 '''
 
 
-def test_suite_controls_the_engine(job: Job) -> None:
+@pytest.mark.battery
+def test_suite_controls_the_engine(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also as a user of the image that is not root; without the option there is no socket."""
     job.write(test_it=SUITE)
     done = job.run("--py-images-socket", "--py-images-user=1000", images="3.14-slim")
@@ -61,3 +67,8 @@ def test_suite_controls_the_engine(job: Job) -> None:
     job.write(test_it="import os\ndef test_it(): assert not os.path.exists('/var/run/docker.sock')")
     assert job.run(images="3.14-slim").returncode == 0
     assert counts(job.images["3.14-slim"], "passed") == (1,)
+    monkeypatch.setenv("PY_IMAGES_SOCKET", "1")
+    program = ("test", "-S", "/var/run/docker.sock")
+    command = (sys.executable, "-m", "pytest_pyimages.cli", "run", "3.14-slim", "--", *program)
+    ran = subprocess.run(command, cwd=job.folder, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr

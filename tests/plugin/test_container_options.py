@@ -62,7 +62,7 @@ def test_socket_reaches_the_suite(pytester: pytest.Pytester, run_images: Run, mo
         import os
 
         def test_variables():
-            assert os.environ["DOCKER_HOST"] == "unix:///var/run/docker.sock"
+            assert os.environ["DOCKER_HOST"] == "unix:///run/docker.sock"
             assert os.environ["TESTCONTAINERS_HOST_OVERRIDE"] == "set by the project"
         """
     )

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_pyimages.engines import ContainerOptions, Mount
 from pytest_pyimages.engines.base import ContainerSpec, EngineInfo
-from pytest_pyimages.engines.body import SOCKET, find_own_socket, lend_socket, make_body
+from pytest_pyimages.engines.body import SOCKET, SOCKET_IN_CONTAINER, find_own_socket, lend_socket, make_body
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.project.settings.container_options import (
     OPTION_KEYS,
@@ -193,10 +193,10 @@ def test_linked_socket_is_found_where_it_is(tmp_path: Path) -> None:
 
 def test_socket_is_lent_with_what_testcontainers_needs() -> None:
     options, variables = lend_socket(ContainerOptions(socket=True), ENGINE)
-    assert options.mount == (Mount(kind="bind", source="/srv/engine.sock", target=SOCKET),)
+    assert options.mount == (Mount(kind="bind", source="/srv/engine.sock", target=SOCKET_IN_CONTAINER),)
     assert options.add_host == ("host.docker.internal:host-gateway",)
     assert variables == {
-        "DOCKER_HOST": "unix:///var/run/docker.sock",
+        "DOCKER_HOST": "unix:///run/docker.sock",
         "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE": "/srv/engine.sock",
         "TESTCONTAINERS_HOST_OVERRIDE": "host.docker.internal",
     }
