@@ -111,6 +111,7 @@ def run(job: Job, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.battery
 def test_command_runs_in_the_test_environment(job: Job) -> None:
     code = (
         "import os, sys; print(os.getcwd(), os.environ.get('PYIMAGES_INSIDE'), os.path.exists('test_it.py'));"
@@ -158,6 +159,7 @@ def test_interrupted(job: Job) -> None:
     assert (process.returncode, said.splitlines()[-1]) == (2, message("cli", "interrupted"))
 
 
+@pytest.mark.battery
 def test_shell(job: Job, terminals: list[Terminal]) -> None:
     terminal = Terminal([*PYIMAGES, "shell"], job.folder)
     terminals.append(terminal)

@@ -85,6 +85,7 @@ def test_fail_under_applies_once(project: Job) -> None:
     assert {image["exit_status"] for image in project.images.values()} == {0}
 
 
+@pytest.mark.battery
 def test_old_pythons_and_workers_of_xdist(project: Job) -> None:
     run = project.run("-n2", "--py-images-cov-context=image", images="3.6,3.14-slim")
     assert run.returncode == 0, run.stdout + run.stderr

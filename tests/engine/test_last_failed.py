@@ -9,6 +9,8 @@ import sys
 import time
 from typing import Any
 
+import pytest
+
 from tests.support.jobs import Job
 
 NEW_FAILS = """
@@ -70,6 +72,7 @@ def test_stepwise_continues_per_image(job: Job) -> None:
     assert outcomes(job)["test_new"] == {"3.12": "passed", "3.14-slim": "failed"}
 
 
+@pytest.mark.battery
 def test_a_first_failure_stops_the_other_container(job: Job) -> None:
     """The whole suite takes 100 seconds; the containers are gone, as the check for leaks sees."""
     job.write(test_it=SLOW)

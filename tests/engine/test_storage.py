@@ -130,6 +130,7 @@ def test_last_use_is_recorded_per_host(shop: Shop, engine: DockerEngine) -> None
     assert unknown["last_used"] == unknown["created"]
 
 
+@pytest.mark.battery
 def test_dry_run_age_and_use(shop: Shop, engine: DockerEngine, raw: Any) -> None:
     shop("build", f"{FULL},{SLIM}")
     images = {image["image"]: image for image in shop.images}
@@ -175,6 +176,7 @@ def test_running_session_keeps_its_image(shop: Shop, raw: Any) -> None:
     assert "removed" in shop("prune").stdout
 
 
+@pytest.mark.battery
 def test_foreign_images_are_kept(shop: Shop, engine: DockerEngine, raw: Any) -> None:
     """A further name of our image, an image on top of ours with all its labels, and any other image."""
     shop("build", SLIM)

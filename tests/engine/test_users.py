@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.jobs import Job, counts
 
 from .containers import Derive
@@ -63,6 +65,7 @@ def write_project(folder: Path, overrides: str) -> None:
     (folder / "test_user.py").write_text(SUITE)
 
 
+@pytest.mark.battery
 def test_users_may_write_to_the_source(job: Job, derive: Derive) -> None:
     """In an overlay and in a copy; --cov, the cache and filterwarnings = error work as for root."""
     numeric = derive("USER 4321")
