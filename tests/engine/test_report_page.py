@@ -7,6 +7,7 @@ import re
 import struct
 import subprocess
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from tools.standins.browser import ensure_browser
 from tools.standins.state import StandinError
 
 WIDTH, HEIGHT = 1000, 1000
+HOTTEST = (221, 125, 132)  # red, green and blue of the map where all tests fail
 OLD = ("UserWarning: old",)
 NEW = ("DeprecationWarning: new", "DeprecationWarning: removed in 3.16")
 
@@ -135,7 +137,7 @@ def test_failures_of_several_images(browser: str, tmp_path: Path) -> None:
         "tests/test_1.py on 3.12: 0 of 70 tests fail",
         "tests/test_2.py on 3.12: 0 of 70 tests fail",
     ]
-    assert '<p id="new">new on 3.13: 1 · new on 3.14: 2, of which 1 become errors · ' in dom
+    assert '<p id="new">new on 3.13: 1 · new on 3.14: 2, of which 1 becomes an error · ' in dom
     table = dom[dom.index('<table id="warnings"') : dom.index('<table id="reasons"')]
     assert "<td>DeprecationWarning: removed in 3.16 <small" in table
     assert re.findall(r'role="tab" [^>]*>([^<]*)<', dom) == ["Tests (210)", "Warnings (3)", "Skipped, xfailed", "Time"]
@@ -202,11 +204,35 @@ def test_filter_screenshot(browser: str, page: Path, tmp_path: Path) -> None:
     assert inked["all"] > HEIGHT * 0.5
 
 
-def lines_with_ink(png: bytes, height: int = HEIGHT) -> int:
-    """Return in how many lines of a picture (PNG, 8 bits per channel, not interlaced) the pixels are not all alike."""
+def test_telephone(browser: str, tmp_path: Path) -> None:
+    """Nothing is beside the picture: neither why an image was not tested, nor the columns of a map."""
+    lines = {}
+    width = 600
+    for name, text, number in (("short", "x", 1), ("long", "not installable: " + "word " * 60, 1), ("map", "x", 210)):
+        outcomes = {f"tests/{'folder/' * 9}test_{test}.py::test_it": "failed" for test in range(number)}
+        results = {
+            label: make_result(label, outcomes, ended=True, exit_status=1, problem=text) for label in ("3.12", "3.14")
+        }
+        page = tmp_path / f"{name}.html"
+        page.write_text(render_html(make_document(results, exit_status=1, started=1.8e9, ended=1.8e9)), "utf-8")
+        picture = tmp_path / f"{name}.png"
+        size = f"--window-size={width},{HEIGHT}"
+        look(browser, page, tmp_path, "#q=no+such+test", f"--screenshot={picture}", size)
+        lines[name] = picture.read_bytes()
+    inked = {name: lines_with_ink(png, width=width) for name, png in lines.items()}
+    assert inked["long"] - inked["short"] > 2 * 10  # pixels of two lines of text or more, for each image
+    assert any(bytes(HOTTEST) in line for line, _ in picture_lines(lines["map"], HEIGHT, width))
+
+
+def lines_with_ink(png: bytes, height: int = HEIGHT, width: int = WIDTH) -> int:
+    """Return in how many lines of a picture the pixels are not all alike."""
+    return sum(line != line[:size] * width for line, size in picture_lines(png, height, width))
+
+
+def picture_lines(png: bytes, height: int, width: int) -> Iterator[tuple[bytes, int]]:
+    """Yield the lines of a picture (PNG, 8 bits per channel, not interlaced), each with the bytes of a pixel."""
     *size_told, depth, kind, _, _, interlaced = struct.unpack(">IIBBBBB", png[16:29])
-    assert (*size_told, depth, interlaced) == (WIDTH, height, 8, 0)
-    width = WIDTH
+    assert (*size_told, depth, interlaced) == (width, height, 8, 0)
     size = {2: 3, 6: 4}[kind]
     data, place = b"", 8
     while place < len(png):
@@ -215,12 +241,11 @@ def lines_with_ink(png: bytes, height: int = HEIGHT) -> int:
             data += png[place + 8 : place + 8 + length]
         place += 12 + length
     raw = zlib.decompress(data)
-    above, count = bytes(width * size), 0
+    above = bytes(width * size)
     for line in range(height):
         start = line * (width * size + 1)
         above = unfiltered(raw[start], raw[start + 1 : start + 1 + width * size], above, size)
-        count += above != above[:size] * width
-    return count
+        yield above, size
 
 
 def unfiltered(how: int, line: bytes, above: bytes, size: int) -> bytes:

@@ -130,8 +130,8 @@ def _row(image: Mapping[str, Any], names: list[str]) -> str:
     build = "cached" if image["cached"] else f"{image['build_seconds']:.1f} s"
     remark = make_document_remark(image)
     counts = "".join(
-        f'<td class="n {html.escape(name)}{" some" if image["counts"].get(name) else ""}">'
-        f"{image['counts'].get(name, 0)}</td>"
+        f'<td class="n {html.escape(name)}{" some" if image["counts"].get(name) else " none"}"'
+        f' data-name="{html.escape(name)}">{image["counts"].get(name, 0)}</td>'
         for name in names
     )
     outcome = html.escape(image["outcome"])
@@ -139,6 +139,6 @@ def _row(image: Mapping[str, Any], names: list[str]) -> str:
     return (
         f'<tr><th scope="row" title="{title}">{html.escape(image["label"])}'
         f' <span class="state {outcome.replace(" ", "-")}">{outcome}</span></th>'
-        f"<td>{html.escape(image['python'])}</td>{counts}<td class=n>{build}</td>"
-        f"<td class=n>{image['run_seconds']:.1f} s</td><td>{html.escape(remark)}</td></tr>"
+        f"<td>{html.escape(image['python'])}</td>{counts}<td class=n data-name=build>{build}</td>"
+        f"<td class=n data-name=run>{image['run_seconds']:.1f} s</td><td>{html.escape(remark)}</td></tr>"
     )

@@ -58,13 +58,14 @@ const drawPanels = ({ data, labels, failing, kind, LETTERS, byId, make, count, c
         const bad = here.filter(([, outcomes]) => failing.has(outcomes[index])).length;
         const cell = make("td", bad ? count(bad) : here.length ? "✓" : "", bad ? "hot" : "cool");
         cell.title = `${place} on ${label}: ${count(bad)} of ${count(here.length)} tests fail`;
-        if (bad) cell.style.setProperty("--heat", `${Math.round(20 + (80 * bad) / here.length)}%`);
+        if (bad) cell.style.setProperty("--heat", `${Math.round(20 + (35 * bad) / here.length)}%`);
         line.append(cell);
       });
       return line;
     });
     table.createTHead().append(top);
     table.createTBody().append(...rows);
+    table.classList.add("matrix");
     table.classList.toggle("many", labels.join("  ").length > 60);
     byId("map").append(table);
     if (sorted.length > MOST_ROWS) byId("map").append(make("p", `… and ${count(sorted.length - MOST_ROWS)} more`));
@@ -85,6 +86,7 @@ const drawPanels = ({ data, labels, failing, kind, LETTERS, byId, make, count, c
     });
     byId(id).createTHead().append(top);
     byId(id).createTBody().append(...rows);
+    byId(id).classList.add("matrix");
     byId(id).classList.toggle("many", labels.join("  ").length > 60);
     if (lines.length > MOST_LINES) byId(id).after(make("p", `… and ${count(lines.length - MOST_LINES)} more`));
   };
@@ -94,7 +96,7 @@ const drawPanels = ({ data, labels, failing, kind, LETTERS, byId, make, count, c
     if (!data.warnings.length) return;
     const seen = (numbers) => numbers.filter(Boolean).length;
     const sorted = [...data.warnings].sort((one, other) => other[2] - one[2] || seen(one[1]) - seen(other[1]));
-    const news = data.new.map(([python, total, errors]) => `new on ${python}: ${count(total)}` + (errors ? `, of which ${count(errors)} become errors` : ""));
+    const news = data.new.map(([python, total, errors]) => `new on ${python}: ${count(total)}` + (errors ? `, of which ${count(errors)} ${errors === 1 ? "becomes an error" : "become errors"}` : ""));
     byId("new").textContent = [...news, "“becomes an error” is what the warning’s own text announces"].join(" · ");
     const lines = sorted.map(([text, numbers, announces]) => [announces ? [text, " ", make("small", "becomes an error", "state failed")] : [text], numbers]);
     drawTable("warnings", `warning (${count(lines.length)})`, lines);

@@ -77,9 +77,13 @@
   head.append(make("th", "test"), ...labels.map((label) => column(label)), slow);
   for (const cell of head.children) cell.scope = "col";
   byId("tests").tHead.append(head);
-  byId("tests").style.setProperty("--columns", labels.length);
+  document.querySelector("main").style.setProperty("--columns", labels.length);
   byId("tests").classList.toggle("many", labels.join("  ").length > 60);
-  for (const outcome of data.outcomes) byId("outcome").append(new Option(outcome, outcome));
+  for (const outcome of data.outcomes) {
+    byId("outcome").append(new Option(outcome, outcome));
+    byId("letters").append(make("span", `${LETTERS[outcome] || outcome} ${outcome}`, kind(outcome)), " ");
+  }
+  if (data.tests.some(([, outcomes]) => outcomes.includes(-1))) byId("letters").append("empty: not collected");
   labels.forEach((label, index) => byId("image").append(new Option(label, String(index))));
   const differing = data.patterns.reduce((sum, [, number]) => sum + number, 0);
   const bad = data.tests.filter(isBad).length;
