@@ -12,7 +12,7 @@ import pytest
 
 from tools.engines import __main__ as engines
 from tools.engines.kinds import Kind
-from tools.engines.root import ENTER, enter
+from tools.engines.root import AS_USER, ENTER, enter, enter_as_user
 from tools.standins.state import StandinError
 
 
@@ -62,6 +62,9 @@ def test_a_kind_that_does_not_start_is_a_failure(ended: list[str], capsys: pytes
 
 
 def test_command_that_enters_a_root(tmp_path: Path) -> None:
-    subprocess.run(["sh", "-n", "-c", ENTER], check=True)
+    for script in (ENTER, AS_USER):
+        subprocess.run(["sh", "-n", "-c", script], check=True)
     command = enter(tmp_path, Path("/run/x"))
     assert command[-4:] == (ENTER, str(tmp_path), "/run/x", "--")
+    as_user = enter_as_user(tmp_path, Path("/run/x"))
+    assert as_user[: len(command) + 4] == ("unshare", "--pid", "--fork", "--kill-child", *command)

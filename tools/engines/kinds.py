@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import time
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import docker
 
-from tools.engines.root import ensure_root, enter
+from tools.engines.root import USER_ID, ensure_root, enter, enter_as_user
 from tools.standins.bridge import Bridge, bridge_of, ensure_bridge, remove_bridge
 from tools.standins.engine import ensure_engine, refusal, spawn_detached, start_engine, stop_engine, wait_for_engine
 from tools.standins.remote import copy_images, ensure_remote_engine, remote_state
@@ -25,11 +26,13 @@ START_SECONDS = 60
 # The name of Podman's default network's bridge is fixed.
 PODMAN_BRIDGE = "podman0"
 # netavark's own rules go to a packet filter whose other rules, of the machine's engine, drop what they do not know.
-# crun refuses hybrid control groups, runc does not. It cannot raise limits where this process has no CAP_SYS_RESOURCE.
-PODMAN_CONFIGURATION = """\
+PODMAN_NETWORK = """\
 [network]
 default_subnet = "{network}"
 firewall_driver = "none"
+"""
+# crun refuses hybrid control groups, runc does not. It cannot raise limits where this process has no CAP_SYS_RESOURCE.
+PODMAN_CONFIGURATION = """\
 [containers]
 default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
 [engine]
@@ -104,25 +107,54 @@ def _start_podman(tags: Sequence[str]) -> Iterator[str]:
     root = ensure_root(state.home.parent, state)
     bridge = _podman_bridge(state.home)
     ensure_bridge(bridge, state, os.environ)
-    configuration = state.home / "containers.conf"
-    configuration.write_text(PODMAN_CONFIGURATION.format(network=bridge.network))
+    folders = ("--root", str(state.home / "data"), "--runroot", str(state.run / "containers"))
+    network = PODMAN_NETWORK.format(network=bridge.network)
+    try:
+        with _serve_podman(state, enter(root, state.run), folders, network):
+            copy_images(source, state.url, tags)
+            yield state.url
+    finally:
+        remove_bridge(bridge, state, os.environ)
+
+
+@contextlib.contextmanager
+def _start_rootless_podman(tags: Sequence[str]) -> Iterator[str]:
+    source, state = ensure_engine(), _make_state("rootless")
+    root = ensure_root(state.home.parent, state)
+    shutil.rmtree(state.run)  # of processes that were killed
+    state.run.mkdir(mode=0o700)
+    os.chown(state.run, USER_ID, USER_ID)
+    # unshare ignores SIGTERM (unshare(1), --forward-signals); with it, all of its process namespace is killed.
+    with _serve_podman(state, enter_as_user(root, state.run), stop=signal.SIGKILL):
+        copy_images(source, state.url, tags)
+        yield state.url
+
+
+@contextlib.contextmanager
+def _serve_podman(
+    state: State,
+    wrapper: Sequence[str],
+    folders: Sequence[str] = (),
+    network: str = "",
+    *,
+    stop: signal.Signals = signal.SIGTERM,
+) -> Iterator[None]:
+    """Run Podman's service while the context is active."""
+    configuration, log = state.run / "containers.conf", state.home / "podman.log"
+    configuration.write_text(network + PODMAN_CONFIGURATION)
     command = (
-        *enter(root, state.run),
+        *wrapper,
         *("env", f"CONTAINERS_CONF={configuration}", "PODMAN_IGNORE_CGROUPSV1_WARNING=1"),
-        *("podman", "--root", str(state.home / "data"), "--runroot", str(state.run / "containers")),
-        *("--log-level", "warn", "system", "service", "--time", "0", state.url),
+        *("podman", *folders, "--log-level", "warn", "system", "service", "--time", "0", state.url),
     )
-    log = state.home / "podman.log"
     pid = spawn_detached(command[0], command, os.environ, log=log)
     try:
         _wait_for(state.url, pid, log)
-        copy_images(source, state.url, tags)
-        yield state.url
+        yield
     finally:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
+            os.kill(pid, stop)
             os.waitpid(pid, 0)
-        remove_bridge(bridge, state, os.environ)
 
 
 def _podman_bridge(home: Path) -> Bridge:
@@ -158,5 +190,10 @@ KINDS = {
             start=_start_docker_with_containerd,
         ),
         Kind(name="podman", summary="Podman of Debian's testing release, as root", start=_start_podman),
+        Kind(
+            name="rootless",
+            summary="the same as another user, who cannot read root's files",
+            start=_start_rootless_podman,
+        ),
     )
 }

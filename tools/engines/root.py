@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from tools.standins.state import State
 
 DOCKER = ("docker.io", "iptables", "iproute2", "ca-certificates")
-PODMAN = ("podman", "catatonit", "crun", "runc", "netavark", "aardvark-dns")
+PODMAN = ("podman", "catatonit", "crun", "runc", "netavark", "aardvark-dns", "nftables", "passt", "uidmap")
+USER, USER_ID, USER_HOME = "rootless", 4711, "/var/lib/rootless"  # /home is this machine's
 MAKE_SECONDS = 900
 # $0: the root; $@: folders of /run to keep visible, "--", a program and its arguments.
 # The program sees this machine's files at their own paths, as the machine's engine does, but the root's system.
@@ -32,6 +33,13 @@ shift
 cp /etc/resolv.conf /etc/hosts "$0/etc/" || exit
 cd "$0" && pivot_root . .machine && cd / && umount -l /.machine || exit
 exec "$@"
+"""
+# $@: a program and its arguments, which the user executes in a process namespace that ends with its first process.
+# The shell stays: a process that changes its user no longer ends with its parent (PR_SET_PDEATHSIG(2const)).
+AS_USER = f"""
+mount -t proc proc /proc && mknod -m 666 /run/tun c 10 200 && mount --bind /run/tun /dev/net/tun || exit
+setpriv --reuid={USER} --regid={USER} --init-groups env HOME={USER_HOME} "$@"
+exit $?
 """
 
 
@@ -54,6 +62,7 @@ def ensure_root(home: Path, state: State) -> Path:
         '--aptopt=Acquire::Check-Valid-Until "false"',
         '--aptopt=APT::Sandbox::User "root"',
         *("--dpkgopt=force-unsafe-io", "--dpkgopt=path-exclude=/usr/share/doc/*"),
+        f'--customize-hook=chroot "$1" useradd --uid {USER_ID} --create-home --home-dir {USER_HOME} {USER}',
         *(KEYRING_BASE.suite, str(root), f"deb {machine_mirror(KEYRING_BASE)} {KEYRING_BASE.suite} main"),
     )
     environ = {**os.environ, **machine_proxy_variables()}
@@ -69,3 +78,12 @@ def enter(root: Path, *visible: Path) -> tuple[str, ...]:
     """
     script = ("sh", "-c", ENTER, str(root), *map(str, visible), "--")
     return ("unshare", "--mount", "--propagation", "slave", *script)
+
+
+def enter_as_user(root: Path, run: Path) -> tuple[str, ...]:
+    """Return the command that executes the program after it in the root, as a user without privileges.
+
+    :param run: a folder of the user's below ``/run`` that the program shares with this machine.
+    """
+    isolated = ("unshare", "--pid", "--fork", "--kill-child")
+    return (*isolated, *enter(root, run), "env", f"XDG_RUNTIME_DIR={run}", "sh", "-c", AS_USER, "sh")
