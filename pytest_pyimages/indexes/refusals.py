@@ -12,11 +12,20 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
-from pytest_pyimages.indexes.locations import Index, read_host_and_port, strip_credentials
+from pytest_pyimages.indexes.locations import (
+    Index,
+    find_local_path,
+    is_local_host,
+    read_host,
+    read_host_and_port,
+    read_hosts_file,
+    strip_credentials,
+)
 from pytest_pyimages.indexes.network import HostNetwork
-from pytest_pyimages.indexes.opener import make_authorization, make_opener
+from pytest_pyimages.indexes.opener import find_proxy, make_authorization, make_opener
 
 TIMEOUT = 5.0  # seconds per index
+_WITHOUT_INDEX = "images that are built already (pyimages list) run without it"
 PROJECT = "pytest"  # every index has it, or reports that it has not
 # What uv and pip print if a package is missing or cannot be downloaded.
 _ABOUT_PACKAGES = re.compile(
@@ -37,6 +46,10 @@ def find_refusals(network: HostNetwork) -> Iterator[tuple[str, str]]:
             refusal = _request_page(network, index)
             if refusal is not None:
                 yield refusal
+        elif len(network.indexes) == 1:  # installers ignore one of several, with a warning
+            path = find_local_path(index.url, network.folder)
+            if path is not None and not path.exists():
+                yield f"the package index {path} does not exist", f"fix {index.origin}: a folder, or an https:// URL"
 
 
 def _request_page(network: HostNetwork, index: Index) -> tuple[str, str] | None:
@@ -57,7 +70,23 @@ def _request_page(network: HostNetwork, index: Index) -> tuple[str, str] | None:
         problem = f"the certificate of the package index {host} is not trusted ({reason.verify_message})"
         return problem, "name the file with its certificate authority in SSL_CERT_FILE"
     cause = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
-    return f"the package index {host} cannot be reached ({cause})", f"start it, or fix {index.origin}"
+    return _explain_silence(network, index, cause)
+
+
+def _explain_silence(network: HostNetwork, index: Index, cause: str) -> tuple[str, str]:
+    """Return problem and hint for an index that does not answer: the proxy's, if one is in between.
+
+    :param cause: the operating system's message.
+    """
+    host, proxy = read_host_and_port(index.url), find_proxy(network, index.url)
+    if proxy:
+        names = ", ".join(sorted({name.upper() for name, value in network.settings.proxies.items() if value == proxy}))
+        problem = f"the package index {host} cannot be reached through the proxy {read_host_and_port(proxy)} ({cause})"
+        return problem, f"fix or unset {names}; {_WITHOUT_INDEX}"
+    problem = f"the package index {host} cannot be reached ({cause})"
+    if is_local_host(read_host(index.url), read_hosts_file()):
+        return problem, f"start it, or fix {index.origin}"
+    return problem, f"check the network, name a proxy in HTTPS_PROXY, or fix {index.origin}; {_WITHOUT_INDEX}"
 
 
 def _explain_status(

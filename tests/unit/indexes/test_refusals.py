@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,6 +88,41 @@ def test_unreachable_index_is_reported(tmp_path: Path) -> None:
     assert " · ".join(found) == message(
         "indexes", "no-answer", host=f"127.0.0.1:{port}", error="Connection refused", where="PIP_INDEX_URL"
     )
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_the_proxy_is_named_if_it_does_not_answer(tmp_path: Path, name: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        proxy = f"127.0.0.1:{free.getsockname()[1]}"
+    found = refusal(tmp_path, PIP_INDEX_URL="https://index.invalid/simple", **{name: f"http://me:s3cret@{proxy}"})
+    assert found is not None
+    assert " · ".join(found) == message(
+        "indexes",
+        "no-proxy",
+        host="index.invalid",
+        proxy=proxy,
+        error="Connection refused",
+        where=name.upper(),
+    )
+
+
+def test_another_machine_is_not_to_be_started(tmp_path: Path) -> None:
+    found = refusal(tmp_path, PIP_INDEX_URL="http://index.invalid/simple")
+    assert found is not None
+    reason = re.search(r"\(([^)]*)\)$", found[0])
+    assert reason is not None
+    assert " · ".join(found) == message(
+        "indexes", "no-network", host="index.invalid", error=reason[1], where="PIP_INDEX_URL"
+    )
+
+
+def test_an_index_that_is_no_url(tmp_path: Path) -> None:
+    """Installers take it for a folder; of several they use the others."""
+    found = refusal(tmp_path, PIP_INDEX_URL="index.example/simple")
+    assert found is not None
+    path = Path.cwd() / "index.example/simple"
+    assert " · ".join(found) == message("indexes", "no-folder", path=path, where="PIP_INDEX_URL")
+    assert refusal(tmp_path, PIP_INDEX_URL="index.example/simple", PIP_EXTRA_INDEX_URL=f"file://{tmp_path}") is None
 
 
 def test_untrusted_certificate_is_reported(tmp_path: Path) -> None:
