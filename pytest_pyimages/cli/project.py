@@ -16,7 +16,14 @@ import pytest
 
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
-from pytest_pyimages.host import OPTION_NAMES, Invocation, Settings, is_inside, start_without_project
+from pytest_pyimages.host import (
+    OPTION_NAMES,
+    Invocation,
+    Settings,
+    is_inside,
+    make_rootdir_option,
+    start_without_project,
+)
 from pytest_pyimages.session import SessionPlan, connect, plan_session
 
 SPEC_HELP = "the images, such as 3.12,3.14-slim (default: the ini key py_images)"
@@ -134,7 +141,8 @@ def run_with_terminal(invocation: Invocation, work: Callable[[pytest.TerminalRep
             return work(TerminalReporter(config, sys.stdout))
 
     cache = [f"-ocache_dir={invocation.ini['cache_dir']}"] if invocation.ini.get("cache_dir") else []
-    arguments = ["-c", os.devnull, f"--rootdir={invocation.rootdir}", "--noconftest", "-p", "no:pyimages", *cache]
+    rootdir = make_rootdir_option(invocation.rootdir, invocation.cwd)
+    arguments = ["-c", os.devnull, rootdir, "--noconftest", "-p", "no:pyimages", *cache]
     with _hide_variables("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
         return int(pytest.main(arguments, plugins=[Work()]))
 

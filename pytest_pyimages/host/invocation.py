@@ -164,15 +164,18 @@ def _find_setup(line: CommandLine, paths: Sequence[str], cwd: Path) -> _Setup:
     """Search for the rootdir and the ini file as pytest does, where it takes these words for paths."""
     from _pytest.config.findpaths import determine_setup
 
+    rootdir = line.last("--rootdir")
+    literal = Path(cwd, rootdir) if "$" in rootdir and Path(cwd, rootdir).is_dir() else None
     given: dict[str, Any] = {
         "inifile": line.last("-c", "--config-file") or None,
         "args": list(paths),
-        "rootdir_cmd_arg": line.last("--rootdir") or None,
+        "rootdir_cmd_arg": None if literal else rootdir or None,
         "invocation_dir": cwd,
         "override_ini": [value for value in line.values("-o", "--override-ini") if value],
     }
     accepted = inspect.signature(determine_setup).parameters
-    return _Setup(*determine_setup(**{name: value for name, value in given.items() if name in accepted})[:3])
+    found = _Setup(*determine_setup(**{name: value for name, value in given.items() if name in accepted})[:3])
+    return found._replace(rootdir=literal) if literal else found
 
 
 def _find_again(setup: _Setup, line: CommandLine, cwd: Path) -> tuple[str, ...]:
@@ -183,7 +186,16 @@ def _find_again(setup: _Setup, line: CommandLine, cwd: Path) -> tuple[str, ...]:
     misled = line.apparent_paths != line.paths
     if not misled or _find_setup(line, line.apparent_paths, cwd)[:2] == setup[:2]:
         return ()
-    return f"--rootdir={setup.rootdir}", "-c", str(setup.inipath or os.devnull)
+    return make_rootdir_option(setup.rootdir, cwd), "-c", str(setup.inipath or os.devnull)
+
+
+def make_rootdir_option(rootdir: Path, cwd: Path) -> str:
+    """Return pytest's option for a rootdir; pytest replaces variables in its value, and ``$`` cannot be quoted there.
+
+    :param cwd: the current folder, usually the rootdir or below it: a relative path lacks the names of both.
+    """
+    relative = os.path.relpath(rootdir, cwd)
+    return f"--rootdir={relative if '$' in str(rootdir) and '$' not in relative else rootdir}"
 
 
 def plain_values(inicfg: Mapping[str, Any]) -> dict[str, str | list[str]]:

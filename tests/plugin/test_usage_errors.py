@@ -164,6 +164,23 @@ def test_values_of_options_do_not_decide_the_rootdir(
     assert Path("reports/old.md").read_text()
 
 
+@pytest.mark.parametrize("folder", ["do$HOME", "${HOME}", "$HOME/sub"])
+def test_folder_named_like_a_variable(
+    pytester: pytest.Pytester, run_images: Run, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    """Pytest replaces variables in the value of ``--rootdir``, which the project's folder is not."""
+    project = pytester.path / folder
+    project.mkdir(parents=True)
+    (project.parent if "/" in folder else project).joinpath("pytest.ini").write_text("[pytest]\naddopts = -k test_a\n")
+    (project / "test_it.py").write_text("def test_a(): pass\ndef test_b(): pass")
+    monkeypatch.setenv("PYIMAGES_FOLDER", folder)
+    run = run_images(images=None, command=(sys.executable, "-c", IN_FOLDER, "--py-images=3.12"))
+    assert run.result.ret == 0
+    assert "1 passed, 1 deselected" in run.out
+    above = run_images(folder, images=None, command=(sys.executable, "-m", "pytest", "--py-images=3.12"))
+    assert "1 passed, 1 deselected" in above.out
+
+
 def test_every_environment_variable(
     pytester: pytest.Pytester, run_images: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
