@@ -30,10 +30,9 @@ from pytest_pyimages.project import KNOWN_PLUGINS, matches
 
 _XDIST_FLAGS = ("-d", "-f")
 _MAY_TAKE_VALUE = OPTIONAL_VALUES | {"--cov"}  # the next word, unless that is an option
-_TAKES_VALUE = frozenset(
-    {*VALUES, *OPTION_NAMES}.difference(FLAG_NAMES).union(
-        *(f"{plugin.values} {plugin.host_values}".split() for plugin in KNOWN_PLUGINS.values())
-    )
+_NEEDS_VALUE = frozenset(OPTION_NAMES).difference(FLAG_NAMES)
+_TAKES_VALUE = _NEEDS_VALUE.union(
+    VALUES, *(f"{plugin.values} {plugin.host_values}".split() for plugin in KNOWN_PLUGINS.values())
 )
 _TAKES_NO_VALUE = frozenset({*FLAGS, *FLAG_NAMES, *_XDIST_FLAGS, "--", ""}).union(
     *(plugin.host_flags.split() for plugin in KNOWN_PLUGINS.values())
@@ -45,7 +44,7 @@ OUR_PLUGINS = ("pyimages", "pytest_pyimages.plugin")
 HOST_INI = (*HOST_INI_KEYS, "py_images")
 _OVERRIDE_INI = ("-o", "--override-ini")
 
-_NO_TERMINAL = "it needs a terminal, and standard input or output is none"
+_NO_TERMINAL = "it needs a terminal, and standard input or output is not one"
 REFUSED = {
     **REFUSALS,
     **{option: plugin.reason for plugin in KNOWN_PLUGINS.values() for option in plugin.refused.split()},
@@ -238,6 +237,10 @@ class CommandLine:
         """Return what containers get: everything but our own options, which xdist's workers would not know."""
         return self.without(OPTION_NAMES, plugins=OUR_PLUGINS)
 
+    def find_missing_value(self) -> str:
+        """Return the first option of ours that has no value, or another option in its place; empty if there is none."""
+        return next((one.name for one in self.options if one.name in _NEEDS_VALUE and _lacks_value(one)), "")
+
     @property
     def debugger(self) -> str:
         """The option that starts a debugger; empty if there is none."""
@@ -274,6 +277,14 @@ class CommandLine:
             if argument.name == "--dist" and argument.value == "each":
                 return "--dist=each", _EACH
         return None
+
+
+def _lacks_value(argument: Argument) -> bool:
+    """Return whether argparse would refuse what follows an option: it takes negative numbers and texts with spaces."""
+    if argument.value is None:
+        return True
+    is_next = len(argument.words) > 1
+    return is_next and bool(re.fullmatch(r"-(?!\d)[^ ]+", argument.value))
 
 
 def _module(argument: Argument) -> str:

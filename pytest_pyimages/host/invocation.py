@@ -117,6 +117,7 @@ class Invocation:
         if has_files:
             ini["addopts"] = list(addopts.words)
             container_options += ("-o", f"addopts={shlex.join(addopts.words)}")
+        _check_values(addopts + environment_addopts + typed)
         variables = {name: os.environ.get(name, "") for name in (option.environment for option in OPTION_TABLE)}
         return cls(
             addopts=addopts,
@@ -134,6 +135,18 @@ class Invocation:
             variables={name: value for name, value in variables.items() if value.strip()},
             container_options=container_options,
         )
+
+
+def _check_values(line: CommandLine) -> None:
+    """Refuse an option of ours without its value: argparse would name the empty file that pytest is started with.
+
+    :raises ConfigurationError: with an example.
+    """
+    name = line.find_missing_value()
+    if name:
+        option = OPTIONS[name.lstrip("-").replace("-", "_")]
+        example = option.example or next(iter(option.choices), option.metavar)
+        raise ConfigurationError(f"{name}: expected one argument", f"such as {name}={example}")
 
 
 def drop_none(values: Sequence[str]) -> tuple[str, ...]:

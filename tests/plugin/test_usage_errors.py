@@ -88,6 +88,35 @@ def test_a_misspelt_option(pytester: pytest.Pytester, run_images: Run, typed: li
     assert line == message("host", "unknown-option", option=name.partition("=")[0], meant="--py-images")
 
 
+@pytest.mark.parametrize(
+    ("typed", "option", "example"),
+    [
+        (["--py-images"], "--py-images", "3.12,3.14-slim,3.16-rc?"),
+        (["--py-images", "--lf"], "--py-images", "3.12,3.14-slim,3.16-rc?"),
+        (["--py-images=3.12", "--py-images-pull"], "--py-images-pull", "missing"),
+        (["--py-images=3.12", "--py-images-shard", "-x"], "--py-images-shard", "1/3"),
+    ],
+)
+@pytest.mark.parametrize("place", ["typed", "addopts", "PYTEST_ADDOPTS"])
+def test_option_without_its_value(
+    pytester: pytest.Pytester,
+    run_images: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    typed: list[str],
+    option: str,
+    example: str,
+    place: str,
+) -> None:
+    """In one line, and not with the empty file that pytest is started with."""
+    pytester.makepyfile("def test_a(): pass")
+    if place == "addopts":
+        pytester.makeini(f"[pytest]\naddopts = {' '.join(typed)}\n")
+    elif place == "PYTEST_ADDOPTS":
+        monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(typed))
+    told = message("host", "missing-value", option=option, example=example)
+    assert error_line(run_images(*(typed if place == "typed" else []), images=None)) == told
+
+
 TAG = "localhost:5000/library/python:3.12"
 # A value of each option that has one; a run with all of them passes.
 VALUES = {
