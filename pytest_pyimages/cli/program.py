@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
+import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NoReturn, Protocol
 
 import pytest
@@ -67,6 +70,7 @@ COMMANDS: Mapping[str, Command] = {
     "completion": completion,
 }
 
+_OUTPUT_ERRORS = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 FILES_ONLY = ("merge", "history", "completion")  # commands that use neither an engine nor pytest
 
 # The arguments after ``--``.
@@ -85,10 +89,10 @@ AFTER_DASHES = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return a pytest exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    _escape_unencodable()
+    _prepare_output()
     try:
         status = _main(words)
-        sys.stdout.flush()  # here, so that a closed pipe is caught below
+        sys.stdout.flush()  # here, so that a closed pipe or a full disk is caught below
     except PyimagesError as error:
         sys.stderr.write(f"ERROR: {_format_error(error)}\n")
         failed = not isinstance(error, ConfigurationError)
@@ -96,9 +100,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return int(pytest.ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        # The reader has closed the pipe; Python must not flush at exit (docs: "Note on SIGPIPE").
+    except OSError as error:
+        if error.errno not in _OUTPUT_ERRORS or error.filename is not None:
+            raise
+        # Python must not flush at exit (docs: "Note on SIGPIPE").
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno != errno.EPIPE:  # the reader has closed the pipe, and has what it wants
+            sys.stderr.write(f"ERROR: the output cannot be written ({error.strerror})\n")
         return int(pytest.ExitCode.TESTS_FAILED)
     return status
 
@@ -185,6 +193,11 @@ def _unknown_argument(arguments: argparse.Namespace, words: Sequence[str]) -> Co
 
 def _suggest_argument(command: str, arguments: argparse.Namespace, words: Sequence[str]) -> str:
     help_hint, word = f"see {command} --help", words[0]
+    option, _, value = word.partition("=")
+    if option == "--py-images" and hasattr(arguments, "spec"):
+        return f"images need no option: {command} {shlex.quote(value or arguments.spec or 'SPEC')}"
+    if option == "--py-images-engine":
+        return "the option is --engine"
     if arguments.command in FILES_ONLY:
         return suggest(word.partition("=")[0], arguments.options, otherwise=help_hint)
     near = find_similar(word.partition("=")[0], arguments.options) if word.startswith("-") else ""
@@ -207,11 +220,14 @@ def _is_image(word: str) -> bool:
 
 def _format_error(error: PyimagesError) -> str:
     """Format an error with the names that this program's options have."""
-    return str(error).removeprefix("--py-images: ").replace("--py-images-engine", "--engine")
+    return re.sub('(?<!")--py-images-engine', "--engine", str(error).removeprefix("--py-images: "))  # not as typed
 
 
-def _escape_unencodable() -> None:
-    """Escape characters that the output's encoding lacks."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+def _prepare_output() -> None:
+    """Escape characters that the output's encoding lacks; discard what is written to a closed stream (``>&-``)."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - until the end
+        elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import sysconfig
@@ -173,6 +174,33 @@ def test_closed_pipe_is_not_an_error(unbuffered: str) -> None:
     os.close(write)
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("redirection", ["> /dev/full", ">&-", "2>&- >&-"])
+def test_output_that_cannot_be_written(redirection: str) -> None:
+    """A full disk is an error; a stream that was closed on purpose is none."""
+    command = f"{shlex.quote(str(PYIMAGES))} --help {redirection}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=30)
+    full = "full" in redirection
+    assert done.returncode == (1 if full else 0)
+    assert done.stderr == (message("cli", "full-disk") + "\n" if full else "")
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["test", "--py-images", "3.12", "-k", "a"], "images need no option: pyimages test 3.12"),
+        (["build", "--py-images=3.12,3.14"], "images need no option: pyimages build 3.12,3.14"),
+        (["shell", "--py-images"], "images need no option: pyimages shell SPEC"),
+        (["list", "--py-images-engine=unix:///x"], "the option is --engine"),
+    ],
+)
+def test_options_of_pytest(capsys: pytest.CaptureFixture[str], words: list[str], hint: str) -> None:
+    """Those that arguments and options of this program stand for."""
+    option = next(word for word in words if word.startswith("--"))
+    assert main(words) == 4
+    said = message("cli", "unknown-option", command=f"pyimages {words[0]}", option=option, hint=hint)
+    assert capsys.readouterr().err == f"ERROR: {said}\n"
 
 
 def test_doctor(pyimages: Callable[..., list[Done]]) -> None:
