@@ -148,13 +148,14 @@ def _write_files(plan: SessionPlan, export: Export, folder: Path) -> None:
         sys.stderr.write(f"note: {ignored} exists, and is kept\n")
     else:
         texts[ignored] = list_ignored(plan.source.hidden.paths, needs_git=export.needs_git)
+    path = folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, text in texts.items():
             path.write_text(text, encoding="utf-8")
             sys.stderr.write(f"wrote {path}\n")
     except OSError as error:
-        raise PyimagesError(f"{error.filename} cannot be written: {error.strerror}", "choose another folder") from error
+        raise PyimagesError(f"{path} cannot be written: {error.strerror}", "choose another folder") from error
 
 
 def _is_ours(path: Path) -> bool:

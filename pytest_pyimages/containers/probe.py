@@ -35,10 +35,10 @@ def probe_overlay(engine: Engine, lease: Lease, image: str, root: Path, mount_la
     path = root / f".pyimages-{text[:8]}"
     before = root.stat()
     try:
-        path.write_text(text, "ascii")
-    except OSError:
-        return None
-    try:
+        try:
+            path.write_text(text, "ascii")
+        except OSError:  # a full disk still has room for an empty file
+            return None
         with mount_layer(engine, lease, str(root)) as mounts:
             job = {"do": "probe", "path": str(path), "text": text}
             found = run_helper(engine, lease, image, mounts, job)

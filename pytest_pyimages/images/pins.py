@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -80,15 +81,21 @@ def read_pins(path: Path) -> Pins:
 
 
 def write_pins(path: Path, digests: Mapping[str, str]) -> None:
-    """Write the file, sorted by reference.
+    """Write the file, sorted by reference; if that fails, an existing one is unchanged.
 
     :raises PyimagesError: if it cannot be written.
     """
     lines = ["# The image that each reference means. Written by `pyimages lock`.", "", "[images]"]
     lines += [f"{json.dumps(reference)} = {json.dumps(digest)}" for reference, digest in sorted(digests.items())]
+    path = path.resolve()
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        try:
+            unfinished.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
     except OSError as error:
         raise PyimagesError(f"{path} cannot be written: {error.strerror}", f"name another file in {KEY}") from error
 

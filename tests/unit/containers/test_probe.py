@@ -19,6 +19,7 @@ from pytest_pyimages.engines.base import Engine, Mount
 from pytest_pyimages.errors import ConnectionLostError, EngineError, ImageNotFound
 from tests.support.fake_engine import FakeEngine
 from tests.support.golden import message
+from tests.support.limits import full_disk
 
 MOUNT = "failed to mount local volume: mount overlay:/volumes/x, data: lowerdir=/src: "
 
@@ -90,6 +91,14 @@ def test_a_folder_that_cannot_be_written_is_not_probed(
 
     monkeypatch.setattr(Path, "write_text", refuse)
     assert probe_overlay(FakeEngine(), lease, "image", root, mount_layer) is None
+
+
+def test_a_full_disk_keeps_no_file(lease: Lease, root: Path) -> None:
+    os.utime(root, (1, 1))
+    with full_disk():
+        assert probe_overlay(FakeEngine(), lease, "image", root, mount_layer) is None
+    assert list(root.iterdir()) == []
+    assert root.stat().st_mtime == 1
 
 
 @pytest.mark.parametrize("kind", [ConnectionLostError, ImageNotFound])
