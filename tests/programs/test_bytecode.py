@@ -17,16 +17,16 @@ import pytest
 
 from tests.support.project_tree import write_tree
 
-SOURCE = resources.files("pytest_pyimages.inside").joinpath("installer/bytecode.py").read_text(encoding="utf-8")
-# Coverage could not write its data where files must stay small; what is compiled here from a text it does not measure.
+PROGRAM = Path(str(resources.files("pytest_pyimages.inside"))) / "installer" / "bytecode.py"
+# Coverage could not write its data where files must stay small.
 UNMEASURED = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
 CALL = """
 import os, resource, sys
 if "MOST_BYTES" in os.environ:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(os.environ["MOST_BYTES"]),) * 2)
 names = {"__name__": "bytecode"}
-exec(compile(sys.stdin.read(), "bytecode.py", "exec"), names)
-names["compile_packages"](sys.argv[3:], sys.argv[1], sys.argv[2], print)
+exec(compile(sys.stdin.read(), sys.argv[1], "exec"), names)
+names["compile_packages"](sys.argv[4:], sys.argv[2], sys.argv[3], print)
 """
 
 
@@ -49,11 +49,11 @@ class Engine:
         :param more: of ``sys.path``.
         :param settings: variables of the image.
         """
-        arguments = (self.store, temporary or self.temporary, self.site, *more)
+        arguments = (PROGRAM, self.store, temporary or self.temporary, self.site, *more)
         done = subprocess.run(
             (sys.executable, "-c", CALL, *map(str, arguments)),
-            input=SOURCE,
-            env={**UNMEASURED, **settings},
+            input=PROGRAM.read_text(encoding="utf-8"),
+            env={**(UNMEASURED if "MOST_BYTES" in settings else os.environ), **settings},
             capture_output=True,
             text=True,
             timeout=60,
