@@ -17,6 +17,7 @@ from pytest_pyimages.text import flatten
 NOT_SEEN = "the engine does not see this host's files"
 LONGEST_REASON = 120  # characters
 _MOUNT_ERRORS = ("overlay", "mount", "no such file or directory", "invalid argument")
+_MORE = ". dmesg(1) may have more information"  # mount(8)
 _MISSING = ("no such file or directory", "does not exist")
 
 MountLayer = Callable[[Engine, Lease, str], AbstractContextManager[tuple[Mount, ...]]]
@@ -65,4 +66,5 @@ def explain_refusal(error: EngineError) -> str | None:
         return None
     if any(word in text for word in _MISSING):
         return NOT_SEEN
-    return f"the engine cannot mount an overlay of it: {flatten(error.message).rpartition(': ')[2]}"[:LONGEST_REASON]
+    problem = flatten(error.message).rpartition(": ")[2].partition(_MORE)[0]
+    return f"the engine cannot mount an overlay of it: {problem}"[:LONGEST_REASON]

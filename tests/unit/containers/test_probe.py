@@ -22,6 +22,7 @@ from tests.support.golden import message
 from tests.support.limits import full_disk
 
 MOUNT = "failed to mount local volume: mount overlay:/volumes/x, data: lowerdir=/src: "
+MORE = "       dmesg(1) may have more information after failed mount system call.\n"
 
 
 @contextmanager
@@ -53,6 +54,10 @@ def root(tmp_path: Path) -> Path:
         ({"seen": True, "problem": "", "root": 100000}, ""),
         (EngineError(f"{MOUNT}no such file or directory"), NOT_SEEN),
         (EngineError(f"{MOUNT}invalid argument"), "the engine cannot mount an overlay of it: invalid argument"),
+        (
+            EngineError(f"mount: /v/_data: cannot mount overlay read-only.\n{MORE}"),
+            "the engine cannot mount an overlay of it: cannot mount overlay read-only",
+        ),
         (EngineError("no space left on device"), None),
     ],
 )
