@@ -67,14 +67,14 @@ def write_project(folder: Path, overrides: str) -> None:
 
 @pytest.mark.battery
 def test_users_may_write_to_the_source(job: Job, derive: Derive) -> None:
-    """In an overlay and in a copy; --cov, the cache and filterwarnings = error work as for root."""
+    """In an overlay, if there can be one, and in a copy; --cov, cache and filterwarnings = error work as for root."""
     numeric = derive("USER 4321")
     named = derive("RUN useradd --uid 2345 --create-home app", "USER app")
     users = (("3.12-slim", "1234:5678", 1234), (numeric, "", 4321), (named, "", 2345))
     overrides = (OVERRIDE.format(image=image, user=user, uid=uid) for image, user, uid in users)
     write_project(job.folder, "".join(overrides))
-    for source in ("overlay", "copy"):
-        done = job.run(f"--py-images-source={source}", images=f"3.12-slim,{numeric},{named}")
+    for source in ((), ("--py-images-source=copy",)):
+        done = job.run(*source, images=f"3.12-slim,{numeric},{named}")
         assert done.returncode == 0, done.stdout + done.stderr
         assert [counts(image, "passed") for image in job.images.values()] == [(3,)] * 3
         assert "warning" not in done.stdout.lower()

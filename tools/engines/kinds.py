@@ -150,6 +150,7 @@ def _serve_podman(
     pid = spawn_detached(command[0], command, os.environ, log=log)
     try:
         _wait_for(state.url, pid, log)
+        state.socket.chmod(0o660)  # as that of Debian's podman.socket
         yield
     finally:
         with contextlib.suppress(ProcessLookupError):
