@@ -164,7 +164,7 @@ def remove_credentials(checkouts):
             with open(path, "rb") as file:
                 text = file.read()
             with open(path, "wb") as file:
-                file.write(re.sub(rb"(://)(?!git@)[^\s/@]+@", rb"\1", text))
+                file.write(re.sub(b"(://)(?!git@)[^\\s/@]+@", b"\\1", text))  # not rb, for Python 2.7
 
 
 def copy(origin, target):
