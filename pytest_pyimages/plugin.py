@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_pyimages.runs import HostTerminal
 
 INVOCATION = pytest.StashKey["Invocation"]()
+WATCHED = "pyimages-watched"  # the plugin in the sessions of a watch
 TERMINAL = pytest.StashKey["HostTerminal | None"]()
 
 
@@ -69,16 +70,20 @@ def _find_terminal() -> HostTerminal | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """Show pytest's own output of a container instead of replaying its reports, if that was requested."""
+    """Watch the project, or show pytest's own output of a container instead of replaying reports, if requested."""
     invocation = config.stash.get(INVOCATION, None)
     if invocation is None or _needs_no_images(config):
         return None
     terminal = config.stash.get(TERMINAL, None)
-    if not _is_attended(invocation, has_terminal=terminal is not None):
-        return None
-    from pytest_pyimages.cli import attend_suite
-
     try:
+        if _is_watch(config, invocation):
+            from pytest_pyimages.cli import watch_project
+
+            return watch_project(_read_original(config), terminal)
+        if not _is_attended(invocation, has_terminal=terminal is not None):
+            return None
+        from pytest_pyimages.cli import attend_suite
+
         return attend_suite(config, invocation, terminal)
     except ConfigurationError as error:
         raise pytest.UsageError(str(error)) from None
@@ -90,6 +95,22 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 def _needs_no_images(config: pytest.Config) -> bool:
     """Return whether the host's pytest prints something and runs no tests."""
     return bool(config.option.help or config.option.version or config.getoption("cacheshow", None) is not None)
+
+
+def _is_watch(config: pytest.Config, invocation: Invocation) -> bool:
+    """Return whether this pytest is to start sessions and stay, and is not such a session."""
+    from pytest_pyimages.host import requests_flag
+
+    return requests_flag(config, invocation, "py_images_watch") and not config.pluginmanager.hasplugin(WATCHED)
+
+
+def _read_original(config: pytest.Config) -> Invocation:
+    """Return how this pytest was called, with the options of the host's plugins."""
+    from pytest_pyimages.host import Invocation
+
+    original: Invocation | None = getattr(config, "pyimages_invocation", None)  # see host.request
+    params = config.invocation_params
+    return original or Invocation.from_arguments([*map(str, params.args)], params.dir, command=False)
 
 
 def _is_attended(invocation: Invocation, *, has_terminal: bool) -> bool:

@@ -31,6 +31,7 @@ from pytest_pyimages.cli import (
 )
 from pytest_pyimages.cli.project import add_engine_argument
 from pytest_pyimages.cli.reports import history, merge
+from pytest_pyimages.cli.watching import watch
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
 from pytest_pyimages.matrix import parse_matrix
 from pytest_pyimages.text import find_similar, suggest
@@ -56,6 +57,7 @@ class Command(Protocol):
 
 COMMANDS: Mapping[str, Command] = {
     "test": run_tests,
+    "watch": watch,
     "shell": shell,
     "run": run_command,
     "build": build,
@@ -204,7 +206,7 @@ def _suggest_argument(command: str, arguments: argparse.Namespace, words: Sequen
     spec: str = getattr(arguments, "spec", None) or ""
     if near or (spec and not word.startswith("-") and _is_image(word)):
         return f"did you mean {near}?" if near else f"separate images with commas: {spec},{word}"
-    if arguments.command in ("run", "test"):
+    if arguments.command in ("run", "test", "watch"):
         after = shlex.join(word for word in words if word != "--")
         what = "the command" if arguments.command == "run" else "arguments of pytest"
         return f"put {what} after --: {' '.join(filter(None, (command, spec, '--', after)))}"

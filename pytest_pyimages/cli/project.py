@@ -95,13 +95,14 @@ def run_at_project(args: Sequence[str], work: Work) -> int:
     return status
 
 
-def read_invocation(args: Sequence[str]) -> Invocation:
+def read_invocation(args: Sequence[str], *, command: bool = True) -> Invocation:
     """Read how pytest would be invoked in the current folder.
 
+    :param command: whether the arguments are those of ``pyimages``.
     :raises ConfigurationError: if pytest would refuse the invocation.
     """
     try:
-        return Invocation.from_arguments(args, Path.cwd())
+        return Invocation.from_arguments(args, Path.cwd(), command=command)
     except (pytest.UsageError, FileNotFoundError) as error:  # pytest 8.0 opens an ini file that does not exist
         raise ConfigurationError(str(error)) from error
 

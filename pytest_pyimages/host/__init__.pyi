@@ -16,6 +16,7 @@ from pytest_pyimages.host.option_table import add_options as add_options
 from pytest_pyimages.host.request import is_inside as is_inside
 from pytest_pyimages.host.request import read_request as read_request
 from pytest_pyimages.host.request import refuse_misspelt_options as refuse_misspelt_options
+from pytest_pyimages.host.request import split_words as split_words
 from pytest_pyimages.host.selection import ImageArguments as ImageArguments
 from pytest_pyimages.host.selection import describe_selection as describe_selection
 from pytest_pyimages.host.selection import find_other_images as find_other_images
@@ -25,7 +26,7 @@ from pytest_pyimages.host.settings import Settings as Settings
 from pytest_pyimages.host.settings import Value as Value
 from pytest_pyimages.host.settings import parse_report_file as parse_report_file
 from pytest_pyimages.host.settings import reports_to_github as reports_to_github
-from pytest_pyimages.host.settings import requests_smoke as requests_smoke
+from pytest_pyimages.host.settings import requests_flag as requests_flag
 from pytest_pyimages.host.workers import Workers as Workers
 from pytest_pyimages.host.workers import containers_at_once as containers_at_once
 from pytest_pyimages.host.workers import share_workers as share_workers

@@ -30,6 +30,11 @@ OPTION_TABLE = (
         " are marked 'smoke'; for images that cannot run the whole suite yet",
     ),
     Option(
+        ini="py_images_watch",
+        kind="flag",
+        help="stay, and run the tests again when files of the project change or a key is typed, like 'pyimages watch'",
+    ),
+    Option(
         ini="py_images_registry",
         kind="text",
         metavar="PREFIX",

@@ -203,12 +203,12 @@ def parse_choice(value: Value) -> str:
     raise value.error(f"choose {', '.join(option.choices[:-1])} or {option.choices[-1]}")
 
 
-def requests_smoke(config: pytest.Config, invocation: Invocation) -> bool:
-    """Return whether images are only smoke-tested, unless their overrides say otherwise.
+def requests_flag(config: pytest.Config, invocation: Invocation, ini: str) -> bool:
+    """Return whether a flag is set, by its ini key; overrides of images may say otherwise.
 
     :raises ConfigurationError: for a value that is neither true nor false.
     """
-    value = Values(config, invocation).read("py_images_smoke")
+    value = Values(config, invocation).read(ini)
     text = value.text.lower()
     if text not in (*TRUE, "", "0", "false", "no", "off"):
         raise value.error("must be true or false")

@@ -1,3 +1,4 @@
+from pytest_pyimages.results.comparison import find_differences as find_differences
 from pytest_pyimages.results.history import Change as Change
 from pytest_pyimages.results.history import find_changes as find_changes
 from pytest_pyimages.results.history import make_history as make_history

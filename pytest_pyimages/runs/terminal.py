@@ -49,6 +49,38 @@ class HostTerminal:
         while left:
             left = left[os.write(self._output, left) :]
 
+    @property
+    def is_foreground(self) -> bool:
+        """Whether this process may read keys; a job in the background of a shell would be stopped."""
+        try:
+            return os.tcgetpgrp(self._input) == os.getpgrp()
+        except OSError:  # it is not this process' controlling terminal: no shell has jobs on it
+            return True
+
+    @contextlib.contextmanager
+    def single_keys(self) -> Iterator[int]:
+        """Let each key be read as it is typed, without echo, from the descriptor that this yields.
+
+        Ctrl-C and Ctrl-Z keep their meaning. At the end restore the terminal.
+        """
+        import termios
+        import tty
+
+        before = termios.tcgetattr(self._input)
+
+        def enter(*_: object) -> None:
+            if self.is_foreground:
+                tty.setcbreak(self._input, termios.TCSADRAIN)
+
+        previous = signal.signal(signal.SIGCONT, enter)  # a shell has restored its own settings meanwhile
+        try:
+            enter()
+            yield self._input
+        finally:
+            signal.signal(signal.SIGCONT, previous)
+            if self.is_foreground:
+                termios.tcsetattr(self._input, termios.TCSADRAIN, before)
+
     @contextlib.contextmanager
     def attached(self, send: Callable[[bytes], None], resized: Callable[[Size], None]) -> Iterator[None]:
         """Forward each key as it is typed, and each change of size; at the end restore the terminal."""

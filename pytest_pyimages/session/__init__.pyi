@@ -12,4 +12,5 @@ from pytest_pyimages.session.planning import parse_requested_images as parse_req
 from pytest_pyimages.session.planning import plan_images as plan_images
 from pytest_pyimages.session.planning import plan_session as plan_session
 from pytest_pyimages.session.schedule import Schedule as Schedule
+from pytest_pyimages.session.signals import HANDLED as HANDLED
 from pytest_pyimages.session.signals import InterruptHandler as InterruptHandler

@@ -88,7 +88,7 @@ class ImagesSession:
         self._coverage: MatrixCoverage | None = None
         left_out = (*plan.skipped, *plan.unselected)
         wanted = find_wanted_files(settings, plan.source.root, list(self.results), left_out=left_out)
-        self._kept_files = KeptFiles(wanted, plan.source.root, invocation.rootdir)
+        self.kept_files = KeptFiles(wanted, plan.source.root, invocation.rootdir, settings.reports)
         self._ending = SessionEnding(config, settings, self.results, left_out=left_out)
         self._ending.notes += plan.source.notes
         self._ending.notes += dict.fromkeys(note for image in self.plans for note in image.project.notes)
@@ -120,7 +120,7 @@ class ImagesSession:
 
             JunitSuites(config, self.results, self._ending.notes).register()
             junit_file = Path(os.path.expandvars(config.getoption("xmlpath"))).expanduser()
-            self._kept_files.ours.add(Path(os.path.normpath(settings.invocation.cwd / junit_file)))
+            self.kept_files.ours.add(Path(os.path.normpath(settings.invocation.cwd / junit_file)))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
@@ -145,7 +145,7 @@ class ImagesSession:
             settings = replace(self._settings, seed=seed, terminal=kind)
             shard = self._durations.shard(self._settings)
             self._schedule = Schedule(
-                self._engine, settings, self._plan.source, memory=memory, shard=shard, kept_files=self._kept_files
+                self._engine, settings, self._plan.source, memory=memory, shard=shard, kept_files=self.kept_files
             )
             self._schedule.start(self.plans)
         except PyimagesError as error:
@@ -274,9 +274,9 @@ class ImagesSession:
             save_seed(self._config, self.results.values())
             if self._settings.shard is None:
                 self._durations.save(self.results.values())
-            self._kept_files.finish(self.results, names_all=get_verbosity(self._config) > 0)
-            self._ending.notes += self._kept_files.notes
-            if self._kept_files.is_incomplete:
+            self.kept_files.finish(self.results, names_all=get_verbosity(self._config) > 0)
+            self._ending.notes += self.kept_files.notes
+            if self.kept_files.is_incomplete:
                 session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
         if self._settings.wants_details and not self._ending.write_files(int(session.exitstatus)):
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
@@ -284,7 +284,7 @@ class ImagesSession:
     @pytest.hookimpl
     def pytest_pyimages_report(self, document: dict[str, Any]) -> None:
         document["session"] = describe_session(self._config, self._plan.project, self._engine)
-        changed = make_documents(self._kept_files.changes)
+        changed = make_documents(self.kept_files.changes)
         for image in document["images"]:
             label = image.get("same_as", image["label"])
             if label in changed:

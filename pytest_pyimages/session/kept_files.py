@@ -27,9 +27,10 @@ class KeptFiles:
     """Collects the changes of all containers of a session.
 
     :param rootdir: pytest's, which gets the folder of artifacts.
+    :param reports: absolute paths of files that the host writes for all images.
     """
 
-    def __init__(self, wanted: WantedFiles, root: Path, rootdir: Path) -> None:
+    def __init__(self, wanted: WantedFiles, root: Path, rootdir: Path, reports: Iterable[Path] = ()) -> None:
         self.changes: dict[str, tuple[Change, ...]] = {}  # by label, once ``finish`` was called
         self.notes: list[str] = list(wanted.notes)
         self.is_incomplete = False  # whether a file that was asked for could not be written
@@ -37,7 +38,7 @@ class KeptFiles:
         self._root = root
         self._rootdir = rootdir
         self._found: dict[str, SourceChanges] = {}
-        self.ours: set[Path] = set()  # absolute paths of files that the host's pytest writes for all images
+        self.ours = set(reports)  # with what was written at the end
 
     def _compare(self, label: str) -> Iterator[Change]:
         return (change for change in self._found[label].compare() if self._root / change.path not in self.ours)
@@ -109,6 +110,7 @@ class KeptFiles:
                 self.is_incomplete |= change.is_file
         losses = [change for found in failed.values() for change in found]
         written = [change for change in changes if change not in losses]
+        self.ours.update(folder / change.path.removeprefix(prefix) for change in written)
         if written:
             where = "kept" if folder == self._root else f"in {folder.relative_to(self._rootdir).as_posix()}"
             self.notes.append(f"{_count(len(written))} of {label} {where}: {format_changes(written)}")

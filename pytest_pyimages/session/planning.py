@@ -20,7 +20,7 @@ from pytest_pyimages.host import (
     ImageArguments,
     Invocation,
     Settings,
-    requests_smoke,
+    requests_flag,
     split_by_image,
     translate_glob,
 )
@@ -175,7 +175,7 @@ def plan_images(
         environ=os.environ,
         args=invocation.command_line.words,
         options=(*_option_names(invocation), *options),
-        smoke=requests_smoke(config, invocation),
+        smoke=requests_flag(config, invocation, "py_images_smoke"),
     )
     return tuple(_apply_recipe_hook(plan, config) for plan in plans)
 

@@ -14,7 +14,7 @@ from pytest_pyimages.results import ImageResult
 # Options that a rerun of one image does without.
 _LEFT_OUT = " ".join(
     (
-        "--py-images --py-images-report --py-images-baseline --py-images-fail-fast --py-images-jobs",
+        "--py-images --py-images-report --py-images-baseline --py-images-fail-fast --py-images-jobs --py-images-watch",
         *(plugin.not_repeated for plugin in KNOWN_PLUGINS.values()),
     )
 )

@@ -83,6 +83,7 @@ class Controlled:
             "keep_changes_is_typed": False,
             "artifacts": (),
             "platform": "",
+            "reports": (),
             "wants_details": False,
             "collect_only": False,
             **settings,

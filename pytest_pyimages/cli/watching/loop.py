@@ -1,0 +1,222 @@
+"""The loop of the watch: wait for keys, for changed files, and for the end of the session that runs."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from pytest_pyimages.cli.watching.changes import ChangedFiles, FileChange, add_changes
+from pytest_pyimages.cli.watching.choices import (
+    DESCRIPTIONS,
+    KEYS,
+    KEYS_HELP,
+    Choice,
+    add_failed,
+    find_tests,
+    replace_positions,
+)
+from pytest_pyimages.cli.watching.sessions import SessionProcess, SessionReport
+from pytest_pyimages.host import Invocation
+from pytest_pyimages.runs import HostTerminal
+from pytest_pyimages.session import InterruptHandler
+from pytest_pyimages.text import clean_line
+
+ENTER = ("\r", "\n")
+NAMED = 5  # files or tests on a line
+# A file that changes in so many sessions in a row, and only then, is written by them.
+WRITTEN_SESSIONS = 3
+BACKGROUND_SECONDS = 1.0  # between looks whether the shell has brought the watch to the foreground
+
+
+class Watch:
+    """Run sessions until the user ends that.
+
+    :param invocation: of a single run.
+    :param root: the folder that is watched.
+    :param terminal: whose keys are read; None for none.
+    """
+
+    def __init__(self, invocation: Invocation, root: Path, terminal: HostTerminal | None) -> None:
+        self._invocation = invocation
+        self._root = root
+        self._terminal = terminal
+        self._files = ChangedFiles(root)
+        self._keys: int | None = None  # the descriptor that keys are read from
+        self._choice: Choice = "all"
+        self._session: SessionProcess | None = None
+        self._failed: dict[str, Sequence[str]] | None = None  # node ids by label; None until a session has ended
+        self._differing: Sequence[str] = ()  # node ids
+        self._changed: set[Path] = set()  # since the watch began
+        self._pending: dict[Path, FileChange] = {}  # while a session ran
+        self._written: Counter[Path] = Counter()  # how many sessions in a row a file has changed in
+        self._next: Choice | None = None  # what was chosen while a session ran
+
+    def run(self) -> int:
+        """Run the first session, and others until the user ends the watch; return an exit status.
+
+        :raises PyimagesError: if changes are not noticed.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(InterruptHandler())
+            try:
+                stack.enter_context(self._files)
+                if self._terminal is not None:
+                    self._keys = stack.enter_context(self._terminal.single_keys())
+                self._files.read_until_now()  # from here on, nothing is missed
+                self._start()
+                return self._loop()
+            except KeyboardInterrupt as error:
+                self._stop(getattr(signal, str(error), signal.SIGINT))
+                return int(pytest.ExitCode.INTERRUPTED)
+            finally:
+                self._stop()
+
+    def _loop(self) -> int:
+        first = True
+        while True:
+            session = self._session
+            keys = self._keys if self._terminal is not None and self._terminal.is_foreground else None
+            sources = [source for source in (session, self._files, keys) if source is not None]
+            ready = select.select(sources, [], [], BACKGROUND_SECONDS if keys != self._keys else None)[0]
+            if session is not None and session in ready and session.read():
+                status = self._end_session(session)
+                if first and status == pytest.ExitCode.USAGE_ERROR:
+                    return status  # the same arguments would be refused again
+                first = False
+                self._go_on()
+            if self._files in ready:
+                self._take_changes(self._files.read())
+            if keys is not None and keys in ready:
+                typed = os.read(keys, 1).decode(errors="replace")
+                if typed in ("q", ""):  # or the terminal is gone
+                    return int(pytest.ExitCode.OK)
+                self._take_key(typed)
+
+    def _start(self) -> None:
+        """Start a session with the tests that are chosen, if there are any."""
+        words = self._choose_words()
+        if words is None:
+            self._wait()
+            return
+        self._session = SessionProcess(self._invocation, words, self._failed, self._files.close_copies)
+
+    def _choose_words(self) -> tuple[str, ...] | None:
+        """Return pytest's arguments; None, and say why, if there is nothing to run."""
+        if self._choice == "failed":
+            return add_failed(self._invocation)
+        if self._choice == "changed":
+            tests = find_tests(self._invocation, self._root, self._changed)
+            if not tests:
+                self._say("no tests of changed files")
+            return replace_positions(self._invocation, tests) if tests else None
+        if self._choice == "differing" and self._differing:
+            return replace_positions(self._invocation, self._differing)
+        return self._invocation.typed.words
+
+    def _end_session(self, session: SessionProcess) -> int:
+        self._session = None
+        status, report = session.end()
+        if status < 0:
+            self._say(f"the session was killed by {signal.Signals(-status).name}")
+        self._show_differences(report)
+        self._failed = dict(report.failed)
+        self._differing = report.differing if self._choice != "failed" else self._differing
+        self._drop_written({Path(path) for path in report.written})
+        return status
+
+    def _show_differences(self, report: SessionReport) -> None:
+        """Show how the results differ from those of the session before."""
+        for title, nodeids in (("newly failing", report.newly_failing), ("fixed", report.fixed)):
+            if nodeids:
+                self._say(f"{title}: {_join(nodeids)}")
+
+    def _drop_written(self, written: set[Path]) -> None:
+        """Forget the changes that sessions have made themselves."""
+        add_changes(self._pending, self._files.read_until_now())
+        self._written = Counter({path: self._written[path] + 1 for path in self._pending})
+        for path in (*written, *self._written):
+            if path in written or self._written[path] >= WRITTEN_SESSIONS:
+                change = self._pending.pop(path, None)
+                if change is not None and path not in written and self._written[path] == WRITTEN_SESSIONS:
+                    self._say(f"{self._name(path)} changes in each session, and starts no other one")
+
+    def _go_on(self) -> None:
+        """Start what was waiting for the end of a session; else wait."""
+        pending, self._pending = self._pending, {}
+        choice, self._next = self._next, None
+        if choice is not None:
+            self._choose(choice)
+        elif pending:
+            self._start_after(pending.values())
+        else:
+            self._wait()
+
+    def _take_changes(self, changes: Iterable[FileChange]) -> None:
+        found = list(changes)
+        self._changed.update(change.path for change in found)
+        if self._session is not None:
+            add_changes(self._pending, found)
+        elif found:
+            for change in found:
+                del self._written[change.path]
+            self._start_after(found)
+
+    def _start_after(self, changes: Iterable[FileChange]) -> None:
+        kinds = {"added": " (new)", "deleted": " (removed)"}
+        self._say(f"changed: {_join([self._name(each.path) + kinds.get(each.kind, '') for each in changes])}")
+        self._start()
+
+    def _take_key(self, key: str) -> None:
+        choice = self._choice if key in ENTER else KEYS.get(key)
+        if choice is None:
+            return
+        if self._session is not None:
+            self._next = choice
+            self._session.interrupt()
+        else:
+            self._choose(choice)
+
+    def _choose(self, choice: Choice) -> None:
+        """Run what a key has chosen, unless there is nothing of that."""
+        if choice == "failed" and self._failed is not None and not any(self._failed.values()):
+            self._say("nothing has failed")
+            self._wait()
+        elif choice == "differing" and not self._differing:
+            self._say("no test differs between images")
+            self._wait()
+        else:
+            self._choice = choice
+            self._start()
+
+    def _wait(self) -> None:
+        """Say what is being waited for."""
+        chosen = "" if self._choice == "all" else f" to run {DESCRIPTIONS[self._choice]}"
+        keys = "" if self._keys is None else f" · {KEYS_HELP}"
+        self._say(f"waiting for changes{chosen} · {self._root}{keys}")
+
+    def _name(self, path: Path) -> str:
+        return clean_line(os.path.relpath(path, self._root))
+
+    @staticmethod
+    def _say(text: str) -> None:
+        sys.stdout.write(f"py-images: {text}\n")
+        sys.stdout.flush()
+
+    def _stop(self, number: int = signal.SIGINT) -> None:
+        """Interrupt the session and wait for its end."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.stop(number)
+
+
+def _join(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:NAMED])
+    return shown if len(names) <= NAMED else f"{shown} and {len(names) - NAMED} more"

@@ -1,0 +1,191 @@
+"""One run of the watch: a pytest session in a forked process, and what it tells the watch at its end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+import pytest
+
+from pytest_pyimages.cli.project import read_invocation, run_pytest
+from pytest_pyimages.errors import PyimagesError
+from pytest_pyimages.host import Invocation
+from pytest_pyimages.results import NOT_RUN, ImageResult, append_label, find_differences
+from pytest_pyimages.session import HANDLED
+
+WATCHED = "pyimages-watched"  # see ``plugin``
+CHUNK = 1 << 16  # bytes
+GRACE_SECONDS = 30.0  # that an interrupted session has to remove its containers
+_FAILED = ("failed", "error")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionReport:
+    """What the watch knows after a session."""
+
+    failed: Mapping[str, Sequence[str]] = field(default_factory=dict)  # node ids by label, with those not run again
+    newly_failing: Sequence[str] = ()  # node ids with their images, compared with the session before
+    fixed: Sequence[str] = ()  # likewise
+    differing: Sequence[str] = ()  # node ids
+    written: Sequence[str] = ()  # absolute paths of files that the session itself has written into the project
+
+
+class _Reporting:
+    """The plugin in the session."""
+
+    def __init__(self) -> None:
+        self.__name__ = WATCHED  # pluggy's name of the plugin
+        self._results: dict[str, ImageResult] = {}
+        self._written: list[str] = []
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_pyimages_run_finished(self, result: ImageResult) -> None:
+        self._results[result.label] = result
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        session = config.pluginmanager.get_plugin("pyimages-session")
+        self._written = [] if session is None else [str(path) for path in session.kept_files.ours]
+
+    def report(self, before: Mapping[str, Sequence[str]] | None) -> SessionReport:
+        """Return the report.
+
+        :param before: what had failed before this session, by label; None if nothing was run yet.
+        """
+        failed, newly_failing, fixed = dict(before or {}), [], []
+        for label, result in self._results.items():
+            known = (before or {}).get(label, ())
+            now = [nodeid for nodeid, outcome in result.outcomes.items() if outcome in _FAILED]
+            left = [nodeid for nodeid in known if result.outcomes.get(nodeid, NOT_RUN) == NOT_RUN]
+            failed[label] = [*left, *now]
+            gone = {*known}.difference(left, now)
+            fixed += [append_label(nodeid, label) for nodeid in known if nodeid in gone]
+            newly_failing += [append_label(nodeid, label) for nodeid in now if nodeid not in known]
+        return SessionReport(
+            failed=failed,
+            newly_failing=newly_failing if before is not None else [],
+            fixed=fixed,
+            differing=[each.nodeid for each in find_differences(self._results)] if len(self._results) > 1 else [],
+            written=self._written,
+        )
+
+
+class SessionProcess:
+    """A running session, which is interrupted if the watch dies."""
+
+    def __init__(
+        self,
+        invocation: Invocation,
+        words: Sequence[str],
+        before: Mapping[str, Sequence[str]] | None,
+        close_copies: Callable[[], None],
+    ) -> None:
+        """Start it.
+
+        :param words: pytest's arguments.
+        :param before: what had failed before, by label; None if nothing was run yet.
+        :param close_copies: called in the new process, to close what belongs to the watch.
+        """
+        self._reading, writing = os.pipe()
+        life, self._life = os.pipe()
+        self._received = b""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # A signal must find the watch with its handlers and this process known, or the new one without them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(self._reading)
+            os.close(self._life)
+            close_copies()
+            _become_session(lambda reporting: _run_session(invocation, words, reporting), before, life, writing)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+        os.close(writing)
+        os.close(life)
+
+    def fileno(self) -> int:
+        """Return the descriptor that is readable when ``read`` has something; for select."""
+        return self._reading
+
+    def read(self) -> bool:
+        """Read a part of the report; return whether the session has ended."""
+        data = os.read(self._reading, CHUNK)
+        self._received += data
+        return not data
+
+    def end(self) -> tuple[int, SessionReport]:
+        """Wait until the process has ended; return its exit status, or a signal's number below 0, and the report."""
+        _, status = os.waitpid(self.pid, 0)
+        os.close(self._reading)
+        os.close(self._life)
+        report = SessionReport(**json.loads(self._received)) if self._received else SessionReport()
+        return os.waitstatus_to_exitcode(status), report
+
+    def interrupt(self, number: int = signal.SIGINT) -> None:
+        """Interrupt the session as Ctrl-C does."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+    def stop(self, number: int = signal.SIGINT) -> None:
+        """Interrupt the session and wait for its end; kill it if it does not end."""
+        self.interrupt(number)
+        deadline = time.monotonic() + GRACE_SECONDS
+        while os.waitpid(self.pid, os.WNOHANG)[0] == 0:
+            if time.monotonic() > deadline:
+                self.interrupt(signal.SIGKILL)
+            time.sleep(0.02)
+        os.close(self._reading)
+        os.close(self._life)
+
+
+def _become_session(
+    run: Callable[[_Reporting], int], before: Mapping[str, Sequence[str]] | None, life: int, writing: int
+) -> None:
+    """Run pytest in this forked process, send the report, and end the process."""
+    status = int(pytest.ExitCode.INTERNAL_ERROR)
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in HANDLED[1:]:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)  # the keys are for the watch
+        threading.Thread(target=_end_with_the_watch, args=(life,), daemon=True).start()
+        reporting = _Reporting()
+        status = run(reporting)
+        with open(writing, "w", encoding="utf-8") as file:
+            json.dump(asdict(reporting.report(before)), file)
+    except KeyboardInterrupt:
+        status = int(pytest.ExitCode.INTERRUPTED)
+    except BaseException:  # noqa: BLE001 - this process must not go on as a second watch
+        traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(status)
+
+
+def _run_session(invocation: Invocation, words: Sequence[str], reporting: _Reporting) -> int:
+    """Run pytest as ``pyimages test`` does, or as if it had been called by its own name."""
+    try:
+        fresh = read_invocation(words, command=invocation.command)
+    except PyimagesError as error:
+        sys.stderr.write(f"ERROR: {error}\n")
+        return int(pytest.ExitCode.USAGE_ERROR)
+    return run_pytest(fresh, [], plugins=[reporting])
+
+
+def _end_with_the_watch(life: int) -> None:
+    os.read(life, 1)  # returns when the watch has ended
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE_SECONDS)
+    os._exit(int(pytest.ExitCode.INTERRUPTED))

@@ -1,0 +1,220 @@
+"""``pyimages watch`` and ``--py-images-watch``: keys, changed files, and what is left at the end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.plugin.conftest import Command
+from tests.support.golden import message
+from tests.support.processes import read_until, running
+from tests.support.terminals import Terminal
+
+WATCH = (sys.executable, "-m", "pytest_pyimages.cli", "watch")
+WAITING = b"q: quit\r\n"
+Open = Callable[..., Terminal]
+
+# Each test fails where a file of its name and the image lies beside it.
+SUITE = """
+import os
+from pathlib import Path
+LABEL = os.environ["FAKE_IMAGE"].partition(":")[2]
+def check(name):
+    assert not Path(__file__).with_name(f"{name}-{LABEL}.txt").exists()
+"""
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a project with a test that uses a module, and one that does not; the current folder, in another one."""
+    folder = pytester.mkdir("project")
+    monkeypatch.chdir(folder)
+    temporary = pytester.mkdir("temporary")
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    (folder / "helper.py").write_text(SUITE)
+    (folder / "cart.py").write_text("NUMBER = 1\n")
+    (folder / "test_cart.py").write_text(
+        "import cart, helper\ndef test_number():\n    assert cart.NUMBER == 1\ndef test_a():\n    helper.check('a')\n"
+    )
+    (folder / "test_other.py").write_text("import helper\ndef test_it():\n    helper.check('b')\n")
+    (folder / "requirements.txt").write_text("pytest\n")
+    (folder / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
+    return folder
+
+
+@pytest.fixture
+def watching(project: Path, images_command: Command) -> Iterator[Open]:
+    """Start a watch on a terminal, and wait until its first session has ended."""
+    opened: list[Terminal] = []
+
+    def start(*args: str, images: str = "3.12,3.14", command: tuple[str, ...] = ()) -> Terminal:
+        words = images_command(*([] if command else ["--py-images-watch"]), *args, images=images, command=command)
+        opened.append(Terminal(words, project))
+        opened[0].until(WAITING)
+        return opened[0]
+
+    yield start
+    for terminal in opened:
+        terminal.close()
+
+
+def ask(terminal: Terminal, key: str) -> str:
+    """Type a key; return what is printed until the watch waits again."""
+    return wait_after(terminal, lambda: terminal.type(key.encode()))
+
+
+def wait_after(terminal: Terminal, change: Callable[[], object]) -> str:
+    before = len(terminal.said)
+    change()
+    terminal.until(WAITING)
+    return terminal.said[before:].decode().replace("\r\n", "\n")
+
+
+def quit_watch(terminal: Terminal) -> None:
+    terminal.type(b"q")
+    assert terminal.end() == 0
+
+
+def test_a_changed_file_starts_a_session_that_sees_it(watching: Open, project: Path) -> None:
+    terminal = watching("-q")
+    out = wait_after(terminal, lambda: (project / "cart.py").write_text("NUMBER = 2\n"))
+    assert message("cli", "watch-changed", files="cart.py") in out
+    assert message("cli", "watch-newly-failing", tests="test_cart.py::test_number[3.12]") in out or "[3.14], " in out
+    out = wait_after(terminal, lambda: (project / "cart.py").write_text("NUMBER = 1\n"))
+    assert "6 passed" in out
+    assert "py-images: fixed: test_cart.py::test_number" in out
+    quit_watch(terminal)
+
+
+def test_new_renamed_and_removed_files_are_seen(watching: Open, project: Path) -> None:
+    terminal = watching("-q", images="3.12")
+    out = wait_after(terminal, lambda: (project / "test_new.py").write_text("def test_new(): pass\n"))
+    assert "test_new.py (new)" in out
+    assert "4 passed" in out
+    out = wait_after(terminal, lambda: (project / "cart.py").rename(project / "basket.py"))
+    assert "cart.py (removed)" in out
+    assert "basket.py (new)" in out
+    assert "No module named 'cart'" in out
+    wait_after(terminal, lambda: (project / "basket.py").rename(project / "cart.py"))
+    out = wait_after(terminal, (project / "test_new.py").unlink)
+    assert "test_new.py (removed)" in out
+    assert "3 passed" in out
+    quit_watch(terminal)
+
+
+def test_keys_choose_what_is_run(watching: Open, project: Path) -> None:
+    terminal = watching("-q")
+    assert message("cli", "watch-nothing-failed") in ask(terminal, "f")
+    assert message("cli", "watch-nothing-differs") in ask(terminal, "d")
+    assert message("cli", "watch-nothing-changed") in ask(terminal, "c")
+    assert "6 passed" in ask(terminal, "a")
+    out = wait_after(terminal, (project / "a-3.14.txt").touch)
+    assert "1 failed, 5 passed" in out
+    out = ask(terminal, "f")
+    assert "1 failed in" in out
+    assert message("cli", "watch-waiting", chosen=" to run what failed last", root=project) in out
+    assert "1 failed, 1 passed" in ask(terminal, "d")
+    assert "1 failed, 1 passed" in ask(terminal, "\n")
+    assert "1 failed, 5 passed" in ask(terminal, "a")
+    wait_after(terminal, lambda: (project / "cart.py").write_text("NUMBER = 1  # again\n"))
+    out = ask(terminal, "c")  # the tests are named after the module
+    assert "1 failed, 3 passed" in out
+    quit_watch(terminal)
+
+
+def test_what_a_session_writes_starts_no_other_one(watching: Open, project: Path) -> None:
+    terminal = watching("--junitxml=junit.xml", "--py-images-report=own.json", command=(*WATCH, "3.12", "--"))
+    ask(terminal, "\n")
+    before = terminal.said.count(WAITING)
+    time.sleep(0.5)
+    out = ask(terminal, "x" * 3 + "f")
+    assert "changed:" not in out
+    assert terminal.said.count(WAITING) == before + 1
+    quit_watch(terminal)
+
+
+def test_a_change_during_a_session_starts_another_one(watching: Open, project: Path) -> None:
+    (project / "test_slow.py").write_text("import time\ndef test_slow():\n    time.sleep(1.5)\n")
+    terminal = watching("-q", images="3.12")
+
+    def change_twice() -> None:
+        (project / "cart.py").write_text("NUMBER = 3\n")
+        terminal.until(b"changed: cart.py")
+        time.sleep(0.7)
+        (project / "cart.py").write_text("NUMBER = 1\n")
+
+    out = wait_after(terminal, change_twice)
+    assert out.count("changed: cart.py") == 2
+    assert "4 passed" in out
+    quit_watch(terminal)
+
+
+def find_processes(folder: Path) -> list[str]:
+    """Return the command lines of processes that work in a folder or name it."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            is_ours = str(folder) in words or (process / "cwd").readlink() == folder
+            found += [words] if is_ours and int(process.name) != os.getpid() else []
+        except OSError:  # it has ended, or is not ours
+            continue
+    return found
+
+
+def wait_until_gone(folder: Path) -> None:
+    """Wait until no process is left of a watch, and no temporary folder."""
+    deadline = time.monotonic() + 30
+    while left := [*find_processes(folder), *folder.parent.glob("temporary/pyimages-watch-*")]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("place", ["waiting", "running"])
+@pytest.mark.parametrize("end", ["ctrl-c", "terminate", "kill", "hang-up"])
+def test_nothing_outlives_the_watch(watching: Open, project: Path, end: str, place: str) -> None:
+    started = project.parent / f"{project.name}-started"
+    (project / "test_long.py").write_text(
+        f"import pathlib, time\ndef test_long():\n    if pathlib.Path({str(project / 'long')!r}).exists():\n"
+        f"        pathlib.Path({str(started)!r}).touch()\n        time.sleep(60)\n"
+    )
+    terminal = watching("-q", images="3.12")
+    if place == "running":
+        (project / "long").touch()
+        while not started.exists():
+            time.sleep(0.05)
+    if end == "ctrl-c":
+        terminal.type(b"\x03")
+    else:
+        number = {"terminate": signal.SIGTERM, "kill": signal.SIGKILL, "hang-up": signal.SIGHUP}[end]
+        os.kill(terminal.process.pid, number)
+    if end == "kill":
+        assert terminal.process.wait(30) == -signal.SIGKILL
+    else:
+        assert terminal.end() == 2
+    wait_until_gone(project)
+
+
+def test_without_a_terminal_changes_start_sessions(project: Path, images_command: Command) -> None:
+    command = images_command("-q", command=(*WATCH, "3.12", "--"))
+    with running(command, folder=project, merge_stderr=True) as process:
+        read_until(process, message("cli", "watch-waiting-only", root=project), 60)
+        (project / "cart.py").write_text("NUMBER = 2\n")
+        read_until(process, "1 failed, 2 passed", 60)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 2
+    wait_until_gone(project)
+
+
+def test_refused_arguments_end_the_watch(project: Path, images_command: Command) -> None:
+    command = images_command("-q", command=(*WATCH, "3.1O", "--"))
+    done = subprocess.run(command, cwd=project, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 4
+    assert '"3.1O" is not a Python tag' in done.stderr
