@@ -23,7 +23,7 @@ from pytest_pyimages.cli.watching.choices import (
     find_tests,
     replace_positions,
 )
-from pytest_pyimages.cli.watching.sessions import SessionProcess, SessionReport
+from pytest_pyimages.cli.watching.sessions import SessionProcess, SessionReport, import_modules
 from pytest_pyimages.host import Invocation
 from pytest_pyimages.runs import HostTerminal
 from pytest_pyimages.session import InterruptHandler
@@ -130,6 +130,7 @@ class Watch:
         self._failed = dict(report.failed)
         self._differing = report.differing if self._choice != "failed" else self._differing
         self._drop_written({Path(path) for path in report.written})
+        import_modules(report.modules)
         return status
 
     def _show_differences(self, report: SessionReport) -> None:

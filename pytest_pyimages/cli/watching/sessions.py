@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 
 import pytest
 
@@ -25,6 +26,8 @@ WATCHED = "pyimages-watched"  # see ``plugin``
 CHUNK = 1 << 16  # bytes
 GRACE_SECONDS = 30.0  # that an interrupted session has to remove its containers
 _FAILED = ("failed", "error")
+_OURS = ("pytest_pyimages", "docker", "requests", "urllib3", "filelock", "packaging", "pygments")
+_IMPORTED = sys.stdlib_module_names.union(_OURS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,7 @@ class SessionReport:
     fixed: Sequence[str] = ()  # likewise
     differing: Sequence[str] = ()  # node ids
     written: Sequence[str] = ()  # absolute paths of files that the session itself has written into the project
+    modules: Sequence[str] = ()  # names of those that it has imported and that ``import_modules`` may import
 
 
 class _Reporting:
@@ -75,7 +79,19 @@ class _Reporting:
             fixed=fixed,
             differing=[each.nodeid for each in find_differences(self._results)] if len(self._results) > 1 else [],
             written=self._written,
+            modules=[name for name in sys.modules if name.partition(".")[0] in _IMPORTED],
         )
+
+
+def import_modules(names: Sequence[str]) -> None:
+    """Import what sessions import, so that the next ones find it in this process, which they are forked from.
+
+    :param names: of modules of the standard library, of this package and of its dependencies, in their order.
+    """
+    for name in names:
+        if name not in sys.modules:
+            with contextlib.suppress(ImportError):
+                import_module(name)
 
 
 class SessionProcess:
