@@ -70,6 +70,8 @@ def describe_longrepr(report):
         if isinstance(tree, dict):
             result["kind"] = "tree"
             result["tree"] = tree
+            if len(getattr(longrepr, "chain", ())) < 2:  # else pytest 4 leaves the causes out, and the text has them
+                tree.setdefault("chain", None)
     return result
 
 
