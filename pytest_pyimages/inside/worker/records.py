@@ -62,17 +62,24 @@ def describe_longrepr(report):
         result["whole"] = clip(to_text(report.pyimages_traceback))
     if isinstance(getattr(crash, "lineno", None), int):
         result["crash"] = [to_text(crash.path), crash.lineno, clip(to_text(crash.message), 4096)]
-    if hasattr(longrepr, "reprtraceback"):
-        try:
-            tree = simplify(report._to_json()["longrepr"])
-        except Exception:  # experimental in pytest: the text replaces it
-            tree = None
-        if isinstance(tree, dict):
-            result["kind"] = "tree"
-            result["tree"] = tree
-            if len(getattr(longrepr, "chain", ())) < 2:  # else pytest 4 leaves the causes out, and the text has them
-                tree.setdefault("chain", None)
+    tree = describe_tree(report)
+    if tree is not None:
+        result["kind"] = "tree"
+        result["tree"] = tree
     return result
+
+
+def describe_tree(report):
+    """Return the entries of a traceback, from which pytest on the host draws it; None if the text has to do."""
+    if not hasattr(report.longrepr, "reprtraceback"):
+        return None
+    try:
+        tree = dict(simplify(report._to_json()["longrepr"]))
+        if len(getattr(report.longrepr, "chain", ())) < 2:  # else pytest 4 leaves the causes out, and the text has them
+            tree.setdefault("chain", None)
+    except Exception:  # experimental in pytest
+        return None
+    return tree
 
 
 def make_domain(nodeid):
