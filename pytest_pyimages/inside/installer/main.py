@@ -277,12 +277,8 @@ def warm_up(environment):
         say("pytest does not run by itself here; the suite will show why")
 
 
-def main(job):
-    """Install all that the job names, and finish with the result."""
-    jobs, tree = import_module("pyimages_worker.jobs"), import_module("pyimages_worker.tree")
-    jobs.check_job(job, jobs.INSTALL_JOB)
-    tunnel = Tunnel(write_line, say)
-    end_with_host(find_temporary_folder(job), tunnel.feed)
+def enter_source(job, tree):
+    """Finish if the container lacks what the job needs; else hide what it must not see, and change into the source."""
     if is_elsewhere(job):
         finish({"elsewhere": True})
     require_uv(job)
@@ -292,6 +288,15 @@ def main(job):
     check_volumes(job["volumes"])
     tree.hide(job["source"])
     os.chdir(job["root"] if os.path.isdir(job["root"]) else "/")
+
+
+def main(job):
+    """Install all that the job names, and finish with the result."""
+    jobs, tree = import_module("pyimages_worker.jobs"), import_module("pyimages_worker.tree")
+    jobs.check_job(job, jobs.INSTALL_JOB)
+    tunnel = Tunnel(write_line, say)
+    end_with_host(find_temporary_folder(job), tunnel.feed)
+    enter_source(job, tree)
     tunnel.listen(job["servers"], job["hosts"])
     environment, temporary = build_environment(job)
     try:
