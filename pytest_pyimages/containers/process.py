@@ -12,7 +12,7 @@ from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.probe import NOT_SEEN, explain_refusal
 from pytest_pyimages.containers.source import Decision, MountedSource, Source, Witness
 from pytest_pyimages.containers.source_job import SourceJob, describe_source
-from pytest_pyimages.engines import ContainerSpec, ContainerStream, Engine, Mount, lend_socket
+from pytest_pyimages.engines import NO_OPTIONS, ContainerOptions, ContainerSpec, ContainerStream, Engine, lend_socket
 from pytest_pyimages.errors import EngineError, PyimagesError
 
 T = TypeVar("T")
@@ -51,6 +51,20 @@ def run_with_source(source: Source, attempt: Callable[[], T]) -> T:
                 raise
 
 
+# Words of engines' messages, in lower case, and the option that is wrong if it is set; the first one counts.
+_OPTION_WORDS = (
+    *(("network", "network"), ("device driver", "gpus"), ("device", "device"), ("memory", "memory"), ("cpu", "cpus")),
+    *(("bind source", "mount"), ("mount", "mount"), ("volume", "mount"), ("shm", "shm_size")),
+)
+
+
+def _suggest_option(error: EngineError, options: ContainerOptions) -> str:
+    """Return which of the user's options to fix; empty if the error is about none of them."""
+    text = error.message.lower()
+    key = next((key for word, key in _OPTION_WORDS if word in text and getattr(options, key)), "")
+    return key and f"fix --py-images-{key.replace('_', '-')}, or py_images_{key} in the configuration"
+
+
 class ContainerProcess:
     """A container and its program. One thread creates, starts and reads; any other may send, stop and kill."""
 
@@ -68,7 +82,7 @@ class ContainerProcess:
         self._lock = threading.Lock()
         self._container: str | None = None
         self._stream: ContainerStream | None = None
-        self._own_mounts: tuple[Mount, ...] = ()  # of the user
+        self._options = NO_OPTIONS  # of the user
 
     @contextlib.contextmanager
     def create(self, spec: ContainerSpec) -> Iterator[str]:
@@ -83,7 +97,7 @@ class ContainerProcess:
             )
             options, variables = lend_socket(spec.options, self._engine.info)
             spec = replace(spec, options=options, environment={**variables, **spec.environment})
-            self._own_mounts = options.mount
+            self._options = options
             with self._overlay_errors():
                 self._mounted = mounted = stack.enter_context(mount)
                 container = self._engine.create_container(replace(spec, mounts=(*mounted.mounts, *spec.mounts)))
@@ -194,8 +208,8 @@ class ContainerProcess:
         except EngineError as error:
             decision = before if self._mounted is None else self._mounted.decision
             reason = explain_refusal(error)
-            if any(mount.source and mount.source in error.message for mount in self._own_mounts):
-                raise  # it is the user's mount that fails
-            if reason is None or (decision is not None and not decision.has_layer):
+            is_own = any(mount.source and mount.source in error.message for mount in self._options.mount)
+            if is_own or reason is None or (decision is not None and not decision.has_layer):
+                error.hint = error.hint or _suggest_option(error, self._options)
                 raise
             raise SourceNotVisibleError(error.message, reason, decision) from error

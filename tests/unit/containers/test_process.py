@@ -16,6 +16,7 @@ from pytest_pyimages.containers.source_copy import COPY_TARGET
 from pytest_pyimages.engines.base import STDOUT, ContainerOptions, ContainerSpec, Mount
 from pytest_pyimages.errors import ConnectionLostError, EngineError, ImageNotFound, PyimagesError
 from tests.support.fake_engine import FakeEngine
+from tests.support.golden import message
 
 REFUSED = EngineError('error while mounting volume "/volumes/x": overlay: invalid argument')
 LIFECYCLE = ["volume", "volume", "volume", "create", "attach", "start", "close", "remove", *["remove volume"] * 3]
@@ -255,6 +256,31 @@ def test_input_goes_to_a_running_program_only(lease: Lease) -> None:
     with pytest.raises(EngineError, match="no longer reads its input"):
         process.send(b"late")
     assert engine.stream.sent == b"typed"
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "key"),
+    [
+        ("network hosts not found", ContainerOptions(network="hosts"), "network"),
+        ('could not select device driver "" with capabilities: [[gpu]]', ContainerOptions(gpus="all"), "gpus"),
+        ("Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available", ContainerOptions(cpus=9), "cpus"),
+        ("Minimum memory limit allowed is 6MB", ContainerOptions(memory=1024), "memory"),
+        ("network hosts not found", ContainerOptions(memory=1024), ""),
+    ],
+)
+@pytest.mark.parametrize("call", ["create", "start"])
+def test_an_option_that_the_engine_refuses_is_named(
+    lease: Lease, call: str, text: str, options: ContainerOptions, key: str
+) -> None:
+    process = ContainerProcess(RecordingEngine(**{call: EngineError(text)}), lease, Source(Path("/src")))
+    with (
+        pytest.raises(EngineError) as caught,
+        process.create(replace(spec(), options=options)) as container,
+        process.start(container),
+    ):
+        pass
+    hint = key and message("engines", "container-option", option=key, key=f"py_images_{key}")
+    assert (caught.value.message, caught.value.hint) == (text, hint)
 
 
 def test_mount_of_the_user_that_fails_is_no_reason_to_copy_the_source(lease: Lease) -> None:
