@@ -20,7 +20,7 @@ from pytest_pyimages.text import find_similar
 # The work is quadratic in the length, and a longer tag resembles nothing.
 _COMPARED_CHARACTERS = 48
 _ROUGH = re.compile(
-    r"(?:python|py|cp|v)?[-_.:=]*"
+    r"(?:c?python|py|cp|v)?[-_.:=]*"
     r"(?P<version>[0-9][0-9oil]*(?:[._][0-9oil]+)*)?"
     r"(?P<stage>[-._]?(?:rc|alpha|beta|dev|a|b)(?![a-z])[.0-9]*)?"
     r"[-_.:]*(?P<variant>.*)",

@@ -19,6 +19,9 @@ _RANGE = re.compile(
 _OPEN = re.compile(rf"(?P<first>{_VERSION})(?:\+|\.\.\.?)(?P<variant>-[a-z].*)?")
 _UP_TO = re.compile(rf"\.\.\.?(?P<last>{_VERSION})(?P<variant>-[a-z].*)?")
 _ALL = re.compile(r"(?:all|any|every|\*|3\.?[x*]|3\+|maintained|stable)(?P<variant>-[a-z].*)?", re.IGNORECASE)
+_PATH = re.compile(rf"(?P<version>{_VERSION}(?:\.\d+)?)/(?P<variant>[a-z][a-z0-9.-]*)")
+_IP6 = re.compile(r"\[[0-9a-f.]*:")  # of a registry
+_MARKS = "[]()'\"`"
 _HINT = '"auto" stands for the releases that requires-python admits'
 _SPECIFIER = re.compile(r"\s*(?:[<>=!~]=?=?|\^)\s*\d")
 
@@ -52,11 +55,16 @@ def refuse_notation(entry: str) -> None:
             nearest=(kept,),
             hint="in TOML, put the comment after the quotation mark; in other files, on a line of its own",
         )
+    bare = entry.strip(_MARKS)
+    if bare not in ("", entry) and not _IP6.match(entry):  # of a list or a text in TOML, YAML or a shell
+        raise EntryError("contains brackets or quotation marks", nearest=(bare,))
     text = entry.rstrip("?")
     allowed = entry[len(text) :][:1]
     if match := _ALL.fullmatch(text):
         nearest = f"{_join(_RELEASED)}{match['variant'] or ''}{allowed}"
         raise EntryError("is not a Python tag", nearest=("auto", nearest))
+    if match := _PATH.fullmatch(text):
+        raise EntryError("is not a Python tag", nearest=(f"{match['version']}-{match['variant']}{allowed}",))
     first, last, variant = _find_ends(text)
     if first:
         nearest = f"{first}..{last}{variant}{allowed}"

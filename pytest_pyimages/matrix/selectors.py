@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from pytest_pyimages.matrix.braces import MOST_IMAGES, expand_braces
 from pytest_pyimages.matrix.faults import EntryError, make_error
+from pytest_pyimages.matrix.nearest import similar_tags
 from pytest_pyimages.matrix.other_notations import refuse_notation, refuse_specifier
 from pytest_pyimages.matrix.platforms import parse_platform, split_platform
 from pytest_pyimages.matrix.project import ProjectPythons
@@ -160,8 +161,11 @@ def _select_images(entry: str, prefix: str, project: ProjectPythons) -> Iterator
     if len(entry) > _LONGEST_ENTRY:
         raise EntryError(f"is longer than {_LONGEST_ENTRY} characters")
     refuse_notation(entry)
-    if re.search(r"\s", entry):
-        raise EntryError("contains a space", nearest=(",".join(entry.split()), "".join(entry.split())))
+    words = entry.split()
+    if words != [entry]:
+        joined = "".join(words)
+        similar = similar_tags(joined)[:1] if joined[:1].isalpha() else ()  # "Python 3.12"
+        raise EntryError("contains a space", nearest=(",".join(words), joined, *similar))
     if entry.endswith(ALLOWED_TO_FAIL * 2):
         raise EntryError(
             f'has more than one "{ALLOWED_TO_FAIL}"', nearest=(entry.rstrip(ALLOWED_TO_FAIL) + ALLOWED_TO_FAIL,)
