@@ -60,12 +60,20 @@ class Invocation:
     @property
     def wants_images(self) -> bool:
         """Whether the option, the variable or the ini key selects images; if none does, pytest stays as it is."""
+        return bool(drop_none(self._image_values))
+
+    @property
+    def _image_values(self) -> Sequence[str]:
         images = OPTIONS["py_images"]
         typed = self.command_line.values(images.name)
-        if typed:
-            return bool(drop_none(typed))
-        given = self.variables.get(images.environment) or self.ini.get(images.ini) or []
-        return bool(drop_none([given] if isinstance(given, str) else given))
+        given = typed or self.variables.get(images.environment) or self.ini.get(images.ini) or []
+        return [given] if isinstance(given, str) else given
+
+    @property
+    def idle_option(self) -> str:
+        """An option of ours that is typed where nothing says whether to use images; empty if there is none."""
+        idle = self.typed.select(OPTION_NAMES).arguments
+        return idle[0].name if idle and not self._image_values else ""
 
     def parse(self, words: Sequence[str]) -> CommandLine:
         """Parse arguments of this project's pytest."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_pyimages import startup
+from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host.argument_files import expand_argument_files
 from pytest_pyimages.host.option_table import INI_KEYS, OPTION_NAMES, OPTIONS
 
@@ -44,6 +45,7 @@ def read_request(config: pytest.Config) -> Invocation | None:
 
     invocation = invocation or Invocation.from_config(config)
     if not invocation.wants_images:
+        config.pyimages_idle = invocation.idle_option  # type: ignore[attr-defined]  # refused if nothing is misspelt
         return None
     forget_project(config, invocation)
     return invocation
@@ -57,7 +59,7 @@ def is_switched_off() -> bool:
 def refuse_misspelt_options(config: pytest.Config, words: Sequence[str], invocation: Invocation | None) -> None:
     """Refuse ``--py-image`` before conftests are loaded: if one of them fails, pytest would report that only.
 
-    Refuse the ini key ``py_image`` as well, of which pytest only warns.
+    Refuse the ini key ``py_image`` as well, of which pytest only warns, and an option that has no effect.
 
     :param invocation: None if no images are requested.
     :raises ConfigurationError: with the option or the key that was meant.
@@ -78,6 +80,9 @@ def refuse_misspelt_options(config: pytest.Config, words: Sequence[str], invocat
 
         folders = [config.rootpath, config.invocation_params.dir]
         check_options(CommandLine.parse(words), folders, lambda names: find_unknown_options(config, names))
+    idle = getattr(config, "pyimages_idle", "")
+    if idle:
+        raise ConfigurationError(f"{idle} has no effect without images", "add --py-images=SPEC, or set py_images")
 
 
 def _mentions_images(config: pytest.Config) -> bool:
