@@ -73,7 +73,7 @@ COMMANDS: Mapping[str, Command] = {
 }
 
 _OUTPUT_ERRORS = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-FILES_ONLY = ("merge", "history", "completion")  # commands that use neither an engine nor pytest
+FILES_ONLY = ("history", "completion")  # commands that use neither an engine nor pytest
 
 # The arguments after ``--``.
 AFTER_DASHES = {

@@ -19,6 +19,7 @@ from pytest_pyimages.results.output.json_reading import JobReport as JobReport
 from pytest_pyimages.results.output.json_reading import read_report as read_report
 from pytest_pyimages.results.output.json_report import make_document as make_document
 from pytest_pyimages.results.output.junit import JunitSuites as JunitSuites
+from pytest_pyimages.results.output.junit_merging import write_junit as write_junit
 from pytest_pyimages.results.output.live import Stages as Stages
 from pytest_pyimages.results.output.live import make_stages as make_stages
 from pytest_pyimages.results.output.log_commands import allow_commands as allow_commands
@@ -31,6 +32,7 @@ from pytest_pyimages.results.output.rows import summarize_images as summarize_im
 from pytest_pyimages.results.output.terminal import write_failed as write_failed
 from pytest_pyimages.results.output.terminal import write_summaries as write_summaries
 from pytest_pyimages.results.output.terminal import write_summary as write_summary
+from pytest_pyimages.results.output.terminal import write_warnings as write_warnings
 from pytest_pyimages.results.regressions import format_new_warnings as format_new_warnings
 from pytest_pyimages.results.regressions import format_regressions as format_regressions
 from pytest_pyimages.results.replay.debugger import DebuggerTerminal as DebuggerTerminal

@@ -45,6 +45,9 @@ class Shard:
     digest: str = ""  # of the sorted node ids of all shards
     durations: str = ""  # digest of their recorded durations
 
+    def __str__(self) -> str:
+        return f"{self.index}/{self.of}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageResult:

@@ -23,8 +23,9 @@ _START_VARIABLE = re.compile("PYTHON.*|PYPY.*|LD_.*|LC_.*|LANG|LANGUAGE|TZ|TZDIR
 class CoverageJob:
     """A report of coverage to make from the data of several images."""
 
-    labels: tuple[str, ...]  # of the images
-    paths: tuple[Path, ...] = field(metadata=HOST_ONLY)  # their data files, in the same order
+    labels: tuple[str, ...]  # of the images; an image has several data files if its tests were divided
+    paths: tuple[Path, ...] = field(metadata=HOST_ONLY)  # the data files, in the same order
+    roots: tuple[str, ...] = ()  # of the source, and then those that it had where other data were measured
     sizes: tuple[int, ...]  # of those files, in bytes
     failures: int  # failed tests
     contexts: bool  # whether an image's label is to be part of the contexts

@@ -1,5 +1,8 @@
 from pytest_pyimages.session.connection import connect as connect
 from pytest_pyimages.session.controller import ImagesSession as ImagesSession
+from pytest_pyimages.session.coverage import choose_reporter as choose_reporter
+from pytest_pyimages.session.coverage import make_destinations as make_destinations
+from pytest_pyimages.session.coverage import make_report as make_report
 from pytest_pyimages.session.durations import Durations as Durations
 from pytest_pyimages.session.jobs import make_job as make_job
 from pytest_pyimages.session.jobs import make_services as make_services

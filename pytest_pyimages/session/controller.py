@@ -109,7 +109,7 @@ class ImagesSession:
         if settings.measures_coverage and not settings.collect_only:
             from pytest_pyimages.session.coverage import MatrixCoverage  # few runs measure coverage
 
-            self._coverage = MatrixCoverage(settings, self.results, lambda: self._schedule)
+            self._coverage = MatrixCoverage(settings, self._plan.source.root, self.results, lambda: self._schedule)
             self._coverage.register(config)
         config.add_cleanup(self._interrupts.restore)  # the last thing: cleanups run in reverse
         config.add_cleanup(self.close)

@@ -6,9 +6,12 @@ the host only passes the data on: pytest-cov of the newest Python combines them.
 
 from __future__ import annotations
 
+import base64
 import queue
 import shutil
-from collections.abc import Callable, Generator, Mapping
+import zlib
+from collections.abc import Callable, Generator, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,13 +33,19 @@ class MatrixCoverage:
     """A plugin of the host's pytest; its hooks are where pytest-cov has its own."""
 
     def __init__(
-        self, settings: Settings, results: Mapping[str, ImageResult], schedule: Callable[[], Schedule | None]
+        self,
+        settings: Settings,
+        root: Path,
+        results: Mapping[str, ImageResult],
+        schedule: Callable[[], Schedule | None],
     ) -> None:
         """Prepare; ``register`` adds the hooks.
 
+        :param root: of the source.
         :param results: of all images, by label; read once all have ended.
         :param schedule: returns the session's, once it runs.
         """
+        self._root = root
         self._schedule = schedule
         self._settings = settings
         self._results = results
@@ -75,6 +84,7 @@ class MatrixCoverage:
         elif set(self._files.problems.values()) != {NOTHING}:
             self._problems.append("coverage: no report, because the data of no image can be used")
         failed = self._report is not None and self._report.covered is not None and self._report.covered.failed
+        failed = failed and self._settings.shard is None  # else `pyimages merge` checks all parts together
         if failed or self._problems:
             session.testsfailed += 1  # as pytest-cov does, for the exit status
         return result
@@ -93,7 +103,7 @@ class MatrixCoverage:
         invocation = self._settings.invocation
         destinations = make_destinations(invocation)
         report = self._report = CoverageReport(list(data), destinations)
-        self._reporter = max(data, key=lambda label: _parse_version(self._results[label].python))
+        self._reporter = choose_reporter(self._results[label] for label in data)
         job = CoverageJob(
             labels=tuple(data),
             paths=tuple(data.values()),
@@ -101,34 +111,13 @@ class MatrixCoverage:
             failures=session.testsfailed,
             contexts=self._settings.coverage_contexts,
         )
-        schedule.start_report(self._reporter, job, columns=_get_columns(session.config))
-        try:
-            problem = self._receive(schedule, report)
-        except (PyimagesError, OSError) as error:
-            problem = str(error)
+        problem = make_report(schedule, self._reporter, job, report, columns=_get_columns(session.config))
         if problem or report.covered is None:
-            problem = problem or "the container ended without it"
             self._problems.append(f"coverage: the report could not be made on {self._reporter}: {problem}")
             return
         unusable = [(label, reason) for label, reason in report.covered.unusable if label in data]
         self._missing |= {label: f"its data cannot be read ({reason})" for label, reason in unusable}
         self._problems += report.files.problems
-
-    @staticmethod
-    def _receive(schedule: Schedule, report: CoverageReport) -> str:
-        """Pass the container's events to the report until it has ended; return its problem, or an empty string."""
-        while True:
-            try:
-                message = schedule.messages.get(timeout=POLL_SECONDS)
-            except queue.Empty:
-                continue
-            if message.label != REPORT:
-                continue
-            if isinstance(message, EventsReceived):
-                report.take(message.events)
-            elif isinstance(message, ImageEnded):
-                report.files.end()
-                return str(message.error) if message.error is not None else _describe_problem(message.end)
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -143,6 +132,9 @@ class MatrixCoverage:
             )
         for label, loss in self._files.losses.items():
             terminalreporter.write_line(f" coverage of {label}: {loss}", yellow=True)
+        if self._report is not None and self._settings.shard is not None:
+            text = " coverage is that of this shard; `pyimages merge` combines all, and checks the minimum"
+            terminalreporter.write_line(text)
         for problem in self._problems:
             terminalreporter.write_line(f" {problem}", red=True)
 
@@ -161,6 +153,48 @@ class MatrixCoverage:
                 "reported_by": self._reporter,
                 **self._report.make_document(),
             }
+            if self._settings.shard is not None:
+                document["coverage"] |= {"root": str(self._root), "data": encode_files(self._files.data)}
+
+
+def encode_files(paths: Mapping[str, Path]) -> dict[str, str]:
+    """Return the content of files for a JSON report, by the same keys."""
+    return {name: base64.b64encode(zlib.compress(path.read_bytes())).decode() for name, path in paths.items()}
+
+
+def choose_reporter(results: Iterable[ImageResult]) -> str:
+    """Return the label of the image that makes the report: that of the newest Python."""
+    return max(results, key=lambda result: _parse_version(result.python)).label
+
+
+def make_report(schedule: Schedule, label: str, job: CoverageJob, report: CoverageReport, *, columns: int) -> str:
+    """Make the report in an image's environment; return the problem if that fails, or else an empty string.
+
+    :param report: receives it.
+    :param columns: of the terminal.
+    """
+    schedule.start_report(label, job, columns=columns)
+    try:
+        problem = _receive(schedule, report)
+    except (PyimagesError, OSError) as error:
+        problem = str(error)
+    return problem or ("the container ended without it" if report.covered is None else "")
+
+
+def _receive(schedule: Schedule, report: CoverageReport) -> str:
+    """Pass the container's events to the report until it has ended; return its problem, or an empty string."""
+    while True:
+        try:
+            message = schedule.messages.get(timeout=POLL_SECONDS)
+        except queue.Empty:
+            continue
+        if message.label != REPORT:
+            continue
+        if isinstance(message, EventsReceived):
+            report.take(message.events)
+        elif isinstance(message, ImageEnded):
+            report.files.end()
+            return str(message.error) if message.error is not None else _describe_problem(message.end)
 
 
 def make_destinations(invocation: Invocation) -> Destinations:

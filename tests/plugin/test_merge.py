@@ -14,6 +14,7 @@ import pytest
 
 from tests.plugin.conftest import ImagesRun, run_command
 from tests.support.golden import message
+from tests.support.reports import read_junit, without_times
 
 Run = Callable[..., ImagesRun]
 
@@ -40,7 +41,6 @@ SUITE = """
         def test_new(): pass
 """
 SKIPPED = "import pytest\npytest.importorskip('nowhere')\ndef test_never(): pass"
-TIMES = ("started", "seconds", "build_seconds", "run_seconds", "cached")
 
 
 @pytest.fixture(autouse=True)
@@ -60,15 +60,6 @@ def merge(*args: str) -> tuple[pytest.RunResult, dict[str, Any]]:
     out.unlink(missing_ok=True)
     result = run_command(PYIMAGES, "merge", *args, "-o", str(out))
     return result, json.loads(out.read_text()) if out.exists() else {}
-
-
-def without_times(report: dict[str, Any]) -> dict[str, Any]:
-    tests = [
-        {**test, "seconds": sorted(test["seconds"]), "outcomes": dict(sorted(test["outcomes"].items()))}
-        for test in sorted(report["tests"], key=lambda test: str(test["nodeid"]))
-    ]
-    images = [{key: value for key, value in image.items() if key not in TIMES} for image in report["images"]]
-    return {**{key: value for key, value in report.items() if key not in TIMES}, "images": images, "tests": tests}
 
 
 @pytest.mark.parametrize("number", [2, 3])
@@ -104,6 +95,105 @@ def test_merge_prints_the_summary_of_a_run(run_images: Run) -> None:
             "ALLOWED test_it.py::test_fails_on_tomorrow[[]3.15[]] - *",
             "ALLOWED [[]3.16-rc[]] - no such image: python:3.16-rc *",
             "=* 1 failed, 23 passed, 3 skipped, 3 xfailed, 2 errors, 3 allowed to fail =*",
+        ]
+    )
+
+
+WARNS = """
+    import os, warnings
+    import pytest
+
+    @pytest.fixture(scope="session", autouse=True)
+    def record(record_testsuite_property):
+        record_testsuite_property("suite", "own")
+
+    @pytest.mark.parametrize("number", range(4))
+    def test_warns(number):
+        warnings.warn("in all")
+        if "3.14" in os.environ["FAKE_IMAGE"]:
+            warnings.warn("soon gone", DeprecationWarning)
+"""
+
+
+def test_merge_writes_the_junit_file_of_a_run(pytester: pytest.Pytester, run_images: Run) -> None:
+    """Collection errors, skipped files and images that cannot be tested are in each shard, and once in the file."""
+    pytester.makeini("[pytest]\naddopts = --continue-on-collection-errors")
+    pytester.makepyfile(test_broken="import nowhere", test_warns=WARNS)
+    for index in (1, 2):
+        job(run_images, f"{index}", f"--py-images-shard={index}/2", f"--junitxml={index}.xml")
+    job(run_images, "whole", "--junitxml=whole.xml")
+    result, _ = merge("1.json", "2.json", "1.xml", "2.xml", "-o", "all.xml")
+    assert result.ret == 1
+    assert read_junit("all.xml") == read_junit("whole.xml")
+    assert "junit" not in result.stdout.str()
+
+
+def test_merge_finds_the_files_in_a_folder(run_images: Run) -> None:
+    for index in (1, 2):
+        Path(f"reports/{index}").mkdir(parents=True)
+        job(
+            run_images,
+            f"reports/{index}/report",
+            f"--py-images-shard={index}/2",
+            f"--junitxml=reports/{index}/junit.xml",
+            *("-k", "four or last"),
+            images="3.12",
+        )
+    result, report = merge("reports", "--images=3.12", "-o", "all.xml")
+    assert (result.ret, len(report["tests"])) == (0, 6), "five tests and a skipped file"
+    assert len(read_junit("all.xml")["3.12"][2]) == 6
+
+
+@pytest.mark.parametrize("images", ["3.12,3.13", "3.12,3.13?"])
+def test_image_without_a_report_is_an_error(run_images: Run, images: str) -> None:
+    """Also if it is allowed to fail: it is not that image which failed."""
+    job(run_images, "one", "-k", "four or last", "--junitxml=one.xml", images="3.12")
+    result, report = merge("one.json", "one.xml", f"--images={images}", "-o", "all.xml")
+    assert (result.ret, report["exit_status"]) == (1, 1)
+    result.stdout.fnmatch_lines([message("cli", "lost-image", label="3.13").replace("[", "[[]")])
+    assert [len(read_junit("all.xml")[label][2]) for label in ("3.12", "3.13")] == [6, 1]
+    assert merge("one.json", "--images=3.12")[0].ret == 0
+
+
+def test_no_report_at_all_is_an_error(pytester: pytest.Pytester) -> None:
+    pytester.mkdir("reports")
+    result, report = merge("reports", "--images=3.12,3.14-slim?")
+    assert (result.ret, report["exit_status"], len(report["images"])) == (1, 1, 2)
+    result = run_command(PYIMAGES, "merge", "reports")
+    assert (result.ret, result.stderr.lines) == (4, [f"ERROR: {message('cli', 'nothing-to-merge')}"])
+
+
+def test_missing_junit_file_is_a_problem(run_images: Run) -> None:
+    for index in (1, 2):
+        options = (f"--py-images-shard={index}/2", f"--junitxml={index}.xml", "-k", "four or last")
+        job(run_images, f"{index}", *options, images="3.12")
+    result, report = merge("1.json", "2.json", "1.xml", "-o", "all.xml")
+    assert (result.ret, report["exit_status"]) == (1, 1)
+    result.stdout.fnmatch_lines([message("cli", "missing-junit", file="all.xml", part="3.12 shard 2/2")])
+
+
+@pytest.mark.parametrize("text", ["<testsuites", "<html/>", '<testsuites><testsuite name="3.11"/></testsuites>'])
+def test_foreign_xml_is_refused(run_images: Run, text: str) -> None:
+    job(run_images, "one", images="3.12")
+    Path("bad.xml").write_text(text)
+    result, report = merge("one.json", "bad.xml", "-o", "all.xml")
+    assert (result.ret, report, len(result.stderr.lines)) == (4, {}, 1)
+    result.stderr.fnmatch_lines(["ERROR: bad.xml *"])
+
+
+def test_warnings_are_those_of_a_run(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile(test_warns=WARNS)
+    for index in (1, 2):
+        job(run_images, f"{index}", f"--py-images-shard={index}/2", "-k", "warns", images="3.12,3.14-slim")
+    run = run_images("-k", "warns", images="3.12,3.14-slim")
+    result, _ = merge("1.json", "2.json")
+    assert run.result.parseoutcomes()["warnings"] == 12
+    result.stdout.fnmatch_lines(
+        [
+            "=* warnings summary =*",
+            "3.12 (4), 3.14-slim (4): UserWarning: in all",
+            "3.14-slim (4): *: soon gone",
+            "=* 8 passed, 2 skipped, 12 warnings =*",
         ]
     )
 
@@ -189,20 +279,17 @@ def test_all_report_formats(run_images: Run) -> None:
         (["none.json"], "none.json cannot be read (No such file or directory)"),
         (["test_it.py"], "test_it.py is not JSON · name files of --py-images-report=FILE.json"),
         (
-            ["none.json", "-o", "all.xml"],
-            message("host", "unknown-format", origin="-o", file="all.xml"),
+            ["none.json", "-o", "all.yml"],
+            message("host", "unknown-format", origin="-o", file="all.yml"),
         ),
+        (["none.json", "--images=3.1O"], '"3.1O" is not a Python tag *'),
         (
             ["none.json", "--github=yes"],
             message("host", "invalid-value", origin="--github", value="yes", hint="choose auto or no"),
         ),
         (
-            ["none.json", "--engine=x"],
-            message("cli", "unknown-option", command="pyimages merge", option="--engine=x", hint="*"),
-        ),
-        (
-            ["none.json", "--", "-x"],
-            message("cli", "unknown-option", command="pyimages merge", option="--", hint="see pyimages merge --help"),
+            ["none.json", "--engines=x"],
+            message("cli", "unknown-option", command="pyimages merge", option="--engines=x", hint="*"),
         ),
     ],
 )

@@ -1,22 +1,29 @@
-"""``pyimages merge``: merge the JSON reports of several jobs into one."""
+"""``pyimages merge``: merge the reports of several jobs into those of one run."""
 
 from __future__ import annotations
 
 import os
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from pytest_pyimages.cli.project import read_invocation, run_with_terminal
+from pytest_pyimages.cli.project import pytest_arguments, read_invocation, run_with_terminal
+from pytest_pyimages.cli.reports.coverage import merge_coverage
+from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host import OPTIONS, Value, parse_report_file, reports_to_github
+from pytest_pyimages.matrix import parse_matrix
 from pytest_pyimages.results import (
+    format_new_warnings,
     make_document,
     merge_reports,
     read_report,
     write_failed,
+    write_junit,
     write_reports,
     write_summary,
+    write_warnings,
 )
 from pytest_pyimages.session import Durations
 
@@ -24,18 +31,31 @@ SUMMARY = "merge the reports of several jobs"
 DESCRIPTION = """\
 Merge the JSON reports of several jobs: of different images, of the parts of --py-images-shard, or of other parts of
 the tests. Print the summary of the merged run and write it to files. The exit status is the worst of all jobs, and 1 if
-a shard or one of its tests is missing. If an image occurs twice, the longer time counts."""
+an image, a shard or one of its tests is missing. If an image occurs twice, the longer time counts. With the --cov
+options of pytest-cov after -- or in addopts, the coverage of all jobs is combined in an environment image."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("files", metavar="FILE", nargs="+", help="a report written by --py-images-report=FILE.json")
+    parser.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="+",
+        help="a report written by --py-images-report=FILE.json, a file of --junitxml (FILE.xml), or a folder of them",
+    )
     parser.add_argument(
         "-o",
         dest="reports",
         metavar="OUT",
         action="append",
         default=[],
-        help="write the merged report to this .json, .html or .md file; may be repeated",
+        help="write the merged report to this .json, .html, .md or .xml (junit) file; may be repeated",
+    )
+    parser.add_argument(
+        "--images",
+        metavar="SPEC",
+        action="append",
+        default=[],
+        help="the images that must be in the reports, such as 3.12,3.14-slim,3.16-rc?; fails if one is missing",
     )
     parser.add_argument(
         "--keep-durations",
@@ -47,13 +67,26 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Read the files, write the merged report, and print its summary."""
-    reports = [parse_report_file("-o", name, Path.cwd()) for name in arguments.reports]
+    junit = [Path.cwd() / name for name in arguments.reports if name.endswith(".xml")]
+    reports = [parse_report_file("-o", name, Path.cwd()) for name in arguments.reports if not name.endswith(".xml")]
     github = reports_to_github(Value(option=OPTIONS["py_images_github"], texts=(arguments.github,), origin="--github"))
-    invocation = read_invocation(())
-    whole = merge_reports([read_report(Path(name)) for name in arguments.files])
-    document = make_document(whole.results, exit_status=whole.exit_status, started=whole.started, ended=whole.ended)
+    args = pytest_arguments(arguments)
+    invocation = read_invocation(args)
+    files, junit_files = _list_files(arguments.files)
+    expected = parse_matrix(arguments.images) if arguments.images else ()
+    if not files and not expected:
+        raise ConfigurationError("no JSON report was named", "name files of --py-images-report=FILE.json")
+    jobs = [read_report(path) for path in files]
+    whole = merge_reports(jobs, expected=expected)
+    problems = [problem for path in junit for problem in write_junit(path, junit_files, whole.results, jobs)]
+    is_requested = invocation.command_line.measures_coverage
+    coverage = merge_coverage(jobs, whole.results, args=args, is_requested=is_requested)
+    notes = [*whole.notes, *coverage.notes]
+    status = whole.exit_status or int(pytest.ExitCode.TESTS_FAILED if problems or coverage.failed else 0)
+    document = make_document(whole.results, exit_status=status, started=whole.started, ended=whole.ended)
     document |= {"session": dict(whole.session)} if whole.session else {}
-    problems = [text.replace("--py-images-report", "-o", 1) for text in write_reports(reports, document)]
+    coverage.add_to(document)
+    problems += [text.replace("--py-images-report", "-o", 1) for text in write_reports(reports, document)]
 
     def show(terminal: pytest.TerminalReporter) -> int:
         if arguments.keep_durations:
@@ -66,8 +99,20 @@ def run(arguments: Namespace) -> int:
             problems.extend([problem] if problem else [])
             for line in lines:
                 terminal.write_line(line)
-        write_summary(terminal, whole.results, collect_only=False, notes=[*whole.notes, *problems])
+        write_warnings(terminal, whole.results.values())
+        worse = tuple(format_new_warnings(whole.results))
+        write_summary(terminal, whole.results, collect_only=False, notes=[*notes, *problems], worse=worse)
+        coverage.write(terminal)
         write_failed(terminal, whole.results)
-        return whole.exit_status or (int(pytest.ExitCode.TESTS_FAILED) if problems else 0)
+        return status or int(pytest.ExitCode.TESTS_FAILED if problems else 0)
 
     return run_with_terminal(invocation, show)
+
+
+def _list_files(names: Sequence[str]) -> tuple[list[Path], list[Path]]:
+    """Return the JSON reports and the junit files that were named, those in folders sorted by their paths."""
+    paths: list[Path] = []
+    for path in map(Path, names):
+        found = (each for each in path.rglob("*") if each.suffix in (".json", ".xml")) if path.is_dir() else (path,)
+        paths += sorted(found)
+    return [path for path in paths if path.suffix != ".xml"], [path for path in paths if path.suffix == ".xml"]

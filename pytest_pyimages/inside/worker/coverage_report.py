@@ -84,8 +84,14 @@ class Report(object):
         self.plugin = plugin
         self.controller = plugin.cov_controller
         self.project = project
-        self.labels = report["labels"]
-        self.files = report["files"]  # data files, in the same order
+        self.roots = report["roots"]  # of the sources: that of this report, and those that data files name
+        self.labels = []
+        self.files = []  # data files of each label, several of an image whose tests were divided
+        for label, path in zip(report["labels"], report["files"]):
+            if label not in self.labels:
+                self.labels.append(label)
+                self.files.append([])
+            self.files[self.labels.index(label)].append(path)
         self.failures = report["failures"]
         self.contexts = report["contexts"]
         self.scratch = tempfile.mkdtemp(prefix="pyimages-coverage-")
@@ -101,9 +107,9 @@ class Report(object):
         self.controller.cov.stop()
         data_file = os.path.abspath(self.controller.cov.get_option("run:data_file"))
         unusable = []
-        for index, path in enumerate(self.files):
+        for index, paths in enumerate(self.files):
             try:
-                self.images.append((index, self._load(index, path)))
+                self.images.append((index, self._load(index, paths)))
             except Exception as error:  # the file may contain anything
                 unusable.append([self.labels[index], "%s: %s" % (type(error).__name__, error)])
                 continue
@@ -132,13 +138,15 @@ class Report(object):
         return cov
 
     def _paths(self, cov):
-        """Return the configured mapping of paths, followed by one for installed packages.
+        """Return the configured mapping of paths, followed by those for other roots and for installed packages.
 
-        It maps a file to the project's file that it was installed from, or else to the same file of this Python.
+        The last maps a file to the project's file that it was installed from, or else to the same file of this Python.
         """
         import coverage
 
         paths = dict(cov.get_option("paths") or {})
+        if len(self.roots) > 1:
+            paths["pyimages roots"] = self.roots
         installed = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
         patterns = sorted({"*/" + os.path.basename(folder) for folder in installed})
         folders = installed
@@ -148,11 +156,11 @@ class Report(object):
             paths["pyimages %d" % number] = [folder] + patterns
         return paths
 
-    def _load(self, index, path):
+    def _load(self, index, paths):
         """Return a Coverage with one image's data, and with paths and contexts as in the report."""
         os.mkdir(os.path.join(self.scratch, str(index)))
         cov = self._new_coverage(self._path(index))
-        cov.combine([path], strict=True)
+        cov.combine(paths, strict=True)
         cov.save()
         if self.contexts:
             add_context(self._path(index), self.labels[index])

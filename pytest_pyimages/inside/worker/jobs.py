@@ -43,7 +43,7 @@ JOB = {
     "silence": OPTIONAL_SECONDS,
 }
 SOURCE = {"root": TEXT, "owner": list, "others": list, "hidden": list}
-REPORT = {"labels": list, "sizes": list, "failures": INTEGER, "contexts": bool}
+REPORT = {"labels": list, "roots": list, "sizes": list, "failures": INTEGER, "contexts": bool}
 # InstallJob in images/install_job.py, for the installer.
 INSTALL_JOB = {
     "name": TEXT,

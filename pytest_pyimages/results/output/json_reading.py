@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import json
 import re
+import zlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +25,16 @@ _LABEL = re.compile(r"[A-Za-z0-9_.:/@~-]{1,1024}")  # as the list of images make
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobCoverage:
+    """The coverage of a part of the tests."""
+
+    root: str  # of the source where it was measured; empty if the file has no data
+    data: Mapping[str, bytes]  # coverage's data file of each image, by label
+    missing: Mapping[str, str]  # by label: why its data are not there
+    failed: bool  # whether the total of this part is less than what is required
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobReport:
     """One file: the session of one job."""
 
@@ -32,6 +45,7 @@ class JobReport:
     exit_status: int
     results: Mapping[str, ImageResult]  # by label
     session: Mapping[str, str]  # project, commit and others; empty if the file has none
+    coverage: JobCoverage | None = None  # None if nothing was measured
 
 
 def read_report(path: Path) -> JobReport:
@@ -63,6 +77,7 @@ def read_report(path: Path) -> JobReport:
             exit_status=document.integer("exit_status"),
             results={label: tests[label].add_to(result) for label, result in results.items()},
             session=_read_session(document.object("session")) if document.has("session") else {},
+            coverage=_read_coverage(document.object("coverage"), results) if document.has("coverage") else None,
         )
     except FieldError as error:
         raise ConfigurationError(f"{name} is not a JSON report of --py-images-report: {error}") from error
@@ -169,6 +184,29 @@ def _read_image(fields: _Fields) -> ImageResult:
     if result.outcome != outcome:
         raise fields.wrong("outcome")
     return result
+
+
+def _read_coverage(fields: _Fields, labels: Collection[str]) -> JobCoverage:
+    encoded = fields.object("data") if fields.has("data") else _Fields({}, "")
+    missing = fields.object("missing")
+    return JobCoverage(
+        root=fields.line("root") if fields.has("data") else "",
+        data={label: _decode(encoded, label) for label in encoded.names(labels)},
+        missing={label: missing.line(label) for label in missing.names(labels)},
+        failed=fields.flag("failed"),
+    )
+
+
+def _decode(fields: _Fields, name: str) -> bytes:
+    """Return a file that the session has compressed, which must not be larger than a report."""
+    decompressor = zlib.decompressobj()
+    try:
+        data = decompressor.decompress(base64.b64decode(fields.text(name), validate=True), LARGEST)
+    except (binascii.Error, zlib.error) as error:
+        raise fields.wrong(name) from error
+    if not decompressor.eof:
+        raise fields.wrong(name)
+    return data
 
 
 def _read_session(fields: _Fields) -> dict[str, str]:

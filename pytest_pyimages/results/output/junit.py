@@ -25,6 +25,7 @@ from pytest_pyimages.results.reports import ATTRIBUTES, PROPERTY
 
 _PIECE = 1 << 16
 IMAGE_CASE = "image"  # the name of the test case that stands for an image which could not be tested
+SHARD = "shard"  # property of a suite: "1/2"; only there if a part of the tests was to be run
 _KINDS = {"error": "errors", "failure": "failures", "skipped": "skipped"}  # element of a test case, count of a suite
 
 
@@ -200,7 +201,7 @@ def divide_suites(
     start, end = _split_element(root)
     yield start
     for label, cases in all_cases.items():
-        yield from _render_suite(suite, label, cases, results.get(label), (ended or {}).get(label))
+        yield from render_suite(suite, label, cases, results.get(label), (ended or {}).get(label))
     yield end
 
 
@@ -228,7 +229,7 @@ def _take_label(case: ET.Element, labels: Collection[str]) -> str:
     return label
 
 
-def _render_suite(
+def render_suite(
     whole: ET.Element, label: str, cases: list[ET.Element], result: ImageResult | None, ended: Cases | None
 ) -> Iterator[str]:
     """Yield the text of an image's suite, with the attributes of pytest's."""
@@ -249,6 +250,7 @@ def _render_suite(
             "digest": result.digest,
             "python": result.python,
             "same_as": result.same_as,
+            SHARD: "" if result.shard is None else str(result.shard),
             "problem": result.problem,
         }
         for name, value in values.items():

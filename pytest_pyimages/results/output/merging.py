@@ -6,12 +6,14 @@ missing shard is an error of its image, whatever the other shards are: a merge p
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.results.outcome import COUNTED, Failure, ImageResult, Shard, fold_exit_statuses, pick_worst_status
 from pytest_pyimages.results.output.json_reading import JobReport
 from pytest_pyimages.results.problems import describe_missing_tests
@@ -39,45 +41,65 @@ class _Part:
     result: ImageResult
 
 
-def merge_reports(jobs: Sequence[JobReport]) -> Merged:
-    """Merge one or more jobs.
+def merge_reports(jobs: Sequence[JobReport], *, expected: Sequence[ImageTag] = ()) -> Merged:
+    """Merge jobs, at least one unless images are expected.
 
+    :param expected: images each of which must be in a report; without one it is an error, even if it may fail.
     :raises ConfigurationError: if a test is in several files, or a label means different images.
     """
     notes: list[str] = []
     different = list(_drop_duplicates(jobs, notes))
-    parts: dict[str, list[_Part]] = {}
+    parts: dict[str, list[_Part]] = {tag.label: [] for tag in expected}
     for job in different:
         for label, result in job.results.items():
             parts.setdefault(label, []).append(_Part(job, result))
-    results, incomplete = {}, False
+    lost = {tag.label: _make_lost(tag) for tag in expected if not parts[tag.label]}
+    results, incomplete = {}, bool(lost)
     for label, ones in parts.items():
+        if label in lost:
+            results[label] = lost[label]
+            continue
         results[label] = _unite(label, ones, notes)
         missing = _describe_missing(ones)
         if missing:
             results[label], incomplete = results[label].add_problem(missing, incomplete=True), True
     results = _fail_images_without_tests(results, different)
-    statuses = [fold_exit_statuses(results), *(job.exit_status for job in different if job.exit_status != _NO_TESTS)]
+    statuses = [fold_exit_statuses(results), *(job.exit_status for job in different if not _is_explained(job))]
     if incomplete or (_fails(results) and pick_worst_status(statuses) == pytest.ExitCode.OK):
         statuses.append(int(pytest.ExitCode.TESTS_FAILED))
     return Merged(
         results=results,
         exit_status=pick_worst_status(statuses),
-        started=min(job.started for job in different),
-        ended=max(job.started + job.seconds for job in different),
+        started=min((job.started for job in different), default=time.time()),
+        ended=max((job.started + job.seconds for job in different), default=time.time()),
         session=_unite_sessions([job.session for job in different]),
         notes=tuple(notes),
     )
 
 
 def _unite_sessions(sessions: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    first = sessions[0]
+    first = sessions[0] if sessions else {}
     return {
         name: text if all(session.get(name) == text for session in sessions) else "" for name, text in first.items()
     }
 
 
+def _make_lost(tag: ImageTag) -> ImageResult:
+    """Return the result of an image that no report has: its job was lost or cancelled, or wrote no report."""
+    image = ImageResult(label=tag.label, reference=tag.reference, allowed_to_fail=tag.allowed_to_fail)
+    return image.add_problem("no report of this image was found", incomplete=True)
+
+
 _NO_TESTS = int(pytest.ExitCode.NO_TESTS_COLLECTED)
+
+
+def _is_explained(job: JobReport) -> bool:
+    """Return whether a job's exit status only means that it had no tests, or tested no image that is allowed to fail.
+
+    In one session with the other jobs, that would not have failed it.
+    """
+    is_untested = all(result.allowed_to_fail and not result.was_tested for result in job.results.values())
+    return job.exit_status == _NO_TESTS or (is_untested and job.exit_status == fold_exit_statuses(job.results))
 
 
 def _drop_duplicates(jobs: Sequence[JobReport], notes: list[str]) -> Iterator[JobReport]:
@@ -139,7 +161,7 @@ def _list_problems(results: Sequence[ImageResult]) -> Iterator[str]:
     for result in results:
         groups.setdefault(result.problem, []).append(result)
     for problem, ones in groups.items():
-        shards = [f"{one.shard.index}/{one.shard.of}" for one in ones if one.shard is not None]
+        shards = [str(one.shard) for one in ones if one.shard is not None]
         if problem:
             yield f"shard {', '.join(shards)}: {problem}" if shards and len(ones) < len(results) else problem
 
@@ -227,7 +249,7 @@ def _describe_incomplete(parts: Sequence[_Part], known: Sequence[Shard], *, coll
     for part in parts:
         shard = part.result.shard
         if shard is not None and shard.collected is None:  # its own problem is the reason, if it has one
-            return "" if part.result.problem else f"shard {shard.index}/{shard.of} never collected its tests"
+            return "" if part.result.problem else f"shard {shard} never collected its tests"
     with_result = sum(
         not _is_collector(part, nodeid)
         for part in parts

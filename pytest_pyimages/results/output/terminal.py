@@ -83,6 +83,17 @@ def write_summaries(terminal: pytest.TerminalReporter, results: Iterable[ImageRe
         terminal.write_line(text)
 
 
+def write_warnings(terminal: pytest.TerminalReporter, results: Iterable[ImageResult]) -> None:
+    """Write pytest's warnings summary, for results that no session has reported: each warning with its images."""
+    images: dict[str, list[str]] = {}
+    for result in results:
+        for warning, number in result.warnings.items():
+            images.setdefault(warning, []).append(f"{result.label} ({number})" if number > 1 else result.label)
+    if images and terminal.config.get_verbosity() >= 0:
+        terminal.write_sep("=", "warnings summary", yellow=True)
+        _write(terminal, (f"{', '.join(labels)}: {warning}" for warning, labels in images.items()))
+
+
 def write_failed(terminal: pytest.TerminalReporter, results: Mapping[str, ImageResult]) -> None:
     """Write pytest's short test summary and its last line, for results that no session has reported."""
     lines = [line for result in results.values() for line in _failed_lines(result)]
@@ -95,8 +106,10 @@ def write_failed(terminal: pytest.TerminalReporter, results: Mapping[str, ImageR
             is_allowed = result.allowed_to_fail and not result.incomplete and category in ("failed", "error")
             name = ALLOWED if is_allowed else category
             counts[name] = counts.get(name, 0) + count
-    if counts.get("error", 0) > 1:
-        counts["errors"] = counts.pop("error")
+    counts["warning"] = sum(number for result in results.values() for number in result.warnings.values())
+    for name in ("error", "warning"):
+        if counts.get(name, 0) > 1:
+            counts[f"{name}s"] = counts.pop(name)
     summary = ", ".join(f"{counts[name]} {name}" for name in sorted(counts, key=_rank_of) if counts[name])
     failed = any(one.failed for one in results.values() if one.incomplete or not one.allowed_to_fail)
     terminal.write_sep("=", summary or "no tests", bold=True, red=failed, green=not failed)
@@ -108,6 +121,8 @@ _FIRST = (
     "skipped",
     "xfailed",
     "xpassed",
+    "warning",
+    "warnings",
     "error",
     "errors",
     ALLOWED,

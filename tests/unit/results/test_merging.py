@@ -258,6 +258,15 @@ def test_worst_exit_status_of_the_jobs(tmp_path: Path, statuses: tuple[int, int]
     assert of(tmp_path, *found).exit_status == expected
 
 
+def test_untested_image_that_may_fail_fails_only_its_own_job(tmp_path: Path) -> None:
+    """It had to fail as the only image of a session, and would not have among others."""
+    untested = replace(image("3.16-rc"), allowed_to_fail=True, problem="not installable", exit_status=None)
+    alone = document(untested, status=1)
+    assert of(tmp_path, alone).exit_status == 1
+    assert of(tmp_path, alone, document(image("3.12", a="passed"))).exit_status == 0
+    assert of(tmp_path, document(untested, status=2), document(image("3.12", a="passed"))).exit_status == 2
+
+
 def test_image_without_tests_fails_if_others_have_some(tmp_path: Path) -> None:
     """Its own job was; in a job with others somebody has selected tests of those."""
     whole = of(tmp_path, document(image()), document(image("3.14", a="passed")))
