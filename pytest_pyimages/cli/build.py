@@ -11,6 +11,7 @@ import pytest
 
 from pytest_pyimages.cli.builds import Build, build_images, connect_engine
 from pytest_pyimages.cli.project import SPEC_HELP, Place, pytest_arguments, run_at_project
+from pytest_pyimages.images import BaseImages, Listener, read_pins
 from pytest_pyimages.results import disarm_commands
 from pytest_pyimages.session import Schedule
 from pytest_pyimages.text import table_lines
@@ -23,10 +24,29 @@ Exits with 1 if an image that is not allowed to fail could not be built."""
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("spec", metavar="SPEC", nargs="?", help=SPEC_HELP)
+    parser.add_argument(
+        "--print-names",
+        action="store_true",
+        help="print the names that the images have in the engine, a line each, instead of building them; the base"
+        " images are pulled, since the names depend on them",
+    )
 
 
 def run(arguments: Namespace) -> int:
-    return run_at_project(pytest_arguments(arguments, arguments.spec), _build)
+    work = _print_names if arguments.print_names else _build
+    return run_at_project(pytest_arguments(arguments, arguments.spec), work)
+
+
+def _print_names(place: Place) -> int:
+    plan, settings = place.plan(), place.settings
+    pins = read_pins(settings.lock_file) if settings.lock_file is not None else None
+    listener = Listener(report=lambda label, text: print(f"{label}: {text}", file=sys.stderr))  # noqa: T201 - progress
+    with connect_engine(place) as engine:
+        bases = BaseImages(engine, listener, policy=settings.pull, pins=pins)
+        bases.check_pins(image.tag for image in plan.plans)
+        names = [image.recipe.name_image(bases.resolve(image.tag)) for image in plan.plans]
+    sys.stdout.writelines(f"{name}\n" for name in names)
+    return 0
 
 
 def _build(place: Place) -> int:

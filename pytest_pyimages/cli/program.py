@@ -29,6 +29,7 @@ from pytest_pyimages.cli import (
     run_tests,
     shell,
 )
+from pytest_pyimages.cli.ci import workflow
 from pytest_pyimages.cli.project import add_engine_argument
 from pytest_pyimages.cli.reports import history, merge
 from pytest_pyimages.cli.watching import watch
@@ -66,6 +67,7 @@ COMMANDS: Mapping[str, Command] = {
     "images": base_images,
     "prune": prune,
     "lock": lock_images,
+    "ci": workflow,
     "merge": merge,
     "history": history,
     "doctor": doctor,

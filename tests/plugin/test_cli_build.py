@@ -86,3 +86,12 @@ def test_option_with_a_plugin_gets_its_own_image(pyimages: Steps) -> None:
     done = pyimages(["build", "3.12"], parallel, ["build", "3.12"], another)
     assert [each.rows[0][2] for each in done] == ["built", "built", "cached", "cached"]
     assert "3.12: installing .[test] (pyproject.toml), pytest-xdist (-n)" in done[1].err
+
+
+def test_names_are_printed_without_a_build(pyimages: Steps) -> None:
+    named, built = pyimages(["build", "3.12,3.14-slim", "--print-names"], BUILD)
+    names = named.out.splitlines()
+    assert (named.status, len(names)) == (0, 2)
+    assert [name.partition(":")[0] for name in names] == ["pytest-pyimages/environment"] * 2
+    assert "installing" not in named.err
+    assert [row[2] for row in built.rows] == ["built", "built"]
