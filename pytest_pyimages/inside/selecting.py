@@ -22,7 +22,7 @@ def pytest_collection(session):
     """Collect the tests without an image's name, too."""
     config = session.config
     with io.open(os.path.join(os.path.dirname(os.path.abspath(__file__)), JOB), encoding="utf-8") as file:
-        STATE.update(json.load(file))
+        STATE.update(make_native(json.load(file)))
     STATE["ids"] = [chosen for chosen in STATE["ids"] if chosen["word"] in config.args]  # not values of options
     nodeids = dict((chosen["word"], chosen["nodeid"]) for chosen in STATE["ids"])
     STATE["others"] = [arg for arg in config.args if arg not in nodeids]
@@ -34,6 +34,15 @@ def pytest_collection_modifyitems(config, items):
     keep_chosen(config, items)
     choose_keywords(config, items)
     deselect(config, items)
+
+
+def make_native(value):
+    """Return a JSON value with the strings of arguments and node ids: in Python 2 bytes."""
+    if isinstance(value, dict):
+        return dict((make_native(key), make_native(item)) for key, item in value.items())
+    if isinstance(value, list):
+        return [make_native(item) for item in value]
+    return value.encode("utf-8") if str is bytes and hasattr(value, "encode") else value
 
 
 def keep_chosen(config, items):

@@ -92,6 +92,15 @@ def check_job(job, schema):
     return job
 
 
+def make_native(value):
+    """Return a JSON value with the strings that arguments, variables and paths are: in Python 2 bytes."""
+    if isinstance(value, dict):
+        return dict((make_native(key), make_native(item)) for key, item in value.items())
+    if isinstance(value, list):
+        return [make_native(item) for item in value]
+    return value.encode("utf-8") if isinstance(value, TEXT) and str is bytes else value
+
+
 def read_job(control):
     """Return the job, the first line that the host sends; None if the host is gone.
 
@@ -104,7 +113,7 @@ def read_job(control):
             return None
         data += piece
     line, _, rest = data.partition(b"\n")
-    job = check_job(json.loads(line.decode("utf-8")), JOB)
+    job = make_native(check_job(json.loads(line.decode("utf-8")), JOB))
     if job["report"]:
         job["report"]["files"] = receive(control, rest, job["report"]["sizes"])
         if job["report"]["files"] is None:

@@ -2,7 +2,6 @@
 
 from __future__ import absolute_import, print_function
 
-import io
 import os
 import sys
 import traceback
@@ -104,8 +103,8 @@ def write_plugins(spec):
             folder = plugin["folder"] = tempfile.mkdtemp(prefix="pyimages-")
             spec["folders"].append(folder)
             for name, text in plugin["files"].items():
-                with io.open(os.path.join(folder, name), "w", encoding="utf-8") as file:
-                    file.write(text)
+                with open(os.path.join(folder, name), "wb") as file:
+                    file.write(text if isinstance(text, bytes) else text.encode("utf-8"))
 
 
 def remove_folders(spec):

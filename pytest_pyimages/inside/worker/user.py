@@ -13,6 +13,7 @@ import sys
 import tempfile
 
 from . import tree
+from .jobs import make_native
 
 NAME = "pyimages"  # of a user or group that the image does not have
 
@@ -172,7 +173,7 @@ def receive_job(arguments):
     if not arguments[-1].isdigit():
         return None
     with os.fdopen(int(arguments.pop()), "rb") as file:
-        return json.loads(file.read().decode("utf-8"))
+        return make_native(json.loads(file.read().decode("utf-8")))
 
 
 def prepare(job, arguments):
