@@ -86,6 +86,8 @@ def run(arguments: Namespace) -> int:
     document = make_document(whole.results, exit_status=status, started=whole.started, ended=whole.ended)
     document |= {"session": dict(whole.session)} if whole.session else {}
     coverage.add_to(document)
+    for image in document["images"]:
+        image.update(whole.lists[image["label"]])
     problems += [text.replace("--py-images-report", "-o", 1) for text in write_reports(reports, document)]
 
     def show(terminal: pytest.TerminalReporter) -> int:

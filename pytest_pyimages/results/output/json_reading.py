@@ -21,6 +21,9 @@ from pytest_pyimages.results.output.json_report import SCHEMA
 from pytest_pyimages.text import clean, clean_line
 
 LARGEST = 512 * 1024 * 1024  # bytes of a file
+# Lists that an image of a report may have, and the fields of their entries; the first field tells entries apart.
+LISTS = {"changed_files": ("path", "change"), "services": ("name", "image", "digest")}
+Lists = Mapping[str, tuple[Mapping[str, str], ...]]
 _LABEL = re.compile(r"[A-Za-z0-9_.:/@~-]{1,1024}")  # as the list of images makes them
 
 
@@ -46,6 +49,7 @@ class JobReport:
     results: Mapping[str, ImageResult]  # by label
     session: Mapping[str, str]  # project, commit and others; empty if the file has none
     coverage: JobCoverage | None = None  # None if nothing was measured
+    lists: Mapping[str, Lists] = field(default_factory=dict)  # by label: changed files and services
 
 
 def read_report(path: Path) -> JobReport:
@@ -77,6 +81,7 @@ def read_report(path: Path) -> JobReport:
             exit_status=document.integer("exit_status"),
             results={label: tests[label].add_to(result) for label, result in results.items()},
             session=_read_session(document.object("session")) if document.has("session") else {},
+            lists={image.line("label"): _read_lists(image) for image in document.objects("images")},
             coverage=_read_coverage(document.object("coverage"), results) if document.has("coverage") else None,
         )
     except FieldError as error:
@@ -207,6 +212,14 @@ def _decode(fields: _Fields, name: str) -> bytes:
     if not decompressor.eof:
         raise fields.wrong(name)
     return data
+
+
+def _read_lists(fields: _Fields) -> Lists:
+    return {
+        name: tuple({key: entry.line(key) for key in keys} for entry in fields.objects(name))
+        for name, keys in LISTS.items()
+        if fields.has(name)
+    }
 
 
 def _read_session(fields: _Fields) -> dict[str, str]:

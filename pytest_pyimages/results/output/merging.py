@@ -15,7 +15,7 @@ import pytest
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.results.outcome import COUNTED, Failure, ImageResult, Shard, fold_exit_statuses, pick_worst_status
-from pytest_pyimages.results.output.json_reading import JobReport
+from pytest_pyimages.results.output.json_reading import LISTS, JobReport
 from pytest_pyimages.results.problems import describe_missing_tests
 
 _SHOWN = 5  # missing shards that are named
@@ -30,6 +30,7 @@ class Merged:
     started: float  # seconds since the epoch: of the first job
     ended: float  # of the last
     session: Mapping[str, str]  # empty if no job has one; texts that are not the same in all of them are empty
+    lists: Mapping[str, Mapping[str, list[Mapping[str, str]]]]  # by label: those of the report's images that have some
     notes: tuple[str, ...]
 
 
@@ -73,8 +74,17 @@ def merge_reports(jobs: Sequence[JobReport], *, expected: Sequence[ImageTag] = (
         started=min((job.started for job in different), default=time.time()),
         ended=max((job.started + job.seconds for job in different), default=time.time()),
         session=_unite_sessions([job.session for job in different]),
+        lists={label: dict(_unite_lists(label, different)) for label in results},
         notes=tuple(notes),
     )
+
+
+def _unite_lists(label: str, jobs: Sequence[JobReport]) -> Iterator[tuple[str, list[Mapping[str, str]]]]:
+    """Yield the lists of one image; what several jobs have is in them once."""
+    for name, (key, *_) in LISTS.items():
+        lists = [job.lists[label][name] for job in jobs if name in job.lists.get(label, {})]
+        if lists:
+            yield name, list({entry[key]: entry for entries in reversed(lists) for entry in entries}.values())
 
 
 def _unite_sessions(sessions: Sequence[Mapping[str, str]]) -> dict[str, str]:

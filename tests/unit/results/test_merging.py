@@ -370,6 +370,17 @@ def test_warnings_reasons_and_the_session_are_merged(tmp_path: Path) -> None:
     assert merged.session == {"project": "shop", "commit": "abc", "command": ""}
 
 
+def test_changed_files_and_services_are_merged(tmp_path: Path) -> None:
+    documents = shards()
+    service = {"name": "db", "image": "postgres:17", "digest": "sha256:1"}
+    for one, name in zip(documents, ("a.txt", "b.txt", "a.txt"), strict=True):
+        one["images"][0] |= {"changed_files": [{"path": name, "change": "new"}], "services": [service]}
+    lists = of(tmp_path, *documents).lists["3.12"]
+    assert sorted(entry["path"] for entry in lists["changed_files"]) == ["a.txt", "b.txt"]
+    assert lists["services"] == [service]
+    assert of(tmp_path, *shards()).lists == {"3.12": {}}
+
+
 @pytest.mark.parametrize("seed", range(300))
 def test_any_change_is_read_or_refused(tmp_path: Path, seed: int) -> None:
     """One value of a report replaced by something else: no other error comes of it, and the document stays one."""
