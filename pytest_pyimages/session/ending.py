@@ -134,14 +134,16 @@ class SessionEnding:
                 terminal.write_line(f"py-images: {summarize_images(list(self._results.values()))}")
             return
         from pytest_pyimages.results import write_summary
-        from pytest_pyimages.session.rerun import rerun_commands
+        from pytest_pyimages.session.rerun import make_shell_command, rerun_commands
 
         has_cache = getattr(self._config, "cache", None) is not None
-        again = (
-            () if verbosity < 0 or collect_only else rerun_commands(self._settings, self._results, has_cache=has_cache)
-        )
+        is_brief = verbosity < 0 or collect_only
+        again = () if is_brief else rerun_commands(self._settings, self._results, has_cache=has_cache)
         worse = () if collect_only else tuple(self._regressions(is_quiet=verbosity < 0))
         write_summary(terminal, self._results, collect_only=collect_only, notes=notes, worse=worse, again=again)
+        shell = "" if is_brief else make_shell_command(self._settings, self._results)
+        if shell:
+            terminal.write_line(f" a shell there: {shell}")
 
     def _regressions(self, *, is_quiet: bool) -> Iterator[str]:
         from pytest_pyimages.results import format_new_warnings, format_regressions

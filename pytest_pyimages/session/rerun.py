@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.host import Settings, split_nodeid
+from pytest_pyimages.host import HOST_OPTIONS, Settings, split_nodeid
 from pytest_pyimages.matrix import parse_matrix
 from pytest_pyimages.project import KNOWN_PLUGINS
 from pytest_pyimages.results import ImageResult
@@ -21,6 +21,12 @@ _LEFT_OUT = " ".join(
 _SEED = "--randomly-seed"
 
 SHARD = "--py-images-shard"
+_CONFIGURING = {"-c", "--config-file", "--rootdir", "-o", "--override-ini"}
+_SELECTING = (
+    f"{SHARD} -k -m --deselect --ignore --ignore-glob --lf --last-failed --ff --failed-first --nf --new-first --sw"
+    " --stepwise -s --capture -l --showlocals -W --pythonwarnings --runxfail --py-images-github --py-images-timeout"
+    " --py-images-silence"
+)
 
 
 def rerun_commands(
@@ -39,6 +45,18 @@ def rerun_commands(
         labels = [result.label for result in group]
         others = [label for label in results if label not in labels]
         yield ", ".join(labels), _make_command(settings, group, others, last_failed=last_failed, seed=seed)
+
+
+def make_shell_command(settings: Settings, results: Mapping[str, ImageResult]) -> str:
+    """Return the command for a shell in the last image with a failed test; empty if no test has failed."""
+    failed = [one for one in results.values() if one.failed and {"failed", "error"} & set(one.outcomes.values())]
+    if not failed:
+        return ""
+    invocation = settings.invocation
+    # Without the options that do not change the environment.
+    typed = invocation.typed.without(f"{_LEFT_OUT} {_SELECTING} {' '.join(HOST_OPTIONS - _CONFIGURING)}")
+    words = [*invocation.host_args, *(word for option in typed.options for word in option.words)]
+    return shlex.join(["pyimages", "shell", _spec(failed[-1], settings.registry), *(["--", *words] if words else [])])
 
 
 def _make_command(

@@ -317,6 +317,7 @@ def test_rerun_command_works(pytester: pytest.Pytester, run_images: Run, option:
     pytester.makepyfile(test_it="def test_a(): assert 0")
     first = run_images(option)
     (line,) = [line for line in first.out.splitlines() if line.startswith(" 3.12 again: ")]
+    assert "\n a shell there: pyimages shell 3.12" in first.out
     assert line.endswith(expected)
     again = run_images(*line.split("--py-images=3.12")[1].split())
     assert "1 failed" in again.out

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_pyimages.results.outcome import ImageResult
-from pytest_pyimages.session.rerun import rerun_commands
+from pytest_pyimages.session.rerun import make_shell_command, rerun_commands
 from tests.support.invocations import make_invocation
 from tests.support.results import make_result
 
@@ -46,6 +46,27 @@ def image(label: str, reference: str, outcome: str = "failed", status: int | Non
 def test_command(typed: str, expected: str) -> None:
     results = {"3.12": image("3.12", "python:3.12", "passed", 0), "3.14": image("3.14", "python:3.14")}
     assert list(rerun_commands(settings(shlex.split(typed)), results, has_cache=True)) == [("3.14", expected)]
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("--py-images=3.12,3.14", "pyimages shell 3.14"),
+        ("-x -v --lf --py-images 3.12,3.14 tests/test_a.py -k 'a or b' --junitxml=a.xml", "pyimages shell 3.14"),
+        ("-c other.ini -n 2 -m 'not slow'", "pyimages shell 3.14 -- -c other.ini -n 2"),
+        ("--py-images-engine=unix:///x --own=1", "pyimages shell 3.14 -- --py-images-engine=unix:///x --own=1"),
+    ],
+)
+def test_shell(typed: str, expected: str) -> None:
+    """In the last image with a failure, with the options that may change its environment."""
+    results = {label: image(label, f"python:{label}") for label in ("3.12", "3.14")}
+    results["3.15"] = image("3.15", "python:3.15", "passed", 0)
+    assert make_shell_command(settings(shlex.split(typed)), results) == expected
+
+
+def test_no_shell_without_failures() -> None:
+    broken = make_result("3.14", {}, reference="python:3.14", ended=True, problem="no such tag")
+    assert make_shell_command(settings([]), {"3.14": broken}) == ""
 
 
 @pytest.mark.parametrize(
