@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-SECONDS = 20.0
+SECONDS = 120.0  # an image may have to be built
 
 
 class Terminal:
