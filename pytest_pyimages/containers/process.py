@@ -54,7 +54,7 @@ def run_with_source(source: Source, attempt: Callable[[], T]) -> T:
 # Words of engines' messages, in lower case, and the option that is wrong if it is set; the first one counts.
 _OPTION_WORDS = (
     *(("network", "network"), ("device driver", "gpus"), ("device", "device"), ("memory", "memory"), ("cpu", "cpus")),
-    *(("bind source", "mount"), ("mount", "mount"), ("volume", "mount"), ("shm", "shm_size")),
+    *(("bind source", "mount"), ("mount", "mount"), ("add-host", "add_host"), ("volume", "mount"), ("shm", "shm_size")),
 )
 
 

@@ -265,6 +265,7 @@ def test_input_goes_to_a_running_program_only(lease: Lease) -> None:
         ('could not select device driver "" with capabilities: [[gpu]]', ContainerOptions(gpus="all"), "gpus"),
         ("Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available", ContainerOptions(cpus=9), "cpus"),
         ("Minimum memory limit allowed is 6MB", ContainerOptions(memory=1024), "memory"),
+        ('invalid IP address in add-host: "b:c"', ContainerOptions(add_host=("a:b:c",)), "add_host"),
         ("network hosts not found", ContainerOptions(memory=1024), ""),
     ],
 )
@@ -279,7 +280,7 @@ def test_an_option_that_the_engine_refuses_is_named(
         process.start(container),
     ):
         pass
-    hint = key and message("engines", "container-option", option=key, key=f"py_images_{key}")
+    hint = key and message("engines", "container-option", option=key.replace("_", "-"), key=f"py_images_{key}")
     assert (caught.value.message, caught.value.hint) == (text, hint)
 
 
