@@ -271,5 +271,7 @@ def _read_text(path: Path, included_by: str) -> str:
     for mark, encoding in _BOMS:
         if data.startswith(mark):
             return data[len(mark) :].decode(encoding, "replace")
+    if b"\0" in data:  # UTF-16 without its mark, or no text
+        raise ConfigurationError(f"{path} contains null characters", "save it as UTF-8")
     # What is not UTF-8 is in comments, if anywhere.
     return data.decode("utf-8", "replace")

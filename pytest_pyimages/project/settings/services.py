@@ -82,7 +82,10 @@ def _read_service(entry: Mapping[str, Any], rootdir: Path, where: str) -> Servic
     if not isinstance(image, str) or not image.strip():
         raise ConfigurationError(f"{where} has no image", 'name it: image = "postgres:17"')
     if isinstance(command, str):
-        command = shlex.split(command)
+        try:
+            command = shlex.split(command)
+        except ValueError as error:
+            raise ConfigurationError(f"{where}: command: {error}", "close the quotation") from error
     name = entry.get("name", _name_of(image))
     if not isinstance(name, str):
         raise ConfigurationError(f"{where}: name is {name!r}, not a string", "quote it")

@@ -345,3 +345,12 @@ def test_tables_of_the_wrong_type_are_ignored(tmp_path: Path, pyproject: str) ->
     """The build tool reports them."""
     project = find_project(write_tree(tmp_path, {"pyproject.toml": pyproject}))
     assert () == project.requirement_files
+
+
+def test_requirements_that_are_no_text(tmp_path: Path) -> None:
+    """As PowerShell writes them without a mark, for example."""
+    path = tmp_path / "requirements.txt"
+    path.write_bytes("six".encode("utf-16-le"))
+    with pytest.raises(ConfigurationError) as caught:
+        find_project(tmp_path)
+    assert str(caught.value) == message("project", "null-characters", path=path)

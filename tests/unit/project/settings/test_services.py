@@ -68,6 +68,7 @@ def test_all_keys(tmp_path: Path) -> None:
         ([{"image": "postgres:17", "name": "My DB"}], '"My DB" cannot be the name of a service'),
         ([{"image": "postgres:17", "ports": ["5432"]}], "'5432' is not a port"),
         ([{"image": "postgres:17", "ports": [True]}], "True is not a port"),
+        ([{"image": "postgres:17", "command": "echo 'a"}], "command: No closing quotation · close the quotation"),
         ([{"image": "postgres:17", "tmpfs": "data"}], '"data" is not an absolute path'),
         ([{"image": "postgres:17", "env": {"A": 1}}], "A is 1, not a string"),
         ([{"image": "postgres:17", "timeout": "1m"}], "timeout is '1m'"),
