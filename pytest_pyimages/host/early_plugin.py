@@ -72,10 +72,14 @@ def start_without_project(config: pytest.Config, args: list[str], invocation: In
     from pytest_pyimages.host.invocation import make_rootdir_option
 
     config.pyimages_invocation = invocation  # type: ignore[attr-defined]  # see request.read_request
+    try:
+        host_plugins = choose_host_plugins(config, invocation)
+    except ConfigurationError as error:
+        raise pytest.UsageError(str(error)) from None
     rootdir = make_rootdir_option(invocation.rootdir, invocation.cwd)
     args[:] = [
         *("-c", os.devnull, "--rootdir=." if "$" in rootdir else rootdir, "-p", "pyimages"),  # take_over sets it
-        *(word for name in choose_host_plugins(config, invocation) for word in ("-p", name)),
+        *(word for name in host_plugins for word in ("-p", name)),
         *invocation.command_line.select(("--disable-plugin-autoload",)).words,
         *CommandLine.parse(args).select((*OPTION_NAMES, "--noconftest")).words,
     ]

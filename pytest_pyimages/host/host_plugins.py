@@ -40,7 +40,7 @@ def choose_host_plugins(config: pytest.Config, invocation: Invocation) -> list[s
     for name in blocked:
         config.pluginmanager.set_blocked(name)
     if invocation.inipath is not None:
-        entries = split_words(invocation.ini.get("pythonpath", ""))
+        entries = split_words(invocation.ini.get("pythonpath", ""), "pythonpath")
         folders = [*(str(invocation.inipath.parent / entry) for entry in entries), *folders]
     names = [name for name in list_named_plugins(invocation) if name not in {"", *blocked, *OUR_PLUGINS}]
     return [name for name in names if name.startswith("no:") or name in installed or _is_hosts(name, folders)]
@@ -67,7 +67,10 @@ def find_outside_modules(invocation: Invocation) -> list[str]:
     folders = [entry for entry in entries if entry.is_absolute() and not entry.is_relative_to(invocation.rootdir)]
     inside = [invocation.cwd, invocation.rootdir]
     if invocation.inipath is not None:
-        inside += [invocation.inipath.parent / entry for entry in split_words(invocation.ini.get("pythonpath", ""))]
+        inside += [
+            invocation.inipath.parent / entry
+            for entry in split_words(invocation.ini.get("pythonpath", ""), "pythonpath")
+        ]
     names = (name for name in list_named_plugins(invocation) if name and not name.startswith("no:"))
     return [
         name

@@ -67,7 +67,7 @@ class Invocation:
         images = OPTIONS["py_images"]
         typed = self.command_line.values(images.name)
         given = typed or self.variables.get(images.environment) or self.ini.get(images.ini) or []
-        return [given] if isinstance(given, str) else given
+        return given if isinstance(given, list | tuple) else [given]  # a number in TOML is refused later
 
     @property
     def idle_option(self) -> str:
@@ -108,7 +108,9 @@ class Invocation:
     def _make(cls, args: Sequence[object], cwd: Path, setup: _Setup | None, *, command: bool) -> Invocation:
         environment = {name: os.environ[name] for name in PASSED_ENVIRONMENT if name in os.environ}
         takes_value = SuiteOptions(cwd).takes_value
-        environment_addopts, has_files = _parse(shlex.split(environment.get("PYTEST_ADDOPTS", "")), takes_value)
+        environment_addopts, has_files = _parse(
+            split_words(environment.get("PYTEST_ADDOPTS", ""), "PYTEST_ADDOPTS"), takes_value
+        )
         if has_files:
             environment["PYTEST_ADDOPTS"] = shlex.join(environment_addopts.words)
         typed, _ = _parse([*map(str, args)], takes_value)
@@ -121,7 +123,7 @@ class Invocation:
         for key in own.keys() & ini.keys():
             origin = setup.inipath.name if setup.inipath else "the configuration"
             raise ConfigurationError(f"{key} is set in {origin}, and in pyproject.toml [tool.pyimages]", "remove one")
-        addopts, has_files = _parse(split_words(ini.get("addopts", "")), takes_value)
+        addopts, has_files = _parse(split_words(ini.get("addopts", ""), "addopts"), takes_value)
         if has_files:
             ini["addopts"] = list(addopts.words)
             container_options += ("-o", f"addopts={shlex.join(addopts.words)}")

@@ -34,7 +34,7 @@ def forget_project(config: pytest.Config, invocation: Invocation) -> None:
     """Remove what concerns the tests from the host's configuration; leave what the host uses."""
     inicfg = read_inicfg(config)
     if config.inipath is not None:  # pytest 9 has put them on sys.path already: the project could hide our own imports
-        for entry in split_words(plain_values(inicfg).get("pythonpath", "")):
+        for entry in split_words(plain_values(inicfg).get("pythonpath", ""), "pythonpath"):
             folder = str(config.inipath.parent / entry)
             if folder in sys.path:
                 sys.path.remove(folder)
@@ -61,6 +61,8 @@ def take_over(config: pytest.Config, args: list[str], invocation: Invocation, *,
     _forget_config_warnings(config)
     # The early plugin gave pytest an empty file, and values of our options may have misled its search.
     config._inipath, config._rootpath = invocation.inipath, invocation.rootdir  # noqa: SLF001 - see above
+    # What pytest adds to the errors of its parser.
+    config._parser.extra_info.update(rootdir=str(config.rootpath), inifile=str(config.inipath))  # noqa: SLF001
     lacking = find_unknown_options(config, HOST_OPTIONS)  # of a newer pytest, which containers may have
     args[:] = ["--noconftest", *invocation.command_line.without(lacking).host_arguments(others=shared.host_options)]
     parser = config._parser  # noqa: SLF001 - see above

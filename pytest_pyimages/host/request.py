@@ -95,8 +95,8 @@ def _mentions_images(config: pytest.Config) -> bool:
     addopts = inicfg.get("addopts", "")
     words = [
         *map(str, config.invocation_params.args),
-        *shlex.split(os.environ.get("PYTEST_ADDOPTS", "")),
-        *split_words(getattr(addopts, "value", addopts)),
+        *split_words(os.environ.get("PYTEST_ADDOPTS", ""), "PYTEST_ADDOPTS"),
+        *split_words(getattr(addopts, "value", addopts), "addopts"),
     ]
     return any(images.name in word for word in expand_argument_files(words))
 
@@ -106,9 +106,15 @@ def has_misspelt_option(words: Sequence[str]) -> bool:
     return any(word.startswith(_NEARLY_OURS) and word.partition("=")[0] not in OPTION_NAMES for word in words)
 
 
-def split_words(value: str | list[str]) -> list[str]:
-    """Return the words of an ini value as pytest splits them."""
-    return list(value) if isinstance(value, list) else shlex.split(value)
+def split_words(value: str | list[str], origin: str = "the configuration") -> list[str]:
+    """Return the words of an ini value, or of a variable, as pytest splits them.
+
+    :raises ConfigurationError: if a quotation mark is not closed; names the origin.
+    """
+    try:
+        return list(value) if isinstance(value, list) else shlex.split(value)
+    except ValueError as error:
+        raise ConfigurationError(f"{origin}: {error}", "close the quotation") from error
 
 
 def read_inicfg(config: pytest.Config) -> MutableMapping[str, Any]:

@@ -186,7 +186,8 @@ class Values:
             # TOML reads 3.10 as the number 3.1.
             if not isinstance(entry, str) and option.kind not in ("count", "seconds", "flag"):
                 quoted = f'["{option.example}"]' if option.is_list else f'"{entry}"'
-                raise ConfigurationError(f"{origin}: {entry!r} is not a string", f"quote it: {option.ini} = {quoted}")
+                key = origin.partition(" ")[0]  # as it is written there
+                raise ConfigurationError(f"{origin}: {entry!r} is not a string", f"quote it: {key} = {quoted}")
         return Value(option=option, texts=("\n".join(map(str, entries)),), origin=origin)
 
 

@@ -132,6 +132,18 @@ def test_option_without_images(pytester: pytest.Pytester, monkeypatch: pytest.Mo
     assert plain_output()[0] == 0
 
 
+@pytest.mark.parametrize("place", ["addopts", "pythonpath", "PYTEST_ADDOPTS"])
+def test_quotation_that_is_not_closed(
+    pytester: pytest.Pytester, run_images: Run, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    pytester.makepyfile("def test_a(): pass")
+    if place == "PYTEST_ADDOPTS":
+        monkeypatch.setenv(place, "-k 'a")
+    else:
+        pytester.makeini(f"[pytest]\n{place} = 'a\n")
+    assert error_line(run_images()) == message("host", "open-quotation", origin=place)
+
+
 TAG = "localhost:5000/library/python:3.12"
 # A value of each option that has one; a run with all of them passes.
 VALUES = {

@@ -101,6 +101,8 @@ def test_a_pytest_without_the_plugin_does_not_know_the_table(pytester: pytest.Py
         ('images = ["3.1O"]', 'images in pyproject.toml [tool.pyimages]: "3.1O" is not a Python tag*'),
         ('images = "3.12"\npull = "often"', 'pull in pyproject.toml [tool.pyimages]: invalid value "often"*'),
         ("images = [3.12]", "images in pyproject.toml [tool.pyimages]: 3.12 is not a string*"),
+        ("images = 3.12", "images in pyproject.toml [tool.pyimages]: 3.12 is not a string · quote it: images = *"),
+        ("images = true", "images in pyproject.toml [tool.pyimages]: True is not a string*"),
     ],
 )
 def test_invalid_settings_in_the_own_table(
