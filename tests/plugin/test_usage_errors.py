@@ -144,6 +144,16 @@ def test_quotation_that_is_not_closed(
     assert error_line(run_images()) == message("host", "open-quotation", origin=place)
 
 
+def test_pytests_own_error_names_the_configuration(pytester: pytest.Pytester, run_images: Run) -> None:
+    """And not the empty file that pytest is started with."""
+    ini = pytester.makefile(".ini", pytest="[pytest]\n")
+    pytester.makepyfile("def test_a(): pass")
+    run = run_images("--maxfail=x")
+    assert run.result.ret == 4
+    assert f"inifile: {ini}" in run.err
+    assert "/dev/null" not in run.err
+
+
 TAG = "localhost:5000/library/python:3.12"
 # A value of each option that has one; a run with all of them passes.
 VALUES = {
