@@ -16,9 +16,11 @@ from tools.bench.growth import four_times_as_many
 from tools.bench.images import ordinary_images
 from tools.bench.projects import TESTS, write_many, write_one
 from tools.bench.watch import Request, Watch
+from tools.bench.watching import saved_file
 from tools.bench.workshop import PYTEST, Result, Workshop
 
 TAGS = ("3.12", "3.14-slim")
+SIX = (*TAGS, "3.10-slim", "3.11-slim", "3.12-slim", "3.13-slim")  # as tox.ini provides them
 # What a run that finds everything in place has no reason to ask for (Engine API: pull, build, commit, registry).
 _NOT_WARM = re.compile(r"/(images/create|build|commit|images/[^ ]+/push|distribution/|auth)")
 _START = re.compile(r"/containers/[^/]+/start")
@@ -85,6 +87,16 @@ def first_start(shop: Workshop) -> Result:
     return Result(title="c. warm, to the first start / host collection + ping", timing=timing, limit=1.3, notes=(note,))
 
 
+def watch_two(shop: Workshop) -> Result:
+    """From a saved file to the last report of a watch, with two images, against tox with two environments."""
+    return saved_file(shop, TAGS, 0.25, _with_tox)
+
+
+def watch_six(shop: Workshop) -> Result:
+    """The same with six images."""
+    return saved_file(shop, SIX, 0.6, _with_tox)
+
+
 CASES: dict[str, Callable[[Workshop], Result]] = {
     "a": many_tests,
     "b": one_test,
@@ -95,6 +107,8 @@ CASES: dict[str, Callable[[Workshop], Result]] = {
     "g": four_times_as_many,
     "h": anew_in_turn,
     "i": anew_at_once,
+    "j": watch_two,
+    "k": watch_six,
 }
 
 
