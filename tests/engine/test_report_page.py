@@ -207,9 +207,9 @@ def test_filter_screenshot(browser: str, page: Path, tmp_path: Path) -> None:
 def test_telephone(browser: str, tmp_path: Path) -> None:
     """Nothing is beside the picture: neither why an image was not tested, nor the columns of a map."""
     lines = {}
-    width = 600
+    width = 450
     for name, text, number in (("short", "x", 1), ("long", "not installable: " + "word " * 60, 1), ("map", "x", 210)):
-        outcomes = {f"tests/{'folder/' * 9}test_{test}.py::test_it": "failed" for test in range(number)}
+        outcomes = {f"tests/{'a_long_folder/' * 9}test_{test}.py::test_it": "failed" for test in range(number)}
         results = {
             label: make_result(label, outcomes, ended=True, exit_status=1, problem=text) for label in ("3.12", "3.14")
         }
