@@ -12,6 +12,7 @@ from pytest_pyimages.engines.base import ImageInfo as ImageInfo
 from pytest_pyimages.engines.base import Leftover as Leftover
 from pytest_pyimages.engines.base import Mount as Mount
 from pytest_pyimages.engines.base import Privileges as Privileges
+from pytest_pyimages.engines.base import PullProgress as PullProgress
 from pytest_pyimages.engines.base import ServiceSpec as ServiceSpec
 from pytest_pyimages.engines.body import lend_socket as lend_socket
 from pytest_pyimages.engines.builds import list_context_files as list_context_files

@@ -144,7 +144,7 @@ class Leftover(NamedTuple):
 
 
 class PullProgress(NamedTuple):
-    """Progress of a pull, summed over the layers seen so far."""
+    """Progress of a pull or a push, summed over the layers seen so far."""
 
     done: int  # bytes
     total: int  # bytes known so far
@@ -227,6 +227,12 @@ class Engine(Protocol):
 
         :raises ImageNotFound: if the registry does not have it.
         """
+
+    def tag(self, image: str, reference: str) -> None:
+        """Give an image one more reference, which no longer names another image then."""
+
+    def push(self, reference: str) -> Iterator[PullProgress]:
+        """Push the image that a reference names to the registry in it; once the iterator ends, the registry has it."""
 
     def create_container(self, spec: ContainerSpec) -> str:
         """Create a container with an open standard input, without starting it; return its id."""

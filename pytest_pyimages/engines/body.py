@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,8 @@ from pytest_pyimages.engines.base import (
     Mount,
     ServiceSpec,
 )
+from pytest_pyimages.errors import EngineError
+from pytest_pyimages.text import flatten
 
 LOG_SIZE = "4m"  # of the engine's file with a service's output
 PIDS_LIMIT = 4096
@@ -177,3 +179,11 @@ def _mount(mount: Mount, *, is_filled: bool = True) -> dict[str, Any]:
     if mount.kind == "volume" and not is_filled:
         options["VolumeOptions"] = {"NoCopy": True}
     return {"Type": mount.kind, "Target": mount.target, "ReadOnly": mount.read_only, **options}
+
+
+def iter_pieces(tar: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the pieces; an error in reading them is not reported as one of the connection."""
+    try:
+        yield from tar
+    except OSError as error:
+        raise EngineError(f"the files to upload cannot be read: {flatten(error)}") from error

@@ -29,7 +29,7 @@ from pytest_pyimages.engines.base import (
     PullProgress,
     ServiceSpec,
 )
-from pytest_pyimages.engines.body import make_body, make_service_body
+from pytest_pyimages.engines.body import iter_pieces, make_body, make_service_body
 from pytest_pyimages.engines.client import choose_overlay_options, new_client, probe, request
 from pytest_pyimages.engines.clients import Clients
 from pytest_pyimages.engines.endpoint import Endpoint, find_endpoint
@@ -169,6 +169,14 @@ class DockerEngine:
         with self.clients.lend() as client:
             return pulls.find_remote_digest(client, reference)
 
+    @_engine_call
+    def tag(self, image: str, reference: str) -> None:
+        self._api.tag(image, *reference.rsplit(":", 1))
+
+    def push(self, reference: str) -> Iterator[PullProgress]:
+        with self.clients.lend() as client:
+            yield from pulls.push(client, reference)
+
     def create_container(self, spec: ContainerSpec) -> str:
         return self._create(spec.name, make_body(spec))
 
@@ -275,7 +283,7 @@ class DockerEngine:
 
     @_engine_call
     def upload(self, container: str, path: str, tar: Iterable[bytes]) -> None:
-        if not self._api.put_archive(container, path, _iter_pieces(tar)):
+        if not self._api.put_archive(container, path, iter_pieces(tar)):
             raise EngineError(f"uploading files to {path} failed")
 
     @_engine_call
@@ -338,11 +346,3 @@ def _ignore(*statuses: int) -> Iterator[None]:
     except docker.errors.APIError as error:
         if error.status_code not in statuses:
             raise
-
-
-def _iter_pieces(tar: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the pieces; an error in reading them is not reported as one of the connection."""
-    try:
-        yield from tar
-    except OSError as error:
-        raise EngineError(f"the files to upload cannot be read: {flatten(error)}") from error

@@ -17,11 +17,13 @@ PROJECT_LABEL = LABEL + ".project"  # name
 ROOT_LABEL = LABEL + ".root"  # digest of the project folder's path, 16 hex digits
 RECIPE_LABEL = LABEL + ".recipe"  # the recipe's digest, which is also the image's tag
 PYTHON_LABEL = LABEL + ".python"  # version
+EXECUTABLE_LABEL = LABEL + ".executable"  # absolute path of the Python
 TAG_LABEL = LABEL + ".tag"  # its label in the matrix: "3.14-slim"
 REFERENCE_LABEL = LABEL + ".reference"  # of the base image
 BASE_LABEL = LABEL + ".base"  # id of the base image
 CONTENTS_LABEL = LABEL + ".contents"  # requirements and the file they come from: JSON (images.labels)
 OPTIONS_LABEL = LABEL + ".options"  # options of pytest whose plugins were added, one per line
+INDEXES_LABEL = LABEL + ".indexes"  # digest of the settings that decide where packages come from, 16 hex digits
 REQUEST_LABEL = LABEL + ".asked"  # digest of the project's requirements, without base image and versions of ours
 
 

@@ -1,10 +1,10 @@
-"""Pull an image: read the engine's stream of records, which contains errors too."""
+"""Pull and push images: read the engine's streams of records, which contain errors too."""
 
 from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 import docker.auth
@@ -66,6 +66,7 @@ _CAUSES = (
 # While the engine downloads other images, it may report nothing about this one for as long.
 SILENT_SECONDS = 1800.0
 HELPER_SECONDS = 60.0  # that a credential helper may take: it may ask its user something
+_LOGIN = "X-Registry-Auth"
 _MISSING = ("manifest unknown", "not found", "does not exist", "name unknown")
 
 
@@ -80,19 +81,52 @@ def pull(client: APIClient, reference: str, platform: str = "") -> Iterator[Pull
 
     :raises EngineError: PullCutError if the response is cut, ImageNotFound if the registry does not have the image.
     """
-    layers: dict[str, tuple[int, int]] = {}
+    header = yield from _log_in(client, reference, "pulled")
+    repository, tag = parse_repository_tag(reference)
+    parameters = {"fromImage": repository, "tag": tag or "latest", **({"platform": platform} if platform else {})}
+    yield from _follow(_records(client, "/images/create", parameters, header, f"pulling {reference}"), "pull")
+
+
+def push(client: APIClient, reference: str) -> Iterator[PullProgress]:
+    """Push an image (Engine API, "ImagePush"); yield the progress. It has been pushed once the iterator ends.
+
+    :raises EngineError: if the registry refuses it, or the response is cut.
+    """
+    header = yield from _log_in(client, reference, "pushed")
+    repository, tag = parse_repository_tag(reference)
+    header = header or {_LOGIN: docker.auth.encode_header({})}  # engines require one
+    parameters = {"tag": tag or "latest"}
+    records = _records(client, f"/images/{repository}/push", parameters, header, f"pushing {reference}")
+    yield from _follow(records, "push")
+
+
+def _log_in(client: APIClient, reference: str, verb: str) -> Generator[PullProgress, None, dict[str, str | bytes]]:
+    """Yield what is waited for; return the header with the Docker CLI's credentials.
+
+    :param verb: what is done without credentials if there are none in time: "pulled".
+    """
     helper = _find_helper(client, reference)
     if helper is not None:
         yield PullProgress(done=0, total=0, remark=f"waiting for {helper.program}")
     header = _credentials(client, reference)
     if helper is not None and helper.is_late:
-        remark = f"{helper.program} did not answer in {HELPER_SECONDS:g} s; {reference} is pulled without credentials"
+        remark = f"{helper.program} did not answer in {HELPER_SECONDS:g} s; {reference} is {verb} without credentials"
         yield PullProgress(done=0, total=0, remark=remark, is_problem=True)
-    for record in _records(client, reference, platform, header):
+    return header
+
+
+def _follow(records: Iterable[Mapping[str, Any]], action: str) -> Iterator[PullProgress]:
+    """Yield the progress that records tell of.
+
+    :param action: "pull" or "push", for messages.
+    :raises EngineError: for a record of an error.
+    """
+    layers: dict[str, tuple[int, int]] = {}
+    for record in records:
         detail = record.get("errorDetail") or {}
         text = record.get("error") or (detail.get("message") if isinstance(detail, dict) else detail)
         if text or detail:
-            raise classify_pull_error(str(text or detail))
+            raise classify_pull_error(str(text or detail), action=action)
         if _add_progress(record, layers):
             yield PullProgress(
                 done=sum(done for done, _ in layers.values()), total=sum(total for _, total in layers.values())
@@ -117,9 +151,9 @@ def find_remote_digest(client: APIClient, reference: str) -> str:
 def _add_progress(record: Mapping[str, Any], layers: dict[str, tuple[int, int]]) -> bool:
     """Record a layer's progress; return whether there is any."""
     layer, status, progress = str(record.get("id")), record.get("status"), record.get("progressDetail")
-    if status == "Downloading" and isinstance(progress, dict) and progress.get("total"):
+    if status in ("Downloading", "Pushing") and isinstance(progress, dict) and progress.get("total"):
         layers[layer] = int(progress.get("current") or 0), int(progress["total"])
-    elif status in ("Download complete", "Pull complete") and layer in layers:
+    elif status in ("Download complete", "Pull complete", "Pushed") and layer in layers:
         layers[layer] = layers[layer][1], layers[layer][1]
     else:
         return False
@@ -127,32 +161,36 @@ def _add_progress(record: Mapping[str, Any], layers: dict[str, tuple[int, int]])
 
 
 def _records(
-    client: APIClient, reference: str, platform: str, header: dict[str, str | bytes]
+    client: APIClient, path: str, parameters: Mapping[str, str], header: Mapping[str, str | bytes], action: str
 ) -> Iterator[Mapping[str, Any]]:
-    repository, tag = parse_repository_tag(reference)
+    """Yield the records of the response to a POST request.
+
+    :param action: "pulling python:3.12", for messages.
+    """
     try:
         response = request(
             client,
             "POST",
-            "/images/create",
-            params={"fromImage": repository, "tag": tag or "latest", **({"platform": platform} if platform else {})},
+            path,
+            params=parameters,
             headers=header,
             stream=True,
             timeout=(client.timeout, SILENT_SECONDS),
         )
     except docker.errors.APIError as error:
-        raise classify_pull_error(error.explanation or str(error), error.status_code) from error
+        text = error.explanation or str(error)
+        raise classify_pull_error(text, error.status_code, action=action[:4]) from error  # "pull" or "push"
     except CLIENT_ERRORS as error:
         raise engine_error(error) from error
     with contextlib.closing(response):
         try:
             for record in iter_records(response):
                 if not isinstance(record, dict):
-                    raise PullCutError(f"the engine's response to pulling {reference} is invalid")
+                    raise PullCutError(f"the engine's response to {action} is invalid")
                 yield record
         except CLIENT_ERRORS as error:
             why = engine_error(error).message
-            raise PullCutError(f"the engine's response to pulling {reference} was cut: {why}") from error
+            raise PullCutError(f"the engine's response to {action} was cut: {why}") from error
 
 
 class _CredentialHelper(credentials.Store):
@@ -201,11 +239,11 @@ def _credentials(client: APIClient, reference: str) -> dict[str, str | bytes]:
     except (*CLIENT_ERRORS, UserWarning):
         # A broken credential helper must not fail a public image (docker-py#2482); docker-py warns about it too.
         header = docker.auth.encode_header({})
-    return {"X-Registry-Auth": header} if header else {}
+    return {_LOGIN: header} if header else {}
 
 
-def classify_pull_error(text: str, status: int | None = None) -> EngineError:
-    """Classify a failed pull: engines report the same failure with several statuses and messages.
+def classify_pull_error(text: str, status: int | None = None, *, action: str = "pull") -> EngineError:
+    """Classify a failed pull or push: engines report the same failure with several statuses and messages.
 
     :param status: the HTTP status of the engine's response, if the failure came as one.
     """
@@ -216,4 +254,4 @@ def classify_pull_error(text: str, status: int | None = None) -> EngineError:
             return EngineError(f"{meaning}: {text}", hint)
     if status == 404 or any(mark in lowered for mark in _MISSING):
         return ImageNotFound(text)
-    return EngineError(f"the pull failed: {text}", _OTHERS)
+    return EngineError(f"the {action} failed: {text}", _OTHERS)

@@ -14,6 +14,7 @@ T = TypeVar("T")
 # By the method of the engine, "frames" and "send" by that of a stream.
 _WAITS = {
     "pull": "the pull to go on",
+    "push": "the push to go on",
     "build": "the build to go on",
     "create_container": "the engine to create the container",
     "upload": "the engine to take the source",
@@ -27,7 +28,7 @@ _WAITS = {
     "remove_container": "the engine to remove the container",
 }
 _OTHER = "the engine to answer"
-_ITERATORS = ("pull", "build")
+_ITERATORS = ("pull", "push", "build")
 
 
 class Wait(NamedTuple):

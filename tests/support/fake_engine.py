@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pytest_pyimages.containers.source_programs import read_program
 from pytest_pyimages.engines.base import (
@@ -221,7 +222,10 @@ class FakeEngine:
     """Implements the Engine protocol; everything it still has at the end of a session is a leak.
 
     :param known: references that it has without pulling.
-    :param pulls: what a pull of other references does: an error to raise, or None to succeed.
+    :param pulls: what a pull of other references, or from other repositories, does: an error to raise, or None to
+        succeed.
+    :param pushes: errors of pushes, by repository.
+    :param registry: folder of the images that were pushed, which other engines can pull.
     :param environment: what all images set.
     :param processors: how many it says that it has.
     :param copies_source: see FakeContainer.
@@ -236,6 +240,8 @@ class FakeEngine:
         *,
         known: Iterable[str] = KNOWN,
         pulls: Mapping[str, EngineError | None] | None = None,
+        pushes: Mapping[str, EngineError] | None = None,
+        registry: str = "",
         installer: Installer = installs,
         found: Iterable[Leftover] = (),
         environment: Mapping[str, str] | None = None,
@@ -258,6 +264,8 @@ class FakeEngine:
         self.found = list(found)
         self.calls: list[str] = []
         self._pulls = dict(pulls or {})
+        self._pushes = dict(pushes or {})
+        self._registry = Path(registry) if registry else None
         self._installer = installer
         self._environment = dict(environment or {})
         self._copies_source = copies_source
@@ -307,11 +315,49 @@ class FakeEngine:
 
     def pull(self, reference: str, *, platform: str = "") -> Iterator[PullProgress]:
         self._call(f"pull {reference}")
-        error = self._pulls.get(reference, ImageNotFound(f"manifest for {reference} not found"))
+        repository, file = reference.rpartition(":")[0], self._find_file(reference)
+        missing = ImageNotFound(f"manifest for {reference} not found")
+        if file is not None and file.exists():
+            read: dict[str, Any] = json.loads(file.read_text())
+            base = read.pop("base")
+            image = ImageInfo(
+                **{name: tuple(value) if isinstance(value, list) else value for name, value in read.items()}
+            )
+            self._put(reference, image, f"{repository}@sha256:{'0' * 64}")
+            self._bases[image.id] = base
+            return
+        error = self._pulls.get(reference, self._pulls.get(repository, missing))
         if error is not None:
             raise error
         yield PullProgress(done=1, total=1)
         self.images_by_reference[reference] = self._image(f"sha256:{reference}")
+
+    def tag(self, image: str, reference: str) -> None:
+        self._call(f"tag {image} {reference}")
+        found = self.find_image(image)
+        assert found is not None
+        self._put(reference, found)
+
+    def _put(self, reference: str, image: ImageInfo, *digests: str) -> None:
+        """Give an image a name, and perhaps the digests of registries that have it."""
+        named = image._replace(tags=(*image.tags, reference), digests=(*image.digests, *digests))
+        names = {name for name, other in self.images_by_reference.items() if other.id == image.id}
+        self.images_by_reference |= dict.fromkeys((*names, reference), named)
+
+    def _find_file(self, reference: str) -> Path | None:
+        """Return the file of an image in the registry."""
+        return None if self._registry is None else self._registry / reference.replace("/", "_")
+
+    def push(self, reference: str) -> Iterator[PullProgress]:
+        self._call(f"push {reference}")
+        error = self._pushes.get(reference.rpartition(":")[0])
+        if error is not None:
+            raise error
+        yield PullProgress(done=1, total=1)
+        image, file = self.images_by_reference[reference], self._find_file(reference)
+        if file is not None:
+            file.write_text(json.dumps({**image._asdict(), "base": self._bases[image.id]}))
+        self._put(reference, image, f"{reference.rpartition(':')[0]}@sha256:{'0' * 64}")
 
     def find_remote_digest(self, reference: str) -> str:
         self._call(f"digest {reference}")

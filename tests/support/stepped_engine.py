@@ -120,7 +120,7 @@ class SteppedEngine:
         return call
 
     def _kind(self, name: str, args: tuple[Any, ...]) -> str:
-        if name in {"find_image", "images", "pull", "build", "remove_image"}:
+        if name in {"find_image", "images", "pull", "push", "tag", "build", "remove_image"}:
             return "image"
         return self._kinds.get(str(args[0]), "leftover") if args else "engine"
 

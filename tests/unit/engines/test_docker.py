@@ -389,6 +389,60 @@ def test_a_broken_credential_helper_does_not_stop_a_public_image(
     assert base64.urlsafe_b64decode(scripted.asked(PULL)[0].headers["x-registry-auth"]) == b"{}"
 
 
+# Pushes
+
+PUSH = "POST /images/registry.example/team/tests/push"
+PUSHED = "registry.example/team/tests:1"
+
+
+def test_push_is_authorized_and_its_progress_is_summed(
+    scripted: ScriptedEngine, engine: DockerEngine, tmp_path: Path
+) -> None:
+    secret = base64.b64encode(b"me:password").decode()
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {"registry.example": {"auth": secret}}}))
+    scripted.answers[PUSH] = chunked(
+        {"status": "Pushing", "id": "a", "progressDetail": {"current": 10, "total": 100}},
+        {"status": "Layer already exists", "id": "b", "progressDetail": {}},
+        {"status": "Pushed", "id": "a", "progressDetail": {}},
+    )
+    assert list(engine.push(PUSHED)) == [PullProgress(done=10, total=100), PullProgress(done=100, total=100)]
+    (request,) = scripted.asked(PUSH)
+    assert parse_qs(request.query) == {"tag": ["1"]}
+    sent = json.loads(base64.urlsafe_b64decode(request.headers["x-registry-auth"]))
+    assert (sent["username"], sent["password"]) == ("me", "password")
+
+
+def test_push_without_credentials_has_the_header_that_engines_require(
+    scripted: ScriptedEngine, engine: DockerEngine
+) -> None:
+    scripted.answers[PUSH] = chunked({"status": "Pushed", "id": "a"})
+    list(engine.push(PUSHED))
+    assert base64.urlsafe_b64decode(scripted.asked(PUSH)[0].headers["x-registry-auth"]) == b"{}"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        pytest.param(chunked({"errorDetail": {"message": "denied: no"}}), "the push failed: denied: no", id="record"),
+        pytest.param(answer(500, {"message": "no basic auth credentials"}), "refused the credentials", id="500"),
+        pytest.param(chunked({"status": "x"}, end=False), f"pushing {PUSHED} was cut", id="cut stream"),
+        pytest.param(answer(404, {"message": "does not exist locally"}), "does not exist locally", id="404"),
+    ],
+)
+def test_failed_push(scripted: ScriptedEngine, engine: DockerEngine, said: bytes, expected: str) -> None:
+    scripted.answers[PUSH] = said
+    with pytest.raises(EngineError, match=expected):
+        list(engine.push(PUSHED))
+
+
+def test_image_gets_a_name(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+    scripted.answers["POST /images/sha256:1/tag"] = answer(201, {})
+    engine.tag("sha256:1", "localhost:5000/team/tests:1")
+    (request,) = scripted.asked("POST /images/sha256:1/tag")
+    query = parse_qs(request.query)
+    assert (query["repo"], query["tag"]) == (["localhost:5000/team/tests"], ["1"])
+
+
 # Processors
 
 
