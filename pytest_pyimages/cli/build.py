@@ -79,5 +79,5 @@ def _row(build: Build) -> tuple[str, ...]:
     remark = "allowed to fail" if build.failed and build.tag.allowed_to_fail else ""
     if build.image is None or build.failed:
         return build.tag.label, "", "failed", "", remark
-    state = "cached" if build.image.cached else "built"
+    state = "pulled" if build.image.is_pulled else "cached" if build.image.cached else "built"
     return build.tag.label, build.image.python, state, f"{build.image.build_seconds:.1f}s", remark

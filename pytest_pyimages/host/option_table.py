@@ -97,6 +97,21 @@ OPTION_TABLE = (
         default="missing",
     ),
     Option(
+        ini="py_images_cache_from",
+        kind="lines",
+        metavar="REGISTRY/NAME",
+        help="look for environment images in this repository before they are built. May be repeated; only the command"
+        " line and the variable may name it",
+        example="ghcr.io/team/shop-tests",
+    ),
+    Option(
+        ini="py_images_cache_to",
+        kind="text",
+        metavar="REGISTRY/NAME",
+        help="push environment images to this repository; only the command line and the variable may name it",
+        example="ghcr.io/team/shop-tests",
+    ),
+    Option(
         ini="py_images_jobs",
         kind="count",
         metavar="N",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,10 @@ from pytest_pyimages.host.invocation import Invocation, drop_none
 from pytest_pyimages.host.option import Option
 from pytest_pyimages.host.option_table import OPTIONS, TRUE
 from pytest_pyimages.host.workers import Workers
+from pytest_pyimages.images import Registries
+from pytest_pyimages.matrix import parse_repository
 from pytest_pyimages.project import OPTION_KEYS, check_project_option, parse_user, read_container_option
+from pytest_pyimages.results import check_writable
 from pytest_pyimages.text import find_similar
 
 PullPolicy = Literal["missing", "always", "never"]
@@ -56,6 +58,7 @@ class Settings:
     privileges: SuitePrivileges
     user: str  # of the command line or the variable; empty for each image's configured one, or its own
     pull: PullPolicy
+    registries: Registries  # that environment images are found in and pushed to
     fail_fast: FailFast  # empty: as -x and --maxfail say
     jobs: int | None  # containers at once; None for one per processor of the engine
     workers: Workers | None  # of -n; None where each suite is one process
@@ -111,6 +114,7 @@ class Settings:
             privileges=cast("SuitePrivileges", parse_choice(values.read("py_images_privileges"))),
             user=_parse_user(values.read("py_images_user")),
             pull=cast("PullPolicy", parse_choice(values.read("py_images_pull"))),
+            registries=_read_registries(values),
             fail_fast=cast("FailFast", parse_choice(values.read("py_images_fail_fast"))),
             jobs=_parse_count(values.read("py_images_jobs")),
             workers=Workers.requested(line, os.environ),
@@ -238,26 +242,6 @@ def parse_report_file(origin: str, name: str, cwd: Path) -> Path:
     return path
 
 
-def check_writable(origin: str, path: Path) -> None:
-    """Refuse a file that could not be written at the end of the session.
-
-    :raises ConfigurationError: with the reason.
-    """
-    existing = next(place for place in (path, *path.parents) if place.exists())
-    reason = ""
-    if existing != path and not existing.is_dir():
-        reason = f"{existing} is not a directory"
-    elif not os.access(existing, os.W_OK):
-        reason = f"no permission to write {'it' if existing == path else f'to {existing}'}"
-    elif existing.is_dir():
-        try:
-            tempfile.TemporaryFile(dir=existing).close()  # file systems such as /proc admit no new files
-        except OSError as error:
-            reason = f"{existing}: {error.strerror}"
-    if reason:
-        raise ConfigurationError(f"{origin}: {path} cannot be written: {reason}", "name another file")
-
-
 def _parse_reports(value: Value, cwd: Path) -> tuple[Path, ...]:
     """Return the files to write; an empty name on the command line discards those before it."""
     names = [name.strip() for text in value.texts for name in text.split("\n")]
@@ -272,6 +256,25 @@ def _parse_reports(value: Value, cwd: Path) -> tuple[Path, ...]:
 def _split_lines(value: Value) -> tuple[str, ...]:
     lines = "\n".join(value.texts).split("\n")
     return tuple(dict.fromkeys(filter(None, map(str.strip, lines))))
+
+
+def _read_registries(values: Values) -> Registries:
+    """Return the repositories of environment images; the project's files may not name any.
+
+    Who names one trusts it with what other projects on the engine run, and with what this host's logins installed.
+    """
+    found = {}
+    for ini in ("py_images_cache_from", "py_images_cache_to"):
+        value = values.read(ini)
+        name, variable = value.option.name, value.option.environment
+        origin = f"{name} in addopts" if values.invocation.addopts.has(name) else value.origin
+        if value.text and origin not in (name, variable):
+            problem = f"{origin}: a project may not name a registry for the images of this host"
+            raise ConfigurationError(problem, f"only the command line ({name}) or {variable} may")
+        found[ini] = tuple(parse_repository(origin, line) for line in _split_lines(value))
+    sources, target = found.values()
+    pull = parse_choice(values.read("py_images_pull"))
+    return Registries(sources, "".join(target[-1:]), is_offline=pull == "never")
 
 
 def _read_container_options(values: Values) -> dict[str, Any]:

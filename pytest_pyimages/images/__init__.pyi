@@ -27,6 +27,7 @@ from pytest_pyimages.images.pruning import find_used_images as find_used_images
 from pytest_pyimages.images.pruning import prune_superseded as prune_superseded
 from pytest_pyimages.images.pruning import remove_images as remove_images
 from pytest_pyimages.images.recipe import Recipe as Recipe
+from pytest_pyimages.images.registries import Registries as Registries
 from pytest_pyimages.images.storage import STALE as STALE
 from pytest_pyimages.images.storage import States as States
 from pytest_pyimages.images.storage import Storage as Storage

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from pytest_pyimages.engines import Engine, ImageInfo
+from pytest_pyimages.engines import Engine, ImageInfo, PullProgress
 from pytest_pyimages.errors import BuildError, ImageNotFound
 from pytest_pyimages.matrix import ImageTag, is_image_id, is_same_platform, is_windows, nearest_tags
 
@@ -34,6 +34,17 @@ class Listener(NamedTuple):
     note: Callable[[str], None] = _ignore  # text to show at the end of the session
 
 
+def show_progress(listener: Listener, label: str, progress: Iterable[PullProgress]) -> None:
+    """Report the progress of a pull or a push until it ends."""
+    reported = 0.0
+    for each in progress:
+        if each.is_problem:
+            listener.note(f"{label}: {each.remark}")
+        if each.remark or time.monotonic() - reported >= PROGRESS_SECONDS:
+            reported = time.monotonic()
+            listener.progress(label, str(each))
+
+
 class BaseImages:
     """Finds each base image once per session. May be used from several threads at once.
 
@@ -44,8 +55,8 @@ class BaseImages:
     def __init__(
         self, engine: Engine, listener: Listener, *, policy: PullPolicy = "missing", pins: Pins | None = None
     ) -> None:
-        self._engine = engine
-        self._listener = listener
+        self.engine = engine
+        self.listener = listener
         self._policy = policy
         self._pins = pins
         self._lock = threading.Lock()
@@ -83,8 +94,8 @@ class BaseImages:
             if is_image_id(tag.reference):
                 continue
             pinned = self._pins.pin(tag.reference)
-            present = self._engine.find_image(tag.reference)
-            if present is not None and self._engine.find_image(pinned) is None:
+            present = self.engine.find_image(tag.reference)
+            if present is not None and self.engine.find_image(pinned) is None:
                 self._pins.check(tag.reference, present)
 
     def _find(self, tag: ImageTag) -> ImageInfo:
@@ -95,7 +106,7 @@ class BaseImages:
                 f"remove {tag.label}, and run pytest without images on Windows: a matrix of your CI has it",
             )
         if is_image_id(reference):
-            present = self._engine.find_image(reference)
+            present = self.engine.find_image(reference)
             if present is None:
                 raise BuildError(f"the engine has no image {reference}", "`docker images` lists those that it has")
             return present
@@ -120,9 +131,9 @@ class BaseImages:
         :raises ConfigurationError: for a reference without a pin.
         """
         if self._pins is None or is_image_id(tag.reference):
-            present = self._engine.find_image(tag.reference)
+            present = self.engine.find_image(tag.reference)
         else:
-            present = self._pins.find(self._engine, tag.reference)
+            present = self._pins.find(self.engine, tag.reference)
         return present if present is not None and self._is_for(tag, present) else None
 
     def _is_for(self, tag: ImageTag, image: ImageInfo) -> bool:
@@ -130,7 +141,7 @@ class BaseImages:
 
         Without one, the image of a registry must be for the engine's own: another session may have pulled another one.
         """
-        requested = tag.platform or (self._engine.info.platform if image.digests else "")
+        requested = tag.platform or (self.engine.info.platform if image.digests else "")
         return is_same_platform(image.platform, requested) if requested else True
 
     def pull(self, tag: ImageTag, reference: str) -> ImageInfo:
@@ -145,20 +156,14 @@ class BaseImages:
             return self._pull(tag, reference)
 
     def _pull(self, tag: ImageTag, reference: str) -> ImageInfo:
-        self._listener.report(tag.label, f"pulling {reference}")
-        reported = 0.0
+        self.listener.report(tag.label, f"pulling {reference}")
         try:
-            for pulled in self._engine.pull(reference, platform=tag.platform):
-                if pulled.is_problem:
-                    self._listener.note(f"{tag.label}: {pulled.remark}")
-                if pulled.remark or time.monotonic() - reported >= PROGRESS_SECONDS:
-                    reported = time.monotonic()
-                    self._listener.progress(tag.label, str(pulled))
+            show_progress(self.listener, tag.label, self.engine.pull(reference, platform=tag.platform))
         except ImageNotFound as error:
             near = nearest_tags(tag.label) if ":" not in tag.label and "/" not in tag.label else ()
             hint = f"nearest: {', '.join(near)}" if near else ""
             raise BuildError(f"no such image: {reference}", hint, log=error.message) from error
-        found = self._engine.find_image(reference)
+        found = self.engine.find_image(reference)
         if found is None:
             raise BuildError(f"{reference} was pulled, but the engine does not have it", "try again")
         if tag.platform and not is_same_platform(found.platform, tag.platform):

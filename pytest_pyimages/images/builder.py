@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from pytest_pyimages.containers import Lease, Source
 from pytest_pyimages.engines import BuildContext, Engine, ImageInfo
-from pytest_pyimages.engines.labels import KIND_LABEL, LABEL, PROJECT_LABEL, RECIPE_LABEL, ROOT_LABEL
+from pytest_pyimages.engines.labels import INDEXES_LABEL, KIND_LABEL, LABEL, PROJECT_LABEL, RECIPE_LABEL, ROOT_LABEL
 from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound
 from pytest_pyimages.images.bases import BaseImages, Listener
 from pytest_pyimages.images.dockerfile import ARGUMENT
@@ -20,6 +20,7 @@ from pytest_pyimages.images.install_log import InstallLog
 from pytest_pyimages.images.install_step import STOPPED, Installed, InstallStep, NewImage
 from pytest_pyimages.images.labels import is_ours, make_labels, name_dockerfile_image
 from pytest_pyimages.images.plan import ImagePlan
+from pytest_pyimages.images.registries import hash_choices
 
 MAX_LAYERS = 32  # of ours, on each other; overlay file systems support some 125 in all
 FOUNDATION = f"{LABEL}.foundation"
@@ -32,6 +33,7 @@ class ImageBuilder:
     def __init__(self, engine: Engine, bases: BaseImages, lease: Lease, source: Source, listener: Listener) -> None:
         self._engine = engine
         self._bases = bases
+        self._source = source
         self._listener = listener
         self._step = InstallStep(engine, lease, source, listener)
         self.abort = self._step.abort
@@ -49,6 +51,7 @@ class ImageBuilder:
             KIND_LABEL: "environment",
             RECIPE_LABEL: reference.rpartition(":")[2],
             FOUNDATION: plan.recipe.compute_foundation(base),
+            INDEXES_LABEL: hash_choices(plan, can_mount=self._source.mode == "overlay"),
             **make_labels(plan, base),
             LAYERS: "1",
         }

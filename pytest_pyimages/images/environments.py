@@ -1,4 +1,4 @@
-"""Find the environment image of a plan by its recipe's digest, or have it built once."""
+"""Find the environment image of a plan by its recipe's digest, here or in a registry, or have it built once."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from filelock import FileLock, Timeout
 
 from pytest_pyimages.containers import Lease, Source
-from pytest_pyimages.engines import Engine, ImageInfo
-from pytest_pyimages.engines.labels import KIND_LABEL, LABEL, PYTHON_LABEL, RECIPE_LABEL
+from pytest_pyimages.engines import ImageInfo
+from pytest_pyimages.engines.labels import EXECUTABLE_LABEL, KIND_LABEL, LABEL, PYTHON_LABEL, RECIPE_LABEL
 from pytest_pyimages.errors import BuildError
-from pytest_pyimages.images.bases import BaseImages, Listener
+from pytest_pyimages.images.bases import BaseImages
 from pytest_pyimages.images.full_image import describe_left_out
 from pytest_pyimages.images.plan import ImagePlan
+from pytest_pyimages.images.registries import ImageRegistries, Registries
 from pytest_pyimages.matrix import is_same_platform
 
 if TYPE_CHECKING:
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 LOCK_SECONDS = 1800
 PYTHONS = "/opt/pyimages/python/"  # those that uv has installed
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # Docker's
-_EXECUTABLE_LABEL = f"{LABEL}.executable"
-_NEEDED_LABELS = (PYTHON_LABEL, _EXECUTABLE_LABEL)
+Origin = Literal["cached", "pulled", "built"]
+NO_REGISTRIES = Registries()
+_NEEDED_LABELS = (PYTHON_LABEL, EXECUTABLE_LABEL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +45,9 @@ class BuiltImage:
     executable: str  #: absolute path of the interpreter in the image
     worker: str = ""  #: SHA-256 of the worker's modules in it, hex digits; empty: not known
     user: str = ""  #: that its containers run as; empty for root
-    cached: bool
-    build_seconds: float
+    cached: bool  #: whether it was not built in this session
+    is_pulled: bool = False  #: from a registry, in this session
+    build_seconds: float  #: to build or to pull it
 
 
 def _describe_implementation(plan: ImagePlan, image: ImageInfo) -> str:
@@ -56,27 +59,27 @@ def _describe_implementation(plan: ImagePlan, image: ImageInfo) -> str:
 
 def _find_variables(image: ImageInfo) -> dict[str, str]:
     """Return the variables by which programs find the Python that was installed into the image."""
-    folder = image.labels[_EXECUTABLE_LABEL].rpartition("/")[0]
+    folder = image.labels[EXECUTABLE_LABEL].rpartition("/")[0]
     return {"PATH": f"{folder}:{image.environment.get('PATH', DEFAULT_PATH)}"} if folder.startswith(PYTHONS) else {}
 
 
 class EnvironmentImages:
     """Finds or builds environment images. May be used from several threads at once."""
 
-    def __init__(self, *, engine: Engine, bases: BaseImages, lease: Lease, source: Source, listener: Listener) -> None:
-        self._engine = engine
+    def __init__(self, bases: BaseImages, lease: Lease, source: Source, registries: Registries = NO_REGISTRIES) -> None:
+        self._engine = bases.engine
         self._bases = bases
         self._lease = lease
         self._source = source
-        self._listener = listener
+        self._listener = bases.listener
         self._lock = threading.Lock()
         self._builder: ImageBuilder | None = None
-        self._is_aborted = False
+        self._registries = ImageRegistries(bases.engine, bases.listener, registries)
 
     def abort(self) -> None:
-        """Stop all builds without keeping their results, and start none."""
+        """Stop all builds and transfers without keeping their results, and start none."""
         with self._lock:
-            self._is_aborted = True
+            self._registries.is_aborted = True
             builder = self._builder
         if builder is not None:
             builder.abort()
@@ -86,18 +89,21 @@ class EnvironmentImages:
         return () if self._builder is None else self._builder.join(deadline)
 
     def ensure(self, plan: ImagePlan, *, damaged: BuiltImage | None = None) -> BuiltImage:
-        """Return the environment image of a plan; build it if the engine does not have it.
+        """Return the environment image of a plan; pull or build it if the engine does not have it.
 
         :param damaged: an image that did not work, to be replaced by one that is built from the base image.
         :raises BuildError: with the problem and the last lines of the log.
         :raises EngineError: if the engine itself fails.
         """
         started = time.monotonic()
+        origin: Origin
         base = self._bases.resolve(plan.tag)
         reference = plan.recipe.name_image(base)
-        image, cached = self._find(plan, reference, damaged), True
+        image, origin = self._find(plan, reference, damaged), "cached"
         if image is None:
-            image, cached = self._build_once(plan, base, reference, damaged)
+            image, origin = self._obtain(plan, base, reference, damaged)
+        seconds = 0.0 if origin == "cached" else time.monotonic() - started
+        self._registries.push(plan, image)
         python, own = image.labels.get(PYTHON_LABEL, ""), self._engine.info.platform
         if plan.recipe.lock is not None:
             from pytest_pyimages.project import describe_fate
@@ -119,11 +125,12 @@ class EnvironmentImages:
             platform=base.platform if own and not is_same_platform(base.platform, own) else "",
             implementation=_describe_implementation(plan, image),
             environment=_find_variables(image),
-            executable=image.labels[_EXECUTABLE_LABEL],
+            executable=image.labels[EXECUTABLE_LABEL],
             worker=image.labels.get(f"{LABEL}.worker", ""),
             user=image.user,
-            cached=cached,
-            build_seconds=0.0 if cached else time.monotonic() - started,
+            cached=origin != "built",
+            is_pulled=origin == "pulled",
+            build_seconds=seconds,
         )
 
     def _find(self, plan: ImagePlan, reference: str, damaged: BuiltImage | None) -> ImageInfo | None:
@@ -138,10 +145,10 @@ class EnvironmentImages:
             return None
         return image
 
-    def _build_once(
+    def _obtain(
         self, plan: ImagePlan, base: ImageInfo, reference: str, damaged: BuiltImage | None
-    ) -> tuple[ImageInfo, bool]:
-        """Build an image unless another session does; return it, and whether the other one built it."""
+    ) -> tuple[ImageInfo, Origin]:
+        """Pull or build an image unless another session does; return it, and how it was obtained."""
         mutex = FileLock(self._lease.build_locks / f"{reference.rpartition(':')[2]}.lock", thread_local=False)
         try:
             mutex.acquire(timeout=0)
@@ -157,7 +164,12 @@ class EnvironmentImages:
         try:
             found = self._find(plan, reference, damaged)
             if found is not None:
-                return found, True
+                return found, "cached"
+            if damaged is None:
+                can_mount = self._source.mode == "overlay"
+                found = self._registries.find(plan, base, reference, can_mount=can_mount)
+                if found is not None:
+                    return found, "pulled"
             self._load_builder().build(plan, base, reference, is_fresh=damaged is not None)
             found = self._engine.find_image(reference)
         finally:
@@ -166,7 +178,7 @@ class EnvironmentImages:
             mutex.release()
         if found is None:
             raise BuildError("the image was built, but the engine does not have it", "try again")
-        return found, False
+        return found, "built"
 
     def _load_builder(self) -> ImageBuilder:
         """Return the builder; it is imported late, since most sessions build nothing."""
@@ -175,6 +187,6 @@ class EnvironmentImages:
         with self._lock:
             if self._builder is None:
                 self._builder = ImageBuilder(self._engine, self._bases, self._lease, self._source, self._listener)
-            if self._is_aborted:
+            if self._registries.is_aborted:
                 self._builder.abort()
             return self._builder

@@ -11,6 +11,7 @@ from pytest_pyimages.engines import ImageInfo
 from pytest_pyimages.engines.labels import (
     BASE_LABEL,
     CONTENTS_LABEL,
+    INDEXES_LABEL,
     KIND_LABEL,
     OPTIONS_LABEL,
     PROJECT_LABEL,
@@ -131,6 +132,15 @@ def name_dockerfile_image(dockerfile: Dockerfile, base: ImageInfo) -> str:
     return f"{DOCKERFILE_REPOSITORY}:{hash_text(base.id + base.platform + dockerfile.digest)[:32]}"
 
 
+def name_in_registry(repository: str, recipe: str, choices: str) -> str:
+    """Return the reference of an environment image in a repository of a registry.
+
+    :param recipe: the recipe's digest on the base image.
+    :param choices: see ``images.registries.hash_choices``.
+    """
+    return f"{repository}:{recipe}-{choices}"
+
+
 def strip_registry(reference: str) -> str:
     """Return a reference as this plugin wrote it, without Podman's prefix."""
     return next((reference[len(host) :] for host in _PODMAN if reference.startswith(host)), reference)
@@ -142,3 +152,14 @@ def is_ours(reference: str, info: ImageInfo) -> bool:
     if repository != _REPOSITORIES.get(info.labels.get(KIND_LABEL, "")):
         return False
     return repository != REPOSITORY or tag == info.labels.get(RECIPE_LABEL, "")
+
+
+def list_own_names(references: Iterable[str], info: ImageInfo) -> list[str]:
+    """Return those names of an image that this plugin gave; none for an image that others built on one of ours.
+
+    Its name in a registry is known by its labels, which such an image has as well, but without a name of ours.
+    """
+    recipe, choices = (info.labels.get(name, "") for name in (RECIPE_LABEL, INDEXES_LABEL))
+    here = [name for name in references if is_ours(name, info)]
+    pushed = [name for name in references if name == name_in_registry(name.rpartition(":")[0], recipe, choices)]
+    return [*here, *pushed] if here else []

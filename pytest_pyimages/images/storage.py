@@ -25,7 +25,7 @@ from pytest_pyimages.engines.labels import (
 from pytest_pyimages.images.labels import (
     Contents,
     hash_request,
-    is_ours,
+    list_own_names,
     make_identity,
     name_dockerfile_image,
     read_contents,
@@ -148,11 +148,11 @@ def read_storage(engine: Engine, last_used: LastUsed, *, root: str = "") -> Stor
     :param root: only images that are labelled with this digest of a project's folder.
     """
     found: dict[str, ImageInfo] = {}
-    ours: dict[str, list[str]] = {}
+    names: dict[str, list[str]] = {}
     for reference, info in engine.images(f"{ROOT_LABEL}={root}" if root else LABEL):
         found[info.id] = info
-        if is_ours(reference, info):
-            ours.setdefault(info.id, []).append(reference)
+        names.setdefault(info.id, []).append(reference)
+    ours = {id_: own for id_, info in found.items() if (own := list_own_names(names[id_], info))}
     uses = last_used.read_uses(ours)
     images = [StoredImage.read(found[id_], references, uses[id_]) for id_, references in ours.items()]
     bases = {base: engine.find_image(base) for base in {image.base for image in images} if base}

@@ -1,4 +1,5 @@
 from pytest_pyimages.indexes.access import IndexAccess as IndexAccess
+from pytest_pyimages.indexes.access import describe_choices as describe_choices
 from pytest_pyimages.indexes.access import prepare_access as prepare_access
 from pytest_pyimages.indexes.network import HostNetwork as HostNetwork
 from pytest_pyimages.indexes.network import read_network as read_network

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -26,6 +27,10 @@ BUNDLE_VARIABLES = (
 CLIENT_VARIABLES = ("PIP_CLIENT_CERT", "SSL_CLIENT_CERT")
 NETRC, CLIENT_CERTIFICATE = "home/.netrc", "client.pem"
 WITNESSES = 8  # names in a folder; seen in the container, they prove that it is the host's folder
+# How a build reaches the indexes, not what it finds there.
+_TRANSPORT = re.compile(
+    r"PIP_(TRUSTED_HOST|RETRIES|PROXY)|UV_INSECURE_HOST|UV_CONCURRENT_DOWNLOADS|.*(TIMEOUT|RETRIES)"
+)
 _USERINFO = re.compile(r"://[^\s/?#\"'<>]+@")
 
 
@@ -91,6 +96,32 @@ class IndexAccess:
         """The addresses in the container of those servers whose names it cannot resolve."""
         names = {server.host: server.address[0] for server in self.forwards}
         return {name: address for name, address in names.items() if name not in (address, "localhost")}
+
+
+def describe_choices(network: HostNetwork, *, can_mount: bool) -> str:
+    """Return the settings of this host that decide which packages a build finds, as JSON without credentials.
+
+    Builds of one recipe by hosts with equal choices install the same, apart from what is published meanwhile. Proxies,
+    certificates, timeouts and logins are not part of it.
+
+    :param can_mount: whether the engine can mount the host's folders.
+    """
+    nowhere = Path(os.devnull)  # so that the files of all folders are read
+    places = Places(folder=network.folder, root=nowhere, can_mount=can_mount, urls={})
+    environment = {
+        **make_pip_environment(network.settings, places),
+        **make_uv_environment(network.settings, places, names=()),
+    }
+    table = make_uv_toml(network.settings, places).splitlines()
+    choices = {
+        "environment": {name: value for name, value in environment.items() if not _TRANSPORT.fullmatch(name)},
+        "uv": [line for line in table if not line.startswith('"allow-insecure-host"')],
+        "files": places.files,
+        "folders": [
+            (mount.target, sorted(path.name for path in Path(mount.source).iterdir())) for mount in places.mounts
+        ],
+    }
+    return network.redaction.redact(_USERINFO.sub("://", json.dumps(choices, sort_keys=True)))
 
 
 def prepare_access(network: HostNetwork, *, root: Path, can_mount: bool) -> IndexAccess:

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pytest_pyimages.matrix.faults import EntryError, quote
+from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.matrix.faults import EntryError, make_error, quote
 from pytest_pyimages.matrix.releases import is_tag
 
 LONGEST_TAG = 128
@@ -125,6 +126,26 @@ def parse_registry(text: str) -> str:
         nearest = tuple(near.removesuffix("/python:3") for near in fault.nearest)
         raise EntryError(fault.problem, nearest=nearest, hint="for example localhost:5000/library") from fault
     return f"{prefix}/"
+
+
+def parse_repository(option: str, text: str) -> str:
+    """Return a repository of a registry, as it is written: ``registry.example/team/tests``.
+
+    :param option: for messages, which never contain a password.
+    :raises ConfigurationError: for anything else, such as a reference with a tag.
+    """
+    hint = "write REGISTRY/NAME, such as registry.example/team/tests"
+    if "@" in text:
+        raise ConfigurationError(
+            f"{option}: a repository has neither a login nor a digest", f"`docker login`, and {hint}"
+        )
+    try:
+        found = parse_reference(text)
+    except EntryError as fault:
+        raise make_error(option, text, EntryError(fault.problem, nearest=fault.nearest, hint=hint)) from fault
+    if found.tag or "/" not in text:
+        raise make_error(option, text, EntryError("has a tag" if found.tag else "names no registry", hint=hint))
+    return text
 
 
 def make_labels(text: str) -> Iterator[str]:

@@ -26,6 +26,7 @@ from pytest_pyimages.results.output.log_commands import allow_commands as allow_
 from pytest_pyimages.results.output.log_commands import disarm_commands as disarm_commands
 from pytest_pyimages.results.output.log_commands import filter_terminal as filter_terminal
 from pytest_pyimages.results.output.merging import merge_reports as merge_reports
+from pytest_pyimages.results.output.report_files import check_writable as check_writable
 from pytest_pyimages.results.output.report_files import write_reports as write_reports
 from pytest_pyimages.results.output.rows import LETTERS as LETTERS
 from pytest_pyimages.results.output.rows import summarize_images as summarize_images

@@ -96,7 +96,7 @@ class Schedule:
         self._lock = threading.Lock()
         self._closing = False
         self._last_used = LastUsed(make_state_directory())
-        self._built: list[str] = []  # ids of new images
+        self._new: list[str] = []  # ids
         pins = None
         if settings.lock_file is not None:
             from pytest_pyimages.images import read_pins
@@ -111,9 +111,7 @@ class Schedule:
         )
         self._bases = BaseImages(engine, listener, policy=settings.pull, pins=pins)
         self._service_images = BaseImages(engine, listener, policy=settings.pull)
-        self._environments = EnvironmentImages(
-            engine=engine, bases=self._bases, lease=self._lease, source=source, listener=listener
-        )
+        self._environments = EnvironmentImages(self._bases, self._lease, source, settings.registries)
 
     def send(self, label: str, line: bytes) -> None:
         """Send a line to the worker of an image.
@@ -189,18 +187,18 @@ class Schedule:
         if late:
             # Their containers are labelled, and the lock of this session is released: the next session removes them.
             self.notes.append(f"the engine did not answer in time to {', '.join(late)}; the next session cleans up")
-        elif self._built:
-            built, self._built = tuple(self._built), []
-            pruning = threading.Thread(target=self._prune, args=(built,), name="pyimages-prune", daemon=True)
+        elif self._new:
+            new, self._new = tuple(self._new), []
+            pruning = threading.Thread(target=self._prune, args=(new,), name="pyimages-prune", daemon=True)
             pruning.start()
             pruning.join(max(deadline - time.monotonic(), 0))
         self._cleanup.close()
 
-    def _prune(self, built: Sequence[str]) -> None:
+    def _prune(self, new: Sequence[str]) -> None:
         """Remove images that were superseded by new ones and not used for long."""
         from pytest_pyimages.images import prune_superseded
 
-        for image in built:
+        for image in new:
             try:
                 removed = prune_superseded(self._engine, self._last_used, image)
             except EngineError as error:
@@ -287,8 +285,8 @@ class Schedule:
         if first != label:
             self._put(Progressed(label, f"same as {first}"))
             self._note(f"{label} is the same image as {first}: its tests run once, and count for both")
-        if not image.cached:
-            self._built.append(image.id)
+        if image.is_pulled or not image.cached:
+            self._new.append(image.id)
         return image
 
     def _run(self, label: str, job: Job, ended: EndReporter, *, is_cached: bool = False) -> None:

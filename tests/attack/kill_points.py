@@ -47,6 +47,8 @@ STEPS = (
     "build.commit",
     "build.remove_container",
     "source.remove_volume",
+    "image.tag",
+    "image.push",
     "pytest_pyimages_image_ready",
     "service.create_network",
     "service.create_service",
@@ -100,6 +102,7 @@ SESSIONS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "whole": ("scripted", (), ""),
     "copy": ("scripted", ("--py-images-source=copy",), ""),
     "pull": ("pulled", (), ""),
+    "push": ("scripted", ("--py-images-cache-to=localhost:1/shop",), ""),
     "dockerfile": ("scripted", ("--override-ini=py_images_dockerfile=Dockerfile",), ""),
     "services": ("scripted", (), SERVICE),
     "coverage": ("real", ("--cov=.",), ""),
@@ -121,7 +124,8 @@ def choose_session(step: str) -> str:
     """Return the name of a session that has a step."""
     kind = step.partition(".")[0]
     kinds = {"report": "coverage", "service": "services"}
-    names = {"image.pull": "pull", "image.build": "dockerfile", **dict.fromkeys(COPIED, "copy")}
+    pushed = dict.fromkeys(("image.tag", "image.push"), "push")
+    names = {**pushed, "image.pull": "pull", "image.build": "dockerfile", **dict.fromkeys(COPIED, "copy")}
     return names.get(step) or kinds.get(kind, "whole")
 
 

@@ -240,13 +240,7 @@ def test_engine_on_another_machine(
     notes: list[str] = []
     listener = Listener(note=notes.append)
     with Lease() as lease:
-        environments = EnvironmentImages(
-            engine=engine,
-            bases=BaseImages(engine, listener),
-            lease=lease,
-            source=Source(job.folder),
-            listener=listener,
-        )
+        environments = EnvironmentImages(BaseImages(engine, listener), lease, Source(job.folder))
         assert not environments.ensure(plan).cached
     assert message("indexes", "not-mounted", location=wheels) in notes
 

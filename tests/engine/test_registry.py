@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import gzip
 import io
 import json
 import os
@@ -20,9 +21,10 @@ from uuid import uuid4
 import pytest
 
 from pytest_pyimages.engines.docker import DockerEngine, connect
+from pytest_pyimages.engines.labels import ROOT_LABEL
 from pytest_pyimages.errors import EngineError
 from tests.support.golden import message
-from tests.support.jobs import Job
+from tests.support.jobs import Job, remove_images
 from tools.standins.registry import PASSWORD, USER, Registry, registry
 
 TAG = "3.14-slim"
@@ -215,6 +217,55 @@ def test_a_broken_credential_helper_does_not_stop_a_public_image(
         for _ in engine.pull(reference):
             pass
         assert engine.find_image(reference) is not None
+
+
+@pytest.mark.parametrize("login", [None, f"{USER}:{PASSWORD}", f"{USER}:wrong"], ids=["public", "right", "wrong"])
+def test_second_runner_builds_nothing(
+    login: str | None, job: Job, engine: DockerEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the two runs the engine loses the image: that of a new runner has none."""
+    canary = uuid4().hex
+    monkeypatch.setenv("SHOP_TOKEN", canary)
+    job.write(test_it=f"def test_it(): assert {canary!r}")
+    (job.folder / "pytest.ini").write_text("[pytest]\npy_images_env = SHOP_TOKEN\n")
+    (job.folder / "requirements.txt").write_text(f"{job.unique_requirement}\n")
+    with registry(tmp_path / "cache", private=login is not None) as cache:
+        auth = {"auth": base64.b64encode((login or "").encode()).decode()}
+        _configure(tmp_path, monkeypatch, {} if login is None else {"auths": {cache.address: auth}})
+        name = f"{cache.address}/team/shop"
+        arguments = (f"--py-images-cache-from={name}", f"--py-images-cache-to={name}")
+        first = job.run(*arguments, images=TAG)
+        assert first.returncode == 0, first.stdout + first.stderr
+        assert not job.images[TAG]["cached"]
+        blobs = [_unpack(path.read_bytes()) for path in (tmp_path / "cache" / "data").rglob("data") if path.is_file()]
+        if login == f"{USER}:wrong":
+            for problem in ("looked for in", "pushed to"):
+                (note,) = [line for line in first.stdout.splitlines() if f"not {problem} {name} (" in line]
+                assert "the registry refused the credentials" in note
+            assert blobs == []
+            return
+        assert f"pushed to {name}" in first.stdout
+        assert blobs
+        assert not [blob for blob in blobs if canary.encode() in blob], "it has no source and no variable of the host"
+        remove_images(engine)
+        assert engine.images(f"{ROOT_LABEL}={job.root}") == ()
+
+        second = job.run(*arguments, images=TAG)
+        assert second.returncode == 0, second.stdout + second.stderr
+        assert job.images[TAG]["cached"]
+        assert f"found in {name}" in second.stdout
+        assert "installing" not in second.stdout
+        assert "pushing" not in second.stdout
+        assert PASSWORD not in first.stdout + second.stdout + first.stderr + second.stderr
+        (built,) = {image.id for _, image in engine.images(f"{ROOT_LABEL}={job.root}")}
+        command = (sys.executable, "-m", "pytest_pyimages.cli", "prune")
+        subprocess.run(command, cwd=job.folder, check=True, timeout=60)
+        assert engine.find_image(built) is None, "its name in the registry is one of ours"
+
+
+def _unpack(blob: bytes) -> bytes:
+    """Return a layer as a tar archive, and anything else as it is."""
+    return gzip.decompress(blob) if blob.startswith(b"\x1f\x8b") else blob
 
 
 def _configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any]) -> None:

@@ -166,6 +166,8 @@ VALUES = {
     "--py-images-cov-context": "image",
     "--py-images-github": "no",
     "--py-images-pull": "missing",
+    "--py-images-cache-from": "localhost:1/shop",
+    "--py-images-cache-to": "localhost:1/shop",
     "--py-images-jobs": "2",
     "--py-images-fail-fast": "image",
     "--py-images-timeout": "600",
@@ -198,8 +200,10 @@ def test_every_option_in_both_forms(
     pytester.makepyfile(test_it="def test_a(): pass")
     words = [word for name, value in VALUES.items() for word in f"{name}{form}{value}".split()]
     if place == "addopts":
-        granted = f"--py-images-device{form}{VALUES['--py-images-device']}".split()  # by users only, not by a project
-        words = [word for word in words if word not in granted]
+        by_users = ("--py-images-device", "--py-images-cache-from", "--py-images-cache-to")  # and by no project
+        words = [
+            word for name, value in VALUES.items() if name not in by_users for word in f"{name}{form}{value}".split()
+        ]
     if place == "addopts":
         pytester.makeini(f"[pytest]\naddopts = {' '.join(words)}\n")
     elif place == "PYTEST_ADDOPTS":

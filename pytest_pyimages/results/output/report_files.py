@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pytest_pyimages.errors import PyimagesError
+from pytest_pyimages.errors import ConfigurationError, PyimagesError
 
 _MODE = 0o644  # tempfile lets only the owner read; a report is for everybody who can enter the folder
 
@@ -22,6 +22,26 @@ def write_reports(paths: Iterable[Path], document: Mapping[str, Any]) -> list[st
         except PyimagesError as error:
             problems.append(str(error))
     return problems
+
+
+def check_writable(origin: str, path: Path) -> None:
+    """Refuse a file that could not be written at the end of the session.
+
+    :raises ConfigurationError: with the reason.
+    """
+    existing = next(place for place in (path, *path.parents) if place.exists())
+    reason = ""
+    if existing != path and not existing.is_dir():
+        reason = f"{existing} is not a directory"
+    elif not os.access(existing, os.W_OK):
+        reason = f"no permission to write {'it' if existing == path else f'to {existing}'}"
+    elif existing.is_dir():
+        try:
+            tempfile.TemporaryFile(dir=existing).close()  # file systems such as /proc admit no new files
+        except OSError as error:
+            reason = f"{existing}: {error.strerror}"
+    if reason:
+        raise ConfigurationError(f"{origin}: {path} cannot be written: {reason}", "name another file")
 
 
 def _render(suffix: str, document: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 from pathlib import Path
@@ -125,6 +126,8 @@ CONTAINER_VALUES = {
     "py_images_mount": ("a:/a", "b:/b", "c:/c"),
     "py_images_device": ("/dev/a", "/dev/b", "/dev/c"),
     "py_images_gpus": ("1", "2", "3"),
+    "py_images_cache_from": ("localhost:1/a", "localhost:1/b", "localhost:1/c"),
+    "py_images_cache_to": ("localhost:1/a", "localhost:1/b", "localhost:1/c"),
 }
 
 
@@ -171,7 +174,9 @@ def test_the_first_source_counts(option: Option, source: str) -> None:
         "ini key": (key, f"{option.ini} in tox.ini"),
         "default": ("", f"{option.ini} in tox.ini"),
     }[source]
-    Settings.from_config(config, invocation)
+    is_refused = source == "ini key" and option.ini.startswith("py_images_cache_")  # projects name no registries
+    with pytest.raises(ConfigurationError) if is_refused else contextlib.nullcontext():
+        Settings.from_config(config, invocation)
 
 
 @pytest.mark.parametrize("option", [option for option in OPTION_TABLE if option.ini_only], ids=lambda each: each.ini)

@@ -22,9 +22,7 @@ def test_a_build_that_never_ends_elsewhere_is_an_error(tmp_path: Path, monkeypat
     engine, stages = FakeEngine(), list[str]()
     listener = Listener(report=lambda label, text: stages.append(text))
     lease = Lease(tmp_path)
-    images = environments.EnvironmentImages(
-        engine=engine, bases=BaseImages(engine, listener), lease=lease, source=Source(tmp_path), listener=listener
-    )
+    images = environments.EnvironmentImages(BaseImages(engine, listener), lease, Source(tmp_path))
     plan: Any = SimpleNamespace(tag=parse_matrix(["3.12"])[0])
     base = engine.find_image("python:3.12")
     assert base is not None
@@ -32,6 +30,6 @@ def test_a_build_that_never_ends_elsewhere_is_an_error(tmp_path: Path, monkeypat
         FileLock(lease.build_locks / "digest.lock"),
         pytest.raises(BuildError, match="another session has been building"),
     ):
-        images._build_once(plan, base, "name:digest", None)
+        images._obtain(plan, base, "name:digest", None)
     assert stages == ["waiting for another session that builds the same image"]
     assert engine.containers == {}
