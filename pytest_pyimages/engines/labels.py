@@ -17,6 +17,7 @@ PROJECT_LABEL = LABEL + ".project"  # name
 ROOT_LABEL = LABEL + ".root"  # digest of the project folder's path, 16 hex digits
 RECIPE_LABEL = LABEL + ".recipe"  # the recipe's digest, which is also the image's tag
 PYTHON_LABEL = LABEL + ".python"  # version
+LAYERS_LABEL = LABEL + ".layers"  # number of those that are ours
 EXECUTABLE_LABEL = LABEL + ".executable"  # absolute path of the Python
 TAG_LABEL = LABEL + ".tag"  # its label in the matrix: "3.14-slim"
 REFERENCE_LABEL = LABEL + ".reference"  # of the base image

@@ -9,7 +9,15 @@ from dataclasses import replace
 
 from pytest_pyimages.containers import Lease, Source
 from pytest_pyimages.engines import BuildContext, Engine, ImageInfo
-from pytest_pyimages.engines.labels import INDEXES_LABEL, KIND_LABEL, LABEL, PROJECT_LABEL, RECIPE_LABEL, ROOT_LABEL
+from pytest_pyimages.engines.labels import (
+    INDEXES_LABEL,
+    KIND_LABEL,
+    LABEL,
+    LAYERS_LABEL,
+    PROJECT_LABEL,
+    RECIPE_LABEL,
+    ROOT_LABEL,
+)
 from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound
 from pytest_pyimages.images.bases import BaseImages, Listener
 from pytest_pyimages.images.dockerfile import ARGUMENT
@@ -24,7 +32,6 @@ from pytest_pyimages.images.registries import hash_choices
 
 MAX_LAYERS = 32  # of ours, on each other; overlay file systems support some 125 in all
 FOUNDATION = f"{LABEL}.foundation"
-LAYERS = f"{LABEL}.layers"
 
 
 class ImageBuilder:
@@ -53,15 +60,15 @@ class ImageBuilder:
             FOUNDATION: plan.recipe.compute_foundation(base),
             INDEXES_LABEL: hash_choices(plan, can_mount=self._source.mode == "overlay"),
             **make_labels(plan, base),
-            LAYERS: "1",
+            LAYERS_LABEL: "1",
         }
         wheels = self._build_wheels(plan, base) if plan.recipe.build_in == "full" else None
         # uv would build again where it upgrades what an image has.
         last = None if is_fresh or wheels is not None else self._find_last(labels)
         if last is not None:
-            layers = str(int(last.labels[LAYERS]) + 1)
+            layers = str(int(last.labels[LAYERS_LABEL]) + 1)
             try:
-                labelled = {**labels, LAYERS: layers}
+                labelled = {**labels, LAYERS_LABEL: layers}
                 self._install(plan, NewImage(start=last, extends=True, reference=reference, labels=labelled))
             except ImageNotFound:  # pruned a moment ago
                 last = None
@@ -89,7 +96,7 @@ class ImageBuilder:
             if is_ours(reference, image)
             and all(image.labels.get(name) == labels[name] for name in (FOUNDATION, PROJECT_LABEL, ROOT_LABEL))
             and image.labels.get(f"{LABEL}.extendable") == "True"
-            and int(image.labels.get(LAYERS, MAX_LAYERS)) < MAX_LAYERS
+            and int(image.labels.get(LAYERS_LABEL, MAX_LAYERS)) < MAX_LAYERS
         ]
         return max(found, key=lambda image: image.created, default=None)
 

@@ -19,6 +19,7 @@ from pytest_pyimages.engines.labels import (
     INDEXES_LABEL,
     KIND_LABEL,
     LABEL,
+    LAYERS_LABEL,
     PYTHON_LABEL,
     RECIPE_LABEL,
 )
@@ -135,9 +136,8 @@ class ImageRegistries:
         show_progress(self._listener, label, self._until_aborted(progress))
 
     def _until_aborted(self, progress: Iterator[PullProgress]) -> Iterator[PullProgress]:
-        with closing(
-            cast("Generator[PullProgress, None, None]", progress)
-        ):  # the engine stops when it is no longer listened to
+        # The engine cancels a transfer whose progress is not read to its end.
+        with closing(cast("Generator[PullProgress, None, None]", progress)):
             for each in progress:
                 if self.is_aborted:
                     raise BuildError("stopped while it was transferred")
@@ -179,8 +179,11 @@ def _find_problem(image: ImageInfo, plan: ImagePlan, base: ImageInfo, remote: st
     if plan.recipe.dockerfile is None and image.layers[: len(base.layers)] != base.layers:
         return "it is not built on the base image"
     texts = "".join(labels.values())
-    is_plain = texts.replace("\n", "").isprintable() and len(texts) <= _LABEL_CHARACTERS
-    has_python = _VERSION.fullmatch(labels.get(PYTHON_LABEL, "")) and labels.get(EXECUTABLE_LABEL, "").startswith("/")
-    if not is_plain or not has_python:
-        return "its labels are invalid"
-    return ""
+    are_valid = (
+        texts.replace("\n", "").isprintable()
+        and len(texts) <= _LABEL_CHARACTERS
+        and labels.get(LAYERS_LABEL, "").isdecimal()
+        and labels.get(EXECUTABLE_LABEL, "").startswith("/")
+        and _VERSION.fullmatch(labels.get(PYTHON_LABEL, ""))
+    )
+    return "" if are_valid else "its labels are invalid"

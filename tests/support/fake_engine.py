@@ -318,11 +318,9 @@ class FakeEngine:
         repository, file = reference.rpartition(":")[0], self._find_file(reference)
         missing = ImageNotFound(f"manifest for {reference} not found")
         if file is not None and file.exists():
-            read: dict[str, Any] = json.loads(file.read_text())
-            base = read.pop("base")
-            image = ImageInfo(
-                **{name: tuple(value) if isinstance(value, list) else value for name, value in read.items()}
-            )
+            fields: dict[str, Any] = json.loads(file.read_text())
+            base = fields.pop("base")
+            image = ImageInfo(**fields)._replace(layers=tuple(fields["layers"]), digests=(), tags=())
             self._put(reference, image, f"{repository}@sha256:{'0' * 64}")
             self._bases[image.id] = base
             return
@@ -451,9 +449,11 @@ class FakeEngine:
     def commit(self, container: str, *, reference: str, labels: Mapping[str, str]) -> str:
         self._call("commit")
         start = self.containers[container].spec.image
-        self._bases[f"sha256:{reference}"] = self._bases.get(start, start.removeprefix("sha256:"))
-        self.images_by_reference[reference] = self._image(f"sha256:{reference}", labels, self._by_id(start))
-        return f"sha256:{reference}"
+        identifier = f"sha256:{reference}"
+        identifier += "-again" * (self._by_id(identifier) is not None)
+        self._bases[identifier] = self._bases.get(start, start.removeprefix("sha256:"))
+        self.images_by_reference[reference] = self._image(identifier, labels, self._by_id(start))
+        return identifier
 
     def build(self, context: BuildContext, *, reference: str, labels: Mapping[str, str]) -> Iterator[str]:
         self._call(f"build {context.arguments['PYTHON_IMAGE']}")

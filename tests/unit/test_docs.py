@@ -114,7 +114,7 @@ def test_there_are_commands_and_blocks() -> None:
     ci = ROOT / "docs" / "ci.md"
     assert ["pyimages", "merge", "shard-*.json", "-o", "report.html", "-o", "report.json"] in commands_of(ci)
     assert ["pytest", "--py-images=auto", "--junitxml=result.xml"] in commands_of(ci)
-    assert len(blocks_of(ci, "yaml")) == 3
+    assert len(blocks_of(ci, "yaml")) == 4
     assert len(blocks_of(ROOT / "docs" / "gitlab.md", "yaml")) == 4
     assert blocks_of(ROOT / "docs" / "devcontainer.md", "json")
     assert blocks_of(ROOT / "docs" / "tutorial.md", "toml")

@@ -14,6 +14,7 @@ from pytest_pyimages.engines.labels import (
     INDEXES_LABEL,
     KIND_LABEL,
     LABEL,
+    LAYERS_LABEL,
     PYTHON_LABEL,
     RECIPE_LABEL,
 )
@@ -64,6 +65,7 @@ def pushed(engine: FakeEngine, remote: str) -> ImageInfo:
         INDEXES_LABEL: remote.rpartition("-")[2],
         PYTHON_LABEL: "3.12.1",
         EXECUTABLE_LABEL: "/usr/local/bin/python",
+        LAYERS_LABEL: "1",
     }
     return engine._image("sha256:pushed", labels, base)
 
@@ -104,6 +106,7 @@ def labelled(**labels: str) -> Change:
         pytest.param(labelled(lock="\u202e"), "its labels are invalid", id="bidirectional"),
         pytest.param(labelled(python=""), "its labels are invalid", id="no version"),
         pytest.param(labelled(executable="bin/python"), "its labels are invalid", id="relative path"),
+        pytest.param(labelled(layers="many"), "its labels are invalid", id="number of layers"),
         pytest.param(labelled(lock="x" * 70_000), "its labels are invalid", id="long"),
         pytest.param(lambda image: image._replace(platform="linux/arm64"), "it is for linux/arm64", id="platform"),
         pytest.param(lambda image: image._replace(layers=("a", "b")), "it is not built on the base image", id="base"),
