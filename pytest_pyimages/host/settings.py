@@ -273,8 +273,7 @@ def _read_registries(values: Values) -> Registries:
             raise ConfigurationError(problem, f"only the command line ({name}) or {variable} may")
         found[ini] = tuple(parse_repository(origin, line) for line in _split_lines(value))
     sources, target = found.values()
-    pull = parse_choice(values.read("py_images_pull"))
-    return Registries(sources, "".join(target[-1:]), is_offline=pull == "never")
+    return Registries(sources, "".join(target[-1:]), is_offline=values.read("py_images_pull").text == "never")
 
 
 def _read_container_options(values: Values) -> dict[str, Any]:
