@@ -35,16 +35,21 @@ PYENV = {version: Path("/versions") / version for version in ("3.12.1", "3.12.10
         pytest.param("3.15-rc", "package python3.15 on debian forky (full)", id="rc"),
         pytest.param("3.15-rc-slim", "package python3.15 on debian forky (slim)", id="rc slim"),
         pytest.param("3.15-slim-forky", "package python3.15 on debian forky (slim)", id="packaged, release named"),
+        pytest.param("3.9-slim-bullseye", "package python3.9 on debian bullseye (slim)", id="release without pyenv"),
+        pytest.param("3.11-alpine", "source with musl of python3.11 on debian bookworm (full)", id="alpine"),
+        pytest.param("pypy:3.11-slim", "package pypy3 on debian trixie (slim)", id="pypy"),
     ],
 )
 def test_plan_says_what_a_stand_in_is_made_from(tag: str, recipe: str) -> None:
     plan = plan_for(tag, pyenv=PYENV, machine=BOOKWORM)
-    assert (plan.reference, plan.recipe) == (f"python:{tag}", recipe)
+    assert (plan.reference, plan.recipe) == (tag if ":" in tag else f"python:{tag}", recipe)
 
 
 @pytest.mark.parametrize(
     ("minor", "base"),
     [
+        ("2.7", Base(distribution="debian", suite="bullseye")),
+        ("3.6", Base(distribution="ubuntu", suite="bionic")),
         ("3.10", Base(distribution="ubuntu", suite="jammy")),
         ("3.11", BOOKWORM),
         ("3.12", NOBLE),
@@ -61,10 +66,12 @@ def test_plan_without_pyenv_takes_a_distribution_that_packages_it(minor: str, ba
 @pytest.mark.parametrize(
     ("tag", "words"),
     [
-        pytest.param("3.8", ["python:3.8", "pyenv has 2.7.18", "3.10, 3.11"], id="nowhere"),
-        pytest.param("3.9.1", ["python:3.9.1", "pyenv has 2.7.18"], id="other patch version"),
+        pytest.param("3.7", ["python:3.7", "pyenv has 2.7.18", "3.10, 3.11"], id="nowhere"),
+        pytest.param("3.7.1", ["python:3.7.1", "pyenv has 2.7.18"], id="other patch version"),
         pytest.param("3.12-trixie", ["python:3.12-trixie", "bookworm only", "noble only"], id="other release"),
-        pytest.param("3.12-alpine", ["python:3.12-alpine", "bookworm only"], id="alpine"),
+        pytest.param("3.12-alpine", ["python:3.12-alpine", "3.11-alpine"], id="alpine"),
+        pytest.param("3.11.2-alpine3.23", ["python:3.11.2-alpine3.23", "tags like 3.12"], id="alpine release"),
+        pytest.param("pypy:3.10", ["pypy:3.10", "known for 2.7", "pypy:3.11"], id="pypy"),
         pytest.param("latest", ["python:latest", "tags like 3.12"], id="no version"),
         pytest.param("3.12;rm", ["python:3.12;rm", "tags like 3.12"], id="not a tag"),
     ],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tools.standins.engine import ensure_engine, stop_engine
 from tools.standins.images import ensure_images
-from tools.standins.plan import REPOSITORY
+from tools.standins.plan import make_reference
 from tools.standins.remote import ensure_remote_engine, remote_state
 from tools.standins.state import StandinError, default_state, say
 
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.write(f"{docker_host}\n")
         return 0
     if asked.command == "images":
-        sys.stdout.writelines(f"{REPOSITORY}:{tag}\n" for tag in asked.tags)
+        sys.stdout.writelines(f"{make_reference(tag)}\n" for tag in asked.tags)
         return 0
     return _run(asked.program, docker_host)
 
@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools.standins", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("engine", help="have an engine and print its DOCKER_HOST")
-    images = commands.add_parser("images", help=f"have an image {REPOSITORY}:TAG for every TAG")
+    images = commands.add_parser("images", help="have an image python:TAG for every TAG, or pypy:3.11")
     images.add_argument("tags", nargs="+", metavar="TAG")
     what = "have an engine that does not see this host's files, with these images, and print its DOCKER_HOST"
     remote = commands.add_parser("remote", help=what)

@@ -9,6 +9,7 @@ import shlex
 import subprocess
 from typing import TYPE_CHECKING
 
+from tools.standins.plan import RUNTIME_LIBRARIES
 from tools.standins.state import run_logged
 
 if TYPE_CHECKING:
@@ -82,54 +83,61 @@ def _output(*command: str) -> str:
 
 def compiler_steps() -> str:
     """Return the shell steps that add to a base system what full images have over slim ones."""
-    return _steps(_install(*COMPILER), "apt-get clean")
+    return steps(install_step(*COMPILER), "apt-get clean")
 
 
-def package_steps(minor: str) -> str:
+def package_steps(package: str) -> str:
     """Return the shell steps that put the distribution's Python at ``/usr/local`` of a base system."""
-    package = f"python{minor}"
-    return _steps(
-        _install(package, f"{package}-venv"),
+    headers = f"{package}-dev" if package == "pypy3" else f"lib{package}-dev"
+    # Python 2 has no venv.
+    maker = "virtualenv" if package == "python2.7" else f"{package}-venv"
+    make = f"virtualenv --python={package}" if maker == "virtualenv" else f"{package} -m venv"
+    return steps(
+        install_step(package, maker),
         # The headers alone: the package of them would bring a C library's development files into slim images.
         "cd /tmp",
-        f"apt-get download lib{package}-dev",
-        f"dpkg -x lib{package}-dev_*.deb headers",
+        f"apt-get download {headers}",
+        f"dpkg -x {headers}_*.deb headers",
         "cp -a headers/usr/include /usr/",
         # The official images' Python is not externally managed (PEP 668).
-        f"rm -f /usr/lib/{package}/EXTERNALLY-MANAGED",
-        f"{package} -m venv /usr/local",
+        f"rm -f /usr/lib/{package}*/EXTERNALLY-MANAGED",
+        f"{make} /usr/local",
         # Nobody activates /usr/local.
         "rm -rf /usr/local/bin/activate* /usr/local/bin/Activate* /usr/local/.gitignore",
         # The official images have no byte code.
-        f"find /usr/local /usr/lib/{package} -name '*.pyc' -delete",
+        f"find /usr/local /usr/lib/{package}* -name '*.pyc' -delete",
         *_LAST_STEPS,
     )
 
 
 def copied_steps(minor: str) -> str:
     """Return the shell steps that make a Python usable which was unpacked to ``/usr/local`` of a base system."""
-    return _steps(
+    return steps(
+        install_step(*RUNTIME_LIBRARIES),
         "ldconfig",
         f"python{minor} -B -m pip --version || python{minor} -B -m ensurepip --default-pip",
         *_LAST_STEPS,
     )
 
 
+# The last word that is printed becomes PYTHON_VERSION of the image, or PYPY_VERSION.
+PRINT_VERSION = """-B -c '
+import platform, sys
+print(".".join(map(str, getattr(sys, "pypy_version_info", ())[:3])) or platform.python_version())'"""
 _LAST_STEPS = (
     "apt-get clean",
     "rm -rf /var/lib/apt/lists/* /var/log/* /tmp/* /root/.cache",
-    # The last word that is printed becomes PYTHON_VERSION of the image.
-    "python -B -c 'import platform; print(platform.python_version())'",
+    f"python {PRINT_VERSION}",
 )
 
 
-def _install(*packages: str) -> str:
+def install_step(*packages: str) -> str:
     """Return the step that installs packages, with the base system's lists unless they have become too old."""
     install = f"apt-get install -y --no-install-recommends {' '.join(packages)}"
     return f"{install} || {{ apt-get update; {install}; }}"
 
 
-def _steps(*steps: str) -> str:
+def steps(*commands: str) -> str:
     """Return one shell script that stops at the first failing step."""
     exports = [f"export {name}={shlex.quote(value)}" for name, value in machine_proxy_variables().items()]
-    return "\n".join(("set -ex", "export DEBIAN_FRONTEND=noninteractive", *exports, *steps))
+    return "\n".join(("set -ex", "export DEBIAN_FRONTEND=noninteractive", *exports, *commands))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tools.standins.apt import install_packages, machine_mirror, machine_proxy_variables
-from tools.standins.plan import RUNTIME_LIBRARIES, Base
+from tools.standins.plan import Base
 from tools.standins.state import StandinError, last_lines, run_logged, say
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tools.standins.state import State
 
 COMPONENTS = {"debian": "main", "ubuntu": "main universe"}
-PACKAGES = ("apt", "ca-certificates", "netbase", "tzdata", *RUNTIME_LIBRARIES)
+PACKAGES = ("apt", "ca-certificates", "netbase", "tzdata")
 KEYRINGS = Path("/usr/share/keyrings")
 # Debian's stable releases do not have Ubuntu's keys, the testing one does.
 KEYRING_BASE = Base(distribution="debian", suite="forky")

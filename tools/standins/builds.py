@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import tarfile
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from docker.errors import APIError, DockerException, ImageNotFound
 from requests.exceptions import RequestException
 
 from tools.standins.apt import compiler_steps, copied_steps, package_steps
 from tools.standins.bases import make_bases
-from tools.standins.plan import REPOSITORY, Plan
+from tools.standins.musl import ROOT_ARCHIVE, musl_steps
+from tools.standins.plan import Plan
 from tools.standins.state import StandinError, last_lines, say
 from tools.standins.tree import pack
 
@@ -32,6 +34,7 @@ LABEL = "org.pytest-pyimages.standin"
 RECIPE_LABEL = "org.pytest-pyimages.standin.recipe"
 CONTAINER_PREFIX = "pyimages-standin-build-"
 STEP_SECONDS = 600
+MUSL_SECONDS = 3600
 
 
 def has_image(client: DockerClient, reference: str) -> bool:
@@ -55,7 +58,7 @@ def build(client: DockerClient, plans: Sequence[Plan], state: State) -> None:
         by_base.setdefault(plan.base, []).append(plan)
     missing = tuple(base for base in by_base if not has_image(client, base.reference(slim=True)))
     for base, archive in make_bases(missing, state):
-        _import_base(client, base, archive)
+        _import(client, base.reference(slim=True), str(archive), [f"LABEL {LABEL}=1"])
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         running = [pool.submit(_make_all, client, group, state) for group in by_base.values()]
         try:
@@ -78,14 +81,13 @@ def _remove_containers(client: DockerClient, filters: Mapping[str, str | list[st
             container.remove(force=True, v=True)
 
 
-def _import_base(client: DockerClient, base: Base, archive: Path) -> None:
-    """Turn a tar of a base system into an image."""
-    reference = base.reference(slim=True)
+def _import(client: DockerClient, reference: str, source: str | IO[bytes], changes: Sequence[str]) -> None:
+    """Turn a tar of a root, or its path, into an image."""
     repository, tag = reference.split(":")
-    client.api.import_image(src=str(archive), repository=repository, tag=tag, changes=[f"LABEL {LABEL}=1"])
+    client.api.import_image(src=source, repository=repository, tag=tag, changes=changes)
     # The engine's answer is a stream, in which an error looks like success.
     if not has_image(client, reference):
-        message = f"the engine did not take the base system {base.suite} · is its disk full?"
+        message = f"the engine did not take the root of {reference} · is its disk full?"
         raise StandinError(message)
 
 
@@ -108,10 +110,10 @@ def _make_one(client: DockerClient, plan: Plan, state: State) -> None:
 def _rename(client: DockerClient, plan: Plan) -> bool:
     """Give a stand-in that was made in the same way the name asked for; False if there is none."""
     # Images that were built on a stand-in have its labels, but not its name.
-    for image in client.images.list(name=REPOSITORY, filters={"label": f"{RECIPE_LABEL}={plan.recipe}"}):
+    for image in client.images.list(name=plan.repository, filters={"label": f"{RECIPE_LABEL}={plan.recipe}"}):
         environment = dict(line.split("=", 1) for line in image.attrs["Config"]["Env"])
-        _demand(plan, environment["PYTHON_VERSION"])
-        image.tag(REPOSITORY, plan.tag)
+        _demand(plan, environment[_version_variable(plan)])
+        image.tag(plan.reference)
         return True
     return False
 
@@ -122,21 +124,44 @@ def _make(client: DockerClient, plan: Plan, state: State) -> None:
     if not has_image(client, base):
         _add_compiler(client, plan.base, state)
     say(f"making {plan.reference}: {plan.recipe}")
-    steps = copied_steps(plan.minor) if plan.pyenv else package_steps(plan.minor)
+    package = musl_steps(plan.package) if plan.musl else package_steps(plan.package)
+    steps = copied_steps(plan.minor) if plan.pyenv else package
     with _container(client, base, steps) as container:
         if plan.pyenv is not None:
             _unpack(container, plan.pyenv, plan.minor, state)
-        _run(container, plan.reference, state)
+        _run(container, plan.reference, state, MUSL_SECONDS if plan.musl else STEP_SECONDS)
         version = container.logs(stderr=False).decode().split()[-1]
         _demand(plan, version)
         changes = [
             "ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "ENV LANG=C.UTF-8",
-            f"ENV PYTHON_VERSION={version}",
+            f"ENV {_version_variable(plan)}={version}",
             f'LABEL {LABEL}=1 {RECIPE_LABEL}="{plan.recipe}"',
-            f'CMD ["python{version[0]}"]',
+            f'CMD ["{plan.repository}{plan.minor[0]}"]',
         ]
-        container.commit(REPOSITORY, plan.tag, pause=False, changes=changes)
+        if plan.musl:
+            _import_root(client, container, plan.reference, changes, state)
+        else:
+            container.commit(*plan.reference.split(":"), pause=False, changes=changes)
+
+
+def _version_variable(plan: Plan) -> str:
+    """Return the variable in which the official images tell their version."""
+    return f"{plan.repository.upper()}_VERSION"
+
+
+def _import_root(
+    client: DockerClient, container: Container, reference: str, changes: Sequence[str], state: State
+) -> None:
+    """Make an image of a root that was made in a container, with nothing of the container's own."""
+    chunks, _ = container.get_archive(ROOT_ARCHIVE)
+    with tempfile.TemporaryFile(dir=state.home) as file:
+        file.writelines(chunks)
+        file.seek(0)
+        with tarfile.open(fileobj=file) as archive:
+            root = archive.extractfile(archive.getmembers()[0])
+            assert root is not None  # the one file asked for
+            _import(client, reference, root, changes)
 
 
 def _add_compiler(client: DockerClient, base: Base, state: State) -> None:
@@ -177,13 +202,13 @@ def _unpack(container: Container, version: Path, minor: str, state: State) -> No
         container.put_archive("/usr/local", file)
 
 
-def _run(container: Container, what: str, state: State) -> None:
+def _run(container: Container, what: str, state: State, seconds: float = STEP_SECONDS) -> None:
     """Start a container and wait until its steps have succeeded.
 
     :param what: what is being made, for the error.
     """
     container.start()
-    status = container.wait(timeout=STEP_SECONDS)["StatusCode"]
+    status = container.wait(timeout=seconds)["StatusCode"]
     printed = container.logs().decode(errors="replace")
     with state.log.open("a") as log:
         log.write(f"\n$ steps for {what}\n{printed}")

@@ -13,7 +13,7 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from requests.exceptions import RequestException
 
 from tools.standins.builds import STEP_SECONDS, build, has_image
-from tools.standins.plan import REPOSITORY, machine_base, plan_for, pyenv_versions
+from tools.standins.plan import REPOSITORY, machine_base, make_reference, plan_for, pyenv_versions
 from tools.standins.state import StandinError, default_state, locked, say
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ QUESTION = f"{REPOSITORY}:3.12-slim"
 
 
 def ensure_images(docker_host: str, tags: Sequence[str], state: State | None = None) -> None:
-    """Have an image ``python:<tag>`` at the engine for every tag.
+    """Have an image ``python:<tag>``, or ``<tag>`` if it names a repository, at the engine for every tag.
 
     What is missing is pulled; where no registry answers, a stand-in is made under the same name.
 
@@ -62,7 +62,7 @@ def _connect(docker_host: str, seconds: int) -> DockerClient:
 
 def _missing(client: DockerClient, tags: Sequence[str]) -> tuple[str, ...]:
     """Return the tags, each once, that the engine has no image for."""
-    return tuple(tag for tag in dict.fromkeys(tags) if not has_image(client, f"{REPOSITORY}:{tag}"))
+    return tuple(tag for tag in dict.fromkeys(tags) if not has_image(client, make_reference(tag)))
 
 
 @functools.cache
@@ -89,10 +89,10 @@ def _pull(docker_host: str, client: DockerClient, tags: Sequence[str]) -> tuple[
         return tuple(tags), why
     rest = []
     for tag in tags:
-        say(f"pulling {REPOSITORY}:{tag}")
+        say(f"pulling {make_reference(tag)}")
         refusal = _pull_one(client, tag)
         if refusal is not None:
-            say(f"{REPOSITORY}:{tag} cannot be pulled: {refusal}")
+            say(f"{make_reference(tag)} cannot be pulled: {refusal}")
             rest.append(tag)
             why = refusal
     return tuple(rest), why or ""
@@ -103,17 +103,18 @@ def _pull_one(client: DockerClient, tag: str) -> str | None:
 
     :raises StandinError: the registry has no such image: a stand-in would hide a wrong name.
     """
+    reference = make_reference(tag)
     try:
-        for record in client.api.pull(REPOSITORY, tag=tag, stream=True, decode=True):
+        for record in client.api.pull(reference, stream=True, decode=True):
             if "error" in record:
                 return str(record["error"])
     except (NotFound, ImageNotFound) as error:
-        message = f"the registry has no image {REPOSITORY}:{tag} ({error.explanation})"
+        message = f"the registry has no image {reference} ({error.explanation})"
         raise StandinError(message) from error
     except (DockerException, RequestException) as error:
         return str(error)
     # A stream that is cut off ends without an error too.
-    return None if has_image(client, f"{REPOSITORY}:{tag}") else "the engine ended the pull without an image"
+    return None if has_image(client, reference) else "the engine ended the pull without an image"
 
 
 def _plans(tags: Sequence[str], why: str) -> tuple[Plan, ...]:

@@ -1,4 +1,4 @@
-"""Decides what a stand-in for ``python:<tag>`` is made from."""
+"""Decides what a stand-in for an official image is made from."""
 
 from __future__ import annotations
 
@@ -18,13 +18,20 @@ REPOSITORY = "python"
 BASE_REPOSITORY = "pyimages-standin-base"
 
 # Where a machine without pyenv gets a Python: the release of a distribution that has it as a package.
+# An Alpine image's is built with musl from Debian's source.
 PACKAGED: Mapping[str, tuple[Distribution, str]] = {
+    "2.7": ("debian", "bullseye"),
+    "3.6": ("ubuntu", "bionic"),
+    "3.8": ("ubuntu", "focal"),
+    "3.9": ("debian", "bullseye"),
     "3.10": ("ubuntu", "jammy"),
     "3.11": ("debian", "bookworm"),
     "3.12": ("ubuntu", "noble"),
     "3.13": ("debian", "forky"),
     "3.14": ("debian", "forky"),
     "3.15": ("debian", "forky"),
+    "3.11-alpine": ("debian", "bookworm"),
+    "pypy:3.11": ("debian", "trixie"),
 }
 # pyenv's Pythons need a C library at least as new as that of the machine which compiled them.
 FALLBACK_BASE: tuple[Distribution, str] = ("debian", "forky")
@@ -43,7 +50,7 @@ RUNTIME_LIBRARIES = (
 )
 
 _TAG = re.compile(
-    r"(?P<minor>\d+\.\d+)(?P<patch>\.\d+((a|b|rc)\d+)?)?(?P<prerelease>-rc)?(?P<slim>-slim)?(-(?P<suite>[a-z]+))?"
+    r"((?P<repository>pypy):)?(?P<minor>\d+\.\d+)(?P<patch>\.\d+((a|b|rc)\d+)?)?(?P<prerelease>-rc)?(?P<slim>-slim)?(-(?P<suite>[a-z]+))?"
 )
 _RELEASE = re.compile(r"(?P<minor>\d+\.\d+)\.(?P<patch>\d+)((?P<stage>a|b|rc)(?P<number>\d+))?")
 
@@ -64,28 +71,42 @@ class Base:
 class Plan:
     """How one stand-in is made.
 
+    :param reference: the image name, ``python:3.12-slim``.
     :param minor: ``3.12``.
     :param version: the exact version that the tag demands, or an empty string.
-    :param pyenv: the folder of the pyenv version to copy; None: the distribution's package ``python<minor>``.
+    :param pyenv: the folder of the pyenv version to copy; None: the distribution's package.
+    :param musl: whether the package's source is built with musl.
     """
 
-    tag: str
+    reference: str
     minor: str
     version: str
     slim: bool
     base: Base
     pyenv: Path | None
+    musl: bool = False
 
     @property
-    def reference(self) -> str:
-        """The image name asked for."""
-        return f"{REPOSITORY}:{self.tag}"
+    def repository(self) -> str:
+        """``python`` or ``pypy``."""
+        return self.reference.partition(":")[0]
+
+    @property
+    def package(self) -> str:
+        """The distribution's package of this Python, whether it is used or not."""
+        return "pypy3" if self.repository == "pypy" else f"python{self.minor}"
 
     @property
     def recipe(self) -> str:
         """What the image is made from, equal for tags that can share one image."""
-        source = f"pyenv {self.pyenv.name}" if self.pyenv else f"package python{self.minor}"
+        kind = "source with musl of" if self.musl else "package"
+        source = f"pyenv {self.pyenv.name}" if self.pyenv else f"{kind} {self.package}"
         return f"{source} on {self.base.distribution} {self.base.suite} ({'slim' if self.slim else 'full'})"
+
+
+def make_reference(tag: str) -> str:
+    """Return the image name of a tag: ``python:3.12`` for ``3.12``, and ``pypy:3.11`` as it is."""
+    return tag if ":" in tag else f"{REPOSITORY}:{tag}"
 
 
 def newest(versions: Mapping[str, Path], minor: str) -> str | None:
@@ -125,33 +146,40 @@ def machine_base(os_release: str) -> Base:
 
 
 def plan_for(tag: str, *, pyenv: Mapping[str, Path], machine: Base) -> Plan:
-    """Return how to make a stand-in for ``python:<tag>``.
+    """Return how to make a stand-in for ``python:<tag>``, or for ``<tag>`` if it names the repository itself.
 
     :param pyenv: the versions that pyenv has installed.
     :param machine: the release to put those on.
     :raises StandinError: it cannot be made here; the text names the tag and the ways there are.
     """
+    name = make_reference(tag)
     match = _TAG.fullmatch(tag)
     if match is None:
-        kinds = "3.12, 3.12-slim, 3.15-rc, 3.12.1-slim-bookworm"
-        message = f"no stand-in for {REPOSITORY}:{tag}: they are made for tags like {kinds}"
+        kinds = "3.12, 3.12-slim, 3.15-rc, 3.12.1-slim-bookworm, 3.11-alpine, pypy:3.11-slim"
+        message = f"no stand-in for {name}: they are made for tags like {kinds}"
         raise StandinError(message)
     minor, slim, suite = match["minor"], match["slim"] is not None, match["suite"]
     version = f"{minor}{match['patch']}" if match["patch"] else ""
+    kind, musl = minor, suite == "alpine"
+    if musl:
+        kind, suite, pyenv = f"{minor}-alpine", None, {}
+    elif match["repository"]:
+        kind, pyenv = f"pypy:{minor}", {}
     installed = version if version in pyenv else newest(pyenv, minor) if not version else None
-    tried = [f"pyenv has {', '.join(sorted(pyenv)) or 'no versions'}"]
+    tried = [f"pyenv has {', '.join(sorted(pyenv)) or 'no versions'}"] if kind == minor else []
     if installed:
         if suite in (None, machine.suite):
-            return Plan(tag=tag, minor=minor, version=version, slim=slim, base=machine, pyenv=pyenv[installed])
+            source = pyenv[installed]
+            return Plan(reference=name, minor=minor, version=version, slim=slim, base=machine, pyenv=source)
         tried.append(f"its {installed} runs on {machine.suite} only")
-    if minor in PACKAGED:
-        distribution, release = PACKAGED[minor]
+    if kind in PACKAGED:
+        distribution, release = PACKAGED[kind]
         if suite in (None, release):
             base = Base(distribution=distribution, suite=release)
-            return Plan(tag=tag, minor=minor, version=version, slim=slim, base=base, pyenv=None)
-        tried.append(f"python{minor} comes from {distribution} {release} only")
+            return Plan(reference=name, minor=minor, version=version, slim=slim, base=base, pyenv=None, musl=musl)
+        tried.append(f"{kind} comes from {distribution} {release} only")
     else:
         tried.append(f"packages are known for {', '.join(PACKAGED)}")
     advice = "install it with pyenv, or give access to a registry"
-    message = f"no stand-in for {REPOSITORY}:{tag}: {'; '.join(tried)} · {advice}"
+    message = f"no stand-in for {name}: {'; '.join(tried)} · {advice}"
     raise StandinError(message)

@@ -19,7 +19,7 @@ from requests.exceptions import RequestException
 
 from tools.standins.builds import STEP_SECONDS, has_image
 from tools.standins.engine import LOCK_SECONDS, running_engine, start_engine, wait_for_engine
-from tools.standins.plan import REPOSITORY
+from tools.standins.plan import make_reference
 from tools.standins.state import StandinError, State, default_state, locked, say, short_folder
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def copy_images(source: str, target: str, tags: Sequence[str]) -> None:
             environs = ({**os.environ, "DOCKER_HOST": url} for url in (source, target))
             clients = (docker.from_env(environment=environ, timeout=STEP_SECONDS) for environ in environs)
             there, here = (stack.enter_context(contextlib.closing(client)) for client in clients)
-            for reference in (f"{REPOSITORY}:{tag}" for tag in tags):
+            for reference in map(make_reference, tags):
                 if not has_image(here, reference):
                     say(f"copying {reference}")
                     saved: Any = there.images.get(reference).save(named=reference)  # requests sends it in chunks
