@@ -16,6 +16,7 @@ import jsonschema
 import pytest
 import yaml
 
+from pytest_pyimages.host.option_table import OPTION_TABLE
 from tests.plugin.conftest import run_command
 from tests.support.golden import message
 from tests.support.reports import read_junit
@@ -97,6 +98,30 @@ def test_gitlab_matrix_is_that_of_the_configuration() -> None:
     assert jobs["pyimages result"]["when"] == "always"
 
 
+def test_images_are_kept_in_a_registry() -> None:
+    """The options are variables, so that what merges uses them as well."""
+    workflow = read(printed("github", "--registry=ghcr.io/team/shop"))
+    assert workflow["env"] == {
+        "PY_IMAGES_CACHE_FROM": "ghcr.io/team/shop",
+        "PY_IMAGES_CACHE_TO": "${{ github.event_name != 'pull_request' && 'ghcr.io/team/shop' || '' }}",
+    }
+    test = workflow["jobs"]["test"]
+    assert test["permissions"] == {"contents": "read", "packages": "write"}
+    assert not any("cache" in step.get("uses", "") or "docker load" in step.get("run", "") for step in test["steps"])
+    assert sum("docker login ghcr.io" in step.get("run", "") for step in test["steps"]) == 1
+    other = read(printed("github", "--registry=registry.test:5000/shop"))
+    assert "permissions" not in other["jobs"]["test"]
+    assert "secrets.REGISTRY_TOKEN" in str(other["jobs"]["test"]["steps"])
+    jobs = read(printed("gitlab", "--registry=$CI_REGISTRY_IMAGE/environments"))
+    assert jobs[".pyimages"]["variables"]["PY_IMAGES_CACHE_TO"] == "$CI_REGISTRY_IMAGE/environments"
+    assert "cache" not in jobs[".pyimages test"]
+
+
+def test_options_of_the_registry_exist() -> None:
+    names = {option.environment for option in OPTION_TABLE}
+    assert {"PY_IMAGES_CACHE_FROM", "PY_IMAGES_CACHE_TO"} <= names
+
+
 def test_merge_names_all_images() -> None:
     for service in ("github", "gitlab"):
         assert f"'--images={','.join(IMAGES)}'" in printed(service)
@@ -117,6 +142,7 @@ def test_skipped_images_have_no_job(pytester: pytest.Pytester) -> None:
         (("github", "--check"), "ci-check-alone"),
         (("github", "--shards=0"), "ci-no-shards"),
         (("github", "--shards=65"), "ci-many-jobs"),
+        (("github", "--registry=a b"), "ci-no-repository"),
         (("github", "--", "--junitxml=x.xml"), "ci-own-option"),
         (("github", "--", "-k", "${{ github.token }}"), "ci-expression"),
         (("--check",), "ci-no-workflow"),

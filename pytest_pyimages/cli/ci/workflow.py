@@ -34,6 +34,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("service", nargs="?", choices=tuple(SERVICES), help="the CI service")
     parser.add_argument("spec", metavar="SPEC", nargs="?", help=SPEC_HELP)
     parser.add_argument("--shards", metavar="N", type=int, default=1, help="jobs for each image (default: 1)")
+    parser.add_argument(
+        "--registry",
+        metavar="REGISTRY/NAME",
+        default="",
+        help="keep environment images in this repository instead of the service's cache, such as ghcr.io/team/shop",
+    )
     parser.add_argument("--json", action="store_true", help="print only the matrix, as JSON")
     parser.add_argument("--check", action="store_true", help="compare the workflows in the repository instead")
 
@@ -52,13 +58,14 @@ def _plan(arguments: Namespace, work: partial[int]) -> int:
     """Call ``work`` with the jobs that these arguments describe."""
     command = ["pyimages", "ci", arguments.service, *([arguments.spec] if arguments.spec else [])]
     command += [f"--shards={arguments.shards}"] if arguments.shards != 1 else []
+    command += [f"--registry={arguments.registry}"] if arguments.registry else []
 
     def plan(place: Place) -> int:
         jobs = plan_jobs(
             place,
             command=command,
             shards=arguments.shards,
-            registry="",
+            registry=arguments.registry,
             arguments=arguments.pytest_arguments,
         )
         most, number = SERVICES[arguments.service].MOST_JOBS, len(jobs.images)
