@@ -27,7 +27,7 @@ from pytest_pyimages.host.host_plugins import find_outside_modules
 from pytest_pyimages.host.invocation import Invocation, plain_values
 from pytest_pyimages.host.pytest_options import HOST_OPTIONS
 from pytest_pyimages.host.request import read_inicfg, split_words
-from pytest_pyimages.host.typos import check_paths, check_positions
+from pytest_pyimages.host.typos import check_expressions, check_paths, check_positions
 
 
 def forget_project(config: pytest.Config, invocation: Invocation) -> None:
@@ -49,7 +49,7 @@ def take_over(config: pytest.Config, args: list[str], invocation: Invocation, *,
     :param args: changed in place.
     :param terminal: whether there is one.
     :raises UsageError: for an option that cannot work with images.
-    :raises ConfigurationError: for an image among the paths.
+    :raises ConfigurationError: for an image among the paths, a path that does not exist, or a wrong expression.
     """
     shared = _divide(config, invocation)
     reason = invocation.command_line.find_refused(terminal=terminal)
@@ -58,6 +58,7 @@ def take_over(config: pytest.Config, args: list[str], invocation: Invocation, *,
         raise pytest.UsageError(f"{reason[0]} cannot be used with --py-images: {reason[1]}")
     check_positions(invocation)
     check_paths(invocation)
+    check_expressions(invocation)
     _forget_config_warnings(config)
     # The early plugin gave pytest an empty file, and values of our options may have misled its search.
     config._inipath, config._rootpath = invocation.inipath, invocation.rootdir  # noqa: SLF001 - see above

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
+import pytest
+
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host.command_line import CommandLine
 from pytest_pyimages.host.expressions import split_brackets
@@ -15,6 +17,7 @@ from pytest_pyimages.host.request import has_misspelt_option
 from pytest_pyimages.text import find_similar
 
 _PERHAPS_IMAGE = re.compile(r"[23](?:\.\d|[?,-]|$)|latest|slim|alpine|auto")
+_LABEL_CHARACTERS = str.maketrans("@~", "__")  # an image's label may have these in -k, a test's name may not
 _SIMILAR = 0.75  # of difflib's ratio
 _REPORT_KINDS = ("html", "json", "md")  # some look for an option for each kind of report, as --junitxml is
 
@@ -68,6 +71,27 @@ def check_paths(invocation: Invocation) -> None:
         name = word.partition("::")[0]
         if not _exists(invocation.cwd / name) and not _exists(invocation.cwd / split_brackets(name)[0]):
             raise ConfigurationError(f"file or directory not found: {word}{_suggest_path(invocation.cwd, name)}")
+
+
+def check_expressions(invocation: Invocation) -> None:
+    """Refuse an expression of -k or -m that pytest in the containers would refuse once their images are built.
+
+    Only what this host's pytest knows: -m has arguments in parentheses since pytest 8.3.
+
+    :raises ConfigurationError: with what pytest says.
+    """
+    from _pytest.mark.expression import Expression
+
+    for option in ("-k",) if pytest.version_tuple < (8, 3) else ("-k", "-m"):
+        text = invocation.command_line.last(option)
+        try:
+            Expression.compile(text.translate(_LABEL_CHARACTERS))
+        except Exception as error:  # noqa: BLE001 - a SyntaxError since pytest 9, before that of a class of its own
+            problem = getattr(error, "message", getattr(error, "msg", str(error)))
+            column = getattr(error, "column", getattr(error, "offset", 0))
+            raise ConfigurationError(
+                f"wrong expression passed to {option}: {text}: at column {column}: {problem}"
+            ) from None
 
 
 def _has_setup(invocation: Invocation) -> bool:

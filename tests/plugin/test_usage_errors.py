@@ -492,6 +492,13 @@ def test_path_that_does_not_exist(pytester: pytest.Pytester, run_images: Run, ar
     assert error_line(run_images("--color=no", argument)) == said
 
 
+def test_wrong_expression(pytester: pytest.Pytester, run_images: Run) -> None:
+    """At once as well."""
+    pytester.makepyfile(test_a="def test(): pass")
+    said = error_line(run_images("--color=no", "-k", "test and (a or b"))
+    assert said.startswith("wrong expression passed to -k: test and (a or b: at column 17: expected ")
+
+
 def test_path_that_only_images_have(pytester: pytest.Pytester, run_images: Run) -> None:
     """A setup may generate tests."""
     pytester.makeini("[pytest]\npy_images_setup = touch generated_test.py")

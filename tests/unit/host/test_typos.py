@@ -9,9 +9,11 @@ import pytest
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host.command_line import CommandLine
 from pytest_pyimages.host.option_table import OPTION_NAMES
-from pytest_pyimages.host.typos import check_options, check_positions
+from pytest_pyimages.host.typos import check_expressions, check_options, check_positions
 from tests.support.golden import message
 from tests.support.invocations import make_invocation
+
+NEW_GRAMMAR = pytest.mark.skipif(pytest.version_tuple < (8, 3), reason="-m has arguments since pytest 8.3")
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,38 @@ def test_an_image_among_the_paths_is_refused(tmp_path: Path, typed: str, word: s
 def test_paths_and_values_are_not_refused(tmp_path: Path, typed: str) -> None:
     (tmp_path / "3.13").mkdir()
     check_positions(make_invocation(typed, cwd=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("typed", "problem"),
+    [
+        ("-k 'test_a or'", "wrong expression passed to -k: test_a or: at column 10:"),
+        ("'-k=(test_a' -m slow", "wrong expression passed to -k: (test_a: at column 8:"),
+        ("'-ma b'", "wrong expression passed to -m: a b: at column 3:"),
+        ("-k fine -k 'a@b and and'", "wrong expression passed to -k: a@b and and: at column 9:"),
+    ],
+)
+@NEW_GRAMMAR
+def test_wrong_expressions_are_refused(tmp_path: Path, typed: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        check_expressions(make_invocation(f"--py-images=3.12 {typed}", cwd=tmp_path))
+    assert str(refused.value).startswith(problem)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "",
+        "-k ''",
+        "-k 'test_a[3.12@linux/arm64] or 3.11 and not (b or [x])'",
+        "-m 'not slow and device(serial=1)'",
+        "-k '(' -k last_one",
+        "-k 'grün or test_日本'",
+    ],
+)
+@NEW_GRAMMAR
+def test_valid_expressions_are_not_refused(tmp_path: Path, typed: str) -> None:
+    check_expressions(make_invocation(f"--py-images=3.12 {typed}", cwd=tmp_path))
 
 
 @pytest.mark.parametrize(
