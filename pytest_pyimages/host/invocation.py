@@ -71,9 +71,12 @@ class Invocation:
 
     @property
     def idle_option(self) -> str:
-        """An option of ours that is typed where nothing says whether to use images; empty if there is none."""
+        """An option of ours that is typed where nothing says whether to use images; empty if there is none.
+
+        Commands such as ``pyimages prune`` use ``--engine`` without images.
+        """
         idle = self.typed.select(OPTION_NAMES).arguments
-        return idle[0].name if idle and not self._image_values else ""
+        return idle[0].name if idle and not (self.command or self._image_values) else ""
 
     def parse(self, words: Sequence[str]) -> CommandLine:
         """Parse arguments of this project's pytest."""

@@ -36,7 +36,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     [
         pytest.param("lsit", 'pyimages: unknown command "lsit" · did you mean list?', id="command"),
         pytest.param(
-            "xyzzy", 'pyimages: unknown command "xyzzy" · choose from test, shell, run, build, *', id="no idea"
+            "xyzzy", 'pyimages: unknown command "xyzzy" · choose from test, watch, shell, run, *', id="no idea"
         ),
         pytest.param(
             "list --jsno",
