@@ -52,16 +52,24 @@ def run_with_source(source: Source, attempt: Callable[[], T]) -> T:
 
 
 # Words of engines' messages, in lower case, and the option that is wrong if it is set; the first one counts.
-_OPTION_WORDS = (
-    *(("network", "network"), ("device driver", "gpus"), ("device", "device"), ("memory", "memory"), ("cpu", "cpus")),
-    *(("bind source", "mount"), ("mount", "mount"), ("add-host", "add_host"), ("volume", "mount"), ("shm", "shm_size")),
-)
+_OPTION_WORDS = {
+    "network": "network",
+    "device driver": "gpus",
+    "device": "device",
+    "memory": "memory",
+    "cpu": "cpus",
+    "bind source": "mount",
+    "mount": "mount",
+    "add-host": "add_host",
+    "volume": "mount",
+    "shm": "shm_size",
+}
 
 
 def _suggest_option(error: EngineError, options: ContainerOptions) -> str:
     """Return which of the user's options to fix; empty if the error is about none of them."""
     text = error.message.lower()
-    key = next((key for word, key in _OPTION_WORDS if word in text and getattr(options, key)), "")
+    key = next((key for word, key in _OPTION_WORDS.items() if word in text and getattr(options, key)), "")
     return key and f"fix --py-images-{key.replace('_', '-')}, or py_images_{key} in the configuration"
 
 

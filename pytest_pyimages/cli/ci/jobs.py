@@ -13,8 +13,8 @@ from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.session import parse_requested_images
 
 PYTHON = "3.14"  # that pytest-pyimages itself runs on
-# Options that each job has already.
 _REPOSITORY = re.compile(r"(\$\w+|[\w.-]+(:\d+)?)(/[\w.$-]+)*")  # GitLab has the variable CI_REGISTRY_IMAGE
+# Options that each job has already.
 _OWN = re.compile(r"--(py-images(-shard|-github|-engine)?|junit-?xml)(=.*)?")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentError, ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -54,7 +54,7 @@ def run(arguments: Namespace) -> int:
     return _plan(arguments, partial(_print, as_json=arguments.json, service=arguments.service))
 
 
-def _plan(arguments: Namespace, work: partial[int]) -> int:
+def _plan(arguments: Namespace, work: Callable[[Jobs], int]) -> int:
     """Call ``work`` with the jobs that these arguments describe."""
     command = ["pyimages", "ci", arguments.service, *([arguments.spec] if arguments.spec else [])]
     command += [f"--shards={arguments.shards}"] if arguments.shards != 1 else []
