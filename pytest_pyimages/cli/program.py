@@ -228,7 +228,7 @@ def _format_error(error: PyimagesError) -> str:
 
 
 def _prepare_output() -> None:
-    """Escape characters that the output's encoding lacks; discard what is written to a closed stream (``>&-``)."""
+    """Escape characters that the output's encoding lacks; discard output to a closed stream (``>&-``)."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:

@@ -101,9 +101,9 @@ def push(client: APIClient, reference: str) -> Iterator[PullProgress]:
 
 
 def _log_in(client: APIClient, reference: str, verb: str) -> Generator[PullProgress, None, dict[str, str | bytes]]:
-    """Yield what is waited for; return the header with the Docker CLI's credentials.
+    """Yield remarks on a slow credential helper; return the header with the Docker CLI's credentials.
 
-    :param verb: what is done without credentials if there are none in time: "pulled".
+    :param verb: "pulled" or "pushed", for the remark on credentials that are late.
     """
     helper = _find_helper(client, reference)
     if helper is not None:

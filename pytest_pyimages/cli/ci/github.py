@@ -78,7 +78,7 @@ _LOGIN = """\
           NAME: ${{ @NAME@ }}
           TOKEN: ${{ @TOKEN@ }}
 """
-# A pull request may read the repository, and only what is merged may write to it.
+# Pull requests may only read the repository; pushes may write to it.
 _REPOSITORY = """\
 
 env:

@@ -24,7 +24,7 @@ ADD_OPTIONS = "add the --cov options of the jobs after --"
 
 @dataclass(slots=True)
 class MergedCoverage:
-    """The coverage of all jobs, and what is wrong with it."""
+    """The combined coverage of all jobs, and the problems of combining it."""
 
     problems: list[str] = field(default_factory=list)  # that fail the merged run
     notes: list[str] = field(default_factory=list)
@@ -45,7 +45,7 @@ class MergedCoverage:
             document["coverage"] = {**described, **self.report.make_document()}
 
     def write(self, terminal: pytest.TerminalReporter) -> None:
-        """Write pytest-cov's output and what is missing."""
+        """Write pytest-cov's output, and a line for each image without data."""
         if self.report is not None:
             self.report.write(terminal)
         for line in format_missing_coverage(self.missing):

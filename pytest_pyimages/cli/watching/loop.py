@@ -198,7 +198,7 @@ class Watch:
             self._start()
 
     def _wait(self) -> None:
-        """Say what is being waited for."""
+        """Print the line on changes and keys."""
         chosen = "" if self._choice == "all" else f" to run {DESCRIPTIONS[self._choice]}"
         keys = "" if self._keys is None else f" · {KEYS_HELP}"
         self._say(f"waiting for changes{chosen} · {self._root}{keys}")
