@@ -34,7 +34,7 @@ def wait_until_removed(engine: DockerEngine, host: str) -> None:
 def test_each_edit_is_seen_and_nothing_is_left(job: Job, engine: DockerEngine, host: str) -> None:
     job.write(test_cart=CART, cart="NUMBER = 1\n")
     (job.folder / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
-    words = [sys.executable, "-m", "pytest_pyimages.cli", "watch", "3.12-slim,3.14-slim", "--", "-q", "--color=no"]
+    words = [sys.executable, "-m", "pytest_pyimages.cli", "watch", "3.12-slim,3.14-slim", "--", "--color=no"]
     terminal = Terminal(words, job.folder)
     try:
         assert "2 passed" in wait(terminal)
