@@ -205,6 +205,8 @@ class Reporter(object):
 
     def _find_test(self, report):
         """Return the node id of a report's test as it was collected; a hook may have changed the report's."""
+        if self.started == [report.nodeid]:  # nearly always, and this is called three times per test
+            return self.started[0]
         nodeid = self._without_group(to_text(report.nodeid))
         if len(self.started) == 1 or (self.started and nodeid not in self.indexes):
             return self.started[-1]
