@@ -12,9 +12,17 @@ from dataclasses import dataclass
 from pytest_pyimages.cli.project import Place
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import BuildError, PyimagesError
-from pytest_pyimages.images import BuiltImage
+from pytest_pyimages.images import INDEX_WAIT, BuiltImage
 from pytest_pyimages.matrix import ImageTag
-from pytest_pyimages.session import ImageBuilt, ImageEnded, InterruptHandler, Schedule, SessionPlan, StageChanged
+from pytest_pyimages.session import (
+    ImageBuilt,
+    ImageEnded,
+    InterruptHandler,
+    Progressed,
+    Schedule,
+    SessionPlan,
+    StageChanged,
+)
 
 WAIT_SECONDS = 30.0  # between two lines about images that wait for the engine
 
@@ -62,7 +70,7 @@ def build_images(schedule: Schedule, plan: SessionPlan) -> Iterator[Build]:
         except queue.Empty:
             continue
         build = builds[message.label]
-        if isinstance(message, StageChanged):
+        if isinstance(message, StageChanged) or (isinstance(message, Progressed) and INDEX_WAIT in message.text):
             sys.stderr.write(f"{message.label}: {message.text}\n")
         elif isinstance(message, ImageBuilt):
             build.image = message.image

@@ -23,7 +23,7 @@ from pytest_pyimages.containers import make_state_directory
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import PyimagesError
 from pytest_pyimages.images import BaseImages, ImagePlan, Listener, read_pins
-from pytest_pyimages.indexes import find_refusals
+from pytest_pyimages.indexes import PYPI, find_refusals
 from pytest_pyimages.matrix import is_image_id
 from pytest_pyimages.session import SessionPlan
 
@@ -103,7 +103,7 @@ def _find_origin(place: Place, engine: Engine) -> str:
 def _list_indexes(plan: SessionPlan, problems: list[str]) -> Iterator[str]:
     network = plan.plans[0].read_network(os.environ)
     if not network.indexes:
-        yield "https://pypi.org/simple (the installers' default)"
+        yield f"{PYPI} (the installers' default)"
     for index in network.indexes:
         yield f"{network.redaction.redact(index.url)} ({index.origin})"
     for name, value in network.settings.proxies.items():

@@ -7,6 +7,7 @@ from pytest_pyimages.images.export.dockerfile import MARK as MARK
 from pytest_pyimages.images.export.dockerfile import Export as Export
 from pytest_pyimages.images.export.dockerfile import list_ignored as list_ignored
 from pytest_pyimages.images.full_image import find_full_tag as find_full_tag
+from pytest_pyimages.images.install_log import INDEX_WAIT as INDEX_WAIT
 from pytest_pyimages.images.labels import Contents as Contents
 from pytest_pyimages.images.labels import describe_contents as describe_contents
 from pytest_pyimages.images.labels import identify_project as identify_project

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 
 MAX_LINE = 4096  # bytes; longer lines are ignored
+PATIENCE = 9.0  # seconds without output after which an installer is said to wait for an index
+INDEX_WAIT = "waiting for the package index"
+_INSTALLER = re.compile(r"\$ .*\bpip install ")
+_END = re.compile(r"\$ |(?:Audited|Checked) \d|Successfully installed ")
 
 
 class InstallLog:
     """Follows one log; ``feed`` gets it in pieces.
 
     :param report: called with a short text whenever it changes: "numpy (15.0MiB), pandas (11.5MiB)". It consists of
-        names, versions, sizes and numbers only: it contains neither URLs nor escape sequences.
+        names, versions, sizes and numbers, and the names of indexes: it contains neither URLs nor escape sequences.
+    :param indexes: names of the package indexes, without credentials.
     """
 
-    def __init__(self, report: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        report: Callable[[str], None],
+        indexes: Sequence[str] = (),
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._report = report
+        self._indexes = " or ".join(indexes)
+        self._clock = clock
         self._rest = b""
         self._reported = ""
+        self._resolving_since: float | None = None  # when pip or uv last printed something; None: it needs no index
         self._packages = _Packages()
 
     def feed(self, data: bytes) -> None:
@@ -29,15 +44,34 @@ class InstallLog:
             if len(line) < MAX_LINE:
                 self._read(line.decode("ascii", "replace").rstrip())
 
+    def tick(self) -> None:
+        """Report the indexes if pip or uv has printed nothing for long; called every few seconds.
+
+        Until all versions are chosen, uv prints only the packages that it builds, and their build requirements come
+        from an index, too.
+        """
+        since = self._resolving_since
+        if self._indexes and since is not None and self._clock() - since > PATIENCE:
+            wait = f"{INDEX_WAIT} {self._indexes}"
+            self._say(f"{self._reported} or {wait}" if self._reported.startswith("building ") else wait)
+            self._resolving_since = None
+
     def _read(self, line: str) -> None:
+        if _END.match(line):
+            self._resolving_since = self._clock() if _INSTALLER.match(line) else None
         for pattern, read in _READERS:
             match = pattern.match(line)
             if match is not None:
                 text = read(self._packages, **match.groupdict())
-                if text != self._reported:
-                    self._reported = text
-                    self._report(text)
+                is_build = text.startswith("building ") and self._resolving_since is not None
+                self._resolving_since = self._clock() if is_build else None
+                self._say(text)
                 return
+
+    def _say(self, text: str) -> None:
+        if text != self._reported:
+            self._reported = text
+            self._report(text)
 
 
 class _Packages:

@@ -179,7 +179,7 @@ class InstallStep:
         job = make_install_job(
             plan, spec.name, access, extends=new.extends, uv=uv, phase=phase, volumes=volumes, wheels=new.wheels
         )
-        progress = InstallLog(lambda text: self._listener.progress(plan.tag.label, text))
+        progress = InstallLog(lambda text: self._listener.progress(plan.tag.label, text), access.indexes)
         with ExitStack() as stack:
             if temporary:
                 stack.callback(self._engine.remove_image, temporary)
@@ -271,6 +271,7 @@ class InstallStep:
                 stream.send(b"%d\n%s" % (len(data), data))
             for channel, data in stream.frames():
                 if channel == STDOUT:
+                    progress.tick()  # the installer prints a line every few seconds
                     output += tunnel.split(data)
                     del output[:-LOG_BYTES]
                 else:

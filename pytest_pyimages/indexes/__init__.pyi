@@ -1,6 +1,7 @@
 from pytest_pyimages.indexes.access import IndexAccess as IndexAccess
 from pytest_pyimages.indexes.access import describe_choices as describe_choices
 from pytest_pyimages.indexes.access import prepare_access as prepare_access
+from pytest_pyimages.indexes.locations import PYPI as PYPI
 from pytest_pyimages.indexes.network import HostNetwork as HostNetwork
 from pytest_pyimages.indexes.network import read_network as read_network
 from pytest_pyimages.indexes.package_sources import PackageSources as PackageSources

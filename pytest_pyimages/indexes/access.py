@@ -50,6 +50,7 @@ class IndexAccess:
     direct: IndexAccess | None = field(default=None, repr=False)  # the same without gateways; None if there are none
     uv_features: tuple[str, ...]  # what the project's sources need that pip cannot do
     redaction: Redaction = field(repr=False)
+    indexes: tuple[str, ...]  # their names for messages
     notes: tuple[str, ...]  # what is not available in the container, and why
     open_variables: frozenset[str]  # that are needed to reach any server: proxies
 
@@ -173,6 +174,7 @@ def _prepare(network: HostNetwork, root: Path, gateways: Gateways, *, can_mount:
         gateways=gateways,
         uv_features=network.sources.list_uv_features(settings.environ),
         redaction=network.redaction,
+        indexes=network.list_index_names(),
         notes=tuple(dict.fromkeys(notes)),
         open_variables=frozenset(settings.proxies),
     )

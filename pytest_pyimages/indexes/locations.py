@@ -11,6 +11,7 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 HOSTS_FILE = Path("/etc/hosts")
+PYPI = "https://pypi.org/simple"  # the installers' default
 # RFC 3986, 3.2: the authority; a password may contain an "@" that was not encoded.
 _AUTHORITY = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?:(?P<userinfo>[^/?#\s]*)@)?(?P<host>\[[^\]/]*\]|[^/?#:\s]*)(?P<port>:\d+)?"

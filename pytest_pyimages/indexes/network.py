@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pytest_pyimages.indexes.credentials import find_netrc, find_passwords, read_logins, read_netrc, select_logins
 from pytest_pyimages.indexes.host_settings import NO_PROXY, HostSettings, read_host_settings
-from pytest_pyimages.indexes.locations import Index, is_local_host, read_host, read_hosts_file
+from pytest_pyimages.indexes.locations import PYPI, Index, is_local_host, read_host, read_hosts_file, strip_credentials
 from pytest_pyimages.indexes.package_sources import PackageSources
 from pytest_pyimages.indexes.redaction import Redaction
 from pytest_pyimages.indexes.uv_settings import CREDENTIAL_VARIABLE, list_strings
@@ -42,6 +42,14 @@ class HostNetwork:
         """All indexes of either tool, without duplicates."""
         found = (*self.settings.for_uv.indexes, *self.settings.for_pip.indexes)
         return tuple({index.address: index for index in found}.values())
+
+    def list_index_names(self) -> tuple[str, ...]:
+        """Return host and path of each index that can be requested, the public one's included, without credentials."""
+        settings = (self.settings.for_uv, self.settings.for_pip)
+        uses_default = any(locations.default is None and not locations.no_index for locations in settings)
+        urls = [index.url for index in self.indexes if index.url.lower().startswith(("http://", "https://"))]
+        names = (strip_credentials(url).partition("://")[2].rstrip("/") for url in (*urls, *[PYPI] * uses_default))
+        return tuple(dict.fromkeys(map(self.redaction.redact, names)))
 
     @property
     def redaction(self) -> Redaction:

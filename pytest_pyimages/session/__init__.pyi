@@ -9,6 +9,7 @@ from pytest_pyimages.session.jobs import make_services as make_services
 from pytest_pyimages.session.last_failed import LastFailed as LastFailed
 from pytest_pyimages.session.messages import ImageBuilt as ImageBuilt
 from pytest_pyimages.session.messages import ImageEnded as ImageEnded
+from pytest_pyimages.session.messages import Progressed as Progressed
 from pytest_pyimages.session.messages import StageChanged as StageChanged
 from pytest_pyimages.session.planning import SessionPlan as SessionPlan
 from pytest_pyimages.session.planning import parse_requested_images as parse_requested_images

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from pytest_pyimages.engines.base import PullProgress
+from pytest_pyimages.engines.base import STDERR, STDOUT, PullProgress
 from pytest_pyimages.errors import NoAnswerError
+from pytest_pyimages.images import install_log
 from pytest_pyimages.runs.run import WORKER
 from pytest_pyimages.session import schedule
 from tests.plugin.conftest import ImagesRun
@@ -61,6 +62,29 @@ class HungEngine(FakeEngine):
         raise NoAnswerError("the engine did not answer in time")
 
 
+class SilentIndexStream(FakeStream):
+    """Of a build: the installer is alive and prints nothing."""
+
+    def frames(self) -> Iterator[tuple[int, bytes]]:
+        if self._container.process is None:
+            yield STDERR, b"$ /run/pyimages-uv/uv-x86_64 pip install pytest\n"
+            time.sleep(1.5)
+            yield STDOUT, b"\n"
+            time.sleep(1.5)
+        yield from super().frames()
+
+
+class SilentIndexEngine(FakeEngine):
+    """Its builds wait for an index that does not answer."""
+
+    def __init__(self) -> None:
+        install_log.PATIENCE = 1.0
+        super().__init__()
+
+    def attach(self, container: str, *, terminal: bool = False, silence: float | None = None) -> FakeStream:
+        return SilentIndexStream(self.containers[container])
+
+
 def of(name: str) -> str:
     return f"__import__('tests.plugin.test_waits', fromlist=['_']).{name}()"
 
@@ -92,6 +116,34 @@ def test_command_names_what_images_wait_for(pytester: pytest.Pytester, pyimages:
     step = "from pytest_pyimages.cli import builds; builds.WAIT_SECONDS = 1"
     done = pyimages(step, ["build", "3.14"], engine=of("SlowEngine"))
     assert re.search(r"^3\.14: waiting for the pull to go on, \ds$", str(done[1].err), re.MULTILINE)  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def index(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of the index that uv requests first."""
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://me:secret@a.example/simple/")
+    return "waiting for the package index a.example/simple"
+
+
+def test_plain_line_names_the_index(pytester: pytest.Pytester, run_images: Run, index: str) -> None:
+    pytester.makepyfile(SUITE.format(seconds=0))
+    run = run_images(images="3.14", engine=of("SilentIndexEngine"))
+    assert run.result.ret == 0
+    assert [line for line in run.out.splitlines() if line.startswith(f" 3.14  {index}")]
+    assert "secret" not in run.out + run.err
+
+
+def test_live_line_names_the_index(pytester: pytest.Pytester, watch: Watch, index: str) -> None:
+    pytester.makepyfile(SUITE.format(seconds=0))
+    run = watch(images="3.14", engine=of("SilentIndexEngine"))
+    assert run.end() == 0
+    assert [line for line in run.seen if line.startswith(f" 3.14  {index}")]
+    assert index not in run.text
+
+
+def test_command_names_the_index(pytester: pytest.Pytester, pyimages: Callable[..., list[object]], index: str) -> None:
+    done = pyimages(["build", "3.14"], engine=of("SilentIndexEngine"))
+    assert f"3.14: {index}" in str(done[0].err)  # type: ignore[attr-defined]
 
 
 def test_results_are_kept_when_the_engine_hangs(pytester: pytest.Pytester, run_images: Run) -> None:

@@ -19,6 +19,11 @@ BEAT_SECONDS = 5.0
 FINISHED = threading.Event()  # the result is about to be printed
 OUTPUT = threading.Lock()  # of standard output
 OLDEST_PYTEST = (4, 6)
+RETRIES = "UV_HTTP_RETRIES"
+# uv's messages: a request has failed after retries; because nothing has come for 30 s; an index has answered before.
+NO_ANSWER = re.compile(r"failed after 1 retr(y|ies)")
+SILENCE = re.compile(r"timed out")
+ANSWERS = re.compile(r"^Resolved \d+ package", re.MULTILINE)
 
 
 def end_with_host(temporary, receive):
@@ -99,9 +104,42 @@ def call(command, environment, what="install", shown=""):
     """
     say("$ " + (shown or " ".join(command)))
     with open(os.devnull) as null:
-        code = subprocess.call(command, env=environment, stdout=2, stdin=null)
+        if what == "install":
+            code, _ = run_installer(command, environment)
+        else:
+            code = subprocess.call(command, env=environment, stdout=2, stdin=null)
     if code:
         finish({"failed": what, "status": code, "command": shown or " ".join(command)})
+
+
+def run_installer(command, environment):
+    """Run uv or pip; return its exit status and the end of its standard error, which is also passed through.
+
+    uv waits for an answer for 30 s and retries three times, which makes two minutes if an index never answers. So it
+    retries once at first. If it fails for another reason than silence, or an index has answered before, it is run again
+    with its own number. (pip skips an index that does not answer: with fewer retries it might install other versions.)
+    """
+    if RETRIES in environment:
+        return run_once(command, environment)
+    status, log = run_once(command, dict(environment, **{RETRIES: "1"}))
+    if status and NO_ANSWER.search(log) and (ANSWERS.search(log) or not SILENCE.search(log)):
+        say("trying again with more retries")
+        return run_once(command, environment)
+    return status, log
+
+
+def run_once(command, environment):
+    with open(os.devnull) as nothing:
+        process = subprocess.Popen(command, env=environment, stdin=nothing, stdout=2, stderr=subprocess.PIPE)
+    log = b""
+    while True:
+        data = os.read(process.stderr.fileno(), 65536)
+        if not data:
+            break
+        os.write(2, data)
+        log = (log + data)[-65536:]
+    process.stderr.close()
+    return process.wait(), log.decode("utf-8", "replace")
 
 
 def write_in_memory(name, text):

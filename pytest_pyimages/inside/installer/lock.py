@@ -2,9 +2,7 @@
 
 from __future__ import absolute_import, print_function
 
-import os
 import re
-import subprocess
 import sys
 
 MOST_TRIES = 5  # each with fewer versions of the lock file
@@ -58,17 +56,3 @@ def find_blamed(log):
     """Return the versions that the last message of uv or pip names: "numpy==1.26.4"."""
     words = re.split(r"(?mi)^\s*(?:error|\u00d7|x )", log, maxsplit=1)[1:]
     return {found.lower().replace("_", "-") for found in re.findall(r"[\w.-]+==[\w.!+-]*\w", " ".join(words))}
-
-
-def run_installer(command, environment):
-    """Run a command; return its exit status and the end of its standard error, which is also passed through."""
-    with open(os.devnull) as nothing:
-        process = subprocess.Popen(command, env=environment, stdin=nothing, stdout=2, stderr=subprocess.PIPE)
-    log = b""
-    while True:
-        data = os.read(process.stderr.fileno(), 65536)
-        if not data:
-            break
-        os.write(2, data)
-        log = (log + data)[-65536:]
-    return process.wait(), log.decode("utf-8", "replace")

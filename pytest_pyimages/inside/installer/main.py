@@ -27,6 +27,7 @@ from .commands import (
     check_pytest,
     end_with_host,
     finish,
+    run_installer,
     say,
     write_in_memory,
     write_line,
@@ -190,7 +191,7 @@ def run_partly(command, job, environment):
 
     def run(words):
         say("$ " + " ".join(words))
-        return lock.run_installer(words, environment)
+        return run_installer(words, environment)
 
     for arguments in job["steps"]:
         if run(command + arguments)[0]:
@@ -222,7 +223,7 @@ def install_locked(command, job, environment):
     def run(constrained):
         arguments = ["-c", MEMORY + "/" + CONSTRAINTS] if constrained else []
         say("$ " + " ".join(command + arguments))
-        return lock.run_installer(command + arguments, environment)
+        return run_installer(command + arguments, environment)
 
     status, fate = lock.install(job["lock"], run, lambda text: write_in_memory(CONSTRAINTS, text), say)
     if status:

@@ -12,7 +12,6 @@ from pytest_pyimages.text import format_seconds
 BAR = 30  # columns at most
 SHORTEST_BAR = 8
 RED, GREEN, YELLOW, DIM, PLAIN = "31", "32", "33", "2", ""  # SGR parameters (ECMA-48)
-PATIENCE = 14.0  # seconds without progress after which an installation is said to wait
 WAITING = "waiting"  # the first word of a progress that is a stage of its own
 
 
@@ -71,13 +70,11 @@ class Row:
             self._done_at_end = max(min(done, self.result.collected), 0)
         return self._done_at_end
 
-    def describe_stage(self, now: float, dot: str) -> str:
+    def describe_stage(self, dot: str) -> str:
         """Return the stage with its progress, or with what it waits for."""
         verb = self.stage.partition(" ")[0]
         if self.detail:
             return self.detail if self.detail.startswith(WAITING) else f"{verb} {dot} {self.detail}"
-        if verb == "installing" and now - self.since > PATIENCE:  # an installer's first words are about packages
-            return f"{self.stage} {dot} waiting for the package index"
         return self.stage
 
     @property
@@ -193,6 +190,6 @@ class Block(NamedTuple):
             return [(self._cut(text, room), row.style if result.problem or not result.stopped else YELLOW)]
         if row.stage == "queued":
             return [(self._cut(row.stage, room), DIM)]
-        text = row.describe_stage(self.now, self.signs.dot)
+        text = row.describe_stage(self.signs.dot)
         time_taken = f"  {format_seconds(self.now - row.since)}"
         return [(self._cut(text, room - len(time_taken)), PLAIN), (time_taken, DIM)]

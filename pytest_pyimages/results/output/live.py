@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from pytest_pyimages.images import INDEX_WAIT
 from pytest_pyimages.results.outcome import ImageResult
 from pytest_pyimages.results.output.block import WAITING, Block, Row, choose_signs
 from pytest_pyimages.results.output.screen import Screen
@@ -70,6 +71,8 @@ class PlainStages(Stages):
 
     def detail(self, label: str, text: str) -> None:
         self._details[label] = text
+        if INDEX_WAIT in text:
+            self._write(label, text)
 
     def say(self, label: str, text: str) -> None:
         self._stages[label] = text, self._clock()
@@ -103,7 +106,7 @@ class PlainStages(Stages):
             row = Row(results=self._results, name=label, since=since, stage=stage, detail=self._details.get(label, ""))
             if label in self._results and not row.result.ended:
                 tests = f"{row.done}/{row.result.collected} tests" if row.tests else ""
-                text = activities.get(label) or f"{row.describe_stage(now, '·')}, {format_seconds(now - since)}"
+                text = activities.get(label) or f"{row.describe_stage('·')}, {format_seconds(now - since)}"
                 self._write(label, " · ".join(filter(None, (tests, text))))
 
     def _write(self, label: str, text: str) -> None:

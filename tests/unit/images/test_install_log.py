@@ -158,3 +158,45 @@ def test_long_lines_are_not_kept() -> None:
 def test_the_python_that_uv_installs_is_named() -> None:
     line = b"$ /run/pyimages-uv/uv-x86_64 python install --no-bin --install-dir /opt/pyimages/python 3.14t\n"
     assert read_progress(line) == ["Python 3.14t"]
+
+
+UV_COMMAND, PIP_COMMAND = UV.splitlines()[0], "$ /usr/local/bin/python -m pip install --progress-bar off pytest"
+BUILD = "   Building shop @ file:///src/shop"
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        pytest.param([UV_COMMAND], ["waiting for the package index a.example/simple or b.example"], id="uv"),
+        pytest.param([PIP_COMMAND], ["waiting for the package index a.example/simple or b.example"], id="pip"),
+        pytest.param(
+            [UV_COMMAND, BUILD],
+            ["building shop", "building shop or waiting for the package index a.example/simple or b.example"],
+            id="build requirements",
+        ),
+        pytest.param([UV_COMMAND, "Resolved 2 packages in 1ms"], ["2 packages"], id="versions are known"),
+        pytest.param([UV_COMMAND, "Resolved 2 packages in 1ms", BUILD], ["2 packages", "building shop"], id="build"),
+        pytest.param([UV_COMMAND, "Audited 2 packages in 1ms"], [], id="nothing to install"),
+        pytest.param([UV_COMMAND, "$ sh -c make"], [], id="another command"),
+        pytest.param(["$ sh -c make"], [], id="no installer"),
+        pytest.param([PIP_COMMAND, "Collecting pytest"], ["pytest"], id="pip has an answer"),
+    ],
+)
+def test_index_that_does_not_answer(lines: list[str], words: list[str]) -> None:
+    """It is named once, and only while an installer has got nothing from it."""
+    now, reported = [0.0], list[str]()
+    log = InstallLog(reported.append, ("a.example/simple", "b.example"), clock=lambda: now[0])
+    for line in lines:
+        log.feed(f"{line}\n".encode())
+    for now[0] in (1.0, 8.0, 10.0, 15.0, 40.0):
+        log.tick()
+    assert reported == words
+
+
+def test_no_index_is_waited_for_without_one() -> None:
+    now, reported = [0.0], list[str]()
+    log = InstallLog(reported.append, clock=lambda: now[0])
+    log.feed(f"{UV_COMMAND}\n".encode())
+    now[0] = 60.0
+    log.tick()
+    assert reported == []

@@ -368,3 +368,26 @@ def test_client_certificate_is_used_by_both(tmp_path: Path, name: str) -> None:
     access = make_access(tmp_path, {name: str(tmp_path / "client.pem")})
     assert access.files["client.pem"] == "certificate and key"
     assert access.environment["PIP_CLIENT_CERT"] == access.environment["SSL_CLIENT_CERT"] == "/run/pyimages/client.pem"
+
+
+@pytest.mark.parametrize(
+    ("environ", "names"),
+    [
+        pytest.param({}, ("pypi.org/simple",), id="the public one"),
+        pytest.param({"PIP_INDEX_URL": "https://me:secret@a.example/simple/"}, ("a.example/simple",), id="login"),
+        pytest.param(
+            {"UV_DEFAULT_INDEX": "https://a.example:8443/ac3f9e1b27d04c58/simple?token=abc12345"},
+            ("a.example:8443/****/simple",),
+            id="tokens",
+        ),
+        pytest.param(
+            {"PIP_EXTRA_INDEX_URL": "https://a.example/simple https://b.example"},
+            ("a.example/simple", "b.example", "pypi.org/simple"),
+            id="several",
+        ),
+        pytest.param({"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/wheels"}, (), id="none"),
+    ],
+)
+def test_names_of_indexes(tmp_path: Path, environ: dict[str, str], names: tuple[str, ...]) -> None:
+    """Host and path, for messages: no part of a login."""
+    assert network(tmp_path, environ).list_index_names() == names

@@ -288,14 +288,9 @@ def test_time_left() -> None:
     assert len(block._replace(lines=3).draw(rows)) == 3, "images are worth more than their sum"
 
 
-def test_index_that_does_not_answer() -> None:
-    row = stage("installing .[test]")
-    row.since = -14.0
-    assert drawn(row) == [" 3.12  installing .[test] · waiting for the package index  18s"]
-
-
-def test_waiting_is_a_stage_of_its_own() -> None:
-    assert drawn(stage("starting", "waiting for a free slot")) == [" 3.12  waiting for a free slot  4s"]
+@pytest.mark.parametrize("text", ["waiting for a free slot", "waiting for the package index a.example/simple"])
+def test_waiting_is_a_stage_of_its_own(text: str) -> None:
+    assert drawn(stage("starting", text)) == [f" 3.12  {text}  4s"]
 
 
 @pytest.mark.parametrize(
@@ -540,6 +535,15 @@ def test_plain_lines_are_one_for_each_stage_and_image() -> None:
         " 3.13  pulling python:3.13",
         " 3.12  installing .[test]",
     ]
+
+
+def test_plain_line_names_the_index_that_does_not_answer() -> None:
+    terminal = Lines()
+    shown = PlainStages(cast("pytest.TerminalReporter", terminal), {})
+    shown.say("3.12", "installing .[test]")
+    for text in ("building shop", "waiting for the package index a.example/simple", "2 packages"):
+        shown.detail("3.12", text)
+    assert terminal.lines[1:] == [" 3.12  waiting for the package index a.example/simple"]
 
 
 def test_plain_lines_about_waiting_images_come_at_once_and_later() -> None:
