@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import docker.auth
 import docker.errors
@@ -68,6 +68,7 @@ SILENT_SECONDS = 1800.0
 HELPER_SECONDS = 60.0  # that a credential helper may take: it may ask its user something
 _LOGIN = "X-Registry-Auth"
 _MISSING = ("manifest unknown", "not found", "does not exist", "name unknown")
+Action = Literal["pull", "push"]
 
 
 class PullCutError(EngineError):
@@ -81,10 +82,11 @@ def pull(client: APIClient, reference: str, platform: str = "") -> Iterator[Pull
 
     :raises EngineError: PullCutError if the response is cut, ImageNotFound if the registry does not have the image.
     """
-    header = yield from _log_in(client, reference, "pulled")
+    header = yield from _log_in(client, reference, "pull")
     repository, tag = parse_repository_tag(reference)
     parameters = {"fromImage": repository, "tag": tag or "latest", **({"platform": platform} if platform else {})}
-    yield from _follow(_records(client, "/images/create", parameters, header, f"pulling {reference}"), "pull")
+    records = _records(client, "/images/create", parameters, header, action="pull", reference=reference)
+    yield from _follow(records, "pull")
 
 
 def push(client: APIClient, reference: str) -> Iterator[PullProgress]:
@@ -92,33 +94,30 @@ def push(client: APIClient, reference: str) -> Iterator[PullProgress]:
 
     :raises EngineError: if the registry refuses it, or the response is cut.
     """
-    header = yield from _log_in(client, reference, "pushed")
+    header = yield from _log_in(client, reference, "push")
     repository, tag = parse_repository_tag(reference)
     header = header or {_LOGIN: docker.auth.encode_header({})}  # engines require one
     parameters = {"tag": tag or "latest"}
-    records = _records(client, f"/images/{repository}/push", parameters, header, f"pushing {reference}")
-    yield from _follow(records, "push")
+    path = f"/images/{repository}/push"
+    yield from _follow(_records(client, path, parameters, header, action="push", reference=reference), "push")
 
 
-def _log_in(client: APIClient, reference: str, verb: str) -> Generator[PullProgress, None, dict[str, str | bytes]]:
-    """Yield remarks on a slow credential helper; return the header with the Docker CLI's credentials.
-
-    :param verb: "pulled" or "pushed", for the remark on credentials that are late.
-    """
+def _log_in(client: APIClient, reference: str, action: Action) -> Generator[PullProgress, None, dict[str, str | bytes]]:
+    """Yield remarks on a slow credential helper; return the header with the Docker CLI's credentials."""
     helper = _find_helper(client, reference)
     if helper is not None:
         yield PullProgress(done=0, total=0, remark=f"waiting for {helper.program}")
     header = _credentials(client, reference)
     if helper is not None and helper.is_late:
-        remark = f"{helper.program} did not answer in {HELPER_SECONDS:g} s; {reference} is {verb} without credentials"
+        late = f"{helper.program} did not answer in {HELPER_SECONDS:g} s"
+        remark = f"{late}; {reference} is {action}ed without credentials"
         yield PullProgress(done=0, total=0, remark=remark, is_problem=True)
     return header
 
 
-def _follow(records: Iterable[Mapping[str, Any]], action: str) -> Iterator[PullProgress]:
+def _follow(records: Iterable[Mapping[str, Any]], action: Action) -> Iterator[PullProgress]:
     """Yield the progress that records tell of.
 
-    :param action: "pull" or "push", for messages.
     :raises EngineError: for a record of an error.
     """
     layers: dict[str, tuple[int, int]] = {}
@@ -160,13 +159,17 @@ def _add_progress(record: Mapping[str, Any], layers: dict[str, tuple[int, int]])
     return True
 
 
-def _records(
-    client: APIClient, path: str, parameters: Mapping[str, str], header: Mapping[str, str | bytes], action: str
+def _records(  # noqa: PLR0913 - a request, and its name in messages
+    client: APIClient,
+    path: str,
+    parameters: Mapping[str, str],
+    header: Mapping[str, str | bytes],
+    *,
+    action: Action,
+    reference: str,
 ) -> Iterator[Mapping[str, Any]]:
-    """Yield the records of the response to a POST request.
-
-    :param action: "pulling python:3.12", for messages.
-    """
+    """Yield the records of the response to a POST request."""
+    response_name = f"the engine's response to {action}ing {reference}"
     try:
         response = request(
             client,
@@ -179,18 +182,18 @@ def _records(
         )
     except docker.errors.APIError as error:
         text = error.explanation or str(error)
-        raise classify_pull_error(text, error.status_code, action=action[:4]) from error  # "pull" or "push"
+        raise classify_pull_error(text, error.status_code, action=action) from error
     except CLIENT_ERRORS as error:
         raise engine_error(error) from error
     with contextlib.closing(response):
         try:
             for record in iter_records(response):
                 if not isinstance(record, dict):
-                    raise PullCutError(f"the engine's response to {action} is invalid")
+                    raise PullCutError(f"{response_name} is invalid")
                 yield record
         except CLIENT_ERRORS as error:
             why = engine_error(error).message
-            raise PullCutError(f"the engine's response to {action} was cut: {why}") from error
+            raise PullCutError(f"{response_name} was cut: {why}") from error
 
 
 class _CredentialHelper(credentials.Store):
@@ -242,7 +245,7 @@ def _credentials(client: APIClient, reference: str) -> dict[str, str | bytes]:
     return {_LOGIN: header} if header else {}
 
 
-def classify_pull_error(text: str, status: int | None = None, *, action: str = "pull") -> EngineError:
+def classify_pull_error(text: str, status: int | None = None, *, action: Action = "pull") -> EngineError:
     """Classify a failed pull or push: engines report the same failure with several statuses and messages.
 
     :param status: the HTTP status of the engine's response, if the failure came as one.

@@ -427,6 +427,7 @@ def test_push_without_credentials_has_the_header_that_engines_require(
         pytest.param(answer(500, {"message": "no basic auth credentials"}), "refused the credentials", id="500"),
         pytest.param(chunked({"status": "x"}, end=False), f"pushing {PUSHED} was cut", id="cut stream"),
         pytest.param(answer(404, {"message": "does not exist locally"}), "does not exist locally", id="404"),
+        pytest.param(answer(500, {"message": "denied: no"}), "the push failed: denied: no", id="other status"),
     ],
 )
 def test_failed_push(scripted: ScriptedEngine, engine: DockerEngine, said: bytes, expected: str) -> None:
