@@ -20,6 +20,7 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
+from pytest_pyimages.atomic_write import write_atomically
 from pytest_pyimages.containers.copied_files import CopiedFiles
 from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.links import LinkedPath
@@ -155,13 +156,9 @@ def read_record(path: Path) -> dict[str, Any]:
 
 
 def write_record(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a record as a whole, or not at all."""
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        temporary.write_text(json.dumps(content, separators=(",", ":")), "ascii")
-        temporary.replace(path)
-    except OSError:  # everything is sent again
-        temporary.unlink(missing_ok=True)
+    """Write a record; if that fails, everything is sent again."""
+    with suppress(OSError):
+        write_atomically(path, [json.dumps(content, separators=(",", ":")).encode("ascii")])
 
 
 def forget_gone_trees(records: Path) -> None:

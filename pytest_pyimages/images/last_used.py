@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
-from uuid import uuid4
 
+from pytest_pyimages.atomic_write import write_atomically
 from pytest_pyimages.images.recipe import hash_text
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -48,13 +48,7 @@ class LastUsed:
                     return
             except FileNotFoundError:
                 self._folder.mkdir(mode=0o700, exist_ok=True)
-            unfinished = self._folder / f"{uuid4().hex}.new"
-            try:
-                unfinished.write_bytes(content)
-                unfinished.replace(path)
-            except OSError:
-                unfinished.unlink(missing_ok=True)
-                raise
+            write_atomically(path, [content])
 
     def read_uses(self, images: Iterable[str]) -> Mapping[str, Mapping[str, Use]]:
         """Return the uses of each of these images, by project."""

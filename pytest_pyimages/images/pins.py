@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_pyimages.atomic_write import write_atomically
 from pytest_pyimages.engines import Engine, ImageInfo
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
 
@@ -88,14 +88,8 @@ def write_pins(path: Path, digests: Mapping[str, str]) -> None:
     lines = ["# The image that each reference means. Written by `pyimages lock`.", "", "[images]"]
     lines += [f"{json.dumps(reference)} = {json.dumps(digest)}" for reference, digest in sorted(digests.items())]
     path = path.resolve()
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            unfinished.write_text("\n".join(lines) + "\n", encoding="utf-8")
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        write_atomically(path, [f"{line}\n".encode() for line in lines])
     except OSError as error:
         raise PyimagesError(f"{path} cannot be written: {error.strerror}", f"name another file in {KEY}") from error
 

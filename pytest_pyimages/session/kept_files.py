@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from pytest_pyimages.atomic_write import write_atomically
 from pytest_pyimages.errors import PyimagesError
 from pytest_pyimages.host import WantedFiles
 from pytest_pyimages.runs import Change, ChangesJob, SourceChanges
@@ -20,6 +20,7 @@ from pytest_pyimages.text import clean_line
 
 FOLDER = ".pyimages"
 NAMED = 3  # changes of an image, without -v
+_PIECE = 1 << 20  # bytes
 _IGNORE = "# Created by pytest-pyimages.\n*\n"
 
 
@@ -128,7 +129,6 @@ def write_below(folder: Path, change: Change) -> None:
     path = folder / change.path
     try:
         _check_folders(folder, path.parent)
-        path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_symlink():
             raise PyimagesError("on this host it is a symbolic link")
         if path.exists():
@@ -136,7 +136,9 @@ def write_below(folder: Path, change: Change) -> None:
                 raise PyimagesError("on this host it is not a file")
             if change.host_changed:
                 raise PyimagesError("it was changed on this host, too, while the tests ran")
-        _replace(path, change.content, executable=change.executable)
+        with change.content.open("rb") as content:
+            pieces = iter(lambda: content.read(_PIECE), b"")
+            write_atomically(path, pieces, executable=change.executable)
     except OSError as error:
         raise PyimagesError(error.strerror or str(error)) from error
 
@@ -145,29 +147,6 @@ def _check_folders(folder: Path, parent: Path) -> None:
     """Raise PyimagesError if a symbolic link on the way to a folder leads out of the other one."""
     if not Path(os.path.realpath(parent)).is_relative_to(os.path.realpath(folder)):
         raise PyimagesError("on this host a symbolic link on the way to it leads out of the project")
-
-
-def _replace(path: Path, source: Path, *, executable: bool) -> None:
-    try:
-        mode = path.stat().st_mode & 0o777
-    except FileNotFoundError:
-        mode = 0o666 & ~_get_umask()
-    mode = mode | (mode & 0o444) >> 2 if executable else mode & ~0o111
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".pyimages-", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file, source.open("rb") as content:
-            shutil.copyfileobj(content, file)
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _get_umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 def _clear(folder: Path) -> str:

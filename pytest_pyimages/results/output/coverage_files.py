@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from pytest_pyimages.atomic_write import write_atomically
 from pytest_pyimages.containers import VERSION_CONTROL
 from pytest_pyimages.errors import PyimagesError
-from pytest_pyimages.results.output.report_files import write_atomically
 from pytest_pyimages.runs.events import CoverageFile
 
 DATA = "data"

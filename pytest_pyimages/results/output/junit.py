@@ -19,8 +19,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from _pytest.junitxml import LogXML, xml_key
 
+from pytest_pyimages.atomic_write import write_atomically
 from pytest_pyimages.results.outcome import ImageResult
-from pytest_pyimages.results.output.report_files import write_atomically
 from pytest_pyimages.results.reports import ATTRIBUTES, PROPERTY
 
 _PIECE = 1 << 16

@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from pytest_pyimages.atomic_write import write_atomically
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
 from pytest_pyimages.results.outcome import ImageResult
 from pytest_pyimages.results.output.json_reading import JobReport
 from pytest_pyimages.results.output.junit import IMAGE_CASE, SHARD, render_suite
-from pytest_pyimages.results.output.report_files import write_atomically
 from pytest_pyimages.text import clean_line
 
 _OURS = ("image", "digest", "python", "same_as", SHARD, "problem")  # properties that are written for the whole image

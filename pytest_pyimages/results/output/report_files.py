@@ -8,9 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pytest_pyimages.atomic_write import write_atomically
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
-
-_MODE = 0o644  # tempfile lets only the owner read; a report is for everybody who can enter the folder
 
 
 def write_reports(paths: Iterable[Path], document: Mapping[str, Any]) -> list[str]:
@@ -66,20 +65,3 @@ def _write(path: Path, text: str) -> None:
         raise PyimagesError(
             f"--py-images-report: {path} cannot be written ({error.strerror})", "choose another file"
         ) from error
-
-
-def write_atomically(path: Path, content: Iterable[bytes]) -> None:
-    """Write a temporary file and move it to the path; create missing folders.
-
-    :raises OSError: after removing the temporary file; an existing file at the path is unchanged.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.writelines(content)
-        Path(temporary).chmod(_MODE)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
