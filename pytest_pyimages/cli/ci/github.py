@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from pytest_pyimages.cli.ci.jobs import Jobs
+from pytest_pyimages.cli.ci.jobs import CONFIGURED_EVERYWHERE, Jobs
 
 FOLDER = ".github/workflows"
 ALLOWED = "allowed-to-fail"
@@ -16,10 +16,8 @@ CONFIGURED = (
     re.compile(r"image: (?P<names>\[.*\])"),
     re.compile(r"shard: (?P<names>\[.*\])"),
     re.compile(r"SHARD: .*"),
-    re.compile(r"PY_IMAGES_CACHE_(FROM|TO): .*"),
     re.compile(rf"- \{{image: (?P<name>\".*\"), {ALLOWED}: true\}}"),
-    re.compile(r"['\"]?--images=.*"),
-    re.compile(r"(pytest --py-images|--py-images-report|--junitxml)=.*"),
+    *CONFIGURED_EVERYWHERE,
     re.compile(r"pyimages (build|merge) .*"),
 )
 

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from pytest_pyimages.cli.ci.jobs import Jobs
+from pytest_pyimages.cli.ci.jobs import CONFIGURED_EVERYWHERE, Jobs
 
 FILE = ".gitlab-ci.yml"
 FOLDER = ".gitlab"
@@ -16,9 +16,7 @@ MOST_JOBS = 200  # of a matrix: GitLab's docs, "parallel:matrix"
 CONFIGURED = (
     re.compile(r"- IMAGE: (?P<names>\[.*\])"),
     re.compile(r"SHARD: (?P<names>\[.*\])"),
-    re.compile(r"PY_IMAGES_CACHE_(FROM|TO): .*"),
-    re.compile(r"['\"]?--images=.*"),
-    re.compile(r"(pytest --py-images|--py-images-report|--junitxml)=.*"),
+    *CONFIGURED_EVERYWHERE,
     re.compile(r"- name=\$\(pyimages build .*"),
     re.compile(r"pyimages merge .*"),
 )

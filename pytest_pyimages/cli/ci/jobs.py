@@ -14,6 +14,12 @@ from pytest_pyimages.session import parse_requested_images
 
 PYTHON = "3.14"  # that pytest-pyimages itself runs on
 _REPOSITORY = re.compile(r"(\$\w+|[\w.-]+(:\d+)?)(/[\w.$-]+)*")  # GitLab has the variable CI_REGISTRY_IMAGE
+# Lines of each service's workflow that the configuration decides.
+CONFIGURED_EVERYWHERE = (
+    re.compile(r"PY_IMAGES_CACHE_(FROM|TO): .*"),
+    re.compile(r"['\"]?--images=.*"),
+    re.compile(r"(pytest --py-images|--py-images-report|--junitxml)=.*"),
+)
 # Options that each job has already.
 _OWN = re.compile(r"--(py-images(-shard|-github|-engine)?|junit-?xml)(=.*)?")
 
