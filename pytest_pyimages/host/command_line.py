@@ -44,6 +44,9 @@ OUR_PLUGINS = ("pyimages", "pytest_pyimages.plugin")
 HOST_INI = (*HOST_INI_KEYS, "py_images")
 _OVERRIDE_INI = ("-o", "--override-ini")
 
+# pytest 4.6 knows these options by their older names only; to it, the newer ones are ambiguous or unknown.
+_OLDEST_NAMES = {"--co": "--collect-only", "--config-file": "-c"}
+
 _NO_TERMINAL = "it needs a terminal, and standard input or output is not one"
 REFUSED = {
     **REFUSALS,
@@ -235,7 +238,8 @@ class CommandLine:
 
     def container_arguments(self) -> CommandLine:
         """Return what containers get: everything but our own options, which xdist's workers would not know."""
-        return self.without(OPTION_NAMES, plugins=OUR_PLUGINS)
+        line = self.without(OPTION_NAMES, plugins=OUR_PLUGINS)
+        return CommandLine(tuple(map(_use_oldest_name, line.arguments)))
 
     def find_missing_value(self) -> str:
         """Return the first option of ours that has no value, or another option in its place; empty if there is none."""
@@ -277,6 +281,11 @@ class CommandLine:
             if argument.name == "--dist" and argument.value == "each":
                 return "--dist=each", _EACH
         return None
+
+
+def _use_oldest_name(argument: Argument) -> Argument:
+    name = _OLDEST_NAMES.get(argument.name)
+    return argument if name is None else Argument(name, argument.value, (name, *filter(None, (argument.value,))))
 
 
 def _lacks_value(argument: Argument) -> bool:

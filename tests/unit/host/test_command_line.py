@@ -56,6 +56,7 @@ def test_host_arguments(args: str, expected: str) -> None:
         ("-k --py-images=3.12", "-k --py-images=3.12"),
         ("--py-images", ""),
         ("-p pyimages -p no:randomly -ppyimages -pxdist", "-p no:randomly -pxdist"),
+        ("--co -q --config-file=a.ini b --config-file c.ini", "--collect-only -q -c a.ini b -c c.ini"),
     ],
 )
 def test_container_arguments(args: str, expected: str) -> None:
