@@ -116,13 +116,14 @@ class InstallStep:
 
     def _install(self, plan: ImagePlan, new: NewImage) -> Installed:
         while True:
+            was_remote = self._is_remote
             try:
                 return try_commands(BOOTSTRAP, lambda command: self._attempt(plan, new, command))
             except UvMissingError as error:
                 self._listener.report(plan.tag.label, "fetching uv")
                 self._uv.provide(error, new.start.id)
             except _RemoteEngineError:
-                if self._is_remote:
+                if was_remote:
                     raise
                 self._is_remote = True
 

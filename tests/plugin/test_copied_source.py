@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 
+from pytest_pyimages.engines.base import ContainerSpec
 from tests.plugin.conftest import ImagesRun
+from tests.support.fake_engine import FakeEngine
+from tests.support.golden import message
 
 Run = Callable[..., ImagesRun]
 BLIND = "FakeEngine(sees_host=False)"
@@ -45,3 +50,27 @@ def test_a_pattern_outside_of_the_rootdir_is_refused(run_images: Run, pattern: s
     run = run_images(f"--py-images-copy={pattern}")
     assert run.result.ret == 4
     assert f'--py-images-copy: "{pattern.removeprefix("!")}" must be relative to the rootdir and below it' in run.err
+
+
+class RemoteEngine(FakeEngine):
+    """Runs on another machine: two builds find out at the same time that it has neither the index nor the source."""
+
+    def __init__(self) -> None:
+        both = threading.Barrier(2)
+
+        def install(_spec: ContainerSpec, job: Mapping[str, object]) -> Mapping[str, object]:
+            if job["folders"]:
+                both.wait(10)
+                return {"elsewhere": True}
+            return {"nosource": "setup.cfg"}
+
+        super().__init__(installer=install, sees_host=False)
+
+
+def test_overlay_that_cannot_work_is_named(run_images: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Also if the packages are in a folder of this host, which the engine does not see either."""
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    engine = "__import__('tests.plugin.test_copied_source', fromlist=['_']).RemoteEngine()"
+    run = run_images("--py-images-source=overlay", images="3.12,3.13", engine=engine)
+    assert run.result.ret == 1
+    assert {image["problem"] for image in run.images.values()} == {message("engines", "no-overlay")}
