@@ -114,3 +114,27 @@ def test_lines_that_a_test_writes_are_captured_as_by_hand(pytester: pytest.Pytes
     )
     run = run_images()
     run.result.stdout.fnmatch_lines(["*- Captured stdout call -*", "from the test"], consecutive=True)
+
+
+def test_nothing_is_drawn_that_nobody_sees(pytester: pytest.Pytester, run_images: Run) -> None:
+    """Among thousands of failures, pytest takes minutes for that."""
+    pytester.makeconftest(
+        """
+        from _pytest.terminal import TerminalReporter
+
+        def fail(*args, **kwargs):
+            raise SystemExit("drawn in the container")
+
+        TerminalReporter._getfailureheadline = TerminalReporter._outrep_summary = fail
+
+        def pytest_terminal_summary(terminalreporter):
+            terminalreporter.write_line("failed %d" % len(terminalreporter.stats["failed"]))
+        """
+    )
+    pytester.makepyfile(
+        "import pytest\ndef test_a(): assert 0\n@pytest.mark.xfail\ndef test_b(): assert 0\ndef test_c(): pass"
+    )
+    run = run_images("-rA", "--xfail-tb")
+    assert run.result.ret == 1
+    run.result.stdout.fnmatch_lines(["E *assert 0", "failed 1"])
+    run.result.assert_outcomes(failed=1, xfailed=1, passed=1)

@@ -9,6 +9,16 @@ from _pytest import runner
 from _pytest.junitxml import LogXML
 from _pytest.terminal import TerminalReporter
 
+# What pytest's own reporter draws at the end without changing its state; thousands of failures take it minutes.
+DRAWN = (
+    "summary_errors",
+    "summary_failures",
+    "summary_xfailures",
+    "summary_passes",
+    "summary_xpasses",
+    "short_test_summary",
+)
+
 
 class Output(object):
     """The file of a terminal reporter: drops what the reporter draws, and passes on or keeps what plugins write."""
@@ -56,6 +66,14 @@ class Output(object):
 
         return call
 
+    def leave_out(self, function):
+        """Return a function that does nothing while it would not be seen."""
+
+        def call(*args):
+            return None if self.muted else function(*args)
+
+        return call
+
 
 class MutedWrapper(object):
     """The generator of a hook wrapper whose own code is muted, but not the hooks that it wraps."""
@@ -91,6 +109,10 @@ class Silencer(object):
         if isinstance(plugin, TerminalReporter):
             output = plugin._tw._file = Output(plugin._tw._file, type(plugin) is not TerminalReporter)
             self.outputs.append(output)
+            if type(plugin) is TerminalReporter:
+                for name in DRAWN:
+                    if hasattr(plugin, name):
+                        setattr(plugin, name, output.leave_out(getattr(plugin, name)))
             for _, implementation in list_implementations(plugin, manager):
                 mute_implementation(implementation, output)
         elif plugin is runner or isinstance(plugin, LogXML):

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_pyimages.results.replay.image_run import ImageRun
 from pytest_pyimages.results.replay.printed import PrintedText
-from pytest_pyimages.results.replay.shared_failures import share_failures
+from pytest_pyimages.results.replay.shared_failures import limit_teardowns, share_failures
 from pytest_pyimages.results.reports import ALLOWED, SUBTEST, append_label
 from pytest_pyimages.runs.events import Item
 
@@ -38,6 +38,7 @@ class ReporterAdapter:
         if self.terminal is not None:
             # On a terminal, a collection that fails writes "collecting ..." over the line that the cursor is on.
             self.terminal.report_collect = lambda *_: None
+            limit_teardowns(self.terminal)
             if self._has_several_images:
                 share_failures(self.terminal, labels)
 

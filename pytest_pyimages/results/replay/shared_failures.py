@@ -18,6 +18,25 @@ from pytest_pyimages.text import align_columns, cut_to_width, display_width, joi
 _CATEGORIES = ("failed", "error", ALLOWED)
 
 
+def limit_teardowns(terminal: pytest.TerminalReporter) -> None:
+    """Let a terminal look for the output of a failed test's teardown among those that have some.
+
+    pytest looks through all setups and teardowns for each failure, which takes minutes where thousands fail.
+    """
+    get_reports = terminal.getreports
+    found: dict[int, list[Any]] = {}  # by the number of reports that it was found among
+
+    def get_quickly(category: str) -> list[Any]:
+        if category:
+            return list(get_reports(category))
+        reports = terminal.stats.get("", ())
+        if len(reports) not in found:
+            found[len(reports)] = [report for report in reports if report.when == "teardown" and report.sections]
+        return found[len(reports)]
+
+    terminal.getreports = get_quickly  # type: ignore[assignment, method-assign]
+
+
 def share_failures(terminal: pytest.TerminalReporter, labels: Sequence[str]) -> None:
     """Change what a terminal's sections of failures and errors are drawn from; -v shows all tracebacks.
 
