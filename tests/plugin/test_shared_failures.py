@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
 import pytest
 
+from pytest_pyimages.results.replay.shared_failures import limit_teardowns
 from tests.plugin.conftest import ImagesRun
 
 Run = Callable[..., ImagesRun]
@@ -110,3 +112,39 @@ def test_reports_have_long_tracebacks(pytester: pytest.Pytester, run_images: Run
     assert "    def test_it():\n        expected = 1\n>       check(expected)" in text
     assert "E       assert 1 == 2" in text
     assert "expected = 1" not in run.out
+
+
+@pytest.mark.parametrize("options", [(), ("-v",)])
+def test_output_of_a_teardown_is_shown(pytester: pytest.Pytester, run_images: Run, options: tuple[str, ...]) -> None:
+    """As by hand, although the teardown passed."""
+    pytester.makepyfile(
+        """
+        import pytest
+        @pytest.fixture
+        def told():
+            yield
+            print("from the teardown")
+        def test_bad(told): assert 0
+        def test_good(told): pass
+        """
+    )
+    run = run_images(*options, images="3.12,3.14")
+    run.result.stdout.fnmatch_lines(["*- Captured stdout teardown -*", "from the teardown"], consecutive=True)
+    assert run.out.count("from the teardown") == (2 if options else 1)
+
+
+def test_teardown_is_found_without_a_look_at_all_others(pytester: pytest.Pytester) -> None:
+    terminal = pytest.TerminalReporter(pytester.parseconfig(), io.StringIO())
+    sections = {"test_a": [("Captured stdout teardown", "text")], "test_b": []}
+    reports = [
+        pytest.TestReport(name, (name, 0, name), {}, "passed", None, when, sections[name])
+        for name in sections
+        for when in ("setup", "teardown")
+    ]
+    terminal.stats[""] = reports[:2]
+    terminal.stats["passed"] = reports[2:]
+    limit_teardowns(terminal)
+    assert terminal.getreports("") == [reports[1]]
+    assert terminal.getreports("passed") == reports[2:]
+    terminal.stats[""] = [*reports, reports[1]]
+    assert terminal.getreports("") == [reports[1], reports[1]]

@@ -260,7 +260,9 @@ class Reporter(object):
     def _send_report(self, nodeid, report):
         self.unrun.record(nodeid, report)
         status = self.config.hook.pytest_report_teststatus(report=report, config=self.config)
-        record = describe_report(nodeid, report, status, with_output=self.spec["passed_output"])
+        # Below a failure, pytest shows the output of its teardown, too.
+        with_output = self.spec["passed_output"] or (report.when == "teardown" and nodeid in self.detailed)
+        record = describe_report(nodeid, report, status, with_output)
         if report.when == "teardown":
             record["attributes"] = self.junit.take_attributes(to_text(report.nodeid))
         self.channel.send_text(encode_report(record, report))
