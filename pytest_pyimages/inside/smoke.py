@@ -139,7 +139,7 @@ class Check(pytest.Item):
             error = excinfo.value
             return "%s:%s: %s: %s" % (error.filename, error.lineno, type(error).__name__, error.msg)
         entries = [entry for entry in excinfo.traceback if "importlib" not in str(entry.path)]
-        ours = [number for number, entry in enumerate(entries, 1) if "pyimages_smoke" in str(entry.path)]
+        ours = [number for number, entry in enumerate(entries, 1) if entry.frame.f_globals is globals()]
         if ours and ours[-1] < len(entries):
             excinfo.traceback = type(excinfo.traceback)(entries[ours[-1] :])
         return pytest.Item.repr_failure(self, excinfo, *args, **options)

@@ -82,7 +82,8 @@ def tunnelled(tmp_path: Path, *servers: Server) -> Iterator[list[bytes]]:
             yield others
         finally:
             tunnel.close()
-            process.kill()
+            stdin.close()  # as if the host were gone
+            assert process.wait(10) == 1
             reader.join(10)
 
 
@@ -142,6 +143,17 @@ def test_client_that_does_not_read_delays_no_other(tmp_path: Path, port: int) ->
             assert idle.recv(1)
             assert get(server.address, "/a") == b"/a"
         assert get(server.address, "/b") == b"/b"  # nor does one that is gone
+
+
+def test_an_address_in_use_is_reported_and_the_others_serve(
+    tmp_path: Path, port: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        addresses = (taken.getsockname(), free_address())
+        servers = [At(Forward(host="localhost", port=port), address) for address in addresses]
+        with tunnelled(tmp_path, *servers):
+            assert get(servers[1].address, "/a") == b"/a"
+    assert f"cannot listen on 127.0.0.1, port {addresses[0][1]}: " in capfd.readouterr().err
 
 
 def test_server_that_is_not_there_ends_the_connection(tmp_path: Path) -> None:

@@ -39,6 +39,9 @@ from pytest_pyimages.runs.run import WORKER
 
 MEASURED = ("COVERAGE_PROCESS_CONFIG",)  # what coverage.py's patch "subprocess" sets
 UNMEASURED = "FAKE_ENGINE_UNMEASURED"  # for suites that measure themselves: one process has one trace function
+INSIDE = Path(worker.__file__).parents[1]
+# Of the package, by their text: the worker writes them to folders where coverage.py does not look for them.
+PLUGINS = {read_program(name): INSIDE / f"{name}.py" for name in ("selecting", "sharding", "smoke", "tracebacks")}
 # /proc/net/tcp with a server on port 5432.
 LISTENING = b"  sl  local_address rem_address   st\n   0: 00000000:1538 00000000:0000 0A 00000000:00000000\n"
 KNOWN = tuple(f"python:3.{minor}{variant}" for minor in range(10, 16) for variant in ("", "-slim"))
@@ -52,6 +55,14 @@ def installs(spec: ContainerSpec, job: Mapping[str, object]) -> Mapping[str, obj
         "executable": sys.executable,
         "extendable": True,
     }
+
+
+def name_source(text: str) -> str:
+    """Return a program that runs a plugin under the name of its file in the package; of other files, the text."""
+    if text not in PLUGINS:
+        return text
+    path = str(PLUGINS[text])
+    return f"with open({path!r}) as file:\n    exec(compile(file.read(), {path!r}, 'exec'))\n"
 
 
 class FakeStream:
@@ -149,13 +160,14 @@ class FakeContainer:
         environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
         # A container is known by a folder of its image, which this one lacks.
         environment["PYIMAGES_INSIDE"] = "1"
-        if UNMEASURED not in os.environ:
+        is_suite = self.spec.labels[KIND_LABEL] == "run"
+        if not is_suite or UNMEASURED not in os.environ:
             environment |= {name: os.environ[name] for name in MEASURED if name in os.environ}
         environment |= {**self.spec.environment, **self._environment}
         self.cache = tempfile.TemporaryDirectory(prefix="fake-container-")
         # Each container has files of its own: TOX_ENV_DIR is pytest's default folder for its cache.
         environment |= dict.fromkeys(("TOX_ENV_DIR", "TMPDIR"), self.cache.name)
-        if self.spec.labels[KIND_LABEL] == "run":  # so has each its own tree, and what is measured lies there
+        if is_suite:  # so has each its own tree, and what is measured lies there
             environment["COVERAGE_FILE"] = f"{self.cache.name}/.coverage"
         self.process = subprocess.Popen(
             [self.spec.command[0], str(Path(worker.__file__).with_name("__main__.py"))],
@@ -175,7 +187,7 @@ class FakeContainer:
 
     def answer(self, sent: bytes) -> Iterator[tuple[int, bytes]]:
         if self.spec.command[-1] == read_program("distributions"):
-            command = [sys.executable, "-c", self.spec.command[-1]]
+            command = [sys.executable, str(INSIDE / "distributions.py")]
             found = json.loads(subprocess.run(command, input=sent, stdout=subprocess.PIPE, check=True).stdout)
             installed = ("pytest",) if self._environment["FAKE_IMAGE"] != self.spec.image else ()
             found["distributions"] = [entry for entry in found["distributions"] if entry[0] in installed]
@@ -190,9 +202,12 @@ class FakeContainer:
         yield STDOUT, json.dumps(result).encode() + b"\n"
 
     def adapt_job(self, data: bytes) -> bytes:
-        """Let the worker look for changes in the copy of the source, or nowhere."""
+        """Let the worker look for changes in the copy of the source, or nowhere; let its plugins be measured."""
         line, end, rest = data.partition(b"\n")
         job = json.loads(line)
+        if set(MEASURED) & set(os.environ):
+            for plugin in filter(None, map(job.get, ("selection", "shard", "smoke", "tracebacks"))):
+                plugin["files"] = {name: name_source(file) for name, file in plugin["files"].items()}
         if job["changes"] is not None and self._copies_source:
             assert self.cache is not None
             tree = Path(self.cache.name) / "tree"
