@@ -44,6 +44,7 @@ from .project import (
 from .tunnel import Tunnel
 from .volumes import check_volumes, list_files, note_lost_files, read_note
 
+APT_LISTS = "/var/lib/apt/lists"
 CONSTRAINTS = "constraints.txt"  # in memory
 LIMITS = ("-c", "variant.txt")  # see images/install_job.py
 
@@ -120,8 +121,8 @@ def install_system_packages(job, environment):
         call(command + ["update"], environment, "apt")
         call(command + ["install", "-y", "--no-install-recommends"] + job["apt"], environment, "apt")
         call(command + ["clean"], environment, "apt")
-        for name in os.listdir("/var/lib/apt/lists"):
-            path = "/var/lib/apt/lists/" + name
+        for name in os.listdir(APT_LISTS):
+            path = APT_LISTS + "/" + name
             shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
     elif has_program("apk"):
         call(["apk", "add", "--no-cache"] + job["apt"], environment, "apt")
