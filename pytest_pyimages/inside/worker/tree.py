@@ -4,6 +4,8 @@ from __future__ import absolute_import, print_function
 
 import os
 
+GITCONFIG = "/etc/gitconfig"
+
 
 def find_missing_file(witness):
     """Return the path of a file, [path, size, seconds], if none of them is here as on the host; else None.
@@ -105,7 +107,7 @@ def trust_source(root, uid):
     try:
         if not is_container():
             raise OSError("this is no container")
-        with open("/etc/gitconfig", "a") as file:
+        with open(GITCONFIG, "a") as file:
             file.write("[safe]\n\tdirectory = *\n")
     except (IOError, OSError):  # this user may not
         os.environ.update(GIT_CONFIG_COUNT="1", GIT_CONFIG_KEY_0="safe.directory", GIT_CONFIG_VALUE_0="*")
