@@ -36,10 +36,11 @@ class Reporting(object):
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_load_initial_conftests(self, early_config):
-        # pytest-cov, registered later and thus called earlier, has read its options and is about to measure.
+        # pytest-cov, registered later and thus called earlier, has read its options and begun to measure.
         plugin = early_config.pluginmanager.getplugin("_cov")
         if plugin is None or plugin.cov_controller is None:
             raise RuntimeError("pytest-cov is not active in the container that makes the report")
+        plugin.cov_controller.cov.stop()
         Report(self.channel, self.spec["report"], plugin, self.spec["project"]).make()
         raise DoneError
 
@@ -104,7 +105,6 @@ class Report(object):
             shutil.rmtree(self.scratch, True)
 
     def _make(self):
-        self.controller.cov.stop()
         data_file = os.path.abspath(self.controller.cov.get_option("run:data_file"))
         unusable = []
         for index, paths in enumerate(self.files):
