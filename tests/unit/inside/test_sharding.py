@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_pyimages.inside import sharding as shard_plugin
+from tests.support.project_tree import write_tree
+from tests.unit.inside.conftest import RunSuite, list_tests
 
 PLUGIN: Any = shard_plugin  # in Python 2's syntax, so without types
 
@@ -18,7 +22,7 @@ def partition(nodeids: list[str], milliseconds: dict[str, int], number: int) -> 
     return parts
 
 
-def suite(chance: random.Random) -> list[str]:
+def make_suite(chance: random.Random) -> list[str]:
     """Files of very different sizes, with functions, classes and parameters, in no order."""
     found = []
     for file in range(chance.randint(1, 12)):
@@ -37,7 +41,7 @@ def timings(chance: random.Random, nodeids: list[str]) -> dict[str, int]:
 @pytest.mark.parametrize("seed", range(200))
 def test_each_test_is_in_one_shard_on_every_machine(seed: int) -> None:
     chance = random.Random(seed)
-    nodeids = suite(chance)
+    nodeids = make_suite(chance)
     milliseconds = timings(chance, nodeids)
     number = chance.randint(1, 12)
     parts = partition(nodeids, milliseconds, number)
@@ -51,7 +55,7 @@ def test_each_test_is_in_one_shard_on_every_machine(seed: int) -> None:
 def test_shards_take_about_the_same_time(seed: int) -> None:
     """No longer than an equal share, and half a test and the room for whole files at each end."""
     chance = random.Random(seed)
-    nodeids = suite(chance)
+    nodeids = make_suite(chance)
     milliseconds = timings(chance, nodeids)
     number = chance.randint(1, 12)
     ordered = sorted(nodeids)
@@ -101,3 +105,23 @@ def test_twenty_thousand_tests_are_divided_quickly() -> None:
     nodeids = [f"tests/test_{number // 50:03}.py::test_{number % 50}" for number in range(20_000)]
     parts = partition(nodeids, dict.fromkeys(nodeids, 5), 7)
     assert {len(part) % 50 for part in parts} == {0}
+
+
+def test_each_shard_runs_its_tests_and_reports_all(suite: Path, run_suite: RunSuite) -> None:
+    write_tree(suite, {f"test_{name}.py": "def test_1(): pass\ndef test_2(): pass\n" for name in "ab"})
+    wholes = []
+    for index in (1, 2):
+        job = {"index": index, "of": 2, "milliseconds": {"test_a.py::test_1": 3}}
+        record = run_suite("shard", job)
+        name = "ab"[index - 1]
+        assert list_tests(record) == [f"test_{name}.py::test_{number}" for number in (1, 2)]
+        (deselected,) = record.getcalls("pytest_deselected")
+        assert len(deselected.items) == 2
+        wholes.append(json.loads((suite.parent / "plugin" / "whole.json").read_text()))
+    assert wholes[0] == wholes[1]  # so that the host can compare shards of several machines
+    assert {key: wholes[0][key] for key in ("collected", "tests", "deselected")} == {
+        "collected": 4,
+        "tests": 2,
+        "deselected": 2,
+    }
+    assert run_suite("shard", {**job, "index": 1, "of": 1}).getcalls("pytest_deselected") == []

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from importlib import import_module, resources
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.project_tree import write_tree
+from tests.unit.inside.conftest import RunSuite
 
 SMOKE: Any = import_module("pytest_pyimages.inside.smoke")  # without annotations, for Python 2.7
-PROGRAM = Path(str(resources.files("pytest_pyimages.inside"))) / "smoke.py"
 
 
 def find_modules(root: Path, distribution: str = "") -> dict[str, str]:
@@ -69,17 +68,12 @@ def test_only_a_missing_distribution_is_no_failure(
 
 
 @pytest.fixture
-def smoke(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, str]]:
+def smoke(suite: Path, run_suite: RunSuite) -> Callable[..., dict[str, str]]:
     """Return what checks a project as the worker would, and returns outcomes by node id."""
-    folder = pytester.mkdir("plugin")
-    (folder / "pyimages_smoke.py").symlink_to(PROGRAM)
-    monkeypatch.syspath_prepend(folder)
 
     def run(files: dict[str, str], *arguments: str) -> dict[str, str]:
-        root = write_tree(pytester.mkdir("project"), files)
-        (folder / "smoke.json").write_text(json.dumps({"root": str(root), "distribution": "", "standard": []}))
-        monkeypatch.chdir(root)
-        record = pytester.inline_run("-p", "pyimages_smoke", "-p", "no:pyimages", "-p", "no:cacheprovider", *arguments)
+        write_tree(suite, files)
+        record = run_suite("smoke", {"root": str(suite), "distribution": "", "standard": []}, *arguments)
         reports = [*record.getreports("pytest_runtest_logreport"), *record.getreports("pytest_collectreport")]
         return {report.nodeid: report.outcome for report in reports if not report.passed or report.when == "call"}
 
