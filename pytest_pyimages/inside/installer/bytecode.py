@@ -101,9 +101,14 @@ def start_compiler(share, packs, temporary):
     """Compile a share of the folders in a child; return its process id and the pipe on which it reports counts."""
     read, write = os.pipe()
     child = os.fork()
-    if child:
-        os.close(write)
-        return child, read
+    if child == 0:
+        compile_and_exit(share, packs, temporary, write)
+    os.close(write)
+    return child, read
+
+
+def compile_and_exit(share, packs, temporary, pipe):
+    """Compile a share of the folders, report counts on a pipe, and end this process."""
     status = 1  # whatever happens: the child must not continue as the parent
     try:
         warnings.simplefilter("ignore")  # of other people's code; as errors they would change the kept bytecode
@@ -116,7 +121,7 @@ def start_compiler(share, packs, temporary):
             else:
                 compile_folder(folder, modules, texts, pack, temporary)
                 compiled += len(modules)
-        os.write(write, ("%d %d" % (compiled, kept)).encode("ascii"))
+        os.write(pipe, ("%d %d" % (compiled, kept)).encode("ascii"))
         status = 0
     except Exception:  # the parent reports it, and Python compiles what it imports
         traceback.print_exc()
