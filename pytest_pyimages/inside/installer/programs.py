@@ -103,7 +103,7 @@ def read_pip_version():
         from pip import __version__
     except ImportError:
         return (0,)
-    return tuple(int(part) for part in __version__.split(".")[:2])
+    return tuple(int(part) for part in re.findall(r"\d+", __version__)[:2])
 
 
 def fetch(requirement, folder, program, environment, is_usable=os.path.exists):
