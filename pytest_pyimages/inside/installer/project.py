@@ -18,7 +18,7 @@ import sys
 
 try:
     from urllib.parse import unquote
-except ImportError:  # Python 2
+except ImportError:  # pragma: no cover - Python 2
     from urllib import unquote
 
 MOST_BYTES = 128 * 1024 * 1024

@@ -15,7 +15,7 @@ import threading
 
 try:
     import queue
-except ImportError:  # Python 2
+except ImportError:  # pragma: no cover - Python 2
     import Queue as queue
 
 PIECE = 2048  # bytes of a line, before base64

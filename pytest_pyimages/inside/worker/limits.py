@@ -10,7 +10,7 @@ from .channel import HIGH_FD
 
 try:
     import faulthandler
-except ImportError:  # Python 2
+except ImportError:  # pragma: no cover - Python 2
     faulthandler = None
 
 # Few suites use a real-time signal.

@@ -11,7 +11,7 @@ import sys
 
 try:
     import builtins
-except ImportError:  # Python 2
+except ImportError:  # pragma: no cover - Python 2
     import __builtin__ as builtins
 
 
