@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from pytest_pyimages.containers import SourceJob, Witness
+from pytest_pyimages.containers import Witness
 from pytest_pyimages.containers.job import encode_job
-from pytest_pyimages.runs.job import Job
+from tests.support.container_jobs import make_job
 
 WORKER = Path(str(resources.files("pytest_pyimages.inside"))) / "worker"
 # With a folder of the test instead of the image's.
@@ -39,27 +39,7 @@ class Container:
         self.job_file = folder / "attended.json"
         self.project = folder / "project"
         self.project.mkdir()
-        self.job = Job(
-            image="sha256:0",
-            python=sys.executable,
-            args=(),
-            project=str(self.project),
-            cwd=str(self.project),
-            cwd_on_path=True,
-            environment={},
-            source=SourceJob(root=str(self.project), owner=(0, 0, 0o755)),
-            passed_output=False,
-            own_options=(),
-            own_ini=(),
-            memory=None,
-            seed=1,
-            host_plugins=(),
-            shard=None,
-            coverage=False,
-            changes=None,
-            terminal=None,
-            token="secret",
-        )
+        self.job = make_job(self.project)
 
     @contextmanager
     def started(self, *command: str, **changes: Any) -> Iterator[subprocess.Popen[str]]:

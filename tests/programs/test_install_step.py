@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 import time
 import zipfile
 from collections.abc import Mapping
@@ -270,12 +271,12 @@ def test_failures_name_the_step_and_leave_no_temporary_files(image: Image) -> No
 
 def test_what_the_container_lacks_is_reported_before_anything_runs(image: Image) -> None:
     missing = str(image.folder / "gone.py")
-    purelib = str(Path(sys.executable).parent)
+    scripts = sysconfig.get_path("scripts")
     for changes, result in (
         ({"folders": ((str(image.folder), ("wheel",)),)}, {"elsewhere": True}),
         ({"witness": (Witness(missing, 1, 1),)}, {"nosource": missing}),
         ({"uv": {MACHINE: "another"}}, {"nouv": MACHINE}),
-        ({"volumes": (purelib,)}, {"failed": "volume", "volume": purelib, "path": purelib}),
+        ({"volumes": (scripts,)}, {"failed": "volume", "volume": scripts, "path": scripts}),
     ):
         ended = image.install(setup=("exit 7",), **changes)
         assert (ended.status, ended.result) == (0, result), ended.log
