@@ -179,3 +179,26 @@ def test_removed_source_is_a_problem(suite: Suite, begin: Callable[[], None], tm
     begin()
     shutil.rmtree(tmp_path)
     assert suite.scan() == [{"t": "scanned", "more": 0, "problem": ".: No such file or directory"}]
+
+
+def test_files_that_other_processes_change_while_they_are_read(tmp_path: Path) -> None:
+    """The host sees that a content is short; files without content are named all the same."""
+    path, scan = tmp_path / "log", CHANGES.Scan({"root": str(tmp_path), "upper": None, "skip": []}, 0.0)
+    path.write_bytes(b"x" * 100)
+    status = path.stat()
+    sent: list[dict[str, Any]] = []
+
+    def truncate(**fields: Any) -> None:
+        sent.append(fields)
+        path.write_bytes(b"")
+
+    assert CHANGES.send_content(truncate, str(path), "log", 1000) == 100
+    assert sent == [{"t": "content", "path": "log", "size": 100}]
+    path.write_bytes(b"x" * 100)
+    assert CHANGES.send_content(truncate, str(path), "log", 99) == 0
+    path.unlink()
+    assert CHANGES.send_content(truncate, str(path), "log", 1000) == 0
+    assert len(sent) == 1
+    assert scan.describe("log", "file", status) == ["log", "file", 100, False, ""]
+    assert scan.read_status(str(tmp_path), "log") is None
+    assert scan.has_lost_entries("log", str(path)) is False
