@@ -151,7 +151,7 @@ class Image:
     def environment(self) -> dict[str, str]:
         """The variables of the last one of these commands."""
         lines = (self.folder / "environment").read_text().replace(str(self.folder), "").splitlines()
-        return dict(line.partition("=")[::2] for line in lines)  # type: ignore[misc]
+        return dict(line.partition("=")[::2] for line in lines)
 
 
 @pytest.fixture

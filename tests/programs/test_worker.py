@@ -69,9 +69,14 @@ def job(tmp_path: Path) -> Job:
 
 @contextmanager
 def started(*arguments: str, pass_fds: Sequence[int] = ()) -> Iterator[Worker]:
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    command = [sys.executable, PROGRAM, *arguments]
-    with subprocess.Popen(command, **pipes, pass_fds=pass_fds, start_new_session=True) as process:
+    with subprocess.Popen(
+        [sys.executable, PROGRAM, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        pass_fds=pass_fds,
+        start_new_session=True,
+    ) as process:
         try:
             yield Worker(process)
         finally:

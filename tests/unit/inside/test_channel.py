@@ -82,7 +82,7 @@ def test_a_test_closes_the_descriptor(wire: Wire, is_reused: bool) -> None:
 def test_large_records_wait_for_the_parent(wire: Wire) -> None:
     """A pipe that does not block is full long before; what is pending comes first."""
     os.set_blocking(wire.write, False)
-    received = []
+    received: list[bytes] = []
 
     def read() -> None:
         while not b"".join(received[-1:]).endswith(b"end\n"):

@@ -38,7 +38,11 @@ class Odd:
 
 
 def make_report(**attributes: Any) -> Any:
-    values = {"nodeid": "a.py::TestA::test_a[1]", "location": ("a.py", 3, "TestA.test_a[1]"), "longrepr": None}
+    values: dict[str, Any] = {
+        "nodeid": "a.py::TestA::test_a[1]",
+        "location": ("a.py", 3, "TestA.test_a[1]"),
+        "longrepr": None,
+    }
     values |= {"when": "call", "outcome": "failed", "sections": [], "user_properties": []}
     return SimpleNamespace(**{**values, **attributes})
 

@@ -169,8 +169,12 @@ def test_rights_are_tried_as_the_user_and_taken_back(system: System) -> None:
     user = USER.User(f"{UNKNOWN}:{UNKNOWN}")
     assert [user.is_able(path, os.X_OK) for path in ("/root", "/")] == [False, True]
     number = int(UNKNOWN)
-    as_user = [("setgroups", []), ("setresgid", number, number, 0), ("setresuid", number, number, 0)]
-    as_root = [("setresuid", 0, 0, 0), ("setresgid", 0, 0, 0), ("setgroups", os.getgroups())]
+    as_user: list[tuple[object, ...]] = [
+        ("setgroups", []),
+        ("setresgid", number, number, 0),
+        ("setresuid", number, number, 0),
+    ]
+    as_root: list[tuple[object, ...]] = [("setresuid", 0, 0, 0), ("setresgid", 0, 0, 0), ("setgroups", os.getgroups())]
     assert system.calls == 2 * (as_user + as_root)
 
 
