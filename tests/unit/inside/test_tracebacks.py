@@ -23,7 +23,10 @@ import pytest
 
 class Drawn(pytest.Item):
     def runtest(self): assert 0
-    def repr_failure(self, excinfo): raise RuntimeError
+    def repr_failure(self, excinfo):
+        drawn, self.drawn = getattr(self, "drawn", False), True
+        if drawn: raise RuntimeError
+        return "drawn once"
 
 class Drawing(pytest.File):
     def collect(self): return [Drawn.from_parent(self, name="drawn")]
@@ -48,5 +51,6 @@ def test_the_screen_s_style_is_not_changed(suite: Path, run_suite: RunSuite) -> 
 
 def test_items_that_cannot_be_drawn_again(suite: Path, run_suite: RunSuite) -> None:
     write_tree(suite, {"conftest.py": CONFTEST, "a.drawing": ""})
-    record = run_suite("tracebacks", {})
-    assert not any(hasattr(report, "pyimages_traceback") for report in record.getreports("pytest_runtest_logreport"))
+    reports = run_suite("tracebacks", {}).getreports("pytest_runtest_logreport")
+    assert not any(hasattr(report, "pyimages_traceback") for report in reports)
+    assert [str(report.longrepr) for report in reports if report.failed] == ["drawn once"]
