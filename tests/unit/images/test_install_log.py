@@ -188,7 +188,7 @@ def test_index_that_does_not_answer(lines: list[str], words: list[str]) -> None:
     log = InstallLog(reported.append, ("a.example/simple", "b.example"), clock=lambda: now[0])
     for line in lines:
         log.feed(f"{line}\n".encode())
-    for now[0] in (1.0, 8.0, 10.0, 15.0, 40.0):
+    for now[0] in (1.0, 4.0, 5.0, 15.0, 40.0):
         log.tick()
     assert reported == words
 
