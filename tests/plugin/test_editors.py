@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.plugin.conftest import ImagesRun, make_distribution
+from tests.support.fake_engine import UNMEASURED
 from tests.support.golden import message
 from tests.support.watched import Watch
 
@@ -92,6 +93,11 @@ def pytest_collection_finish(session):
     send(count=len(session.items))
 
 def pytest_sessionfinish(session, exitstatus):
+    if "EDITOR_COVERAGE" in os.environ:
+        import coverage
+        read = coverage.Coverage()
+        read.load()
+        send(measured=[os.path.basename(path) for path in read.get_data().measured_files()])
     send(tree=[describe(item) for item in session.items], errors=ERRORS, status=exitstatus)
     PIPE.close()
 """
@@ -260,6 +266,19 @@ def test_breakpoints_of_the_host(
     assert run.result.ret == 0
     assert run.out.count(message("host", "no-breakpoints")) == 1
     assert message("host", "no-breakpoints") not in run_images(images=IMAGES).out
+
+
+def test_coverage_of_an_editor(
+    pytester: pytest.Pytester, edit: Callable[..., Edited], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its plugin reads the data of all images at the end of the session."""
+    monkeypatch.setenv("EDITOR_COVERAGE", "1")
+    monkeypatch.setenv(UNMEASURED, "1")
+    pytester.makepyfile(shop="def price(): return 1", test_shop="import shop\ndef test_price(): assert shop.price()")
+    done = edit("--cov=.", "--cov-branch", images=IMAGES)
+    assert done.run.result.ret == 0
+    (names,) = (message["measured"] for message in done.messages if "measured" in message)
+    assert sorted(names) == ["shop.py", "test_shop.py"]
 
 
 def test_terminal_of_an_editor(pytester: pytest.Pytester, editor: Pipe, watch: Watch) -> None:

@@ -76,6 +76,7 @@ def test_allowed_failures_alone(pytester: pytest.Pytester, run_images: Run) -> N
     pytester.makepyfile(test_it="def test_it(): assert 0")
     run = run_images(images="3.14?,3.15?")
     assert headings(run) == ["test_it[3.14, 3.15] (allowed to fail)"]
+    assert run.out.index("= ALLOWED FAILURES =") < run.out.index("= py-images ="), "the commands follow the comparison"
 
 
 def test_parameters_and_subfolders(pytester: pytest.Pytester, run_images: Run) -> None:
