@@ -36,11 +36,12 @@ def browser() -> str:
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixty tests on two images; each tenth fails on the newer one."""
+    """Sixty tests on two images; each tenth fails on the newer one, which has a warning."""
     images = [
         make_run(label, python=f"{label}.1", ended=True, exit_status=status)
         for label, status in (("3.12", 0), ("3.14", 1))
     ]
+    images[1].warnings[OLD[0]] = 1
     for number in range(60):
         nodeid = f"tests/test_{number % 3}.py::test_{number:02}[</script><b id=injected>]"
         images[0].count(nodeid, "skipped" if number in (7, 8) else "passed")
@@ -165,6 +166,101 @@ def test_history(browser: str, tmp_path: Path) -> None:
     ]
     assert re.findall(r'id="tab-(\w+)" [^>]*aria-selected="true"', dom) == ["history"]
     assert re.findall(r'class="([^"]*)"[^>]*>', dom[dom.index('<section id="panel-tests"') :])[0] == "away"
+
+
+def add_script(page: Path, tmp_path: Path, script: str) -> Path:
+    """Return a copy of a page that runs a script of the test's at the end."""
+    text = re.sub(r"script-src '[^']*'", "script-src 'unsafe-inline'", page.read_text("utf-8"), count=1)
+    copy = tmp_path / "scripted.html"
+    copy.write_text(text.replace("</body>", f"<script>{script}</script></body>"), "utf-8")
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("keys", "selected"),
+    [
+        ("", "tests"),
+        ("ArrowRight", "warnings"),
+        ("ArrowRight ArrowRight ArrowRight", "tests"),
+        ("ArrowLeft", "time"),
+        ("End", "time"),
+        ("End Home", "tests"),
+        ("Control+End", "tests"),
+    ],
+)
+def test_keys_of_the_tabs(browser: str, page: Path, tmp_path: Path, keys: str, selected: str) -> None:
+    """Those of the WAI-ARIA Authoring Practices; only the selected tab is reached with the tab key."""
+    script = f"""
+        document.getElementById("tab-tests").focus();
+        for (const name of "{keys}".split(" ")) {{
+            const [key, held] = name.split("+").reverse();
+            const event = new KeyboardEvent("keydown", {{ key, ctrlKey: held === "Control", bubbles: true }});
+            document.activeElement.dispatchEvent(event);
+        }}
+        document.title = document.activeElement.id;"""
+    dom = look(browser, add_script(page, tmp_path, script), tmp_path, "", "--dump-dom")
+    tabs = re.findall(r'<button [^>]*role="tab"[^>]*>', dom)
+    assert len(tabs) == 3
+    assert f"<title>tab-{selected}</title>" in dom
+    assert [tab for tab in tabs if 'aria-selected="true"' in tab] == [tab for tab in tabs if 'tabindex="0"' in tab]
+    assert re.findall(r'id="tab-(\w+)" [^>]*aria-selected="true"', dom) == [selected]
+
+
+def test_opened_failure(browser: str, tmp_path: Path) -> None:
+    """Values that the other images have otherwise are marked; the test's line is a link, its command can be copied."""
+    images = [make_run(label, python=f"{label}.1", ended=True, exit_status=1) for label in ("3.12", "3.14-slim")]
+    for image, value in zip(images, ("12", "14"), strict=True):
+        image.count("tests/test_it.py::test_x[a b]", "failed")
+        text = f"E  assert minor == {value}"
+        image.failures["tests/test_it.py::test_x[a b]"] = Failure(phase="call", message="no", text=text, line=7)
+    results = {image.label: image.result for image in images}
+    document = make_document(results, exit_status=1, started=1.8e9, ended=1.8e9 + 5)
+    document["session"] = {
+        "project": "shop",
+        "commit": "4f5e6a7",
+        "engine": "docker 28.2",
+        "command": "pytest -q",
+        "source": "https://forge.example/shop/blob/abc/lib/",
+    }
+    page = tmp_path / "report.html"
+    page.write_text(render_html(document), "utf-8")
+    script = 'document.querySelector(".why details").open = true;'
+    dom = look(browser, add_script(page, tmp_path, script), tmp_path, "", "--dump-dom", "--virtual-time-budget=2000")
+    assert '<p id="session">shop · commit 4f5e6a7 · docker 28.2</p>' in dom
+    assert '<code id="command">pytest -q</code>' in dom
+    opened = dom[dom.index("<summary>") : dom.index("</details>", dom.index("<summary>"))]
+    assert opened.startswith("<summary>3.12, 3.14-slim: no</summary>")
+    assert re.findall(r'<mark title="([^"]*)">([^<]*)</mark>', opened) == [("3.14-slim: 14", "12")]
+    assert 'href="https://forge.example/shop/blob/abc/lib/tests/test_it.py#L7">tests/test_it.py:7</a>' in opened
+    command = "pytest --py-images=3.12,3.14-slim 'tests/test_it.py::test_x[a b]'"
+    assert f'title="{command}">copy command</button>' in opened
+
+
+@pytest.mark.parametrize(("width", "height", "shown"), [(1400, 900, 7), (1000, 900, 5), (500, 900, 1)])
+def test_first_screen_of_a_big_matrix(browser: str, tmp_path: Path, width: int, height: int, shown: int) -> None:
+    """The map of twelve images leaves room for the first failing tests; a button shows all of it."""
+    results = {}
+    for label in (f"3.{minor}{variant}" for minor in range(10, 16) for variant in ("", "-slim")):
+        outcomes = {f"tests/test_{test % 30}.py::test_{test}": "passed" for test in range(300)}
+        outcomes |= dict.fromkeys((f"tests/test_{test}.py::test_{test}" for test in range(0, 30, 2)), "failed")
+        results[label] = make_result(label, outcomes, ended=True, exit_status=1)
+    page = tmp_path / "report.html"
+    page.write_text(render_html(make_document(results, exit_status=1, started=1.8e9, ended=1.8e9 + 5)), "utf-8")
+    script = """
+        const box = (row) => row.getBoundingClientRect();
+        const all = document.querySelector("#overview > button");
+        const row = document.getElementById("tests").tBodies[0].rows[0];
+        const seen = [Math.round(box(row).bottom), all.textContent];
+        all.click();
+        const rows = [...document.querySelectorAll("#map tbody tr")].filter((row) => box(row).height > 0).length;
+        document.title = [...seen, rows].join("; ");"""
+    size = f"--window-size={width},{height}"
+    dom = look(browser, add_script(page, tmp_path, script), tmp_path, "", "--dump-dom", size)
+    found = re.search(r"<title>(\d+); ([^;]*); (\d+)</title>", dom)
+    assert found is not None
+    assert int(found[1]) < height
+    assert found[2] == f"Show {30 - shown} more, {15 - shown} with failures"
+    assert int(found[3]) == 30
 
 
 def test_failures_are_shown_once(browser: str, page: Path, tmp_path: Path) -> None:

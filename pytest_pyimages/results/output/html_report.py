@@ -6,7 +6,8 @@ import base64
 import hashlib
 import html
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -31,6 +32,7 @@ def render_html(document: Mapping[str, Any]) -> str:
     parts = {
         "POLICY": html.escape(policy, quote=False),
         "STYLE": style,
+        "OUTCOMES": html.escape(_count_outcomes(document["images"])),
         "SUMMARY": _summary(document),
         "DATA": _data(_compact(document)),
         "SCRIPT": script,
@@ -109,6 +111,12 @@ def _pack_reasons(test: Mapping[str, Any], indexes: Mapping[str, int]) -> list[A
     for label, reason in test.get("reasons", {}).items():
         reasons.setdefault(reason, []).append(indexes[label])
     return list(reasons.items())
+
+
+def _count_outcomes(images: Sequence[Mapping[str, Any]]) -> str:
+    numbers = Counter(image["outcome"] for image in images)
+    counts = ", ".join(f"{number} {outcome}" for outcome, number in numbers.items())
+    return f"{len(images)} {'image' if len(images) == 1 else 'images'}: {counts}"
 
 
 def _summary(document: Mapping[str, Any]) -> str:

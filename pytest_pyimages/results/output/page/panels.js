@@ -29,6 +29,10 @@ const drawPanels = ({ data, labels, failing, kind, LETTERS, byId, make, count, c
   // Big matrices open with a map: a row for each file, or for each folder if there are too many files.
   const MAP_FROM = 200;
   const MOST_ROWS = 40;
+  // What leaves room for the tests on the first screen; a button shows the others.
+  const isNarrow = window.matchMedia("(max-width: 80rem)").matches;
+  const isPhone = window.matchMedia("(max-width: 46rem)").matches;
+  const FIRST_ROWS = isPhone ? 1 : isNarrow ? 5 : 7;
   const placeOf = (nodeid, depth) => nodeid.split("::")[0].split("/").slice(0, depth).join("/");
   const drawMap = () => {
     if (data.tests.length < MAP_FROM) return;
@@ -69,6 +73,16 @@ const drawPanels = ({ data, labels, failing, kind, LETTERS, byId, make, count, c
     table.classList.toggle("many", labels.join("  ").length > 60);
     byId("map").append(table);
     if (sorted.length > MOST_ROWS) byId("map").append(make("p", `… and ${count(sorted.length - MOST_ROWS)} more`));
+    const others = [...byId("map").querySelectorAll("tbody tr, p")].slice(FIRST_ROWS);
+    for (const other of others) other.hidden = true;
+    const failed = sorted.slice(FIRST_ROWS).filter(hasFailure).length;
+    const all = make("button", `Show ${count(sorted.length - FIRST_ROWS)} more` + (failed ? `, ${count(failed)} with failures` : ""));
+    all.type = "button";
+    all.addEventListener("click", () => {
+      for (const other of others) other.hidden = false;
+      all.remove();
+    });
+    if (others.length) byId("overview").append(all);
     byId("overview").hidden = false;
   };
 
@@ -146,6 +160,10 @@ const drawPanels = ({ data, labels, failing, kind, LETTERS, byId, make, count, c
   };
 
   drawMap();
+  // The images' numbers give way to the tests, but not why an image was not tested.
+  const isUntested = byId("images").querySelector(".state:not(.passed):not(.failed)");
+  byId("about").open = isUntested || !(isPhone || (isNarrow && !byId("overview").hidden));
+  byId("images").classList.toggle("dense", labels.length > 6);
   drawWarnings();
   drawReasons();
   drawHistory();

@@ -52,7 +52,11 @@
   const openTab = (name) => {
     const panel = byId(`panel-${name}`);
     tab = panel && !panel.hidden ? name : "tests";
-    for (const button of byId("tabs").children) button.setAttribute("aria-selected", button.id === `tab-${tab}`);
+    for (const button of byId("tabs").children) {
+      const isOpen = button.id === `tab-${tab}`;
+      button.setAttribute("aria-selected", isOpen);
+      button.tabIndex = isOpen ? 0 : -1;
+    }
     for (const other of document.querySelectorAll("[data-tab]")) other.classList.toggle("away", other.id !== `panel-${tab}`);
   };
   const drawTabs = () => {
@@ -70,6 +74,17 @@
       });
       byId("tabs").append(button);
     }
+    // The keys of the tabs pattern (WAI-ARIA Authoring Practices).
+    byId("tabs").addEventListener("keydown", (event) => {
+      const buttons = [...byId("tabs").children];
+      const at = buttons.findIndex((button) => button.tabIndex === 0);
+      const place = { ArrowLeft: at - 1, ArrowRight: (at + 1) % buttons.length, Home: 0, End: -1 }[event.key];
+      if (place === undefined || event.ctrlKey || event.altKey || event.metaKey || event.shiftKey) return;
+      const next = buttons.at(place);
+      event.preventDefault();
+      next.focus();
+      next.click();
+    });
   };
 
   const head = make("tr");
