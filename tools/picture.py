@@ -1,8 +1,9 @@
-"""``python -m tools.picture FILE.svg``: run an example on a terminal, and draw the terminal's last screen.
+"""``python -m tools.picture FILE``: run an example; draw the terminal's last screen (.svg) or the HTML report (.png).
 
-docs/terminal.svg is made with it::
+docs/terminal.svg and docs/report.png are made with it::
 
     python -m tools.standins run --images 3.12,3.14-slim -- python -m tools.picture docs/terminal.svg
+    python -m tools.standins run --images 3.12,3.14-slim -- python -m tools.picture docs/report.png
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 from fcntl import ioctl
 from html import escape
@@ -21,8 +23,13 @@ from pathlib import Path
 
 import pyte
 
+from tools.standins.browser import ensure_browser
+
 FOLDER = Path(__file__).parents[1] / "examples" / "calendar_cli"
 COMMAND = ("pytest", "--py-images=3.12,3.14-slim", "--tb=no", "--disable-warnings")
+PAGE = "result.html"
+PAGE_COMMAND = ("pytest", "--py-images=3.12,3.14-slim", f"--py-images-report={PAGE}")
+PAGE_SIZE = 1000, 670  # pixels
 COLUMNS, LINES = 104, 60
 CELL_WIDTH, LINE_HEIGHT, MARGIN = 8.43, 19, 16  # pixels; a monospaced font of 14 pixels
 BACKGROUND, FOREGROUND = "#1c1f26", "#d5d8df"
@@ -46,7 +53,7 @@ def record(command: tuple[str, ...], folder: Path) -> pyte.Screen:
     stream.feed(f"$ {' '.join(command)}\r\n".encode())
     ours, theirs = pty.openpty()
     ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
-    program = str(Path(sys.executable).with_name(command[0]))
+    program = find_program(command[0])
     environment = {**os.environ, "TERM": "xterm-256color"}
     process = subprocess.Popen([program, *command[1:]], cwd=folder, stdout=theirs, stderr=theirs, env=environment)
     os.close(theirs)
@@ -59,10 +66,32 @@ def record(command: tuple[str, ...], folder: Path) -> pyte.Screen:
     return screen
 
 
+def find_program(name: str) -> str:
+    """Return the path of a program that is installed beside this Python."""
+    return str(Path(sys.executable).with_name(name))
+
+
+def draw_page(picture: Path) -> None:
+    """Run the example, and write a picture of the beginning of its HTML report."""
+    page = FOLDER / PAGE
+    try:
+        subprocess.run([find_program(PAGE_COMMAND[0]), *PAGE_COMMAND[1:]], cwd=FOLDER, check=False)  # some tests fail
+        text = _without_this_machine(page.read_text("utf-8"), FOLDER)
+        text = re.sub(r'"commit":"[^"]*"', '"commit":"4f5e6a7"', text)
+        page.write_text(re.sub(r'"version":"[^"]*"', '"version":"0.1.0"', text), "utf-8")
+        with tempfile.TemporaryDirectory(prefix="pyimages-picture-") as profile:
+            size = ",".join(map(str, PAGE_SIZE))
+            options = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={profile}")
+            command = [ensure_browser(), *options, f"--window-size={size}", f"--screenshot={picture.absolute()}"]
+            subprocess.run([*command, page.as_uri()], check=True)
+    finally:
+        page.unlink(missing_ok=True)
+
+
 def _without_this_machine(output: str, folder: Path) -> str:
     """Replace what differs from one developer's machine to another's."""
     output = output.replace(str(folder), f"/src/{folder.name}")
-    output = re.sub(r"unix://[^ ]+", "unix:///var/run/docker.sock", output)
+    output = re.sub(r"unix://[^ \"]+", "unix:///var/run/docker.sock", output)
     return re.sub(r"plugins: .*?(?=[\r\n])", "plugins: pyimages-0.1.0", output)
 
 
@@ -110,10 +139,14 @@ def _spans(row: list[pyte.screens.Char]) -> list[tuple[int, str, str, bool]]:
 
 def main() -> int:
     """Write the picture."""
-    if len(sys.argv) != 2 or not sys.argv[1].endswith(".svg"):
-        sys.stderr.write("usage: python -m tools.picture FILE.svg\n")
+    if len(sys.argv) != 2 or not sys.argv[1].endswith((".svg", ".png")):
+        sys.stderr.write("usage: python -m tools.picture FILE.svg|FILE.png\n")
         return 2
-    Path(sys.argv[1]).write_text(draw(record(COMMAND, FOLDER)), encoding="utf-8")
+    picture = Path(sys.argv[1])
+    if picture.suffix == ".png":
+        draw_page(picture)
+    else:
+        picture.write_text(draw(record(COMMAND, FOLDER)), encoding="utf-8")
     return 0
 
 

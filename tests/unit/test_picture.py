@@ -1,13 +1,14 @@
-"""The picture of a terminal in the documentation."""
+"""The pictures of a terminal and of a page in the documentation."""
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pyte
 
-from tools.picture import COLOURS, FOREGROUND, draw
+from tools.picture import COLOURS, FOREGROUND, PAGE_SIZE, draw
 
 PICTURE = Path(__file__).parents[2] / "docs" / "terminal.svg"
 
@@ -33,3 +34,8 @@ def test_the_documentation_has_a_whole_run_without_this_machine() -> None:
     assert ("2 failed", COLOURS["red"]) in texts(svg)
     assert "rootdir: /src/calendar_cli" in found
     assert "unix:///var/run/docker.sock" in svg
+
+
+def test_the_picture_of_the_page_is_as_large_as_the_tool_draws_it() -> None:
+    head = PICTURE.with_name("report.png").read_bytes()[:24]
+    assert (head[:8], struct.unpack(">II", head[16:])) == (b"\x89PNG\r\n\x1a\n", PAGE_SIZE)
