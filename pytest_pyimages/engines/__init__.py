@@ -1,4 +1,4 @@
-"""Container engines behind one protocol; only ``docker`` and the modules that it imports know docker-py."""
+"""Container engines behind one protocol: unix sockets with the standard library, builds and the rest with docker-py."""
 
 from pytest_pyimages.facade import lazy_names
 

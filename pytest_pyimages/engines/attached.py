@@ -10,15 +10,14 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any
 
-from docker.api import APIClient
-from urllib3.util import wait_for_read, wait_for_write
-
 from pytest_pyimages.engines.base import STDOUT
-from pytest_pyimages.engines.client import request
-from pytest_pyimages.engines.faults import CLIENT_ERRORS, engine_error
+from pytest_pyimages.engines.client import Client
+from pytest_pyimages.engines.faults import client_errors, engine_error
 from pytest_pyimages.engines.frames import read_frames
+from pytest_pyimages.engines.unix import wait_for
 from pytest_pyimages.errors import EngineError, NoAnswerError
 
 _CHUNK = 1 << 16
@@ -30,7 +29,7 @@ class AttachedStream:
 
     def __init__(
         self,
-        client: APIClient,
+        client: Client,
         container: str,
         *,
         terminal: bool = False,
@@ -44,19 +43,9 @@ class AttachedStream:
         self._terminal = terminal
         self._silence = silence
         self._on_silence = on_silence
-        self._response = request(
-            client,
-            "POST",
-            f"/containers/{container}/attach",
-            headers={"Connection": "Upgrade", "Upgrade": "tcp"},
-            params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1},
-            stream=True,
-            timeout=client.timeout,
-        )
-        # Data received together with the headers is in http.client's buffered reader; docker-py's attach_socket reads
-        # below it and loses that data (docker-py#1770).
-        answer: Any = self._response.raw._fp  # noqa: SLF001 - no public access to an upgraded connection
-        self._connection = _Socket(answer.fp, silence)
+        parameters = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+        reader, self._close = client.upgrade(f"/containers/{container}/attach", parameters)
+        self._connection = _Socket(reader, silence)
         self._lock = threading.Lock()
         self._closed = False
 
@@ -68,7 +57,7 @@ class AttachedStream:
             raise NoAnswerError(
                 f"no sign of life from the container for {self._silence:g} s: it, or the engine, hangs"
             ) from error
-        except (EngineError, *CLIENT_ERRORS) as error:
+        except (EngineError, *client_errors()) as error:
             if not self._closed:
                 raise engine_error(error) from error
 
@@ -85,7 +74,7 @@ class AttachedStream:
             raise EngineError("the connection to the container is closed")
         try:
             self._connection.send(data)
-        except CLIENT_ERRORS as error:
+        except client_errors() as error:
             raise EngineError(f"the container no longer reads its input: {engine_error(error).message}") from error
 
     def close(self) -> None:
@@ -95,7 +84,7 @@ class AttachedStream:
             self._closed = True
         self._connection.close()
         with contextlib.suppress(OSError, ValueError):  # it may be closed already
-            self._response.close()
+            self._close()
 
 
 class _SilentError(Exception):
@@ -129,10 +118,10 @@ class _Socket:
                 with self._lock:
                     return self._socket.recv(size)
             except (BlockingIOError, ssl.SSLWantReadError):
-                if not wait_for_read(self._socket, self._silence):
+                if not wait_for(self._socket, EVENT_READ, self._silence):
                     raise _SilentError from None
             except ssl.SSLWantWriteError:
-                wait_for_write(self._socket)
+                wait_for(self._socket, EVENT_WRITE)
 
     def send(self, data: bytes) -> None:
         left = memoryview(data)
@@ -143,7 +132,7 @@ class _Socket:
             except (BlockingIOError, ssl.SSLWantWriteError):
                 self._wait_to_send()
             except ssl.SSLWantReadError:
-                wait_for_read(self._socket)
+                wait_for(self._socket, EVENT_READ)
 
     def _wait_to_send(self) -> None:
         """Wait until data can be sent; raise BrokenPipeError if the peer has ended.
@@ -152,7 +141,7 @@ class _Socket:
         direction shows it (observed on Engine 20.10).
         """
         if not _PEER_HAS_ENDED:
-            wait_for_write(self._socket)
+            wait_for(self._socket, EVENT_WRITE)
             return
         poll = select.poll()
         poll.register(self._socket, select.POLLOUT | _PEER_HAS_ENDED)

@@ -16,8 +16,8 @@ from docker.api import APIClient
 from docker.utils.build import exclude_paths
 
 from pytest_pyimages.engines.base import BuildContext
-from pytest_pyimages.engines.client import request
-from pytest_pyimages.engines.faults import CLIENT_ERRORS, engine_error
+from pytest_pyimages.engines.docker_py import request
+from pytest_pyimages.engines.faults import client_errors, engine_error
 from pytest_pyimages.engines.limits import iter_records
 from pytest_pyimages.errors import EngineError
 from pytest_pyimages.text import flatten
@@ -70,13 +70,13 @@ def build(client: APIClient, context: BuildContext, *, reference: str, labels: M
             )
         except docker.errors.APIError as error:
             raise EngineError(flatten(error.explanation or str(error))) from error
-        except CLIENT_ERRORS as error:
+        except client_errors() as error:
             raise engine_error(error) from error
         with contextlib.closing(response):
             try:
                 for record in iter_records(response):
                     yield from _read_record(record)
-            except CLIENT_ERRORS as error:
+            except client_errors() as error:
                 raise EngineError(f"the build log was cut: {engine_error(error).message}") from error
 
 

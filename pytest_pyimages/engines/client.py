@@ -1,119 +1,125 @@
-"""Create docker-py clients, and negotiate the API version with an engine."""
+"""Requests to an engine: on a unix socket with the standard library alone, elsewhere with docker-py.
+
+A run that has nothing to pull or to build needs no docker-py, whose import takes half as long as pytest's.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import re
-import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError  # another class before Python 3.11
+from functools import cached_property
 from threading import Thread
-from typing import Any
-
-import docker.errors
-import requests
-from docker.api import APIClient
-from docker.tls import TLSConfig
-from docker.transport import UnixHTTPAdapter
-from docker.utils import parse_host
-from docker.utils.config import load_general_config
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import urlencode
 
 from pytest_pyimages.engines.base import EngineInfo
-from pytest_pyimages.engines.endpoint import NAME_ONE, Endpoint, invalid_address
-from pytest_pyimages.engines.faults import CLIENT_ERRORS, connection_error, no_engine
-from pytest_pyimages.engines.limits import MAX_BODY, MAX_VERSION, make_response_hook
-from pytest_pyimages.engines.ssh import SshAdapter
+from pytest_pyimages.engines.endpoint import NAME_ONE, Endpoint, read_headers
+from pytest_pyimages.engines.faults import client_errors, connection_error, no_engine
+from pytest_pyimages.engines.limits import MAX_BODY, MAX_VERSION
+from pytest_pyimages.engines.unix import UnixConnection
 from pytest_pyimages.errors import ConfigurationError, EngineError
 from pytest_pyimages.text import flatten
 
+if TYPE_CHECKING:
+    from docker.api import APIClient
+
 FLOOR = (1, 41)  # Engine 20.10, Podman 4
 CEILING = (1, 47)  # the newest API that the calls were tested with
-KEEPALIVE_SECONDS = 30  # as the docker CLI; routers drop idle connections (docker/cli#415)
+_UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
 
 
-class _QuietPool(HTTPSConnectionPool):
-    """Connects without urllib3's warning, which would be one of the suite's."""
+class Client:
+    """A connection to an engine, for one thread at a time. Raises the exceptions of ``faults.client_errors``."""
 
-    def _validate_conn(self, conn: Any) -> None:
-        if conn.sock is None:
-            conn.connect()
+    def __init__(self, endpoint: Endpoint, version: str, timeout: float, limit: int = MAX_BODY) -> None:
+        """Create a client without connecting.
 
-
-class _KeepAlive(HTTPAdapter):
-    """Keeps idle TCP connections alive: tests may print nothing for an hour."""
-
-    def __init__(self, *, is_quiet: bool = False) -> None:
-        """Create the adapter.
-
-        :param is_quiet: the user does not want certificates verified, and need not be warned of it by urllib3.
+        :param version: of the API.
+        :param timeout: default timeout of calls in seconds.
+        :param limit: of the size of a response, in bytes.
+        :raises ConfigurationError: for an invalid address, certificates or configuration file.
         """
-        self._is_quiet = is_quiet
-        super().__init__()
+        self._endpoint = endpoint
+        self._version = version
+        self._timeout = timeout
+        self._limit = limit
+        self._unix: UnixConnection | None = None
+        if endpoint.url.startswith("unix://"):
+            self._headers = read_headers(os.environ)
+            self._unix = self._open(endpoint.url)
+        else:
+            _ = self.docker
 
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:  # noqa: FBT001, FBT002 - requests' signature
-        options = [*HTTPConnection.default_socket_options, (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-        if hasattr(socket, "TCP_KEEPIDLE"):
-            options.append((socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_SECONDS))
-        super().init_poolmanager(connections, maxsize, block, socket_options=options, **kwargs)
-        if self._is_quiet:
-            self.poolmanager.pool_classes_by_scheme = {"http": HTTPConnectionPool, "https": _QuietPool}
+    def _open(self, url: str) -> UnixConnection:
+        return UnixConnection("/" + url.removeprefix("unix://").lstrip("/"), self._limit)
 
+    @cached_property
+    def docker(self) -> APIClient:
+        """The client of docker-py, for the calls that this class does not express."""
+        from pytest_pyimages.engines.docker_py import new_client
 
-def new_client(endpoint: Endpoint, version: str, timeout: float, limit: int = MAX_BODY) -> APIClient:
-    """Create a client without connecting.
+        return new_client(self._endpoint, self._version, self._timeout, self._limit)
 
-    :param timeout: default timeout of calls in seconds.
-    :param limit: of the size of a response, in bytes.
-    :raises ConfigurationError: for an invalid address, certificates or configuration file.
-    """
-    url = endpoint.url
-    try:
-        parse_host(url)
-    except (docker.errors.DockerException, ValueError) as error:
-        raise invalid_address(url, "engine", flatten(error)) from error
-    try:
-        client = APIClient(
-            base_url="unix:///ssh" if url.startswith("ssh://") else url,  # its adapter is replaced
-            version=version,
-            timeout=timeout,  # type: ignore[arg-type] # seconds; requests takes fractions
-            tls=_tls(endpoint),
-        )
-        client.headers.update(load_general_config().get("HttpHeaders") or {})  # as the docker CLI does
-    except docker.errors.DockerException as error:
-        if url.startswith("npipe://"):
-            raise no_engine(url, flatten(error), "install pywin32") from error
-        raise _unusable_configuration(error) from error
-    except (AttributeError, TypeError, ValueError, LookupError) as error:
-        raise _unusable_configuration(error) from error
-    client.hooks["response"].append(make_response_hook(limit))
-    client.trust_env = False  # proxies, netrc and REQUESTS_CA_BUNDLE are for the public network (docker-py#2433)
-    if url.startswith("ssh://"):
-        client.mount("http+docker://", SshAdapter(url, timeout))
-    if url.startswith("unix://"):
-        # docker-py keeps a connection for each of the last 25 URLs that were requested, whatever num_pools says.
-        seconds: Any = timeout  # requests takes fractions
-        client.mount("http+docker://", UnixHTTPAdapter(str(parse_host(url)), seconds, pool_connections=1))
-    if url.startswith(("tcp://", "http://", "https://")):
-        client.mount("http://", _KeepAlive())
-        client.mount("https://", _KeepAlive(is_quiet=not endpoint.verify))
-    return client
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, object] | None = None,
+        body: object = None,
+        timeout: float | None = None,
+    ) -> bytes:
+        """Send a request; return the body of the response.
 
+        :param path: without the API's version.
+        :param body: is sent as JSON, unless it is None.
+        """
+        timeout = self._timeout if timeout is None else timeout
+        if self._unix is None:
+            from pytest_pyimages.engines.docker_py import request
 
-def request(client: APIClient, method: str, path: str, **options: Any) -> requests.Response:
-    """Send a request that docker-py's own methods cannot express; return the response.
+            return request(self.docker, method, path, params=params, json=body, timeout=timeout).content
+        target = self._make_target(path, params)
+        return self._unix.read(self._unix.ask(method, target, body, self._headers, timeout))
 
-    :raises docker.errors.APIError: for an error response.
-    """
-    response = client.request(method, f"{client.base_url}/v{client.api_version}{path}", **options)
-    try:
-        response.raise_for_status()
-    except requests.exceptions.HTTPError as error:
-        docker.errors.create_api_error_from_http_exception(error)
-    return response
+    def _make_target(self, path: str, params: Mapping[str, object] | None) -> str:
+        version = "" if path == "/version" else f"/v{self._version}"
+        return f"{version}{path}" + (f"?{urlencode(params)}" if params else "")
+
+    def read(self, method: str, path: str, **options: Any) -> Any:
+        """Send a request; return the JSON value of the response."""
+        return json.loads(self.request(method, path, **options))
+
+    def upgrade(self, path: str, params: Mapping[str, object]) -> tuple[BinaryIO, Callable[[], None]]:
+        """Send a POST request that turns its connection into a stream; return its reader, and what closes it."""
+        if self._unix is None:
+            from pytest_pyimages.engines.docker_py import request
+
+            options: dict[str, Any] = {"params": params, "stream": True, "timeout": self._timeout}
+            upgraded = request(self.docker, "POST", path, headers=_UPGRADE, **options)
+            # Data received together with the headers is in http.client's buffered reader; docker-py's attach_socket
+            # reads below it and loses that data (docker-py#1770).
+            answer: Any = upgraded.raw._fp  # noqa: SLF001 - no public access to an upgraded connection
+            return answer.fp, upgraded.close
+        connection = self._open(self._endpoint.url)  # its own, as long as the stream is open
+        target = self._make_target(path, params)
+        response = connection.ask("POST", target, None, {**self._headers, **_UPGRADE}, self._timeout)
+
+        def close() -> None:
+            response.close()
+            connection.close()
+
+        return response.fp, close
+
+    def close(self) -> None:
+        if self._unix is not None:
+            self._unix.close()
+        if "docker" in self.__dict__:
+            self.docker.close()
 
 
 def probe(endpoint: Endpoint, timeout: float) -> tuple[EngineInfo, str]:
@@ -122,60 +128,26 @@ def probe(endpoint: Endpoint, timeout: float) -> tuple[EngineInfo, str]:
     :param timeout: seconds.
     :raises ConfigurationError: if no usable engine answers in time.
     """
-    client = new_client(endpoint, _format_version(FLOOR), timeout, MAX_VERSION)
+    client = Client(endpoint, _format_version(FLOOR), timeout, MAX_VERSION)
     answer: Future[Any] = Future()
 
     def get_version() -> None:
         try:
-            _check_socket(endpoint.url, timeout)
-            answer.set_result(client.version(api_version=False))
+            answer.set_result(client.read("GET", "/version"))
         except BaseException as error:  # noqa: BLE001 - raised by answer.result()
             answer.set_exception(error)
         finally:
             client.close()
 
-    # In a thread: requests' timeout limits neither name resolution nor a response that trickles in.
+    # In a thread: a timeout of sockets limits neither name resolution nor a response that trickles in.
     Thread(target=get_version, name="pyimages-probe", daemon=True).start()
     try:
         version = answer.result(timeout)
         return _parse_info(endpoint.url, version), _negotiate(endpoint.url, version)
     except EngineError as error:
         raise no_engine(endpoint.url, error.message, NAME_ONE) from error
-    except (FutureTimeoutError, *CLIENT_ERRORS) as error:
+    except (FutureTimeoutError, *client_errors()) as error:
         raise connection_error(endpoint.url, error) from error
-
-
-def _check_socket(url: str, timeout: float) -> None:
-    """Raise OSError if a unix socket cannot be connected: docker-py would leak an open file."""
-    if url.startswith("unix://"):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(timeout)
-            connection.connect("/" + str(parse_host(url)).removeprefix("http+unix://").lstrip("/"))
-
-
-def _tls(endpoint: Endpoint) -> TLSConfig | bool:
-    folder = endpoint.certificates
-    if folder is None:
-        return False
-    certificate, key, authority = folder / "cert.pem", folder / "key.pem", folder / "ca.pem"
-    for present, absent in ((certificate, key), (key, certificate)):
-        if present.is_file() and not absent.is_file():
-            raise ConfigurationError(
-                f"--py-images: {present} exists but {absent.name} does not", f"{endpoint.url} needs both"
-            )
-    return TLSConfig(
-        client_cert=(str(certificate), str(key)) if certificate.is_file() else None,
-        ca_cert=str(authority) if authority.is_file() else None,
-        verify=endpoint.verify,
-    )
-
-
-def _unusable_configuration(error: Exception) -> ConfigurationError:
-    folder = os.environ.get("DOCKER_CONFIG") or "~/.docker"
-    return ConfigurationError(
-        f"--py-images: docker's configuration in {folder} cannot be used ({flatten(error)})",
-        "fix its config.json",
-    )
 
 
 def _parse_info(url: str, answer: Mapping[str, Any]) -> EngineInfo:

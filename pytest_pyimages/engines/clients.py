@@ -1,4 +1,4 @@
-"""Lend docker-py clients: they are not thread-safe, and each keeps a connection open."""
+"""Lend clients: they are not thread-safe, and each keeps a connection open."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 
-from docker.api import APIClient
+from pytest_pyimages.engines.client import Client
 
 
 class Clients:
     """The clients of an engine: as many as there were calls at the same time, however many threads there are."""
 
-    def __init__(self, create: Callable[[], APIClient]) -> None:
+    def __init__(self, create: Callable[[], Client]) -> None:
         self._create = create
-        self._all: set[APIClient] = set()
-        self._free: list[APIClient] = []
+        self._all: set[Client] = set()
+        self._free: list[Client] = []
         self._lock = threading.Lock()
         self._local = threading.local()
 
     @property
-    def current(self) -> APIClient:
+    def current(self) -> Client:
         """The client of the ``use`` that this thread is in."""
-        client: APIClient = self._local.client
+        client: Client = self._local.client
         return client
 
     @contextlib.contextmanager
-    def lend(self) -> Iterator[APIClient]:
+    def lend(self) -> Iterator[Client]:
         """Yield a client that nobody else has."""
         with self._lock:
             client = self._free.pop() if self._free else None

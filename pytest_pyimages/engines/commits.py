@@ -16,7 +16,7 @@ from docker.utils import parse_repository_tag
 
 from pytest_pyimages.engines import builds
 from pytest_pyimages.engines.base import BuildContext
-from pytest_pyimages.engines.client import request
+from pytest_pyimages.engines.docker_py import request
 from pytest_pyimages.errors import EngineError
 
 _ROOT = ("", "0", "root", "0:0")

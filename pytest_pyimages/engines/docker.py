@@ -1,6 +1,6 @@
-"""The engine of Docker and of Podman's service, with docker-py's low-level client.
+"""The engine of Docker and of Podman's service.
 
-Imported late and in a thread: docker-py alone takes some 0.2 s.
+Builds, pulls and what few runs need use docker-py's low-level client, which is imported for the first of them.
 """
 
 from __future__ import annotations
@@ -13,11 +13,8 @@ from dataclasses import replace
 from functools import wraps
 from threading import Event
 from typing import Any, Concatenate, ParamSpec, TypeVar
+from urllib.parse import quote
 
-import docker.errors
-from docker.api import APIClient
-
-from pytest_pyimages.engines import builds, commits, pulls
 from pytest_pyimages.engines.attached import AttachedStream
 from pytest_pyimages.engines.base import (
     BuildContext,
@@ -30,10 +27,17 @@ from pytest_pyimages.engines.base import (
     ServiceSpec,
 )
 from pytest_pyimages.engines.body import iter_pieces, make_body, make_service_body
-from pytest_pyimages.engines.client import choose_overlay_options, new_client, probe, request
+from pytest_pyimages.engines.client import Client, choose_overlay_options, probe
 from pytest_pyimages.engines.clients import Clients
 from pytest_pyimages.engines.endpoint import Endpoint, find_endpoint
-from pytest_pyimages.engines.faults import CLIENT_ERRORS, engine_error, is_timeout
+from pytest_pyimages.engines.faults import (
+    client_errors,
+    engine_error,
+    get_explanation,
+    get_status,
+    ignore_statuses,
+    is_timeout,
+)
 from pytest_pyimages.engines.images import parse_image
 from pytest_pyimages.engines.labels import find_leftovers
 from pytest_pyimages.engines.podman import PodmanService, find_podman
@@ -84,7 +88,7 @@ def _engine_call(
             with self.clients.use():
                 self.require_answers()
                 return method(self, *args, **kwargs)
-        except CLIENT_ERRORS as error:
+        except client_errors() as error:
             found = engine_error(error)
             if isinstance(found, NoAnswerError):
                 self.silence.set()
@@ -105,59 +109,60 @@ class DockerEngine:
         self.silence = Event()  # set while the engine answers no calls
         self._overlay_options: str | None = None
 
-    def _create_client(self) -> APIClient:
+    def _create_client(self) -> Client:
         try:
-            return new_client(self._endpoint, self._version, CALL_SECONDS)
+            return Client(self._endpoint, self._version, CALL_SECONDS)
         except ConfigurationError as error:  # it was valid when the session began
             raise EngineError(error.message, error.hint) from error
 
     def require_answers(self) -> None:
         """Raise NoAnswerError soon, rather than after minutes for each call, while the engine answers none."""
         if self.silence.is_set():
-            request(self._client, "GET", "/_ping", timeout=PING_SECONDS)
+            self._client.request("GET", "/_ping", timeout=PING_SECONDS)
             self.silence.clear()
 
     @property
-    def _client(self) -> APIClient:
+    def _client(self) -> Client:
         return self.clients.current
 
     @property
     def _api(self) -> Any:
-        """The client without types, for calls that the type stubs lack."""
-        return self.clients.current
+        """docker-py's client, without types, which its stubs lack for many calls."""
+        return self._client.docker
 
     @_engine_call
     def processors(self) -> int:
         try:
-            return int(request(self._client, "GET", "/info", timeout=INFO_SECONDS).json().get("NCPU") or 0)
-        except docker.errors.APIError as error:
-            if error.status_code not in (403, 404):  # from a proxy that allows only some requests
+            return int(self._client.read("GET", "/info", timeout=INFO_SECONDS).get("NCPU") or 0)
+        except OSError as error:
+            if get_status(error) not in (403, 404):  # from a proxy that allows only some requests
                 raise
             return 0
 
     @_engine_call
     def overlay_options(self) -> str:
         if self._overlay_options is None:
-            self._overlay_options = choose_overlay_options(self._api.info())
+            self._overlay_options = choose_overlay_options(self._client.read("GET", "/info"))
         return self._overlay_options
 
     @_engine_call
     def find_image(self, reference: str) -> ImageInfo | None:
         try:
-            return parse_image(self._api.inspect_image(reference))
-        except docker.errors.NotFound:
-            return None
-        except docker.errors.APIError as error:
-            if "64-byte hexadecimal" not in str(error.explanation):  # Podman takes an unknown id for a name
+            return parse_image(self._client.read("GET", f"/images/{quote(reference, safe='/:')}/json"))
+        except OSError as error:
+            # Podman takes an unknown id for a name.
+            if get_status(error) != 404 and "64-byte hexadecimal" not in get_explanation(error):
                 raise
             return None
 
     def pull(self, reference: str, *, platform: str = "") -> Iterator[PullProgress]:
         """Pull an image; retry once if the response is cut or the image is missing, since layers are kept."""
+        from pytest_pyimages.engines import pulls
+
         for last in (False, True):
             try:
                 with self.clients.lend() as client:
-                    yield from pulls.pull(client, reference, platform)
+                    yield from pulls.pull(client.docker, reference, platform)
                 if self.find_image(reference) is not None:
                     return
             except pulls.PullCutError:
@@ -166,16 +171,20 @@ class DockerEngine:
         raise EngineError(f"pulling {reference} reported no error but the image does not exist", "try again")
 
     def find_remote_digest(self, reference: str) -> str:
+        from pytest_pyimages.engines import pulls
+
         with self.clients.lend() as client:
-            return pulls.find_remote_digest(client, reference)
+            return pulls.find_remote_digest(client.docker, reference)
 
     @_engine_call
     def tag(self, image: str, reference: str) -> None:
         self._api.tag(image, *reference.rsplit(":", 1))
 
     def push(self, reference: str) -> Iterator[PullProgress]:
+        from pytest_pyimages.engines import pulls
+
         with self.clients.lend() as client:
-            yield from pulls.push(client, reference)
+            yield from pulls.push(client.docker, reference)
 
     def create_container(self, spec: ContainerSpec) -> str:
         return self._create(spec.name, make_body(spec))
@@ -189,9 +198,9 @@ class DockerEngine:
             # An earlier request that seemed to be lost may have taken the name.
             name = f"{free_name}-{attempt}" if attempt else free_name
             try:
-                return str(self._api.create_container_from_config(body, name)["Id"])
-            except docker.errors.APIError as error:
-                if error.status_code != 409 or attempt == NAMES - 1:
+                return str(self._client.read("POST", "/containers/create", params={"name": name}, body=body)["Id"])
+            except OSError as error:
+                if get_status(error) != 409 or attempt == NAMES - 1:
                     raise
         raise AssertionError("unreachable")
 
@@ -213,16 +222,16 @@ class DockerEngine:
 
     @_engine_call
     def start(self, container: str) -> None:
-        self._api.start(container)
+        self._client.request("POST", f"/containers/{container}/start")
 
     @_engine_call
     def resize(self, container: str, *, columns: int, rows: int) -> None:
-        with _ignore(404, 409, 500):  # it has just ended; Engine 20.10 answers 500
+        with ignore_statuses(404, 409, 500):  # it has just ended; Engine 20.10 answers 500
             self._api.resize(container, height=rows, width=columns)
 
     @_engine_call
     def wait(self, container: str) -> int:
-        answer = self._api.wait(container, timeout=CALL_SECONDS)
+        answer = self._client.read("POST", f"/containers/{container}/wait")
         failure = answer.get("Error") or {}
         if failure.get("Message"):
             raise EngineError(f"waiting for the container failed: {flatten(failure['Message'])}")
@@ -230,7 +239,7 @@ class DockerEngine:
 
     @_engine_call
     def inspect(self, container: str) -> ContainerState:
-        found = self._api.inspect_container(container)
+        found = self._client.read("GET", f"/containers/{container}/json")
         state, networks = found["State"], (found.get("NetworkSettings") or {}).get("Networks") or {}
         addresses = (network.get("IPAddress") for network in networks.values())
         return ContainerState(
@@ -243,8 +252,8 @@ class DockerEngine:
 
     @_engine_call
     def kill(self, container: str) -> None:
-        with _ignore(404, 409):  # removed, or not running
-            self._api.kill(container)
+        with ignore_statuses(404, 409):  # removed, or not running
+            self._client.request("POST", f"/containers/{container}/kill")
 
     @_engine_call
     def remove_container(self, container: str) -> None:
@@ -268,16 +277,17 @@ class DockerEngine:
         timed_out = False
         while True:
             try:
-                with _ignore(404):
-                    request(self._client, "DELETE", path, params=parameters, timeout=REMOVAL_CALL_SECONDS)
-            except docker.errors.APIError as error:
-                if error.status_code not in (403, 409, 500) or time.monotonic() > deadline:
+                with ignore_statuses(404):
+                    self._client.request("DELETE", path, params=parameters, timeout=REMOVAL_CALL_SECONDS)
+            except OSError as error:
+                if get_status(error):
+                    if get_status(error) not in (403, 409, 500) or time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.1)
+                elif timed_out or not is_timeout(error):
                     raise
-                time.sleep(0.1)
-            except OSError as error:  # the base class of requests' exceptions
-                if timed_out or not is_timeout(error):
-                    raise
-                timed_out = True
+                else:
+                    timed_out = True
             else:
                 return
 
@@ -289,28 +299,35 @@ class DockerEngine:
     @_engine_call
     def commit(self, container: str, *, reference: str, labels: Mapping[str, str]) -> str:
         """Commit a container. The engine adds the container's variables, which must not contain secrets."""
-        return commits.commit(self._client, container, reference=reference, labels=labels, timeout=COMMIT_SECONDS)
+        from pytest_pyimages.engines import commits
+
+        return commits.commit(
+            self._client.docker, container, reference=reference, labels=labels, timeout=COMMIT_SECONDS
+        )
 
     def build(self, context: BuildContext, *, reference: str, labels: Mapping[str, str]) -> Iterator[str]:
+        from pytest_pyimages.engines import builds
+
         with self.clients.lend() as client:
-            yield from builds.build(client, context, reference=reference, labels=labels)
+            yield from builds.build(client.docker, context, reference=reference, labels=labels)
         if self.find_image(reference) is None:
             raise EngineError(f"building {reference} reported no error but the image does not exist", "try again")
 
     @_engine_call
     def remove_image(self, reference: str, *, parents: bool = True) -> None:
-        with _ignore(404):
+        with ignore_statuses(404):
             self._api.remove_image(reference, noprune=not parents)
 
     @_engine_call
     def create_volume(self, name: str, *, labels: Mapping[str, str], options: Mapping[str, str]) -> str:
         try:
-            made = self._api.create_volume(name, driver="local", driver_opts=dict(options) or None, labels=dict(labels))
-        except docker.errors.APIError as error:
+            body = {"Name": name, "Driver": "local", "DriverOpts": dict(options), "Labels": dict(labels)}
+            made = self._client.read("POST", "/volumes/create", body=body)
+        except OSError as error:
             # Podman creates a volume that two sessions ask for at once for one of them only.
-            if "already exists" not in str(error.explanation):
+            if "already exists" not in get_explanation(error):
                 raise
-            made = self._api.inspect_volume(name)
+            made = self._client.read("GET", f"/volumes/{name}")
         return str(made["Mountpoint"])
 
     @_engine_call
@@ -321,7 +338,7 @@ class DockerEngine:
 
     @_engine_call
     def leftovers(self, label: str) -> tuple[Leftover, ...]:
-        return tuple(find_leftovers(self._api, label))
+        return tuple(find_leftovers(self._client, label))
 
     @_engine_call
     def images(self, label: str) -> tuple[tuple[str, ImageInfo], ...]:
@@ -336,13 +353,3 @@ class DockerEngine:
     def close(self) -> None:
         self.clients.close()
         self._owned.close()
-
-
-@contextlib.contextmanager
-def _ignore(*statuses: int) -> Iterator[None]:
-    """Ignore error responses with these HTTP statuses."""
-    try:
-        yield
-    except docker.errors.APIError as error:
-        if error.status_code not in statuses:
-            raise

@@ -99,6 +99,32 @@ def _current_context(path: Path) -> str:
     return name
 
 
+def read_headers(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that the Docker CLI's configuration adds to requests.
+
+    :raises ConfigurationError: for a configuration that is no object, or whose headers or logins are none.
+    """
+    try:
+        config = json.loads((_config_folder(environ) / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # as docker-py, to which it may be of an older kind
+        return {}
+    try:
+        logins = config.get("auths") or {}
+        if not all(isinstance(login, dict) for login in logins.values()):
+            raise TypeError("a login is not an object")
+        return {str(name): str(value) for name, value in (config.get("HttpHeaders") or {}).items()}
+    except (AttributeError, TypeError) as error:
+        raise unusable_configuration(error) from error
+
+
+def unusable_configuration(error: Exception) -> ConfigurationError:
+    folder = os.environ.get("DOCKER_CONFIG") or "~/.docker"
+    return ConfigurationError(
+        f"--py-images: docker's configuration in {folder} cannot be used ({flatten(error)})",
+        "fix its config.json",
+    )
+
+
 def _read_context(folder: Path, name: str) -> Endpoint:
     """Read a context as the Docker CLI stores it: in folders named by the SHA-256 of its name."""
     digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()

@@ -7,40 +7,71 @@ import http.client
 import socket
 import ssl
 import struct
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import TimeoutError as FutureTimeoutError  # another class before Python 3.11
-
-import docker.errors
-import requests.exceptions
-import urllib3.exceptions
+from contextlib import contextmanager
 
 from pytest_pyimages.engines.endpoint import NAME_ONE
 from pytest_pyimages.errors import ConfigurationError, ConnectionLostError, EngineError, ImageNotFound, NoAnswerError
 from pytest_pyimages.text import flatten
 
-# Everything that docker-py raises: its own, those of the layers below it, and those of unexpected responses.
 NOT_UNDERSTOOD = (LookupError, TypeError, ValueError, AttributeError, RecursionError, struct.error)
-CLIENT_ERRORS = (
-    docker.errors.DockerException,
-    requests.exceptions.RequestException,
-    urllib3.exceptions.HTTPError,
-    urllib3.exceptions.HTTPWarning,
-    http.client.HTTPException,
-    OSError,
-    *NOT_UNDERSTOOD,
-)
-_TIMEOUTS = (TimeoutError, FutureTimeoutError, requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)
+# By module, those of docker-py and of the layers below it; all of requests' are OSErrors.
+_OTHERS = {"docker.errors": ("DockerException",), "urllib3.exceptions": ("HTTPError", "HTTPWarning")}
+_TIMEOUTS = {"requests.exceptions": ("Timeout",), "urllib3.exceptions": ("TimeoutError",)}
+_REFUSALS = {"urllib3.exceptions": ("NewConnectionError",)}
 _OWN_NUMBERS = (ssl.SSLError, socket.gaierror)
 _NO_IMAGE = ("no such image", "image not known")  # Docker's and Podman's messages
+
+
+class ResponseError(OSError):
+    """An error response; has the attributes of docker-py's APIError."""
+
+    def __init__(self, status_code: int, explanation: str) -> None:
+        super().__init__(f"HTTP {status_code}: {explanation}")
+        self.status_code = status_code
+        self.explanation = explanation
+
+
+def client_errors() -> tuple[type[Exception], ...]:
+    """Return the exceptions of clients: docker-py's own, those of the layers below, and of unexpected responses."""
+    return (http.client.HTTPException, OSError, *NOT_UNDERSTOOD, *_find_classes(_OTHERS))
+
+
+def _find_classes(names: Mapping[str, Iterable[str]]) -> list[type[Exception]]:
+    """Return classes by the names of modules; a module that is not imported has raised none of them."""
+    return [getattr(sys.modules[name], each) for name in names if name in sys.modules for each in names[name]]
+
+
+def get_status(error: BaseException) -> int:
+    """Return the HTTP status of an error response of either client; 0 for any other error."""
+    return int(getattr(error, "status_code", None) or 0) if isinstance(error, OSError) else 0
+
+
+def get_explanation(error: BaseException) -> str:
+    """Return the engine's message in an error response of either client; empty for any other error."""
+    return str(getattr(error, "explanation", "") or "")
+
+
+@contextmanager
+def ignore_statuses(*statuses: int) -> Iterator[None]:
+    """Ignore error responses with these HTTP statuses."""
+    try:
+        yield
+    except OSError as error:
+        if get_status(error) not in statuses:
+            raise
 
 
 def engine_error(error: BaseException) -> EngineError:
     """Convert an exception of the client to EngineError, or ImageNotFound if an image does not exist."""
     if isinstance(error, EngineError):
         return error
-    if isinstance(error, docker.errors.APIError):
-        text = flatten(error.explanation or "") or f"the engine answered HTTP {error.status_code} without a reason"
-        if isinstance(error, docker.errors.NotFound) and any(words in text.lower() for words in _NO_IMAGE):
+    status = get_status(error)
+    if status:
+        text = flatten(get_explanation(error)) or f"the engine answered HTTP {status} without a reason"
+        if status == 404 and any(words in text.lower() for words in _NO_IMAGE):
             return ImageNotFound(text)
         return EngineError(text)
     chain = list(iter_causes(error))
@@ -71,10 +102,9 @@ def iter_causes(error: BaseException) -> Iterator[BaseException]:
 
 def is_timeout(error: BaseException) -> bool:
     """Return whether the engine did not answer in time; urllib3 also derives refused connections from its timeout."""
-    return any(
-        isinstance(found, _TIMEOUTS) and not isinstance(found, urllib3.exceptions.NewConnectionError)
-        for found in iter_causes(error)
-    )
+    timeouts = (TimeoutError, FutureTimeoutError, *_find_classes(_TIMEOUTS))
+    refusals = tuple(_find_classes(_REFUSALS))
+    return any(isinstance(found, timeouts) and not isinstance(found, refusals) for found in iter_causes(error))
 
 
 def connection_error(url: str, error: BaseException) -> ConfigurationError:
@@ -93,7 +123,7 @@ def _explain(url: str, error: BaseException, chain: list[BaseException]) -> tupl
     start = f"start Docker or Podman, or {NAME_ONE}"
     status = _http_status(chain)
     if status:
-        words = next((found.explanation for found in chain if isinstance(found, docker.errors.APIError)), "")
+        words = next((get_explanation(found) for found in chain if get_status(found)), "")
         why, hint = f"HTTP {status}{words and ': '}{flatten(words)[:120]}", NAME_ONE
     elif _errno(chain, errno.ENOENT, errno.ENOTDIR):
         why, hint = "the socket does not exist", start
@@ -124,8 +154,10 @@ def _errno(chain: list[BaseException], *numbers: int) -> bool:
 
 def _http_status(chain: list[BaseException]) -> int:
     """Return the status of an HTTP error response; 0 without one."""
-    responses = [found.response for found in chain if isinstance(found, requests.exceptions.HTTPError)]
-    return next((response.status_code for response in responses if response is not None), 0)
+    errors = [found for found in chain if isinstance(found, OSError)]
+    responses = (getattr(found, "response", None) for found in errors)  # of requests' exceptions
+    statuses = (*map(get_status, errors), *(getattr(response, "status_code", 0) for response in responses))
+    return next(filter(None, statuses), 0)
 
 
 def _is_connection(chain: list[BaseException]) -> bool:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pytest_pyimages.engines.base import Leftover
+
+if TYPE_CHECKING:
+    from pytest_pyimages.engines.client import Client
 
 LABEL = "org.pytest-pyimages"
 SESSION_LABEL = LABEL + ".session"
@@ -28,21 +32,18 @@ INDEXES_LABEL = LABEL + ".indexes"  # digest of the settings that decide where p
 REQUEST_LABEL = LABEL + ".asked"  # digest of the project's requirements, without base image and versions of ours
 
 
-def find_leftovers(api: Any, label: str) -> Iterator[Leftover]:
-    """Yield all containers, running or not, networks and volumes with a label.
-
-    :param api: docker-py's low-level client.
-    """
-    filters = {"label": label}
-    for entry in api.containers(all=True, filters=filters):
+def find_leftovers(client: Client, label: str) -> Iterator[Leftover]:
+    """Yield all containers, running or not, networks and volumes with a label."""
+    filters = {"filters": json.dumps({"label": [label]})}
+    for entry in client.read("GET", "/containers/json", params={"all": 1, **filters}):
         names = entry.get("Names") or [entry["Id"]]  # a container that is being removed has none
         labels = entry.get("Labels") or {}
         name, image = names[0].lstrip("/"), str(entry.get("ImageID") or "")
         runs = entry.get("State") == "running"
         yield Leftover(kind="container", id=entry["Id"], name=name, labels=labels, image=image, is_running=runs)
-    for entry in api.networks(filters=filters):
+    for entry in client.read("GET", "/networks", params=filters):
         name = entry["Name"]
         yield Leftover(kind="network", id=name, name=name, labels=entry.get("Labels") or {})
-    for entry in api.volumes(filters=filters).get("Volumes") or ():
+    for entry in client.read("GET", "/volumes", params=filters).get("Volumes") or ():
         name = entry["Name"]
         yield Leftover(kind="volume", id=name, name=name, labels=entry.get("Labels") or {})

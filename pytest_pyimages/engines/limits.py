@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
-
-import requests
+from typing import TYPE_CHECKING, Any
 
 from pytest_pyimages.errors import EngineError
 from pytest_pyimages.text import flatten
+
+if TYPE_CHECKING:
+    import requests
 
 MAX_VERSION = 1 << 20  # bytes of the response to /version
 MAX_BODY = 1 << 24  # bytes of any other response; that on disk usage lists all images

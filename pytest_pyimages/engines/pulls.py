@@ -14,8 +14,8 @@ from docker.api import APIClient
 from docker.utils import parse_repository_tag
 
 from pytest_pyimages.engines.base import PullProgress
-from pytest_pyimages.engines.client import request
-from pytest_pyimages.engines.faults import CLIENT_ERRORS, engine_error
+from pytest_pyimages.engines.docker_py import request
+from pytest_pyimages.engines.faults import client_errors, engine_error
 from pytest_pyimages.engines.limits import iter_records
 from pytest_pyimages.errors import EngineError, ImageNotFound
 from pytest_pyimages.text import flatten
@@ -143,7 +143,7 @@ def find_remote_digest(client: APIClient, reference: str) -> str:
             return str(response.json()["Descriptor"]["digest"])
     except docker.errors.APIError as error:
         raise classify_pull_error(error.explanation or str(error), error.status_code) from error
-    except CLIENT_ERRORS as error:
+    except client_errors() as error:
         raise engine_error(error) from error
 
 
@@ -183,7 +183,7 @@ def _records(  # noqa: PLR0913 - a request, and its name in messages
     except docker.errors.APIError as error:
         text = error.explanation or str(error)
         raise classify_pull_error(text, error.status_code, action=action) from error
-    except CLIENT_ERRORS as error:
+    except client_errors() as error:
         raise engine_error(error) from error
     with contextlib.closing(response):
         try:
@@ -191,7 +191,7 @@ def _records(  # noqa: PLR0913 - a request, and its name in messages
                 if not isinstance(record, dict):
                     raise PullCutError(f"{response_name} is invalid")
                 yield record
-        except CLIENT_ERRORS as error:
+        except client_errors() as error:
             why = engine_error(error).message
             raise PullCutError(f"{response_name} was cut: {why}") from error
 
@@ -230,7 +230,7 @@ def _find_helper(client: APIClient, reference: str) -> _CredentialHelper | None:
         if name is None:
             return None
         helper = configuration._stores[name] = _CredentialHelper(name)  # noqa: SLF001 - no public way to limit it
-    except (*CLIENT_ERRORS, UserWarning):  # see below
+    except (*client_errors(), UserWarning):  # see below
         return None
     return helper
 
@@ -239,7 +239,7 @@ def _credentials(client: APIClient, reference: str) -> dict[str, str | bytes]:
     """Return the header with the Docker CLI's credentials."""
     try:
         header = docker.auth.get_config_header(client, _find_registry(reference))
-    except (*CLIENT_ERRORS, UserWarning):
+    except (*client_errors(), UserWarning):
         # A broken credential helper must not fail a public image (docker-py#2482); docker-py warns about it too.
         header = docker.auth.encode_header({})
     return {_LOGIN: header} if header else {}

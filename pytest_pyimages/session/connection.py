@@ -1,4 +1,4 @@
-"""Connect to the engine in a thread, while there is other work: importing docker-py alone takes 0.2 s."""
+"""Connect to the engine in a thread, while there is other work: it may be slow to answer, or need docker-py."""
 
 from __future__ import annotations
 
