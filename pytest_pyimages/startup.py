@@ -7,6 +7,7 @@ from Python 3.15 on. Every Python of an environment does that: nothing is import
 changed unless pytest is being started, and nothing is changed unless something mentions images.
 """
 
+import gc
 import os
 import sys
 
@@ -15,6 +16,8 @@ INI_FILES = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproj
 INI_SUFFIXES = (".ini", ".cfg", ".toml")
 MENTIONS = (b"py_images", b"py-images", b"tool.pyimages")
 EARLY_PLUGIN = "pytest_pyimages.host.early_plugin"
+GARBAGE_THRESHOLDS = (50_000, 50, 100)
+_former_thresholds: list[tuple[int, int, int]] = []  # Python's own, while ours are in effect
 
 
 def watch() -> None:
@@ -68,6 +71,19 @@ def _find_ini_files(words: list[str]) -> set[str]:
     return files
 
 
+def collect_garbage_seldom() -> None:
+    """Let Python look for garbage seldom: imports and reports make objects that live to the end, and no cycles."""
+    if not _former_thresholds:
+        _former_thresholds.append(gc.get_threshold())
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
+
+
+def collect_garbage_as_usual() -> None:
+    """Take ``collect_garbage_seldom`` back."""
+    if _former_thresholds:
+        gc.set_threshold(*_former_thresholds.pop())
+
+
 class PytestFinder:
     """A meta path finder that waits for ``_pytest.config``; annotated without ``typing``, which is slow to import."""
 
@@ -84,6 +100,7 @@ class PytestFinder:
             execute = spec.loader.exec_module
 
             def execute_and_add(module: object) -> None:
+                collect_garbage_seldom()
                 execute(module)  # type: ignore[arg-type]
                 module.default_plugins = (*getattr(module, "default_plugins", ()), EARLY_PLUGIN)  # type: ignore[attr-defined]
 

@@ -23,7 +23,7 @@ from pytest_pyimages.host.command_line import CommandLine
 from pytest_pyimages.host.host_plugins import choose_host_plugins
 from pytest_pyimages.host.option_table import OPTION_NAMES
 from pytest_pyimages.host.request import is_inside, is_switched_off
-from pytest_pyimages.startup import mentions_images
+from pytest_pyimages.startup import collect_garbage_as_usual, mentions_images
 
 if TYPE_CHECKING:
     from pytest_pyimages.host.invocation import Invocation
@@ -39,6 +39,7 @@ def pytest_cmdline_parse(
     config: pytest.Config | None = pluginmanager.get_plugin("pytestconfig")
     invocation = None if config is None else _read_request(config)
     if config is None or invocation is None:
+        collect_garbage_as_usual()
         return (yield)
     with start_without_project(config, args, invocation):
         return (yield)
