@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
@@ -25,10 +25,12 @@ from pytest_pyimages.containers.copied_files import CopiedFiles
 from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.links import LinkedPath
 from pytest_pyimages.containers.source_programs import create_helper, run_helper
-from pytest_pyimages.containers.source_tar import ArchivedFile, stream_tar
 from pytest_pyimages.engines import Engine, Mount
 from pytest_pyimages.engines.labels import CREATED_LABEL, HOST_LABEL, KIND_LABEL, LABEL
 from pytest_pyimages.errors import EngineError, PyimagesError
+
+if TYPE_CHECKING:
+    from pytest_pyimages.containers.source_tar import ArchivedFile
 
 COPY_KIND = "source-copy"
 COPY_TARGET = "/opt/pyimages/source"
@@ -109,6 +111,8 @@ class SourceCopy:
                 job = {"do": "remove", "root": COPY_TARGET, "paths": removed}
                 run_helper(self._engine, self._lease, image, mounts, job)
             if changed:
+                from pytest_pyimages.containers.source_tar import stream_tar
+
                 with create_helper(self._engine, self._lease, image, mounts) as container:
                     self._engine.upload(container, COPY_TARGET, stream_tar(changed, check))
             regular = [file.status.st_size for file in changed if stat.S_ISREG(file.status.st_mode)]
@@ -223,6 +227,8 @@ def _acquire(lock: FileLock, check: Callable[[], None]) -> None:
 
 
 def _list_files(root: Path, prefix: str, found: CopiedFiles, linked: Iterable[LinkedPath]) -> list[ArchivedFile]:
+    from pytest_pyimages.containers.source_tar import ArchivedFile
+
     files = [ArchivedFile(prefix, str(root), root.lstat())]
     files += (ArchivedFile(f"{prefix}/{path}", f"{root}/{path}", status) for path, status in found.entries.items())
     for number, source in enumerate(link.source for link in linked):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import hashlib
 import json
 import os
@@ -211,6 +210,8 @@ def _hash_file(path: Path) -> str:
         document.pop("dependency-groups", None)
         return hash_text(json.dumps({**document, "tool": tools}, sort_keys=True, default=str))
     if path.name == "setup.cfg":
+        import configparser
+
         parser = configparser.RawConfigParser()
         parser.read_string(data.decode("utf-8"))
         related = [name for name in parser.sections() if name.split(":")[-1] not in UNRELATED_TOOLS]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -140,6 +139,10 @@ def parse_ini(text: str, path: Path) -> Sections:
 
     :param path: the file that holds the text.
     """
+    if not text:
+        return {}
+    import configparser  # few projects have such files
+
     parser = configparser.RawConfigParser(strict=False)
     parser.optionxform = str  # type: ignore[assignment,method-assign]  # documented way to keep the case of keys
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -268,6 +267,7 @@ class Services:
 
 def _archive(service: Service) -> Iterator[bytes]:
     """Yield a tar of the files that a service gets, with the owner root."""
+    import tarfile
 
     def as_root(info: tarfile.TarInfo) -> tarfile.TarInfo:
         info.uid = info.gid = 0

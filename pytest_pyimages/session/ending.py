@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from _pytest._code.code import ReprFileLocation
@@ -13,10 +14,13 @@ from _pytest._io import TerminalWriter
 
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host import Settings, has_debugger
-from pytest_pyimages.results import ImageResult, JobReport
+from pytest_pyimages.results import ImageResult
 from pytest_pyimages.runs.events import Interrupted
 from pytest_pyimages.session.header import NO_BREAKPOINTS
 from pytest_pyimages.text import suggest
+
+if TYPE_CHECKING:
+    from pytest_pyimages.results import JobReport
 
 
 def get_verbosity(config: pytest.Config) -> int:

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.startup import EARLY_PLUGIN, INI_FILES
+from tests.support.scripted_engine import VERSION, answer, frame, scripted_engine
 
 MODULES = "import sys; print(sorted(m for m in sys.modules if m.startswith('pytest_pyimages')), sys.meta_path)"
 EARLY = "import _pytest.config as pytest_config; print(pytest_config.default_plugins[-1])"
 # Loaded by no run before pytest_configure.
 LOADER = """
 import gc
+thresholds = gc.get_threshold()
 import pytest
 
 class Probe:
@@ -25,6 +27,39 @@ class Probe:
 
 pytest.main(["--py-images=3.12", "--py-images-engine=unix:///absent"], plugins=[Probe()])
 print("frozen objects:", gc.get_freeze_count())
+print("thresholds are kept:", gc.get_threshold() == thresholds)
+"""
+SESSION = """
+import pytest, sys
+pytest.main(["--py-images=3.12", "--py-images-engine=unix:///absent", "."])
+print("modules:", *sys.modules)
+"""
+# What only a few runs need: another engine than one on a unix socket, a pull or a build; a copy of the source; files of
+# setuptools; an earlier report. Importing all of it takes longer than importing pytest.
+NOT_NEEDED = {
+    *("docker", "requests", "urllib3", "charset_normalizer", "certifi"),
+    *("configparser", "tarfile"),
+    "pytest_pyimages.results.output.json_reading",
+}
+CALLS = """
+import sys
+from pytest_pyimages.engines.base import ContainerSpec
+from pytest_pyimages.engines.docker import connect
+
+engine = connect(sys.argv[1])
+engine.overlay_options()
+engine.leftovers("label")
+engine.create_volume("v", labels={}, options={})
+container = engine.create_container(ContainerSpec(name="x", image=engine.find_image("x").id, command=(), labels={}))
+stream = engine.attach(container)
+engine.start(container)
+output = b"".join(data for _, data in stream.frames())
+stream.close()
+print(engine.wait(container), output.decode())
+engine.remove_container(container)
+engine.remove_volume("v")
+engine.close()
+print(*sys.modules, sep="\\n")
 """
 NOTHING = ["pytest_pyimages", "pytest_pyimages.startup"]
 
@@ -117,3 +152,48 @@ def test_our_modules_are_not_rewritten() -> None:
 def test_garbage_of_a_session_is_collected_after_it() -> None:
     done = subprocess.run([sys.executable, "-c", LOADER, "pytest"], capture_output=True, text=True, timeout=60)
     assert "frozen objects: 0" in done.stdout
+    assert "thresholds are kept: True" in done.stdout
+
+
+@pytest.mark.parametrize("args", [["--py-images=3.12", "-p", "no:pyimages"], ["--co", "-q"]], ids=["blocked", "absent"])
+def test_garbage_is_collected_as_usual_without_images(tmp_path: Path, args: list[str]) -> None:
+    (tmp_path / "tox.ini").write_text("[pytest]\n# py_images\n")
+    (tmp_path / "conftest.py").write_text("import gc\nprint(gc.get_threshold())")
+    print_usual = "import gc; print(gc.get_threshold())"
+    script = "import pytest; pytest.main(sys.argv[2:])"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; {script}", "pytest", *args], capture_output=True, text=True, timeout=60
+    )
+    assert run_python("-c", print_usual) in done.stdout
+
+
+def test_a_session_starts_without_what_few_need(tmp_path: Path) -> None:
+    (tmp_path / "test_a.py").touch()
+    done = subprocess.run([sys.executable, "-c", SESSION, "pytest"], capture_output=True, text=True, timeout=60)
+    modules = set(done.stdout.partition("modules: ")[2].split())
+    assert "pytest_pyimages.session.schedule" in modules
+    assert not modules & NOT_NEEDED
+
+
+def test_a_run_needs_no_docker_py_on_a_unix_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    ended = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n" + frame(1, b"ended")
+    with scripted_engine(tmp_path) as engine:
+        engine.answers |= {
+            "GET /version": answer(200, VERSION),
+            "GET /images/x/json": answer(200, {"Id": "sha256:1", "Os": "linux", "Architecture": "amd64"}),
+            "GET /info": answer(200, {}),
+            "POST /volumes/create": answer(201, {"Mountpoint": "/v"}),
+            "POST /containers/create": answer(201, {"Id": "abc"}),
+            "POST /containers/abc/attach": ended,
+            "POST /containers/abc/start": answer(204, b""),
+            "POST /containers/abc/wait": answer(200, {"StatusCode": 0}),
+            "DELETE /containers/abc": answer(204, b""),
+            "DELETE /volumes/v": answer(204, b""),
+            "GET /containers/json": answer(200, []),
+            "GET /networks": answer(200, []),
+            "GET /volumes": answer(200, {}),
+        }
+        answered, *modules = run_python("-c", CALLS, engine.url).splitlines()
+    assert answered == "0 ended"
+    assert not set(modules) & NOT_NEEDED
