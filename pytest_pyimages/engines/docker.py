@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
-from threading import Event
+from threading import Event, Lock
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import quote
 
+from pytest_pyimages.engines import faults
 from pytest_pyimages.engines.attached import AttachedStream
 from pytest_pyimages.engines.base import (
     BuildContext,
@@ -30,14 +31,6 @@ from pytest_pyimages.engines.body import iter_pieces, make_body, make_service_bo
 from pytest_pyimages.engines.client import Client, choose_overlay_options, probe
 from pytest_pyimages.engines.clients import Clients
 from pytest_pyimages.engines.endpoint import Endpoint, find_endpoint
-from pytest_pyimages.engines.faults import (
-    client_errors,
-    engine_error,
-    get_explanation,
-    get_status,
-    ignore_statuses,
-    is_timeout,
-)
 from pytest_pyimages.engines.images import parse_image
 from pytest_pyimages.engines.labels import find_leftovers
 from pytest_pyimages.engines.podman import PodmanService, find_podman
@@ -88,8 +81,8 @@ def _engine_call(
             with self.clients.use():
                 self.require_answers()
                 return method(self, *args, **kwargs)
-        except client_errors() as error:
-            found = engine_error(error)
+        except faults.client_errors() as error:
+            found = faults.engine_error(error)
             if isinstance(found, NoAnswerError):
                 self.silence.set()
             raise found from error
@@ -107,7 +100,8 @@ class DockerEngine:
         self._version = version
         self.clients = Clients(self._create_client)
         self.silence = Event()  # set while the engine answers no calls
-        self._overlay_options: str | None = None
+        self._description: Mapping[str, Any] | None = None
+        self._description_lock = Lock()
 
     def _create_client(self) -> Client:
         try:
@@ -132,18 +126,20 @@ class DockerEngine:
 
     @_engine_call
     def processors(self) -> int:
-        try:
-            return int(self._client.read("GET", "/info", timeout=INFO_SECONDS).get("NCPU") or 0)
-        except OSError as error:
-            if get_status(error) not in (403, 404):  # from a proxy that allows only some requests
-                raise
-            return 0
+        with faults.ignore_statuses(403, 404):  # from a proxy that allows only some requests
+            return int(self._describe().get("NCPU") or 0)
+        return 0
 
     @_engine_call
     def overlay_options(self) -> str:
-        if self._overlay_options is None:
-            self._overlay_options = choose_overlay_options(self._client.read("GET", "/info"))
-        return self._overlay_options
+        return choose_overlay_options(self._describe())
+
+    def _describe(self) -> Mapping[str, Any]:
+        """Return the engine's description of itself (Engine API, "SystemInfo"), for which it is asked once."""
+        with self._description_lock:
+            if self._description is None:
+                self._description = dict(self._client.read("GET", "/info", timeout=INFO_SECONDS))
+            return self._description
 
     @_engine_call
     def find_image(self, reference: str) -> ImageInfo | None:
@@ -151,7 +147,7 @@ class DockerEngine:
             return parse_image(self._client.read("GET", f"/images/{quote(reference, safe='/:')}/json"))
         except OSError as error:
             # Podman takes an unknown id for a name.
-            if get_status(error) != 404 and "64-byte hexadecimal" not in get_explanation(error):
+            if faults.get_status(error) != 404 and "64-byte hexadecimal" not in faults.get_explanation(error):
                 raise
             return None
 
@@ -200,7 +196,7 @@ class DockerEngine:
             try:
                 return str(self._client.read("POST", "/containers/create", params={"name": name}, body=body)["Id"])
             except OSError as error:
-                if get_status(error) != 409 or attempt == NAMES - 1:
+                if faults.get_status(error) != 409 or attempt == NAMES - 1:
                     raise
         raise AssertionError("unreachable")
 
@@ -226,7 +222,7 @@ class DockerEngine:
 
     @_engine_call
     def resize(self, container: str, *, columns: int, rows: int) -> None:
-        with ignore_statuses(404, 409, 500):  # it has just ended; Engine 20.10 answers 500
+        with faults.ignore_statuses(404, 409, 500):  # it has just ended; Engine 20.10 answers 500
             self._api.resize(container, height=rows, width=columns)
 
     @_engine_call
@@ -252,7 +248,7 @@ class DockerEngine:
 
     @_engine_call
     def kill(self, container: str) -> None:
-        with ignore_statuses(404, 409):  # removed, or not running
+        with faults.ignore_statuses(404, 409):  # removed, or not running
             self._client.request("POST", f"/containers/{container}/kill")
 
     @_engine_call
@@ -277,14 +273,13 @@ class DockerEngine:
         timed_out = False
         while True:
             try:
-                with ignore_statuses(404):
+                with faults.ignore_statuses(404):
                     self._client.request("DELETE", path, params=parameters, timeout=REMOVAL_CALL_SECONDS)
             except OSError as error:
-                if get_status(error):
-                    if get_status(error) not in (403, 409, 500) or time.monotonic() > deadline:
-                        raise
+                status = faults.get_status(error)
+                if status in (403, 409, 500) and time.monotonic() <= deadline:
                     time.sleep(0.1)
-                elif timed_out or not is_timeout(error):
+                elif status or timed_out or not faults.is_timeout(error):
                     raise
                 else:
                     timed_out = True
@@ -315,7 +310,7 @@ class DockerEngine:
 
     @_engine_call
     def remove_image(self, reference: str, *, parents: bool = True) -> None:
-        with ignore_statuses(404):
+        with faults.ignore_statuses(404):
             self._api.remove_image(reference, noprune=not parents)
 
     @_engine_call
@@ -325,7 +320,7 @@ class DockerEngine:
             made = self._client.read("POST", "/volumes/create", body=body)
         except OSError as error:
             # Podman creates a volume that two sessions ask for at once for one of them only.
-            if "already exists" not in get_explanation(error):
+            if "already exists" not in faults.get_explanation(error):
                 raise
             made = self._client.read("GET", f"/volumes/{name}")
         return str(made["Mountpoint"])

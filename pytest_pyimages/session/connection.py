@@ -19,8 +19,10 @@ def connect(config: pytest.Config, settings: Settings) -> Future[Engine]:
     From here on two threads import modules, so signals are handled until pytest ends.
     """
     from concurrent.futures import Future  # late: every pytest loads this module
+    from contextlib import suppress
     from threading import Thread
 
+    from pytest_pyimages.errors import EngineError
     from pytest_pyimages.session.signals import InterruptHandler
 
     interrupts = InterruptHandler()
@@ -38,7 +40,11 @@ def connect(config: pytest.Config, settings: Settings) -> Future[Engine]:
                 from pytest_pyimages.engines import connect as connect_docker
 
                 engine = connect_docker(settings.engine)
-            future.set_result(engine)
+                future.set_result(engine)
+                with suppress(EngineError):
+                    engine.overlay_options()  # asked for ahead: the first containers wait for it
+            else:
+                future.set_result(engine)
         except BaseException as error:  # noqa: BLE001 - raised by future.result()
             future.set_exception(error)
 
