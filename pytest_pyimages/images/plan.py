@@ -60,12 +60,14 @@ def make_plans(  # noqa: PLR0913 - each has another source
     args: Sequence[str] = (),
     options: Sequence[str] = (),
     smoke: bool = False,
+    default: Project | None = None,
 ) -> tuple[ImagePlan, ...]:
     """Return the plans of the images that are not skipped, in the order of the matrix.
 
     :param args: arguments of pytest on the command line.
     :param options: those of them whose plugins are added to the requirements; an image's own args are added to them.
     :param smoke: whether images are only smoke-tested, unless their configuration says otherwise.
+    :param default: the project of an image without configuration, if it has been read already.
     :raises ConfigurationError: if every image is skipped, or a file of the project is invalid.
     """
     projects: dict[tuple[tuple[str, ...] | None, tuple[str, ...]], tuple[Project, Content]] = {}
@@ -77,7 +79,8 @@ def make_plans(  # noqa: PLR0913 - each has another source
         key = configured.install, configured.args
         if key not in projects:
             install = {} if configured.install is None else {"py_images_install": list(configured.install)}
-            project = find_project(rootdir, ini={**ini, **install}, options=(*options, *configured.args))
+            known = default if key == (None, ()) else None
+            project = known or find_project(rootdir, ini={**ini, **install}, options=(*options, *configured.args))
             projects[key] = project, read_content(project, with_tests="--pyargs" in args)
         project, content = projects[key]
         if configured.build_in and find_full_tag(tag) is None:

@@ -56,7 +56,7 @@ def plan_session(config: pytest.Config, settings: Settings) -> SessionPlan:
     invocation = settings.invocation
     project = find_project(invocation.project_folder, ini=invocation.ini, options=_option_names(invocation))
     tags = parse_requested_images(settings, project)
-    plans = plan_images(tags, config, invocation)
+    plans = plan_images(tags, config, invocation, project=project)
     labels = [tag.label for tag in tags]
     planned = {plan.tag.label for plan in plans}
     arguments = split_by_image(
@@ -159,12 +159,17 @@ def parse_requested_images(settings: Settings, project: Project) -> tuple[ImageT
 
 
 def plan_images(
-    tags: Iterable[ImageTag], config: pytest.Config, invocation: Invocation, options: Sequence[str] = ()
+    tags: Iterable[ImageTag],
+    config: pytest.Config,
+    invocation: Invocation,
+    options: Sequence[str] = (),
+    project: Project | None = None,
 ) -> tuple[ImagePlan, ...]:
     """Plan each image, without those that the project's overrides skip.
 
     :param config: its plugins may change a recipe.
     :param options: further options of pytest whose plugins the images are to contain.
+    :param project: without them, if it has been read already.
     :raises ConfigurationError: if no image is left, or for project files that make no sense.
     """
     plans = make_plans(
@@ -176,6 +181,7 @@ def plan_images(
         args=invocation.command_line.words,
         options=(*_option_names(invocation), *options),
         smoke=requests_flag(config, invocation, "py_images_smoke"),
+        default=project,
     )
     return tuple(_apply_recipe_hook(plan, config) for plan in plans)
 
