@@ -57,7 +57,7 @@ class AttachedStream:
             raise NoAnswerError(
                 f"no sign of life from the container for {self._silence:g} s: it, or the engine, hangs"
             ) from error
-        except (EngineError, *client_errors()) as error:
+        except client_errors(EngineError) as error:
             if not self._closed:
                 raise engine_error(error) from error
 

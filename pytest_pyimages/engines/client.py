@@ -146,7 +146,7 @@ def probe(endpoint: Endpoint, timeout: float) -> tuple[EngineInfo, str]:
         return _parse_info(endpoint.url, version), _negotiate(endpoint.url, version)
     except EngineError as error:
         raise no_engine(endpoint.url, error.message, NAME_ONE) from error
-    except (FutureTimeoutError, *client_errors()) as error:
+    except client_errors(FutureTimeoutError) as error:
         raise connection_error(endpoint.url, error) from error
 
 

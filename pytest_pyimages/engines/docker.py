@@ -120,15 +120,15 @@ class DockerEngine:
         return self.clients.current
 
     @property
-    def _api(self) -> Any:
-        """docker-py's client, without types, which its stubs lack for many calls."""
+    def _api(self) -> Any:  # docker-py's client, whose stubs lack many calls
         return self._client.docker
 
     @_engine_call
     def processors(self) -> int:
+        description: Mapping[str, Any] = {}
         with faults.ignore_statuses(403, 404):  # from a proxy that allows only some requests
-            return int(self._describe().get("NCPU") or 0)
-        return 0
+            description = self._describe()
+        return int(description.get("NCPU") or 0)
 
     @_engine_call
     def overlay_options(self) -> str:

@@ -34,9 +34,12 @@ class ResponseError(OSError):
         self.explanation = explanation
 
 
-def client_errors() -> tuple[type[Exception], ...]:
-    """Return the exceptions of clients: docker-py's own, those of the layers below, and of unexpected responses."""
-    return (http.client.HTTPException, OSError, *NOT_UNDERSTOOD, *_find_classes(_OTHERS))
+def client_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
+    """Return the exceptions of clients: docker-py's own, those of the layers below, and of unexpected responses.
+
+    :param others: further ones to return.
+    """
+    return (http.client.HTTPException, OSError, *NOT_UNDERSTOOD, *_find_classes(_OTHERS), *others)
 
 
 def _find_classes(names: Mapping[str, Iterable[str]]) -> list[type[Exception]]:
@@ -102,7 +105,7 @@ def iter_causes(error: BaseException) -> Iterator[BaseException]:
 
 def is_timeout(error: BaseException) -> bool:
     """Return whether the engine did not answer in time; urllib3 also derives refused connections from its timeout."""
-    timeouts = (TimeoutError, FutureTimeoutError, *_find_classes(_TIMEOUTS))
+    timeouts: tuple[type[BaseException], ...] = (TimeoutError, FutureTimeoutError, *_find_classes(_TIMEOUTS))
     refusals = tuple(_find_classes(_REFUSALS))
     return any(isinstance(found, timeouts) and not isinstance(found, refusals) for found in iter_causes(error))
 

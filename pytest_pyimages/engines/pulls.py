@@ -230,7 +230,7 @@ def _find_helper(client: APIClient, reference: str) -> _CredentialHelper | None:
         if name is None:
             return None
         helper = configuration._stores[name] = _CredentialHelper(name)  # noqa: SLF001 - no public way to limit it
-    except (*client_errors(), UserWarning):  # see below
+    except client_errors(UserWarning):  # see below
         return None
     return helper
 
@@ -239,7 +239,7 @@ def _credentials(client: APIClient, reference: str) -> dict[str, str | bytes]:
     """Return the header with the Docker CLI's credentials."""
     try:
         header = docker.auth.get_config_header(client, _find_registry(reference))
-    except (*client_errors(), UserWarning):
+    except client_errors(UserWarning):
         # A broken credential helper must not fail a public image (docker-py#2482); docker-py warns about it too.
         header = docker.auth.encode_header({})
     return {_LOGIN: header} if header else {}
