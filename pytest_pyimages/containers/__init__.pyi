@@ -8,6 +8,7 @@ from pytest_pyimages.containers.links import find_linked_paths as find_linked_pa
 from pytest_pyimages.containers.links import find_repository as find_repository
 from pytest_pyimages.containers.process import SILENT_SECONDS as SILENT_SECONDS
 from pytest_pyimages.containers.process import ContainerProcess as ContainerProcess
+from pytest_pyimages.containers.process import NotBegunError as NotBegunError
 from pytest_pyimages.containers.process import SourceNotVisibleError as SourceNotVisibleError
 from pytest_pyimages.containers.process import StoppedError as StoppedError
 from pytest_pyimages.containers.process import run_with_source as run_with_source
@@ -24,3 +25,5 @@ from pytest_pyimages.containers.source_job import SourceJob as SourceJob
 from pytest_pyimages.containers.source_programs import read_program as read_program
 from pytest_pyimages.containers.source_programs import run_helper as run_helper
 from pytest_pyimages.containers.source_programs import try_commands as try_commands
+from pytest_pyimages.containers.waiting import WaitingContainers as WaitingContainers
+from pytest_pyimages.containers.waiting import Wanted as Wanted

@@ -6,14 +6,25 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.probe import NOT_SEEN, explain_refusal
 from pytest_pyimages.containers.source import Decision, MountedSource, Source, Witness
 from pytest_pyimages.containers.source_job import SourceJob, describe_source
-from pytest_pyimages.engines import NO_OPTIONS, ContainerOptions, ContainerSpec, ContainerStream, Engine, lend_socket
+from pytest_pyimages.engines import (
+    NO_OPTIONS,
+    ContainerOptions,
+    ContainerSpec,
+    ContainerStream,
+    Engine,
+    lend_socket,
+    watch_stream,
+)
 from pytest_pyimages.errors import EngineError, PyimagesError
+
+if TYPE_CHECKING:
+    from pytest_pyimages.containers.waiting import Waiting, WaitingContainers
 
 T = TypeVar("T")
 # Worker and installer send at least a heartbeat every few seconds: after so many without one, engine or container hang.
@@ -37,8 +48,14 @@ class StoppedError(PyimagesError):
     """The process was stopped before its program began."""
 
 
+class NotBegunError(Exception):
+    """The container was started ahead and is of no use; its program has not begun with the job."""
+
+
 def run_with_source(source: Source, attempt: Callable[[], T]) -> T:
     """Call ``attempt``; as long as its container does not see the source, choose another way and call it again.
+
+    Call it again, too, if its container was started ahead and is of no use: it takes each of them once.
 
     :raises SourceNotVisibleError: if the container does not see a copy of its own either.
     :raises PyimagesError: if the user requires the overlay.
@@ -46,6 +63,8 @@ def run_with_source(source: Source, attempt: Callable[[], T]) -> T:
     while True:
         try:
             return attempt()
+        except NotBegunError:
+            continue
         except SourceNotVisibleError as error:
             if not source.fall_back(error.decision, error.reason):
                 raise
@@ -82,7 +101,8 @@ class ContainerProcess:
         :param upper: folder of the container in which it sees the overlay's upper layer; empty for none.
         """
         self.is_stopped = False
-        self._mounted: MountedSource | None = None
+        self.mounted: MountedSource | None = None
+        self.waiting: Waiting | None = None  # the container that was started ahead, if that is the current one
         self._upper = upper
         self._engine = engine
         self._lease = lease
@@ -93,30 +113,43 @@ class ContainerProcess:
         self._options = NO_OPTIONS  # of the user
 
     @contextlib.contextmanager
-    def create(self, spec: ContainerSpec) -> Iterator[str]:
+    def create(self, spec: ContainerSpec, ahead: WaitingContainers | None = None) -> Iterator[str]:
         """Create a container with the source mounted and yield its id; at the end remove it and its volumes.
 
         :param spec: its mounts are in addition to the source's.
+        :param ahead: containers that were started ahead, one of which is used instead if it is the same; they are
+            removed in the background.
         :raises SourceNotVisibleError: if the engine cannot create it because of the source's overlay.
         """
         with contextlib.ExitStack() as stack:
-            mount = self._source.mount(
-                self._engine, self._lease, spec.image, upper_target=self._upper, check=self._check_stopped
-            )
-            options, variables = lend_socket(spec.options, self._engine.info)
-            spec = replace(spec, options=options, environment={**variables, **spec.environment})
-            self._options = options
-            with self._overlay_errors():
-                self._mounted = mounted = stack.enter_context(mount)
-                container = self._engine.create_container(replace(spec, mounts=(*mounted.mounts, *spec.mounts)))
+            self.waiting = None if ahead is None else ahead.take(self._engine, spec, self._source, self._upper)
+            if self.waiting is None:
+                container = self._create(spec, stack)
+            else:
+                stack.callback(self.waiting.release)
+                container, mounted = self.waiting.container, self.waiting.mounted
+                self.mounted = mounted and mounted._replace(witness=self._source.choose_witnesses("overlay"))
+            with self._lock:
+                self._container = container
             try:
-                with self._lock:
-                    self._container = container
                 yield container
             finally:
                 with self._lock:
                     self._container = None
-                self._engine.remove_container(container)
+
+    def _create(self, spec: ContainerSpec, stack: contextlib.ExitStack) -> str:
+        """Create a container and return its id; the stack removes it and its volumes."""
+        mount = self._source.mount(
+            self._engine, self._lease, spec.image, upper_target=self._upper, check=self._check_stopped
+        )
+        options, variables = lend_socket(spec.options, self._engine.info)
+        spec = replace(spec, options=options, environment={**variables, **spec.environment})
+        self._options = options
+        with self._overlay_errors():
+            self.mounted = mounted = stack.enter_context(mount)
+            container = self._engine.create_container(replace(spec, mounts=(*mounted.mounts, *spec.mounts)))
+        stack.callback(self._engine.remove_container, container)
+        return container
 
     @contextlib.contextmanager
     def start(
@@ -130,16 +163,20 @@ class ContainerProcess:
         :raises StoppedError: if another thread has stopped the process already.
         :raises SourceNotVisibleError: if the engine cannot start it because of the source's overlay.
         """
-        with self._overlay_errors():  # rootless Podman mounts volumes here
-            attached = self._engine.attach(container, terminal=terminal, silence=silence)
+        if self.waiting is not None:
+            attached = watch_stream(self._engine, self.waiting.stream)
+        else:
+            with self._overlay_errors():  # rootless Podman mounts volumes here
+                attached = self._engine.attach(container, terminal=terminal, silence=silence)
         with contextlib.closing(attached) as stream:
             with self._lock:
                 if self.is_stopped:
                     raise StoppedError("stopped before it began")
                 self._stream = stream
             try:
-                with self._overlay_errors():
-                    self._engine.start(container)
+                if self.waiting is None:
+                    with self._overlay_errors():
+                        self._engine.start(container)
                 yield stream
             finally:
                 with self._lock:
@@ -178,19 +215,19 @@ class ContainerProcess:
     @property
     def upper(self) -> str | None:
         """The folder in which the program sees what it writes to the source; None if there is no such layer."""
-        if self._mounted is None or not self._upper or not self._mounted.decision.has_layer:
+        if self.mounted is None or not self._upper or not self.mounted.decision.has_layer:
             return None
-        return f"{self._upper}/{self._mounted.below}".rstrip("/")
+        return f"{self._upper}/{self.mounted.below}".rstrip("/")
 
     @property
     def present(self) -> frozenset[str] | None:
         """The paths of the source, relative to its root, that the container sees; None if it sees all."""
-        return None if self._mounted is None else self._mounted.present
+        return None if self.mounted is None else self.mounted.present
 
     @property
     def witness(self) -> tuple[Witness, ...]:
         """Files by which the program in the container can tell whether it sees the source."""
-        return () if self._mounted is None else self._mounted.witness
+        return () if self.mounted is None else self.mounted.witness
 
     @property
     def source_job(self) -> SourceJob:
@@ -200,7 +237,7 @@ class ContainerProcess:
 
     def missing_source(self, path: str) -> SourceNotVisibleError:
         """Return the error for a file that the program in the container does not find as it is on the host."""
-        decision = None if self._mounted is None else self._mounted.decision
+        decision = None if self.mounted is None else self.mounted.decision
         return SourceNotVisibleError(f"{path} is missing there, or another file", decision=decision)
 
     def _check_stopped(self) -> None:
@@ -214,7 +251,7 @@ class ContainerProcess:
         try:
             yield
         except EngineError as error:
-            decision = before if self._mounted is None else self._mounted.decision
+            decision = before if self.mounted is None else self.mounted.decision
             reason = explain_refusal(error)
             is_own = any(mount.source and mount.source in error.message for mount in self._options.mount)
             if is_own or reason is None or (decision is not None and not decision.has_layer):

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pytest_pyimages.containers.copied_files import CopiedFiles, CopyPattern, find_copied_files
 from pytest_pyimages.containers.hidden_files import HiddenFiles
@@ -36,6 +36,9 @@ from pytest_pyimages.containers.source_copy import (
 from pytest_pyimages.containers.source_programs import run_helper
 from pytest_pyimages.engines import Engine, Mount
 from pytest_pyimages.errors import PyimagesError
+
+if TYPE_CHECKING:
+    from pytest_pyimages.containers.waiting import WaitingContainers
 
 Mode = Literal["overlay", "copy"]
 
@@ -116,6 +119,7 @@ class Source:
         self.hidden = hidden or HiddenFiles()
         self.linked = tuple(linked.paths) if linked is not None else ()
         self.notes = tuple(linked.notes) if linked is not None else ()
+        self.ahead: WaitingContainers | None = None  # that have mounted it already
         self._is_required = mode == "overlay"
         self._patterns = patterns
         self._lock = threading.Lock()
@@ -221,7 +225,7 @@ class Source:
             yield MountedSource(
                 decision=decision,
                 mounts=tuple(mounts),
-                witness=self._choose_witnesses(decision.mode),
+                witness=self.choose_witnesses(decision.mode),
                 below=self._below,
                 present=None if decision.mode == "overlay" else frozenset(self.copied.entries),
             )
@@ -275,7 +279,8 @@ class Source:
         finally:
             self._lock.release()
 
-    def _choose_witnesses(self, mode: Mode) -> tuple[Witness, ...]:
+    def choose_witnesses(self, mode: Mode) -> tuple[Witness, ...]:
+        """Return the files by which a container can tell whether it sees this source."""
         if mode not in self._witness:
             chosen = choose_witnesses(self.root) if mode == "overlay" else self._list_copied_witnesses()
             self._witness[mode] = chosen

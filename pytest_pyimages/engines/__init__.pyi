@@ -7,6 +7,7 @@ from pytest_pyimages.engines.base import ContainerOptions as ContainerOptions
 from pytest_pyimages.engines.base import ContainerSpec as ContainerSpec
 from pytest_pyimages.engines.base import ContainerStream as ContainerStream
 from pytest_pyimages.engines.base import Engine as Engine
+from pytest_pyimages.engines.base import EngineInfo as EngineInfo
 from pytest_pyimages.engines.base import EngineSettings as EngineSettings
 from pytest_pyimages.engines.base import ImageInfo as ImageInfo
 from pytest_pyimages.engines.base import Leftover as Leftover
@@ -19,3 +20,4 @@ from pytest_pyimages.engines.builds import list_context_files as list_context_fi
 from pytest_pyimages.engines.docker import connect as connect
 from pytest_pyimages.engines.watched import Waits as Waits
 from pytest_pyimages.engines.watched import watch_engine as watch_engine
+from pytest_pyimages.engines.watched import watch_stream as watch_stream

@@ -77,11 +77,19 @@ def watch_engine(engine: Engine, waits: Waits) -> Engine:
     return cast("Engine", _Watched(engine, waits, _ITERATORS))
 
 
+def watch_stream(engine: Engine, stream: ContainerStream) -> ContainerStream:
+    """Return a stream of another engine object as if ``engine`` had attached to the container."""
+    return engine.watch(stream) if isinstance(engine, _Watched) else stream
+
+
 class _Watched:
     def __init__(self, watched: object, waits: Waits, iterators: tuple[str, ...]) -> None:
         self._watched = watched
         self._waits = waits
         self._iterators = iterators
+
+    def watch(self, stream: object) -> ContainerStream:
+        return cast("ContainerStream", _Watched(stream, self._waits, ("frames",)))
 
     def __getattr__(self, name: str) -> Any:
         found, waits = getattr(self._watched, name), self._waits
@@ -93,6 +101,6 @@ class _Watched:
                 return waits.iterate(found(*args, **kwargs), name)
             with waits.record(name):
                 value = found(*args, **kwargs)
-            return _Watched(cast("ContainerStream", value), waits, ("frames",)) if name == "attach" else value
+            return self.watch(value) if name == "attach" else value
 
         return call

@@ -12,6 +12,7 @@ from pytest_pyimages.containers import (
     SILENT_SECONDS,
     ContainerProcess,
     Lease,
+    NotBegunError,
     Source,
     StoppedError,
     encode_job,
@@ -120,12 +121,14 @@ class Run:
             user="0",  # the worker becomes the job's user
         )
         progress = _Progress(debugger=None if self._job.terminal is None else False)
-        with self._process.create(spec) as container:
+        ahead = self._source.ahead if self._job.report is None and not self._job.network else None
+        with self._process.create(spec, ahead) as container:
             try:
                 with self._process.start(container, silence=SILENT_SECONDS) as stream:
                     with suppress(EngineError):  # the program has ended already; its output is still there
                         self._send_job(stream)
                     problem = self._read(container, stream, progress, emit, printed)
+                self._require_begun(progress)
             except StoppedError as error:
                 done(RunEnd(status=None, problem=error.message))
             else:
@@ -188,6 +191,12 @@ class Run:
                 self._engine.kill(container)
             return error.message
         return ""
+
+    def _require_begun(self, progress: _Progress) -> None:
+        """Raise NotBegunError if a container that was started ahead had ended, or does not see the source any more."""
+        has_begun = progress.records and not progress.missing_source
+        if self._process.waiting is not None and not has_begun and not self._process.is_stopped:
+            raise NotBegunError
 
     def _dispatch(self, event: Event, stream: ContainerStream, progress: _Progress, events: list[Event]) -> None:
         """Keep events about the end of the run, and collect the others."""

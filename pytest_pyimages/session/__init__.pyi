@@ -11,6 +11,7 @@ from pytest_pyimages.session.messages import ImageBuilt as ImageBuilt
 from pytest_pyimages.session.messages import ImageEnded as ImageEnded
 from pytest_pyimages.session.messages import Progressed as Progressed
 from pytest_pyimages.session.messages import StageChanged as StageChanged
+from pytest_pyimages.session.planning import WAITING as WAITING
 from pytest_pyimages.session.planning import SessionPlan as SessionPlan
 from pytest_pyimages.session.planning import parse_requested_images as parse_requested_images
 from pytest_pyimages.session.planning import plan_images as plan_images
@@ -18,3 +19,4 @@ from pytest_pyimages.session.planning import plan_session as plan_session
 from pytest_pyimages.session.schedule import Schedule as Schedule
 from pytest_pyimages.session.signals import HANDLED as HANDLED
 from pytest_pyimages.session.signals import InterruptHandler as InterruptHandler
+from pytest_pyimages.session.signals import hold_interrupts as hold_interrupts

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -28,6 +28,11 @@ from pytest_pyimages.images import ImagePlan, make_plans
 from pytest_pyimages.matrix import ImageTag, ProjectPythons, describe_outdated_tag, parse_matrix
 from pytest_pyimages.project import Configuration, Project, find_project, find_source_root
 from pytest_pyimages.results import ImageResult, Shard
+
+if TYPE_CHECKING:
+    from pytest_pyimages.containers import WaitingContainers
+
+WAITING: pytest.StashKey[WaitingContainers] = pytest.StashKey()  # in a session of a watch
 
 
 class SessionPlan(NamedTuple):
@@ -79,9 +84,13 @@ def plan_session(config: pytest.Config, settings: Settings) -> SessionPlan:
     above = settings.source_root and invocation.rootdir / settings.source_root
     root = find_source_root(replace(project, folders=folders), invocation.rootdir, invocation.cwd, above or None)
     _check_mounts(selected, root)
+    source = _make_source(settings, root, selected)
+    source.ahead = config.stash.get(WAITING, None)
+    if source.ahead is not None:
+        source.ahead.endpoint = settings.engine
     return SessionPlan(
         project=project,
-        source=_make_source(settings, root, selected),
+        source=source,
         plans=selected,
         skipped=tuple(label for label in labels if label not in planned),
         unselected=tuple(label for label in labels if label in planned and label not in arguments),

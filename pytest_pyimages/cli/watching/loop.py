@@ -51,8 +51,9 @@ class Watch:
         self._files = ChangedFiles(root)
         self._keys: int | None = None  # the descriptor that keys are read from
         self._choice: Choice = "all"
-        self._session: SessionProcess | None = None
-        self._failed: dict[str, Sequence[str]] | None = None  # node ids by label; None until a session has ended
+        self._session: SessionProcess | None = None  # that runs
+        self._prepared: SessionProcess | None = None  # that has started its containers
+        self._last: SessionReport | None = None  # of the last session
         self._differing: Sequence[str] = ()  # node ids
         self._changed: set[Path] = set()  # since the watch began
         self._pending: dict[Path, FileChange] = {}  # while a session ran
@@ -106,7 +107,14 @@ class Watch:
         if words is None:
             self._wait()
             return
-        self._session = SessionProcess(self._invocation, words, self._failed, self._files.close_copies)
+        session, self._prepared = self._prepared, None
+        if session is None or session.has_ended():
+            session = self._fork()
+        session.run(words)
+        self._session = session
+
+    def _fork(self) -> SessionProcess:
+        return SessionProcess(self._invocation, self._last, self._files.close_copies)
 
     def _choose_words(self) -> tuple[str, ...] | None:
         """Return pytest's arguments; None, and say why, if there is nothing to run."""
@@ -127,7 +135,7 @@ class Watch:
         if status < 0:
             self._say(f"the session was killed by {signal.Signals(-status).name}")
         self._show_differences(report)
-        self._failed = dict(report.failed)
+        self._last = report
         self._differing = report.differing if self._choice != "failed" else self._differing
         self._drop_written({Path(path) for path in report.written})
         import_modules(report.modules)
@@ -187,7 +195,7 @@ class Watch:
 
     def _choose(self, choice: Choice) -> None:
         """Run what a key has chosen, unless there is nothing of that."""
-        if choice == "failed" and self._failed is not None and not any(self._failed.values()):
+        if choice == "failed" and self._last is not None and not any(self._last.failed.values()):
             self._say("nothing has failed")
             self._wait()
         elif choice == "differing" and not self._differing:
@@ -198,7 +206,9 @@ class Watch:
             self._start()
 
     def _wait(self) -> None:
-        """Print the line on changes and keys."""
+        """Print the line on changes and keys, and let containers wait, too."""
+        if self._prepared is None:
+            self._prepared = self._fork()
         chosen = "" if self._choice == "all" else f" to run {DESCRIPTIONS[self._choice]}"
         keys = "" if self._keys is None else f" · {KEYS_HELP}"
         self._say(f"waiting for changes{chosen} · {self._root}{keys}")
@@ -212,10 +222,13 @@ class Watch:
         sys.stdout.flush()
 
     def _stop(self, number: int = signal.SIGINT) -> None:
-        """Interrupt the session and wait for its end."""
-        session, self._session = self._session, None
-        if session is not None:
-            session.stop(number)
+        """Interrupt the session, and the one that is prepared, and wait for their ends."""
+        processes = [process for process in (self._session, self._prepared) if process is not None]
+        self._session = self._prepared = None
+        for process in processes:
+            process.interrupt(number)
+        for process in processes:
+            process.stop(number)
 
 
 def _join(names: Sequence[str]) -> str:

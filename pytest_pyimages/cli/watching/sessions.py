@@ -5,22 +5,25 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pickle
 import signal
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib import import_module
 
 import pytest
 
 from pytest_pyimages.cli.project import read_invocation, run_pytest
+from pytest_pyimages.containers import WaitingContainers, Wanted
+from pytest_pyimages.engines import connect as connect_engine
 from pytest_pyimages.errors import PyimagesError
 from pytest_pyimages.host import Invocation
 from pytest_pyimages.results import NOT_RUN, ImageResult, append_label, find_differences
-from pytest_pyimages.session import HANDLED
+from pytest_pyimages.session import HANDLED, WAITING, InterruptHandler, hold_interrupts
 
 WATCHED = "pyimages-watched"  # see ``plugin``
 CHUNK = 1 << 16  # bytes
@@ -39,6 +42,8 @@ class SessionReport:
     fixed: Sequence[str] = ()  # likewise
     differing: Sequence[str] = ()  # node ids
     written: Sequence[str] = ()  # absolute paths of files that the session itself has written into the project
+    endpoint: str = ""  # of the engine, as it was given
+    wanted: Sequence[Wanted] = ()  # the containers that the next session will need
     modules: Sequence[str] = ()  # names of those that it has imported and that ``import_modules`` may import
 
 
@@ -47,12 +52,18 @@ class _Reporting:
 
     def __init__(self) -> None:
         self.__name__ = WATCHED  # pluggy's name of the plugin
+        self.waiting = WaitingContainers()
         self._results: dict[str, ImageResult] = {}
         self._written: list[str] = []
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_pyimages_run_finished(self, result: ImageResult) -> None:
         self._results[result.label] = result
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        if not config.hook.pytest_pyimages_engine.get_hookimpls():  # an engine of theirs belongs to one session
+            config.stash[WAITING] = self.waiting
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self, config: pytest.Config) -> None:
@@ -79,6 +90,8 @@ class _Reporting:
             fixed=fixed,
             differing=[each.nodeid for each in find_differences(self._results)] if len(self._results) > 1 else [],
             written=self._written,
+            endpoint=self.waiting.endpoint,
+            wanted=self.waiting.used,
             modules=[name for name in sys.modules if name.partition(".")[0] in _IMPORTED],
         )
 
@@ -100,14 +113,12 @@ class SessionProcess:
     def __init__(
         self,
         invocation: Invocation,
-        words: Sequence[str],
-        before: Mapping[str, Sequence[str]] | None,
+        last: SessionReport | None,
         close_copies: Callable[[], None],
     ) -> None:
-        """Start it.
+        """Start the process, which starts its containers and waits for ``run``.
 
-        :param words: pytest's arguments.
-        :param before: what had failed before, by label; None if nothing was run yet.
+        :param last: the report of the last session; None if nothing was run yet.
         :param close_copies: called in the new process, to close what belongs to the watch.
         """
         self._reading, writing = os.pipe()
@@ -122,14 +133,30 @@ class SessionProcess:
             os.close(self._reading)
             os.close(self._life)
             close_copies()
-            _become_session(lambda reporting: _run_session(invocation, words, reporting), before, life, writing)
+            _become_session(invocation, last, life, writing)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         os.close(writing)
         os.close(life)
 
+    def run(self, words: Sequence[str]) -> None:
+        """Run pytest.
+
+        :param words: its arguments.
+        """
+        with contextlib.suppress(BrokenPipeError):  # it was killed a moment ago: ``read`` finds its end
+            os.write(self._life, json.dumps(list(words)).encode() + b"\n")
+
     def fileno(self) -> int:
         """Return the descriptor that is readable when ``read`` has something; for select."""
         return self._reading
+
+    def has_ended(self) -> bool:
+        """Return whether the process was killed before it was used."""
+        ended = os.waitpid(self.pid, os.WNOHANG)[0] != 0
+        if ended:
+            os.close(self._reading)
+            os.close(self._life)
+        return ended
 
     def read(self) -> bool:
         """Read a part of the report; return whether the session has ended."""
@@ -142,8 +169,10 @@ class SessionProcess:
         _, status = os.waitpid(self.pid, 0)
         os.close(self._reading)
         os.close(self._life)
-        report = SessionReport(**json.loads(self._received)) if self._received else SessionReport()
-        return os.waitstatus_to_exitcode(status), report
+        code = os.waitstatus_to_exitcode(status)
+        # Of a killed process it may be a part.
+        report = pickle.loads(self._received) if self._received and code >= 0 else SessionReport()  # noqa: S301 - ours
+        return code, report
 
     def interrupt(self, number: int = signal.SIGINT) -> None:
         """Interrupt the session as Ctrl-C does."""
@@ -162,23 +191,18 @@ class SessionProcess:
         os.close(self._life)
 
 
-def _become_session(
-    run: Callable[[_Reporting], int], before: Mapping[str, Sequence[str]] | None, life: int, writing: int
-) -> None:
-    """Run pytest in this forked process, send the report, and end the process."""
+def _become_session(invocation: Invocation, last: SessionReport | None, life: int, writing: int) -> None:
+    """Wait for pytest's arguments in this forked process, run it, send the report, and end the process."""
     status = int(pytest.ExitCode.INTERNAL_ERROR)
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         for number in HANDLED[1:]:
             signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
-        null = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(null, 0)  # the keys are for the watch
-        threading.Thread(target=_end_with_the_watch, args=(life,), daemon=True).start()
-        reporting = _Reporting()
-        status = run(reporting)
-        with open(writing, "w", encoding="utf-8") as file:
-            json.dump(asdict(reporting.report(before)), file)
+        with InterruptHandler():
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+            null = os.open(os.devnull, os.O_RDONLY)
+            os.dup2(null, 0)  # the keys are for the watch
+            status = _wait_and_run(invocation, last, life, writing)
     except KeyboardInterrupt:
         status = int(pytest.ExitCode.INTERRUPTED)
     except BaseException:  # noqa: BLE001 - this process must not go on as a second watch
@@ -188,6 +212,37 @@ def _become_session(
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
         os._exit(status)
+
+
+def _wait_and_run(invocation: Invocation, last: SessionReport | None, life: int, writing: int) -> int:
+    """Start containers, wait for pytest's arguments, run it, and send the report; return its exit status."""
+    reporting = _Reporting()
+    try:
+        if last is not None and last.wanted:
+            with hold_interrupts():
+                reporting.waiting.start(lambda: connect_engine(last.endpoint), last.wanted)
+        words = _read_line(life)
+        if words is None:
+            return int(pytest.ExitCode.INTERRUPTED)
+        threading.Thread(target=_end_with_the_watch, args=(life,), daemon=True).start()
+        status = _run_session(invocation, json.loads(words), reporting)
+    finally:
+        with hold_interrupts():
+            reporting.waiting.close()
+    with open(writing, "wb") as file:
+        pickle.dump(reporting.report(None if last is None else last.failed), file)
+    return status
+
+
+def _read_line(descriptor: int) -> bytes | None:
+    """Return a line; None at the end of the input."""
+    line = b""
+    while not line.endswith(b"\n"):
+        data = os.read(descriptor, CHUNK)
+        if not data:
+            return None
+        line += data
+    return line
 
 
 def _run_session(invocation: Invocation, words: Sequence[str], reporting: _Reporting) -> int:

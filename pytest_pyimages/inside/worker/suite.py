@@ -32,6 +32,43 @@ def run_child(write_fd, parent_fd, pending, spec):
     sys.exit(status)
 
 
+def import_pytest(root):
+    """Import what the suite's process will need, which is forked from this one; look up no file of the project.
+
+    What was looked up once is seen as it was then, even if it was changed or removed since (overlayfs documentation,
+    "Changes to underlying filesystems").
+    """
+    path, finders, known = sys.path[:], sys.meta_path[:], set(sys.modules)
+    sys.path[:] = [folder for folder in path if not is_below(folder, root)]
+    # Those of editable installations look into the project.
+    sys.meta_path[:] = [each for each in finders if getattr(each, "__module__", "").startswith("_frozen_importlib")]
+    try:
+        from _pytest import config
+
+        from . import changes, junit, options, reporter, silence  # noqa: F401
+
+        for name in config.default_plugins:
+            __import__("_pytest." + name)
+    except Exception:  # pytest needs a package that is the project: the suite's process imports all
+        for name in set(sys.modules) - known:
+            del sys.modules[name]
+    sys.path[:] = path
+    sys.meta_path[:] = finders + [each for each in sys.meta_path if each not in finders]
+    for folder in list(filter(lambda folder: is_below(folder, root), sys.path_importer_cache)):
+        del sys.path_importer_cache[folder]  # the names in it
+
+
+def is_project_used(root):
+    """Return whether the start of this Python has used files of the project, or would do so now."""
+    folders = [folder for folder in sys.path if is_below(folder, root)]
+    names = [name + end for name in ("sitecustomize", "usercustomize") for end in ("", ".py")]
+    return any(not os.path.isdir(each) or any(os.path.exists(each + "/" + name) for name in names) for each in folders)
+
+
+def is_below(path, root):
+    return (path + "/").startswith(root.rstrip("/") + "/")
+
+
 def run_pytest(channel, spec):
     """Run the suite in this process.
 

@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.containers.leases import Lease
-from pytest_pyimages.containers.process import ContainerProcess, SourceNotVisibleError, StoppedError, run_with_source
+from pytest_pyimages.containers.process import (
+    ContainerProcess,
+    NotBegunError,
+    SourceNotVisibleError,
+    StoppedError,
+    run_with_source,
+)
 from pytest_pyimages.containers.source import Source
 from pytest_pyimages.containers.source_copy import COPY_TARGET
 from pytest_pyimages.engines.base import STDOUT, ContainerOptions, ContainerSpec, Mount
@@ -199,6 +205,20 @@ def test_a_source_that_is_never_visible_is_tried_in_three_ways() -> None:
     with pytest.raises(SourceNotVisibleError):
         run_with_source(source, attempt)
     assert [(way.mode, way.has_layer) if way else None for way in ways] == [None, ("copy", True), ("copy", False)]
+
+
+def test_a_container_that_was_started_ahead_in_vain_is_replaced() -> None:
+    attempts: list[int] = []
+
+    def attempt() -> str:
+        attempts.append(1)
+        if len(attempts) == 1:
+            raise NotBegunError
+        return "done"
+
+    source = Source(Path("/src"))
+    assert run_with_source(source, attempt) == "done"
+    assert source.decision is None
 
 
 def test_a_required_overlay_is_never_replaced(lease: Lease) -> None:

@@ -1,0 +1,188 @@
+"""Containers that are started ahead and wait for their job: a watch has one of each image, with the source mounted.
+
+An overlay goes on showing what was once looked up in it, whatever becomes of that on the host. So the program of such a
+container looks up no file of the source before it has the job (``import_pytest`` of inside/worker/suite.py). The start
+of Python may look up folders, which an editable installation names, and the mounts hold what they were made of: if one
+of these is another one now, or the configuration, the container is not used.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from pytest_pyimages.containers.hidden_files import HiddenFiles
+from pytest_pyimages.containers.leases import Lease
+from pytest_pyimages.containers.links import LinkedPath, LinkedPaths
+from pytest_pyimages.containers.process import SILENT_SECONDS, ContainerProcess
+from pytest_pyimages.containers.skipped_folders import NOT_COPIED
+from pytest_pyimages.containers.source import MountedSource, Source
+from pytest_pyimages.engines import ContainerSpec, ContainerStream, Engine, EngineInfo
+from pytest_pyimages.errors import EngineError, PyimagesError
+
+VARIABLE = "PYIMAGES_WAITS"  # the root: tells the worker to prepare before it has a job; see inside/worker/parent.py
+REMOVAL_SECONDS = 10.0
+
+Identity = frozenset[tuple[str, int, int]]  # paths, with the device, if it is known, and the number of the inode
+
+
+class Wanted(NamedTuple):
+    """A container that a session has run, and that the next one will need; plain values, for another process."""
+
+    spec: ContainerSpec  # without name and labels
+    root: Path  # of the source
+    linked: tuple[LinkedPath, ...]
+    large: tuple[str, ...]  # hidden folders of the source
+    upper: str  # see ContainerProcess
+
+    def identify(self) -> Identity:
+        """Return the folders and links of the source, and what else of the host is mounted, as they are now.
+
+        A mount keeps the inodes that were looked up in it, so no other file gets their numbers.
+        """
+        mounts = (mount.source for mount in self.spec.options.mount if mount.kind == "bind")
+        hidden = (f"{self.root}/{path}" for path in self.large)
+        paths = (str(self.root), *(str(path.source) for path in self.linked), *mounts, *hidden)
+        return frozenset((*map(_identify, paths), *_walk(str(self.root))))
+
+
+def _identify(path: str) -> tuple[str, int, int]:
+    try:
+        status = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return path, 0, 0
+    return path, status.st_dev, status.st_ino
+
+
+def _walk(root: str) -> Iterator[tuple[str, int, int]]:
+    folders = [root]
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    is_folder = entry.is_dir(follow_symlinks=False)
+                    if entry.name not in NOT_COPIED and (is_folder or entry.is_symlink()):
+                        yield entry.path, 0, entry.inode()
+                        folders += [entry.path] if is_folder else []
+        except OSError:  # removed meanwhile, or nobody may read it
+            continue
+
+
+class Waiting(NamedTuple):
+    """A started container."""
+
+    info: EngineInfo
+    container: str  # id
+    mounted: MountedSource | None
+    stream: ContainerStream
+    identity: Identity  # before it was created
+    release: Callable[[], None]  # removes it in the background
+
+
+class WaitingContainers:
+    """The containers that wait for a session, and what the session after it will need."""
+
+    def __init__(self) -> None:
+        self.used: list[Wanted] = []
+        self.endpoint = ""  # of the engine that the session uses
+        self._lease: Lease | None = None
+        self._threads: list[_Thread] = []
+        self._free: list[_Thread] = []  # whose containers were not taken
+        self._lock = threading.Lock()
+
+    def start(self, connect: Callable[[], Engine], wanted: Sequence[Wanted]) -> None:
+        """Start containers in threads; one that cannot be started is missing, and the session starts its own."""
+        lease = self._lease = Lease()
+        lease.__enter__()
+        for each in wanted:
+            thread = _Thread(connect, lease, each)
+            self._threads.append(thread)
+            self._free.append(thread)
+            thread.start()
+
+    def take(self, engine: Engine, spec: ContainerSpec, source: Source, upper: str) -> Waiting | None:
+        """Return a container of this configuration that has mounted this source; None without one.
+
+        Whoever takes it releases it.
+        """
+        # A copy is one of this moment; what other engines look up in mounts is not known.
+        if source.mode != "overlay" or engine.info.name != "docker":
+            return None
+        if any(name == "PYTHONPATH" or str(source.root) in value for name, value in spec.environment.items()):
+            return None  # its program may read files of the project when it starts
+        wanted = Wanted(replace(spec, name="", labels={}), source.root, source.linked, source.hidden.large, upper)
+        with self._lock:
+            self.used += [] if wanted in self.used else [wanted]
+            thread = next((each for each in self._free if each.wanted == wanted), None)
+            if thread is None:
+                return None
+            self._free.remove(thread)
+        try:
+            waiting = thread.started.result()
+        except PyimagesError:
+            return None
+        if (waiting.info, waiting.identity) != (engine.info, wanted.identify()):
+            waiting.release()
+            return None
+        return waiting
+
+    def close(self) -> None:
+        """Wait until all containers are removed."""
+        deadline = time.monotonic() + REMOVAL_SECONDS
+        for thread in self._threads:
+            thread.released.set()
+        for thread in self._threads:
+            thread.join(max(deadline - time.monotonic(), 0))
+        if self._lease is not None:  # from here on, other sessions remove what is left
+            self._lease.__exit__(None, None, None)
+
+
+class _Thread(threading.Thread):
+    """Creates a container, starts it, and removes it once it is released."""
+
+    def __init__(self, connect: Callable[[], Engine], lease: Lease, wanted: Wanted) -> None:
+        super().__init__(name="pyimages-ahead", daemon=True)
+        self._connect = connect
+        self._lease = lease
+        self.wanted = wanted
+        self.started: Future[Waiting] = Future()
+        self.released = threading.Event()
+
+    def run(self) -> None:
+        try:
+            self._hold()
+        except PyimagesError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - the session must not wait for ever
+            self._fail(EngineError(str(error)))
+
+    def _fail(self, error: PyimagesError) -> None:
+        if not self.started.done():  # else its removal has failed, which the next session makes up for
+            self.started.set_exception(error)
+
+    def _hold(self) -> None:
+        wanted, identity = self.wanted, self.wanted.identify()
+        engine = self._connect()
+        try:
+            source = Source(
+                wanted.root, "overlay", LinkedPaths([*wanted.linked]), (), HiddenFiles(wanted.large, wanted.large)
+            )
+            process = ContainerProcess(engine, self._lease, source, upper=wanted.upper)
+            spec = replace(
+                wanted.spec,
+                name=self._lease.new_name(),
+                labels=self._lease.labels("run"),
+                environment={**wanted.spec.environment, VARIABLE: str(wanted.root)},
+            )
+            with process.create(spec) as container, process.start(container, silence=SILENT_SECONDS) as stream:
+                waiting = Waiting(engine.info, container, process.mounted, stream, identity, self.released.set)
+                self.started.set_result(waiting)
+                self.released.wait()
+        finally:
+            engine.close()

@@ -1,0 +1,207 @@
+"""Containers that are started ahead: which ones a session takes, and what becomes of the others."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pytest_pyimages.containers.hidden_files import HiddenFiles
+from pytest_pyimages.containers.leases import Lease
+from pytest_pyimages.containers.links import LinkedPath, LinkedPaths
+from pytest_pyimages.containers.process import ContainerProcess, StoppedError
+from pytest_pyimages.containers.source import Source
+from pytest_pyimages.containers.waiting import VARIABLE, Waiting, WaitingContainers, Wanted
+from pytest_pyimages.engines import Waits, watch_engine
+from pytest_pyimages.engines.base import STDOUT, ContainerOptions, ContainerSpec, Mount
+from pytest_pyimages.errors import EngineError
+from tests.unit.containers.test_process import RecordingEngine
+
+SPEC = ContainerSpec(name="", image="sha256:1", command=("python",), labels={}, environment={"LANG": "C"})
+REMOVED = ["close", "remove", *["remove volume"] * 3]
+
+
+def make_engine(**errors: EngineError) -> RecordingEngine:
+    engine = RecordingEngine(**errors)
+    engine.info = replace(engine.info, name="docker")
+    return engine
+
+
+class World:
+    """A project with folders, a link and mounts, and a container that has waited since they were as they are first."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root, self.shared, self.data = folder / "source", folder / "shared.py", folder / "data"
+        (self.root / "src" / "cart").mkdir(parents=True)
+        (self.root / "src" / "cart" / "total.py").touch()
+        (self.root / "lib").symlink_to("src")
+        self.shared.touch()
+        self.data.mkdir()
+        self.engine = make_engine()
+        self.waiting = WaitingContainers()
+        self.spec = replace(SPEC, options=ContainerOptions(mount=(Mount("bind", "/data", str(self.data)),)))
+        self.waiting.start(lambda: self.engine, [self.wanted()])
+
+    @property
+    def source(self) -> Source:
+        """As a session plans it."""
+        linked = LinkedPaths([LinkedPath("link", "/shared.py", self.shared)])
+        return Source(self.root, None, linked, (), HiddenFiles(("build",), ()))
+
+    def wanted(self) -> Wanted:
+        return Wanted(self.spec, self.root, self.source.linked, (), "/upper")
+
+    def take(self, **changes: object) -> Waiting | None:
+        spec = replace(self.spec, name="of the session", labels={"its": "label"}, **changes)  # type: ignore[arg-type]
+        return self.waiting.take(self.engine, spec, self.source, "/upper")
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    world = World(tmp_path)
+    yield world
+    world.waiting.close()
+
+
+def test_a_container_is_taken_once_and_removed_by_who_took_it(world: World) -> None:
+    process = ContainerProcess(world.engine, Lease(), world.source, upper="/upper")
+    spec = replace(world.spec, name="of the session")
+    with process.create(spec, world.waiting) as container, process.start(container) as stream:
+        stream.send(b"job")
+        assert world.take() is None
+        assert [witness.path for witness in process.witness] == [str(world.root / "src" / "cart" / "total.py")]
+    world.waiting.close()
+    assert world.engine.lifecycle == ["volume", "volume", "volume", "create", "attach", "start", "close", *REMOVED]
+    assert world.engine.stream.sent == b"job"
+    assert world.engine.specs[0].environment == {"LANG": "C", VARIABLE: str(world.root)}
+
+
+def test_a_session_shows_that_it_waits_for_such_a_container(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits, seen = Waits(), []
+
+    def frames() -> Iterator[tuple[int, bytes]]:
+        seen.append(waits.find(threading.get_ident()))
+        yield STDOUT, b"output"
+
+    monkeypatch.setattr(world.engine.stream, "frames", frames)
+    process = ContainerProcess(watch_engine(world.engine, waits), Lease(), world.source, upper="/upper")
+    with process.create(world.spec, world.waiting) as container, process.start(container) as stream:
+        assert list(stream.frames()) == [(STDOUT, b"output")]
+    assert [wait and wait.text for wait in seen] == ["waiting for a sign of life from the container"]
+
+
+def test_the_next_session_needs_the_same_containers(world: World) -> None:
+    waiting = world.take()
+    assert waiting is not None
+    waiting.release()
+    assert world.take() is None
+    assert pickle.loads(pickle.dumps(world.waiting.used)) == [world.wanted()]  # noqa: S301 - our own
+
+
+def test_a_container_that_is_stopped_before_it_gets_the_job_is_removed(world: World) -> None:
+    process = ContainerProcess(world.engine, Lease(), world.source, upper="/upper")
+    process.stop(b"stop\n", 1)
+    with process.create(world.spec, world.waiting) as container, pytest.raises(StoppedError), process.start(container):
+        pass
+    world.waiting.close()
+    assert world.engine.lifecycle[-5:] == REMOVED
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"image": "sha256:2"},
+        {"environment": {"LANG": "de"}},
+        {"options": ContainerOptions(network="none")},
+        {"privileges": "engine"},
+    ],
+)
+def test_another_configuration_is_not_taken(world: World, change: dict[str, object]) -> None:
+    assert world.take(**change) is None
+    world.waiting.close()
+    assert world.engine.lifecycle[-5:] == REMOVED
+
+
+def replace_folder(path: Path) -> None:
+    """Replace a folder by an equal one, as a version control system may do."""
+    shutil.copytree(path, path.with_name("new"), symlinks=True)
+    path.rename(path.with_name("old"))
+    path.with_name("new").rename(path)
+
+
+def replace_file(path: Path) -> None:
+    """Save a file as editors do."""
+    path.with_name("new").touch()
+    path.with_name("new").rename(path)
+
+
+def replace_link(path: Path) -> None:
+    path.with_name("new").symlink_to(".")
+    path.with_name("new").rename(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda world: replace_folder(world.root),
+        lambda world: replace_folder(world.root / "src" / "cart"),
+        lambda world: (world.root / "tests").mkdir(),
+        lambda world: shutil.rmtree(world.root / "src" / "cart"),
+        lambda world: replace_link(world.root / "lib"),
+        lambda world: replace_file(world.shared),
+        lambda world: replace_folder(world.data),
+    ],
+    ids=["root", "folder", "new folder", "removed folder", "link", "linked file", "mount"],
+)
+def test_what_a_mount_or_python_may_have_looked_up_must_be_the_same(
+    world: World, change: Callable[[World], object]
+) -> None:
+    for thread in world.waiting._threads:
+        thread.started.result()
+    change(world)
+    assert world.take() is None
+    world.waiting.close()
+    assert world.engine.lifecycle[-5:] == REMOVED
+
+
+def test_changed_files_are_seen(world: World) -> None:
+    replace_file(world.root / "src" / "cart" / "total.py")
+    (world.root / "test_new.py").touch()
+    waiting = world.take()
+    assert waiting is not None
+    waiting.release()
+
+
+@pytest.mark.parametrize("name", ["PYTHONPATH", "LD_PRELOAD"])
+def test_no_container_waits_whose_start_uses_files_of_the_project(world: World, name: str) -> None:
+    value = "/elsewhere" if name == "PYTHONPATH" else f"{world.root}/shim.so"
+    assert world.take(environment={name: value}) is None
+    assert world.waiting.used == []
+
+
+def test_no_container_waits_with_a_copy(world: World) -> None:
+    assert world.waiting.take(world.engine, world.spec, Source(world.root, "copy"), "/upper") is None
+    assert world.waiting.used == []
+
+
+def test_a_container_that_cannot_be_started_is_missing(world: World) -> None:
+    engine, waiting = make_engine(start=EngineError("no memory")), WaitingContainers()
+    waiting.start(lambda: engine, [world.wanted()])
+    assert waiting.take(engine, world.spec, world.source, "/upper") is None
+    assert engine.lifecycle[-4:] == ["remove", *["remove volume"] * 3]
+    waiting.close()
+
+
+def test_a_container_of_another_engine_is_removed(world: World) -> None:
+    """The Docker context may be changed during a watch."""
+    other = make_engine()
+    other.info = replace(other.info, endpoint="unix:///other.sock")
+    assert world.waiting.take(other, world.spec, world.source, "/upper") is None
+    world.waiting.close()
+    assert world.engine.lifecycle[-5:] == REMOVED
