@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,13 +16,13 @@ import pytest_pyimages
 from pytest_pyimages.cli.program import COMMANDS
 from pytest_pyimages.host.option_table import INI_KEYS, OPTION_NAMES
 from pytest_pyimages.matrix import parse_matrix
+from tests.support.pages import ROOT, commands_of
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-ROOT = Path(__file__).parents[2]
 PACKAGE = Path(pytest_pyimages.__file__).parent
 README = ROOT / "README.md"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").glob("*/README.md")])
@@ -67,13 +66,6 @@ def names_in(module: ast.Module) -> Iterator[str]:
 def blocks_of(page: Path, language: str) -> list[str]:
     """Return the blocks of code in a language."""
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-
-
-def commands_of(page: Path) -> list[list[str]]:
-    """Return the words of the commands in a page's code, with or without the prompt or key before them."""
-    code = r"^(?: {4,}|(?=\S[^`]*$))(?:\$ |- run: |- )?((?:pytest|pyimages) [^`\n]*)$"
-    lines = re.findall(code, page.read_text(encoding="utf-8"), re.MULTILINE)
-    return [shlex.split(line, comments=True) for line in lines]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
