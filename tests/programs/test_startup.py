@@ -71,6 +71,13 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture
+def _unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no coverage.py start in Python processes: it imports modules of its own."""
+    for name in ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"):
+        monkeypatch.delenv(name, raising=False)
+
+
 def run_python(*args: str) -> str:
     done = subprocess.run([sys.executable, *args], capture_output=True, text=True, check=True, timeout=60)
     assert done.stderr == ""
@@ -167,6 +174,7 @@ def test_garbage_is_collected_as_usual_without_images(tmp_path: Path, args: list
     assert run_python("-c", print_usual) in done.stdout
 
 
+@pytest.mark.usefixtures("_unmeasured")
 def test_a_session_starts_without_what_few_need(tmp_path: Path) -> None:
     (tmp_path / "test_a.py").touch()
     done = subprocess.run([sys.executable, "-c", SESSION, "pytest"], capture_output=True, text=True, timeout=60)
@@ -175,6 +183,7 @@ def test_a_session_starts_without_what_few_need(tmp_path: Path) -> None:
     assert not modules & NOT_NEEDED
 
 
+@pytest.mark.usefixtures("_unmeasured")
 def test_a_run_needs_no_docker_py_on_a_unix_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     ended = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n" + frame(1, b"ended")

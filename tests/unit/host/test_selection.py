@@ -55,7 +55,7 @@ LABELS = ALL = ("3.12", "3.14-slim", "registry.example:5000/python:3.13")
         pytest.param("-xk 3.12 -q", {"3.12": "-x -k 3.12 -q"}, id="-k of one image"),
         pytest.param("-k 'not 3.12' -- t.py", dict.fromkeys(ALL[1:], "-k 'not 3.12' -- t.py"), id="-k of the others"),
         pytest.param("-k 3.12 -k spam", dict.fromkeys(ALL, "-k 3.12 -k spam"), id="the last -k counts"),
-        pytest.param("-m 3.12 --co", dict.fromkeys(ALL, "-m 3.12 --co"), id="a marker is none"),
+        pytest.param("-m 3.12 --co", dict.fromkeys(ALL, "-m 3.12 --collect-only"), id="a marker is none"),
         pytest.param("--its=own 't.py::a[3.12]'", {"3.12": "--its=own t.py::a[3.12]"}, id="no value"),
         pytest.param("--its a b 't.py[3.12]'", dict.fromkeys(ALL, "--its a b 't.py[3.12]'"), id="maybe of several"),
         pytest.param("--its-own 't.py::a[3.12]'", dict.fromkeys(ALL, "--its-own 't.py::a[3.12]'"), id="maybe a value"),

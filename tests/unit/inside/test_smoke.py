@@ -105,7 +105,7 @@ def test_the_first_conftest_may_need_what_is_missing(
     smoke: Callable[..., dict[str, str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = {"conftest.py": "import no_such_distribution\n", "shop/__init__.py": "", "shop/bad.py": "def f(:\n"}
-    outcomes = smoke(files)
+    outcomes = smoke(files, "-rN")  # where CI is set, the short summary has whole messages
     assert outcomes == {
         "shop/__init__.py::compile": "passed",
         "shop/__init__.py::import": "passed",
