@@ -139,7 +139,7 @@ class WaitingContainers:
             thread.released.set()
         for thread in self._threads:
             thread.join(max(deadline - time.monotonic(), 0))
-        if self._lease is not None:  # from here on, other sessions remove what is left
+        if self._lease is not None:  # other sessions may now remove what is left
             self._lease.__exit__(None, None, None)
 
 

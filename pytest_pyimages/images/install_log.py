@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 MAX_LINE = 4096  # bytes; longer lines are ignored
-PATIENCE = 4.0  # seconds without output after which an installer is said to wait for an index
+PATIENCE = 4.0  # seconds without output before an installer counts as waiting for an index
 INDEX_WAIT = "waiting for the package index"
 _INSTALLER = re.compile(r"\$ .*\bpip install ")
 _END = re.compile(r"\$ |(?:Audited|Checked) \d|Successfully installed ")

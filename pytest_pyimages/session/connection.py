@@ -42,7 +42,7 @@ def connect(config: pytest.Config, settings: Settings) -> Future[Engine]:
                 engine = connect_docker(settings.engine)
                 future.set_result(engine)
                 with suppress(EngineError):
-                    engine.overlay_options()  # asked for ahead: the first containers wait for it
+                    engine.overlay_options()  # early, since the first containers need the answer
             else:
                 future.set_result(engine)
         except BaseException as error:  # noqa: BLE001 - raised by future.result()

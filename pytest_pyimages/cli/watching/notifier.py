@@ -70,7 +70,7 @@ def main() -> None:
 
 
 class KnownFiles:
-    """The files that the watch was told of: one that came and went between two batches is no change."""
+    """The files that the watch has reported: one that existed only between two reports is no change."""
 
     def __init__(self) -> None:
         self.paths: set[str] = set()
