@@ -70,7 +70,7 @@ def _walk(root: str) -> Iterator[tuple[str, int, int]]:
                     if entry.name not in NOT_COPIED and (is_folder or entry.is_symlink()):
                         yield entry.path, 0, entry.inode()
                         folders += [entry.path] if is_folder else []
-        except OSError:  # removed meanwhile, or nobody may read it
+        except OSError:  # the folder was removed, or is not readable
             continue
 
 
