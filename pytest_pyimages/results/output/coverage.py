@@ -38,17 +38,20 @@ class CoverageReport:
         for event in events:
             if isinstance(event, CoveragePart):
                 self.files.add(event.data)
-                continue
-            self.files.end()
-            self._count(event)
-            if isinstance(event, CoverageFile):
-                self.files.begin(event)
-            elif isinstance(event, CoverageSaid):
-                self._output.append(event)
-            elif isinstance(event, CoverageLines):
-                self._lines.append(event)
-            elif isinstance(event, Covered):
-                self.covered = event
+            elif isinstance(event, CoverageFile | CoverageSaid | CoverageLines | Covered):  # not a beat between parts
+                self.files.end()
+                self._count(event)
+                self._keep(event)
+
+    def _keep(self, event: CoverageFile | CoverageSaid | CoverageLines | Covered) -> None:
+        if isinstance(event, CoverageFile):
+            self.files.begin(event)
+        elif isinstance(event, CoverageSaid):
+            self._output.append(event)
+        elif isinstance(event, CoverageLines):
+            self._lines.append(event)
+        else:
+            self.covered = event
 
     def _count(self, event: Event) -> None:
         self._records += 1

@@ -13,7 +13,7 @@ from pytest_pyimages.results.output import coverage as results_coverage
 from pytest_pyimages.results.output import coverage_files
 from pytest_pyimages.results.output.coverage import SHOWN_FILES, CoverageReport, format_missing_coverage
 from pytest_pyimages.results.output.coverage_files import Destinations, ReportFiles
-from pytest_pyimages.runs.events import CoverageFile, CoverageLines, CoveragePart, CoverageSaid, Covered, Event
+from pytest_pyimages.runs.events import Beat, CoverageFile, CoverageLines, CoveragePart, CoverageSaid, Covered, Event
 
 WORKER: Any = worker_module  # without annotations, as Python 2.7 wants it
 
@@ -43,6 +43,13 @@ def test_files_are_written_to_their_destinations(tmp_path: Path) -> None:
     assert (tmp_path / "htmlcov" / "sub" / "index.html").read_bytes() == b"<html>"
     assert (tmp_path / "htmlcov" / "empty.html").read_bytes() == b""
     assert (tmp_path / "out" / "coverage.xml").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_file_is_complete_though_a_beat_comes_between_its_parts(tmp_path: Path) -> None:
+    path = tmp_path / "coverage.xml"
+    parts = [CoverageFile("xml", str(path), "", 5), Beat(), CoveragePart(b"<?x"), Beat(), CoveragePart(b"ml"), Beat()]
+    assert report(tmp_path, *parts).files.problems == []
+    assert path.read_bytes() == b"<?xml"
 
 
 def test_incomplete_file_is_not_written(tmp_path: Path) -> None:
