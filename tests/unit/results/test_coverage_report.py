@@ -47,7 +47,14 @@ def test_files_are_written_to_their_destinations(tmp_path: Path) -> None:
 
 def test_a_file_is_complete_though_a_beat_comes_between_its_parts(tmp_path: Path) -> None:
     path = tmp_path / "coverage.xml"
-    parts = [CoverageFile("xml", str(path), "", 5), Beat(), CoveragePart(b"<?x"), Beat(), CoveragePart(b"ml"), Beat()]
+    parts: list[Event] = [
+        CoverageFile("xml", str(path), "", 5),
+        Beat(),
+        CoveragePart(b"<?x"),
+        Beat(),
+        CoveragePart(b"ml"),
+        Beat(),
+    ]
     assert report(tmp_path, *parts).files.problems == []
     assert path.read_bytes() == b"<?xml"
 
