@@ -14,7 +14,9 @@ import yaml
 
 import pytest_pyimages
 from pytest_pyimages.cli.program import COMMANDS
+from pytest_pyimages.host.command_line import REFUSED
 from pytest_pyimages.host.option_table import INI_KEYS, OPTION_NAMES
+from pytest_pyimages.host.pytest_options import ATTENDED
 from pytest_pyimages.matrix import parse_matrix
 from tests.support.pages import ROOT, commands_of
 
@@ -132,6 +134,21 @@ def test_modules_exist(module: str) -> None:
 @pytest.mark.parametrize(("module", "name"), NAMES, ids=lambda value: value)
 def test_functions_and_classes_exist(module: str, name: str) -> None:
     assert name in names_in(ast.parse((PACKAGE / module).read_text(encoding="utf-8")))
+
+
+def test_the_table_of_commands_has_each_command() -> None:
+    text = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `pyimages ([a-z]+)", text, re.MULTILINE)) == set(COMMANDS)
+
+
+def test_options_of_pytest_are_handled_as_documented() -> None:
+    text = (ROOT / "docs" / "selection.md").read_text(encoding="utf-8")
+    sentence = re.search(
+        r"^(`--fixtures`.*?) show pytest's own output.*?(`\S+`) is refused", text, re.MULTILINE | re.DOTALL
+    )
+    assert sentence is not None
+    assert set(re.findall(r"`(.+?)`", sentence[1])) <= ATTENDED
+    assert sentence[2].strip("`") in REFUSED
 
 
 def test_how_it_works_follows_what_the_example_has() -> None:
