@@ -26,7 +26,8 @@ def expand_argument_files(words: Sequence[str]) -> list[str]:
     except (OSError, ValueError) as error:
         raise pytest.UsageError(str(error)) from error
     except RecursionError:
-        raise pytest.UsageError("an argument file includes itself") from None
+        names = " ".join(word for word in words if word.startswith(_PREFIX))
+        raise pytest.UsageError(f"an argument file includes itself: {names}") from None
 
 
 def _expand(words: Sequence[str]) -> Iterator[str]:

@@ -32,7 +32,7 @@ OPTION_TABLE = (
     Option(
         ini="py_images_watch",
         kind="flag",
-        help="stay, and run the tests again when files of the project change or a key is typed, like 'pyimages watch'",
+        help="run the tests again when a file of the project changes or a key is typed, as 'pyimages watch' does",
     ),
     Option(
         ini="py_images_registry",
@@ -46,7 +46,7 @@ OPTION_TABLE = (
         ini="py_images_platform",
         kind="text",
         metavar="PLATFORM",
-        help="platform of the images that name none; one image has its own as in 3.12@linux/arm64",
+        help="platform of the images that have none of their own (3.12@linux/arm64)",
         default="DOCKER_DEFAULT_PLATFORM, else the engine's own",
         example="linux/arm64",
     ),
@@ -137,7 +137,7 @@ OPTION_TABLE = (
         ini="py_images_silence",
         kind="seconds",
         metavar="SECONDS",
-        help="stop the suite of an image that reports nothing for so long, and report the stacks of its threads",
+        help="stop the suite of an image that reports nothing for this long, and report the stacks of its threads",
         example="120",
     ),
     *CONTAINER_TABLE,
@@ -162,8 +162,8 @@ OPTION_TABLE = (
         ini="py_images_copy",
         kind="lines",
         metavar="GLOB",
-        help="where the source is copied, copy files that match GLOB, relative to the rootdir, too; with '!' before it,"
-        " leave them out. The last one that matches counts. May be repeated",
+        help="if the source is copied, also copy files that match GLOB, relative to the rootdir; with '!' before it, do"
+        " not copy them. The last GLOB that matches counts. May be repeated",
         default="in a git tree, what git does not ignore; elsewhere all but caches and environments",
         example="!data/*.bin",
     ),
@@ -171,8 +171,8 @@ OPTION_TABLE = (
         ini="py_images_privileges",
         kind="choice",
         metavar="SET",
-        help="privileges of the tests: 'engine' as by 'docker run', for sudo, ping and su of an image's own user;"
-        " 'reduced' without those of setuid programs, and without device files and file capabilities",
+        help="privileges of the tests: 'reduced' gives setuid programs none, and allows no device files and no file"
+        " capabilities; 'engine' is as by 'docker run', for sudo, su and ping of a user other than root",
         choices=("reduced", "engine"),
         default="reduced",
     ),
@@ -196,7 +196,7 @@ OPTION_TABLE = (
         ini="py_images_artifacts",
         kind="lines",
         metavar="GLOB",
-        help="bring the files of every image that match GLOB, relative to the rootdir, to .pyimages/IMAGE. May be"
+        help="copy the files of each image that match GLOB, relative to the rootdir, to .pyimages/IMAGE. May be"
         " repeated",
         example="reports/**",
     ),

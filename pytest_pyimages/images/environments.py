@@ -141,7 +141,7 @@ class EnvironmentImages:
         labels = image.labels
         is_ours = (labels.get(KIND_LABEL), labels.get(RECIPE_LABEL)) == ("environment", reference.rpartition(":")[2])
         if not is_ours or not all(map(labels.get, _NEEDED_LABELS)):
-            self._listener.note(f"{plan.tag.label}: {reference} is another image than was built; it was built again")
+            self._listener.note(f"{plan.tag.label}: {reference} is not the image that was built; it was built again")
             return None
         return image
 

@@ -20,6 +20,7 @@ else:
 
 KEY = "py_images_lock"
 REFRESH = "run `pyimages lock`"
+_FIX = f"fix it, or remove it and {REFRESH}"  # which keeps the other pins, and so reads the file
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -70,13 +71,13 @@ def read_pins(path: Path) -> Pins:
     except FileNotFoundError:
         raise ConfigurationError(f"{KEY}: file not found: {path}", f"{REFRESH} to write it") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"{KEY}: {path} cannot be read: {error}", f"{REFRESH} to write it again") from error
+        raise ConfigurationError(f"{KEY}: {path} cannot be read: {error}", _FIX) from error
     digests = document.get("images")
     if not isinstance(digests, Mapping):
-        raise ConfigurationError(f"{KEY}: {path} has no table [images]", f"{REFRESH} to write it again")
+        raise ConfigurationError(f"{KEY}: {path} has no table [images]", _FIX)
     for reference, digest in digests.items():
         if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
-            raise ConfigurationError(f"{KEY}: {path.name} pins {reference} to {digest!r}", "a digest is sha256:…")
+            raise ConfigurationError(f"{KEY}: {path.name} pins {reference} to {digest!r}, not to a digest", _FIX)
     return Pins(path=path, digests=dict(digests))
 
 

@@ -128,7 +128,7 @@ def download(machine: str) -> bytes:
             raise PyimagesError(f"uv {VERSION} cannot be downloaded on this host ({problem})")
         program = _read_program(folder)
     if hashlib.sha256(program).hexdigest() != DIGESTS[machine]:
-        raise PyimagesError(f"the uv {VERSION} that this host's index has is another one than was released")
+        raise PyimagesError(f"uv {VERSION} of this host's index does not have the hash of the release")
     return program
 
 

@@ -178,7 +178,7 @@ def _check_tag(name: str, tag: str) -> None:
     if len(tag) > LONGEST_TAG:
         raise EntryError(f"has a tag of {len(tag)} characters; {LONGEST_TAG} are allowed")
     if not _TAG.fullmatch(tag):
-        allowed = 'a tag is letters, digits, "_", "." and "-", and starts with none of the last two'
+        allowed = 'a tag consists of letters, digits, "_", "." and "-", and does not start with "." or "-"'
         raise EntryError(f"has an invalid tag, {quote(tag)}", hint=allowed)
     if ".." in tag:
         raise EntryError("has a range in a full reference", hint="use braces, as in python:3.{10..14}")

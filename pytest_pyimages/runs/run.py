@@ -227,7 +227,7 @@ class Run:
 
     def _take_change(self, event: ChangeEvent) -> None:
         if self.changes is None:
-            raise WireError("the worker sent changes of the source that nobody asked for")
+            raise WireError("the worker sent changes of the source that were not requested")
         try:
             self.changes.take(event)
         except OSError as error:

@@ -127,7 +127,7 @@ class Decoder:
             )
         event = decode_record(text)
         if isinstance(event, events.Beat | events.Shown) != (number == b"0"):
-            raise WireError(f"the worker sent a record out of number: {quote_bytes(line)}")
+            raise WireError(f"the worker sent a record out of sequence: {quote_bytes(line)}")
         return event
 
 

@@ -99,7 +99,7 @@ def _check_file(path: Path, words: Sequence[str]) -> int:
     except ArgumentError as error:
         arguments, unknown = Namespace(service=None), [str(error)]
     if unknown or arguments.service is None:
-        raise ConfigurationError(f"{path}: its first comment is no command that prints a workflow", "print it again")
+        raise ConfigurationError(f"{path}: its first comment is not a `pyimages ci` command", "print it again")
     arguments.engine, arguments.pytest_arguments = None, list(words[end + 1 :])
     return _plan(arguments, partial(_compare, path=path, service=arguments.service))
 
