@@ -6,7 +6,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 
-SUMMARY = "print the completion of this command for a shell"
+SUMMARY = "print a script that completes commands in a shell"
 DESCRIPTION = """\
 Print what a shell needs to complete commands and options. Add to the shell's start file:
 

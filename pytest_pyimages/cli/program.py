@@ -149,7 +149,8 @@ def _parser() -> argparse.ArgumentParser:
         prog=PROGRAM,
         allow_abbrev=False,
         description="Build, inspect and clean up the images that pytest-pyimages uses.",
-        epilog="Commands work on the project in the current folder. Exit status: 0 success, 1 failure, 4 usage error.",
+        epilog="Commands work on the project in the current folder. Exit status: 0 success, 1 failure, 2 interrupted,"
+        " 4 usage error.",
     )
     version = f"pytest-pyimages {pytest_pyimages.__version__}"
     parser.add_argument("--version", action="version", version=version)

@@ -25,7 +25,7 @@ Print a workflow that runs each image and shard in a job of its own and merges t
   pyimages ci github > .github/workflows/images.yml
   pyimages ci gitlab > .gitlab/images.yml
 
-Arguments of pytest after -- are those of the jobs. With --check, tell whether the workflows in the repository still
+Arguments of pytest after -- are those of the jobs. With --check, report whether the workflows in the repository still
 agree with the configuration: exits with 1 if one does not."""
 SERVICES: dict[str, ModuleType] = {"github": github, "gitlab": gitlab}
 
