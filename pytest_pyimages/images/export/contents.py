@@ -85,7 +85,7 @@ def _list_local(distributions: list[list[str]], root: Path) -> Iterator[LocalPac
             if not path.is_relative_to(root):
                 raise PyimagesError(
                     f"{name} was installed from {path}, which is not in {root}: `docker build` cannot copy it",
-                    "name a folder that contains both in py_images_root, or require it by a name or an address",
+                    "name a folder that contains both in py_images_root, or require it by a name or a URL",
                 )
             editable = bool(origin.get("dir_info", {}).get("editable"))
             yield LocalPackage(name=canonicalize_name(name), path=path, editable=editable)
