@@ -78,7 +78,7 @@ def describe_state(image: ImageInfo | None, find_remote: Callable[[], str] | Non
     """
     present = "the engine has it" if image is not None else "not pulled yet"
     if image is not None and not image.digests:
-        return f"{present}; it is from no registry"
+        return f"{present}; it is not from a registry"
     if find_remote is None:
         return present
     try:

@@ -26,7 +26,7 @@ def test_images_lists_the_matrix(pyimages: Steps) -> None:
     assert online.out.splitlines()[0].split() == ["image", "python", "digest", "built", "size", "state"]
     assert [row[0] for row in online.rows] == ["3.12", "3.16-rc"]
     assert online.rows[0][1] == "3.12.0"
-    assert "the engine has it; it is from no registry" in online.out
+    assert "the engine has it; it is not from a registry" in online.out
     assert "no such image" in online.out
     assert "not pulled yet" in offline.out
     assert "note: 3.15-rc: 3.15.0 is out since 2026-10-01" in offline.err
@@ -50,7 +50,7 @@ def raise_error(error: EngineError) -> Callable[[], str]:
             raise_error(ImageNotFound("")),
             "the engine has it; the registry does not have it",
         ),
-        (image(), lambda: NEW, "the engine has it; it is from no registry"),
+        (image(), lambda: NEW, "the engine has it; it is not from a registry"),
         (
             image(f"python@{OLD}"),
             raise_error(EngineError("the registry cannot be reached")),

@@ -32,7 +32,7 @@ def require_watchfiles() -> None:
     :raises ConfigurationError: if it is not.
     """
     if find_spec("watchfiles") is None:
-        raise ConfigurationError("watching needs watchfiles", "pip install pytest-pyimages[watch]")
+        raise ConfigurationError("watching needs watchfiles", 'pip install "pytest-pyimages[watch]"')
 
 
 class ChangedFiles:

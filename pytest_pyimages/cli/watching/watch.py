@@ -15,7 +15,7 @@ from pytest_pyimages.runs import HostTerminal
 SUMMARY = "run the tests again when files change or a key is typed"
 DESCRIPTION = """\
 Run the tests like `pyimages test SPEC -- ARGUMENT...`, wait, and run them again when a file of the project changes.
-Needs watchfiles: pip install pytest-pyimages[watch]
+Needs watchfiles: pip install "pytest-pyimages[watch]"
 
 Keys, if standard input is a terminal: Enter runs the same again, f what failed last, c the tests of the files that
 have changed since the watch began, d what differs between images, a all tests; q quits. What f, c, d or a selects is

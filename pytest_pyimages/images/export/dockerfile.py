@@ -114,7 +114,7 @@ class Export:
             reference = f"{tag.reference.partition('@')[0]}@{digest}"
         else:
             reference = tag.reference
-            header = (*header, f"# {reference} is from no registry: there is no digest to pin it by.")
+            header = (*header, f"# {reference} is not from a registry: there is no digest to pin it by.")
         dockerfile = self.plan.recipe.dockerfile
         if dockerfile is None:
             platform = f"--platform={tag.platform} " if tag.platform else ""

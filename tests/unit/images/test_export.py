@@ -196,7 +196,7 @@ def test_the_users_dockerfile_comes_first(tmp_path: Path) -> None:
 
 def test_bases_without_a_digest_and_of_another_platform(tmp_path: Path) -> None:
     local = export(tmp_path, spec="3.12@linux/arm64", base=BASE._replace(digests=()))
-    assert "# python:3.12 is from no registry: there is no digest to pin it by.\n" in local.write()
+    assert "# python:3.12 is not from a registry: there is no digest to pin it by.\n" in local.write()
     assert instructions(local)[0] == "FROM --platform=linux/arm64 python:3.12"
 
 
