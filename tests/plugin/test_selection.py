@@ -112,7 +112,6 @@ def test_failures_are_counted_over_the_matrix(
         assert {"not run"} < {found for outcomes in run.tests.values() for found in outcomes.values()}
         run.result.stdout.re_match_lines([r" 3\..* \d+ not run$"])
     assert "crashed" not in run.out
-    assert run.result.duration < 10
 
 
 def test_stop_where_nothing_fails(pytester: pytest.Pytester, run_images: Run) -> None:
@@ -339,7 +338,7 @@ def test_fail_fast_session(pytester: pytest.Pytester, run_images: Run) -> None:
     run = run_images("--py-images-fail-fast=session", images=IMAGES)
     assert (run.result.ret, run.result.parseoutcomes()["failed"]) == (1, 1)
     run.result.stdout.fnmatch_lines(["*stopping after 1 failures*"])
-    assert run.result.duration < 10
+    assert run.result.parseoutcomes().get("passed", 0) < 200
 
 
 @pytest.mark.parametrize("way", ["option", "ini"])

@@ -78,14 +78,14 @@ def test_two_frames_in_one_tls_record(scripted: ScriptedEngine, engine: DockerEn
     def handler(_: Request, peer: socket.socket) -> None:
         peer.sendall(UPGRADED)
         peer.sendall(frame(1, b"one") + frame(1, b"two"))
-        released.wait(5)
+        released.wait(60)
 
     scripted.answers[ATTACH] = handler
     with contextlib.closing(engine.attach("abc")) as stream:
         frames = stream.frames()
         began = time.monotonic()
         assert [next(frames), next(frames)] == [(STDOUT, b"one"), (STDOUT, b"two")]
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 30
         released.set()
 
 
