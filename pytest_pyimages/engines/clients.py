@@ -58,8 +58,8 @@ class Clients:
                 self._local.client = None
 
     def close(self) -> None:
-        """Close all clients; those that are lent are closed again when they are returned."""
+        """Close all clients, those that are lent when they are returned: closing one now could wait for its answer."""
         with self._lock:
-            clients, self._all, self._free = self._all, set(), []
-        for client in clients:
+            free, self._all, self._free = self._free, set(), []
+        for client in free:
             client.close()

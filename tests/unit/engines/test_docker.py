@@ -6,6 +6,7 @@ import base64
 import json
 import socket
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -24,7 +25,7 @@ from pytest_pyimages.engines.docker import DockerEngine, connect
 from pytest_pyimages.engines.pulls import classify_pull_error
 from pytest_pyimages.errors import ConnectionLostError, EngineError, ImageNotFound, NoAnswerError
 from tests.support.processes import count_descriptors
-from tests.support.scripted_engine import Request, ScriptedEngine, answer, chunked, scripted_engine
+from tests.support.scripted_engine import Request, ScriptedEngine, answer, chunked, read_request, scripted_engine
 
 IMAGE = {"Id": "sha256:1", "Os": "linux", "Architecture": "amd64"}
 PULL, FOUND = "POST /images/create", "GET /images/python:3.12/json"
@@ -548,3 +549,58 @@ def test_threads_share_connections(scripted: ScriptedEngine, engine: DockerEngin
         release.set()
         for thread in threads:
             thread.join()
+
+
+def keep_open(said: bytes) -> bytes:
+    return said.replace(b"Connection: close\r\n", b"")
+
+
+def test_closing_waits_for_no_answer(scripted: ScriptedEngine) -> None:
+    """Engines send the headers of a wait at once, and the body when the container has ended."""
+    asked, ended = threading.Event(), threading.Event()
+
+    def begin_answer(_: Request, peer: socket.socket) -> None:
+        peer.sendall(keep_open(answer(200, {"StatusCode": 0}))[:-1])
+        asked.set()
+        ended.wait(20)
+
+    def wait() -> None:
+        with pytest.raises(ConnectionLostError):
+            engine.wait("x")
+
+    scripted.answers["POST /containers/x/wait"] = begin_answer
+    engine = connect(scripted.url)
+    waiting, closing = (threading.Thread(target=each, daemon=True) for each in (wait, engine.close))
+    waiting.start()
+    assert asked.wait(20)
+    time.sleep(0.2)  # until the headers are read
+    closing.start()
+    closing.join(5)
+    is_closed = not closing.is_alive()
+    ended.set()
+    waiting.join(20)
+    assert is_closed
+
+
+@pytest.mark.parametrize("ends", ["before", "during"])
+def test_a_connection_that_the_engine_has_closed(scripted: ScriptedEngine, ends: str) -> None:
+    """Only what may be sent twice is sent again, if the engine has begun to read it."""
+    connections = []
+
+    def serve_twice(request: Request, peer: socket.socket) -> None:
+        connections.append(request.method)
+        peer.sendall(keep_open(answer(200, IMAGE)))
+        if ends == "during" and read_request(peer) is not None:
+            peer.shutdown(socket.SHUT_RDWR)
+
+    scripted.answers |= {FOUND: serve_twice, "POST /containers/x/start": answer(204, b"")}
+    with closing(connect(scripted.url)) as engine:
+        for _ in range(3):
+            assert engine.find_image("python:3.12") is not None
+        assert connections == ["GET"] * 3
+        if ends == "during":
+            with pytest.raises(ConnectionLostError):
+                engine.start("x")
+        else:
+            time.sleep(0.2)  # until the end has arrived
+            engine.start("x")
