@@ -43,8 +43,9 @@ def client_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
 
 
 def _find_classes(names: Mapping[str, Iterable[str]]) -> list[type[Exception]]:
-    """Return classes by the names of modules; a module that is not imported has raised none of them."""
-    return [getattr(sys.modules[name], each) for name in names if name in sys.modules for each in names[name]]
+    """Return classes by the names of modules; a module that another thread still imports has raised none of them."""
+    found = (getattr(sys.modules.get(name), each, None) for name, classes in names.items() for each in classes)
+    return [each for each in found if each is not None]
 
 
 def get_status(error: BaseException) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import socket
+import sys
 import threading
 import time
 import warnings
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Literal
 from urllib.parse import parse_qs
 
@@ -22,6 +24,7 @@ from pytest_pyimages.engines.base import ContainerSpec, Mount, Privileges, PullP
 from pytest_pyimages.engines.body import make_service_body
 from pytest_pyimages.engines.client import choose_overlay_options
 from pytest_pyimages.engines.docker import DockerEngine, connect
+from pytest_pyimages.engines.faults import client_errors, is_timeout
 from pytest_pyimages.engines.pulls import classify_pull_error
 from pytest_pyimages.errors import ConnectionLostError, EngineError, ImageNotFound, NoAnswerError
 from tests.support.processes import count_descriptors
@@ -604,3 +607,10 @@ def test_a_connection_that_the_engine_has_closed(scripted: ScriptedEngine, ends:
         else:
             time.sleep(0.2)  # until the end has arrived
             engine.start("x")
+
+
+def test_a_module_that_another_thread_imports_has_raised_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("docker.errors", "requests.exceptions", "urllib3.exceptions"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))  # as at the beginning of an import
+    assert OSError in client_errors()
+    assert is_timeout(TimeoutError())
