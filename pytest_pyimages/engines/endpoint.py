@@ -22,6 +22,7 @@ WINDOWS_PIPE = "npipe:////./pipe/docker_engine"
 OPEN_SECONDS = 1.0
 SCHEMES = ("unix://", "tcp://", "http://", "https://", "ssh://", "npipe://")
 NAME_ONE = "name one with --py-images-engine or DOCKER_HOST"
+_HEADER = re.compile(r"[!#-'*+.^-`|~0-9A-Za-z-]+: [\t\x20-\x7e\x80-\xff]*")  # RFC 9110, 5.5 and 5.6.2
 _PASSWORD = re.compile(r"(//[^/@]*?):[^/@]*@")
 
 
@@ -102,22 +103,26 @@ def _current_context(path: Path) -> str:
 def read_headers(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the headers that the Docker CLI's configuration adds to requests.
 
-    :raises ConfigurationError: for a configuration that is no object, or whose headers or logins are none.
+    :raises ConfigurationError: for a configuration that is no object, or whose headers or logins are invalid.
     """
     try:
         config = json.loads((_config_folder(environ) / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # as docker-py, to which it may be of an older kind
+    except (OSError, ValueError, RecursionError):  # as docker-py, to which it may be of an older kind
         return {}
     try:
         logins = config.get("auths") or {}
         if not all(isinstance(login, dict) for login in logins.values()):
             raise TypeError("a login is not an object")
-        return {str(name): str(value) for name, value in (config.get("HttpHeaders") or {}).items()}
+        headers = {str(name): str(value) for name, value in (config.get("HttpHeaders") or {}).items()}
     except (AttributeError, TypeError) as error:
         raise unusable_configuration(error) from error
+    for name, value in headers.items():
+        if not _HEADER.fullmatch(f"{name}: {value}"):
+            raise unusable_configuration(f"the header {name!r} is invalid")  # its value may be secret
+    return headers
 
 
-def unusable_configuration(error: Exception) -> ConfigurationError:
+def unusable_configuration(error: Exception | str) -> ConfigurationError:
     folder = os.environ.get("DOCKER_CONFIG") or "~/.docker"
     return ConfigurationError(
         f"--py-images: docker's configuration in {folder} cannot be used ({flatten(error)})",

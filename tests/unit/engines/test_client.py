@@ -310,7 +310,7 @@ def test_broken_configuration_is_an_error(tmp_path: Path, content: str) -> None:
     assert "config.json" in refusal()
 
 
-@pytest.mark.parametrize("content", ['["not an object"]', '{"auths": {"x": 1}}', '{"HttpHeaders": 1}'])
+@pytest.mark.parametrize("content", ['["not an object"]', '{"auths": {"x": 1}}', '{"HttpHeaders": 1}', "[" * 10**6])
 def test_broken_configuration_with_explicit_address(engine: ScriptedEngine, tmp_path: Path, content: str) -> None:
     """It is harmless, or it is blamed: not the engine."""
     (tmp_path / "config").mkdir()
@@ -319,6 +319,19 @@ def test_broken_configuration_with_explicit_address(engine: ScriptedEngine, tmp_
         connect(engine.url).close()
     except ConfigurationError as error:
         assert re.match(r"--py-images: docker's configuration in .*config cannot be used", error.message)  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    "header", [("X-Token", "secret\n"), ("X-Token", "secret\u2026"), ("X Token", "secret"), ("", "secret")]
+)
+def test_a_header_that_cannot_be_sent_is_named_without_its_value(
+    engine: ScriptedEngine, tmp_path: Path, header: tuple[str, str]
+) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config.json").write_text(json.dumps({"HttpHeaders": dict([header])}))
+    said = refusal(engine.url)
+    assert f"cannot be used (the header {header[0]!r} is invalid)" in said
+    assert "secret" not in said
 
 
 def test_configuration_that_breaks_later(engine: ScriptedEngine, tmp_path: Path) -> None:
