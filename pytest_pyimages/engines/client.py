@@ -59,10 +59,18 @@ class Client:
 
     @cached_property
     def docker(self) -> APIClient:
-        """The client of docker-py, for the calls that this class does not express."""
+        """The client of docker-py, for the calls that this class does not express.
+
+        :raises EngineError: if docker-py refuses a configuration that the constructor has accepted.
+        """
         from pytest_pyimages.engines.docker_py import new_client
 
-        return new_client(self._endpoint, self._version, self._timeout, self._limit)
+        try:
+            return new_client(self._endpoint, self._version, self._timeout, self._limit)
+        except ConfigurationError as error:
+            if self._unix is None:  # that is the constructor
+                raise
+            raise EngineError(error.message, error.hint) from error
 
     def request(
         self,

@@ -13,6 +13,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -340,6 +341,17 @@ def test_configuration_that_breaks_later(engine: ScriptedEngine, tmp_path: Path)
     (tmp_path / "config" / "config.json").write_text('["not an object"]')
     with pytest.raises(EngineError, match="docker's configuration"):
         docker.find_image("x")
+
+
+def test_configuration_that_only_some_calls_read(engine: ScriptedEngine, tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config.json").write_text('{"auths": {"registry.test": {"auth": "!"}}}')
+    engine.answers["GET /images/x/json"] = answer(404, {})
+    with closing(connect(engine.url)) as docker:
+        assert docker.find_image("x") is None
+        for call in (lambda: list(docker.pull("x")), lambda: docker.images("label")):
+            with pytest.raises(EngineError, match="docker's configuration in"):
+                call()
 
 
 @pytest.mark.parametrize(
