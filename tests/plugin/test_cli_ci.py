@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import sysconfig
 from collections.abc import Callable
@@ -60,7 +61,11 @@ def test_workflow_is_valid(service: str, args: tuple[str, ...]) -> None:
     schema = json.loads(
         SCHEMAS.joinpath("github-workflows.json" if service == "github" else "gitlab-ci.json").read_text()
     )
-    jsonschema.validate(read(printed(service, *args)), schema)
+    text = printed(service, *args)
+    jsonschema.validate(read(text), schema)
+    arguments = shlex.join(args[2:])
+    # Every script has the arguments as they were given; the first comment has them, too.
+    assert not arguments or json.dumps(read(text)).count(json.dumps(arguments)[1:-1]) == text.count(arguments) - 1
 
 
 def test_github_matrix_is_that_of_the_configuration() -> None:

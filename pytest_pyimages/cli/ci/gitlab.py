@@ -17,7 +17,7 @@ CONFIGURED = (
     re.compile(r"- IMAGE: (?P<names>\[.*\])"),
     re.compile(r"SHARD: (?P<names>\[.*\])"),
     *CONFIGURED_EVERYWHERE,
-    re.compile(r"- name=\$\(pyimages build .*"),
+    re.compile(r"name=\$\(pyimages build .*"),
     re.compile(r"pyimages merge .*"),
 )
 
@@ -31,7 +31,8 @@ _KEPT = {
     when: always
 """,
     "RESTORE": """\
-    - name=$(pyimages build --print-names "$IMAGE"@AFTER_DASHES@) || name=
+    - >-
+      name=$(pyimages build --print-names "$IMAGE"@AFTER_DASHES@) || name=
     - archive=.pyimages/environment/${name##*:}.tar
     - if [ -n "$name" ] && [ -f "$archive" ]; then docker load --input "$archive" || rm "$archive"; fi
 """,
