@@ -147,7 +147,7 @@ def test_skipped_images_have_no_job(pytester: pytest.Pytester) -> None:
         (("github", "--check"), "ci-check-alone"),
         (("github", "--shards=0"), "ci-no-shards"),
         (("github", "--shards=65"), "ci-many-jobs"),
-        (("github", "--registry=a b"), "ci-no-repository"),
+        (("github", "--registry=user:secret@a b"), "ci-no-repository"),
         (("github", "--", "--junitxml=x.xml"), "ci-own-option"),
         (("github", "--", "--junit-prefix", "${{ github.token }}"), "ci-expression"),
         (("--check",), "ci-no-workflow"),

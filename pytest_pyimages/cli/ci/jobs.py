@@ -85,7 +85,8 @@ def plan_jobs(place: Place, *, command: Sequence[str], shards: int, registry: st
         if alone != (replace(tag, allowed_to_fail=False),):
             raise ConfigurationError(f"{tag.label} cannot be selected by its name", "write its whole reference")
     if registry and not _REPOSITORY.fullmatch(registry):
-        raise ConfigurationError(f'--registry: "{registry}" is not a repository', "such as ghcr.io/team/shop")
+        shown = registry.rpartition("@")[2]  # a login may be before it
+        raise ConfigurationError(f'--registry: "{shown}" is not a repository', "such as ghcr.io/team/shop")
     own = next(filter(_OWN.fullmatch, arguments), None)
     if own is not None:
         raise ConfigurationError(f"{own} would replace an option of the jobs", "remove it")
