@@ -52,6 +52,10 @@ class Wanted(NamedTuple):
         return frozenset((*map(_identify, paths), *_walk(str(self.root))))
 
 
+def _names_files(variable: str) -> bool:
+    return variable == "PYTHONPATH" or variable.startswith("LD_")  # ld.so(8)
+
+
 def _identify(path: str) -> tuple[str, int, int]:
     try:
         status = os.stat(path)  # noqa: PTH116
@@ -114,8 +118,8 @@ class WaitingContainers:
         # A copy is one of this moment; what other engines look up in mounts is not known.
         if source.mode != "overlay" or engine.info.name != "docker":
             return None
-        if any(name == "PYTHONPATH" or str(source.root) in value for name, value in spec.environment.items()):
-            return None  # its program may read files of the project when it starts
+        if any(_names_files(name) or str(source.root) in value for name, value in spec.environment.items()):
+            return None  # its program may read files of the project, or of mounts, when it starts
         wanted = Wanted(replace(spec, name="", labels={}), source.root, source.linked, source.hidden.large, upper)
         with self._lock:
             self.used += [] if wanted in self.used else [wanted]
