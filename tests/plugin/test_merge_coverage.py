@@ -94,15 +94,15 @@ def test_minimum_is_checked_once(reports: Callable[..., list[str]]) -> None:
 
 def test_missing_data_are_named(reports: Callable[..., list[str]]) -> None:
     names = reports(*COVERAGE)
-    lacking, damaged = (json.loads(Path(name).read_text()) for name in names[:2])
-    del lacking["coverage"]
-    Path(names[0]).write_text(json.dumps(lacking))
+    damaged, lacking = (json.loads(Path(name).read_text()) for name in names[1:3])
     damaged["coverage"]["data"]["3.11"] = base64.b64encode(zlib.compress(b"no data")).decode()
     Path(names[1]).write_text(json.dumps(damaged))
+    del lacking["coverage"]
+    Path(names[2]).write_text(json.dumps(lacking))
     result, report = merge(*names, "--", *COVERAGE)
     result.stdout.fnmatch_lines(
         [
-            " no coverage data of 3.11 shard 1/2: it measured nothing",
+            " no coverage data of 3.12 shard 1/2: it measured nothing",
             " no coverage data of 3.11: its data cannot be read *",
         ]
     )

@@ -160,7 +160,8 @@ class Report(object):
         """Return a Coverage with one image's data, and with paths and contexts as in the report."""
         os.mkdir(os.path.join(self.scratch, str(index)))
         cov = self._new_coverage(self._path(index))
-        cov.combine(paths, strict=True)
+        for path in paths:  # one by one: of several, coverage leaves out those that it cannot read
+            cov.combine([path], strict=True)
         cov.save()
         if self.contexts:
             add_context(self._path(index), self.labels[index])
