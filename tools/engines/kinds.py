@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import signal
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,15 +13,21 @@ import docker
 
 from tools.engines.root import USER_ID, ensure_root, enter, enter_as_user
 from tools.standins.bridge import Bridge, bridge_of, ensure_bridge, remove_bridge
-from tools.standins.engine import ensure_engine, refusal, spawn_detached, start_engine, stop_engine, wait_for_engine
+from tools.standins.engine import (
+    engine_log,
+    ensure_engine,
+    spawn_detached,
+    start_engine,
+    stop_engine,
+    wait_for_engine,
+)
 from tools.standins.remote import copy_images, ensure_remote_engine, remote_state
-from tools.standins.state import StandinError, State, default_state, short_folder
+from tools.standins.state import State, default_state, short_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-START_SECONDS = 60
 # The name of Podman's default network's bridge is fixed.
 PODMAN_BRIDGE = "podman0"
 # netavark's own rules go to a packet filter whose other rules, of the machine's engine, drop what they do not know.
@@ -140,16 +145,16 @@ def _serve_podman(
     stop: signal.Signals = signal.SIGTERM,
 ) -> Iterator[None]:
     """Run Podman's service while the context is active."""
-    configuration, log = state.run / "containers.conf", state.home / "podman.log"
+    configuration = state.run / "containers.conf"
     configuration.write_text(network + PODMAN_CONFIGURATION)
     command = (
         *wrapper,
         *("env", f"CONTAINERS_CONF={configuration}", "PODMAN_IGNORE_CGROUPSV1_WARNING=1"),
         *("podman", *folders, "--log-level", "warn", "system", "service", "--time", "0", state.url),
     )
-    pid = spawn_detached(command[0], command, os.environ, log=log)
+    pid = spawn_detached(command[0], command, os.environ, log=engine_log(state, "podman"))
     try:
-        _wait_for(state.url, pid, log)
+        wait_for_engine(state, pid, program="podman")
         state.socket.chmod(0o660)  # as that of Debian's podman.socket
         yield
     finally:
@@ -161,14 +166,6 @@ def _serve_podman(
 def _podman_bridge(home: Path) -> Bridge:
     own = bridge_of(home)
     return Bridge(name=PODMAN_BRIDGE, address=own.address, network=own.network)
-
-
-def _wait_for(url: str, pid: int, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while why := refusal(url, os.environ):
-        if os.waitpid(pid, os.WNOHANG)[0] or time.monotonic() > deadline:
-            raise StandinError(f"podman does not answer ({why}) · see {log}")
-        time.sleep(0.1)
 
 
 def _make_state(name: str) -> State:

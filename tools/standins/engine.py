@@ -189,7 +189,7 @@ def start_engine(
         raise StandinError(message)
     if wrapper:
         program, command = wrapper[0], [*wrapper, program, *command[1:]]
-    return spawn_detached(program, command, environ, log=_engine_log(state))
+    return spawn_detached(program, command, environ, log=engine_log(state))
 
 
 def spawn_detached(program: str, command: Sequence[str], environ: Mapping[str, str], *, log: Path) -> int:
@@ -208,8 +208,9 @@ def spawn_detached(program: str, command: Sequence[str], environ: Mapping[str, s
     )
 
 
-def _engine_log(state: State) -> Path:
-    return state.home / "dockerd.log"
+def engine_log(state: State, program: str = "dockerd") -> Path:
+    """Return the file with an engine's output."""
+    return state.home / f"{program}.log"
 
 
 def _process_name(pid: int) -> str:
@@ -266,19 +267,21 @@ def _soon_answers(url: str) -> bool:
     return False
 
 
-def wait_for_engine(state: State, pid: int | None) -> None:
+def wait_for_engine(state: State, pid: int | None, program: str = "dockerd") -> None:
     """Return when the engine in ``state`` answers.
 
     :param pid: the engine's process if it is a child of this one, so that its death is seen at once.
+    :param program: its name, in messages and in that of its log.
     """
+    log = engine_log(state, program)
     deadline = time.monotonic() + START_SECONDS
     why = refusal(state.url, os.environ)
     while why is not None:
         ended = pid is not None and os.waitpid(pid, os.WNOHANG)[0] != 0
         if ended or time.monotonic() > deadline:
             how = "ended at once" if ended else f"does not answer after {START_SECONDS} s ({why})"
-            printed = _engine_log(state).read_text(errors="replace") if _engine_log(state).exists() else ""
-            message = f"dockerd, started with {state.url}, {how} · see {_engine_log(state)}{last_lines(printed)}"
+            printed = log.read_text(errors="replace") if log.exists() else ""
+            message = f"{program}, started with {state.url}, {how} · see {log}{last_lines(printed)}"
             raise StandinError(message)
         time.sleep(0.1)
         why = refusal(state.url, os.environ)
@@ -297,7 +300,7 @@ def stop_engine(state: State | None = None) -> bool:
     deadline = time.monotonic() + STOP_SECONDS
     while running_engine(state) == pid:
         if time.monotonic() > deadline:
-            message = f"dockerd (process {pid}) does not end · see {_engine_log(state)}"
+            message = f"dockerd (process {pid}) does not end · see {engine_log(state)}"
             raise StandinError(message)
         time.sleep(0.1)
     _tidy(state)
@@ -312,7 +315,8 @@ def _tidy(state: State) -> None:
     for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
         mount = line.split()[4]
         if mount == str(state.home / "data") or mount.startswith(f"{state.run}/"):
-            run_logged(("umount", mount), state, what="unmounting what the engine left", environ=environ)
+            # Lazily: a process that the engine left may still use a file there.
+            run_logged(("umount", "--lazy", mount), state, what="unmounting what the engine left", environ=environ)
     bridge = bridge_of(state.home)
     if bridge.exists:
         remove_bridge(bridge, state, environ)
