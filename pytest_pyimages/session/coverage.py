@@ -10,7 +10,7 @@ import base64
 import queue
 import shutil
 import zlib
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +137,11 @@ class MatrixCoverage:
             terminalreporter.write_line(text)
         for problem in self._problems:
             terminalreporter.write_line(f" {problem}", red=True)
+
+    @property
+    def written(self) -> Sequence[Path]:
+        """The files of the report, once it is made."""
+        return () if self._report is None else self._report.files.written
 
     @property
     def _counted(self) -> list[str]:

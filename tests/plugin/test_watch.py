@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.plugin.conftest import Command
+from tests.support.fake_engine import UNMEASURED
 from tests.support.golden import message
 from tests.support.processes import read_until, running
 from tests.support.terminals import Terminal
@@ -129,8 +130,14 @@ def test_keys_choose_what_is_run(watching: Open, project: Path) -> None:
     quit_watch(terminal)
 
 
-def test_what_a_session_writes_starts_no_other_one(watching: Open, project: Path) -> None:
-    terminal = watching("--junitxml=junit.xml", "--py-images-report=own.json", command=(*WATCH, "3.12", "--"))
+def test_what_a_session_writes_starts_no_other_one(
+    watching: Open, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(UNMEASURED, "1")
+    reports = ("--junitxml=junit.xml", "--py-images-report=own.json", "--cov=cart", "--cov-report=xml")
+    terminal = watching(*reports, command=(*WATCH, "3.12", "--"))
+    assert {path.name for path in project.glob("*.xml")} == {"junit.xml", "coverage.xml"}
+    assert b"changed:" not in terminal.said
     ask(terminal, "\n")
     before = terminal.said.count(WAITING)
     time.sleep(0.5)

@@ -67,8 +67,10 @@ class _Reporting:
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self, config: pytest.Config) -> None:
-        session = config.pluginmanager.get_plugin("pyimages-session")
-        self._written = [] if session is None else [str(path) for path in session.kept_files.ours]
+        session, coverage = map(config.pluginmanager.get_plugin, ("pyimages-session", "pyimages-coverage"))
+        paths = () if session is None else session.kept_files.ours
+        measured = () if coverage is None else coverage.written
+        self._written = [str(path) for path in (*paths, *measured)]
 
     def report(self, before: Mapping[str, Sequence[str]] | None) -> SessionReport:
         """Return the report.

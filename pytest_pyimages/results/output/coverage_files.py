@@ -135,6 +135,7 @@ class ReportFiles:
 
     def __init__(self, destinations: Destinations) -> None:
         self.problems: list[str] = []
+        self.written: list[Path] = []
         self._destinations = destinations
         self._current: CoverageFile | None = None
         self._content: BinaryIO | None = None
@@ -168,7 +169,9 @@ class ReportFiles:
                 if content.tell() != file.size:
                     raise PyimagesError(f"coverage: received only {content.tell()} of {file.size} bytes of {file.root}")
                 content.seek(0)
-                _write(self._destinations.resolve(file), content)
+                path = self._destinations.resolve(file)
+                _write(path, content)
+                self.written.append(path)
             except PyimagesError as error:
                 if str(error) not in self.problems:
                     self.problems.append(str(error))
