@@ -130,6 +130,25 @@ def test_keys_choose_what_is_run(watching: Open, project: Path) -> None:
     quit_watch(terminal)
 
 
+def test_what_failed_is_known_after_a_killed_session(watching: Open, project: Path) -> None:
+    (project / "test_long.py").write_text(
+        "import pathlib, time\ndef test_long():\n    if pathlib.Path(__file__).with_name('long').exists():\n"
+        "        print('started', flush=True)\n        time.sleep(60)\n"
+    )
+    (project / "a-3.12.txt").touch()
+    terminal = watching("-q", "-s", "-p", "no:cacheprovider", images="3.12")
+    (project / "long").touch()
+    terminal.until(b"started")
+    children = Path(f"/proc/{terminal.process.pid}/task/{terminal.process.pid}/children").read_text().split()
+    (session,) = (int(child) for child in children if b"notifier" not in Path(f"/proc/{child}/cmdline").read_bytes())
+    out = wait_after(terminal, lambda: os.kill(session, signal.SIGKILL))
+    assert "the session was killed by SIGKILL" in out
+    out = wait_after(terminal, (project / "long").unlink)
+    assert "1 failed, 3 passed" in out
+    assert "newly failing" not in out
+    quit_watch(terminal)
+
+
 def test_what_a_session_writes_starts_no_other_one(
     watching: Open, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -134,11 +134,12 @@ class Watch:
         status, report = session.end()
         if status < 0:
             self._say(f"the session was killed by {signal.Signals(-status).name}")
-        self._show_differences(report)
-        self._last = report
-        self._differing = report.differing if self._choice != "failed" else self._differing
-        self._drop_written({Path(path) for path in report.written})
-        import_modules(report.modules)
+        if report is not None:  # else what is known of the session before still counts
+            self._show_differences(report)
+            self._last = report
+            self._differing = report.differing if self._choice != "failed" else self._differing
+            import_modules(report.modules)
+        self._drop_written({Path(path) for path in report.written} if report is not None else set())
         return status
 
     def _show_differences(self, report: SessionReport) -> None:

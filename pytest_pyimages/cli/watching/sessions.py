@@ -166,15 +166,17 @@ class SessionProcess:
         self._received += data
         return not data
 
-    def end(self) -> tuple[int, SessionReport]:
-        """Wait until the process has ended; return its exit status, or a signal's number below 0, and the report."""
+    def end(self) -> tuple[int, SessionReport | None]:
+        """Wait until the process has ended; return its exit status, or a signal's number below 0, and the report.
+
+        There is none if the process was killed, or interrupted before pytest began.
+        """
         _, status = os.waitpid(self.pid, 0)
         os.close(self._reading)
         os.close(self._life)
         code = os.waitstatus_to_exitcode(status)
         # Of a killed process it may be a part.
-        report = pickle.loads(self._received) if self._received and code >= 0 else SessionReport()  # noqa: S301 - ours
-        return code, report
+        return code, pickle.loads(self._received) if self._received and code >= 0 else None  # noqa: S301 - ours
 
     def interrupt(self, number: int = signal.SIGINT) -> None:
         """Interrupt the session as Ctrl-C does."""
@@ -231,7 +233,7 @@ def _wait_and_run(invocation: Invocation, last: SessionReport | None, life: int,
     finally:
         with hold_interrupts():
             reporting.waiting.close()
-    with open(writing, "wb") as file:
+    with hold_interrupts(), open(writing, "wb") as file:  # a part of it would be of no use
         pickle.dump(reporting.report(None if last is None else last.failed), file)
     return status
 

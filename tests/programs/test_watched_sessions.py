@@ -1,0 +1,52 @@
+"""The processes of a watch's sessions, and what they report."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from pytest_pyimages.cli.watching import sessions
+from pytest_pyimages.cli.watching.sessions import SessionProcess, SessionReport
+from pytest_pyimages.host import Invocation
+
+
+class InterruptedNames:
+    """Names, while the sending of which the session is interrupted."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def __reduce__(self) -> tuple[type[tuple[str, ...]], tuple[Sequence[str]]]:
+        signal.raise_signal(signal.SIGINT)
+        return tuple, (self.names,)
+
+
+def start(folder: Path) -> SessionProcess:
+    return SessionProcess(Invocation.from_arguments([], folder, command=True), None, lambda: None)
+
+
+def end(process: SessionProcess) -> tuple[int, SessionReport | None]:
+    while not process.read():
+        pass
+    return process.end()
+
+
+def test_an_interrupted_report_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = SessionReport(differing=InterruptedNames("test_it.py::test_it"))  # type: ignore[arg-type]
+    monkeypatch.setattr(sessions, "_run_session", lambda *_: 0)
+    monkeypatch.setattr(sessions._Reporting, "report", lambda *_: report)
+    process = start(tmp_path)
+    process.run([])
+    status, received = end(process)
+    assert status == pytest.ExitCode.INTERRUPTED
+    assert received == SessionReport(differing=("test_it.py::test_it",))
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 2), (signal.SIGKILL, -9)])
+def test_a_session_that_is_ended_early_reports_nothing(tmp_path: Path, number: int, status: int) -> None:
+    process = start(tmp_path)
+    process.interrupt(number)
+    assert end(process) == (status, None)
