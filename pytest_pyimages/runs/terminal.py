@@ -69,8 +69,9 @@ class HostTerminal:
         before = termios.tcgetattr(self._input)
 
         def enter(*_: object) -> None:
-            if self.is_foreground:
-                tty.setcbreak(self._input, termios.TCSADRAIN)
+            with contextlib.suppress(termios.error):  # the terminal is gone, and a hang-up continues its processes
+                if self.is_foreground:
+                    tty.setcbreak(self._input, termios.TCSADRAIN)
 
         previous = signal.signal(signal.SIGCONT, enter)  # a shell has restored its own settings meanwhile
         try:
@@ -78,8 +79,9 @@ class HostTerminal:
             yield self._input
         finally:
             signal.signal(signal.SIGCONT, previous)
-            if self.is_foreground:
-                termios.tcsetattr(self._input, termios.TCSADRAIN, before)
+            with contextlib.suppress(termios.error):
+                if self.is_foreground:
+                    termios.tcsetattr(self._input, termios.TCSADRAIN, before)
 
     @contextlib.contextmanager
     def attached(self, send: Callable[[bytes], None], resized: Callable[[Size], None]) -> Iterator[None]:

@@ -122,7 +122,7 @@ def test_each_edit_is_seen_by_containers_that_wait(job: Job, engine: DockerEngin
         terminal.close()
 
 
-@pytest.mark.parametrize("what", ["watch", "group"])
+@pytest.mark.parametrize("what", ["watch", "group", "terminal"])
 def test_no_waiting_container_outlives_a_killed_watch(job: Job, engine: DockerEngine, host: str, what: str) -> None:
     job.write(test_it="def test_it():\n    pass\n")
     terminal = Terminal([*job.command("-q", images="3.14-slim"), "--py-images-watch"], job.folder)
@@ -131,6 +131,8 @@ def test_no_waiting_container_outlives_a_killed_watch(job: Job, engine: DockerEn
         wait_for_containers(engine, host, 1)
         if what == "watch":
             terminal.process.kill()
+        elif what == "terminal":
+            assert terminal.hang_up() == 2
         else:
             os.killpg(terminal.process.pid, signal.SIGKILL)
             wait_for_containers(engine, host, 0)  # their programs end
@@ -140,9 +142,9 @@ def test_no_waiting_container_outlives_a_killed_watch(job: Job, engine: DockerEn
         terminal.close()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, None], ids=["terminate", "kill", "terminal"])
 def test_no_container_outlives_a_killed_watch(
-    job: Job, engine: DockerEngine, host: str, number: signal.Signals
+    job: Job, engine: DockerEngine, host: str, number: signal.Signals | None
 ) -> None:
     job.write(test_slow="import time\ndef test_slow():\n    print('began', flush=True)\n    time.sleep(60)\n")
     terminal = Terminal(
@@ -150,8 +152,11 @@ def test_no_container_outlives_a_killed_watch(
     )
     try:
         terminal.until(b"began")
-        terminal.process.send_signal(number)
-        assert terminal.process.wait(30) == (2 if number == signal.SIGTERM else -number)
+        if number is None:
+            assert terminal.hang_up() == 2
+        else:
+            terminal.process.send_signal(number)
+            assert terminal.process.wait(30) == (2 if number == signal.SIGTERM else -number)
         wait_until_removed(engine, host)
     finally:
         terminal.close()

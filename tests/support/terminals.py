@@ -68,6 +68,12 @@ class Terminal:
         assert termios.tcgetattr(self._theirs) == self.before
         return self.process.returncode
 
+    def hang_up(self) -> int:
+        """Close the terminal as its window does; return the exit status."""
+        os.close(self._ours)
+        self._ours = os.open(os.devnull, os.O_RDWR)
+        return self.process.wait(SECONDS)
+
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()

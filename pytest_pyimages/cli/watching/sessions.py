@@ -200,7 +200,7 @@ def _become_session(invocation: Invocation, last: SessionReport | None, life: in
     status = int(pytest.ExitCode.INTERNAL_ERROR)
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        for number in HANDLED[1:]:
+        for number in (*HANDLED[1:], signal.SIGCONT):
             signal.signal(number, signal.SIG_DFL)
         with InterruptHandler():
             signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
