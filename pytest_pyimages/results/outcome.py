@@ -9,6 +9,8 @@ from typing import Any, Literal, NamedTuple
 
 import pytest
 
+from pytest_pyimages.results.warning_places import Places
+
 COUNTED = ("passed", "failed", "skipped", "xfailed", "xpassed", "error")
 NOT_RUN = "not run"
 TOO_MANY_WARNINGS = 6  # pytest's ExitCode.MAX_WARNINGS_ERROR, since 9.1
@@ -78,6 +80,8 @@ class ImageResult:
     not_tests: Mapping[str, int] = field(default_factory=dict)  #: of the counts: files and the image
     outcomes: Mapping[str, str] = field(default_factory=dict)  #: by node id
     warnings: Mapping[str, int] = field(default_factory=dict)  #: by "category: message": how often
+    warning_places: Places = field(default_factory=dict)  #: by place: how often by node id, or by file from ten on
+    max_warnings: int | None = None  #: how many warnings may be there if all tests pass; None without a limit
     durations: Mapping[str, float] = field(default_factory=dict)  #: by node id: seconds of all phases
     failures: Mapping[str, Failure] = field(default_factory=dict)  #: by node id: the last one; only for report files
     reasons: Mapping[str, str] = field(default_factory=dict)  #: by node id: why skipped or expected to fail; likewise
@@ -90,7 +94,8 @@ class ImageResult:
     ended: bool = False  #: False if the session did not wait for the image
 
     def __post_init__(self) -> None:
-        for name in ("counts", "not_tests", "outcomes", "warnings", "durations", "failures", "reasons"):
+        tests = ("outcomes", "durations", "failures", "reasons")
+        for name in ("counts", "not_tests", "warnings", "warning_places", *tests):
             mapping = getattr(self, name)
             if not isinstance(mapping, MappingProxyType):
                 object.__setattr__(self, name, MappingProxyType(mapping))

@@ -20,6 +20,7 @@ class Hello(NamedTuple):
     rootdir: str  # absolute path
     inifile: str  # absolute path; empty if there is none
     processes: int  # of xdist, that run the tests; 0 if pytest itself does
+    max_warnings: int | None = None  # limit of --max-warnings; -1 if none are allowed at all
 
 
 class Seeded(NamedTuple):

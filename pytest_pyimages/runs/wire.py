@@ -7,7 +7,8 @@ run sends them, which ``order`` checks:
 ===========  ===========================================================================================================
 ``t``        content
 ===========  ===========================================================================================================
-hello        protocol version; Python, pytest, rootdir and ini file in the container; number of xdist's processes
+hello        protocol version; Python, pytest, rootdir and ini file in the container; number of xdist's processes; how
+             many warnings may be there
 seed         the seed of pytest-randomly, if the suite has it
 collect      a collector that failed or was skipped
 items        up to 500 collected tests: node id, path, line, domain
@@ -233,6 +234,7 @@ def _hello(fields: Record) -> events.Hello:
         rootdir=fields.text("rootdir"),
         inifile=fields.text("inifile"),
         processes=fields.integer("processes"),
+        max_warnings=None if fields.raw("max_warnings") is None else fields.integer("max_warnings", lowest=-1),
     )
 
 

@@ -114,6 +114,15 @@ WARNS = """
             warnings.warn("soon gone", DeprecationWarning)
 """
 
+WARNS_OFTEN = """
+    import warnings
+    import pytest
+
+    @pytest.mark.parametrize("number", range(14))
+    def test_warns(number):
+        warnings.warn("often\\nsaid")
+"""
+
 
 def test_merge_writes_the_junit_file_of_a_run(pytester: pytest.Pytester, run_images: Run) -> None:
     """Collection errors, skipped files and images that cannot be tested are in each shard, and once in the file."""
@@ -181,21 +190,63 @@ def test_foreign_xml_is_refused(run_images: Run, text: str) -> None:
     result.stderr.fnmatch_lines(["ERROR: bad.xml *"])
 
 
+def read_warnings(result: pytest.RunResult) -> set[tuple[str, ...]]:
+    """Return the entries of the warnings summary; pytest's order is that in which the images had them."""
+    lines = result.stdout.lines
+    first = next(number for number, line in enumerate(lines) if " warnings summary " in line)
+    text = "\n".join(lines[first + 1 : next(n for n, line in enumerate(lines) if line.startswith("-- Docs"))])
+    return {tuple(sorted(entry.splitlines())) for entry in text.strip().split("\n\n")}
+
+
 def test_warnings_are_those_of_a_run(pytester: pytest.Pytester, run_images: Run) -> None:
-    pytester.makepyfile(test_warns=WARNS)
+    """With their lines and tests, or the number of those; warnings of the collection are in each shard."""
+    pytester.makepyfile(test_warns=f"{WARNS}    warnings.warn('at import')\n", test_warns_too=WARNS_OFTEN)
     for index in (1, 2):
         job(run_images, f"{index}", f"--py-images-shard={index}/2", "-k", "warns", images="3.12,3.14-slim")
     run = run_images("-k", "warns", images="3.12,3.14-slim")
-    result, _ = merge("1.json", "2.json")
-    assert run.result.parseoutcomes()["warnings"] == 12
+    result, report = merge("1.json", "2.json")
+    assert (run.result.parseoutcomes()["warnings"], result.parseoutcomes()["warnings"]) == (42, 42)
+    assert read_warnings(result) == read_warnings(run.result)
     result.stdout.fnmatch_lines(
         [
             "=* warnings summary =*",
-            "3.12 (4), 3.14-slim (4): UserWarning: in all",
-            "3.14-slim (4): *: soon gone",
-            "=* 8 passed, 2 skipped, 12 warnings =*",
+            "test_warns.py:*[[]3.12[]]",
+            "  */test_warns.py:*: UserWarning: at import",
+            "    warnings.warn('at import')",
+            "test_warns.py::test_warns[[]0[]][[]3.12[]]",
+            "test_warns_too.py: 28 warnings",
+            "=* 36 passed, 2 skipped, 42 warnings =*",
         ]
     )
+    places = {place["text"]: place for place in report["images"][0]["warning_places"]}
+    often = places["often\nsaid"]
+    assert (often["path"], often["when"], often["count"]) == ("test_warns_too.py", "runtest", 14)
+    assert (often["tests"], places["at import"]["tests"]) == ({"test_warns_too.py": 14}, {})
+    assert report["images"][0]["warnings"]["UserWarning: often said"] == 14
+
+
+@pytest.mark.skipif(pytest.version_tuple < (9, 1), reason="--max-warnings came with pytest 9.1")
+@pytest.mark.parametrize(
+    ("limit", "failing", "status"),
+    [
+        pytest.param(5, "", 0, id="the warning of the import counts once"),
+        pytest.param(4, "", 6, id="each shard has fewer"),
+        pytest.param(1, "", 6, id="each shard has more"),
+        pytest.param(1, "def test_warns_not(): assert False", 1, id="a failing test counts more"),
+    ],
+)
+def test_warnings_of_all_shards_are_limited(
+    pytester: pytest.Pytester, run_images: Run, limit: int, failing: str, status: int
+) -> None:
+    pytester.makeini(f"[pytest]\nmax_warnings = {limit}")
+    pytester.makepyfile(test_warns=f"{WARNS}    warnings.warn('at import')\n", test_warns_too=failing)
+    for index in (1, 2):
+        job(run_images, f"{index}", f"--py-images-shard={index}/2", "-k", "warns", images="3.12")
+    whole = job(run_images, "whole", "-k", "warns", images="3.12")
+    result, report = merge("1.json", "2.json")
+    assert (whole["exit_status"], result.ret, report["exit_status"]) == (status, status, status)
+    assert report["images"][0]["max_warnings"] == limit
+    assert ("too many warnings: 5" in result.stdout.str()) == (status == 6)
 
 
 def test_merge_images_of_different_jobs(run_images: Run) -> None:

@@ -106,3 +106,12 @@ def prepare_inner_workers(spec, config):
     else:  # one that does not hand sys.path on to its workers
         paths = spec["folders"] + [os.environ.get("PYTHONPATH", "")]
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+
+
+def find_max_warnings(config):
+    """Return the limit of --max-warnings as pytest's terminal reads it; None if it has none, as before pytest 9.1."""
+    try:
+        limit = config.option.max_warnings
+        return max(int(config.getini("max_warnings") if limit is None else limit), -1)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None

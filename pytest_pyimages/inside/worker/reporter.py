@@ -11,6 +11,7 @@ from _pytest.reports import TestReport
 
 from .debugging import Debugger, refuse_debugger
 from .memory import fill_cache
+from .options import find_max_warnings
 from .records import (
     MAX_RECORD,
     clip,
@@ -65,6 +66,7 @@ class Reporter(object):
                 "rootdir": to_text(getattr(config, "rootpath", None) or config.rootdir),
                 "inifile": to_text(getattr(config, "inipath", None) or config.inifile or ""),
                 "processes": self.processes,
+                "max_warnings": find_max_warnings(config),
             }
         )
         if self.spec["incomplete"]:

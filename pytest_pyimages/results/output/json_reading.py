@@ -18,9 +18,11 @@ from pytest_pyimages.checked_fields import FieldError, Fields
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.results.outcome import COUNTED, Failure, ImageResult, Shard
 from pytest_pyimages.results.output.json_report import SCHEMA
+from pytest_pyimages.results.warning_places import WarningPlace, make_place
 from pytest_pyimages.text import clean, clean_line
 
 LARGEST = 512 * 1024 * 1024  # bytes of a file
+MOST_WARNINGS = 10_000_000  # of one place: pytest's terminal keeps a list of them
 # Lists that an image of a report may have, and the fields of their entries; the first field tells entries apart.
 LISTS = {"changed_files": ("path", "change"), "services": ("name", "image", "digest")}
 Lists = Mapping[str, tuple[Mapping[str, str], ...]]
@@ -164,6 +166,7 @@ def _read_image(fields: _Fields) -> ImageResult:
     outcome = fields.text("outcome")
     exit_status, problem = fields.optional_integer("exit_status"), fields.line("problem")
     shard = fields.object("shard") if fields.has("shard") else None
+    warnings = fields.object("warnings").counts() if fields.has("warnings") else {}
     result = ImageResult(
         label=label,
         reference=fields.line("reference"),
@@ -176,7 +179,11 @@ def _read_image(fields: _Fields) -> ImageResult:
         exit_status=exit_status,
         problem=problem,
         counts={**dict.fromkeys(COUNTED, 0), **fields.object("counts").counts()},
-        warnings=fields.object("warnings").counts() if fields.has("warnings") else {},
+        warnings=warnings,
+        warning_places=dict(map(_read_place, fields.objects("warning_places")))
+        if fields.has("warning_places")
+        else {make_place(message): {"": number} for message, number in warnings.items()},
+        max_warnings=fields.integer("max_warnings", lowest=-1) if fields.has("max_warnings") else None,
         implementation=fields.line("implementation") if fields.has("implementation") else "",
         same_as=fields.line("same_as") if fields.has("same_as") else "",
         smoke=fields.has("smoke") and fields.flag("smoke"),
@@ -189,6 +196,21 @@ def _read_image(fields: _Fields) -> ImageResult:
     if result.outcome != outcome:
         raise fields.wrong("outcome")
     return result
+
+
+def _read_place(fields: _Fields) -> tuple[WarningPlace, Mapping[str, int]]:
+    place = WarningPlace(
+        category=fields.line("category"),
+        text=fields.text("text"),
+        when=fields.line("when"),
+        path=fields.line("path"),
+        line=fields.integer("line"),
+    )
+    tests, count = fields.object("tests").counts(), fields.integer("count")
+    outside = count - sum(tests.values())
+    if not 0 <= outside <= count <= MOST_WARNINGS:
+        raise fields.wrong("count")
+    return place, tests | ({"": outside} if outside else {})
 
 
 def _read_coverage(fields: _Fields, labels: Collection[str]) -> JobCoverage:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest_pyimages
 from pytest_pyimages.results.comparison import Column, Difference, find_differences
 from pytest_pyimages.results.outcome import Failure, ImageResult
+from pytest_pyimages.results.warning_places import WarningPlace
 
 SCHEMA = 1
 
@@ -78,6 +79,10 @@ def _image(result: ImageResult) -> dict[str, Any]:
     }
     if result.warnings:
         image["warnings"] = dict(result.warnings)
+    if result.warning_places:
+        image["warning_places"] = [_place(place, locations) for place, locations in result.warning_places.items()]
+    if result.max_warnings is not None:
+        image["max_warnings"] = result.max_warnings
     if result.implementation:
         image["implementation"] = result.implementation
     if result.same_as:
@@ -88,6 +93,11 @@ def _image(result: ImageResult) -> dict[str, Any]:
         # not_tests are the same in every shard.
         image["shard"] = {**asdict(result.shard), "not_tests": dict(result.not_tests)}
     return image
+
+
+def _place(place: WarningPlace, locations: Mapping[str, int]) -> dict[str, Any]:
+    tests = {nodeid: number for nodeid, number in locations.items() if nodeid}
+    return {**place._asdict(), "count": sum(locations.values()), "tests": tests}
 
 
 def _test(nodeid: str, results: Mapping[str, ImageResult], *, differs: bool) -> dict[str, Any]:

@@ -14,9 +14,18 @@ import pytest
 
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.matrix import ImageTag
-from pytest_pyimages.results.outcome import COUNTED, Failure, ImageResult, Shard, fold_exit_statuses, pick_worst_status
+from pytest_pyimages.results.outcome import (
+    COUNTED,
+    TOO_MANY_WARNINGS,
+    Failure,
+    ImageResult,
+    Shard,
+    fold_exit_statuses,
+    pick_worst_status,
+)
 from pytest_pyimages.results.output.json_reading import LISTS, JobReport
 from pytest_pyimages.results.problems import describe_missing_tests
+from pytest_pyimages.results.warning_places import count_limited, count_messages, unite_places
 
 _SHOWN = 5  # missing shards that are named
 
@@ -104,12 +113,14 @@ _NO_TESTS = int(pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
 def _is_explained(job: JobReport) -> bool:
-    """Return whether a job's exit status only means that it had no tests, or tested no image that is allowed to fail.
+    """Return whether a job's exit status depends on what the other jobs have.
 
-    In one session with the other jobs, that would not have failed it.
+    It only means that the job had no tests, tested no image that is allowed to fail, or had too many warnings, which
+    pytest does not count if a test fails.
     """
     is_untested = all(result.allowed_to_fail and not result.was_tested for result in job.results.values())
-    return job.exit_status == _NO_TESTS or (is_untested and job.exit_status == fold_exit_statuses(job.results))
+    is_dependent = is_untested or job.exit_status == TOO_MANY_WARNINGS
+    return job.exit_status == _NO_TESTS or (is_dependent and job.exit_status == fold_exit_statuses(job.results))
 
 
 def _drop_duplicates(jobs: Sequence[JobReport], notes: list[str]) -> Iterator[JobReport]:
@@ -144,7 +155,8 @@ def _unite(label: str, parts: list[_Part], notes: list[str]) -> ImageResult:
     if len(digests) > 1:
         notes.append(f"{label}: the jobs ran different images of this name ({', '.join(sorted(digests))})")
     results = [part.result for part in parts]
-    statuses = [result.counted_status for result in results if result.counted_status is not None]
+    places = unite_places(result.warning_places for result in results)
+    limits = [result.max_warnings for result in results if result.max_warnings is not None]
     united = ImageResult(
         label=label,
         reference=first.result.reference,
@@ -157,12 +169,25 @@ def _unite(label: str, parts: list[_Part], notes: list[str]) -> ImageResult:
         cached=all(result.cached for result in results),
         build_seconds=max(result.build_seconds for result in results),
         run_seconds=max(result.run_seconds for result in results),
-        exit_status=pick_worst_status(statuses) if len(statuses) == len(results) else None,
+        exit_status=_unite_statuses(results),
         problem=" · ".join(_list_problems(results)),
         ended=all(result.ended for result in results),
         usage_error=all(result.usage_error for result in results),
+        warnings=count_messages(places),
+        warning_places=places,
+        max_warnings=min(limits, default=None),
     )
     return _add_tests(_add_counts(united, results), parts)
+
+
+def _unite_statuses(results: Sequence[ImageResult]) -> int | None:
+    """Return the worst exit status of an image's parts; None if a part has none."""
+    statuses = [result.counted_status for result in results if result.counted_status is not None]
+    if len(statuses) < len(results):
+        return None
+    worst = pick_worst_status(status for status in statuses if status != TOO_MANY_WARNINGS)
+    is_well = worst in (pytest.ExitCode.OK, _NO_TESTS)  # else pytest does not count warnings
+    return TOO_MANY_WARNINGS if is_well and TOO_MANY_WARNINGS in statuses else worst
 
 
 def _list_problems(results: Sequence[ImageResult]) -> Iterator[str]:
@@ -196,7 +221,7 @@ def _add_tests(united: ImageResult, parts: Sequence[_Part]) -> ImageResult:
     """
     owners: dict[str, _Part] = {}
     outcomes, durations, failures = dict[str, str](), dict[str, float](), dict[str, Failure]()
-    reasons, warnings = dict[str, str](), dict[str, int]()
+    reasons = dict[str, str]()
     for part in parts:
         for nodeid in part.result.outcomes:
             owner = owners.setdefault(nodeid, part)
@@ -206,10 +231,15 @@ def _add_tests(united: ImageResult, parts: Sequence[_Part]) -> ImageResult:
         durations.update(part.result.durations)
         failures.update(part.result.failures)
         reasons.update(part.result.reasons)
-        for warning, number in part.result.warnings.items():
-            warnings[warning] = warnings.get(warning, 0) + number
     united = replace(united, outcomes=outcomes, durations=durations, failures=failures, reasons=reasons)
-    return replace(united, warnings=warnings, collected=len(outcomes))
+    return _limit_warnings(replace(united, collected=len(outcomes)))
+
+
+def _limit_warnings(united: ImageResult) -> ImageResult:
+    """Compare the warnings of all parts with --max-warnings, as pytest does if all tests have passed."""
+    limit, has_passed = united.max_warnings, united.counted_status == pytest.ExitCode.OK
+    is_too_much = limit is not None and count_limited(united.warning_places) > limit
+    return replace(united, exit_status=TOO_MANY_WARNINGS) if has_passed and is_too_much else united
 
 
 def _is_collector(part: _Part, nodeid: str) -> bool:

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pytest
+from _pytest.terminal import WarningReport
+from _pytest.warnings import warning_record_to_str
 
 from pytest_pyimages.results.comparison import find_differences, find_skipped_everywhere, make_columns
 from pytest_pyimages.results.outcome import ImageResult
@@ -19,7 +21,9 @@ from pytest_pyimages.results.output.rows import (
     make_remark,
     mark_label,
 )
-from pytest_pyimages.results.reports import ALLOWED, append_label
+from pytest_pyimages.results.reports import ALLOWED, append_label, locate_warning, make_warning
+from pytest_pyimages.results.warning_places import FEW, WarningPlace
+from pytest_pyimages.runs.events import Warned
 from pytest_pyimages.text import align_columns, cut_to_width, display_width, join_cells
 
 
@@ -84,14 +88,33 @@ def write_summaries(terminal: pytest.TerminalReporter, results: Iterable[ImageRe
 
 
 def write_warnings(terminal: pytest.TerminalReporter, results: Iterable[ImageResult]) -> None:
-    """Write pytest's warnings summary, for results that no session has reported: each warning with its images."""
-    images: dict[str, list[str]] = {}
-    for result in results:
-        for warning, number in result.warnings.items():
-            images.setdefault(warning, []).append(f"{result.label} ({number})" if number > 1 else result.label)
-    if images and terminal.config.get_verbosity() >= 0:
-        terminal.write_sep("=", "warnings summary", yellow=True)
-        _write(terminal, (f"{', '.join(labels)}: {warning}" for warning, labels in images.items()))
+    """Let pytest write its warnings summary, for results that no session has reported."""
+    terminal.stats["warnings"] = [
+        report
+        for result in results
+        for place, locations in result.warning_places.items()
+        for report in _make_warning_reports(place, locations, result.label, terminal.config)
+    ]
+    terminal.summary_warnings()
+
+
+def _make_warning_reports(
+    place: WarningPlace, locations: Mapping[str, int], label: str, config: pytest.Config
+) -> list[WarningReport]:
+    """Return a report for each time that a warning occurred, as pytest's terminal keeps them."""
+    if not place.when:
+        return [WarningReport(place.message, append_label("", label))] * sum(locations.values())
+    own = config.rootpath / place.path
+    event = Warned(place.category, place.text, str(own) if own.is_file() else place.path, place.line, place.when, "")
+    message = warning_record_to_str(make_warning(event))
+    end = "::" if sum(locations.values()) >= FEW else ""  # of a file, which pytest only counts
+    reports: list[WarningReport] = []
+    for nodeid, number in locations.items():
+        heading = locate_warning(
+            event._replace(nodeid=f"{nodeid}{end}" if nodeid else ""), label, config.invocation_params.dir
+        )
+        reports += [WarningReport(message, heading)] * number
+    return reports
 
 
 def write_failed(terminal: pytest.TerminalReporter, results: Mapping[str, ImageResult]) -> None:

@@ -11,6 +11,7 @@ from pytest_pyimages.results.outcome import Failure, ImageResult
 from pytest_pyimages.results.replay.interleaved import Interleaved
 from pytest_pyimages.results.replay.printed import PrintedText
 from pytest_pyimages.results.reports import ReportMaker
+from pytest_pyimages.results.warning_places import Locations, WarningPlace, add_warning, locate
 from pytest_pyimages.runs.events import (
     Beat,
     Divided,
@@ -29,11 +30,9 @@ from pytest_pyimages.runs.events import (
     Summary,
     Warned,
 )
-from pytest_pyimages.text import clean_line, flatten, format_seconds
+from pytest_pyimages.text import flatten, format_seconds
 
 _OUTCOMES = ("passed", "failed", "skipped")
-LONGEST_WARNING = 300  # characters
-MOST_WARNINGS = 1000  # different ones of an image that are kept for comparing
 # A test that passed and whose teardown failed has one outcome of each for pytest; the worse one is compared.
 _SEVERITY = {name: rank for rank, name in enumerate(("passed", "skipped", "xfailed", "xpassed", "failed", "error"))}
 
@@ -51,6 +50,8 @@ class ImageRun:
         self.not_tests: dict[str, int] = {}
         self.outcomes: dict[str, str] = {}
         self.warnings: dict[str, int] = {}
+        self.warning_places: dict[WarningPlace, Locations] = {}
+        self.rootdir = ""  # pytest's in the container
         self.durations: dict[str, float] = {}
         self.failures: dict[str, Failure] = {}
         self.reasons: dict[str, str] = {}
@@ -60,6 +61,7 @@ class ImageRun:
             not_tests=self.not_tests,
             outcomes=self.outcomes,
             warnings=self.warnings,
+            warning_places=self.warning_places,
             durations=self.durations,
             failures=self.failures,
             reasons=self.reasons,
@@ -163,9 +165,8 @@ class ImageRun:
         elif isinstance(event, Failing):
             self.failing += event.nodeids
         elif isinstance(event, Warned):
-            warning = clean_line(f"{event.category}: {' '.join(event.text.split())}"[:LONGEST_WARNING])
-            if warning in self.warnings or len(self.warnings) < MOST_WARNINGS:
-                self.warnings[warning] = self.warnings.get(warning, 0) + 1
+            place = add_warning(self.warning_places, locate(event, self.rootdir), event.nodeid)
+            self.warnings[place.message] = self.warnings.get(place.message, 0) + 1
         elif isinstance(event, Internal):
             self.internal = event.text
         elif isinstance(event, Interrupted):
@@ -180,7 +181,8 @@ class ImageRun:
         if isinstance(event, Kept):
             result = replace(result, kept=outcome.Kept(failed=tuple(self.failing), stepwise=event.stepwise))
         elif isinstance(event, Hello):
-            result = replace(result, python=event.python)
+            self.rootdir = event.rootdir
+            result = replace(result, python=event.python, max_warnings=event.max_warnings)
         elif isinstance(event, Seeded):
             result = replace(result, seed=event.seed)
         elif isinstance(event, SuiteProperties):

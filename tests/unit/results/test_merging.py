@@ -365,7 +365,7 @@ def test_warnings_reasons_and_the_session_are_merged(tmp_path: Path) -> None:
     for number, one in enumerate(documents, 1):
         one["session"] = {"project": "shop", "commit": "abc", "command": f"pytest {number}"}
     merged = merge_reports(jobs(tmp_path, *documents))
-    assert dict(merged.results["3.12"].warnings) == {"UserWarning: x": 3}
+    assert dict(merged.results["3.12"].warnings) == {"UserWarning: x": 3}, "of reports without places"
     assert dict(merged.results["3.12"].reasons) == {"t.py::b": "no fork"}
     assert merged.session == {"project": "shop", "commit": "abc", "command": ""}
 

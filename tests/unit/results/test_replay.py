@@ -11,6 +11,7 @@ from pytest_pyimages.errors import EngineError
 from pytest_pyimages.results.outcome import ImageResult
 from pytest_pyimages.results.replay.image_run import ImageRun
 from pytest_pyimages.results.replay.replay import Replay
+from pytest_pyimages.results.warning_places import WarningPlace
 from pytest_pyimages.runs import RunEnd
 from pytest_pyimages.runs.events import (
     Collected,
@@ -285,10 +286,14 @@ def test_tests_of_several_processes_are_played_one_by_one() -> None:
 
 def test_warnings_are_recorded_with_their_image() -> None:
     played = Played()
+    played.play(Hello("3.12.1", "9.2.0", "/src", "", 0, 7))
     played.play(Warned("DeprecationWarning", "old\nway", "/src/a.py", 5, "runtest", FIRST))
+    assert played.results["3.12"].max_warnings == 7
     (recorded,) = played.hooks.named("pytest_warning_recorded")
     assert (recorded["when"], recorded["nodeid"]) == ("runtest", f"{FIRST}[3.12]")
     assert played.results["3.12"].warnings == {"DeprecationWarning: old way": 1}
+    place = WarningPlace("DeprecationWarning", "old\nway", "runtest", "a.py", 5)
+    assert played.results["3.12"].warning_places == {place: {FIRST: 1}}, "relative to the rootdir"
 
 
 def test_coverage_data_is_handed_on() -> None:
