@@ -20,6 +20,7 @@ from pytest_pyimages.host import (
     OPTION_NAMES,
     Invocation,
     Settings,
+    adopt_display_options,
     is_inside,
     make_rootdir_option,
     start_without_project,
@@ -128,8 +129,9 @@ def run_pytest(invocation: Invocation, args: Sequence[str], plugins: Sequence[ob
 def run_with_terminal(invocation: Invocation, work: Callable[[pytest.TerminalReporter], int]) -> int:
     """Call ``work`` with pytest's terminal reporter; return its exit status.
 
-    :param invocation: its ``cache_dir`` is used.
+    :param invocation: its ``cache_dir`` is used, and its options on how results are shown.
     """
+    from pytest_pyimages.results import STATUS  # other commands need none of it
 
     class Work:
         """Replace pytest's main loop."""
@@ -139,7 +141,15 @@ def run_with_terminal(invocation: Invocation, work: Callable[[pytest.TerminalRep
         def pytest_cmdline_main(config: pytest.Config) -> int:
             from _pytest.terminal import TerminalReporter  # pytest 8.0 does not export it
 
+            adopt_display_options(config, invocation)
             return work(TerminalReporter(config, sys.stdout))
+
+        @staticmethod
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_report_teststatus(report: object) -> tuple[str, str, str] | None:
+            """Return the words of a report itself, as in a session; pytest's plugins are not configured here."""
+            status: tuple[str, str, str] | None = getattr(report, STATUS, None)
+            return status
 
     cache = [f"-ocache_dir={invocation.ini['cache_dir']}"] if invocation.ini.get("cache_dir") else []
     rootdir = make_rootdir_option(invocation.rootdir, invocation.cwd)

@@ -7,6 +7,7 @@ from pytest_pyimages.host.host_plugins import has_debugger as has_debugger
 from pytest_pyimages.host.host_plugins import has_editor as has_editor
 from pytest_pyimages.host.invocation import Invocation as Invocation
 from pytest_pyimages.host.invocation import make_rootdir_option as make_rootdir_option
+from pytest_pyimages.host.isolation import adopt_display_options as adopt_display_options
 from pytest_pyimages.host.isolation import take_over as take_over
 from pytest_pyimages.host.option_table import FLAG_NAMES as FLAG_NAMES
 from pytest_pyimages.host.option_table import INI_KEYS as INI_KEYS

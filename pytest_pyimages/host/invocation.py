@@ -69,6 +69,12 @@ class Invocation:
         given = typed or self.variables.get(images.environment) or self.ini.get(images.ini) or []
         return given if isinstance(given, list | tuple) else [given]  # a number in TOML is refused later
 
+    def find_text(self, ini: str) -> str:
+        """Return what is set for an option of ours with a single value, by its ini key; empty if nothing is."""
+        option = OPTIONS[ini]
+        given = self.command_line.last(option.name) or self.variables.get(option.environment) or self.ini.get(ini, "")
+        return str(given).strip()
+
     @property
     def idle_option(self) -> str:
         """An option of ours that is typed where nothing says whether to use images; empty if there is none.

@@ -71,6 +71,20 @@ def take_over(config: pytest.Config, args: list[str], invocation: Invocation, *,
     return shared
 
 
+# How pytest shows results, whatever has run the tests.
+_DISPLAY = frozenset(
+    "-r --report-chars -v --verbose -q --quiet --verbosity --color --disable-warnings --disable-pytest-warnings"
+    " --no-summary --no-fold-skipped --force-short-summary".split()
+)
+
+
+def adopt_display_options(config: pytest.Config, invocation: Invocation) -> None:
+    """Let the host's pytest show results as the project's configuration and the command line request."""
+    line = invocation.command_line.select(_DISPLAY).without(find_unknown_options(config, _DISPLAY))
+    parser = config._parser  # noqa: SLF001 - see above
+    config.option = parser.parse_known_args(list(line.words), namespace=copy.copy(config.option))
+
+
 def _divide(config: pytest.Config, invocation: Invocation) -> Invocation:
     """Return the invocation for the containers: without the options of the host's plugins, and without those plugins.
 

@@ -1,5 +1,6 @@
 from pytest_pyimages.results.comparison import find_differences as find_differences
 from pytest_pyimages.results.history import Change as Change
+from pytest_pyimages.results.history import compare_with_report as compare_with_report
 from pytest_pyimages.results.history import find_changes as find_changes
 from pytest_pyimages.results.history import make_history as make_history
 from pytest_pyimages.results.history import sort_runs as sort_runs
@@ -26,14 +27,14 @@ from pytest_pyimages.results.output.log_commands import allow_commands as allow_
 from pytest_pyimages.results.output.log_commands import disarm_commands as disarm_commands
 from pytest_pyimages.results.output.log_commands import filter_terminal as filter_terminal
 from pytest_pyimages.results.output.merging import merge_reports as merge_reports
+from pytest_pyimages.results.output.pytest_summary import fill_statistics as fill_statistics
+from pytest_pyimages.results.output.pytest_summary import write_last_line as write_last_line
 from pytest_pyimages.results.output.report_files import check_writable as check_writable
 from pytest_pyimages.results.output.report_files import write_reports as write_reports
 from pytest_pyimages.results.output.rows import LETTERS as LETTERS
 from pytest_pyimages.results.output.rows import summarize_images as summarize_images
-from pytest_pyimages.results.output.terminal import write_failed as write_failed
 from pytest_pyimages.results.output.terminal import write_summaries as write_summaries
 from pytest_pyimages.results.output.terminal import write_summary as write_summary
-from pytest_pyimages.results.output.terminal import write_warnings as write_warnings
 from pytest_pyimages.results.regressions import format_new_warnings as format_new_warnings
 from pytest_pyimages.results.regressions import format_regressions as format_regressions
 from pytest_pyimages.results.replay.debugger import DebuggerTerminal as DebuggerTerminal

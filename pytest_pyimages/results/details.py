@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from pytest_pyimages.results.outcome import Failure
+from pytest_pyimages.results.reports import describe_error
 from pytest_pyimages.runs.events import CollectReport, Report
 from pytest_pyimages.text import clean_line
 
@@ -13,10 +14,10 @@ LONGEST_SECTION = 4_000  # characters of captured output
 LONGEST_MESSAGE = 300
 
 
-def describe_failure(event: Report) -> Failure:
-    """Return the failure of one phase of a test."""
+def describe_failure(event: Report | CollectReport) -> Failure:
+    """Return the failure of one phase of a test, or of a file that cannot be collected."""
     return Failure(
-        phase=event.when,
+        phase=event.when if isinstance(event, Report) else "collect",
         message=_message(event),
         text=shorten(restore_indent(event.longrepr.whole or event.longrepr.text), LONGEST_TEXT),
         line=_line(event),
@@ -48,17 +49,17 @@ def shorten(text: str, limit: int) -> str:
     return f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
 
 
-def _line(event: Report) -> int:
+def _line(event: Report | CollectReport) -> int:
     """Return the line of the failure if it is in the test's own file, else the first line of the test."""
-    path, line, _ = event.location
+    path, line, _ = event.location if isinstance(event, Report) else (event.nodeid.partition("::")[0], None, "")
     crash = event.longrepr.crash
     if crash is not None and crash[0].endswith(path):
         return crash[1]
     return (line or 0) + 1
 
 
-def _message(event: Report) -> str:
-    crash = event.longrepr.crash
-    lines = (crash[2] if crash is not None else event.longrepr.text).strip().splitlines()
-    line = (lines[0] if crash is not None else lines[-1]) if lines else ""
+def _message(event: Report | CollectReport) -> str:
+    error = describe_error(event.longrepr)
+    lines = (error or event.longrepr.text).strip().splitlines()
+    line = (lines[0] if error else lines[-1]) if lines else ""
     return line if len(line) <= LONGEST_MESSAGE else f"{line[: LONGEST_MESSAGE - 1]}…"

@@ -101,6 +101,32 @@ def _classify(outcomes: Sequence[str], commits: Sequence[str]) -> str:
     return "newly failing" if verdicts[-1][0] else "newly passing"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _DocumentRun:
+    """The run that a document describes."""
+
+    started: float
+    exit_status: int
+    results: Mapping[str, ImageResult]
+    session: Mapping[str, str]
+
+
+def compare_with_report(
+    earlier: Run, document: Mapping[str, Any], results: Mapping[str, ImageResult]
+) -> dict[str, Any]:
+    """Return the history of an earlier run and of the one that a document describes.
+
+    :param results: of that run, by label.
+    """
+    this = _DocumentRun(
+        started=document["started"],
+        exit_status=document["exit_status"],
+        results=results,
+        session=document.get("session", {}),
+    )
+    return make_history([earlier, this])
+
+
 def make_history(runs: Sequence[Run]) -> dict[str, Any]:
     """Return the part of a report's document that compares runs, the oldest first."""
     return {

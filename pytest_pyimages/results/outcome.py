@@ -29,7 +29,7 @@ ImageOutcome = Literal["passed", "failed", "error", "interrupted", "nothing coll
 class Failure(NamedTuple):
     """How a test failed on one image, for report files."""
 
-    phase: str  # setup, call or teardown
+    phase: str  # setup, call or teardown; collect of a file
     message: str  # one line
     text: str  # the traceback
     line: int = 0  # in the test's file, from 1; 0 if it is not known
@@ -72,6 +72,7 @@ class ImageResult:
     stopped: str = ""  #: why the suite stopped before its end, in pytest's words
     hint: str = ""  #: what is missing for the suite to be collected, and how to add it; one line
     collected: int = 0
+    deselected: int = 0  #: tests that the command line or a plugin left out; not those of other shards
     same_as: str = ""  #: label of the same image, which was run in its place; empty if it was run itself
     smoke: bool = False  #: only the project's modules and the tests that are marked were to be run
     shard: Shard | None = None  #: None if all tests were to be run
@@ -85,6 +86,7 @@ class ImageResult:
     durations: Mapping[str, float] = field(default_factory=dict)  #: by node id: seconds of all phases
     failures: Mapping[str, Failure] = field(default_factory=dict)  #: by node id: the last one; only for report files
     reasons: Mapping[str, str] = field(default_factory=dict)  #: by node id: why skipped or expected to fail; likewise
+    reason_places: Mapping[str, str] = field(default_factory=dict)  #: by node id: "path:line" of skips; likewise
     seed: int | None = None  #: of pytest-randomly, if the suite has it
     summary: str = ""  #: what plugins and conftests of the suite wrote in pytest_terminal_summary
     output: str = ""  #: what the suite printed outside of pytest's capture, unless that was shown as it came (-s)
@@ -94,7 +96,7 @@ class ImageResult:
     ended: bool = False  #: False if the session did not wait for the image
 
     def __post_init__(self) -> None:
-        tests = ("outcomes", "durations", "failures", "reasons")
+        tests = ("outcomes", "durations", "failures", "reasons", "reason_places")
         for name in ("counts", "not_tests", "warnings", "warning_places", *tests):
             mapping = getattr(self, name)
             if not isinstance(mapping, MappingProxyType):

@@ -44,8 +44,13 @@ def locate(event: Warned, rootdir: str) -> WarningPlace:
 
     :param rootdir: pytest's own in the container.
     """
-    path = event.path.removeprefix(f"{rootdir.rstrip('/')}/") if rootdir else event.path
+    path = make_relative(event.path, rootdir)
     return WarningPlace(event.category, event.text[:LONGEST_TEXT], event.when, path, event.line)
+
+
+def make_relative(path: str, rootdir: str) -> str:
+    """Return the path of a file in the rootdir relative to it; that of any other file as it is."""
+    return path.removeprefix(f"{rootdir.rstrip('/')}/") if rootdir else path
 
 
 def make_place(message: str) -> WarningPlace:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -96,16 +95,9 @@ class SessionEnding:
         document = make_document(self._results, exit_status=exit_status, started=self._started, ended=time.time())
         self._config.hook.pytest_pyimages_report(document=document)
         if self._report is not None:
-            from pytest_pyimages.results import make_history
+            from pytest_pyimages.results import compare_with_report
 
-            this = replace(
-                self._report,
-                started=document["started"],
-                exit_status=exit_status,
-                results=self._results,
-                session=document.get("session", {}),
-            )
-            document["history"] = make_history([self._report, this])
+            document["history"] = compare_with_report(self._report, document, self._results)
         problems = write_reports(self._settings.reports, document)
         if self._settings.github:
             from pytest_pyimages.results import report_to_github

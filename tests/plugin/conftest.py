@@ -6,6 +6,7 @@ import json
 import shlex
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ def leaks():
         json.dump({{"calls": ENGINE.calls, "left": left, "most_at_once": ENGINE.most_at_once}}, file)
 """
 Command = Callable[..., list[str]]
+PYIMAGES = str(Path(sysconfig.get_path("scripts")) / "pyimages")
 
 
 @dataclass(frozen=True)

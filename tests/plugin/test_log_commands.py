@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.plugin.conftest import ImagesRun
+from tests.plugin.conftest import PYIMAGES, ImagesRun, run_command
 
 Run = Callable[..., ImagesRun]
 
@@ -33,16 +33,20 @@ def test_github_runs_only_our_commands(
             sys.stdout.write(":"); sys.stdout.flush()
             sys.stdout.write(":error::in pieces")
             print("##[error]old style")
-            warnings.warn("one\\n::error::warned")
+            warnings.warn("one ##[error]old style\\n::error::warned")
             raise Odd("two\\n::error::raised")
         """
     )
     run = run_images(*arguments, images=images)
-    assert run.result.ret == 1
-    lines = run.out.splitlines()
-    commands = [line for line in lines if line.lstrip().startswith("::")]
-    assert commands
-    assert all(line.startswith("::error file=") for line in commands), commands
-    assert "##[" not in run.out
-    for text in ("printed", "in pieces", "warned", "raised", "summary"):
-        assert text in run.out, "nothing is left out"
+    merged = run_command(PYIMAGES, "merge", "report.json")
+    for result, texts in (
+        (run.result, ("printed", "in pieces", "warned", "raised", "summary")),
+        (merged, ("warned",)),
+    ):
+        assert result.ret == 1
+        commands = [line for line in result.stdout.lines if line.lstrip().startswith("::")]
+        assert commands
+        assert all(line.startswith("::error file=") for line in commands), commands
+        assert "##[" not in result.stdout.str()
+        for text in texts:
+            assert text in result.stdout.str(), "nothing is left out"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sysconfig
+import re
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -12,13 +12,12 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tests.plugin.conftest import ImagesRun, run_command
+from tests.plugin.conftest import PYIMAGES, ImagesRun, run_command
 from tests.support.golden import message
 from tests.support.reports import read_junit, without_times
 
 Run = Callable[..., ImagesRun]
 
-PYIMAGES = str(Path(sysconfig.get_path("scripts")) / "pyimages")
 IMAGES = "3.12,3.14-slim,3.15?,3.16-rc?"  # there is none of the last
 SUITE = """
     import os
@@ -58,7 +57,7 @@ def job(run_images: Run, name: str, *options: str, images: str = IMAGES) -> dict
 def merge(*args: str) -> tuple[pytest.RunResult, dict[str, Any]]:
     out = Path("all.json")
     out.unlink(missing_ok=True)
-    result = run_command(PYIMAGES, "merge", *args, "-o", str(out))
+    result = run_command(PYIMAGES, "merge", "-o", str(out), *args)
     return result, json.loads(out.read_text()) if out.exists() else {}
 
 
@@ -77,26 +76,75 @@ def test_merged_shards_equal_one_run(run_images: Run, number: int) -> None:
     jsonschema.validate(json.loads(Path("1.json").read_text()), schema, cls=jsonschema.Draft202012Validator)
 
 
-def test_merge_prints_the_summary_of_a_run(run_images: Run) -> None:
+def read_summary(text: str) -> list[str]:
+    """Return the lines that list tests and images, and pytest's last line; sorted, without times."""
+    listed = re.compile(
+        r" ?(FAILED|ERROR|ALLOWED|XFAIL|XPASS|SKIPPED) |py-images: .*passed|[= ]*\d+ \w+.* in \d+\.\d+s"
+    )
+    lines = filter(listed.match, text.splitlines())
+    return sorted(re.sub(r" in \d+\.\d+s.*", "", line.strip("= ")) for line in lines)
+
+
+@pytest.mark.parametrize(
+    "addopts",
+    [
+        "",
+        "-rsxXfE -k 'not four'",
+        "-q -rs -k 'four or last or skipped'",
+        "-qq -rN",
+        "--no-summary --disable-warnings",
+    ],
+)
+def test_merge_prints_the_summary_of_a_run(pytester: pytest.Pytester, run_images: Run, addopts: str) -> None:
+    pytester.makeini(f"[pytest]\naddopts = --tb=no --continue-on-collection-errors {addopts}")
+    pytester.makepyfile(test_broken="import nowhere" if "last" not in addopts else "")
+    images = "3.12,3.14-slim" if "last" in addopts else IMAGES
     for index in (1, 2):
-        job(run_images, f"{index}", f"--py-images-shard={index}/2", "--tb=no")
-    run = run_images("--tb=no", images=IMAGES)
+        job(run_images, f"{index}", f"--py-images-shard={index}/2", images=images)
+    run = run_images(images=images)
     result, _ = merge("1.json", "2.json")
-    shown, expected = result.stdout.str(), run.out
+    shown = result.stdout.str()
+    assert result.ret == run.result.ret
+    assert read_summary(shown) == read_summary(run.out)
     first, last = " differs between images", "   test_it.py::test_fails_on_tomorrow"
-    assert shown[shown.index(first) : shown.index(last)] == expected[expected.index(first) : expected.index(last)]
+    if first in run.out:
+        assert shown[shown.index(first) : shown.index(last)] == run.out[run.out.index(first) : run.out.index(last)]
+
+
+def test_summary_of_merged_shards(run_images: Run) -> None:
+    for index in (1, 2):
+        job(run_images, f"{index}", f"--py-images-shard={index}/2")
+    result, _ = merge("1.json", "2.json", "--", "-rx")
     result.stdout.fnmatch_lines(
         [
             "=* py-images =*",
             " image  * python *",
             " 3.12 * 8 * 0 *",
+            " ALLOWED test_it.py::test_fails_on_tomorrow[[]3.15[]] - *",
+            " ALLOWED [[]3.16-rc[]] - no such image: python:3.16-rc *",
             "=* short test summary info =*",
-            "FAILED test_it.py::test_fails[[]3.14-slim[]] - AssertionError: assert '3.14' not in *",
-            "ALLOWED test_it.py::test_fails_on_tomorrow[[]3.15[]] - *",
-            "ALLOWED [[]3.16-rc[]] - no such image: python:3.16-rc *",
-            "=* 1 failed, 23 passed, 3 skipped, 3 xfailed, 2 errors, 3 allowed to fail =*",
+            "XFAIL test_it.py::test_expected[[]3.12[]]",
+            "=* 1 failed, 23 passed, 3 skipped, 3 xfailed, 2 errors, 3 allowed to fail in * =*",
         ]
     )
+    assert "FAILED" not in result.stdout.str()
+
+
+@pytest.mark.parametrize("baseline", ["3.12", "earlier.json", "3.11"])
+def test_baseline_of_the_configuration_is_that_of_the_merge(
+    pytester: pytest.Pytester, run_images: Run, baseline: str
+) -> None:
+    images = ("3.12", "3.14-slim")
+    job(run_images, "earlier", "-k", "fails", "--deselect=test_it.py::test_fails", images=",".join(images))
+    pytester.makeini(f"[pytest]\npy_images_baseline = {baseline}")
+    for image in images:
+        job(run_images, image, images=image)
+    run = run_images(images=",".join(images))
+    result, report = merge("3.12.json", "3.14-slim.json")
+    compared = [line for line in run.out.splitlines() if "compared with" in line or line.startswith("   fails ")]
+    assert bool(compared) == (baseline != "3.11")
+    assert [line for line in result.stdout.lines if line in compared] == compared
+    assert ("history" in report) == ("history" in run.report) == (baseline == "earlier.json")
 
 
 WARNS = """
@@ -134,7 +182,7 @@ def test_merge_writes_the_junit_file_of_a_run(pytester: pytest.Pytester, run_ima
     result, _ = merge("1.json", "2.json", "1.xml", "2.xml", "-o", "all.xml")
     assert result.ret == 1
     assert read_junit("all.xml") == read_junit("whole.xml")
-    assert "junit" not in result.stdout.str()
+    assert "note:" not in result.stdout.str()
 
 
 def test_merge_finds_the_files_in_a_folder(run_images: Run) -> None:
@@ -215,7 +263,7 @@ def test_warnings_are_those_of_a_run(pytester: pytest.Pytester, run_images: Run)
             "    warnings.warn('at import')",
             "test_warns.py::test_warns[[]0[]][[]3.12[]]",
             "test_warns_too.py: 28 warnings",
-            "=* 36 passed, 2 skipped, 42 warnings =*",
+            "=* 36 passed, 2 skipped, * deselected, 42 warnings in * =*",
         ]
     )
     places = {place["text"]: place for place in report["images"][0]["warning_places"]}
@@ -249,12 +297,28 @@ def test_warnings_of_all_shards_are_limited(
     assert ("too many warnings: 5" in result.stdout.str()) == (status == 6)
 
 
+def test_odd_places_in_a_report_are_shown(run_images: Run) -> None:
+    """A report may come from anywhere."""
+    report = job(run_images, "one", "-k", "last", images="3.12")
+    odd = "x" * 5000
+    place = {"category": "Odd", "text": "odd", "when": "runtest", "path": odd, "line": 7, "count": 1, "tests": {}}
+    report["images"][0]["warning_places"] = [place]
+    (skipped,) = (test for test in report["tests"] if "skipped" in test["nodeid"])
+    skipped["reason_places"] = {"3.12": f"{odd}:{'9' * 5000}"}
+    Path("one.json").write_text(json.dumps(report))
+    result, _ = merge("one.json", "--", "-rs")
+    assert (result.ret, result.stderr.str()) == (0, "")
+    result.stdout.fnmatch_lines([f"{odd}:7?3.12?", "SKIPPED ?1? xxx*:999*: could not import 'nowhere'*"])
+
+
 def test_merge_images_of_different_jobs(run_images: Run) -> None:
     job(run_images, "old", "-k", "four or last", images="3.12")
     job(run_images, "new", "-k", "four or last", images="3.14-slim")
     result, report = merge("old.json", "new.json")
     assert result.ret == 0
-    result.stdout.fnmatch_lines([" all 6 tests agree on 2 images, 1 skipped everywhere", "=* 10 passed, 2 skipped =*"])
+    result.stdout.fnmatch_lines(
+        [" all 6 tests agree on 2 images, 1 skipped everywhere", "=* 10 passed, 2 skipped, * deselected in * =*"]
+    )
     assert [image["label"] for image in report["images"]] == ["3.12", "3.14-slim"]
 
 
@@ -270,7 +334,7 @@ def test_missing_shard_is_an_error(run_images: Run, mark: str) -> None:
         [
             " 3.12  shard 2/3 is missing: found 4 of 5 tests",
             "ERROR [[]3.12[]] - shard 2/3 is missing: *",
-            "=* 4 passed, 1 skipped, 1 error =*",
+            "=* 4 passed, 1 skipped, * deselected, 1 error in * =*",
         ]
     )
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,15 +16,21 @@ from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host import OPTIONS, Value, parse_report_file, reports_to_github
 from pytest_pyimages.matrix import parse_matrix
 from pytest_pyimages.results import (
+    ImageResult,
+    allow_commands,
+    compare_with_report,
+    fill_statistics,
+    filter_terminal,
     format_new_warnings,
+    format_regressions,
     make_document,
     merge_reports,
     read_report,
-    write_failed,
+    summarize_images,
     write_junit,
+    write_last_line,
     write_reports,
     write_summary,
-    write_warnings,
 )
 from pytest_pyimages.session import Durations
 
@@ -88,9 +95,11 @@ def run(arguments: Namespace) -> int:
     coverage.add_to(document)
     for image in document["images"]:
         image.update(whole.lists[image["label"]])
+    worse = tuple(_compare(invocation.find_text("py_images_baseline"), whole.results, document))
     problems += [text.replace("--py-images-report", "-o", 1) for text in write_reports(reports, document)]
 
     def show(terminal: pytest.TerminalReporter) -> int:
+        filter_terminal(terminal, os.environ)
         if arguments.keep_durations:
             cache = pytest.Cache.for_config(terminal.config, _ispytest=True)
             Durations(cache, invocation).save(whole.results.values())
@@ -99,16 +108,54 @@ def run(arguments: Namespace) -> int:
 
             lines, problem = report_to_github(document, rootdir=invocation.rootdir, environ=os.environ)
             problems.extend([problem] if problem else [])
-            for line in lines:
-                terminal.write_line(line)
-        write_warnings(terminal, whole.results.values())
-        worse = tuple(format_new_warnings(whole.results))
-        write_summary(terminal, whole.results, collect_only=False, notes=[*notes, *problems], worse=worse)
+            with allow_commands(terminal):
+                for line in lines:
+                    terminal.write_line(line)
+        fill_statistics(terminal, whole.results)
+        if not terminal.no_summary:
+            terminal.summary_warnings()
+        _write_images(terminal, whole.results, notes=[*notes, *problems], worse=worse)
         coverage.write(terminal)
-        write_failed(terminal, whole.results)
+        if not terminal.no_summary:
+            terminal.short_test_summary()
+        write_last_line(terminal, whole.results, whole.ended - whole.started)
         return status or int(pytest.ExitCode.TESTS_FAILED if problems else 0)
 
     return run_with_terminal(invocation, show)
+
+
+def _write_images(
+    terminal: pytest.TerminalReporter,
+    results: Mapping[str, ImageResult],
+    *,
+    notes: Sequence[str],
+    worse: Sequence[str],
+) -> None:
+    """Write the section of the images; with -q one line if all have passed."""
+    is_quiet = terminal.verbosity < 0
+    if is_quiet and not notes and not any(result.failed for result in results.values()):
+        if terminal.verbosity == -1:
+            terminal.write_line(f"py-images: {summarize_images(list(results.values()))}")
+        return
+    terminal.config.option.tbstyle = "no"  # tracebacks are in the files of -o
+    worse = worse if is_quiet else [*worse, *format_new_warnings(results)]
+    write_summary(terminal, results, collect_only=False, notes=notes, worse=worse)
+
+
+def _compare(baseline: str, results: Mapping[str, ImageResult], document: dict[str, Any]) -> Iterator[str]:
+    """Yield lines on regressions, and add the history to the report if they are those since an earlier one.
+
+    :param baseline: the label of an image, or the name of the earlier report; empty for none.
+    """
+    if baseline in results:
+        yield from format_regressions(results, baseline)
+    elif Path(baseline).suffix == ".json":
+        if not Path(baseline).exists():
+            yield f"{baseline} does not exist: nothing is compared"
+            return
+        earlier = read_report(Path(baseline))
+        document["history"] = compare_with_report(earlier, document, results)
+        yield from format_regressions(results, baseline, earlier.results)
 
 
 def _list_files(names: Sequence[str]) -> tuple[list[Path], list[Path]]:

@@ -147,6 +147,7 @@ class _Tests:
     durations: dict[str, float] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
+    reason_places: dict[str, str] = field(default_factory=dict)
 
     def add_to(self, result: ImageResult) -> ImageResult:
         return replace(
@@ -155,6 +156,7 @@ class _Tests:
             durations=self.durations,
             failures=self.failures,
             reasons=self.reasons,
+            reason_places=self.reason_places,
             collected=len(self.outcomes),
         )
 
@@ -189,6 +191,7 @@ def _read_image(fields: _Fields) -> ImageResult:
         smoke=fields.has("smoke") and fields.flag("smoke"),
         shard=None if shard is None else _read_shard(shard),
         not_tests={} if shard is None else shard.object("not_tests").counts(),
+        deselected=fields.integer("deselected") if fields.has("deselected") else 0,
         collected=int(outcome != "nothing collected"),  # until its tests are read
         ended=outcome != "interrupted" or exit_status == pytest.ExitCode.INTERRUPTED,
         usage_error=exit_status == pytest.ExitCode.USAGE_ERROR and bool(problem),
@@ -277,10 +280,11 @@ def _read_test(fields: _Fields, tests: Mapping[str, _Tests], known: set[str]) ->
         failures = fields.object("failures")
         for label in failures.names(tests):
             tests[label].failures[nodeid] = _read_failure(failures.object(label))
-    if fields.has("reasons"):
-        reasons = fields.object("reasons")
-        for label in reasons.names(tests):
-            tests[label].reasons[nodeid] = reasons.line(label)
+    for name in ("reasons", "reason_places"):
+        if fields.has(name):
+            texts = fields.object(name)
+            for label in texts.names(tests):
+                getattr(tests[label], name)[nodeid] = texts.line(label)
 
 
 def _read_failure(fields: _Fields) -> Failure:

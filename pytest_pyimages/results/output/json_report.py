@@ -77,6 +77,8 @@ def _image(result: ImageResult) -> dict[str, Any]:
         "run_seconds": round(result.run_seconds, 3),
         "problem": result.problem,
     }
+    if result.deselected:
+        image["deselected"] = result.deselected
     if result.warnings:
         image["warnings"] = dict(result.warnings)
     if result.warning_places:
@@ -113,7 +115,11 @@ def _test(nodeid: str, results: Mapping[str, ImageResult], *, differs: bool) -> 
         label: _failure(result.failures[nodeid]) for label, result in results.items() if nodeid in result.failures
     }
     reasons = {label: result.reasons[nodeid] for label, result in results.items() if result.reasons.get(nodeid)}
-    return {**test, **({"failures": failures} if failures else {}), **({"reasons": reasons} if reasons else {})}
+    places = {
+        label: result.reason_places[nodeid] for label, result in results.items() if nodeid in result.reason_places
+    }
+    optional = {"failures": failures, "reasons": reasons, "reason_places": places}
+    return test | {name: values for name, values in optional.items() if values}
 
 
 def _failure(failure: Failure) -> dict[str, Any]:

@@ -171,6 +171,7 @@ def _unite(label: str, parts: list[_Part], notes: list[str]) -> ImageResult:
         run_seconds=max(result.run_seconds for result in results),
         exit_status=_unite_statuses(results),
         problem=" · ".join(_list_problems(results)),
+        deselected=_unite_deselected(results),
         ended=all(result.ended for result in results),
         usage_error=all(result.usage_error for result in results),
         warnings=count_messages(places),
@@ -188,6 +189,12 @@ def _unite_statuses(results: Sequence[ImageResult]) -> int | None:
     worst = pick_worst_status(status for status in statuses if status != TOO_MANY_WARNINGS)
     is_well = worst in (pytest.ExitCode.OK, _NO_TESTS)  # else pytest does not count warnings
     return TOO_MANY_WARNINGS if is_well and TOO_MANY_WARNINGS in statuses else worst
+
+
+def _unite_deselected(results: Sequence[ImageResult]) -> int:
+    """Return how many tests no part was to run: all shards leave out the same; of other parts that is not known."""
+    is_known = len(results) == 1 or all(result.shard is not None for result in results)
+    return max(result.deselected for result in results) if is_known else 0
 
 
 def _list_problems(results: Sequence[ImageResult]) -> Iterator[str]:
@@ -221,7 +228,7 @@ def _add_tests(united: ImageResult, parts: Sequence[_Part]) -> ImageResult:
     """
     owners: dict[str, _Part] = {}
     outcomes, durations, failures = dict[str, str](), dict[str, float](), dict[str, Failure]()
-    reasons = dict[str, str]()
+    reasons, reason_places = dict[str, str](), dict[str, str]()
     for part in parts:
         for nodeid in part.result.outcomes:
             owner = owners.setdefault(nodeid, part)
@@ -231,8 +238,9 @@ def _add_tests(united: ImageResult, parts: Sequence[_Part]) -> ImageResult:
         durations.update(part.result.durations)
         failures.update(part.result.failures)
         reasons.update(part.result.reasons)
-    united = replace(united, outcomes=outcomes, durations=durations, failures=failures, reasons=reasons)
-    return _limit_warnings(replace(united, collected=len(outcomes)))
+        reason_places.update(part.result.reason_places)
+    united = replace(united, outcomes=outcomes, durations=durations, failures=failures, collected=len(outcomes))
+    return _limit_warnings(replace(united, reasons=reasons, reason_places=reason_places))
 
 
 def _limit_warnings(united: ImageResult) -> ImageResult:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pytest
-from _pytest.terminal import WarningReport
-from _pytest.warnings import warning_record_to_str
 
 from pytest_pyimages.results.comparison import find_differences, find_skipped_everywhere, make_columns
 from pytest_pyimages.results.outcome import ImageResult
@@ -21,9 +19,7 @@ from pytest_pyimages.results.output.rows import (
     make_remark,
     mark_label,
 )
-from pytest_pyimages.results.reports import ALLOWED, append_label, locate_warning, make_warning
-from pytest_pyimages.results.warning_places import FEW, WarningPlace
-from pytest_pyimages.runs.events import Warned
+from pytest_pyimages.results.reports import ALLOWED
 from pytest_pyimages.text import align_columns, cut_to_width, display_width, join_cells
 
 
@@ -85,87 +81,6 @@ def write_summaries(terminal: pytest.TerminalReporter, results: Iterable[ImageRe
     for (title, text), labels in sorted(texts.items(), key=lambda entry: entry[0][0]):
         terminal.write_sep("=", f"{title} of {', '.join(labels)}")
         terminal.write_line(text)
-
-
-def write_warnings(terminal: pytest.TerminalReporter, results: Iterable[ImageResult]) -> None:
-    """Let pytest write its warnings summary, for results that no session has reported."""
-    terminal.stats["warnings"] = [
-        report
-        for result in results
-        for place, locations in result.warning_places.items()
-        for report in _make_warning_reports(place, locations, result.label, terminal.config)
-    ]
-    terminal.summary_warnings()
-
-
-def _make_warning_reports(
-    place: WarningPlace, locations: Mapping[str, int], label: str, config: pytest.Config
-) -> list[WarningReport]:
-    """Return a report for each time that a warning occurred, as pytest's terminal keeps them."""
-    if not place.when:
-        return [WarningReport(place.message, append_label("", label))] * sum(locations.values())
-    own = config.rootpath / place.path
-    event = Warned(place.category, place.text, str(own) if own.is_file() else place.path, place.line, place.when, "")
-    message = warning_record_to_str(make_warning(event))
-    end = "::" if sum(locations.values()) >= FEW else ""  # of a file, which pytest only counts
-    reports: list[WarningReport] = []
-    for nodeid, number in locations.items():
-        heading = locate_warning(
-            event._replace(nodeid=f"{nodeid}{end}" if nodeid else ""), label, config.invocation_params.dir
-        )
-        reports += [WarningReport(message, heading)] * number
-    return reports
-
-
-def write_failed(terminal: pytest.TerminalReporter, results: Mapping[str, ImageResult]) -> None:
-    """Write pytest's short test summary and its last line, for results that no session has reported."""
-    lines = [line for result in results.values() for line in _failed_lines(result)]
-    if lines:
-        terminal.write_sep("=", "short test summary info")
-        _write(terminal, lines)
-    counts: dict[str, int] = {}
-    for result in results.values():
-        for category, count in result.counts.items():
-            is_allowed = result.allowed_to_fail and not result.incomplete and category in ("failed", "error")
-            name = ALLOWED if is_allowed else category
-            counts[name] = counts.get(name, 0) + count
-    counts["warning"] = sum(number for result in results.values() for number in result.warnings.values())
-    for name in ("error", "warning"):
-        if counts.get(name, 0) > 1:
-            counts[f"{name}s"] = counts.pop(name)
-    summary = ", ".join(f"{counts[name]} {name}" for name in sorted(counts, key=_rank_of) if counts[name])
-    failed = any(one.failed for one in results.values() if one.incomplete or not one.allowed_to_fail)
-    terminal.write_sep("=", summary or "no tests", bold=True, red=failed, green=not failed)
-
-
-_FIRST = (
-    "failed",
-    "passed",
-    "skipped",
-    "xfailed",
-    "xpassed",
-    "warning",
-    "warnings",
-    "error",
-    "errors",
-    ALLOWED,
-)  # as pytest's last line has them
-
-
-def _rank_of(name: str) -> int:
-    return _FIRST.index(name) if name in _FIRST else len(_FIRST)
-
-
-def _failed_lines(result: ImageResult) -> Iterator[str]:
-    for nodeid, outcome in result.outcomes.items():
-        if outcome in ("failed", "error"):
-            word = "ALLOWED" if result.allowed_to_fail else outcome.upper()
-            failure = result.failures.get(nodeid)
-            message = f" - {' '.join(failure.message.split())}" if failure is not None and failure.message else ""
-            yield f"{word} {append_label(nodeid, result.label)}{message}"
-    if result.problem:
-        word = "ALLOWED" if result.allowed_to_fail and not result.incomplete else "ERROR"
-        yield f"{word} {append_label('', result.label)} - {result.problem}"
 
 
 def _group_messages(results: Sequence[ImageResult]) -> dict[str, list[ImageResult]]:

@@ -7,13 +7,15 @@ import traceback
 from dataclasses import replace
 
 from pytest_pyimages.results import outcome
+from pytest_pyimages.results.details import describe_reason
 from pytest_pyimages.results.outcome import Failure, ImageResult
 from pytest_pyimages.results.replay.interleaved import Interleaved
 from pytest_pyimages.results.replay.printed import PrintedText
 from pytest_pyimages.results.reports import ReportMaker
-from pytest_pyimages.results.warning_places import Locations, WarningPlace, add_warning, locate
+from pytest_pyimages.results.warning_places import Locations, WarningPlace, add_warning, locate, make_relative
 from pytest_pyimages.runs.events import (
     Beat,
+    CollectReport,
     Divided,
     Event,
     Failing,
@@ -55,6 +57,7 @@ class ImageRun:
         self.durations: dict[str, float] = {}
         self.failures: dict[str, Failure] = {}
         self.reasons: dict[str, str] = {}
+        self.reason_places: dict[str, str] = {}
         self.result = replace(
             self.result,
             counts=self.counts,
@@ -65,6 +68,7 @@ class ImageRun:
             durations=self.durations,
             failures=self.failures,
             reasons=self.reasons,
+            reason_places=self.reason_places,
         )
         self.maker = ReportMaker(label, allowed_to_fail=self.result.allowed_to_fail)
         self.items: list[Item] = []
@@ -141,6 +145,16 @@ class ImageRun:
         if self.fault:
             self.result = replace(self.result, problem=" · ".join(filter(None, (self.result.problem, self.fault))))
             self.detail = "\n".join(filter(None, (self.detail, self._fault_detail)))
+
+    def record_reason(self, event: Report | CollectReport) -> None:
+        """Record why a test or file was skipped, and where, or why a test is expected to fail."""
+        reason = describe_reason(event)
+        if reason:
+            self.reasons[event.nodeid] = reason
+        if event.outcome == "skipped" and event.longrepr.skip is not None:
+            path, line, _ = event.longrepr.skip
+            path = make_relative(path, self.rootdir)
+            self.reason_places[event.nodeid] = path if line is None else f"{path}:{line}"
 
     def count_no_test(self, nodeid: str, category: str) -> None:
         """Count a report of a file or of the image; every shard has the same."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from pytest_pyimages.errors import BuildError, PyimagesError
-from pytest_pyimages.results.details import describe_failure, describe_reason
+from pytest_pyimages.results.details import describe_failure
 from pytest_pyimages.results.outcome import NOT_RUN, ImageResult
 from pytest_pyimages.results.replay.image_errors import ImageErrors
 from pytest_pyimages.results.replay.image_run import ImageRun
@@ -210,8 +210,8 @@ class Replay:
         run.record_phase(event)
         if event.outcome == "skipped" and event.longrepr.skip is not None:
             self._judge.record_skip(run.label, "test", event.longrepr.skip[2])
-        if self._details and (reason := describe_reason(event)):
-            run.reasons[event.nodeid] = reason
+        if self._details:
+            run.record_reason(event)
         if event.outcome == "failed":
             # Of short tracebacks, only the place and the message arrive.
             self._judge.record_failure(run.label, f"{event.longrepr.text}\n{event.longrepr.crash}")
@@ -272,10 +272,12 @@ class Replay:
         run.count_no_test(event.nodeid, "skipped" if event.outcome == "skipped" else "error")
         if event.outcome == "failed":
             self._judge.record_error(run.label, event.longrepr.text)
+            if self._details:
+                run.failures[event.nodeid] = describe_failure(event)
         elif event.longrepr.skip is not None:
             self._judge.record_skip(run.label, "module", event.longrepr.skip[2])
             if self._details:
-                run.reasons[event.nodeid] = describe_reason(event)
+                run.record_reason(event)
         self.errors.play_collect(run, run.maker.make_collect(event), error=describe_error(event.longrepr))
 
     def _play_seed(self, run: ImageRun, event: Seeded) -> None:
@@ -303,7 +305,7 @@ class Replay:
         )
 
     def _set_collected(self, run: ImageRun, *, deselected: int) -> None:
-        run.result = replace(run.result, collected=len(run.items))
+        run.result = replace(run.result, collected=len(run.items), deselected=run.result.deselected + deselected)
         self._count_expected()
         self._reporter.set_expected(self._session.testscollected, deselected=deselected)
 
