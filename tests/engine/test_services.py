@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 
@@ -14,7 +15,7 @@ from pytest_pyimages.engines.labels import HOST_LABEL, KIND_LABEL, LABEL
 from tests.support.jobs import Job
 
 BOTH = "3.12-slim,3.14-slim"
-SERVERS = "pyimages-test-servers:1"
+SERVERS = f"pyimages-test-servers:{uuid4().hex[:12]}"  # with pytest-xdist, several processes make and remove theirs
 CLUSTER = "/var/lib/postgresql/15/main"
 POSTGRES = f"/usr/lib/postgresql/15/bin/postgres -D {CLUSTER} -c config_file=/etc/postgresql/15/main/postgresql.conf"
 REAL = f"""
