@@ -158,7 +158,7 @@ def package_index(
     finally:
         server.shutdown()
         server.server_close()
-        serving.join(10)
+        serving.join(60)
         assert not serving.is_alive()
 
 

@@ -114,7 +114,7 @@ def is_error(text: str, line: str) -> bool:
     ],
 )
 def test_errors_of_project_and_engine_are_one_line(words: str, line: str) -> None:
-    done = subprocess.run([PYIMAGES, *words.split()], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([PYIMAGES, *words.split()], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, is_error(done.stderr, line)) == (4, "", True), done.stderr
 
 
@@ -169,7 +169,7 @@ def test_closed_pipe_is_not_an_error(unbuffered: str) -> None:
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [PYIMAGES, "--help"], stdout=write, stderr=subprocess.PIPE, text=True, timeout=30, env=environment
+        [PYIMAGES, "--help"], stdout=write, stderr=subprocess.PIPE, text=True, timeout=60, env=environment
     )
     os.close(write)
     assert "Traceback" not in done.stderr
@@ -180,7 +180,7 @@ def test_closed_pipe_is_not_an_error(unbuffered: str) -> None:
 def test_output_that_cannot_be_written(redirection: str) -> None:
     """A full disk is an error; a stream that was closed on purpose is none."""
     command = f"{shlex.quote(str(PYIMAGES))} --help {redirection}"
-    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=30)
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60)
     full = "full" in redirection
     assert done.returncode == (1 if full else 0)
     assert done.stderr == (message("cli", "full-disk") + "\n" if full else "")

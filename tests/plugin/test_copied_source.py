@@ -60,7 +60,7 @@ class RemoteEngine(FakeEngine):
 
         def install(_spec: ContainerSpec, job: Mapping[str, object]) -> Mapping[str, object]:
             if job["folders"]:
-                both.wait(10)
+                both.wait(60)
                 return {"elsewhere": True}
             return {"nosource": "setup.cfg"}
 

@@ -31,7 +31,7 @@ def test_ignored_signals_are_not_inherited(restored: bool) -> None:
     numbers = [int(number) for number in INTERRUPTS]
     start = START.format(numbers=numbers, restored=restored, show=SHOW.format(numbers=numbers))
     done = subprocess.run(
-        [sys.executable, "-c", start], cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=30
+        [sys.executable, "-c", start], cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stdout) == (0, f"{[] if restored else numbers}\n"), done.stderr
 

@@ -34,8 +34,8 @@ COLLECTION_HANGS = "import time\ndef is_imported_slowly():\n    time.sleep(1000)
 @pytest.mark.parametrize(
     ("option", "problem"),
     [
-        ("--py-images-silence=4", "stopped, because it reported nothing for 4 s (--py-images-silence)"),
-        ("--py-images-timeout=8", "stopped after 8 s (--py-images-timeout)"),
+        ("--py-images-silence=8", "stopped, because it reported nothing for 8 s (--py-images-silence)"),
+        ("--py-images-timeout=15", "stopped after 15 s (--py-images-timeout)"),
     ],
 )
 def test_hanging_test_is_named(pytester: pytest.Pytester, run_images: Run, option: str, problem: str) -> None:
@@ -51,7 +51,7 @@ def test_hanging_test_is_named(pytester: pytest.Pytester, run_images: Run, optio
 
 def test_hanging_test_of_a_process_of_xdist_is_named(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makepyfile(test_it=HANGS)
-    run = run_images("-n2", "--py-images-silence=6", images="3.13")
+    run = run_images("-n2", "--py-images-silence=12", images="3.13")
     assert run.result.ret == 1
     assert "(--py-images-silence) in test_it.py::test_hangs" in run.images["3.13"]["problem"]
 

@@ -363,7 +363,7 @@ def test_no_engine(
     if option == "DOCKER_HOST":
         monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/engine.sock")
         args = []
-    result = run_command(*images_command(*args, engine="None"), timeout=30)
+    result = run_command(*images_command(*args, engine="None"))
     run = ImagesRun(result, [], {})
     line = error_line(run)
     assert ("nonsense" if "nonsense" in option else "unix:///nonexistent/engine.sock") in line

@@ -93,22 +93,23 @@ def test_plain_lines_name_what_images_wait_for(pytester: pytest.Pytester, run_im
     pytester.makepyfile(SUITE.format(seconds=0))
     run = run_images(images="3.12,3.13,3.14", engine=of("SlowEngine"))
     assert run.result.ret == 0
-    lines = [line for line in run.out.splitlines() if "waiting" in line]
-    assert sorted(re.sub(r"\d+s$", "_s", line) for line in lines) == [
+    lines = [re.sub(r"\d+s$", "_s", line) for line in run.out.splitlines()]
+    for text in (
         " 3.13  waiting for the engine to start the container, _s",
         " 3.14  waiting for the pull to go on, _s",
-    ]
+    ):
+        assert lines.count(text) == 1
 
 
 def test_live_lines_name_what_images_wait_for(pytester: pytest.Pytester, watch: Watch) -> None:
     pytester.makepyfile(SUITE.format(seconds=0))
     run = watch(images="3.12,3.13,3.14", engine=of("SlowEngine"))
     assert run.end() == 0
-    for text in (
-        " 3.13  waiting for the engine to start the container, 2s",
-        " 3.14  waiting for the pull to go on, 2s",
-    ):
-        assert text in run.seen
+    seen = {re.sub(r"\d+s$", "_s", line) for line in run.seen}
+    assert {
+        " 3.13  waiting for the engine to start the container, _s",
+        " 3.14  waiting for the pull to go on, _s",
+    } <= seen
     assert "waiting for" not in run.text
 
 

@@ -76,7 +76,7 @@ def read(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     assert process.stdout is not None
     assert process.stderr is not None
     out, err = process.stdout.read(), process.stderr.read()
-    return process.wait(10), out, err
+    return process.wait(50), out, err
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_the_command_ends_with_the_host(container: Container) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "secret ready\n"
         process.stdin.close()
-        assert process.wait(10) == 128 + signal.SIGKILL
+        assert process.wait(50) == 128 + signal.SIGKILL
 
 
 def test_a_source_that_the_container_does_not_see(container: Container) -> None:

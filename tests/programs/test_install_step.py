@@ -137,7 +137,7 @@ class Image:
             with process:
                 assert process.stdout is not None
                 lines = process.stdout.read().splitlines()
-                status = process.wait(30)
+                status = process.wait(60)
         result = json.loads(lines[-1]) if lines else {}
         return Ended(status, result, (self.folder / "log").read_text())
 

@@ -83,7 +83,7 @@ def install(tmp_path: Path, run_folder: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def list_left(tmp_path: Path, run_folder: Path) -> list[str]:
     """Return what is left of a service a moment after its end: its folder, and its process."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         left = [path.name for path in run_folder.iterdir()]
         pid_file = tmp_path / "pid"

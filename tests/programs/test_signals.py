@@ -42,7 +42,7 @@ def test_an_import_is_not_interrupted(tmp_path: Path, name: str, is_nested: bool
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
     expected = "" if name == "SIGINT" else name
     assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["interrupted", *expected.split(), "True"], "")
@@ -79,7 +79,7 @@ with InterruptHandler():
 def test_a_held_signal_interrupts_afterwards(tmp_path: Path, name: str) -> None:
     """An interrupted join would make the running thread look ended."""
     done = subprocess.run(
-        [sys.executable, "-c", HOLDING, name], cwd=tmp_path, capture_output=True, text=True, timeout=30
+        [sys.executable, "-c", HOLDING, name], cwd=tmp_path, capture_output=True, text=True, timeout=60
     )
     expected = ["joined True", f"interrupted {'' if name == 'SIGINT' else name}", "held True", "dropped"]
     assert (done.returncode, done.stdout.splitlines(), done.stderr) == (0, expected, "")
@@ -105,5 +105,5 @@ with InterruptHandler():
 
 
 def test_a_call_in_a_thread_goes_on_after_an_interruption(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", CALLING], cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", CALLING], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["interrupted", "ended"], "")

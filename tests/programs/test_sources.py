@@ -16,7 +16,7 @@ PROGRAM = str(resources.files("pytest_pyimages.inside") / "sources.py")
 
 def run(**job: object) -> Any:
     done = subprocess.run(
-        [sys.executable, PROGRAM], input=json.dumps(job) + "\n", capture_output=True, text=True, timeout=30
+        [sys.executable, PROGRAM], input=json.dumps(job) + "\n", capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.splitlines()

@@ -90,7 +90,7 @@ def test_the_suite_is_stopped_by_the_host(job: Job) -> None:
         assert worker.stderr.readline() == b"begun\n"
         worker.send(b"stop")
         records = worker.read()
-        assert worker.process.wait(10) == 0
+        assert worker.process.wait(60) == 0
     kinds = {record["t"]: record for record in records}
     assert kinds["collected"]["count"] == 2
     assert kinds["pass"]["i"] == 0
@@ -103,14 +103,14 @@ def test_the_suite_ends_with_the_host(job: Job) -> None:
         worker.send(encode_job(job))
         assert worker.stderr.readline() == b"begun\n"
         worker.stdin.close()
-        assert worker.process.wait(10) == 1
+        assert worker.process.wait(60) == 1
         assert b'"t": "exit"' not in worker.stdout.read()
 
 
 def test_without_a_job_nothing_runs() -> None:
     with started() as worker:
         worker.stdin.close()
-        assert (worker.process.wait(10), worker.stdout.read()) == (1, b"")
+        assert (worker.process.wait(60), worker.stdout.read()) == (1, b"")
 
 
 def test_a_source_that_the_container_does_not_see(job: Job) -> None:
@@ -118,13 +118,13 @@ def test_a_source_that_the_container_does_not_see(job: Job) -> None:
     with started() as worker:
         worker.send(encode_job(replace(job, witness=(Witness(missing, 1, 1),))))
         assert worker.read() == [{"t": "nosource", "path": missing}]
-        assert worker.process.wait(10) == 0
+        assert worker.process.wait(60) == 0
 
 
 def test_changed_files_of_the_worker_are_not_run(job: Job) -> None:
     with started() as worker:
         worker.send(encode_job(replace(job, worker="another digest")))
-        assert worker.process.wait(10) == 1
+        assert worker.process.wait(60) == 1
         assert worker.stdout.read() == b""
         assert worker.stderr.read() == b"the worker's files are not those that were installed\n"
 
@@ -137,6 +137,6 @@ def test_the_restarted_worker_reports_a_fault(job: Job) -> None:
         file.seek(0)
         with started(str(file.fileno()), pass_fds=[file.fileno()]) as worker:
             records = worker.read()
-            assert worker.process.wait(10) == 0
+            assert worker.process.wait(60) == 0
     assert records[0] == {"t": "internal", "text": "the image has no user app"}
     assert [(record["t"], record["status"]) for record in records[1:]] == [("end", 3), ("exit", 3)]

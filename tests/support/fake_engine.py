@@ -291,7 +291,7 @@ class FakeEngine:
         self._processors = processors
         self._running: set[str] = set()
         self._to_meet = meeting
-        self._meeting = threading.Barrier(meeting or 1, timeout=30)
+        self._meeting = threading.Barrier(meeting or 1, timeout=60)
 
     @staticmethod
     def _image(identifier: str, labels: Mapping[str, str] | None = None, parent: ImageInfo | None = None) -> ImageInfo:

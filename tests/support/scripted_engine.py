@@ -153,5 +153,5 @@ def scripted_engine(where: Path | None = None, *, tls: bool = False) -> Iterator
                 open_socket.shutdown(socket.SHUT_RDWR)
         listener.close()
         for thread in (accepting, *threads):
-            thread.join(5)
+            thread.join(60)
             assert not thread.is_alive()

@@ -54,18 +54,18 @@ class Watched:
     def send_signal(self, number: int) -> None:
         self._process.send_signal(number)
 
-    def wait_for(self, pattern: str, seconds: float = 20) -> None:
+    def wait_for(self, pattern: str, seconds: float = 60) -> None:
         """Read until a line on the screen matches."""
         deadline = time.monotonic() + seconds
         while not any(re.search(pattern, line.rstrip()) for line in self.screen.display):
             assert self._read(deadline), f"the run has ended without {pattern!r}:\n{self.text}"
 
-    def end(self, seconds: float = 40) -> int:
+    def end(self, seconds: float = 120) -> int:
         """Read to the end; return the exit status."""
         deadline = time.monotonic() + seconds
         while self._read(deadline):
             pass
-        return self._process.wait(5)
+        return self._process.wait(60)
 
     def close(self) -> None:
         """End it, however far it has come."""

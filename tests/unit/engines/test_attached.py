@@ -136,7 +136,7 @@ def test_one_thread_sends_much_while_another_reads_much(scripted: ScriptedEngine
         sender = threading.Thread(target=stream.send, args=(payload,))
         sender.start()
         back = b"".join(data for _, data in stream.frames())
-        sender.join(5)
+        sender.join(60)
     assert back == payload
 
 
@@ -168,7 +168,7 @@ def test_close_wakes_the_reader(scripted: ScriptedEngine, engine: DockerEngine) 
     time.sleep(0.1)
     stream.close()
     stream.close()
-    reader.join(5)
+    reader.join(60)
     assert not reader.is_alive()
     assert found == []
 
@@ -178,7 +178,7 @@ def test_close_wakes_the_sender(scripted: ScriptedEngine, engine: DockerEngine) 
 
     def deaf(_: Request, peer: socket.socket) -> None:
         peer.sendall(UPGRADED)
-        released.wait(5)
+        released.wait(60)
 
     scripted.answers[ATTACH] = deaf
     stream = engine.attach("abc")
@@ -194,7 +194,7 @@ def test_close_wakes_the_sender(scripted: ScriptedEngine, engine: DockerEngine) 
     sender.start()
     time.sleep(0.1)
     stream.close()
-    sender.join(5)
+    sender.join(60)
     released.set()
     assert not sender.is_alive()
     assert "the container no longer reads its input" in errors[0].message
@@ -209,7 +209,7 @@ def test_unread_input_does_not_block(scripted: ScriptedEngine, engine: DockerEng
         peer.sendall(UPGRADED)
         peer.sendall(frame(2, b"no Python found"))
         peer.shutdown(socket.SHUT_WR)
-        released.wait(5)
+        released.wait(60)
 
     scripted.answers[ATTACH] = ended
     with contextlib.closing(engine.attach("abc")) as stream:
@@ -256,5 +256,5 @@ def test_many_connections_at_once(scripted: ScriptedEngine, engine: DockerEngine
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert found == [[(STDOUT, b"hello")]] * 12

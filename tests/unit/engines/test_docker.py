@@ -369,7 +369,7 @@ def test_abandoned_pull_is_cancelled(scripted: ScriptedEngine, engine: DockerEng
     pull = engine.pull("python:3.12")
     assert next(pull) == PullProgress(done=1, total=9)
     pull.close()  # type: ignore[attr-defined] # it is a generator
-    assert gone.wait(5)
+    assert gone.wait(60)
 
 
 def test_credentials_of_the_docker_cli_are_used(scripted: ScriptedEngine, engine: DockerEngine, tmp_path: Path) -> None:
@@ -539,13 +539,13 @@ def test_threads_share_connections(scripted: ScriptedEngine, engine: DockerEngin
     def limited() -> None:
         with gate:
             engine.find_image("python:3.12")
-        asked.wait(20)
-        release.wait(20)
+        asked.wait(60)
+        release.wait(60)
 
     threads = [threading.Thread(target=limited) for _ in range(40)]
     for thread in threads:
         thread.start()
-    asked.wait(20)
+    asked.wait(60)
     try:
         assert count_descriptors() <= before + 4
     finally:

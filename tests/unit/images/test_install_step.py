@@ -86,7 +86,7 @@ class Builds:
         return self.step.run(replace(self.plan, recipe=replace(self.plan.recipe, **recipe)), self.new)
 
     def join(self) -> tuple[str, ...]:
-        return self.step.join(time.monotonic() + 10)
+        return self.step.join(time.monotonic() + 60)
 
 
 @pytest.fixture
@@ -255,7 +255,7 @@ def test_a_container_that_cannot_be_removed_is_a_note(builds: Builds) -> None:
 def test_removals_that_do_not_end_are_named(builds: Builds, monkeypatch: pytest.MonkeyPatch) -> None:
     go_on = threading.Event()
     remove = builds.engine.remove_container
-    monkeypatch.setattr(builds.engine, "remove_container", lambda container: (go_on.wait(10), remove(container)))
+    monkeypatch.setattr(builds.engine, "remove_container", lambda container: (go_on.wait(60), remove(container)))
     assert builds.run().succeeded
     threads = [thread for thread in threading.enumerate() if thread.name == "pyimages-install-3.12"]
     try:
@@ -263,7 +263,7 @@ def test_removals_that_do_not_end_are_named(builds: Builds, monkeypatch: pytest.
     finally:
         go_on.set()
         for thread in threads:
-            thread.join(10)
+            thread.join(60)
 
 
 def test_a_source_that_the_container_does_not_see_is_copied(builds: Builds) -> None:

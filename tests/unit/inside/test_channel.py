@@ -94,7 +94,7 @@ def test_large_records_wait_for_the_parent(wire: Wire) -> None:
     wire.channel.send({"t": "large", "text": "x" * (4 * MODULE.PENDING_BYTES)})
     os.set_blocking(wire.write, True)
     os.write(wire.write, b"end\n")
-    reader.join(10)
+    reader.join(60)
     first, second, _ = b"".join(received).splitlines()
     assert b'"small"' in first
     assert len(second) > 4 * MODULE.PENDING_BYTES

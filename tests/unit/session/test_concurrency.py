@@ -22,7 +22,7 @@ def test_a_held_slot_is_not_given_twice() -> None:
 
 def test_acquire_waits_for_the_next_free_slot() -> None:
     slots = Slots(2)
-    taken, done = threading.Barrier(3, timeout=10), threading.Event()
+    taken, done = threading.Barrier(3, timeout=60), threading.Event()
     at_work: list[int] = []
 
     def work(number: int) -> int:
@@ -30,7 +30,7 @@ def test_acquire_waits_for_the_next_free_slot() -> None:
             at_work.append(slot)
             if number < 2:
                 taken.wait()
-                done.wait(10)
+                done.wait(60)
             return slot
 
     with ThreadPoolExecutor(4) as pool:
