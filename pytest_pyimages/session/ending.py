@@ -93,6 +93,8 @@ class SessionEnding:
         from pytest_pyimages.results import make_document, write_reports
 
         document = make_document(self._results, exit_status=exit_status, started=self._started, ended=time.time())
+        if self.notes:
+            document["notes"] = list(self.notes)
         self._config.hook.pytest_pyimages_report(document=document)
         if self._report is not None:
             from pytest_pyimages.results import compare_with_report

@@ -92,6 +92,7 @@ def run(arguments: Namespace) -> int:
     status = whole.exit_status or int(pytest.ExitCode.TESTS_FAILED if problems or coverage.failed else 0)
     document = make_document(whole.results, exit_status=status, started=whole.started, ended=whole.ended)
     document |= {"session": dict(whole.session)} if whole.session else {}
+    document |= {"notes": notes} if notes else {}
     coverage.add_to(document)
     for image in document["images"]:
         image.update(whole.lists[image["label"]])

@@ -51,6 +51,7 @@ class JobReport:
     results: Mapping[str, ImageResult]  # by label
     session: Mapping[str, str]  # project, commit and others; empty if the file has none
     coverage: JobCoverage | None = None  # None if nothing was measured
+    notes: tuple[str, ...] = ()
     lists: Mapping[str, Lists] = field(default_factory=dict)  # by label: changed files and services
 
 
@@ -83,6 +84,7 @@ def read_report(path: Path) -> JobReport:
             exit_status=document.integer("exit_status"),
             results={label: tests[label].add_to(result) for label, result in results.items()},
             session=_read_session(document.object("session")) if document.has("session") else {},
+            notes=tuple(clean_line(str(note)) for note in document.list("notes")) if document.has("notes") else (),
             lists={image.line("label"): _read_lists(image) for image in document.objects("images")},
             coverage=_read_coverage(document.object("coverage"), results) if document.has("coverage") else None,
         )
@@ -180,6 +182,8 @@ def _read_image(fields: _Fields) -> ImageResult:
         run_seconds=fields.number("run_seconds"),
         exit_status=exit_status,
         problem=problem,
+        stopped=fields.line("stopped") if fields.has("stopped") else "",
+        hint=fields.line("hint") if fields.has("hint") else "",
         counts={**dict.fromkeys(COUNTED, 0), **fields.object("counts").counts()},
         warnings=warnings,
         warning_places=dict(map(_read_place, fields.objects("warning_places")))

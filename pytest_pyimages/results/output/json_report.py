@@ -77,20 +77,19 @@ def _image(result: ImageResult) -> dict[str, Any]:
         "run_seconds": round(result.run_seconds, 3),
         "problem": result.problem,
     }
-    if result.deselected:
-        image["deselected"] = result.deselected
-    if result.warnings:
-        image["warnings"] = dict(result.warnings)
-    if result.warning_places:
-        image["warning_places"] = [_place(place, locations) for place, locations in result.warning_places.items()]
+    optional = {
+        "stopped": result.stopped,
+        "hint": result.hint,
+        "deselected": result.deselected,
+        "warnings": dict(result.warnings),
+        "warning_places": [_place(place, locations) for place, locations in result.warning_places.items()],
+        "implementation": result.implementation,
+        "same_as": result.same_as,
+        "smoke": result.smoke,
+    }
+    image |= {name: value for name, value in optional.items() if value}
     if result.max_warnings is not None:
         image["max_warnings"] = result.max_warnings
-    if result.implementation:
-        image["implementation"] = result.implementation
-    if result.same_as:
-        image["same_as"] = result.same_as
-    if result.smoke:
-        image["smoke"] = True
     if result.shard is not None:
         # not_tests are the same in every shard.
         image["shard"] = {**asdict(result.shard), "not_tests": dict(result.not_tests)}

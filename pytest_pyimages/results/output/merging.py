@@ -84,8 +84,20 @@ def merge_reports(jobs: Sequence[JobReport], *, expected: Sequence[ImageTag] = (
         ended=max((job.started + job.seconds for job in different), default=time.time()),
         session=_unite_sessions([job.session for job in different]),
         lists={label: dict(_unite_lists(label, different)) for label in results},
-        notes=tuple(notes),
+        notes=(*notes, *_unite_notes(different)),
     )
+
+
+def _unite_notes(jobs: Sequence[JobReport]) -> Iterator[str]:
+    """Yield each note of the jobs once, with the shards that have it unless all do: it may count a shard's tests."""
+    groups: dict[str, list[JobReport]] = {}
+    for job in jobs:
+        for note in job.notes:
+            groups.setdefault(note, []).append(job)
+    for note, ones in groups.items():
+        known = [result.shard for job in ones for result in job.results.values() if result.shard is not None]
+        shards = dict.fromkeys(str(shard) for shard in known if shard.of > 1)
+        yield f"shard {', '.join(shards)}: {note}" if shards and len(ones) < len(jobs) else note
 
 
 def _unite_lists(label: str, jobs: Sequence[JobReport]) -> Iterator[tuple[str, list[Mapping[str, str]]]]:
@@ -170,7 +182,9 @@ def _unite(label: str, parts: list[_Part], notes: list[str]) -> ImageResult:
         build_seconds=max(result.build_seconds for result in results),
         run_seconds=max(result.run_seconds for result in results),
         exit_status=_unite_statuses(results),
-        problem=" · ".join(_list_problems(results)),
+        problem=_join_texts(results, "problem"),
+        stopped=_join_texts(results, "stopped"),
+        hint=_join_texts(results, "hint"),
         deselected=_unite_deselected(results),
         ended=all(result.ended for result in results),
         usage_error=all(result.usage_error for result in results),
@@ -197,15 +211,17 @@ def _unite_deselected(results: Sequence[ImageResult]) -> int:
     return max(result.deselected for result in results) if is_known else 0
 
 
-def _list_problems(results: Sequence[ImageResult]) -> Iterator[str]:
-    """Yield each problem of the parts once, with the shards that have it unless all do."""
+def _join_texts(results: Sequence[ImageResult], name: str) -> str:
+    """Return each text that the parts have in a field once, with the shards that have it unless all do."""
     groups: dict[str, list[ImageResult]] = {}
     for result in results:
-        groups.setdefault(result.problem, []).append(result)
-    for problem, ones in groups.items():
+        groups.setdefault(getattr(result, name), []).append(result)
+    texts = []
+    for text, ones in groups.items():
         shards = [str(one.shard) for one in ones if one.shard is not None]
-        if problem:
-            yield f"shard {', '.join(shards)}: {problem}" if shards and len(ones) < len(results) else problem
+        if text:
+            texts.append(f"shard {', '.join(shards)}: {text}" if shards and len(ones) < len(results) else text)
+    return " · ".join(texts)
 
 
 def _add_counts(united: ImageResult, results: Sequence[ImageResult]) -> ImageResult:

@@ -17,6 +17,7 @@ from pytest_pyimages.results.output.json_reading import JobReport, read_report
 from pytest_pyimages.results.output.json_report import make_document
 from pytest_pyimages.results.output.merging import Merged, merge_reports
 from pytest_pyimages.results.replay.image_run import ImageRun
+from pytest_pyimages.results.warning_places import WarningPlace
 from tests.support.results import make_run
 
 DIGEST, DURATIONS = "d" * 64, "e" * 64
@@ -98,6 +99,12 @@ def test_reading_inverts_writing(tmp_path: Path, seed: int) -> None:
                 collected=9,
                 problem=problem,
                 ended=ended,
+                deselected=chance.randint(0, 2),
+                stopped=chance.choice(["", "stopping after 1 failures"]),
+                max_warnings=chance.choice([None, -1, 0, 7]),
+                warnings={"UserWarning: a b": 3},
+                warning_places={WarningPlace("UserWarning", "a\nb", "runtest", "t.py", 3): {"t.py::1": 2, "": 1}},
+                reason_places={"t.py::1": "t.py:7"},
                 exit_status=chance.choice([0, 1, 2, 3, 4, 5, 42]) if ended else None,
                 shard=chance.choice([None, shard(2), Shard(index=1, of=1)]),
             )
@@ -368,6 +375,48 @@ def test_warnings_reasons_and_the_session_are_merged(tmp_path: Path) -> None:
     assert dict(merged.results["3.12"].warnings) == {"UserWarning: x": 3}, "of reports without places"
     assert dict(merged.results["3.12"].reasons) == {"t.py::b": "no fork"}
     assert merged.session == {"project": "shop", "commit": "abc", "command": ""}
+
+
+def test_what_the_jobs_say_is_merged(tmp_path: Path) -> None:
+    first, second = (
+        replace(image(**{name: "skipped"}, shard=shard(index, 2, 1, collected=2)), hint="add six", deselected=3)
+        for index, name in enumerate("ab", 1)
+    )
+    first = replace(first, stopped="stopping after 1 failures", reason_places={"t.py::a": "t.py:7"})
+    documents = [document(first), document(second)]
+    documents[0]["notes"], documents[1]["notes"] = ["both", "the first"], ["both"]
+    merged = of(tmp_path, *documents)
+    result = merged.results["3.12"]
+    assert (result.hint, result.stopped) == ("add six", "shard 1/2: stopping after 1 failures")
+    assert (result.deselected, dict(result.reason_places)) == (3, {"t.py::a": "t.py:7"})
+    assert merged.notes == ("both", "shard 1/2: the first")
+
+
+def test_deselected_tests_of_parts_that_are_no_shards_are_not_known(tmp_path: Path) -> None:
+    parts = [document(replace(one, deselected=1)) for one in (image(a="passed"), image(b="passed"))]
+    assert of(tmp_path, parts[0]).results["3.12"].deselected == 1
+    assert of(tmp_path, *parts).results["3.12"].deselected == 0
+
+
+@pytest.mark.parametrize(
+    ("statuses", "merged"),
+    [((6, 0), 6), ((6, 6), 6), ((6, 1), 1), ((1, 6), 1), ((6, 2), 2), ((0, 0), 0)],
+)
+def test_too_many_warnings_count_if_no_test_fails(tmp_path: Path, statuses: tuple[int, int], merged: int) -> None:
+    outcomes = ["failed" if status == 1 else "passed" for status in statuses]
+    images = image(a=outcomes[0]), image(b=outcomes[1])
+    parts = [replace(one, exit_status=status) for one, status in zip(images, statuses, strict=True)]
+    found = of(tmp_path, *map(document, parts))
+    assert (found.results["3.12"].exit_status, found.exit_status) == (merged, merged)
+
+
+@pytest.mark.parametrize("count", [0, 3, 1 << 40, "many"])
+def test_wrong_numbers_of_warnings_are_refused(tmp_path: Path, count: object) -> None:
+    one = document(image(a="passed"))
+    place = {"category": "UserWarning", "text": "x", "when": "runtest", "path": "t.py", "line": 1}
+    one["images"][0]["warning_places"] = [{**place, "count": count, "tests": {"t.py::a": 4}}]
+    with pytest.raises(ConfigurationError, match=r"warning_places\[0\]"):
+        jobs(tmp_path, one)
 
 
 def test_changed_files_and_services_are_merged(tmp_path: Path) -> None:
