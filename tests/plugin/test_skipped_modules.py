@@ -8,8 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.plugin.conftest import ImagesRun, run_command
-from tests.plugin.test_merge import PYIMAGES
+from tests.plugin.conftest import PYIMAGES, ImagesRun, run_command
 from tests.support.golden import message
 
 Run = Callable[..., ImagesRun]
