@@ -16,6 +16,7 @@ from pytest_pyimages.cli.program import main
 from pytest_pyimages.results.outcome import Failure
 from pytest_pyimages.results.output.html_report import render_html
 from pytest_pyimages.results.output.json_report import make_document
+from pytest_pyimages.results.warning_places import make_place
 from tests.support.results import make_result, make_run
 from tools.standins.browser import ensure_browser
 from tools.standins.state import StandinError
@@ -119,6 +120,7 @@ def test_failures_of_several_images(browser: str, tmp_path: Path) -> None:
     for image, warnings in zip(images, ((), OLD, (*OLD, *NEW)), strict=True):
         for warning in warnings:
             image.warnings[warning] = 2
+            image.warning_places[make_place(warning)._replace(path="t.py", line=7)] = {"": 2}
     for image, reason in zip(images, ("no fork", "no fork", ""), strict=True):
         image.reasons["tests/test_1.py::test_01"] = reason
     path = tmp_path / "report.html"
@@ -141,6 +143,7 @@ def test_failures_of_several_images(browser: str, tmp_path: Path) -> None:
     assert '<p id="new">new on 3.13: 1 · new on 3.14: 2, of which 1 becomes an error · ' in dom
     table = dom[dom.index('<table id="warnings"') : dom.index('<table id="reasons"')]
     assert "<td>DeprecationWarning: removed in 3.16 <small" in table
+    assert '<td>UserWarning: old <small class="place">t.py:7</small></td>' in table
     assert re.findall(r'role="tab" [^>]*>([^<]*)<', dom) == ["Tests (210)", "Warnings (3)", "Skipped, xfailed", "Time"]
 
 

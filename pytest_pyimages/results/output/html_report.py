@@ -16,7 +16,9 @@ from pytest_pyimages.results.comparison import group_by_pattern
 from pytest_pyimages.results.output.json_report import read_comparison
 from pytest_pyimages.results.output.rows import make_document_remark
 from pytest_pyimages.results.regressions import announces_error, count_new_warnings
+from pytest_pyimages.results.warning_places import WarningPlace
 
+MOST_LOCATIONS = 3  # of a warning
 # Characters that would end the element that contains the data (HTML Standard, 4.12.1.3).
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
@@ -65,6 +67,7 @@ def _compact(document: Mapping[str, Any]) -> dict[str, Any]:
     columns, found = read_comparison(document)
     groups = list(group_by_pattern(columns, found))
     places = {difference.nodeid: place for place, (_, members) in enumerate(groups) for difference in members}
+    locations = _list_locations(document["images"])
     return {
         "version": document["version"],
         "started": document["started"],
@@ -88,12 +91,35 @@ def _compact(document: Mapping[str, Any]) -> dict[str, Any]:
             for test in document["tests"]
         ],
         "warnings": [
-            [text, [image.get("warnings", {}).get(text, 0) for image in document["images"]], announces_error(text)]
+            [
+                text,
+                [image.get("warnings", {}).get(text, 0) for image in document["images"]],
+                announces_error(text),
+                locations.get(text, []),
+            ]
             for text in dict.fromkeys(text for image in document["images"] for text in image.get("warnings", ()))
         ],
         "new": count_new_warnings(document["images"]),
         "history": document.get("history"),
     }
+
+
+def _list_locations(images: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Return the files and lines of each warning, of many only the first and the number of the others."""
+    found: dict[str, dict[str, None]] = {}
+    for image in images:
+        for place in image.get("warning_places", ()):
+            if place["path"]:
+                message = WarningPlace(*(place[name] for name in WarningPlace._fields)).message
+                found.setdefault(message, {})[f"{place['path']}:{place['line']}"] = None
+    return {
+        message: [*list(places)[:MOST_LOCATIONS], *_count_others(len(places) - MOST_LOCATIONS)]
+        for message, places in found.items()
+    }
+
+
+def _count_others(number: int) -> list[str]:
+    return [f"{number} more"] if number > 0 else []
 
 
 def _pack(group: Failures, indexes: Mapping[str, int]) -> list[Any]:

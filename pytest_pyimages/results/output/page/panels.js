@@ -112,7 +112,10 @@ const drawPanels = ({ data, labels, failing, kind, LETTERS, byId, make, count, c
     const sorted = [...data.warnings].sort((one, other) => other[2] - one[2] || seen(one[1]) - seen(other[1]));
     const news = data.new.map(([python, total, errors]) => `new on ${python}: ${count(total)}` + (errors ? `, of which ${count(errors)} ${errors === 1 ? "becomes an error" : "become errors"}` : ""));
     byId("new").textContent = [...news, "“becomes an error” is what the warning’s own text announces"].join(" · ");
-    const lines = sorted.map(([text, numbers, announces]) => [announces ? [text, " ", make("small", "becomes an error", "state failed")] : [text], numbers]);
+    const lines = sorted.map(([text, numbers, announces, places]) => {
+      const error = announces ? [" ", make("small", "becomes an error", "state failed")] : [];
+      return [[text, ...error, ...(places.length ? [" ", make("small", places.join(", "), "place")] : [])], numbers];
+    });
     drawTable("warnings", `warning (${count(lines.length)})`, lines);
     byId("panel-warnings").hidden = false;
   };
