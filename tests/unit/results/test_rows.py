@@ -17,6 +17,11 @@ LABELS = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.14-slim", "3.15-rc")
 LONG = "tests/test_representation.py::test_repr_is_stable_across_versions"
 
 
+@pytest.fixture(autouse=True)
+def _no_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PY_COLORS", "0")  # in CI, FORCE_COLOR is set
+
+
 def result(label: str, *, allowed: bool = False, **outcomes: str) -> ImageResult:
     by_nodeid = {{"long": LONG}.get(name, name): outcome for name, outcome in outcomes.items()}
     status = int("failed" in outcomes.values())
