@@ -109,6 +109,7 @@ class LastFailed:
             return
         known = {} if self._options.clear else _ungroup(self._get(NODEIDS))
         nodeids = dict(known)
+        shared: dict[frozenset[str], frozenset[str]] = {}  # most images have the same
         for label, result in results.items():
             kept = result.kept
             failed = self._merge_reported(result) if kept is None else dict.fromkeys(sorted(kept.failed), True)
@@ -120,8 +121,9 @@ class LastFailed:
             if kept is not None and kept.stepwise is not None:
                 self._stepwise[label] = kept.stepwise
             ran = {nodeid for nodeid in result.outcomes if "::" in nodeid}
-            if not collect_only and not ran <= nodeids.get(label, set()):
-                nodeids[label] = nodeids.get(label, set()) | ran
+            if not collect_only and not ran <= nodeids.get(label, frozenset()):
+                ids = nodeids.get(label, frozenset()) | ran
+                nodeids[label] = shared.setdefault(ids, ids)
         cache.set(LASTFAILED, self._failed)
         if self._stepwise or self._options.clear:
             cache.set(STEPWISE, self._stepwise)
@@ -161,11 +163,11 @@ def _as_dict(value: Any) -> dict[str, Any]:
     return dict(value) if isinstance(value, dict) else {}
 
 
-def _ungroup(groups: Any) -> dict[str, set[str]]:
+def _ungroup(groups: Any) -> dict[str, frozenset[str]]:
     found = {}
     for group in groups if isinstance(groups, list) else ():
         if isinstance(group, list) and len(group) == 2 and all(isinstance(part, list) for part in group):
-            shared = set(map(str, group[1]))
+            shared = frozenset(map(str, group[1]))
             found.update(dict.fromkeys(map(str, group[0]), shared))
     return found
 
