@@ -39,6 +39,7 @@ from pytest_pyimages.results.regressions import format_new_warnings as format_ne
 from pytest_pyimages.results.regressions import format_regressions as format_regressions
 from pytest_pyimages.results.replay.debugger import DebuggerTerminal as DebuggerTerminal
 from pytest_pyimages.results.replay.replay import Replay as Replay
+from pytest_pyimages.results.replay.stand_ins import find_foreign as find_foreign
 from pytest_pyimages.results.reports import STATUS as STATUS
 from pytest_pyimages.results.reports import append_label as append_label
 from pytest_pyimages.results.verdict import Judge as Judge

@@ -90,12 +90,19 @@ class SessionEnding:
 
     def write_files(self, exit_status: int) -> bool:
         """Write the report files; return whether all could be written. A problem becomes a note."""
-        from pytest_pyimages.results import make_document, write_reports
+        from pytest_pyimages.results import find_foreign, make_document, write_reports
 
-        document = make_document(self._results, exit_status=exit_status, started=self._started, ended=time.time())
+        hook = self._config.hook.pytest_pyimages_report
+        document = make_document(
+            self._results,
+            exit_status=exit_status,
+            started=self._started,
+            ended=time.time(),
+            is_changed=bool(find_foreign(hook)),
+        )
         if self.notes:
             document["notes"] = list(self.notes)
-        self._config.hook.pytest_pyimages_report(document=document)
+        hook(document=document)
         if self._report is not None:
             from pytest_pyimages.results import compare_with_report
 

@@ -54,7 +54,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {image.label: image.result for image in images}, exit_status=1, started=1.8e9, ended=1.8e9 + 5
     )
     path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(render_html(document), encoding="utf-8")
+    path.write_text("".join(render_html(document)), encoding="utf-8")
     return path
 
 
@@ -125,7 +125,9 @@ def test_failures_of_several_images(browser: str, tmp_path: Path) -> None:
         image.reasons["tests/test_1.py::test_01"] = reason
     path = tmp_path / "report.html"
     results = {image.label: image.result for image in images}
-    path.write_text(render_html(make_document(results, exit_status=1, started=1.8e9, ended=1.8e9 + 5)), "utf-8")
+    path.write_text(
+        "".join(render_html(make_document(results, exit_status=1, started=1.8e9, ended=1.8e9 + 5))), "utf-8"
+    )
     dom = look(browser, path, tmp_path, "", "--dump-dom")
     assert re.findall(r"<summary>(.*?)</summary>", dom) == ["3.12, 3.13: assert 12 == 1", "3.14: TypeError"]
     assert '<p class="reason">' not in dom
@@ -226,7 +228,7 @@ def test_opened_failure(browser: str, tmp_path: Path) -> None:
         "source": "https://forge.example/shop/blob/abc/lib/",
     }
     page = tmp_path / "report.html"
-    page.write_text(render_html(document), "utf-8")
+    page.write_text("".join(render_html(document)), "utf-8")
     script = 'document.querySelector(".why details").open = true;'
     dom = look(browser, add_script(page, tmp_path, script), tmp_path, "", "--dump-dom", "--virtual-time-budget=2000")
     assert '<p id="session">shop · commit 4f5e6a7 · docker 28.2</p>' in dom
@@ -248,7 +250,9 @@ def test_first_screen_of_a_big_matrix(browser: str, tmp_path: Path, width: int, 
         outcomes |= dict.fromkeys((f"tests/test_{test}.py::test_{test}" for test in range(0, 30, 2)), "failed")
         results[label] = make_result(label, outcomes, ended=True, exit_status=1)
     page = tmp_path / "report.html"
-    page.write_text(render_html(make_document(results, exit_status=1, started=1.8e9, ended=1.8e9 + 5)), "utf-8")
+    page.write_text(
+        "".join(render_html(make_document(results, exit_status=1, started=1.8e9, ended=1.8e9 + 5))), "utf-8"
+    )
     script = """
         const box = (row) => row.getBoundingClientRect();
         const all = document.querySelector("#overview > button");
@@ -282,7 +286,7 @@ def test_many_images_leave_room_for_the_ids(browser: str, tmp_path: Path, number
         results[label] = make_result(label, outcomes, ended=True, exit_status=0)
     page = tmp_path / "report.html"
     page.write_text(
-        render_html(make_document(results, exit_status=0, started=1.8e9, ended=1.8e9 + 5)), encoding="utf-8"
+        "".join(render_html(make_document(results, exit_status=0, started=1.8e9, ended=1.8e9 + 5))), encoding="utf-8"
     )
     lines = []
     for address in ("#q=test_some", "#q=no+such+test"):
@@ -313,7 +317,9 @@ def test_telephone(browser: str, tmp_path: Path) -> None:
             label: make_result(label, outcomes, ended=True, exit_status=1, problem=text) for label in ("3.12", "3.14")
         }
         page = tmp_path / f"{name}.html"
-        page.write_text(render_html(make_document(results, exit_status=1, started=1.8e9, ended=1.8e9)), "utf-8")
+        page.write_text(
+            "".join(render_html(make_document(results, exit_status=1, started=1.8e9, ended=1.8e9))), "utf-8"
+        )
         picture = tmp_path / f"{name}.png"
         size = f"--window-size={width},{HEIGHT}"
         look(browser, page, tmp_path, "#q=no+such+test", f"--screenshot={picture}", size)

@@ -59,7 +59,11 @@ def run(arguments: Namespace) -> int:
         return 0
     last = runs[-1]
     document = make_document(
-        last.results, exit_status=last.exit_status, started=last.started, ended=last.started + last.seconds
+        last.results,
+        exit_status=last.exit_status,
+        started=last.started,
+        ended=last.started + last.seconds,
+        is_changed=False,
     )
     document |= {"session": dict(last.session), "history": make_history(runs)}
     problems = [text.replace("--py-images-report", "-o", 1) for text in write_reports([page], document)]

@@ -90,7 +90,9 @@ def run(arguments: Namespace) -> int:
     coverage = merge_coverage(jobs, whole.results, args=args, is_requested=is_requested)
     notes = [*whole.notes, *coverage.notes]
     status = whole.exit_status or int(pytest.ExitCode.TESTS_FAILED if problems or coverage.failed else 0)
-    document = make_document(whole.results, exit_status=status, started=whole.started, ended=whole.ended)
+    document = make_document(
+        whole.results, exit_status=status, started=whole.started, ended=whole.ended, is_changed=False
+    )
     document |= {"session": dict(whole.session)} if whole.session else {}
     document |= {"notes": notes} if notes else {}
     coverage.add_to(document)

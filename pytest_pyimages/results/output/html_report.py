@@ -7,7 +7,7 @@ import hashlib
 import html
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -19,12 +19,13 @@ from pytest_pyimages.results.regressions import announces_error, count_new_warni
 from pytest_pyimages.results.warning_places import WarningPlace
 
 MOST_LOCATIONS = 3  # of a warning
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 # Characters that would end the element that contains the data (HTML Standard, 4.12.1.3).
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
-def render_html(document: Mapping[str, Any]) -> str:
-    """Return the page. Its policy allows its own script only, and nothing that a suite has named or printed."""
+def render_html(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the page. Its policy allows its own script only, and nothing that a suite has named or printed."""
     panels, script, style, page = (
         files("pytest_pyimages.results.output.page").joinpath(name).read_text("utf-8")
         for name in ("panels.js", "report.js", "report.css", "report.html")
@@ -39,11 +40,12 @@ def render_html(document: Mapping[str, Any]) -> str:
         "DATA": _data(_compact(document)),
         "SCRIPT": script,
     }
-    for name, text in parts.items():
-        before, mark, after = page.partition(f"<!--{name}-->")
+    for name, part in parts.items():
+        before, mark, page = page.partition(f"<!--{name}-->")
         assert mark, name  # noqa: S101 - the page is ours
-        page = before + text + after
-    return page
+        yield before
+        yield from [part] if isinstance(part, str) else part
+    yield page
 
 
 def _source(text: str) -> str:
@@ -51,8 +53,24 @@ def _source(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _data(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+def _data(value: Mapping[str, Any]) -> Iterator[str]:
+    """Yield an object as JSON; of those values that are iterators, one element after the other."""
+    separator = "{"
+    for name, part in value.items():
+        yield f"{separator}{_dump(name)}:"
+        separator = ","
+        if isinstance(part, Iterator):
+            yield "["
+            for number, each in enumerate(part):
+                yield f"{',' if number else ''}{_dump(each)}"
+            yield "]"
+        else:
+            yield _dump(part)
+    yield "}"
+
+
+def _dump(value: Any) -> str:
+    text = _ENCODER.encode(value)
     for character, escape in _UNSAFE.items():
         text = text.replace(character, escape)
     return text
@@ -79,7 +97,7 @@ def _compact(document: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "outcomes": names,
         "patterns": [[pattern, len(members)] for pattern, members in groups],
-        "tests": [
+        "tests": (
             [
                 test["nodeid"],
                 [numbers[test["outcomes"][label]] if label in test["outcomes"] else -1 for label in labels],
@@ -89,7 +107,7 @@ def _compact(document: Mapping[str, Any]) -> dict[str, Any]:
                 _pack_reasons(test, indexes),
             ]
             for test in document["tests"]
-        ],
+        ),
         "warnings": [
             [
                 text,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pytest_pyimages.results.alike import group_failures, list_differences
@@ -76,7 +76,7 @@ def _differences(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"\n… and {len(found) - MOST_DIFFERENCES} more"
 
 
-def _failures(tests: list[Mapping[str, Any]]) -> Iterator[str]:
+def _failures(tests: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Yield each failure with its images; lines that are not the same on all of them are marked and listed."""
     failed = [(test["nodeid"], group) for test in tests for group in group_failures(test.get("failures", {}))]
     for nodeid, group in failed[:MOST_FAILURES]:

@@ -43,11 +43,11 @@ def check_writable(origin: str, path: Path) -> None:
         raise ConfigurationError(f"{origin}: {path} cannot be written: {reason}", "name another file")
 
 
-def _render(suffix: str, document: Mapping[str, Any]) -> str:
+def _render(suffix: str, document: Mapping[str, Any]) -> Iterable[str]:
     if suffix == ".md":
         from pytest_pyimages.results.output.markdown_report import render_markdown
 
-        return render_markdown(document)
+        return [render_markdown(document)]
     if suffix == ".html":
         from pytest_pyimages.results.output.html_report import render_html
 
@@ -57,10 +57,10 @@ def _render(suffix: str, document: Mapping[str, Any]) -> str:
     return render_json(document)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, pieces: Iterable[str]) -> None:
     try:
         # Lone surrogates, which Python decodes undecodable bytes to, cannot be encoded.
-        write_atomically(path, [text.encode("utf-8", errors="backslashreplace")])
+        write_atomically(path, (piece.encode("utf-8", errors="backslashreplace") for piece in pieces))
     except OSError as error:
         raise PyimagesError(
             f"--py-images-report: {path} cannot be written ({error.strerror})", "choose another file"

@@ -85,8 +85,8 @@ class StandIns:
         self._session = session
         self._items: dict[str, list[pytest.Item]] = {label: [] for label in labels}
         hook = session.config.hook
-        self.are_needed = any(_find_foreign(getattr(hook, name)) for name in _COLLECTION_HOOKS)
-        self._interacts = bool(_find_foreign(getattr(hook, _INTERACT)))
+        self.are_needed = any(find_foreign(getattr(hook, name)) for name in _COLLECTION_HOOKS)
+        self._interacts = bool(find_foreign(getattr(hook, _INTERACT)))
         self._callers: dict[str, Callable[..., Any]] = {}
         self._collectors: dict[str, pytest.Collector] = {"": session}  # by node id
         self._tests: dict[str, TestStandIn] = {}  # by node id
@@ -208,7 +208,8 @@ def make_call(error: str, *, when: str) -> pytest.CallInfo[Any]:
     return pytest.CallInfo(None, information, 0.0, 0.0, 0.0, when, _ispytest=True)  # type: ignore[arg-type]
 
 
-def _find_foreign(hook: Any) -> Sequence[Any]:
+def find_foreign(hook: Any) -> Sequence[Any]:
+    """Return the implementations of a hook by plugins of the host."""
     return [each for each in hook.get_hookimpls() if not _is_own(each)]
 
 

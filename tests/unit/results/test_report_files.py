@@ -47,7 +47,7 @@ def schema() -> Mapping[str, Any]:
 
 def test_document_matches_the_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(schema())
-    jsonschema.validate(json.loads(render_json(document())), schema(), cls=jsonschema.Draft202012Validator)
+    jsonschema.validate(json.loads("".join(render_json(document()))), schema(), cls=jsonschema.Draft202012Validator)
 
 
 @pytest.mark.parametrize("missing", ["schema", "exit_status", "images", "tests"])
@@ -64,7 +64,7 @@ def test_differences_are_marked() -> None:
 
 
 def test_page_has_no_markup_of_a_suite() -> None:
-    page = render_html(document())
+    page = "".join(render_html(document()))
     assert "<img" not in page
     assert page.count("<script") == page.count("</script>") == 2
     data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
@@ -75,7 +75,7 @@ def test_page_has_no_markup_of_a_suite() -> None:
 
 
 def test_page_runs_only_its_own_script() -> None:
-    page = render_html(document())
+    page = "".join(render_html(document()))
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
     script = re.search(r"<script>(.*?)</script>", page, re.DOTALL)
     assert policy is not None
@@ -126,7 +126,7 @@ def test_files_are_written_atomically(tmp_path: Path) -> None:
     paths = [tmp_path / "a" / "r.json", tmp_path / "r.md", tmp_path / "r.html", tmp_path / "no" / "r.json"]
     (problem,) = write_reports(paths, document())
     assert problem.startswith(f"--py-images-report: {paths[-1]} cannot be written (")
-    assert json.loads(paths[0].read_text()) == json.loads(render_json(document()))
+    assert json.loads(paths[0].read_text()) == json.loads("".join(render_json(document())))
     assert paths[1].read_text().startswith("| image")
     assert paths[2].read_text().startswith("<!doctype html>")
     assert {path.name for path in tmp_path.iterdir()} == {"a", "no", "r.md", "r.html"}
