@@ -15,6 +15,8 @@ from _pytest.pathlib import bestrelpath
 from pytest_pyimages.runs.events import CollectReport, Item, LongRepr, Passed, Report, Warned
 
 R = TypeVar("R", pytest.TestReport, pytest.CollectReport)
+Phase = Literal["setup", "call", "teardown"]
+PHASES: tuple[Phase, ...] = ("setup", "call", "teardown")
 STATUS = "pyimages_status"  # attribute of a report: what pytest_report_teststatus returned in the container
 SUBTEST = "pyimages_subtest"  # attribute of a report: whether it is of a subtest
 ATTRIBUTES = "pyimages_attributes"  # attribute of a report: what its test adds to its element in a junit file
@@ -50,27 +52,31 @@ class ReportMaker:
 
     def make_passed(self, item: Item, event: Passed, *, call_only: bool) -> Iterator[pytest.TestReport]:
         """Yield the reports of a test that passed: of its three phases, or only of the call."""
-        nodeid = append_label(item.nodeid, self._label)
-        location = (item.path, item.line, append_label(item.domain, self._label))
-        properties = [self._property]
         start = event.start
-        for when, duration in zip(("setup", "call", "teardown"), event.durations, strict=True):
-            if call_only and when != "call":
-                continue
-            yield pytest.TestReport(
-                nodeid,
-                location,
-                {},
-                "passed",
-                None,
-                when,  # type: ignore[arg-type]  # mypy sees the tuple's str, not its three literals
-                (),
-                duration,
-                start,
-                start + duration,
-                properties,
-            )
+        for when, duration in zip(PHASES, event.durations, strict=True):
+            if when == "call" or not call_only:
+                yield self.make_passed_phase(item, when, start, duration)
             start += duration
+
+    def make_passed_phase(self, item: Item, when: Phase, start: float, duration: float) -> pytest.TestReport:
+        """Return the report of a phase that passed.
+
+        :param start: seconds since the epoch.
+        :param duration: in seconds.
+        """
+        return pytest.TestReport(
+            append_label(item.nodeid, self._label),
+            (item.path, item.line, append_label(item.domain, self._label)),
+            {},
+            "passed",
+            None,
+            when,
+            (),
+            duration,
+            start,
+            start + duration,
+            [self._property],
+        )
 
     def make_report(self, event: Report) -> pytest.TestReport:
         """Return the report of any other phase."""

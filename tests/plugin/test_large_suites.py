@@ -78,3 +78,11 @@ def test_durations_zero_shows_all(witnessed: Callable[..., tuple[str, dict[str, 
     shown = r"^\d+\.\d\ds (setup|call|teardown) +test_it\.py::test_many\[\d+\]\[3\.1[23]\]$"
     assert len(re.findall(shown, out, re.MULTILINE)) == 180
     assert kept[""] == 126 + 2
+
+
+def test_passed_tests_can_be_listed(witnessed: Callable[..., tuple[str, dict[str, int]]]) -> None:
+    """The terminal has small reports of them; -v shows the progress that it counts."""
+    out, kept = witnessed("-rA", "-v")
+    listed = re.findall(r"^PASSED (test_it\.py::\w+(?:\[\d+\])?\[3\.1[23]\])$", out, re.MULTILINE)
+    assert len(set(listed)) == len(listed) == kept["passed"] == 62
+    assert out.count("[100%]") == 1

@@ -62,14 +62,16 @@ class ImageErrors:
     def _fail_running(self, run: ImageRun, item: Item, detail: str) -> None:
         """Report the failure of the test during which the worker died; an error if the test had a result before."""
         problem = run.result.problem
-        phase: Literal["call", "teardown"] = "teardown" if item.nodeid in run.reported else "call"
+        phase: Literal["call", "teardown"] = "teardown" if run.has_result(item.nodeid) else "call"
         if phase == "call":
             run.outcomes.pop(item.nodeid, None)
         run.count(item.nodeid, "failed" if phase == "call" else "error")
-        run.reported.add(item.nodeid)
+        run.unfinished.discard(item.nodeid)
         run.failures[item.nodeid] = Failure(phase=phase, message=problem, text=detail)
         report = run.maker.make_crash(item, problem, detail, when=phase)
         self._stand_ins.start(append_label(item.nodeid, run.label))
+        if phase == "teardown":
+            self._reporter.expect_again(report)
         self._hook.pytest_runtest_logreport(report=report)
         self._stand_ins.interact(report, f"RuntimeError: {problem}")
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pytest_pyimages.results import outcome
 from pytest_pyimages.results.details import describe_reason
-from pytest_pyimages.results.outcome import Failure, ImageResult
+from pytest_pyimages.results.outcome import NOT_RUN, Failure, ImageResult
 from pytest_pyimages.results.replay.interleaved import Interleaved
 from pytest_pyimages.results.replay.printed import PrintedText
 from pytest_pyimages.results.reports import ReportMaker
@@ -72,12 +72,13 @@ class ImageRun:
         )
         self.maker = ReportMaker(label, allowed_to_fail=self.result.allowed_to_fail)
         self.items: list[Item] = []
-        self.reported: set[str] = set()
+        self.unfinished: set[str] = set()  # node ids that have no result, although they may have an outcome
         self.started = ""  # node id of the test whose logstart was called
         self.held: list[Passed | Report] = []  # of one file, so that the images' dots do not alternate
         self.held_path = ""
         self.held_since = 0.0
         self.collected = False
+        self.has_unique_ids = False  # known once the tests are collected; pytest has --keep-duplicates
         self.running = -1  # index of the test that runs, as the worker has reported last
         self.running_since = 0.0
         self.printed: PrintedText | None = None  # what it printed outside of pytest's capture
@@ -115,8 +116,15 @@ class ImageRun:
         """Record that all phases of a test have passed, perhaps in a later attempt; the duration is in seconds."""
         self.count(nodeid, "passed")
         self.durations[nodeid] = self.durations.get(nodeid, 0.0) + duration
+        self._add_result(nodeid)
+
+    def _add_result(self, nodeid: str) -> None:
         self.own_outcomes.pop(nodeid, None)
-        self.reported.add(nodeid)
+        self.unfinished.discard(nodeid)
+
+    def has_result(self, nodeid: str) -> bool:
+        """Return whether a test was reported; its outcome alone may be that of a subtest, or of a first attempt."""
+        return nodeid in self.outcomes and nodeid not in self.unfinished and self.outcomes[nodeid] != NOT_RUN
 
     def record_phase(self, event: Report) -> None:
         """Record what a phase means for its test, whatever the suite calls it.
@@ -124,15 +132,16 @@ class ImageRun:
         The worker has the same rule for which tests have a result: with an outcome that a plugin has invented, such as
         "rerun", another attempt follows.
         """
+        had_result = self.has_result(event.nodeid)
         self.count(event.nodeid, classify(event))
         self.durations[event.nodeid] = self.durations.get(event.nodeid, 0.0) + event.duration
-        if event.subtest:
-            return
-        if event.outcome not in _OUTCOMES:
+        is_own = event.outcome not in _OUTCOMES
+        if is_own and not event.subtest:
             self.own_outcomes[event.nodeid] = event.outcome
-        elif event.when == "call" or event.outcome != "passed":
-            self.own_outcomes.pop(event.nodeid, None)
-            self.reported.add(event.nodeid)
+        if not event.subtest and not is_own and (event.when == "call" or event.outcome != "passed"):
+            self._add_result(event.nodeid)
+        elif not had_result:
+            self.unfinished.add(event.nodeid)
 
     def add_fault(self, error: Exception) -> None:
         """Record an error of replaying an event; only the first one is reported."""
@@ -158,12 +167,14 @@ class ImageRun:
 
     def count_no_test(self, nodeid: str, category: str) -> None:
         """Count a report of a file or of the image; every shard has the same."""
+        if not self.has_result(nodeid):
+            self.unfinished.add(nodeid)
         self.count(nodeid, category)
         self.not_tests[category] = self.not_tests.get(category, 0) + 1
 
     def list_missing(self) -> list[str]:
         """Return the node ids of the tests that were not reported."""
-        return [item.nodeid for item in self.items if item.nodeid not in self.reported]
+        return [item.nodeid for item in self.items if not self.has_result(item.nodeid)]
 
     def describe_activity(self) -> str:
         """Return the running test and since when it runs; empty if it is not known."""

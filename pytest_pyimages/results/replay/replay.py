@@ -15,7 +15,7 @@ from pytest_pyimages.results.outcome import NOT_RUN, ImageResult
 from pytest_pyimages.results.replay.image_errors import ImageErrors
 from pytest_pyimages.results.replay.image_run import ImageRun
 from pytest_pyimages.results.replay.interleaved import Interleaved
-from pytest_pyimages.results.replay.reporter import ReporterAdapter, needs_every_phase
+from pytest_pyimages.results.replay.reporter import ReporterAdapter
 from pytest_pyimages.results.replay.stand_ins import StandIns
 from pytest_pyimages.results.reports import append_label, describe_error, locate_warning, make_warning
 from pytest_pyimages.runs import RunEnd
@@ -82,7 +82,6 @@ class Replay:
         if self.stand_ins.are_needed:
             for run in self._runs.values():
                 run.interleaved = Interleaved()  # editors know of one test at a time
-        self._call_only = not needs_every_phase(session.config)
 
     def set_built(self, label: str, built: BuiltImage, *, same_as: str = "") -> None:
         """Record the environment image of an image.
@@ -190,15 +189,13 @@ class Replay:
             self._attempt(run, self._play_report, event)
 
     def _play_passed(self, run: ImageRun, event: Passed) -> None:
-        item, hook = run.items[event.test], self._hook
+        item = run.items[event.test]
         run.record_passed(item.nodeid, sum(event.durations))
         self._finish_started(run)
         nodeid, location = append_label(item.nodeid, run.label), (item.path, item.line, item.domain)
         self._start(nodeid, location)
-        for report in run.maker.make_passed(item, event, call_only=self._call_only):
-            hook.pytest_runtest_logreport(report=report)
-            self._reporter.drop_phase(report)
-        hook.pytest_runtest_logfinish(nodeid=nodeid, location=location)
+        self._reporter.log_passed(run, event)
+        self._hook.pytest_runtest_logfinish(nodeid=nodeid, location=location)
 
     def _start(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
         self.stand_ins.start(nodeid)
@@ -254,10 +251,12 @@ class Replay:
         if isinstance(event, Items):
             run.items += (self._known.setdefault(item, item) for item in event.items)
             if run.collected:  # tests that were made during the run
+                run.has_unique_ids = False
                 self._set_collected(run, deselected=0)
                 self.stand_ins.add(event.items, run.label)
             return
         run.collected = True
+        run.has_unique_ids = len({item.nodeid for item in run.items}) == len(run.items)
         self.stand_ins.add(run.items, run.label)
         self._set_collected(run, deselected=event.deselected)
         if self._collect_only:

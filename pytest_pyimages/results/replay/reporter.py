@@ -3,22 +3,48 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any
 
 import pytest
 
 from pytest_pyimages.results.replay.image_run import ImageRun
 from pytest_pyimages.results.replay.printed import PrintedText
 from pytest_pyimages.results.replay.shared_failures import limit_teardowns, share_failures
+from pytest_pyimages.results.replay.small_report import TestReport
+from pytest_pyimages.results.replay.stand_ins import find_foreign
 from pytest_pyimages.results.reports import ALLOWED, SUBTEST, append_label
-from pytest_pyimages.runs.events import Item
+from pytest_pyimages.runs.events import Item, Passed
 
 _LINE_OPEN = -2  # what pytest sets ``currentfspath`` to where the next text has to begin a new line
 
 # The statistics from which pytest-rerunfailures removes subtests of an attempt that it repeats, and the category that
 # an image counts.
 _REMOVED = (("failed", "failed"), (ALLOWED, "failed"), ("subtests passed", "subtests passed"))
+
+
+class _Progress(set[Any]):
+    """The ids of reported tests, whose number is pytest's progress; those of tests that have ended are only counted."""
+
+    _ended = 0
+
+    def __len__(self) -> int:
+        return super().__len__() + self._ended
+
+    def end(self, nodeid: Any) -> None:
+        """Count an id that will not be reported again."""
+        with suppress(KeyError):  # the report was not shown
+            self.remove(nodeid)
+            self._ended += 1
+
+    def reopen(self, nodeid: Any) -> None:
+        """Keep an id again that will be reported again."""
+        if nodeid not in self:
+            self.add(nodeid)
+            self._ended -= 1
 
 
 class ReporterAdapter:
@@ -35,7 +61,18 @@ class ReporterAdapter:
         # How many are shown among the slowest, and from how many seconds on.
         self._kept_phases: float = 0 if slowest is None else slowest or math.inf
         self._least_seconds: float = math.inf if slowest is None else least
+        self._call_only = not _needs_every_phase(config)
+        # Reports that others have got may be changed, or compared with those that the terminal has.
+        self._may_shrink = not find_foreign(config.hook.pytest_runtest_logreport)
+        self._may_be_changed = bool(find_foreign(config.hook.pytest_report_teststatus))
+        self._progress = _Progress()
+        self._subtests: dict[Any, int] = {}
         if self.terminal is not None:
+            # pytest's plugin, since 9.0, counts the failed subtests of each test that it sees, as 0 for most.
+            key: Any = getattr(sys.modules.get("_pytest.subtests"), "failed_subtests_key", None)
+            self._subtests = config.stash.get(key, self._subtests)
+            if type(getattr(self.terminal, "_progress_nodeids_reported", None)) is set:
+                self.terminal._progress_nodeids_reported = self._progress  # noqa: SLF001 - only its length is read
             # On a terminal, a collection that fails writes "collecting ..." over the line that the cursor is on.
             self.terminal.report_collect = lambda *_: None
             limit_teardowns(self.terminal)
@@ -109,12 +146,38 @@ class ReporterAdapter:
         if self.terminal is not None:
             self.terminal._add_stats(ALLOWED, [report])  # noqa: SLF001 - in the last line even if nothing follows
 
-    def drop_phase(self, report: pytest.TestReport) -> None:
+    def log_passed(self, run: ImageRun, event: Passed) -> None:
+        """Call the hook for the phases of a test that passed; pytest's terminal keeps no more of them than it needs."""
+        item = run.items[event.test]
+        for report in run.maker.make_passed(item, event, call_only=self._call_only):
+            self._config.hook.pytest_runtest_logreport(report=report)
+            self._drop_phase(report)
+            if report.when == "call":
+                self._shrink_call(run, item, report)
+                nodeid = _get_id(report)
+                self._subtests.pop(nodeid, None)
+                if run.has_unique_ids:
+                    self._progress.end(nodeid)
+
+    def expect_again(self, report: pytest.TestReport) -> None:
+        """Prepare for one more report of a test that has a result: progress counts a test once."""
+        self._progress.reopen(_get_id(report))
+
+    def _drop_phase(self, report: pytest.TestReport) -> None:
         """Remove a phase that was just added and will not be shown: such phases take most of the memory."""
         kept = [] if self.terminal is None else self.terminal.stats.get("", [])
         is_shown = len(kept) <= self._kept_phases or report.duration >= self._least_seconds
         if kept and kept[-1] is report and not is_shown:
             del kept[-1]
+
+    def _shrink_call(self, run: ImageRun, item: Item, report: pytest.TestReport) -> None:
+        """Replace a report that was just added by a small one, which becomes equal to it when it is read."""
+        kept = [] if self.terminal is None else self.terminal.stats.get("passed", [])
+        if not self._may_shrink or not kept or kept[-1] is not report:
+            return
+        as_made = run.maker.make_passed_phase
+        if not self._may_be_changed or vars(report) == vars(as_made(item, "call", report.start, report.duration)):
+            kept[-1] = TestReport(run.maker, item, report.start, report.duration)
 
     def remove_subtests(self, session: pytest.Session, run: ImageRun, nodeid: str) -> None:
         """Forget the outcomes of a test's subtests, because the test is run again."""
@@ -139,7 +202,12 @@ class ReporterAdapter:
                 run.failures.pop(nodeid, None)
 
 
-def needs_every_phase(config: pytest.Config) -> bool:
+def _get_id(report: pytest.TestReport) -> Any:
+    """Return what pytest knows a test by: a node id, or an object since 9.2."""
+    return getattr(report, "id", report.nodeid)
+
+
+def _needs_every_phase(config: pytest.Config) -> bool:
     """Return whether a listener may use the reports of setups and teardowns that passed.
 
     Of pytest's own listeners only junit and --durations do. These phases are two thirds of the reports of a large

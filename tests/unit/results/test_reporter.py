@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import io
-from types import SimpleNamespace
-from typing import cast
-
 import pytest
-from _pytest.config import get_config
 from _pytest.terminal import TerminalReporter
 
+from pytest_pyimages.results.replay.image_run import ImageRun
 from pytest_pyimages.results.replay.reporter import ReporterAdapter
 from pytest_pyimages.results.reports import ReportMaker
+from pytest_pyimages.runs.events import Item, Passed
+from tests.support.reporters import make_reporter
+from tests.support.results import make_run
+
+PASSED = Passed(0, 1.7e9, (0.25, 0.5, 0.25))
 
 
 @pytest.fixture
 def reporter() -> TerminalReporter:
-    config = get_config()
-    config.parse(["-p", "no:terminal"])
-    terminal = TerminalReporter(config, io.StringIO())
-    terminal._session = cast("pytest.Session", SimpleNamespace(testscollected=1))
-    config.pluginmanager.register(terminal, "terminalreporter")
-    return terminal
+    return make_reporter()
 
 
 def test_allowed_error_is_in_the_last_line_although_it_comes_last(reporter: TerminalReporter) -> None:
@@ -30,3 +26,60 @@ def test_allowed_error_is_in_the_last_line_although_it_comes_last(reporter: Term
     adapter.add_allowed(ReportMaker("3.15-rc", allowed_to_fail=True).make_image_error("no such image", ""))
     parts, _ = reporter.build_summary_stats_line()
     assert [text for text, _ in parts] == ["1 allowed to fail"]
+
+
+@pytest.fixture
+def run() -> ImageRun:
+    run = make_run()
+    run.items = [Item("test_a.py::test_1", "test_a.py", 0, "test_1")]
+    return run
+
+
+class Listener:
+    """A plugin that hears of each report."""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Do nothing."""
+
+
+class Reader:
+    """A plugin that shows reports in its own way."""
+
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> None:
+        """Leave it to pytest."""
+
+
+class Changer:
+    """A plugin that adds to reports."""
+
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> None:
+        report.sections.append(("Seen", "by a plugin"))
+
+
+@pytest.mark.parametrize(("plugin", "is_small"), [(None, True), (Listener, False), (Reader, True), (Changer, False)])
+def test_reports_that_others_have_are_left_alone(
+    reporter: TerminalReporter, run: ImageRun, plugin: type | None, is_small: bool
+) -> None:
+    if plugin is not None:
+        reporter.config.pluginmanager.register(plugin())
+    ReporterAdapter(reporter.config, ["3.12"]).log_passed(run, PASSED)
+    (report,) = reporter.stats["passed"]
+    assert (type(report) is not pytest.TestReport) is is_small
+    assert report.sections == ([("Seen", "by a plugin")] if plugin is Changer else [])
+    assert report.start == 1.7e9 + 0.25
+
+
+@pytest.mark.parametrize("is_unique", [False, True])
+def test_progress_counts_each_test_once(reporter: TerminalReporter, run: ImageRun, is_unique: bool) -> None:
+    """Also if it is run again, as with --keep-duplicates, or if the worker dies after it."""
+    adapter = ReporterAdapter(reporter.config, ["3.12"])
+    run.has_unique_ids = is_unique
+    crash = run.maker.make_crash(run.items[0], "worker died", "", when="teardown")
+    reporter.config.hook.pytest_runtest_logreport(report=crash)
+    for _ in range(1 if is_unique else 3):
+        adapter.log_passed(run, PASSED)
+        assert len(reporter._progress_nodeids_reported) == 1
+    assert len([*reporter._progress_nodeids_reported]) == (0 if is_unique else 1), "the id itself is not kept"
+    adapter.expect_again(crash)
+    reporter.config.hook.pytest_runtest_logreport(report=crash)
+    assert len(reporter._progress_nodeids_reported) == 1
