@@ -51,7 +51,7 @@ def test_the_mappings_of_a_result_are_read_only() -> None:
     mappings = [
         value for field in dataclasses.fields(result) if isinstance(value := getattr(result, field.name), Mapping)
     ]
-    assert len(mappings) == 7
+    assert len(mappings) == 9
     for mapping in mappings:
         with pytest.raises(TypeError, match="does not support item assignment"):
             mapping["a"] = 1  # type: ignore[index]  # what a hook might try
