@@ -27,7 +27,8 @@ _COLLECTION_HOOKS = (
     "pytest_runtest_protocol",
 )
 _INTERACT = "pytest_exception_interact"
-_OWN = ("_pytest.", "pytest_pyimages.")
+# pytest, this plugin, and plugins whose hooks only change how tests run, which they do in containers.
+_INDIFFERENT = ("_pytest.", "pytest_pyimages.", "_hypothesis_pytestplugin", "anyio.", "pytest_timeout")
 
 
 def is_in_container() -> NoReturn:
@@ -186,7 +187,7 @@ class StandIns:
         """Call a hook of the host's plugins; an error of theirs costs no result."""
         if name not in self._callers:
             manager, hook = self._session.config.pluginmanager, getattr(self._session.config.hook, name)
-            others = [each.plugin for each in hook.get_hookimpls() if _is_own(each) and each.plugin is not self]
+            others = [each.plugin for each in hook.get_hookimpls() if _is_indifferent(each) and each.plugin is not self]
             self._callers[name] = manager.subset_hook_caller(name, others)
         try:
             self._callers[name](**arguments)
@@ -209,11 +210,10 @@ def make_call(error: str, *, when: str) -> pytest.CallInfo[Any]:
 
 
 def find_foreign(hook: Any) -> Sequence[Any]:
-    """Return the implementations of a hook by plugins of the host."""
-    return [each for each in hook.get_hookimpls() if not _is_own(each)]
+    """Return the implementations of a hook by plugins of the host that may look at tests, or at their reports."""
+    return [each for each in hook.get_hookimpls() if not _is_indifferent(each)]
 
 
-def _is_own(implementation: Any) -> bool:
-    """Return whether a hook is implemented by pytest or by this plugin."""
+def _is_indifferent(implementation: Any) -> bool:
     module: str = implementation.function.__module__
-    return module.startswith(_OWN)
+    return module.startswith(_INDIFFERENT)
