@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+import threading
 import time
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -60,7 +61,7 @@ class Lease:
         self.session = uuid4().hex[:12]
         self.host = identify_host(self._directory)
         self._lock = FileLock(self._path(self.session), thread_local=False)
-        self._counter = 0
+        self._looking = threading.Lock()  # two threads that look at one file would each take the other for its session
 
     @property
     def build_locks(self) -> Path:
@@ -126,15 +127,15 @@ class Lease:
             if is_old and path != self._path(self.session) and self._is_dead(path):
                 path.unlink(missing_ok=True)
 
-    @staticmethod
-    def _is_dead(path: Path) -> bool:
+    def _is_dead(self, path: Path) -> bool:
         lock = FileLock(path, thread_local=False)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return False
-        lock.release()
-        return True
+        with self._looking:
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                return False
+            lock.release()
+            return True
 
     def find_abandoned(self, engine: Engine) -> tuple[Leftover, ...]:
         """Return the leaked containers, networks and volumes of dead sessions."""

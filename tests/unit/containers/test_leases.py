@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -67,6 +68,13 @@ def test_a_dead_session_of_this_host_is_swept_and_a_live_one_is_not(tmp_path: Pa
         )
         assert mine.sweep(engine) == ()
     assert engine.removed == ["container-dead", "network-dead", "volume-dead"]
+
+
+def test_two_engines_are_swept_at_once(tmp_path: Path) -> None:
+    with Lease(tmp_path) as mine, ThreadPoolExecutor() as pool:
+        engines = [SweptEngine(*[leftover("dead", mine.host)] * 300) for _ in range(2)]
+        assert [*pool.map(mine.sweep, engines)] == [(), ()]
+    assert [len(engine.removed) for engine in engines] == [300, 300]
 
 
 def test_leaks_of_another_host_are_kept_for_a_day(tmp_path: Path) -> None:
