@@ -67,8 +67,9 @@ class Twins:
         yield message
         label = message.label
         if isinstance(message, ImageBuilt):
+            is_new = label in self._undecided  # it may be built again
             self._undecided.discard(label)
-            if message.same_as:
+            if message.same_as and is_new:
                 self._twins.setdefault(message.same_as, []).append(label)
                 yield from (earlier._replace(label=label) for earlier in self._history.get(message.same_as, ()))
         elif isinstance(message, EventsReceived | ImageEnded):

@@ -55,6 +55,18 @@ def test_a_label_ends_once() -> None:
     assert repeat(twins, end("b")) == []
 
 
+def test_a_twin_that_is_built_again_is_one_twin() -> None:
+    twin = ImageBuilt("b", IMAGE, same_as="a")
+    found = repeat(Twins("abc"), ImageBuilt("a", IMAGE), events("a", "1"), twin, twin, events("a", "2"), end("a"))
+    assert [message for message in found if message.label == "b"] == [
+        twin,
+        events("b", "1"),
+        twin,
+        events("b", "2"),
+        end("b"),
+    ]
+
+
 def test_output_is_shown_once() -> None:
     output = OutputReceived("a", b"hello")
     assert repeat(Twins("ab"), ImageBuilt("a", IMAGE), ImageBuilt("b", IMAGE, same_as="a"), output)[2:] == [output]
