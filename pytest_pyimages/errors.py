@@ -48,3 +48,7 @@ class BuildError(PyimagesError):
     def __init__(self, message: str, hint: str = "", log: str = "") -> None:
         super().__init__(message, hint)
         self.log = log
+
+
+class BaseImageMissingError(BuildError):
+    """The engine does not have a base image, and cannot pull it; another engine may have it."""

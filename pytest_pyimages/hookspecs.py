@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 def pytest_pyimages_engine(settings: EngineSettings) -> Engine | None:
     """Return a container engine, or None for the one that the settings or the environment name.
 
-    Called once per session, before any container is created, in a thread of its own. Raise ConfigurationError to end
-    the session with a usage error.
+    Called once per session for each value of --py-images-engine, before any container is created, each time in a
+    thread of its own. Raise ConfigurationError to end the session with a usage error.
     """
 
 

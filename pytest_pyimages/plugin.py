@@ -132,12 +132,12 @@ def pytest_configure(config: pytest.Config) -> None:
         return
 
     from pytest_pyimages.host import Settings
-    from pytest_pyimages.session import connect
+    from pytest_pyimages.session import connect_all
 
     with _usage_errors():
         settings = Settings.from_config(config, invocation)
-        connecting = connect(config, settings)
-        from pytest_pyimages.session import ImagesSession, plan_session  # while the thread connects
+        connecting = connect_all(config, settings, settings.engines)
+        from pytest_pyimages.session import ImagesSession, plan_session  # while the threads connect
 
         plan = plan_session(config, settings)
         session = ImagesSession(config, settings, plan, connecting, config.stash.get(TERMINAL, None))

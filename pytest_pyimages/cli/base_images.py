@@ -35,7 +35,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    return run_at_project(pytest_arguments(arguments, arguments.spec), partial(_list, offline=arguments.offline))
+    work = partial(_list, offline=arguments.offline)
+    return run_at_project(pytest_arguments(arguments, arguments.spec), work, on_each_engine=True)
 
 
 def _list(place: Place, *, offline: bool) -> int:

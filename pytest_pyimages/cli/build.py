@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 
 import pytest
 
 from pytest_pyimages.cli.builds import Build, build_images, connect_engine
 from pytest_pyimages.cli.project import SPEC_HELP, Place, pytest_arguments, run_at_project
-from pytest_pyimages.images import BaseImages, Listener, read_pins
+from pytest_pyimages.engines import Engine
+from pytest_pyimages.images import BaseImages, ImagePlan, Listener, read_pins
+from pytest_pyimages.matrix import is_same_platform
 from pytest_pyimages.results import disarm_commands
 from pytest_pyimages.session import Schedule
 from pytest_pyimages.text import table_lines
 
 SUMMARY = "build the project's environment images without running the tests"
 DESCRIPTION = """\
-Build the environment images that a run would build. Images that exist already are left as they are.
+Build the environment images that a run would build, on each engine. Images that exist already are left as they are.
 Exits with 1 if an image that is not allowed to fail could not be built."""
 
 
@@ -34,7 +37,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     work = _print_names if arguments.print_names else _build
-    return run_at_project(pytest_arguments(arguments, arguments.spec), work)
+    return run_at_project(pytest_arguments(arguments, arguments.spec), work, on_each_engine=work is _build)
 
 
 def _print_names(place: Place) -> int:
@@ -53,7 +56,9 @@ def _build(place: Place) -> int:
     plan = place.plan()
     labels = [image.tag.label for image in plan.plans]
     with connect_engine(place) as engine:
-        schedule = Schedule(engine, place.settings, plan.source, build_only=True)
+        if place.is_one_of_several:
+            plan = plan._replace(plans=tuple(_list_native(plan.plans, engine)))
+        schedule = Schedule([engine], place.settings, plan.source, build_only=True)
         with closing(schedule):
             builds = [_report_failure(build) for build in build_images(schedule, plan)]
     builds.sort(key=lambda build: labels.index(build.tag.label))
@@ -62,10 +67,20 @@ def _build(place: Place) -> int:
     for note in dict.fromkeys((*plan.notes, *schedule.notes)):
         sys.stderr.write(f"note: {note}\n")
     failed = any(build.failed and not build.tag.allowed_to_fail for build in builds)
-    if not failed and all(build.failed for build in builds):
+    if builds and not failed and all(build.failed for build in builds):
         sys.stderr.write("note: no image was built, which is an error although all are allowed to fail\n")
         failed = True
     return int(pytest.ExitCode.TESTS_FAILED if failed else pytest.ExitCode.OK)
+
+
+def _list_native(plans: Iterable[ImagePlan], engine: Engine) -> Iterator[ImagePlan]:
+    """Yield the images without those of other platforms, which other engines build."""
+    own = engine.info.platform
+    for plan in plans:
+        if own and plan.tag.platform and not is_same_platform(own, plan.tag.platform):
+            sys.stderr.write(f"{plan.tag.label}: not built, since the engine's platform is {own}\n")
+        else:
+            yield plan
 
 
 def _report_failure(build: Build) -> Build:

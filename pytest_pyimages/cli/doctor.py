@@ -41,7 +41,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    return run_at_project(pytest_arguments(arguments, arguments.spec), _examine)
+    return run_at_project(pytest_arguments(arguments, arguments.spec), _examine, on_each_engine=True)
 
 
 def _examine(place: Place) -> int:
@@ -94,7 +94,7 @@ def _find_origin(place: Place, engine: Engine) -> str:
     """Return what has named the engine's address."""
     if engine.info.is_own:
         return "`podman system service`, since no engine has a socket"
-    if place.settings.engine:
+    if any(place.settings.engines):
         return "--engine or the configuration"
     names = [name for name in ("DOCKER_HOST", "DOCKER_CONTEXT") if os.environ.get(name)]
     return names[0] if names else "docker's current context, or the first socket that answers"

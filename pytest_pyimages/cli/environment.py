@@ -86,7 +86,7 @@ def build_image(place: Place, engine: Engine, plan: SessionPlan) -> BuiltImage:
 
     :raises PyimagesError: if it cannot be built.
     """
-    with closing(Schedule(engine, place.settings, plan.source, build_only=True)) as schedule:
+    with closing(Schedule([engine], place.settings, plan.source, build_only=True)) as schedule:
         (build,) = build_images(schedule, plan)
     sys.stderr.write(f"{disarm_commands(build.log, os.environ)}\n" if build.log else "")
     if build.error is not None or build.image is None:

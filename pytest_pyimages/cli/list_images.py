@@ -16,6 +16,7 @@ from typing import Any
 from pytest_pyimages.cli.project import Place, pytest_arguments, run_at_project
 from pytest_pyimages.cli.quantities import format_age, format_size, format_time
 from pytest_pyimages.cli.stored import Stored, read_stored
+from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.images import STALE, Contents, ImagePlan, StoredImage, describe_contents
 from pytest_pyimages.text import table_lines
 
@@ -32,10 +33,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    return run_at_project(pytest_arguments(arguments), partial(_list, arguments=arguments))
+    work = partial(_list, arguments=arguments)
+    return run_at_project(pytest_arguments(arguments), work, on_each_engine=not arguments.json)
 
 
 def _list(place: Place, *, arguments: Namespace) -> int:
+    if len(place.settings.engines) > 1:
+        raise ConfigurationError("--json: several engines are named, and the object is of one", "add --engine")
     with closing(place.engine()) as engine:
         stored = read_stored(place, engine)
         images = stored.scope(everything=arguments.all)

@@ -8,7 +8,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -32,21 +32,26 @@ SPEC_HELP = "the images, such as 3.12,3.14-slim (default: the ini key py_images)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """The project that a command works on, and the engine that is being connected to."""
+    """The project that a command works on, and the engine that is being connected to: the first one of the settings."""
 
     config: pytest.Config  # of a pytest with the host's plugins and without the project's configuration
     settings: Settings
     connecting: Future[Engine]
+    is_one_of_several: bool = False  # the command does the same with other engines
 
     def engine(self) -> Engine:
-        """Return the connected engine.
+        """Return the connected engine; say so if it is only the first one.
 
         :raises ConfigurationError: if no engine answers.
         """
         try:
-            return self.connecting.result()
+            engine = self.connecting.result()
         except EngineError as error:
             raise ConfigurationError(error.message, error.hint) from error
+        if len(self.settings.engines) > 1:
+            option = "--engine" if self.settings.invocation.command else "--py-images-engine"
+            sys.stderr.write(f"note: the first engine is used, {engine.info.address} · {option} selects another\n")
+        return engine
 
     def plan(self) -> SessionPlan:
         """Plan the requested images.
@@ -68,7 +73,8 @@ Work = Callable[[Place], int]
 
 def add_engine_argument(parser: ArgumentParser) -> None:
     """Add ``--engine``, which is ``--py-images-engine`` for this command."""
-    parser.add_argument("--engine", metavar="URL", help="the container engine, such as unix:///run/podman/podman.sock")
+    example = "such as unix:///run/podman/podman.sock, or the name of a Docker context"
+    parser.add_argument("--engine", metavar="ENGINE", help=f"the container engine, {example}")
 
 
 def pytest_arguments(arguments: Namespace, spec: str | None = None) -> list[str]:
@@ -78,16 +84,18 @@ def pytest_arguments(arguments: Namespace, spec: str | None = None) -> list[str]
     return [*engine, *images, *arguments.pytest_arguments]
 
 
-def run_at_project(args: Sequence[str], work: Work) -> int:
+def run_at_project(args: Sequence[str], work: Work, *, on_each_engine: bool = False) -> int:
     """Call ``work`` with the project that these arguments of pytest select; return its exit status.
 
     pytest is started for it and ends before collection, since plugins of the host may choose the engine and change
     recipes.
+
+    :param on_each_engine: call it for each of several engines, and return the highest status.
     """
     if is_inside():
         raise ConfigurationError("pyimages cannot be used in a container", "run it on the host")
     invocation = read_invocation(args)
-    command = _Command(work, invocation)
+    command = _Command(work, invocation, on_each_engine=on_each_engine)
     # Without images pytest gets these as they are; otherwise the plugin adds what the host handles.
     own = invocation.typed.select(OPTION_NAMES).words
     status = run_pytest(invocation, [*own, "--noconftest"], plugins=[command])
@@ -171,8 +179,9 @@ def _hide_variables(*names: str) -> Iterator[None]:
 class _Command:
     """Replace pytest's main loop once all plugins are loaded."""
 
-    def __init__(self, work: Work, invocation: Invocation) -> None:
+    def __init__(self, work: Work, invocation: Invocation, *, on_each_engine: bool) -> None:
         self.error: PyimagesError | None = None
+        self._on_each_engine = on_each_engine
         self._work = work
         self._invocation = invocation
 
@@ -180,8 +189,23 @@ class _Command:
     def pytest_cmdline_main(self, config: pytest.Config) -> int:
         try:
             settings = Settings.from_config(config, self._invocation)
-            place = Place(config=config, settings=settings, connecting=connect(config, settings))
+            if self._on_each_engine and len(settings.engines) > 1:
+                return max(self._work_on(config, settings, address) for address in settings.engines)
+            return self._work(Place(config=config, settings=settings, connecting=connect(config, settings)))
+        except PyimagesError as error:
+            self.error = error
+            return int(pytest.ExitCode.USAGE_ERROR)
+
+    def _work_on(self, config: pytest.Config, settings: Settings, address: str) -> int:
+        """Do the work with one of several engines; an error does not keep it from being done with the others."""
+        one = replace(settings, engines=(address,))
+        sys.stdout.write(f"{address}:\n")
+        sys.stdout.flush()
+        try:
+            place = Place(config=config, settings=one, connecting=connect(config, one), is_one_of_several=True)
             return self._work(place)
         except PyimagesError as error:
+            if self.error is not None:
+                sys.stderr.write(f"ERROR: {self.error}\n")
             self.error = error
             return int(pytest.ExitCode.USAGE_ERROR)

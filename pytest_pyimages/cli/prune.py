@@ -59,7 +59,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     limits = _limits(arguments)
-    return run_at_project(pytest_arguments(arguments), partial(_prune, arguments=arguments, limits=limits))
+    work = partial(_prune, arguments=arguments, limits=limits)
+    return run_at_project(pytest_arguments(arguments), work, on_each_engine=True)
 
 
 def _limits(arguments: Namespace) -> Limits:

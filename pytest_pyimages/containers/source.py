@@ -115,6 +115,7 @@ class Source:
         hidden: HiddenFiles | None = None,
     ) -> None:
         """Choose the mode as far as that is possible without a container."""
+        self._arguments = root, mode, linked, patterns, hidden
         self.root = root
         self.hidden = hidden or HiddenFiles()
         self.linked = tuple(linked.paths) if linked is not None else ()
@@ -130,6 +131,10 @@ class Source:
         self.decision: Decision | None = Decision(mode) if mode is not None else None
         if mode is None and not _can_be_mounted(str(root)):
             self.decision = Decision("copy", "mounts cannot name its path")
+
+    def copy_undecided(self) -> Source:
+        """Return the same tree for another engine, for which nothing is decided yet."""
+        return Source(*self._arguments)
 
     @property
     def mode(self) -> Mode:

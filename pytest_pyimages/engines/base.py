@@ -24,9 +24,16 @@ class EngineInfo:
     endpoint: str  # address, such as unix:///var/run/docker.sock
     platform: str = ""  # of its own programs: "linux/amd64"; empty if unknown
     is_own: bool = False  # started for this session, and stopped after it
+    context: str = ""  # name of the Docker context that --py-images-engine has; empty if it has an address, or nothing
+
+    @property
+    def address(self) -> str:
+        """The value of --py-images-engine that selects it."""
+        return self.context or self.endpoint
 
     def __str__(self) -> str:
-        return f"{self.name} {self.version} at {self.endpoint}{' (started for this session)' * self.is_own}"
+        context = f" (context {self.context})" if self.context else ""
+        return f"{self.name} {self.version} at {self.endpoint}{context}{' (started for this session)' * self.is_own}"
 
 
 class ImageInfo(NamedTuple):
@@ -194,7 +201,7 @@ class ContainerStream(Protocol):
 class EngineSettings:
     """The settings that choose an engine."""
 
-    endpoint: str  #: of --py-images-engine; empty for DOCKER_HOST and the docker command's context
+    endpoint: str  #: a value of --py-images-engine; empty for DOCKER_HOST and the docker command's context
     rootdir: Path  #: pytest's
 
 

@@ -151,14 +151,15 @@ def probe(endpoint: Endpoint, timeout: float) -> tuple[EngineInfo, str]:
     Thread(target=get_version, name="pyimages-probe", daemon=True).start()
     try:
         version = answer.result(timeout)
-        return _parse_info(endpoint.url, version), _negotiate(endpoint.url, version)
+        return _parse_info(endpoint, version), _negotiate(endpoint.url, version)
     except EngineError as error:
         raise no_engine(endpoint.url, error.message, NAME_ONE) from error
     except client_errors(FutureTimeoutError) as error:
         raise connection_error(endpoint.url, error) from error
 
 
-def _parse_info(url: str, answer: Mapping[str, Any]) -> EngineInfo:
+def _parse_info(endpoint: Endpoint, answer: Mapping[str, Any]) -> EngineInfo:
+    url = endpoint.url
     if str(answer.get("Os", "linux")).lower() == "windows":
         raise ConfigurationError(
             f"--py-images: the engine at {url} runs Windows containers", "switch it to Linux containers"
@@ -169,6 +170,7 @@ def _parse_info(url: str, answer: Mapping[str, Any]) -> EngineInfo:
         version=flatten(answer["Version"]),
         api_version=_format_version(_parse_version(answer["ApiVersion"])),
         endpoint=url,
+        context=endpoint.context,
         platform=f"{answer['Os']}/{answer['Arch']}" if answer.get("Os") and answer.get("Arch") else "",
     )
 

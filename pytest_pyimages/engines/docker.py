@@ -64,7 +64,7 @@ def connect(endpoint: str = "", *, timeout: float = PROBE_SECONDS) -> DockerEngi
             return DockerEngine(found, *probe(found, timeout), owned)
         service = PodmanService(program, os.environ)
         owned.callback(service.stop)
-        found = Endpoint(url=service.url)
+        found = Endpoint(url=service.url, context=found.context)
         info, version = probe(found, timeout)
         service.share_with_group()
         return DockerEngine(found, replace(info, is_own=True), version, owned.pop_all())

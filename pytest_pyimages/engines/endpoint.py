@@ -24,6 +24,7 @@ SCHEMES = ("unix://", "tcp://", "http://", "https://", "ssh://", "npipe://")
 NAME_ONE = "name one with --py-images-engine or DOCKER_HOST"
 _HEADER = re.compile(r"[!#-'*+.^-`|~0-9A-Za-z-]+: [\t\x20-\x7e\x80-\xff]*")  # RFC 9110, 5.5 and 5.6.2
 _PASSWORD = re.compile(r"(//[^/@]*?):[^/@]*@")
+_CONTEXT = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.+-]+")  # docker/cli, cli/context/store/store.go
 
 
 class Endpoint(NamedTuple):
@@ -33,6 +34,7 @@ class Endpoint(NamedTuple):
     certificates: Path | None = None
     verify: bool = True
     is_missing: bool = False  # no address is configured, and no socket of an engine exists
+    context: str = ""  # name of the Docker context, if it is given explicitly
 
 
 def find_endpoint(explicit: str, environ: Mapping[str, str]) -> Endpoint:
@@ -40,8 +42,13 @@ def find_endpoint(explicit: str, environ: Mapping[str, str]) -> Endpoint:
 
     DOCKER_HOST takes precedence over DOCKER_CONTEXT, as in the Docker CLI.
 
-    :raises ConfigurationError: if the configured address is invalid.
+    :param explicit: an address, or the name of a Docker context; empty if the user names none.
+    :raises ConfigurationError: if the configured address is invalid, or the context does not exist.
     """
+    if _CONTEXT.fullmatch(explicit):
+        # As in the Docker CLI, "default" is no stored context, and stands for DOCKER_HOST.
+        others = {name: value for name, value in environ.items() if name != "DOCKER_HOST" or explicit == "default"}
+        return find_endpoint("", {**others, "DOCKER_CONTEXT": explicit})._replace(context=explicit)
     if explicit:
         return _with_tls(_check(explicit, "--py-images-engine"), environ)
     if environ.get("DOCKER_HOST"):

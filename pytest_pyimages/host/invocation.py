@@ -57,6 +57,11 @@ class Invocation:
         """All arguments."""
         return self.configured + self.typed
 
+    def find_nearest_values(self, name: str) -> tuple[str, ...]:
+        """Return the values that an option has on the command line, else in PYTEST_ADDOPTS, else in ``addopts``."""
+        lines = (self.typed, self.environment_addopts, self.addopts)
+        return next((line.values(name) for line in lines if line.has(name)), ())
+
     @property
     def wants_images(self) -> bool:
         """Whether the option, the variable or the ini key selects images; if none does, pytest stays as it is."""

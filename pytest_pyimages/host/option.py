@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-Kind = Literal["text", "user", "flag", "choice", "count", "seconds", "shard", "images", "files", "lines"]
-_LISTS = ("images", "files", "lines")  # one per line in an ini file or a variable
+Kind = Literal["text", "user", "flag", "choice", "count", "seconds", "shard", "images", "files", "lines", "engines"]
+_LISTS = ("images", "files", "lines", "engines")  # one per line in an ini file or a variable
 
 
 class Option(NamedTuple):

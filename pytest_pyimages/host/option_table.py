@@ -52,9 +52,10 @@ OPTION_TABLE = (
     ),
     Option(
         ini="py_images_engine",
-        kind="text",
-        metavar="URL",
-        help="address of the container engine",
+        kind="engines",
+        metavar="ENGINE",
+        help="address of the container engine, or the name of a Docker context. If it is repeated, the images are"
+        " divided among these engines",
         default="DOCKER_HOST, else the current Docker context, else the first socket of an engine, or Podman's service",
         example="unix:///run/podman/podman.sock",
     ),

@@ -41,7 +41,7 @@ class Settings:
     registry_origin: str
     platform: str  # of images that name none; empty for the engine's own
     platform_origin: str
-    engine: str  # endpoint, or empty for the engine's own rules
+    engines: tuple[str, ...]  # addresses, or names of Docker contexts; one empty text if none is set
     reports: tuple[Path, ...]
     baseline: str  # label of the image that the others are compared with; empty for none
     baseline_is_typed: bool
@@ -80,15 +80,13 @@ class Settings:
 
         :raises ConfigurationError: for an invalid value.
         """
-        values = Values(config, invocation)
-        line = invocation.command_line
+        values, line = Values(config, invocation), invocation.command_line
         specs, registry, baseline = (values.read(f"py_images{key}") for key in ("", "_registry", "_baseline"))
         lock_file = values.read("py_images_lock").text
-        platform = values.read("py_images_platform")
+        platform, keep_changes = (values.read(f"py_images_{key}") for key in ("platform", "keep_changes"))
         if config.getoption("xmlpath", None):
             xml_file = Path(os.path.expandvars(config.getoption("xmlpath"))).expanduser()
             check_writable("--junitxml", invocation.cwd / xml_file)
-        keep_changes = values.read("py_images_keep_changes")
         return cls(
             invocation=invocation,
             specs=specs.texts,
@@ -97,7 +95,7 @@ class Settings:
             registry_origin=registry.origin,
             platform=platform.text or os.environ.get("DOCKER_DEFAULT_PLATFORM", "").strip(),
             platform_origin=platform.origin if platform.text else "DOCKER_DEFAULT_PLATFORM",
-            engine=values.read("py_images_engine").text,
+            engines=_split_lines(values.read("py_images_engine")) or ("",),
             reports=_parse_reports(values.read("py_images_report"), invocation.cwd),
             baseline=baseline.text,
             baseline_is_typed=baseline.origin == baseline.option.name,
@@ -170,6 +168,8 @@ class Values:
         if not option.ini_only:
             typed = tuple(self._config.getoption(option.name) or ())
             typed = drop_none(typed) if option.kind == "images" else typed
+            if option.kind == "engines":  # typed ones replace those of addopts
+                typed = tuple(filter(str.strip, self.invocation.find_nearest_values(option.name) or typed))
             if typed and (option.is_list or typed[-1].strip()):
                 return Value(option=option, texts=typed, origin=option.name)
             variable = self.invocation.variables.get(option.environment)

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pytest_pyimages.engines import Engine, ImageInfo, PullProgress
-from pytest_pyimages.errors import BuildError, ImageNotFound
+from pytest_pyimages.errors import BaseImageMissingError, BuildError, ImageNotFound
 from pytest_pyimages.matrix import ImageTag, is_image_id, is_same_platform, is_windows, nearest_tags
 
 if TYPE_CHECKING:
@@ -108,7 +108,8 @@ class BaseImages:
         if is_image_id(reference):
             present = self.engine.find_image(reference)
             if present is None:
-                raise BuildError(f"the engine has no image {reference}", "`docker images` lists those that it has")
+                hint = "`docker images` lists those that it has"
+                raise BaseImageMissingError(f"the engine has no image {reference}", hint)
             return present
         if _BUILT.fullmatch(reference):  # a pull could put another image there for the project that builds it
             raise BuildError(f"{reference} is a name of images that are built here", "select the image below it")
@@ -117,7 +118,7 @@ class BaseImages:
             reference = self._pins.pin(reference)
         platform, option = (f" for {tag.platform}", f"--platform={tag.platform} ") if tag.platform else ("", "")
         if self._policy == "never" and present is None:
-            raise BuildError(
+            raise BaseImageMissingError(
                 f"the engine does not have {reference}{platform}, and --py-images-pull=never",
                 f"run `docker pull {option}{reference}`, or remove {tag.label}",
             )
@@ -162,7 +163,7 @@ class BaseImages:
         except ImageNotFound as error:
             near = nearest_tags(tag.label) if ":" not in tag.label and "/" not in tag.label else ()
             hint = f"nearest: {', '.join(near)}" if near else ""
-            raise BuildError(f"no such image: {reference}", hint, log=error.message) from error
+            raise BaseImageMissingError(f"no such image: {reference}", hint, log=error.message) from error
         found = self.engine.find_image(reference)
         if found is None:
             raise BuildError(f"{reference} was pulled, but the engine does not have it", "try again")

@@ -18,6 +18,7 @@ from pytest_pyimages.errors import BuildError
 from pytest_pyimages.images.bases import BaseImages
 from pytest_pyimages.images.full_image import describe_left_out
 from pytest_pyimages.images.plan import ImagePlan
+from pytest_pyimages.images.recipe import hash_text
 from pytest_pyimages.images.registries import ImageRegistries, Registries
 from pytest_pyimages.matrix import is_same_platform
 
@@ -145,11 +146,16 @@ class EnvironmentImages:
             return None
         return image
 
+    def find_lock(self, reference: str) -> Path:
+        """Return the file whose lock the build of an image holds; builds on other engines have other ones."""
+        engine = hash_text(self._engine.info.endpoint)[:8]
+        return self._lease.build_locks / f"{reference.rpartition(':')[2]}-{engine}.lock"
+
     def _obtain(
         self, plan: ImagePlan, base: ImageInfo, reference: str, damaged: BuiltImage | None
     ) -> tuple[ImageInfo, Origin]:
         """Pull or build an image unless another session does; return it, and how it was obtained."""
-        mutex = FileLock(self._lease.build_locks / f"{reference.rpartition(':')[2]}.lock", thread_local=False)
+        mutex = FileLock(self.find_lock(reference), thread_local=False)
         try:
             mutex.acquire(timeout=0)
         except Timeout:

@@ -73,6 +73,7 @@ class ImageResult:
     hint: str = ""  #: what is missing for the suite to be collected, and how to add it; one line
     collected: int = 0
     deselected: int = 0  #: tests that the command line or a plugin left out; not those of other shards
+    engine: str = ""  #: address or context of the engine that it ran on; empty if the session has only one
     same_as: str = ""  #: label of the same image, which was run in its place; empty if it was run itself
     smoke: bool = False  #: only the project's modules and the tests that are marked were to be run
     shard: Shard | None = None  #: None if all tests were to be run

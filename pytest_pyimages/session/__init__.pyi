@@ -1,4 +1,5 @@
 from pytest_pyimages.session.connection import connect as connect
+from pytest_pyimages.session.connection import connect_all as connect_all
 from pytest_pyimages.session.controller import ImagesSession as ImagesSession
 from pytest_pyimages.session.coverage import choose_reporter as choose_reporter
 from pytest_pyimages.session.coverage import make_destinations as make_destinations

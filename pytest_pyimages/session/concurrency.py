@@ -54,10 +54,13 @@ class Concurrency:
     containers that the user sets is the limit of builds and test runs together.
 
     :param processors: asks the engine; called only if something depends on the answer.
+    :param engines: among which the images are divided.
     :raises ConfigurationError: for an invalid number of xdist workers among an image's arguments.
     """
 
-    def __init__(self, settings: Settings, plans: Sequence[ImagePlan], processors: Callable[[], int]) -> None:
+    def __init__(
+        self, settings: Settings, plans: Sequence[ImagePlan], processors: Callable[[], int], *, engines: int = 1
+    ) -> None:
         configured = settings.invocation.configured
         self._lines = {plan.tag.label: CommandLine.parse(plan.args) for plan in plans}
         self._workers = {label: Workers.requested(configured + line, os.environ) for label, line in self._lines.items()}
@@ -71,7 +74,9 @@ class Concurrency:
         self.workers = settings.workers.total(self._processors) if settings.workers is not None else 0
         jobs = settings.jobs or max(self._processors, LEAST_AT_ONCE)
         self._builds = Slots(min(jobs, max(self._processors, LEAST_AT_ONCE)))
-        self._suites = Slots(containers_at_once(len(plans), jobs=jobs, workers=self.workers))
+        # With -n, the images that are here at once share the workers; without, a fast engine may get most images.
+        images = -(-len(plans) // engines) if self.workers else len(plans)
+        self._suites = Slots(containers_at_once(images, jobs=jobs, workers=self.workers))
         self._containers = Slots(jobs if settings.jobs else 2 * jobs)
 
     @property

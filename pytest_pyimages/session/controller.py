@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -13,23 +14,19 @@ import pytest
 
 from pytest_pyimages.containers import is_empty
 from pytest_pyimages.engines import Engine
-from pytest_pyimages.errors import ConfigurationError, EngineError, PyimagesError
+from pytest_pyimages.errors import PyimagesError
 from pytest_pyimages.host import Settings, describe_losses, describe_selection, find_wanted_files, selects_tests
 from pytest_pyimages.results import STATUS, fold_exit_statuses
+from pytest_pyimages.session.connection import wait_for_engines
 from pytest_pyimages.session.durations import Durations
 from pytest_pyimages.session.ending import SessionEnding, describe_interrupted, get_verbosity, hide_place
 from pytest_pyimages.session.garbage import GarbageCollection
 from pytest_pyimages.session.header import (
     describe_session,
-    format_copy,
-    format_hidden,
+    format_engines,
     format_images,
-    format_links,
-    format_origins,
-    format_service_lines,
-    format_sockets,
-    format_source,
-    format_workers,
+    format_late_copies,
+    format_plans,
 )
 from pytest_pyimages.session.judging import describe_refused_connections, make_judge
 from pytest_pyimages.session.kept_files import KeptFiles, make_documents
@@ -37,6 +34,7 @@ from pytest_pyimages.session.last_failed import LastFailed, unregister_host_cach
 from pytest_pyimages.session.messages import (
     EventsReceived,
     ImageBuilt,
+    ImagePlaced,
     Message,
     OutputReceived,
     Progressed,
@@ -66,7 +64,7 @@ class ImagesSession:
         config: pytest.Config,
         settings: Settings,
         plan: SessionPlan,
-        connecting: Future[Engine],
+        connecting: Sequence[Future[Engine]],
         terminal: HostTerminal | None = None,
     ) -> None:
         """Prepare a session; ``register`` makes pytest use it.
@@ -94,10 +92,10 @@ class ImagesSession:
         self._ending.notes += dict.fromkeys(note for image in self.plans for note in image.project.notes)
         configured = [option.name for option in invocation.configured.options]
         self._ending.notes += describe_losses(configured, invocation.host_options)
-        self._engine: Engine | None = None
+        self._engines: list[Engine] = []
         self._schedule: Schedule | None = None
         self._interrupts = InterruptHandler()
-        self._source_line = ""  # of the header
+        self._copying: set[str] = set()  # addresses of engines that get a copy of the source, and the header says so
         self._activities: dict[str, str] = {}  # of suites that had not ended, by label
 
     def register(self) -> None:
@@ -124,7 +122,7 @@ class ImagesSession:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
-        """Connect to the engine and start the containers before pytest prints its header."""
+        """Connect to the engines and start the containers before pytest prints its header."""
         if is_empty(self._plan.source.root):
             pytest.exit(f"no tests: {self._plan.source.root} is empty", int(pytest.ExitCode.NO_TESTS_COLLECTED))
         if not self.plans:
@@ -132,12 +130,7 @@ class ImagesSession:
         if self._settings.github and self._config.pluginmanager.hasplugin(OTHER_ANNOTATIONS):
             self._config.pluginmanager.unregister(name=OTHER_ANNOTATIONS)  # each failure is annotated once
         self._interrupts.install()
-        try:
-            self._engine = self._connecting.result()
-        except ConfigurationError as error:
-            raise pytest.UsageError(str(error)) from None
-        except EngineError as error:
-            raise pytest.UsageError(f"--py-images: {error}") from None
+        self._engines = wait_for_engines(self._connecting)
         try:
             memory = self._last_failed.cache_values(list(self.results))
             kind = None if self._terminal is None else self._terminal.kind
@@ -145,7 +138,7 @@ class ImagesSession:
             settings = replace(self._settings, seed=seed, terminal=kind)
             shard = self._durations.shard(self._settings)
             self._schedule = Schedule(
-                self._engine, settings, self._plan.source, memory=memory, shard=shard, kept_files=self.kept_files
+                self._engines, settings, self._plan.source, memory=memory, shard=shard, kept_files=self.kept_files
             )
             self._schedule.start(self.plans)
         except PyimagesError as error:
@@ -160,19 +153,10 @@ class ImagesSession:
         images = format_images(self.plans, left_out)
         shard = " · shard {}/{}".format(*self._settings.shard) if self._settings.shard is not None else ""
         shard += f" · platform: {self._settings.platform}" if self._settings.platform else ""
-        engine = str(self._engine.info) if self._engine is not None else "no engine"
-        concurrency = None if self._schedule is None or self._settings.collect_only else self._schedule.concurrency
-        source = self._plan.source
-        self._source_line = format_source(source)
-        return [
-            f"py-images: {images}{shard} · {engine} · source: {self._source_line}{format_workers(concurrency)}",
-            *format_origins(self.plans),
-            *format_service_lines(self.plans),
-            *format_sockets(self.plans),
-            *format_links(source),
-            *format_hidden(source),
-            *format_copy(source),
-        ]
+        backends = [] if self._schedule is None else list(self._schedule.backends)
+        self._copying = {backend.address for backend in backends if backend.source.mode == "copy"}
+        engine, lines = format_engines(backends, shows_workers=not self._settings.collect_only)
+        return [f"py-images: {images}{shard} · {engine}", *format_plans(self.plans, self._plan.source), *lines]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> bool:
@@ -283,7 +267,7 @@ class ImagesSession:
 
     @pytest.hookimpl
     def pytest_pyimages_report(self, document: dict[str, Any]) -> None:
-        document["session"] = describe_session(self._config, self._plan.project, self._engine)
+        document["session"] = describe_session(self._config, self._plan.project, self._engines)
         changed = make_documents(self.kept_files.changes)
         for image in document["images"]:
             label = image.get("same_as", image["label"])
@@ -298,9 +282,8 @@ class ImagesSession:
         notes = list(self._schedule.notes) if self._schedule is not None else []
         if self._schedule is not None and exitstatus == pytest.ExitCode.INTERRUPTED:
             notes += describe_interrupted(self._schedule.interrupted, self._activities)
-        is_shown = self._source_line == self._plan.source.mode or get_verbosity(self._config) < 0
-        if self._plan.source.mode == "copy" and not is_shown:
-            notes += format_copy(self._plan.source)
+        if self._schedule is not None and get_verbosity(self._config) >= 0:
+            notes += format_late_copies(list(self._schedule.backends), self._copying)
         labels = [*self.results, *self._plan.unselected]
         nodeids = (nodeid for result in self.results.values() for nodeid in result.outcomes)
         notes += describe_selection(self._settings.invocation, labels, nodeids)
@@ -325,6 +308,8 @@ class ImagesSession:
             shown.detail(message.label, message.text)
         elif isinstance(message, OutputReceived):
             replay.show_output(message.label, message.data)
+        elif isinstance(message, ImagePlaced):
+            replay.set_engine(message.label, message.address)
         elif isinstance(message, ImageBuilt):
             replay.set_built(message.label, message.image, same_as=message.same_as)
             shown.runs(message.label)
@@ -346,5 +331,5 @@ class ImagesSession:
         """Stop what still runs and wait until nothing is left. May be called more than once."""
         if self._schedule is not None:
             self._schedule.close()
-        if self._engine is not None:
-            self._engine.close()
+        for engine in self._engines:
+            engine.close()

@@ -103,7 +103,9 @@ class MatrixCoverage:
         invocation = self._settings.invocation
         destinations = make_destinations(invocation)
         report = self._report = CoverageReport(list(data), destinations)
-        self._reporter = choose_reporter(self._results[label] for label in data)
+        lost = {backend.address for backend in schedule.backends if backend.is_lost}
+        usable = [label for label in data if self._results[label].engine not in lost] or list(data)
+        self._reporter = choose_reporter(self._results[label] for label in usable)
         job = CoverageJob(
             labels=tuple(data),
             paths=tuple(data.values()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,6 +15,7 @@ from pytest_pyimages.host import CommandLine
 from pytest_pyimages.images import ImagePlan
 from pytest_pyimages.project import Project, find_commit
 from pytest_pyimages.runs import format_services
+from pytest_pyimages.session.backends import Backend
 from pytest_pyimages.session.concurrency import Concurrency
 from pytest_pyimages.text import clean_line
 
@@ -32,9 +33,45 @@ def format_images(plans: Sequence[ImagePlan], left_out: Mapping[str, str]) -> st
     return names + "".join(f" ({label}: {reason})" for label, reason in left_out.items())
 
 
-def format_workers(concurrency: Concurrency | None) -> str:
+def format_engines(backends: Sequence[Backend], *, shows_workers: bool) -> tuple[str, list[str]]:
+    """Return the end of the first line, and the last lines: the engines, and how their containers get the source."""
+    engines = [
+        f"{each.engine.info} · source: {format_source(each.source)}"
+        + (format_workers(each.concurrency) if shows_workers else "")
+        for each in backends
+    ]
+    if len(engines) == 1:
+        return engines[0], format_copy(backends[0].source)
+    lines = ([f"engine: {engine}", *format_copy(each.source)] for engine, each in zip(engines, backends, strict=True))
+    return f"{len(engines) or 'no'} engines", [line for group in lines for line in group]
+
+
+def format_late_copies(backends: Sequence[Backend], printed: Collection[str]) -> list[str]:
+    """Return the lines on copied source that were not known in time for the header.
+
+    :param printed: addresses of the engines for which the header has these lines.
+    """
+    lines = []
+    for each in backends:
+        prefix = f"{each.address}: " if len(backends) > 1 else ""
+        lines += [prefix + line for line in format_copy(each.source) if each.address not in printed]
+    return lines
+
+
+def format_plans(plans: Sequence[ImagePlan], source: Source) -> list[str]:
+    """Return the lines on what the images get, and what their containers see of the source."""
+    return [
+        *format_origins(plans),
+        *format_service_lines(plans),
+        *format_sockets(plans),
+        *format_links(source),
+        *format_hidden(source),
+    ]
+
+
+def format_workers(concurrency: Concurrency) -> str:
     """Return how many xdist workers run in how many containers; empty without ``-n``."""
-    if concurrency is None or not concurrency.workers:
+    if not concurrency.workers:
         return ""
     workers = "1 worker" if concurrency.workers == 1 else f"{concurrency.workers} workers"
     return f" · {workers} in " + (
@@ -118,7 +155,7 @@ def format_origins(plans: Sequence[ImagePlan]) -> list[str]:
     return [f"installs: {origin} ({', '.join(labels)})" for origin, labels in groups.items()]
 
 
-def describe_session(config: pytest.Config, project: Project, engine: Engine | None) -> dict[str, str]:
+def describe_session(config: pytest.Config, project: Project, engines: Sequence[Engine]) -> dict[str, str]:
     """Return what a report says of the session as a whole; texts that are not known are empty."""
     from pytest_pyimages.indexes import Redaction
 
@@ -127,7 +164,7 @@ def describe_session(config: pytest.Config, project: Project, engine: Engine | N
         "project": clean_line(project.name),
         "commit": find_commit(project.root, os.environ),
         "command": clean_line(f"pytest {Redaction().redact(line.format_without_foreign_values(cwd))}".rstrip()),
-        "engine": "" if engine is None else str(engine.info),
+        "engine": ", ".join(str(engine.info) for engine in engines),
         "source": locate_source(config.rootpath, os.environ),
     }
 

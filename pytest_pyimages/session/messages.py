@@ -28,6 +28,13 @@ class Progressed(NamedTuple):
     text: str
 
 
+class ImagePlaced(NamedTuple):
+    """An image goes to one of several engines; it may go to another one later."""
+
+    label: str
+    address: str  # of the engine
+
+
 class ImageBuilt(NamedTuple):
     """An environment image is ready, built or found."""
 
@@ -59,7 +66,7 @@ class ImageEnded(NamedTuple):
     run_seconds: float
 
 
-Message = StageChanged | Progressed | ImageBuilt | EventsReceived | OutputReceived | ImageEnded
+Message = StageChanged | Progressed | ImagePlaced | ImageBuilt | EventsReceived | OutputReceived | ImageEnded
 
 
 class EndReporter:
@@ -72,6 +79,7 @@ class EndReporter:
         self.began = time.monotonic()
         self._label, self._put, self._notes = label, put, notes
         self.is_reported = False
+        self.has_begun = False  # whether the test run has reported anything
 
     def __call__(self, end: RunEnd | None, error: PyimagesError | None) -> None:
         if self.is_reported:  # only removing the container failed

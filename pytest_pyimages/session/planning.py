@@ -85,9 +85,10 @@ def plan_session(config: pytest.Config, settings: Settings) -> SessionPlan:
     root = find_source_root(replace(project, folders=folders), invocation.rootdir, invocation.cwd, above or None)
     _check_mounts(selected, root)
     source = _make_source(settings, root, selected)
-    source.ahead = config.stash.get(WAITING, None)
+    # Which of several engines the next session's images go to is not known before.
+    source.ahead = config.stash.get(WAITING, None) if len(settings.engines) == 1 else None
     if source.ahead is not None:
-        source.ahead.endpoint = settings.engine
+        source.ahead.endpoint = settings.engines[0]
     return SessionPlan(
         project=project,
         source=source,

@@ -21,6 +21,7 @@ _LEFT_OUT = " ".join(
 _SEED = "--randomly-seed"
 
 SHARD = "--py-images-shard"
+ENGINE = "--py-images-engine"
 _CONFIGURING = {"-c", "--config-file", "--rootdir", "-o", "--override-ini"}
 _SELECTING = (
     f"{SHARD} -k -m --deselect --ignore --ignore-glob --lf --last-failed --ff --failed-first --nf --new-first --sw"
@@ -55,8 +56,12 @@ def make_shell_command(settings: Settings, results: Mapping[str, ImageResult]) -
     invocation = settings.invocation
     # Without the options that do not change the environment.
     typed = invocation.typed.without(f"{_LEFT_OUT} {_SELECTING} {' '.join(HOST_OPTIONS - _CONFIGURING)}")
+    last = failed[-1]
+    chosen = [f"--engine={last.engine}"] if last.engine else []
+    typed = typed.without(ENGINE) if chosen else typed
     words = [*invocation.host_args, *(word for option in typed.options for word in option.words)]
-    return shlex.join(["pyimages", "shell", _spec(failed[-1], settings.registry), *(["--", *words] if words else [])])
+    own = ["pyimages", "shell", *chosen, _spec(last, settings.registry)]
+    return shlex.join([*own, *(["--", *words] if words else [])])
 
 
 def _make_command(

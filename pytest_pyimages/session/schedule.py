@@ -14,26 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_pyimages.containers import Lease, Source, make_state_directory
 from pytest_pyimages.engines import NO_OPTIONS, Engine, Waits, watch_engine
-from pytest_pyimages.errors import EngineError, ImageNotFound, PyimagesError
+from pytest_pyimages.errors import ConnectionLostError, EngineError, ImageNotFound, PyimagesError
 from pytest_pyimages.host import Settings
-from pytest_pyimages.images import (
-    BaseImages,
-    BuiltImage,
-    EnvironmentImages,
-    ImagePlan,
-    LastUsed,
-    Listener,
-    identify_project,
-)
+from pytest_pyimages.images import BuiltImage, ImagePlan, LastUsed, Listener, identify_project
 from pytest_pyimages.runs import BrokenImageError, CoverageJob, Job, Run, RunEnd
-from pytest_pyimages.runs.events import Interrupted
-from pytest_pyimages.session.concurrency import Concurrency
+from pytest_pyimages.runs.events import Event, Interrupted
+from pytest_pyimages.session.backends import Backend, Backends, EngineLostError
 from pytest_pyimages.session.jobs import make_job, make_services
 from pytest_pyimages.session.messages import (
     REPORT,
     EndReporter,
     EventsReceived,
     ImageBuilt,
+    ImagePlaced,
     Message,
     OutputReceived,
     Progressed,
@@ -58,6 +51,7 @@ class Schedule:
 
     One thread reads ``messages`` until every image has sent ``ImageEnded``.
 
+    :param engines: at least one; the images are divided among them.
     :param build_only: do not run tests.
     :param memory: values for pytest's cache in the containers, by label.
     :param shard: the part of the tests to run, see runs.job.
@@ -66,7 +60,7 @@ class Schedule:
 
     def __init__(  # noqa: PLR0913 - everything that its containers are given
         self,
-        engine: Engine,
+        engines: Sequence[Engine],
         settings: Settings,
         source: Source,
         *,
@@ -79,29 +73,20 @@ class Schedule:
         self.notes: list[str] = []  # printed at the end
         self.interrupted: dict[str, Interrupted] = {}  # by label: where close() has stopped a suite
         self.services: dict[str, list[dict[str, str]]] = {}  # by label, as in the report
-        self.concurrency: Concurrency | None = None  # None until ``start``
         self._waits = Waits()
-        self._engine = engine = watch_engine(engine, self._waits)
         self._settings = settings
-        self._source = source
         self._build_only = build_only
         self._memory = memory or {}
         self._shard = shard
         self._kept_files = kept_files
         self._runs: dict[str, Run] = {}
-        self._images: dict[str, tuple[ImagePlan, BuiltImage]] = {}
+        self._images: dict[str, tuple[Backend, ImagePlan, BuiltImage]] = {}
         self._claims = Claims()
         self._threads: list[threading.Thread] = []
         self._image_threads: dict[str, threading.Thread] = {}
         self._lock = threading.Lock()
         self._closing = False
         self._last_used = LastUsed(make_state_directory())
-        self._new: list[str] = []  # ids
-        pins = None
-        if settings.lock_file is not None:
-            from pytest_pyimages.images import read_pins
-
-            pins = read_pins(settings.lock_file)  # may raise: before anything is acquired
         self._cleanup = ExitStack()
         self._lease = Lease()  # acquired by start(): who has this object by then closes it
         listener = Listener(
@@ -109,9 +94,8 @@ class Schedule:
             progress=lambda label, text: self._put(Progressed(label, text)),
             note=self._note,
         )
-        self._bases = BaseImages(engine, listener, policy=settings.pull, pins=pins)
-        self._service_images = BaseImages(engine, listener, policy=settings.pull)
-        self._environments = EnvironmentImages(self._bases, self._lease, source, settings.registries)
+        watched = (watch_engine(engine, self._waits) for engine in engines)
+        self.backends = Backends(watched, settings, source, self._lease, listener)
 
     def send(self, label: str, line: bytes) -> None:
         """Send a line to the worker of an image.
@@ -134,19 +118,24 @@ class Schedule:
         :raises ConfigurationError: before anything is started, if an image is not pinned or its arguments are invalid.
         :raises EngineError: likewise, if the engine does not answer.
         """
-        self._bases.check_pins(plan.tag for plan in plans)
+        self.backends.prepare(lambda backend: backend.bases.check_pins(plan.tag for plan in plans))
         with hold_interrupts():
             self._cleanup.enter_context(self._lease)
-        call_in_thread(lambda: self._decide_source(plans), self._threads, "pyimages-source")
-        self.concurrency = concurrency = Concurrency(self._settings, plans, self._engine.processors)
+        count = len(self.backends)
+        prepare = partial(self.backends.prepare, lambda backend: backend.prepare(plans, engines=count))
+        call_in_thread(prepare, self._threads, "pyimages-prepare")
         for number, plan in enumerate(plans):
+            chosen = self.backends.try_choose(plan)  # in the order of the matrix, so that the next run does the same
             # Daemons: an engine that does not answer must not keep the process from ending.
             name = f"pyimages-{plan.tag.label}"
-            thread = threading.Thread(target=self._image, args=(plan, number, concurrency), name=name, daemon=True)
+            thread = threading.Thread(target=self._run_image, args=(plan, number, chosen), name=name, daemon=True)
             self._image_threads[plan.tag.label] = thread
-        sweep = threading.Thread(target=self._sweep, name="pyimages-sweep", daemon=True)
+        sweeps = [
+            threading.Thread(target=backend.sweep, args=(self.notes,), name="pyimages-sweep", daemon=True)
+            for backend in self.backends
+        ]
         with hold_interrupts():
-            for thread in (*self._image_threads.values(), sweep):
+            for thread in (*self._image_threads.values(), *sweeps):
                 self._threads.append(thread)
                 thread.start()
 
@@ -159,13 +148,6 @@ class Schedule:
                 found[label] = f"{wait.text}, {format_seconds(now - wait.since)}"
         return found
 
-    def _decide_source(self, plans: Sequence[ImagePlan]) -> None:
-        """Decide how containers get the source, if a base image is here already; else a thread does when it is."""
-        if not self._source.decide(self._engine, self._lease):
-            found = (self._engine.find_image(plan.tag.reference) for plan in plans)
-            image = next((image.id for image in found if image is not None), "")
-            self._source.decide(self._engine, self._lease, image)
-
     def close(self) -> None:
         """Stop all containers and wait until they are removed. May be called more than once."""
         with hold_interrupts():
@@ -175,78 +157,72 @@ class Schedule:
         with self._lock:
             self._closing = True
             runs = list(self._runs.values())
-        self._environments.abort()
+        for backend in self.backends:
+            backend.environments.abort()
         for run in runs:
             run.stop()
         deadline = time.monotonic() + CLEANUP_SECONDS
         for thread in self._threads:
             thread.join(max(deadline - time.monotonic(), 0))
         late = [thread.name for thread in self._threads if thread.is_alive()]
-        late += self._environments.join(deadline)
+        late += (name for backend in self.backends for name in backend.environments.join(deadline))
         self._threads.clear()
         if late:
             # Their containers are labelled, and the lock of this session is released: the next session removes them.
             self.notes.append(f"the engine did not answer in time to {', '.join(late)}; the next session cleans up")
-        elif self._new:
-            new, self._new = tuple(self._new), []
-            pruning = threading.Thread(target=self._prune, args=(new,), name="pyimages-prune", daemon=True)
+        elif any(backend.new_images for backend in self.backends):
+            prune, arguments = self.backends.prune_superseded, (self._last_used,)
+            pruning = threading.Thread(target=prune, args=arguments, name="pyimages-prune", daemon=True)
             pruning.start()
             pruning.join(max(deadline - time.monotonic(), 0))
         self._cleanup.close()
 
-    def _prune(self, new: Sequence[str]) -> None:
-        """Remove images that were superseded by new ones and not used for long."""
-        from pytest_pyimages.images import prune_superseded
+    def _run_image(self, plan: ImagePlan, number: int, chosen: Backend | None) -> None:
+        """Build and run one image.
 
-        for image in new:
-            try:
-                removed = prune_superseded(self._engine, self._last_used, image)
-            except EngineError as error:
-                removed = f"superseded images were not checked ({error.message})"
-            if removed:
-                self._note(removed)
+        :param chosen: the engine that it goes to; None if all were full.
+        """
 
-    def _sweep(self) -> None:
-        try:
-            self.notes += self._lease.sweep(self._engine)
-        except EngineError as error:
-            self.notes.append(f"leaked containers, networks and volumes were not checked ({error.message})")
+        def place(ended: EndReporter) -> None:
+            self.backends.run_image(
+                plan,
+                chosen,
+                lambda backend: self._build_and_run(backend, plan, number, ended),
+                is_over=lambda: self._closing or ended.is_reported or ended.has_begun,
+            )
 
-    def _image(self, plan: ImagePlan, number: int, concurrency: Concurrency) -> None:
-        """Build and run one image."""
-        label = plan.tag.label
+        self._until_ended(plan.tag.label, place)
 
-        def build_and_run(ended: EndReporter) -> None:
-            if self._closing:
+    def _build_and_run(self, backend: Backend, plan: ImagePlan, number: int, ended: EndReporter) -> None:
+        label, concurrency, source = plan.tag.label, backend.concurrency, backend.source
+        if self.backends.are_several:
+            self._put(ImagePlaced(label, backend.address))
+        images = backend.service_images
+        with make_services(backend.engine, self._lease, plan, images, lambda: self._closing) as services:
+            with concurrency.build():
+                if not self._build_only and not concurrency.suites_are_full:
+                    services.start()  # else they would wait for the suite, and use memory
+                if not source.decide(backend.engine, self._lease):
+                    source.decide(backend.engine, self._lease, backend.bases.resolve(plan.tag).id)
+                image = self._ensure(backend, plan)
+            if self._build_only:
+                ended(None, None)
                 return
-            images = self._service_images
-            with make_services(self._engine, self._lease, plan, images, lambda: self._closing) as services:
-                with concurrency.build():
-                    if not self._build_only and not concurrency.suites_are_full:
-                        services.start()  # else they would wait for the suite, and use memory
-                    if not self._source.decide(self._engine, self._lease):
-                        self._source.decide(self._engine, self._lease, self._bases.resolve(plan.tag).id)
-                    image = self._ensure(plan)
-                if self._build_only:
-                    ended(None, None)
-                    return
-                if self._claims.is_twin(label):
-                    return
-                waits = concurrency.suites_are_full
+            if self._claims.is_twin(label):
+                return
+            waits = concurrency.suites_are_full
+            if waits:
+                self._put(Progressed(label, "waiting for a free slot"))
+            with concurrency.suite(number) as slot:
                 if waits:
-                    self._put(Progressed(label, "waiting for a free slot"))
-                with concurrency.suite(number) as place:
-                    if waits:
-                        self._put(Progressed(label, ""))
-                    services.wait(lambda text: self._put(Progressed(label, text)))
-                    self.services[label] = services.document
-                    self._note(*(f"{label}: {line}" for line in services.notes))
-                    ended.began = time.monotonic()
-                    args = concurrency.arguments(plan, place)
-                    self._run_with_fallbacks(replace(plan, args=args), image, ended, services.network)
-                    self._note(*(f"{label}: {line}" for line in services.describe_ended()))
-
-        self._until_ended(label, build_and_run)
+                    self._put(Progressed(label, ""))
+                services.wait(lambda text: self._put(Progressed(label, text)))
+                self.services[label] = services.document
+                self._note(*(f"{label}: {line}" for line in services.notes))
+                ended.began = time.monotonic()
+                args = concurrency.arguments(plan, slot)
+                self._run_with_fallbacks(backend, replace(plan, args=args), image, ended, services.network)
+                self._note(*(f"{label}: {line}" for line in services.describe_ended()))
 
     def _until_ended(self, label: str, work: Callable[[EndReporter], None]) -> None:
         """Do the work of one thread; report its end exactly once, whatever happens."""
@@ -259,26 +235,31 @@ class Schedule:
             sys.excepthook(type(error), error, error.__traceback__)
             ended(None, PyimagesError(f"internal error: {type(error).__name__}: {error}"))
 
-    def _run_with_fallbacks(self, plan: ImagePlan, image: BuiltImage, ended: EndReporter, network: str) -> None:
+    def _run_with_fallbacks(
+        self, backend: Backend, plan: ImagePlan, image: BuiltImage, ended: EndReporter, network: str
+    ) -> None:
         label, damaged = plan.tag.label, None
         try:
-            self._run(label, replace(self._job(plan, image), network=network), ended, is_cached=image.cached)
+            job = replace(self._job(plan, image), network=network)
+            self._run(label, backend, job, ended, is_cached=image.cached)
         except ImageNotFound:  # it has just been pruned
             pass
         except (BrokenImageError, EngineError) as error:
             is_damaged = isinstance(error, BrokenImageError) or any(word in error.message for word in _LOST_FILES)
-            if ended.is_reported or not image.cached or not is_damaged:
+            is_lost = isinstance(error, ConnectionLostError) or self.backends.is_lost(backend, image.id)
+            if ended.is_reported or not image.cached or not is_damaged or is_lost:
                 raise
             self._note(f"{label}: the cached image was damaged ({error.message}); it was built again")
             damaged = image
         else:
             return
-        self._run(label, replace(self._job(plan, self._ensure(plan, damaged)), network=network), ended)
+        job = self._job(plan, self._ensure(backend, plan, damaged))
+        self._run(label, backend, replace(job, network=network), ended)
 
-    def _ensure(self, plan: ImagePlan, damaged: BuiltImage | None = None) -> BuiltImage:
-        image = self._environments.ensure(plan, damaged=damaged)
+    def _ensure(self, backend: Backend, plan: ImagePlan, damaged: BuiltImage | None = None) -> BuiltImage:
+        image = backend.environments.ensure(plan, damaged=damaged)
         self._last_used.touch(image.id, identify_project(plan.project), self._settings.invocation.project_folder)
-        self._images[plan.tag.label] = plan, image
+        self._images[plan.tag.label] = backend, plan, image
         label = plan.tag.label
         first = label if self._build_only else self._claims.claim(plan, self._job(plan, image))
         self._put(ImageBuilt(label, image, same_as="" if first == label else first))
@@ -286,31 +267,38 @@ class Schedule:
             self._put(Progressed(label, f"same as {first}"))
             self._note(f"{label} is the same image as {first}: its tests run once, and count for both")
         if image.is_pulled or not image.cached:
-            self._new.append(image.id)
+            backend.new_images.append(image.id)
         return image
 
-    def _run(self, label: str, job: Job, ended: EndReporter, *, is_cached: bool = False) -> None:
+    def _run(self, label: str, backend: Backend, job: Job, ended: EndReporter, *, is_cached: bool = False) -> None:
         """Run one container."""
-        run = Run(self._engine, self._lease, self._source, job, is_cached=is_cached)
+        run = Run(backend.engine, self._lease, backend.source, job, is_cached=is_cached)
+
+        def emit(events: Sequence[Event]) -> None:
+            ended.has_begun = True
+            self._put(EventsReceived(label, events))
+
+        def end(run_end: RunEnd) -> None:
+            if run_end.problem and not self._closing and self.backends.is_lost(backend, job.image):
+                if not ended.has_begun:
+                    raise EngineLostError(run_end.problem)
+                run_end = run_end._replace(problem=backend.describe_loss(run_end.problem))
+            if run_end.note:
+                self._note(f"{label}: {run_end.note}")
+            ended(run_end, None)
+
         with self._lock:
             if self._closing:
                 return
             self._runs[label] = run
         try:
             printed = (lambda data: self._put(OutputReceived(label, data))) if self._settings.live_output else None
-            run.execute(
-                lambda events: self._put(EventsReceived(label, events)), partial(self._end, label, ended), printed
-            )
+            run.execute(emit, end, printed)
         finally:
             if run.changes is not None and self._kept_files is not None:
                 self._kept_files.take(label, run.changes)
             with self._lock:
                 del self._runs[label]
-
-    def _end(self, label: str, ended: EndReporter, end: RunEnd) -> None:
-        if end.note:
-            self._note(f"{label}: {end.note}")
-        ended(end, None)
 
     def start_report(self, label: str, report: CoverageJob, *, columns: int) -> None:
         """Make the coverage report in an image's environment; its messages have the label ``REPORT``.
@@ -318,11 +306,12 @@ class Schedule:
         :param label: of an image whose suite has run.
         :param columns: of the terminal.
         """
-        job = self._job(*self._images[label])
+        backend, plan, image = self._images[label]
+        job = self._job(plan, image)
         environment = {**job.environment, "COLUMNS": str(columns)}
         job = replace(job, memory=None, shard=None, changes=None, terminal=None, report=report, environment=environment)
         job = replace(job, timeout=None, silence=None, options=NO_OPTIONS)
-        arguments = (REPORT, lambda ended: self._run(REPORT, job, ended))
+        arguments = (REPORT, lambda ended: self._run(REPORT, backend, job, ended))
         thread = threading.Thread(target=self._until_ended, args=arguments, name="pyimages-coverage", daemon=True)
         with hold_interrupts():
             self._threads.append(thread)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import io
+import os
 import re
 import sys
 import time
@@ -25,10 +26,14 @@ from pytest_pyimages.engines.labels import CREATED_LABEL, HOST_LABEL, KIND_LABEL
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host.option_table import OPTION_TABLE
 from tests.support.jobs import Job, remove_images
+from tools.standins.remote import ensure_remote_engine
+from tools.standins.state import state_home
 
 from .containers import IMAGE, Create, Derive, Volume
 
 LEAK_SECONDS = 10.0
+REMOTE_TAG = "3.14-slim"  # the only image of the engine that does not see this host's files
+STATE_HOME = state_home(os.environ, Path.home())  # before a fixture changes the environment
 # As uv, pip and apt report EAI_AGAIN: getaddrinfo(3).
 NO_NAME_SERVER = re.compile(
     "failed to lookup address information: Try again|Temporary failure in name resolution|Temporary failure resolving"
@@ -52,6 +57,28 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         patch.delenv("TOX_ENV_DIR", raising=False)  # there pytest keeps one cache for all of its runs
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield identify_host(make_state_directory())
+
+
+def list_left(engine: DockerEngine, host: str) -> list[Leftover]:
+    """Return what these tests have on an engine, on which another process of pytest-xdist may have tests, too."""
+    return [entry for entry in engine.leftovers(LABEL) if entry.labels.get(HOST_LABEL) == host]
+
+
+@pytest.fixture(scope="session")
+def remote(engine: DockerEngine, host: str) -> Iterator[DockerEngine]:
+    """Return an engine that does not see this host's files; it is started once, and stays for later sessions."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYIMAGES_TEST_HOME", str(STATE_HOME))
+        connected = connect(ensure_remote_engine(engine.info.endpoint, [REMOTE_TAG]))
+    yield connected
+    remove_images(connected)
+    left = list_left(connected, host)
+    for entry in left:
+        if entry.labels.get(KIND_LABEL) == "source-copy":
+            connected.remove_volume(entry.id)
+    left = list_left(connected, host)
+    connected.close()
+    assert [entry for entry in left if entry.labels.get(KIND_LABEL) != "cache"] == []
 
 
 @pytest.fixture(autouse=True)

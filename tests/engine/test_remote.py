@@ -3,50 +3,23 @@
 from __future__ import annotations
 
 import io
-import os
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import docker
 import pytest
 
-from pytest_pyimages.engines.base import Leftover
-from pytest_pyimages.engines.docker import DockerEngine, connect
-from pytest_pyimages.engines.labels import HOST_LABEL, KIND_LABEL, LABEL
-from tests.support.jobs import Job, counts, listing, remove_images
-from tools.standins.remote import ensure_remote_engine
-from tools.standins.state import state_home
+from pytest_pyimages.engines.docker import DockerEngine
+from pytest_pyimages.engines.labels import KIND_LABEL, LABEL
+from tests.support.jobs import Job, counts, listing
 
+from .conftest import REMOTE_TAG as TAG
+from .conftest import list_left
 from .contents import tar_members
 from .test_main_job import wait_for_first_test
 
-TAG = "3.14-slim"
-STATE_HOME = state_home(os.environ, Path.home())  # before a fixture changes the environment
 REASON = "source: copy (the engine does not see this host's files)"
-
-
-def list_left(engine: DockerEngine, host: str) -> list[Leftover]:
-    """Return what these tests have on an engine, on which another process of pytest-xdist may have tests, too."""
-    return [entry for entry in engine.leftovers(LABEL) if entry.labels.get(HOST_LABEL) == host]
-
-
-@pytest.fixture(scope="session")
-def remote(engine: DockerEngine, host: str) -> Iterator[DockerEngine]:
-    """Return an engine that does not see this host's files; it is started once, and stays for later sessions."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYIMAGES_TEST_HOME", str(STATE_HOME))
-        connected = connect(ensure_remote_engine(engine.info.endpoint, [TAG]))
-    yield connected
-    remove_images(connected)
-    left = list_left(connected, host)
-    for entry in left:
-        if entry.labels.get(KIND_LABEL) == "source-copy":
-            connected.remove_volume(entry.id)
-    left = list_left(connected, host)
-    connected.close()
-    assert [entry for entry in left if entry.labels.get(KIND_LABEL) != "cache"] == []
 
 
 @pytest.fixture

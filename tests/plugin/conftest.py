@@ -9,7 +9,7 @@ import sys
 import sysconfig
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +20,33 @@ from tests.support.watched import Watch, Watched
 
 # Installed on the host only, by the metadata beside it: nothing of it may be needed inside.
 ENGINE_PLUGIN = """
-import atexit, json
+import atexit, dataclasses, json
 import pytest
 from tests.support.fake_engine import *
 
 ENGINE = {engine}
+ENGINES = ENGINE if isinstance(ENGINE, dict) else {{}} if ENGINE is None else {{"": ENGINE}}
+if isinstance(ENGINE, dict):  # by the values of --py-images-engine
+    for address, engine in ENGINE.items():
+        engine.info = dataclasses.replace(engine.info, endpoint=address)
 
 @pytest.hookimpl(optionalhook=True)  # also there in a run with -p no:pyimages
 def pytest_pyimages_engine(settings):
-    return ENGINE
+    return ENGINE.get(settings.endpoint) if isinstance(ENGINE, dict) else ENGINE
 
 @atexit.register
 def leaks():
-    if ENGINE is None:
+    if not ENGINES:
         return
-    volumes = [name for name in ENGINE.volumes if not name.startswith("pytest-pyimages-")]
-    left = [*ENGINE.containers, *ENGINE.services, *ENGINE.networks, *volumes]
+    left = []
+    for engine in ENGINES.values():
+        left += (name for name in engine.volumes if not name.startswith("pytest-pyimages-"))
+        left += [*engine.containers, *engine.services, *engine.networks]
+    by_engine = {{address: engine.calls for address, engine in ENGINES.items()}}
+    calls = [call for found in by_engine.values() for call in found]
+    most = max(engine.most_at_once for engine in ENGINES.values())
     with open({record!r}, "w") as file:
-        json.dump({{"calls": ENGINE.calls, "left": left, "most_at_once": ENGINE.most_at_once}}, file)
+        json.dump({{"calls": calls, "by_engine": by_engine, "left": left, "most_at_once": most}}, file)
 """
 Command = Callable[..., list[str]]
 PYIMAGES = str(Path(sysconfig.get_path("scripts")) / "pyimages")
@@ -51,6 +60,7 @@ class ImagesRun:
     calls: list[str]
     report: dict[str, Any]
     most_at_once: int = 0  # containers
+    by_engine: dict[str, list[str]] = field(default_factory=dict)  # calls, by the address of one of several engines
 
     @property
     def out(self) -> str:
@@ -146,7 +156,7 @@ def run_images(pytester: pytest.Pytester, images_command: Command) -> Callable[.
         result = run_command(*images_command(*args, **options))
         record = read_record(pytester.path)
         report = json.loads(report_file.read_text()) if report_file.exists() else {}
-        return ImagesRun(result, record["calls"], report, record["most_at_once"])
+        return ImagesRun(result, record["calls"], report, record["most_at_once"], record.get("by_engine", {}))
 
     return run
 

@@ -139,7 +139,7 @@ def test_each_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) ->
     assert main([name, "--help"]) == 0
     out, _ = capsys.readouterr()
     assert f"usage: pyimages {name} " in out
-    assert ("--engine URL" in out) is (name not in FILES_ONLY)
+    assert ("--engine ENGINE" in out) is (name not in FILES_ONLY)
     assert ("after --" in out) is (name not in FILES_ONLY)
 
 

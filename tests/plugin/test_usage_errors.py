@@ -367,7 +367,7 @@ def test_no_engine(
     run = ImagesRun(result, [], {})
     line = error_line(run)
     assert ("nonsense" if "nonsense" in option else "unix:///nonexistent/engine.sock") in line
-    assert re.search(r"[Ss]tart Docker|examples: unix:", line)
+    assert re.search(r"[Ss]tart Docker|`docker context ls`", line)
     assert "Traceback" not in run.out + run.err
 
 

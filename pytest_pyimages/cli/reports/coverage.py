@@ -142,7 +142,10 @@ def _make_report(place: Place, merged: MergedCoverage, job: CoverageJob) -> str:
     roots = dict.fromkeys((root, *job.roots))
     job = replace(job, roots=tuple(roots), contexts=settings.coverage_contexts)
     labels = list(dict.fromkeys(job.labels))
-    with connect_engine(place) as engine, closing(Schedule(engine, settings, plan.source, build_only=True)) as schedule:
+    with (
+        connect_engine(place) as engine,
+        closing(Schedule([engine], settings, plan.source, build_only=True)) as schedule,
+    ):
         (build,) = build_images(schedule, plan)
         if build.error is not None or build.image is None:
             return str(build.error or "the image was not built")

@@ -191,6 +191,7 @@ def _read_image(fields: _Fields) -> ImageResult:
         else {make_place(message): {"": number} for message, number in warnings.items()},
         max_warnings=fields.integer("max_warnings", lowest=-1) if fields.has("max_warnings") else None,
         implementation=fields.line("implementation") if fields.has("implementation") else "",
+        engine=fields.line("engine") if fields.has("engine") else "",
         same_as=fields.line("same_as") if fields.has("same_as") else "",
         smoke=fields.has("smoke") and fields.flag("smoke"),
         shard=None if shard is None else _read_shard(shard),

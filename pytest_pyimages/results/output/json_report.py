@@ -124,6 +124,7 @@ def _image(result: ImageResult) -> dict[str, Any]:
         "warnings": dict(result.warnings),
         "warning_places": [_place(place, locations) for place, locations in result.warning_places.items()],
         "implementation": result.implementation,
+        "engine": result.engine,
         "same_as": result.same_as,
         "smoke": result.smoke,
     }

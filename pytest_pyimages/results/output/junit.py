@@ -249,6 +249,7 @@ def render_suite(
             "image": result.reference,
             "digest": result.digest,
             "python": result.python,
+            "engine": result.engine,
             "same_as": result.same_as,
             SHARD: "" if result.shard is None else str(result.shard),
             "problem": result.problem,

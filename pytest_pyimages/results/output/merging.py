@@ -174,6 +174,7 @@ def _unite(label: str, parts: list[_Part], notes: list[str]) -> ImageResult:
         reference=first.result.reference,
         allowed_to_fail=all(result.allowed_to_fail for result in results),
         same_as=first.result.same_as if len({result.same_as for result in results}) == 1 else "",
+        engine=", ".join(dict.fromkeys(result.engine for result in results if result.engine)),
         smoke=any(result.smoke for result in results),
         digest=next(iter(digests), ""),
         python=next((result.python for result in results if result.python), ""),

@@ -49,6 +49,7 @@ def format_build_time(result: ImageResult) -> str:
 def make_remark(result: ImageResult) -> str:
     """Return the last column of an image: shard, allowed to fail, exit status, tests that were not run."""
     remarks = [*(["smoke"] if result.smoke else []), *([f"same as {result.same_as}"] if result.same_as else [])]
+    remarks += [f"on {result.engine}"] if result.engine else []
     if result.shard is not None:
         remarks.append(format_shard(asdict(result.shard)))
     if result.allowed_to_fail and result.outcome != "nothing collected":
@@ -77,7 +78,8 @@ def format_shard(shard: Mapping[str, Any]) -> str:
 
 def make_document_remark(image: Mapping[str, Any]) -> str:
     """Return the last column of an image of a document."""
-    remarks = [format_shard(image["shard"])] if "shard" in image else []
+    remarks = [f"on {image['engine']}"] if "engine" in image else []
+    remarks += [format_shard(image["shard"])] if "shard" in image else []
     if image["problem"] or image["allowed_to_fail"]:
         remarks.append(image["problem"] or "allowed to fail")
     return " · ".join(remarks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pytest_pyimages.results import outcome
 from pytest_pyimages.results.details import describe_reason
@@ -33,6 +34,9 @@ from pytest_pyimages.runs.events import (
     Warned,
 )
 from pytest_pyimages.text import flatten, format_seconds
+
+if TYPE_CHECKING:
+    from pytest_pyimages.images import BuiltImage
 
 _OUTCOMES = ("passed", "failed", "skipped")
 # A test that passed and whose teardown failed has one outcome of each for pytest; the worse one is compared.
@@ -92,6 +96,19 @@ class ImageRun:
         self.gave_up = ""  # why xdist did
         self.interleaved: Interleaved | None = None  # if each test is played as a whole
         self.has_processes = False  # of xdist: several tests run at once
+
+    def set_built(self, built: BuiltImage, *, same_as: str, engine: str) -> None:
+        """Record the environment image, and the engine that it is on if there are several."""
+        self.result = replace(
+            self.result,
+            digest=built.digest,
+            python=built.python,
+            implementation=", ".join(filter(None, (built.implementation, built.platform))),
+            cached=built.cached,
+            build_seconds=built.build_seconds,
+            same_as=same_as,
+            engine=engine,
+        )
 
     @property
     def result(self) -> ImageResult:

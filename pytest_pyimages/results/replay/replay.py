@@ -83,21 +83,18 @@ class Replay:
             for run in self._runs.values():
                 run.interleaved = Interleaved()  # editors know of one test at a time
 
+    def set_engine(self, label: str, engine: str) -> None:
+        """Record the engine of an image, and of the images that it is run for as well; of several engines."""
+        for run in self._runs.values():
+            if label in (run.label, run.result.same_as):
+                run.result = replace(run.result, engine=engine)
+
     def set_built(self, label: str, built: BuiltImage, *, same_as: str = "") -> None:
         """Record the environment image of an image.
 
         :param same_as: the label whose run is this image's as well.
         """
-        run = self._runs[label]
-        run.result = replace(
-            run.result,
-            digest=built.digest,
-            python=built.python,
-            implementation=", ".join(filter(None, (built.implementation, built.platform))),
-            cached=built.cached,
-            build_seconds=built.build_seconds,
-            same_as=same_as,
-        )
+        self._runs[label].set_built(built, same_as=same_as, engine=self._runs[same_as or label].result.engine)
 
     def play(self, label: str, events: Sequence[Event]) -> None:
         """Play what one container has sent, in order."""

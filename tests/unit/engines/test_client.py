@@ -286,6 +286,31 @@ def test_the_current_context_is_used(tmp_path: Path, by: str) -> None:
     assert (found.url, found.certificates, found.verify) == ("unix:///c.sock", tls, False)
 
 
+def test_a_context_is_named(tmp_path: Path) -> None:
+    write_context(tmp_path, "arm-1.lan", {"Endpoints": {"docker": {"Host": "ssh://build@arm"}}})
+    environ = {"DOCKER_CONFIG": str(tmp_path), "DOCKER_HOST": "unix:///host.sock", "DOCKER_CONTEXT": "unknown"}
+    found = find_endpoint("arm-1.lan", environ)
+    assert (found.url, found.context) == ("ssh://build@arm", "arm-1.lan")
+    found = find_endpoint("default", environ)
+    assert (found.url, found.context) == ("unix:///host.sock", "default")
+    assert find_endpoint("default", {"DOCKER_CONFIG": str(tmp_path), "DOCKER_CONTEXT": "arm"}).url.endswith(".sock")
+
+
+def test_a_named_context_is_shown(engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    write_context(tmp_path, "builder", {"Endpoints": {"docker": {"Host": engine.url}}})
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    engine.answers["GET /version"] = answer(200, VERSION)
+    docker = connect("builder")
+    assert (docker.info.address, docker.info.endpoint) == ("builder", engine.url)
+    assert str(docker.info) == f"docker 28.2 at {engine.url} (context builder)"
+    docker.close()
+
+
+@pytest.mark.parametrize("name", ["nobody", "localhost"])
+def test_an_unknown_context_is_named(name: str) -> None:
+    assert f'docker context "{name}" does not exist' in refusal(name)
+
+
 def test_unknown_context_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_CONTEXT", "nobody\x1b[2J")
     assert 'docker context "nobody [2J" does not exist' in refusal()

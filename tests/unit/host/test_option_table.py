@@ -179,6 +179,30 @@ def test_the_first_source_counts(option: Option, source: str) -> None:
         Settings.from_config(config, invocation)
 
 
+@pytest.mark.parametrize(
+    ("typed", "addopts", "variable", "ini", "expected"),
+    [
+        pytest.param("", "", "", "", ("",), id="none: the engine's own rules"),
+        pytest.param("--E=a --E=ssh://b --E=a", "", "", "", ("a", "ssh://b"), id="repeated"),
+        pytest.param("--E=a", "--E=b --E=c", "d", "e", ("a",), id="a typed one replaces those of addopts"),
+        pytest.param("", "--E=b --E=c", "d", "e", ("b", "c"), id="addopts"),
+        pytest.param("--E=", "--E=b", "d\ne", "", ("d", "e"), id="an empty one leaves it to the variable"),
+        pytest.param("", "", "", ["a", "tcp://b:1"], ("a", "tcp://b:1"), id="a list"),
+        pytest.param("", "", "", "\na\ntcp://b:1\n", ("a", "tcp://b:1"), id="lines"),
+    ],
+)
+def test_engines(typed: str, addopts: str, variable: str, ini: str | list[str], expected: tuple[str, ...]) -> None:
+    name = "--py-images-engine"
+    invocation = make_invocation(
+        typed.replace("--E", name),
+        addopts=addopts.replace("--E", name),
+        ini={"py_images_engine": ini} if ini else {},
+        variables={"PY_IMAGES_ENGINE": variable} if variable else {},
+    )
+    config: Any = Config({name: [*invocation.command_line.values(name)]})
+    assert Settings.from_config(config, invocation).engines == expected
+
+
 @pytest.mark.parametrize("option", [option for option in OPTION_TABLE if option.ini_only], ids=lambda each: each.ini)
 def test_keys_that_describe_the_project_have_no_variable(option: Option) -> None:
     config: Any = Config({})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,9 +28,21 @@ def test_a_build_that_never_ends_elsewhere_is_an_error(tmp_path: Path, monkeypat
     base = engine.find_image("python:3.12")
     assert base is not None
     with (
-        FileLock(lease.build_locks / "digest.lock"),
+        FileLock(images.find_lock("name:digest")),
         pytest.raises(BuildError, match="another session has been building"),
     ):
         images._obtain(plan, base, "name:digest", None)
     assert stages == ["waiting for another session that builds the same image"]
     assert engine.containers == {}
+
+
+def test_builds_on_two_engines_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    engines = [FakeEngine(), FakeEngine(), FakeEngine()]
+    engines[2].info = replace(engines[2].info, endpoint="tcp://other:1")
+    first, same, other = (
+        environments.EnvironmentImages(BaseImages(engine, Listener()), Lease(tmp_path), Source(tmp_path)).find_lock(
+            "a:b"
+        )
+        for engine in engines
+    )
+    assert first == same != other

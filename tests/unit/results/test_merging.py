@@ -98,6 +98,7 @@ def test_reading_inverts_writing(tmp_path: Path, seed: int) -> None:
                 allowed_to_fail=allowed,
                 collected=9,
                 problem=problem,
+                engine=chance.choice(["", "ssh://b"]),
                 ended=ended,
                 deselected=chance.randint(0, 2),
                 stopped=chance.choice(["", "stopping after 1 failures"]),
@@ -112,6 +113,14 @@ def test_reading_inverts_writing(tmp_path: Path, seed: int) -> None:
     written = document(*images)
     results = jobs(tmp_path, written)[0].results
     assert make_document(results, exit_status=written["exit_status"], started=100.0, ended=105.0) == written
+
+
+def test_the_engines_of_all_shards_are_named(tmp_path: Path) -> None:
+    parts = shards(
+        one=replace(image(shard=shard(1), a="passed", b="skipped"), engine="ssh://b"),
+        three=replace(image(shard=shard(3), e="passed", f="xfailed"), engine="default"),
+    )
+    assert of(tmp_path, *parts).results["3.12"].engine == "ssh://b, default"
 
 
 def test_different_images_are_kept_apart(tmp_path: Path) -> None:

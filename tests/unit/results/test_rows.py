@@ -93,6 +93,11 @@ def test_no_remark_with_collect_only() -> None:
     assert make_remark(image) == ""
 
 
+def test_remark_names_one_of_several_engines() -> None:
+    image = replace(result("3.12", a="passed"), engine="ssh://b", shard=Shard(index=1, of=3, collected=9, tests=1))
+    assert make_remark(image) == "on ssh://b · shard 1/3: 1 of 9 tests"
+
+
 def test_remark_of_a_passing_shard() -> None:
     shard = Shard(index=1, of=3, collected=9, tests=1)
     image = replace(result("3.15-rc", t="passed", allowed=True), shard=shard)

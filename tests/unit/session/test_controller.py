@@ -89,7 +89,7 @@ class Controlled:
             **settings,
         }
         chosen: Any = SimpleNamespace(**values)
-        self.controller = ImagesSession(self.session.config, chosen, plan, self.connecting)
+        self.controller = ImagesSession(self.session.config, chosen, plan, [self.connecting])
 
     def finish(self) -> int:
         self.controller.pytest_sessionfinish(self.session)
@@ -230,7 +230,7 @@ def test_close_stops_the_containers_before_the_connection_and_may_be_repeated(tm
     closed: list[str] = []
     schedule: Any = SimpleNamespace(close=lambda: closed.append("schedule"))
     engine: Any = SimpleNamespace(close=lambda: closed.append("engine"))
-    controlled.controller._schedule, controlled.controller._engine = schedule, engine
+    controlled.controller._schedule, controlled.controller._engines = schedule, [engine]
     controlled.controller.close()
     controlled.controller.close()
     assert closed == ["schedule", "engine"] * 2
@@ -241,4 +241,4 @@ def test_the_header_names_what_is_left_out(tmp_path: Path) -> None:
     header = controlled.controller.pytest_report_header()[0]
     assert header.startswith("py-images: 3.12, 3.14")
     assert "3.13" in header
-    assert " · shard 1/3 · no engine · source: copy" in header
+    assert " · shard 1/3 · no engines" in header

@@ -64,6 +64,12 @@ def test_shell(typed: str, expected: str) -> None:
     assert make_shell_command(settings(shlex.split(typed)), results) == expected
 
 
+def test_shell_on_the_engine_of_the_failure() -> None:
+    results = {"3.14": replace(image("3.14", "python:3.14"), engine="ssh://b")}
+    called = settings(shlex.split("--py-images-engine=default --py-images-engine=ssh://b -n 2"))
+    assert make_shell_command(called, results) == "pyimages shell --engine=ssh://b 3.14 -- -n 2"
+
+
 def test_no_shell_without_failures() -> None:
     broken = make_result("3.14", {}, reference="python:3.14", ended=True, problem="no such tag")
     assert make_shell_command(settings([]), {"3.14": broken}) == ""
