@@ -274,6 +274,7 @@ def test_coverage_of_an_editor(
     """Its plugin reads the data of all images at the end of the session."""
     monkeypatch.setenv("EDITOR_COVERAGE", "1")
     monkeypatch.setenv(UNMEASURED, "1")
+    monkeypatch.delenv("COVERAGE_FILE", raising=False)  # where these tests are measured
     pytester.makepyfile(shop="def price(): return 1", test_shop="import shop\ndef test_price(): assert shop.price()")
     done = edit("--cov=.", "--cov-branch", images=IMAGES)
     assert done.run.result.ret == 0
