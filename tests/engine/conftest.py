@@ -7,6 +7,7 @@ import fcntl
 import io
 import os
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -34,9 +35,10 @@ from .containers import IMAGE, Create, Derive, Volume
 LEAK_SECONDS = 10.0
 REMOTE_TAG = "3.14-slim"  # the only image of the engine that does not see this host's files
 STATE_HOME = state_home(os.environ, Path.home())  # before a fixture changes the environment
-# As uv, pip and apt report EAI_AGAIN: getaddrinfo(3).
-NO_NAME_SERVER = re.compile(
+# As uv, pip and apt report EAI_AGAIN (getaddrinfo(3)), and a session what they have reported.
+NO_ANSWER = re.compile(
     "failed to lookup address information: Try again|Temporary failure in name resolution|Temporary failure resolving"
+    r"|cannot be reached from the container \("
 )
 
 
@@ -79,6 +81,29 @@ def remote(engine: DockerEngine, host: str) -> Iterator[DockerEngine]:
     left = list_left(connected, host)
     connected.close()
     assert [entry for entry in left if entry.labels.get(KIND_LABEL) != "cache"] == []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _output_of_sessions() -> Iterator[None]:
+    """Let pytest capture what sessions print: it is shown below a failure, and tells whether the network failed."""
+    run = subprocess.run
+
+    def show(*outputs: str | bytes | None) -> None:
+        for output in outputs:
+            sys.stdout.write(output.decode(errors="replace") if isinstance(output, bytes) else output or "")
+
+    def run_and_show(*args: Any, **options: Any) -> Any:
+        try:
+            done = run(*args, **options)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            show(error.stdout, error.stderr)
+            raise
+        show(done.stdout, done.stderr)
+        return done
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess, "run", run_and_show)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -145,13 +170,13 @@ def job(tmp_path: Path, host: str) -> Job:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
-    """Run a test again, once, if a name server did not answer a build: that is no fault of the code."""
+    """Run a test again, once, if a name server or an index did not answer a build: that is no fault of the code."""
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     reports = runtestprotocol(item, log=False, nextitem=nextitem)
     failed = [report for report in reports if report.failed]
     texts = [text for report in failed for text in (report.longreprtext, *(text for _, text in report.sections))]
-    if any(map(NO_NAME_SERVER.search, texts)):
-        sys.stderr.write(f"{item.nodeid} is run again: a name server did not answer\n")
+    if any(map(NO_ANSWER.search, texts)):
+        sys.stderr.write(f"{item.nodeid} is run again: a name server or an index did not answer\n")
         item._initrequest()  # type: ignore[attr-defined] # of functions; pytest's plugin for reruns does the same
         reports = runtestprotocol(item, log=False, nextitem=nextitem)
     for report in reports:
