@@ -14,9 +14,8 @@ from pytest_pyimages.cli.builds import Build, build_images, connect_engine
 from pytest_pyimages.cli.project import SPEC_HELP, Place, pytest_arguments, run_at_project
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.images import BaseImages, ImagePlan, Listener, read_pins
-from pytest_pyimages.matrix import is_same_platform
 from pytest_pyimages.results import disarm_commands
-from pytest_pyimages.session import Schedule
+from pytest_pyimages.session import Schedule, is_native
 from pytest_pyimages.text import table_lines
 
 SUMMARY = "build the project's environment images without running the tests"
@@ -75,12 +74,11 @@ def _build(place: Place) -> int:
 
 def _list_native(plans: Iterable[ImagePlan], engine: Engine) -> Iterator[ImagePlan]:
     """Yield the images without those of other platforms, which other engines build."""
-    own = engine.info.platform
     for plan in plans:
-        if own and plan.tag.platform and not is_same_platform(own, plan.tag.platform):
-            sys.stderr.write(f"{plan.tag.label}: not built, since the engine's platform is {own}\n")
-        else:
+        if is_native(engine, plan.tag.platform):
             yield plan
+        else:
+            sys.stderr.write(f"{plan.tag.label}: not built, since the engine's platform is {engine.info.platform}\n")
 
 
 def _report_failure(build: Build) -> Build:

@@ -75,7 +75,7 @@ class Invocation:
         return given if isinstance(given, list | tuple) else [given]  # a number in TOML is refused later
 
     def find_text(self, ini: str) -> str:
-        """Return what is set for an option of ours with a single value, by its ini key; empty if nothing is."""
+        """Return the value of an option of this plugin that takes one value, by its ini key; empty if it is not set."""
         option = OPTIONS[ini]
         given = self.command_line.last(option.name) or self.variables.get(option.environment) or self.ini.get(ini, "")
         return str(given).strip()

@@ -1,3 +1,4 @@
+from pytest_pyimages.session.backends import is_native as is_native
 from pytest_pyimages.session.connection import connect as connect
 from pytest_pyimages.session.connection import connect_all as connect_all
 from pytest_pyimages.session.controller import ImagesSession as ImagesSession

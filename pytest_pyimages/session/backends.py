@@ -164,7 +164,7 @@ class Backends:
         :param platform: of the image; empty if it names none.
         """
         wanted = platform or self._all[0].engine.info.platform
-        native = tuple(each for each in self._all if _is_native(each.engine, wanted))
+        native = tuple(each for each in self._all if is_native(each.engine, wanted))
         return native or self._all
 
     def try_choose(self, plan: ImagePlan) -> Backend | None:
@@ -286,6 +286,7 @@ class Backends:
                     self._listener.note(removed)
 
 
-def _is_native(engine: Engine, platform: str) -> bool:
+def is_native(engine: Engine, platform: str) -> bool:
+    """Return whether an engine has a platform; true if the engine, or the image, names none."""
     own = engine.info.platform
     return not own or not platform or is_same_platform(own, platform)

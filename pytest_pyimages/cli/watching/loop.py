@@ -134,7 +134,7 @@ class Watch:
         status, report = session.end()
         if status < 0:
             self._say(f"the session was killed by {signal.Signals(-status).name}")
-        if report is not None:  # else what is known of the session before still counts
+        if report is not None:  # else the results of the last session remain
             self._show_differences(report)
             self._last = report
             self._differing = report.differing if self._choice != "failed" else self._differing
