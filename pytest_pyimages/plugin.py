@@ -136,7 +136,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     with _usage_errors():
         settings = Settings.from_config(config, invocation)
-        connecting = connect_all(config, settings, settings.engines)
+        connecting = [] if settings.cluster else connect_all(config, settings, settings.engines)
         from pytest_pyimages.session import ImagesSession, plan_session  # while the threads connect
 
         plan = plan_session(config, settings)

@@ -63,7 +63,7 @@ def _build(place: Place) -> int:
     builds.sort(key=lambda build: labels.index(build.tag.label))
     for line in table_lines(("image", "python", "build", "time", ""), map(_row, builds), right=("time",)):
         sys.stdout.write(f"{line}\n")
-    for note in dict.fromkeys((*plan.notes, *schedule.notes)):
+    for note in dict.fromkeys((*plan.notes, *schedule.outbox.notes)):
         sys.stderr.write(f"note: {note}\n")
     failed = any(build.failed and not build.tag.allowed_to_fail for build in builds)
     if builds and not failed and all(build.failed for build in builds):

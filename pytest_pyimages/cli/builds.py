@@ -66,7 +66,7 @@ def build_images(schedule: Schedule, plan: SessionPlan) -> Iterator[Build]:
             for label, text in schedule.list_waits().items():
                 sys.stderr.write(f"{label}: {text}\n")
         try:
-            message = schedule.messages.get(timeout=1)
+            message = schedule.outbox.messages.get(timeout=1)
         except queue.Empty:
             continue
         build = builds[message.label]

@@ -60,6 +60,14 @@ OPTION_TABLE = (
         example="unix:///run/podman/podman.sock",
     ),
     Option(
+        ini="py_images_cluster",
+        kind="text",
+        metavar="ADDRESS",
+        help="address of the scheduler of a Dask cluster, whose machines run the images",
+        default="this host's engine",
+        example="tcp://10.0.0.1:8786",
+    ),
+    Option(
         ini="py_images_report",
         kind="files",
         metavar="FILE",

@@ -42,6 +42,7 @@ class Settings:
     platform: str  # of images that name none; empty for the engine's own
     platform_origin: str
     engines: tuple[str, ...]  # addresses, or names of Docker contexts; one empty text if none is set
+    cluster: str  # address of Dask's scheduler, instead of the engines; empty for none
     reports: tuple[Path, ...]
     baseline: str  # label of the image that the others are compared with; empty for none
     baseline_is_typed: bool
@@ -96,6 +97,7 @@ class Settings:
             platform=platform.text or os.environ.get("DOCKER_DEFAULT_PLATFORM", "").strip(),
             platform_origin=platform.origin if platform.text else "DOCKER_DEFAULT_PLATFORM",
             engines=_split_lines(values.read("py_images_engine")) or ("",),
+            cluster=values.read("py_images_cluster").text,
             reports=_parse_reports(values.read("py_images_report"), invocation.cwd),
             baseline=baseline.text,
             baseline_is_typed=baseline.origin == baseline.option.name,

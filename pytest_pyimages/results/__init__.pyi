@@ -38,6 +38,7 @@ from pytest_pyimages.results.output.terminal import write_summary as write_summa
 from pytest_pyimages.results.regressions import format_new_warnings as format_new_warnings
 from pytest_pyimages.results.regressions import format_regressions as format_regressions
 from pytest_pyimages.results.replay.debugger import DebuggerTerminal as DebuggerTerminal
+from pytest_pyimages.results.replay.interleaved import Interleaved as Interleaved
 from pytest_pyimages.results.replay.replay import Replay as Replay
 from pytest_pyimages.results.replay.stand_ins import find_foreign as find_foreign
 from pytest_pyimages.results.reports import STATUS as STATUS

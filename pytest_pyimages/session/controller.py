@@ -47,6 +47,7 @@ from pytest_pyimages.session.signals import InterruptHandler, hold_interrupts
 from pytest_pyimages.session.twins import Twins
 
 if TYPE_CHECKING:
+    from pytest_pyimages.cluster import Cluster
     from pytest_pyimages.results import DebuggerTerminal, Replay, Stages
     from pytest_pyimages.runs import HostTerminal
     from pytest_pyimages.session.coverage import MatrixCoverage
@@ -93,6 +94,7 @@ class ImagesSession:
         configured = [option.name for option in invocation.configured.options]
         self._ending.notes += describe_losses(configured, invocation.host_options)
         self._engines: list[Engine] = []
+        self._cluster: Cluster | None = None
         self._schedule: Schedule | None = None
         self._interrupts = InterruptHandler()
         self._copying: set[str] = set()  # addresses of engines that get a copy of the source, and the header says so
@@ -137,8 +139,19 @@ class ImagesSession:
             seed = choose_seed(self._config, self._settings.invocation)
             settings = replace(self._settings, seed=seed, terminal=kind)
             shard = self._durations.shard(self._settings)
+            if self._settings.cluster:
+                from pytest_pyimages.cluster import connect_cluster  # needs Dask
+
+                self._cluster = connect_cluster(self._settings.cluster)
             self._schedule = Schedule(
-                self._engines, settings, self._plan.source, memory=memory, shard=shard, kept_files=self.kept_files
+                self._engines,
+                settings,
+                self._plan.source,
+                memory=memory,
+                shard=shard,
+                kept_files=self.kept_files,
+                cluster=self._cluster,
+                milliseconds=self._durations.load() if self._cluster else None,
             )
             self._schedule.start(self.plans)
         except PyimagesError as error:
@@ -155,7 +168,7 @@ class ImagesSession:
         shard += f" · platform: {self._settings.platform}" if self._settings.platform else ""
         backends = [] if self._schedule is None else list(self._schedule.backends)
         self._copying = {backend.address for backend in backends if backend.source.mode == "copy"}
-        engine, lines = format_engines(backends, shows_workers=not self._settings.collect_only)
+        engine, lines = format_engines(backends, shows_workers=not self._settings.collect_only, cluster=self._cluster)
         return [f"py-images: {images}{shard} · {engine}", *format_plans(self.plans, self._plan.source), *lines]
 
     @pytest.hookimpl(tryfirst=True)
@@ -279,9 +292,9 @@ class ImagesSession:
 
     @pytest.hookimpl
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
-        notes = list(self._schedule.notes) if self._schedule is not None else []
+        notes = list(self._schedule.outbox.notes) if self._schedule is not None else []
         if self._schedule is not None and exitstatus == pytest.ExitCode.INTERRUPTED:
-            notes += describe_interrupted(self._schedule.interrupted, self._activities)
+            notes += describe_interrupted(self._schedule.outbox.interrupted, self._activities)
         if self._schedule is not None and get_verbosity(self._config) >= 0:
             notes += format_late_copies(list(self._schedule.backends), self._copying)
         labels = [*self.results, *self._plan.unselected]
@@ -295,7 +308,7 @@ class ImagesSession:
         while True:
             shown.tick()
             try:
-                return schedule.messages.get(timeout=shown.interval or replay.patience)
+                return schedule.outbox.messages.get(timeout=shown.interval or replay.patience)
             except queue.Empty:
                 replay.flush_late()
 

@@ -192,7 +192,7 @@ def _receive(schedule: Schedule, report: CoverageReport) -> str:
     """Pass the container's events to the report until it has ended; return its problem, or an empty string."""
     while True:
         try:
-            message = schedule.messages.get(timeout=POLL_SECONDS)
+            message = schedule.outbox.messages.get(timeout=POLL_SECONDS)
         except queue.Empty:
             continue
         if message.label != REPORT:

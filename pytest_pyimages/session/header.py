@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
@@ -15,9 +16,12 @@ from pytest_pyimages.host import CommandLine
 from pytest_pyimages.images import ImagePlan
 from pytest_pyimages.project import Project, find_commit
 from pytest_pyimages.runs import format_services
-from pytest_pyimages.session.backends import Backend
-from pytest_pyimages.session.concurrency import Concurrency
+from pytest_pyimages.session.placement.backends import Backend
+from pytest_pyimages.session.placement.concurrency import Concurrency
 from pytest_pyimages.text import clean_line
+
+if TYPE_CHECKING:
+    from pytest_pyimages.cluster import Cluster
 
 MOST_LINKS = 5  # links, or files, that are named
 
@@ -33,8 +37,12 @@ def format_images(plans: Sequence[ImagePlan], left_out: Mapping[str, str]) -> st
     return names + "".join(f" ({label}: {reason})" for label, reason in left_out.items())
 
 
-def format_engines(backends: Sequence[Backend], *, shows_workers: bool) -> tuple[str, list[str]]:
+def format_engines(
+    backends: Sequence[Backend], *, shows_workers: bool, cluster: Cluster | None = None
+) -> tuple[str, list[str]]:
     """Return the end of the first line, and the last lines: the engines, and how their containers get the source."""
+    if cluster is not None:
+        return str(cluster), []
     engines = [
         f"{each.engine.info} · source: {format_source(each.source)}"
         + (format_workers(each.concurrency) if shows_workers else "")

@@ -50,7 +50,9 @@ class KeptFiles:
 
     def take(self, label: str, changes: SourceChanges) -> None:
         """Keep the changes of a container that has ended; may be called from any thread."""
-        self._found[label] = changes
+        earlier, self._found[label] = self._found.get(label), changes
+        if earlier is not None:  # of a container whose machine was lost
+            earlier.close()
 
     def finish(self, labels: Iterable[str], *, names_all: bool) -> None:
         """Write the files that are wanted, and note what was written, what was not, and what else has changed.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -9,9 +11,10 @@ from typing import NamedTuple
 from pytest_pyimages.errors import PyimagesError
 from pytest_pyimages.images import BuiltImage
 from pytest_pyimages.runs import RunEnd
-from pytest_pyimages.runs.events import Event
+from pytest_pyimages.runs.events import Event, Interrupted
 
 REPORT = ""  # the label of messages about the coverage report
+QUEUE_BATCHES = 256  # per session; a full queue blocks the containers
 
 
 class StageChanged(NamedTuple):
@@ -69,13 +72,40 @@ class ImageEnded(NamedTuple):
 Message = StageChanged | Progressed | ImagePlaced | ImageBuilt | EventsReceived | OutputReceived | ImageEnded
 
 
+class Outbox:
+    """What the threads of a session tell the one that replays it. May be used from several threads at once."""
+
+    def __init__(self) -> None:
+        self.messages: queue.Queue[Message] = queue.Queue(QUEUE_BATCHES)
+        self.notes: list[str] = []  # printed at the end
+        self.interrupted: dict[str, Interrupted] = {}  # by label: where closing has stopped a suite
+        self.is_closing = False
+        self._lock = threading.Lock()
+
+    def put(self, message: Message) -> None:
+        """Put a message into the queue as soon as it has room; drop it if the session is closing."""
+        while not self.is_closing:
+            try:
+                self.messages.put(message, timeout=0.2)
+            except queue.Full:
+                continue
+            return
+        if isinstance(message, EventsReceived):  # which nobody plays any more
+            self.interrupted.update((message.label, e) for e in message.events if isinstance(e, Interrupted))
+
+    def note(self, *texts: str) -> None:
+        """Keep texts for the end, each once."""
+        with self._lock:
+            self.notes += (text for text in dict.fromkeys(texts) if text not in self.notes)
+
+
 class EndReporter:
     """Report once that the work on an image has ended; measure how long the test run took.
 
     :param notes: receives errors that come after the report, such as those of the clean-up.
     """
 
-    def __init__(self, label: str, put: Callable[[Message], None], notes: list[str]) -> None:
+    def __init__(self, label: str, put: Callable[[ImageEnded], None], notes: list[str]) -> None:
         self.began = time.monotonic()
         self._label, self._put, self._notes = label, put, notes
         self.is_reported = False

@@ -24,9 +24,9 @@ SHARD = "--py-images-shard"
 ENGINE = "--py-images-engine"
 _CONFIGURING = {"-c", "--config-file", "--rootdir", "-o", "--override-ini"}
 _SELECTING = (
-    f"{SHARD} -k -m --deselect --ignore --ignore-glob --lf --last-failed --ff --failed-first --nf --new-first --sw"
-    " --stepwise -s --capture -l --showlocals -W --pythonwarnings --runxfail --py-images-github --py-images-timeout"
-    " --py-images-silence"
+    f"{SHARD} --py-images-cluster -k -m --deselect --ignore --ignore-glob --lf --last-failed --ff --failed-first"
+    " --nf --new-first --sw --stepwise -s --capture -l --showlocals -W --pythonwarnings --runxfail"
+    " --py-images-github --py-images-timeout --py-images-silence"
 )
 
 
@@ -57,7 +57,7 @@ def make_shell_command(settings: Settings, results: Mapping[str, ImageResult]) -
     # Without the options that do not change the environment.
     typed = invocation.typed.without(f"{_LEFT_OUT} {_SELECTING} {' '.join(HOST_OPTIONS - _CONFIGURING)}")
     last = failed[-1]
-    chosen = [f"--engine={last.engine}"] if last.engine else []
+    chosen = [f"--engine={last.engine}"] if last.engine and not settings.cluster else []
     typed = typed.without(ENGINE) if chosen else typed
     words = [*invocation.host_args, *(word for option in typed.options for word in option.words)]
     own = ["pyimages", "shell", *chosen, _spec(last, settings.registry)]

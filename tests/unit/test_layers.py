@@ -22,6 +22,7 @@ LAYERS = (
     ("errors", "text", "atomic_write", "facade", "startup"),
     ("checked_fields",),
     ("engines",),
+    ("cluster",),
     ("containers",),
     ("matrix",),
     ("indexes",),

@@ -207,7 +207,7 @@ def test_messages_reach_replay_and_the_terminal(tmp_path: Path) -> None:
 def test_what_is_held_is_played_while_no_message_comes(tmp_path: Path) -> None:
     controlled = Controlled(tmp_path, "3.12")
     messages: queue.Queue[object] = queue.Queue()
-    schedule: Any = SimpleNamespace(messages=messages)
+    schedule: Any = SimpleNamespace(outbox=SimpleNamespace(messages=messages))
     replay: Any = SimpleNamespace(patience=0.01, flush_late=lambda: messages.put("late"))
     shown: Any = SimpleNamespace(interval=None, tick=lambda: None)
     found: object = controlled.controller._next(schedule, replay, shown)

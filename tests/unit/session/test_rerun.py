@@ -19,7 +19,7 @@ from tests.support.results import make_result
 
 def settings(typed: Sequence[str], *, registry: str = "", module: bool = False, command: bool = False) -> Any:
     invocation = make_invocation(shlex.join(typed), cwd=Path("/src"), module=module, command=command)
-    return SimpleNamespace(invocation=invocation, registry=registry)
+    return SimpleNamespace(cluster="", invocation=invocation, registry=registry)
 
 
 def image(label: str, reference: str, outcome: str = "failed", status: int | None = 1) -> ImageResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from pytest_pyimages.session.concurrency import Slots
+from pytest_pyimages.session.placement.concurrency import Slots
 
 
 def test_the_preferred_slots_are_given_while_they_are_free() -> None:

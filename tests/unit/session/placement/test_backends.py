@@ -22,7 +22,7 @@ from pytest_pyimages.errors import (
 )
 from pytest_pyimages.images import Listener
 from pytest_pyimages.matrix import parse_matrix
-from pytest_pyimages.session.backends import Backend, Backends
+from pytest_pyimages.session.placement.backends import Backend, Backends
 from tests.support.golden import message
 
 INFO = EngineInfo(name="fake", version="1", api_version="1.41", endpoint="", platform="linux/amd64")

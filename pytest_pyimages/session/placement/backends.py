@@ -17,7 +17,7 @@ from pytest_pyimages.errors import (
 from pytest_pyimages.host import Settings
 from pytest_pyimages.images import BaseImages, EnvironmentImages, ImagePlan, LastUsed, Listener, Pins
 from pytest_pyimages.matrix import is_same_platform
-from pytest_pyimages.session.concurrency import Concurrency
+from pytest_pyimages.session.placement.concurrency import Concurrency
 
 LOOK_SECONDS = 0.2  # between two looks for the end of a session
 
@@ -115,11 +115,7 @@ class Backends:
     def __init__(
         self, engines: Iterable[Engine], settings: Settings, source: Source, lease: Lease, listener: Listener
     ) -> None:
-        pins = None
-        if settings.lock_file is not None:
-            from pytest_pyimages.images import read_pins
-
-            pins = read_pins(settings.lock_file)
+        pins = read_pins_of(settings)
         self._all = tuple(
             Backend(
                 engine,
@@ -133,6 +129,8 @@ class Backends:
         )
         self._listener = listener
         self._changed = threading.Condition()
+
+    resumes = False  # whether a suite goes on on another engine after tests had begun
 
     def __iter__(self) -> Iterator[Backend]:
         return iter(self._all)
@@ -205,6 +203,10 @@ class Backends:
                 return
             finally:
                 self._release(backend)
+
+    def run_again(self, backend: Backend, plan: ImagePlan, work: Callable[[Backend], None]) -> None:  # noqa: ARG002
+        """Do more work on an image that has ended, where it has run."""
+        work(backend)
 
     def _choose_later(
         self, plan: ImagePlan, failed: Mapping[Backend, PyimagesError], is_over: Callable[[], bool]
@@ -284,6 +286,18 @@ class Backends:
                     removed = f"superseded images were not checked ({error.message})"
                 if removed:
                     self._listener.note(removed)
+
+
+def read_pins_of(settings: Settings) -> Pins | None:
+    """Read the lock file of the settings; None if they name none.
+
+    :raises ConfigurationError: if it cannot be used.
+    """
+    if settings.lock_file is None:
+        return None
+    from pytest_pyimages.images import read_pins
+
+    return read_pins(settings.lock_file)
 
 
 def is_native(engine: Engine, platform: str) -> bool:
