@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -53,6 +53,7 @@ class ReporterAdapter:
     def __init__(self, config: pytest.Config, labels: Sequence[str]) -> None:
         self.terminal: pytest.TerminalReporter | None = config.pluginmanager.getplugin("terminalreporter")
         self._config = config
+        self._is_sugar = type(self.terminal).__module__ == "pytest_sugar"
         self._has_several_images = len(labels) > 1
         slowest = config.getoption("durations", None)
         least = config.getoption("durations_min", None)
@@ -63,7 +64,8 @@ class ReporterAdapter:
         self._least_seconds: float = math.inf if slowest is None else least
         self._call_only = not _needs_every_phase(config)
         # Reports that others have got may be changed, or compared with those that the terminal has.
-        self._may_shrink = not find_foreign(config.hook.pytest_runtest_logreport)
+        listeners = find_foreign(config.hook.pytest_runtest_logreport)
+        self._may_shrink = all(each.plugin is self.terminal for each in listeners)
         self._may_be_changed = bool(find_foreign(config.hook.pytest_report_teststatus))
         self._progress = _Progress()
         self._subtests: dict[Any, int] = {}
@@ -73,6 +75,8 @@ class ReporterAdapter:
             self._subtests = config.stash.get(key, self._subtests)
             if type(getattr(self.terminal, "_progress_nodeids_reported", None)) is set:
                 self.terminal._progress_nodeids_reported = self._progress  # noqa: SLF001 - only its length is read
+            if self._is_sugar and type(getattr(self.terminal, "reports", None)) is list:  # which it never reads
+                vars(self.terminal)["reports"] = deque(maxlen=0)
             # On a terminal, a collection that fails writes "collecting ..." over the line that the cursor is on.
             self.terminal.report_collect = lambda *_: None
             limit_teardowns(self.terminal)
@@ -165,7 +169,9 @@ class ReporterAdapter:
 
     def _drop_phase(self, report: pytest.TestReport) -> None:
         """Remove a phase that was just added and will not be shown: such phases take most of the memory."""
-        kept = [] if self.terminal is None else self.terminal.stats.get("", [])
+        # pytest-sugar counts a test by its call, but keeps its other phases beside it.
+        category = "passed" if self._is_sugar and report.when != "call" else ""
+        kept = [] if self.terminal is None else self.terminal.stats.get(category, [])
         is_shown = len(kept) <= self._kept_phases or report.duration >= self._least_seconds
         if kept and kept[-1] is report and not is_shown:
             del kept[-1]
@@ -215,5 +221,4 @@ def _needs_every_phase(config: pytest.Config) -> bool:
     """
     if config.getoption("durations", None) is not None or config.getoption("xmlpath", None):
         return True
-    listeners = config.hook.pytest_runtest_logreport.get_hookimpls()
-    return any(not implementation.function.__module__.startswith("_pytest.") for implementation in listeners)
+    return bool(find_foreign(config.hook.pytest_runtest_logreport))

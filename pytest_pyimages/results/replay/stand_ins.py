@@ -27,8 +27,27 @@ _COLLECTION_HOOKS = (
     "pytest_runtest_protocol",
 )
 _INTERACT = "pytest_exception_interact"
-# pytest, this plugin, and plugins whose hooks only change how tests run, which they do in containers.
-_INDIFFERENT = ("_pytest.", "pytest_pyimages.", "_hypothesis_pytestplugin", "anyio.", "pytest_timeout")
+# Their pytest_collection_finish only counts the tests, for a progress that replay sets, or that is not shown.
+_COUNTING = ("pytest_sugar", "pytest_html.")
+# pytest, this plugin, and plugins whose hooks only change which tests run, in which order and how, which they do in
+# containers: they are on many hosts, since projects require them.
+_INDIFFERENT = (
+    "_pytest.",
+    "pytest_pyimages.",
+    "_hypothesis_pytestplugin",
+    "anyio.",
+    "flaky.",
+    "pytest_benchmark.",
+    "pytest_django.",
+    "pytest_forked",
+    "pytest_order.",
+    "pytest_randomly",
+    "pytest_rerunfailures",
+    "pytest_retry.",
+    "pytest_split.",
+    "pytest_timeout",
+    "pytest_trio.",
+)
 
 
 def is_in_container() -> NoReturn:
@@ -86,7 +105,8 @@ class StandIns:
         self._session = session
         self._items: dict[str, list[pytest.Item]] = {label: [] for label in labels}
         hook = session.config.hook
-        self.are_needed = any(find_foreign(getattr(hook, name)) for name in _COLLECTION_HOOKS)
+        listeners = (each for name in _COLLECTION_HOOKS for each in find_foreign(getattr(hook, name)))
+        self.are_needed = any(not each.function.__module__.startswith(_COUNTING) for each in listeners)
         self._interacts = bool(find_foreign(getattr(hook, _INTERACT)))
         self._callers: dict[str, Callable[..., Any]] = {}
         self._collectors: dict[str, pytest.Collector] = {"": session}  # by node id

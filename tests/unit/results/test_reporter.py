@@ -42,6 +42,15 @@ class Listener:
         """Do nothing."""
 
 
+class Repeater:
+    """A plugin for what happens in containers only, as pytest-rerunfailures has one for xdist."""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Do nothing."""
+
+    pytest_runtest_logreport.__module__ = "pytest_rerunfailures"
+
+
 class Reader:
     """A plugin that shows reports in its own way."""
 
@@ -56,7 +65,9 @@ class Changer:
         report.sections.append(("Seen", "by a plugin"))
 
 
-@pytest.mark.parametrize(("plugin", "is_small"), [(None, True), (Listener, False), (Reader, True), (Changer, False)])
+@pytest.mark.parametrize(
+    ("plugin", "is_small"), [(None, True), (Listener, False), (Repeater, True), (Reader, True), (Changer, False)]
+)
 def test_reports_that_others_have_are_left_alone(
     reporter: TerminalReporter, run: ImageRun, plugin: type | None, is_small: bool
 ) -> None:
@@ -67,6 +78,36 @@ def test_reports_that_others_have_are_left_alone(
     assert (type(report) is not pytest.TestReport) is is_small
     assert report.sections == ([("Seen", "by a plugin")] if plugin is Changer else [])
     assert report.start == 1.7e9 + 0.25
+
+
+class SugarReporter(TerminalReporter):  # type: ignore[misc]  # final, which pytest-sugar ignores
+    """Keeps reports as pytest-sugar does: those of setups and teardowns as passed, and all of them once more."""
+
+    __module__ = "pytest_sugar"
+
+    def __init__(self, reporter: TerminalReporter) -> None:
+        super().__init__(reporter.config)
+        self.reports: list[pytest.TestReport] = []
+        self.seen: list[str | None] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.stats.setdefault("passed", []).append(report)
+        self.reports.append(report)
+        self.seen.append(report.when)
+
+
+def test_reports_are_kept_once_by_pytest_sugar(reporter: TerminalReporter, run: ImageRun) -> None:
+    manager = reporter.config.pluginmanager
+    manager.unregister(reporter)
+    sugar = SugarReporter(reporter)
+    manager.register(sugar, "terminalreporter")
+    ReporterAdapter(reporter.config, ["3.12"]).log_passed(run, PASSED)
+    assert sugar.seen == ["setup", "call", "teardown"]
+    (report,) = sugar.stats["passed"]
+    assert type(report) is not pytest.TestReport
+    assert len(sugar.reports) == 0
+    assert report.when == "call"
+    assert report.duration == 0.5
 
 
 @pytest.mark.parametrize("is_unique", [False, True])
