@@ -15,6 +15,7 @@ from tools.bench.clock import Command, NotMeasuredError, Timing, in_turns, secon
 from tools.bench.growth import four_times_as_many
 from tools.bench.images import ordinary_images
 from tools.bench.projects import TESTS, write_many, write_one
+from tools.bench.scale import million_results, units_at_once
 from tools.bench.watch import Request, Watch
 from tools.bench.watching import saved_file
 from tools.bench.workshop import PYTEST, Result, Workshop
@@ -110,6 +111,8 @@ CASES: dict[str, Callable[[Workshop], Result]] = {
     "i": anew_at_once,
     "j": watch_two,
     "k": watch_six,
+    "l": units_at_once,
+    "m": million_results,
 }
 
 

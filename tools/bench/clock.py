@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 PROCESS_SECONDS = 900
 
@@ -85,8 +85,16 @@ def in_turns(*sides: Callable[[], float], rounds: int) -> Timing:
     return Timing(ours=ours, theirs=theirs, tox=others[0] if others else ())
 
 
-def seconds_and_size_of(command: Command, output: Path) -> tuple[float, float]:
-    """Run a command; return its seconds, and the most memory that its process had at once, in megabytes."""
+class Usage(NamedTuple):
+    """What a process has used."""
+
+    seconds: float
+    processor_seconds: float  # with the processes that it has waited for
+    megabytes: float  # the most memory that it had at once; at least that of the process which started it
+
+
+def measure_usage(command: Command, output: Path) -> Usage:
+    """Run a command; return what its process has used."""
     with output.open("w+b") as file:
         started = time.perf_counter()
         process = command.start(file)
@@ -94,7 +102,7 @@ def seconds_and_size_of(command: Command, output: Path) -> tuple[float, float]:
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         command.finish(process, file)
-    return seconds, usage.ru_maxrss / 1024
+    return Usage(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 def seconds_of(commands: Sequence[Command], output: Path) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from tools.bench.clock import Command, in_turns, seconds_and_size_of, seconds_of
+from tools.bench.clock import Command, in_turns, measure_usage, seconds_of
 from tools.bench.projects import write_many
 from tools.bench.workshop import PYTEST, Result, Workshop
 
@@ -20,9 +20,9 @@ def four_times_as_many(shop: Workshop) -> Result:
     sizes: list[float] = []
 
     def ours() -> float:
-        seconds, size = seconds_and_size_of(many, shop.output)
-        sizes.append(size)
-        return seconds
+        usage = measure_usage(many, shop.output)
+        sizes.append(usage.megabytes)
+        return usage.seconds
 
     seconds_of([few], shop.output)  # the first may have to build
     timing = in_turns(ours, lambda: seconds_of([few], shop.output) * (MANY / FEW), rounds=shop.rounds)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 MODULE = 100  # tests
 TESTS = 10_000
+SLEEPERS = 40
 REQUIREMENTS = tuple(
     "pytest pytest-cov pytest-mock hypothesis requests httpx flask click sqlalchemy pydantic attrs rich pyyaml"
     " python-dateutil tomlkit".split()
@@ -22,6 +23,13 @@ def write_many(folder: Path, tests: int = TESTS) -> Path:
         for module in range(tests // MODULE)
     }
     return _write(folder / f"many-{tests}", modules)
+
+
+def write_sleeping(folder: Path, seconds: float) -> Path:
+    """Write tests that only sleep, for so many seconds in all; return the project's folder."""
+    text = f"import time\n\nimport pytest\n\n\n@pytest.mark.parametrize('number', range({SLEEPERS}))\n"
+    text += f"def test_sleep(number):\n    time.sleep({seconds / SLEEPERS})\n"
+    return _write(folder / "sleeping", {"test_sleep.py": text})
 
 
 def write_one(folder: Path) -> Path:

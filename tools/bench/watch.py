@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import socket
 import threading
@@ -36,12 +37,14 @@ class Watch:
 
     :param engine: the engine's own DOCKER_HOST, unix:// or tcp:// without TLS.
     :param path: where to put the socket; its folder must exist.
+    :param record: an existing folder for all bytes: ``N.sent`` and ``N.answered`` of the N-th connection.
     """
 
-    def __init__(self, engine: str, path: Path) -> None:
+    def __init__(self, engine: str, path: Path, record: Path | None = None) -> None:
         self.url = f"unix://{path}"
         self._engine = engine
         self._path = path
+        self._record = record
         self._listener = socket.socket(socket.AF_UNIX)
         self._lock = threading.Lock()
         self._requests: list[Request] = []
@@ -82,13 +85,18 @@ class Watch:
             engine = _connected(self._engine)
             with self._lock:
                 self._open += [process, engine]
-            threading.Thread(target=self._requests_of, args=(process, engine), daemon=True).start()
-            threading.Thread(target=_answers_of, args=(engine, process), daemon=True).start()
+                number = len(self._open) // 2
+            sent, answered = (
+                Path(os.devnull) if self._record is None else self._record / f"{number}.{side}"
+                for side in ("sent", "answered")
+            )
+            threading.Thread(target=self._requests_of, args=(process, engine, sent), daemon=True).start()
+            threading.Thread(target=_answers_of, args=(engine, process, answered), daemon=True).start()
 
-    def _requests_of(self, process: socket.socket, engine: socket.socket) -> None:
+    def _requests_of(self, process: socket.socket, engine: socket.socket, record: Path) -> None:
         """Pass on what the process sends, and note its requests before the engine has them."""
         seen = b""
-        for piece in _pieces(process):
+        for piece in _pieces(process, record):
             now = time.perf_counter()
             seen += piece
             end = 0
@@ -109,22 +117,24 @@ class Watch:
             engine.shutdown(socket.SHUT_WR)
 
 
-def _answers_of(engine: socket.socket, process: socket.socket) -> None:
+def _answers_of(engine: socket.socket, process: socket.socket, record: Path) -> None:
     with contextlib.suppress(OSError):
-        for piece in _pieces(engine):
+        for piece in _pieces(engine, record):
             process.sendall(piece)
         process.shutdown(socket.SHUT_WR)
 
 
-def _pieces(connection: socket.socket) -> Iterator[bytes]:
-    while True:
-        try:
-            piece = connection.recv(_PIECE)
-        except OSError:
-            return
-        if not piece:
-            return
-        yield piece
+def _pieces(connection: socket.socket, record: Path) -> Iterator[bytes]:
+    with record.open("wb", buffering=0) as file:
+        while True:
+            try:
+                piece = connection.recv(_PIECE)
+            except OSError:
+                return
+            if not piece:
+                return
+            file.write(piece)
+            yield piece
 
 
 def _connected(url: str) -> socket.socket:
