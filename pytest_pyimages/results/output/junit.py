@@ -10,6 +10,7 @@ import contextlib
 import inspect
 import itertools
 import os
+import re
 import tempfile
 from collections.abc import Collection, Generator, Iterator, Mapping
 from pathlib import Path
@@ -26,6 +27,8 @@ from pytest_pyimages.results.reports import ATTRIBUTES, PROPERTY
 _PIECE = 1 << 16
 IMAGE_CASE = "image"  # the name of the test case that stands for an image which could not be tested
 SHARD = "shard"  # property of a suite: "1/2"; only there if a part of the tests was to be run
+_PYTESTS = frozenset(("classname", "name", "file", "line", "time"))  # attributes of a test case
+_ESCAPED = re.compile('[&<>"\r\n\t]')  # in the value of an attribute
 _KINDS = {"error": "errors", "failure": "failures", "skipped": "skipped"}  # element of a test case, count of a suite
 
 
@@ -79,7 +82,7 @@ class Cases:
 
     def add(self, case: ET.Element) -> None:
         self.count(case)
-        start, end = self.file.append(ET.tostring(case, encoding="unicode").encode())
+        start, end = self.file.append(render_case(case).encode())
         if self.spans and self.spans[-1][1] == start:
             start, _ = self.spans.pop()
         self.spans.append((start, end))
@@ -87,8 +90,18 @@ class Cases:
     def count(self, case: ET.Element) -> None:
         self.counts["tests"] += 1
         self.seconds += float(case.get("time", 0))
-        for element, name in _KINDS.items():
-            self.counts[name] += case.find(element) is not None
+        if len(case):
+            for element, name in _KINDS.items():
+                self.counts[name] += case.find(element) is not None
+
+
+def render_case(case: ET.Element) -> str:
+    """Return the text of a test case. Most have attributes only, which ElementTree takes long for."""
+    has_others = len(case) or case.text or not case.attrib.keys() <= _PYTESTS
+    if has_others or _ESCAPED.search("".join(case.attrib.values())):
+        return ET.tostring(case, encoding="unicode")
+    attributes = "".join(f' {name}="{value}"' for name, value in case.attrib.items())
+    return f"<{case.tag}{attributes} />"
 
 
 class _DividedXML(LogXML):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -16,9 +16,10 @@ from pytest_pyimages.results.replay.printed import PrintedText
 from pytest_pyimages.results.replay.shared_failures import limit_teardowns, share_failures
 from pytest_pyimages.results.replay.small_report import TestReport
 from pytest_pyimages.results.replay.stand_ins import find_foreign
-from pytest_pyimages.results.reports import ALLOWED, SUBTEST, append_label
+from pytest_pyimages.results.reports import ALLOWED, PHASES, SUBTEST, Phase, append_label
 from pytest_pyimages.runs.events import Item, Passed
 
+_JUNIT = ("_pytest.junitxml", "pytest_pyimages.results.output.junit")
 _LINE_OPEN = -2  # what pytest sets ``currentfspath`` to where the next text has to begin a new line
 
 # The statistics from which pytest-rerunfailures removes subtests of an attempt that it repeats, and the category that
@@ -62,7 +63,8 @@ class ReporterAdapter:
         # How many are shown among the slowest, and from how many seconds on.
         self._kept_phases: float = 0 if slowest is None else slowest or math.inf
         self._least_seconds: float = math.inf if slowest is None else least
-        self._call_only = not _needs_every_phase(config)
+        self._log = config.hook.pytest_runtest_logreport
+        self._phases, self._log_phase = _choose_phases(config)
         # Reports that others have got may be changed, or compared with those that the terminal has.
         listeners = find_foreign(config.hook.pytest_runtest_logreport)
         self._may_shrink = all(each.plugin is self.terminal for each in listeners)
@@ -153,15 +155,17 @@ class ReporterAdapter:
     def log_passed(self, run: ImageRun, event: Passed) -> None:
         """Call the hook for the phases of a test that passed; pytest's terminal keeps no more of them than it needs."""
         item = run.items[event.test]
-        for report in run.maker.make_passed(item, event, call_only=self._call_only):
-            self._config.hook.pytest_runtest_logreport(report=report)
-            self._drop_phase(report)
-            if report.when == "call":
-                self._shrink_call(run, item, report)
-                nodeid = _get_id(report)
-                self._subtests.pop(nodeid, None)
-                if run.has_unique_ids:
-                    self._progress.end(nodeid)
+        for report in run.maker.make_passed(item, event, self._phases):
+            if report.when != "call":
+                self._log_phase(report=report)
+                self._drop_phase(report)
+                continue
+            self._log(report=report)
+            self._shrink_call(run, item, report)
+            nodeid = _get_id(report)
+            self._subtests.pop(nodeid, None)
+            if run.has_unique_ids:
+                self._progress.end(nodeid)
 
     def expect_again(self, report: pytest.TestReport) -> None:
         """Prepare for one more report of a test that has a result: progress counts a test once."""
@@ -213,12 +217,16 @@ def _get_id(report: pytest.TestReport) -> Any:
     return getattr(report, "id", report.nodeid)
 
 
-def _needs_every_phase(config: pytest.Config) -> bool:
-    """Return whether a listener may use the reports of setups and teardowns that passed.
+def _choose_phases(config: pytest.Config) -> tuple[Collection[Phase], Callable[..., object]]:
+    """Return the phases of a passed test that any listener may use, and the hook for those beside the call.
 
-    Of pytest's own listeners only junit and --durations do. These phases are two thirds of the reports of a large
-    suite, and each costs two rounds of hooks.
+    Of pytest's own listeners only junit and --durations use setups and teardowns that passed. These phases are two
+    thirds of the reports of a large suite, and each costs two rounds of hooks; junit gets one of them, by itself.
     """
-    if config.getoption("durations", None) is not None or config.getoption("xmlpath", None):
-        return True
-    return bool(find_foreign(config.hook.pytest_runtest_logreport))
+    hook = config.hook.pytest_runtest_logreport
+    if config.getoption("durations", None) is not None or find_foreign(hook):
+        return PHASES, hook
+    if not config.getoption("xmlpath", None):
+        return PHASES[1:2], hook
+    others = [each.plugin for each in hook.get_hookimpls() if each.function.__module__ not in _JUNIT]
+    return PHASES[1:], config.pluginmanager.subset_hook_caller("pytest_runtest_logreport", others)

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from pytest_pyimages.results.output.junit import CaseFile, Cases, divide_suites
+from pytest_pyimages.results.output.junit import CaseFile, Cases, divide_suites, render_case
 from tests.support.results import make_result
 
 
@@ -42,3 +42,20 @@ def test_a_file_that_cannot_be_written_is_not_read() -> None:
     with pytest.raises(OSError, match="No space left"):
         list(file.read(*cases.spans[0]))
     file.close()
+
+
+@pytest.mark.parametrize(
+    ("attributes", "text"),
+    [
+        ({"classname": "tests.test_a", "name": "test_tést[ -1]", "file": "tests/test_a.py", "line": "3"}, ""),
+        ({"name": 'test_it[<"&\n>]'}, ""),
+        ({"{urn:suite}owner": "somebody"}, ""),
+        ({"name": "test_it"}, "text"),
+    ],
+)
+def test_cases_are_written_as_by_element_tree(attributes: dict[str, str], text: str) -> None:
+    element = ET.Element("testcase", attributes, time="0.500")
+    element.text = text
+    assert render_case(element) == ET.tostring(element, encoding="unicode")
+    ET.SubElement(element, "failure")
+    assert render_case(element) == ET.tostring(element, encoding="unicode")

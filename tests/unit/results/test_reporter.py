@@ -110,6 +110,41 @@ def test_reports_are_kept_once_by_pytest_sugar(reporter: TerminalReporter, run: 
     assert report.duration == 0.5
 
 
+@pytest.mark.parametrize(
+    ("option", "phases"),
+    [
+        (None, {"listener": ["call"], "junit": []}),
+        ("xmlpath", {"listener": ["call"], "junit": [("call", 0.5), ("teardown", 0.5)]}),
+        ("durations", {"listener": ["setup", "call", "teardown"], "junit": []}),
+    ],
+)
+def test_phases_reach_only_those_that_use_them(
+    reporter: TerminalReporter, run: ImageRun, option: str | None, phases: dict[str, list[object]]
+) -> None:
+    """The teardown that junit gets takes as long as the setup and the teardown."""
+    seen: dict[str, list[object]] = {"listener": [], "junit": []}
+
+    class Listener:
+        def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+            seen["listener"].append(report.when)
+
+        pytest_runtest_logreport.__module__ = "_pytest.main"
+
+    class Junit:
+        def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+            seen["junit"].append((report.when, report.duration))
+
+        pytest_runtest_logreport.__module__ = "_pytest.junitxml"
+
+    reporter.config.pluginmanager.register(Listener())
+    if option == "xmlpath":
+        reporter.config.pluginmanager.register(Junit())
+    if option is not None:
+        setattr(reporter.config.option, option, "junit.xml" if option == "xmlpath" else 1)
+    ReporterAdapter(reporter.config, ["3.12"]).log_passed(run, PASSED)
+    assert seen == phases
+
+
 @pytest.mark.parametrize("is_unique", [False, True])
 def test_progress_counts_each_test_once(reporter: TerminalReporter, run: ImageRun, is_unique: bool) -> None:
     """Also if it is run again, as with --keep-duplicates, or if the worker dies after it."""
