@@ -54,6 +54,7 @@ import json
 import re
 from binascii import crc32
 from collections.abc import Callable, Iterator, Mapping
+from sys import intern
 from typing import Any
 
 from pytest_pyimages.runs import changed_records, events
@@ -249,7 +250,9 @@ def _items(fields: Record) -> events.Items:
     items = []
     for nodeid, *place in fields.rows("items", 4):
         path, line, domain = fields.check_location("items", place)
-        items.append(events.Item(fields.check_line("items", nodeid, MAX_NODEID), path, line, clean_line(domain)))
+        # Images have the same tests, whose texts would otherwise be kept for each of them until it ends.
+        name = intern(fields.check_line("items", nodeid, MAX_NODEID))
+        items.append(events.Item(name, intern(path), line, intern(clean_line(domain))))
     return events.Items(tuple(items))
 
 
