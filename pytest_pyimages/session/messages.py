@@ -14,7 +14,7 @@ from pytest_pyimages.runs import RunEnd
 from pytest_pyimages.runs.events import Event, Interrupted
 
 REPORT = ""  # the label of messages about the coverage report
-QUEUE_BATCHES = 256  # per session; a full queue blocks the containers
+QUEUE_BATCHES = 64  # per session, of up to 64 KiB; a full queue blocks the containers
 
 
 class StageChanged(NamedTuple):
