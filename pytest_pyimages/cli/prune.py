@@ -16,7 +16,7 @@ import pytest
 from pytest_pyimages.cli.project import Place, pytest_arguments, run_at_project
 from pytest_pyimages.cli.quantities import format_age, format_size, parse_age, parse_size
 from pytest_pyimages.cli.stored import Stored, read_stored
-from pytest_pyimages.containers import Lease, find_unused_copies, remove_copies
+from pytest_pyimages.containers import Lease, find_unused_bytecode, find_unused_copies, remove_copies
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.engines.labels import KIND_LABEL, PROJECT_LABEL, ROOT_LABEL
 from pytest_pyimages.errors import ConfigurationError, EngineError
@@ -52,7 +52,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--cache",
         action="store_true",
-        help="also remove the download cache of the project; with --all, all caches and copies of source trees",
+        help="also remove the download cache of the project; with --all, all caches, copies and bytecode of sources",
     )
     parser.add_argument("-n", "--dry-run", action="store_true", help="only show what would be removed")
 
@@ -100,9 +100,10 @@ def _prune(place: Place, *, arguments: Namespace, limits: Limits) -> int:
             stored.last_used.forget_all_but(image.id for image in stored.storage.images)
         caches = _find_caches(engine, "" if arguments.all else stored.identity) if arguments.cache else []
         copies = find_unused_copies(engine, lease, all_own=arguments.cache and arguments.all)
+        bytecode = find_unused_bytecode(engine, lease, all_own=arguments.cache and arguments.all)
         if not dry_run:
             caches = [cache.removed(engine) for cache in caches]
-            copies = remove_copies(engine, copies)
+            copies, bytecode = remove_copies(engine, copies), remove_copies(engine, bytecode)
         stored.report_problems()
     removed = [image for image in choice.removed if image.id not in failed]
     verb = "would remove" if dry_run else "removed"
@@ -116,7 +117,8 @@ def _prune(place: Place, *, arguments: Namespace, limits: Limits) -> int:
         lines.append(f" {'kept' if cache.problem else verb}  {cache}")
         freed += 0 if cache.problem else cache.size
     lines += [f" {verb}  volume {name}, the copy of a source tree" for name in copies]
-    is_used = removed or dead or copies or caches
+    lines += [f" {verb}  volume {name}, the bytecode of a source tree" for name in bytecode]
+    is_used = removed or dead or copies or bytecode or caches
     lines.append(_total(freed, dry_run=dry_run) if is_used else "nothing to remove")
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stderr.write("".join(f"note: {problem}\n" for problem in problems))

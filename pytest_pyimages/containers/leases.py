@@ -77,6 +77,13 @@ class Lease:
         path.mkdir(mode=0o700, exist_ok=True)
         return path
 
+    @property
+    def bytecode_records(self) -> Path:
+        """The folder for the records of bytecode on engines."""
+        path = self._directory / "bytecode"
+        path.mkdir(mode=0o700, exist_ok=True)
+        return path
+
     def _path(self, session: str) -> Path:
         return self._locks / f"{session}.lock"
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from pytest_pyimages.containers.bytecode import BytecodeLayer
 from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.probe import NOT_SEEN, explain_refusal
 from pytest_pyimages.containers.source import Decision, MountedSource, Source, Witness
@@ -102,6 +103,7 @@ class ContainerProcess:
         """
         self.is_stopped = False
         self.mounted: MountedSource | None = None
+        self.bytecode: BytecodeLayer | None = None  # to mount over the source
         self.waiting: Waiting | None = None  # the container that was started ahead, if that is the current one
         self._upper = upper
         self._engine = engine
@@ -122,7 +124,10 @@ class ContainerProcess:
         :raises SourceNotVisibleError: if the engine cannot create it because of the source's overlay.
         """
         with contextlib.ExitStack() as stack:
-            self.waiting = None if ahead is None else ahead.take(self._engine, spec, self._source, self._upper)
+            if ahead is not None:
+                self.waiting = ahead.take(self._engine, spec, self._source, self._upper, self.bytecode)
+            else:
+                self.waiting = None
             if self.waiting is None:
                 container = self._create(spec, stack)
             else:
@@ -140,7 +145,12 @@ class ContainerProcess:
     def _create(self, spec: ContainerSpec, stack: contextlib.ExitStack) -> str:
         """Create a container and return its id; the stack removes it and its volumes."""
         mount = self._source.mount(
-            self._engine, self._lease, spec.image, upper_target=self._upper, check=self._check_stopped
+            self._engine,
+            self._lease,
+            spec.image,
+            upper_target=self._upper,
+            bytecode=self.bytecode,
+            check=self._check_stopped,
         )
         options, variables = lend_socket(spec.options, self._engine.info)
         spec = replace(spec, options=options, environment={**variables, **spec.environment})

@@ -19,6 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from pytest_pyimages.containers.bytecode import BytecodeLayer
 from pytest_pyimages.containers.copied_files import CopiedFiles, CopyPattern, find_copied_files
 from pytest_pyimages.containers.hidden_files import HiddenFiles
 from pytest_pyimages.containers.leases import Lease
@@ -137,6 +138,11 @@ class Source:
         return Source(*self._arguments)
 
     @property
+    def takes_bytecode(self) -> bool:
+        """Whether a layer of bytecode may lie over the source: not over a folder that holds the root."""
+        return not self._below and (self.decision is None or self.decision.has_layer)
+
+    @property
     def mode(self) -> Mode:
         """The mode; the overlay as long as it is not decided."""
         return "overlay" if self.decision is None else self.decision.mode
@@ -192,31 +198,34 @@ class Source:
             write_record(self._memory, {**decision._asdict(), "seconds": int(time.time()), "root": str(self.root)})
 
     @contextmanager
-    def mount(
+    def mount(  # noqa: PLR0913 - each has another source
         self,
         engine: Engine,
         lease: Lease,
         image: str = "",
         *,
         upper_target: str = "",
+        bytecode: BytecodeLayer | None = None,
         check: Callable[[], None] = lambda: None,
     ) -> Iterator[MountedSource]:
         """Create the volumes of one container and yield its mounts; send the copy if the engine does not have it yet.
 
         :param image: id of the container's image.
         :param upper_target: folder of the container for a mount of the upper layer, read-only; empty for none.
+        :param bytecode: a layer between that and the source; see ``takes_bytecode``.
         :param check: called while files are copied; an error that it raises ends that.
         """
         decision = self.decision or Decision("overlay")
+        cover = bytecode.cover if bytecode is not None else str
         with ExitStack() as stack:
             if decision.mode == "overlay":
-                mounts = [*stack.enter_context(self._mount_layer(engine, lease, str(self.root), upper_target))]
+                mounts = [*stack.enter_context(self._mount_layer(engine, lease, cover(str(self.root)), upper_target))]
                 mounts += (Mount(kind="tmpfs", target=f"{self.root}/{path}") for path in self.hidden.large)
                 places = [str(path.source) for path in self.linked]
             else:
                 copy = self._send(engine, lease, image, check)
                 mounting = (
-                    self._mount_layer(engine, lease, copy.tree, upper_target)
+                    self._mount_layer(engine, lease, cover(copy.tree), upper_target)
                     if decision.has_layer
                     else self._unpack(engine, lease, image, copy)
                 )
@@ -227,6 +236,7 @@ class Source:
                     mounts += stack.enter_context(self._mount_layer(engine, lease, place, target=path.target))
                 else:
                     mounts.append(Mount(kind="bind", source=place, target=path.target, read_only=True))
+            mounts += [bytecode.mount] if bytecode is not None else []
             yield MountedSource(
                 decision=decision,
                 mounts=tuple(mounts),

@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from pytest_pyimages.containers.bytecode import BytecodeLayer, BytecodeRecord
 from pytest_pyimages.containers.hidden_files import HiddenFiles
 from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.links import LinkedPath, LinkedPaths
@@ -86,6 +87,7 @@ class Waiting(NamedTuple):
     mounted: MountedSource | None
     stream: ContainerStream
     identity: Identity  # before it was created
+    bytecode: BytecodeLayer | None  # that it has mounted
     release: Callable[[], None]  # removes it in the background
 
 
@@ -110,7 +112,9 @@ class WaitingContainers:
             self._free.append(thread)
             thread.start()
 
-    def take(self, engine: Engine, spec: ContainerSpec, source: Source, upper: str) -> Waiting | None:
+    def take(
+        self, engine: Engine, spec: ContainerSpec, source: Source, upper: str, bytecode: BytecodeLayer | None = None
+    ) -> Waiting | None:
         """Return a container of this configuration that has mounted this source; None without one.
 
         Whoever takes it releases it.
@@ -131,7 +135,7 @@ class WaitingContainers:
             waiting = thread.started.result()
         except PyimagesError:
             return None
-        if (waiting.info, waiting.identity) != (engine.info, wanted.identify()):
+        if (waiting.info, waiting.bytecode, waiting.identity) != (engine.info, bytecode, wanted.identify()):
             waiting.release()
             return None
         return waiting
@@ -178,6 +182,7 @@ class _Thread(threading.Thread):
                 wanted.root, "overlay", LinkedPaths([*wanted.linked]), (), HiddenFiles(wanted.large, wanted.large)
             )
             process = ContainerProcess(engine, self._lease, source, upper=wanted.upper)
+            process.bytecode = BytecodeRecord(engine, self._lease, wanted.root, wanted.spec.image).layer
             spec = replace(
                 wanted.spec,
                 name=self._lease.new_name(),
@@ -185,7 +190,8 @@ class _Thread(threading.Thread):
                 environment={**wanted.spec.environment, VARIABLE: str(wanted.root)},
             )
             with process.create(spec) as container, process.start(container, silence=SILENT_SECONDS) as stream:
-                waiting = Waiting(engine.info, container, process.mounted, stream, identity, self.released.set)
+                mounted, bytecode, release = process.mounted, process.bytecode, self.released.set
+                waiting = Waiting(engine.info, container, mounted, stream, identity, bytecode, release)
                 self.started.set_result(waiting)
                 self.released.wait()
         finally:

@@ -1,4 +1,5 @@
 from pytest_pyimages.runs.attended import attend as attend
+from pytest_pyimages.runs.bytecode import BytecodeJob as BytecodeJob
 from pytest_pyimages.runs.changes import Change as Change
 from pytest_pyimages.runs.changes import ChangesJob as ChangesJob
 from pytest_pyimages.runs.changes import SourceChanges as SourceChanges

@@ -13,6 +13,7 @@ from typing import Any
 
 from pytest_pyimages.containers import HOST_ONLY, SourceJob, Witness, read_program
 from pytest_pyimages.engines import NO_OPTIONS, ContainerOptions, Privileges
+from pytest_pyimages.runs.bytecode import BytecodeJob
 from pytest_pyimages.runs.changes import ChangesJob
 
 # "Environment variables" of Python's documentation; ld.so(8), locale(7), tzset(3), mallopt(3).
@@ -66,6 +67,7 @@ class Job:
     timeout: float | None = None  # seconds that the suite may take; None for any time
     silence: float | None = None  # seconds without a record after which it is stopped
     report: CoverageJob | None = None  # to make instead of running the suite
+    bytecode: BytecodeJob | None = field(default=None, metadata=HOST_ONLY)  # how to keep it; None to do without
     changes: ChangesJob | None  # what to report about the source; None for nothing
     terminal: str | None  # its kind (TERM), for a command or for a debugger in the suite; None if there is none
 

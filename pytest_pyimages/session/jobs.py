@@ -8,9 +8,20 @@ from typing import Any
 
 from pytest_pyimages.containers import Lease
 from pytest_pyimages.engines import Engine, ImageInfo, lend_socket
-from pytest_pyimages.host import FLAG_NAMES, INI_KEYS, OPTION_NAMES, Settings
+from pytest_pyimages.host import FLAG_NAMES, INI_KEYS, OPTION_NAMES, Settings, split_words
 from pytest_pyimages.images import BaseImages, BuiltImage, ImagePlan
-from pytest_pyimages.runs import ChangesJob, Job, Services, make_selection_job, make_smoke_job, make_tracebacks_job
+from pytest_pyimages.runs import (
+    BytecodeJob,
+    ChangesJob,
+    Job,
+    Services,
+    make_selection_job,
+    make_smoke_job,
+    make_tracebacks_job,
+)
+
+_HOOK_KEY = "enable_assertion_pass_hook"  # changes what pytest rewrites
+_PYTHON_FILES = "test_*.py *_test.py"  # pytest's default
 
 
 def make_job(  # noqa: PLR0913 - everything that a container is given
@@ -55,9 +66,20 @@ def make_job(  # noqa: PLR0913 - everything that a container is given
         smoke=make_smoke_job(plan.project.root, plan.project.distribution) if plan.smoke else None,
         tracebacks=make_tracebacks_job() if settings.wants_details and settings.has_short_tracebacks else None,
         coverage=settings.measures_coverage,
+        bytecode=_make_bytecode_job(settings, plan, image),
         changes=changes,
         terminal=settings.terminal,
     )
+
+
+def _make_bytecode_job(settings: Settings, plan: ImagePlan, image: BuiltImage) -> BytecodeJob | None:
+    """Return how pytest compiles the project's modules; None if it does so in another way than usual."""
+    ini = settings.invocation.ini
+    if any(_HOOK_KEY in word for word in plan.args) or ini.get(_HOOK_KEY):
+        return None
+    given = ini.get("python_files", _PYTHON_FILES)
+    patterns = given if isinstance(given, list) else split_words(given, "python_files")
+    return BytecodeJob(python=image.executable, patterns=tuple(patterns), options=plan.options)
 
 
 def _choose_user(text: str) -> str:

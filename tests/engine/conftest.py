@@ -19,6 +19,7 @@ import docker
 import pytest
 from _pytest.runner import runtestprotocol
 
+from pytest_pyimages.containers.bytecode import BYTECODE_KIND
 from pytest_pyimages.containers.leases import identify_host, make_state_directory, remove_leftovers
 from pytest_pyimages.containers.source_copy import COPY_KIND
 from pytest_pyimages.engines.base import ContainerSpec, Leftover
@@ -61,6 +62,9 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield identify_host(make_state_directory())
 
 
+KEPT_KINDS = (BYTECODE_KIND, COPY_KIND)  # of volumes that stay for later sessions; on a busy machine there are more
+
+
 def list_left(engine: DockerEngine, host: str) -> list[Leftover]:
     """Return what these tests have on an engine, on which another process of pytest-xdist may have tests, too."""
     return [entry for entry in engine.leftovers(LABEL) if entry.labels.get(HOST_LABEL) == host]
@@ -76,7 +80,7 @@ def remote(engine: DockerEngine, host: str) -> Iterator[DockerEngine]:
     remove_images(connected)
     left = list_left(connected, host)
     for entry in left:
-        if entry.labels.get(KIND_LABEL) == "source-copy":
+        if entry.labels.get(KIND_LABEL) in KEPT_KINDS:
             connected.remove_volume(entry.id)
     left = list_left(connected, host)
     connected.close()
@@ -128,7 +132,7 @@ def _nothing_is_left(_turn: None, engine: DockerEngine, host: str) -> Iterator[N
             entry
             for entry in engine.leftovers(LABEL)
             if entry.id not in before
-            and entry.labels.get(KIND_LABEL) not in ("cache", COPY_KIND)
+            and entry.labels.get(KIND_LABEL) not in ("cache", *KEPT_KINDS)
             and entry.labels.get(HOST_LABEL, host) == host
         ]
 
@@ -138,8 +142,8 @@ def _nothing_is_left(_turn: None, engine: DockerEngine, host: str) -> Iterator[N
     while left and time.monotonic() < deadline:
         time.sleep(0.2)
         left = leaked()
-    copies = [entry for entry in engine.leftovers(f"{KIND_LABEL}=source-copy") if entry.labels.get(HOST_LABEL) == host]
-    remove_leftovers(engine, [*left, *copies])  # one test's leak is not the next one's
+    kept = [entry for entry in list_left(engine, host) if entry.labels.get(KIND_LABEL) in KEPT_KINDS]
+    remove_leftovers(engine, [*left, *kept])  # one test's leak is not the next one's
     found = [f"{entry.kind} {entry.name}{' (running)' if entry.is_running else ''}" for entry in left]
     assert not found
 
@@ -149,8 +153,8 @@ def _images_are_removed(engine: DockerEngine, host: str) -> Iterator[None]:
     """Environment images and copies of sources are kept for the next run of a project; these projects have none."""
     yield
     remove_images(engine)
-    for entry in engine.leftovers(f"{KIND_LABEL}={COPY_KIND}"):
-        if entry.labels.get(HOST_LABEL) == host:
+    for entry in list_left(engine, host):
+        if entry.labels.get(KIND_LABEL) in KEPT_KINDS:
             engine.remove_volume(entry.name)
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pyimages.containers.source_copy import COPY_KIND
 from pytest_pyimages.engines.docker import DockerEngine
 from pytest_pyimages.engines.labels import HOST_LABEL, KIND_LABEL, LABEL
 from tests.support.jobs import Job, counts, listing
+
+from .conftest import KEPT_KINDS
 
 pytestmark = pytest.mark.battery
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -141,9 +142,9 @@ def test_images_have_separate_writes(job: Job) -> None:
 
 
 def list_left(engine: DockerEngine, host: str) -> list[str]:
-    """Return the names of what sessions have left, but for the copy of a source that the engine does not see."""
+    """Return the names of what sessions have left, but for volumes that stay for later sessions."""
     left = (entry for entry in engine.leftovers(LABEL) if entry.labels.get(HOST_LABEL) == host)
-    return [entry.name for entry in left if entry.labels.get(KIND_LABEL) != COPY_KIND]
+    return [entry.name for entry in left if entry.labels.get(KIND_LABEL) not in KEPT_KINDS]
 
 
 def wait_for_first_test(process: subprocess.Popen[str]) -> None:

@@ -25,13 +25,13 @@ from tests.support.jobs import Job, counts, remove_images
 from tools.standins.engine import running_engine
 from tools.standins.state import State, run_folder
 
-from .conftest import LEAK_SECONDS, STATE_HOME, list_left
+from .conftest import KEPT_KINDS, LEAK_SECONDS, STATE_HOME, list_left
 from .conftest import REMOTE_TAG as TAG
 
 # Variants are images of their own that are all made of one base image.
 LABELS = (TAG, f"{TAG}+a", f"{TAG}+b", f"{TAG}+c")
 PROJECT = "".join(f'[[tool.pyimages.variants]]\nname = "{name}"\nargs = ["--strict-markers"]\n' for name in "abc")
-KEPT = {"cache", "source-copy"}
+KEPT = {"cache", *KEPT_KINDS}
 SLOW_COPY = f"""
 import os, time
 def test_a(): pass

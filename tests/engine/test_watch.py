@@ -13,9 +13,11 @@ import pytest
 
 from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.engines.docker import DockerEngine
-from pytest_pyimages.engines.labels import HOST_LABEL
+from pytest_pyimages.engines.labels import HOST_LABEL, KIND_LABEL
 from tests.support.jobs import Job
 from tests.support.terminals import Terminal
+
+from .conftest import KEPT_KINDS, list_left
 
 WAITING = b"q: quit\r\n"
 PROJECT = """
@@ -53,7 +55,7 @@ def wait_for_containers(engine: DockerEngine, host: str, count: int) -> set[str]
 
 def wait_until_removed(engine: DockerEngine, host: str) -> None:
     deadline = time.monotonic() + 60
-    while left := engine.leftovers(f"{HOST_LABEL}={host}"):
+    while left := [entry for entry in list_left(engine, host) if entry.labels.get(KIND_LABEL) not in KEPT_KINDS]:
         assert time.monotonic() < deadline, left
         time.sleep(0.2)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_pyimages.containers.bytecode import BytecodeLayer
 from pytest_pyimages.containers.hidden_files import HiddenFiles
 from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.links import LinkedPath, LinkedPaths
@@ -184,6 +185,13 @@ def test_no_container_waits_whose_start_uses_files_of_the_project(world: World, 
     value = f"{world.root}/settings" if name == "MALLOC_CONF" else "/data/files"
     assert world.take(environment={name: value}) is None
     assert world.waiting.used == []
+
+
+def test_a_container_with_other_bytecode_is_removed(world: World) -> None:
+    layer = BytecodeLayer("volume", "/folder")
+    assert world.waiting.take(world.engine, world.spec, world.source, "/upper", layer) is None
+    world.waiting.close()
+    assert world.engine.lifecycle[-5:] == REMOVED
 
 
 def test_no_container_waits_with_a_copy(world: World) -> None:

@@ -1,0 +1,181 @@
+"""Keep the bytecode of the project's modules for later runs, if compiling them takes the suite a noticeable time."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, ParamSpec
+
+from pytest_pyimages.containers import (
+    BYTECODE_TARGET,
+    NO_SOURCE,
+    BytecodeLayer,
+    BytecodeRecord,
+    ContainerProcess,
+    Lease,
+    Source,
+    SourceNotVisibleError,
+    find_unused_bytecode,
+    hash_modules,
+    read_program,
+    remove_copies,
+)
+from pytest_pyimages.engines import STDOUT, ContainerOptions, ContainerSpec, Engine
+from pytest_pyimages.errors import EngineError, PyimagesError
+from pytest_pyimages.runs.events import Collected, Event, Hello
+
+P = ParamSpec("P")
+OLD_TARGET = "/opt/pyimages/bytecode-before"
+SILENT_SECONDS = 180.0  # that the program may take
+MOST_OUTPUT = 16 << 20  # bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BytecodeJob:
+    """How pytest compiles the modules of the project."""
+
+    python: str  # absolute path of the interpreter in the image
+    patterns: tuple[str, ...]  # python_files of the configuration
+    options: ContainerOptions  # of the suite's container
+
+
+class Bytecode:
+    """The bytecode for one run.
+
+    :param job: None if the run neither uses nor measures it.
+    """
+
+    def __init__(self, engine: Engine, lease: Lease, source: Source, image: str, job: BytecodeJob | None) -> None:
+        self._engine = engine
+        self._lease = lease
+        self._source = source
+        self._image = image
+        self._job = job
+        self._record: BytecodeRecord | None = None
+        self._compiling: ContainerProcess | None = None
+        self._is_stopped = False
+        self._began: float | None = None  # of the collection
+
+    def run(self, process: ContainerProcess, attempt: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Call the attempt with the bytecode that there is; call it again without if the engine cannot mount it.
+
+        :param process: what the attempt runs.
+        """
+        process.bytecode = self._prepare()
+        try:
+            attempt(*args, **kwargs)
+        except SourceNotVisibleError:
+            if process.bytecode is None or self._record is None:
+                raise
+            self._record.replace(None)
+            process.bytecode = None
+            attempt(*args, **kwargs)
+
+    def measure(self, event: Event) -> None:
+        """Note when the collection begins and ends."""
+        if isinstance(event, Hello):
+            self._began = time.monotonic()
+        elif isinstance(event, Collected) and self._began is not None and self._record is not None:
+            self._record.add_collection(time.monotonic() - self._began)
+
+    def kill(self) -> None:
+        """End the program that compiles, if it runs."""
+        self._is_stopped = True
+        if self._compiling is not None:
+            with suppress(EngineError):
+                self._compiling.kill()
+
+    def _prepare(self) -> BytecodeLayer | None:
+        job = self._job
+        if job is None or not self._source.takes_bytecode:
+            return None
+        self._record = record = BytecodeRecord(self._engine, self._lease, self._source.root, self._image)
+        if not self._is_stopped and record.is_due():
+            try:
+                self._compile(job, record)
+            except PyimagesError:  # also of an image without pytest: the suite compiles by itself
+                if not self._is_stopped:
+                    record.replace(None)
+        return record.layer
+
+    def _compile(self, job: BytecodeJob, record: BytecodeRecord) -> None:
+        """Fill a new volume."""
+        process = self._compiling = ContainerProcess(self._engine, self._lease, self._source)
+        if self._is_stopped:  # before there was a process to kill
+            return
+        old, modules = record.old_layer, hash_modules(self._source.root)
+        if old is None:
+            remove_copies(self._engine, find_unused_bytecode(self._engine, self._lease))
+        layer = record.create_volume()
+        try:
+            found = self._run_program(process, job, layer, old)
+            record.replace(layer, found["folders"], compiled=found["compiled"], modules=modules)
+        except BaseException:
+            with suppress(EngineError):
+                self._engine.remove_volume(layer.volume)
+            raise
+
+    def _run_program(
+        self, process: ContainerProcess, job: BytecodeJob, layer: BytecodeLayer, old: BytecodeLayer | None
+    ) -> dict[str, Any]:
+        """Run the program; return its result.
+
+        :raises PyimagesError: if it fails.
+        """
+        mounts = [layer.writable_mount, *([old.mount._replace(target=OLD_TARGET)] if old is not None else [])]
+        spec = ContainerSpec(
+            name=self._lease.new_name(),
+            image=self._image,
+            # Without variables, and without folders that are not the image's: nothing of the project is imported.
+            command=(job.python, "-I", "-S", "-c", read_program("bytecode")),
+            labels=self._lease.labels("source"),
+            user="0",
+            network="none",
+            mounts=tuple(mounts),
+            options=ContainerOptions(memory=job.options.memory, cpus=job.options.cpus),
+        )
+        line = json.dumps(
+            {
+                "root": str(self._source.root),
+                "target": f"{BYTECODE_TARGET}/tree",
+                "old": f"{OLD_TARGET}/tree" if old is not None else "",
+                "patterns": job.patterns,
+                "skip": sorted(NO_SOURCE),
+                "hidden": self._source.hidden.paths,
+            }
+        )
+        with process.create(spec) as container:
+            with process.start(container, silence=SILENT_SECONDS) as stream:
+                with suppress(EngineError):  # it has ended already; its exit status tells
+                    stream.send(line.encode("ascii") + b"\n")
+                output = _read_output(stream.frames())
+            if self._engine.wait(container):
+                raise EngineError("compiling has failed")
+        return _decode(output)
+
+
+def _read_output(frames: Iterable[tuple[int, bytes]]) -> bytes:
+    output = b""
+    for channel, data in frames:
+        output += data if channel == STDOUT else b""
+        if len(output) > MOST_OUTPUT:
+            raise EngineError("the program that compiles has printed too much")
+    return output
+
+
+def _decode(output: bytes) -> dict[str, Any]:
+    """Return the checked result of the program.
+
+    :raises EngineError: if it is none.
+    """
+    try:
+        found = json.loads(output)
+        folders, compiled = found["folders"], found["compiled"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise EngineError("the program that compiles has printed something else") from error
+    if not (isinstance(folders, list) and all(isinstance(path, str) for path in folders) and type(compiled) is int):
+        raise EngineError("the program that compiles has printed something else")
+    return {"folders": folders, "compiled": compiled}
