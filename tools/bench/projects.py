@@ -32,6 +32,34 @@ def write_sleeping(folder: Path, seconds: float) -> Path:
     return _write(folder / "sleeping", {"test_sleep.py": text})
 
 
+def write_importing(folder: Path) -> Path:
+    """Write 200 modules of 50 tests each, and a conftest that imports a package of 100 modules; return the folder."""
+    tests = {
+        f"test_{module:03}.py": "import pytest\nfrom package import module_000\n\n"
+        + "\n\n".join(
+            f"@pytest.mark.parametrize('value', [{number}])\ndef test_{number}(value, unit):\n"
+            f"    total = module_000.add_{number % 20}(value, unit)\n    assert total == {number} + unit\n"
+            for number in range(50)
+        )
+        for module in range(200)
+    }
+    imports = "".join(f"from package import module_{number:03}\n" for number in range(100))
+    fixture = "\n\n@pytest.fixture\ndef unit():\n    return 1\n"
+    project = _write(folder / "importing", {**tests, "conftest.py": f"import pytest\n{imports}{fixture}"})
+    (project / "package").mkdir()
+    (project / "package" / "__init__.py").touch()
+    body = "\n\n".join(
+        f'def add_{number}(first, second):\n    """Return the sum of {number} kinds."""\n'
+        "    if not isinstance(first, (int, float)):\n        raise TypeError(f'no number: {first!r}')\n"
+        "    values = [value for value in (first, second) if value is not None]\n    return sum(values)\n"
+        for number in range(60)
+    )
+    for number in range(100):
+        (project / "package" / f"module_{number:03}.py").write_text(body)
+    (project / "pytest.ini").write_text("[pytest]\ntestpaths = tests\npythonpath = .\n")
+    return project
+
+
 def write_one(folder: Path) -> Path:
     """Write a single test; return the project's folder."""
     return _write(folder / "one", {"test_one.py": "def test_one():\n    assert True\n"})
