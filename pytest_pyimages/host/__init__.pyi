@@ -25,10 +25,10 @@ from pytest_pyimages.host.selection import find_other_images as find_other_image
 from pytest_pyimages.host.selection import selects_tests as selects_tests
 from pytest_pyimages.host.selection import split_by_image as split_by_image
 from pytest_pyimages.host.settings import Settings as Settings
-from pytest_pyimages.host.settings import Value as Value
-from pytest_pyimages.host.settings import parse_report_file as parse_report_file
-from pytest_pyimages.host.settings import reports_to_github as reports_to_github
-from pytest_pyimages.host.settings import requests_flag as requests_flag
+from pytest_pyimages.host.values.parsing import parse_report_file as parse_report_file
+from pytest_pyimages.host.values.reading import Value as Value
+from pytest_pyimages.host.values.reading import reports_to_github as reports_to_github
+from pytest_pyimages.host.values.reading import requests_flag as requests_flag
 from pytest_pyimages.host.workers import Workers as Workers
 from pytest_pyimages.host.workers import containers_at_once as containers_at_once
 from pytest_pyimages.host.workers import share_workers as share_workers

@@ -16,7 +16,8 @@ import pytest
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host.option import Option
 from pytest_pyimages.host.option_table import INI_KEYS, OPTION_NAMES, OPTION_TABLE, OPTIONS, add_options
-from pytest_pyimages.host.settings import Settings, Values
+from pytest_pyimages.host.settings import Settings
+from pytest_pyimages.host.values.reading import Values
 from tests.support.invocations import make_invocation
 
 ROOT = Path(__file__).parents[3]
@@ -174,7 +175,8 @@ def test_the_first_source_counts(option: Option, source: str) -> None:
         "ini key": (key, f"{option.ini} in tox.ini"),
         "default": ("", f"{option.ini} in tox.ini"),
     }[source]
-    is_refused = source == "ini key" and option.ini.startswith("py_images_cache_")  # projects name no registries
+    # Projects name no registries and no cluster.
+    is_refused = source == "ini key" and option.ini.startswith(("py_images_cache_", "py_images_cluster"))
     with pytest.raises(ConfigurationError) if is_refused else contextlib.nullcontext():
         Settings.from_config(config, invocation)
 
