@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
-from pytest_pyimages.host import add_options, is_inside, read_request, refuse_misspelt_options
+from pytest_pyimages.host import INVOCATION, add_options, is_inside, read_request, refuse_misspelt_options
 
 if TYPE_CHECKING:
     from pytest_pyimages.host import Invocation
     from pytest_pyimages.runs import HostTerminal
 
-INVOCATION = pytest.StashKey["Invocation"]()
 WATCHED = "pyimages-watched"  # the plugin in the sessions of a watch
 TERMINAL = pytest.StashKey["HostTerminal | None"]()
 

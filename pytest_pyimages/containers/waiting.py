@@ -102,6 +102,11 @@ class WaitingContainers:
         self._free: list[_Thread] = []  # whose containers were not taken
         self._lock = threading.Lock()
 
+    @property
+    def are_some(self) -> bool:
+        """Whether any container was started."""
+        return bool(self._threads)
+
     def start(self, connect: Callable[[], Engine], wanted: Sequence[Wanted]) -> None:
         """Start containers in threads; one that cannot be started is missing, and the session starts its own."""
         lease = self._lease = Lease()

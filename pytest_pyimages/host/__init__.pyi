@@ -15,6 +15,7 @@ from pytest_pyimages.host.option_table import OPTION_NAMES as OPTION_NAMES
 from pytest_pyimages.host.option_table import OPTIONS as OPTIONS
 from pytest_pyimages.host.option_table import add_options as add_options
 from pytest_pyimages.host.pytest_options import HOST_OPTIONS as HOST_OPTIONS
+from pytest_pyimages.host.request import INVOCATION as INVOCATION
 from pytest_pyimages.host.request import is_inside as is_inside
 from pytest_pyimages.host.request import read_request as read_request
 from pytest_pyimages.host.request import refuse_misspelt_options as refuse_misspelt_options

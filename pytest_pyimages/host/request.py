@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_pyimages.host.invocation import Invocation
 
 _WORKER = Path("/opt/pyimages/worker")  # part of every environment image
+INVOCATION = pytest.StashKey["Invocation"]()  # of a pytest that requests images
 SWITCH = "PYIMAGES"  # "0": no images, whatever the configuration and the command line say
 _NEARLY_OURS = ("--py-im", "--pyim")
 _NEARLY_KEYS = ("py_im", "pyim")

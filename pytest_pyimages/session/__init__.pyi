@@ -1,3 +1,4 @@
+from pytest_pyimages.session.connection import CONNECTED as CONNECTED
 from pytest_pyimages.session.connection import connect as connect
 from pytest_pyimages.session.connection import connect_all as connect_all
 from pytest_pyimages.session.controller import ImagesSession as ImagesSession
@@ -13,6 +14,7 @@ from pytest_pyimages.session.messages import ImageEnded as ImageEnded
 from pytest_pyimages.session.messages import Progressed as Progressed
 from pytest_pyimages.session.messages import StageChanged as StageChanged
 from pytest_pyimages.session.placement.backends import is_native as is_native
+from pytest_pyimages.session.planning import PLANNED as PLANNED
 from pytest_pyimages.session.planning import WAITING as WAITING
 from pytest_pyimages.session.planning import SessionPlan as SessionPlan
 from pytest_pyimages.session.planning import parse_requested_images as parse_requested_images

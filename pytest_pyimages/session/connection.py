@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pytest_pyimages.engines import Engine
     from pytest_pyimages.host import Settings
 
+CONNECTED = pytest.StashKey["tuple[Sequence[str], list[Future[Engine]]]"]()  # ahead, in a session of a watch
+
 
 def connect(config: pytest.Config, settings: Settings) -> Future[Engine]:
     """Start to connect to the first engine of ``connect_all``."""
@@ -26,6 +28,11 @@ def connect_all(config: pytest.Config, settings: Settings, addresses: Sequence[s
 
     From here on several threads import modules, so signals are handled until pytest ends.
     """
+    ahead = config.stash.get(CONNECTED, None)
+    if ahead is not None:
+        del config.stash[CONNECTED]  # a session closes its connections
+        if ahead[0] == addresses:
+            return ahead[1]
     from pytest_pyimages.session.signals import InterruptHandler  # late: every pytest loads this module
 
     interrupts = InterruptHandler()

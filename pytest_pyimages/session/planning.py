@@ -32,7 +32,9 @@ from pytest_pyimages.results import ImageResult, Shard
 if TYPE_CHECKING:
     from pytest_pyimages.containers import WaitingContainers
 
-WAITING: pytest.StashKey[WaitingContainers] = pytest.StashKey()  # in a session of a watch
+# In a session of a watch:
+WAITING: pytest.StashKey[WaitingContainers] = pytest.StashKey()
+PLANNED: pytest.StashKey[tuple[Settings, SessionPlan]] = pytest.StashKey()  # ahead, with what was read for it unchanged
 
 
 class SessionPlan(NamedTuple):
@@ -58,6 +60,9 @@ def plan_session(config: pytest.Config, settings: Settings) -> SessionPlan:
 
     :raises ConfigurationError: for settings or project files that make no sense, or if no image is left.
     """
+    ahead = config.stash.get(PLANNED, None)
+    if ahead is not None and ahead[0] == settings:
+        return ahead[1]
     invocation = settings.invocation
     project = find_project(invocation.project_folder, ini=invocation.ini, options=_option_names(invocation))
     tags = parse_requested_images(settings, project)

@@ -110,6 +110,24 @@ def test_new_renamed_and_removed_files_are_seen(watching: Open, project: Path) -
     quit_watch(terminal)
 
 
+def test_each_session_reads_the_configuration_again(watching: Open, project: Path) -> None:
+    """Although it was prepared with the one before."""
+    terminal = watching("-q", images="3.12")
+    ini = (project / "pytest.ini").read_text()
+    out = wait_after(terminal, lambda: (project / "pytest.ini").write_text(f"{ini}addopts = -k number\n"))
+    assert "1 passed, 2 deselected" in out
+    assert "1 passed, 2 deselected" in ask(terminal, "\n")
+    out = wait_after(terminal, lambda: (project / "pytest.ini").write_text(f"{ini}addopts = --py-images-jobs=none\n"))
+    assert out.count("ERROR") == 1
+    time.sleep(1)  # nothing is printed when the next one is prepared
+    assert ask(terminal, "\n").count("ERROR") == 1
+    assert "3 passed" in wait_after(terminal, lambda: (project / "pytest.ini").write_text(ini))
+    save = project / "new.ini"
+    save.write_text(f"{ini}addopts = -k number\n")
+    assert "1 passed, 2 deselected" in wait_after(terminal, lambda: save.replace(project / "pytest.ini"))
+    quit_watch(terminal)
+
+
 def test_keys_choose_what_is_run(watching: Open, project: Path) -> None:
     terminal = watching("-q")
     assert message("cli", "watch-nothing-failed") in ask(terminal, "f")

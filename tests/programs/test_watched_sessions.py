@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.cli.watching import sessions
-from pytest_pyimages.cli.watching.sessions import SessionProcess, SessionReport
+from pytest_pyimages.cli.watching.sessions import Request, SessionProcess, SessionReport
 from pytest_pyimages.host import Invocation
 
 
@@ -25,7 +25,34 @@ class InterruptedNames:
 
 
 def start(folder: Path) -> SessionProcess:
-    return SessionProcess(Invocation.from_arguments([], folder, command=True), None, lambda: None)
+    return SessionProcess(Invocation.from_arguments([], folder, command=True), None, lambda: None, root=folder)
+
+
+WORDS = ("--py-images=3.12", "-q")
+NOT_PREPARED = 77
+
+
+@pytest.mark.parametrize(
+    ("request_", "is_used"),
+    [
+        (Request(WORDS, has_same_files=True), True),
+        (Request(WORDS), False),
+        (Request((*WORDS, "-x"), has_same_files=True), False),
+    ],
+    ids=["same", "new files", "other arguments"],
+)
+def test_a_prepared_session_is_used_if_it_would_be_prepared_again_in_the_same_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request_: Request, *, is_used: bool
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/missing.sock")
+    monkeypatch.setattr(sessions, "_run_session", lambda *_: NOT_PREPARED)
+    invocation = Invocation.from_arguments(WORDS, tmp_path, command=True)
+    (tmp_path / "test_it.py").touch()
+    monkeypatch.chdir(tmp_path)
+    process = SessionProcess(invocation, None, lambda: None, root=tmp_path, expected=WORDS)
+    process.run(request_)
+    # The session itself is refused: there is no engine.
+    assert end(process)[0] == (pytest.ExitCode.USAGE_ERROR if is_used else NOT_PREPARED)
 
 
 def end(process: SessionProcess) -> tuple[int, SessionReport | None]:
@@ -39,7 +66,7 @@ def test_an_interrupted_report_is_whole(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(sessions, "_run_session", lambda *_: 0)
     monkeypatch.setattr(sessions._Reporting, "report", lambda *_: report)
     process = start(tmp_path)
-    process.run([])
+    process.run(Request([]))
     status, received = end(process)
     assert status == pytest.ExitCode.INTERRUPTED
     assert received == SessionReport(differing=("test_it.py::test_it",))

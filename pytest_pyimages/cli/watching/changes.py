@@ -45,6 +45,7 @@ class ChangedFiles:
         self._folder = folder
         self._partial = b""
         self._is_marked = False  # whether all changes before a mark were read
+        self.have_new_names = False  # whether any file was added or removed, git's ignored ones included
 
     def __enter__(self) -> ChangedFiles:
         command = [sys.executable, "-m", NOTIFIER, str(self._folder)]
@@ -90,6 +91,7 @@ class ChangedFiles:
                 self._is_marked = True
             else:
                 add_changes(found, (FileChange(Path(path), kind) for kind, path in batch))
+        self.have_new_names |= any(change.kind != "modified" for change in found.values())
         ignored = find_ignored(self._folder, found)
         return [change for path, change in found.items() if path not in ignored]
 

@@ -23,7 +23,7 @@ from pytest_pyimages.cli.watching.choices import (
     find_tests,
     replace_positions,
 )
-from pytest_pyimages.cli.watching.sessions import SessionProcess, SessionReport, import_modules
+from pytest_pyimages.cli.watching.sessions import Request, SessionProcess, SessionReport, import_modules
 from pytest_pyimages.host import Invocation
 from pytest_pyimages.runs import HostTerminal
 from pytest_pyimages.session import InterruptHandler
@@ -53,6 +53,7 @@ class Watch:
         self._choice: Choice = "all"
         self._session: SessionProcess | None = None  # that runs
         self._prepared: SessionProcess | None = None  # that has started its containers
+        self._words: tuple[str, ...] | None = None  # pytest's arguments in the last session
         self._last: SessionReport | None = None  # of the last session
         self._differing: Sequence[str] = ()  # node ids
         self._changed: set[Path] = set()  # since the watch began
@@ -110,11 +111,14 @@ class Watch:
         session, self._prepared = self._prepared, None
         if session is None or session.has_ended():
             session = self._fork()
-        session.run(words)
-        self._session = session
+        session.run(Request(words, has_same_files=not self._files.have_new_names))
+        self._session, self._words = session, words
 
-    def _fork(self) -> SessionProcess:
-        return SessionProcess(self._invocation, self._last, self._files.close_copies)
+    def _fork(self, expected: tuple[str, ...] | None = None) -> SessionProcess:
+        self._files.have_new_names = False
+        return SessionProcess(
+            self._invocation, self._last, self._files.close_copies, root=self._root, expected=expected
+        )
 
     def _choose_words(self) -> tuple[str, ...] | None:
         """Return pytest's arguments; None, and say why, if there is nothing to run."""
@@ -209,7 +213,7 @@ class Watch:
     def _wait(self) -> None:
         """Print the line on changes and keys, and let containers wait, too."""
         if self._prepared is None:
-            self._prepared = self._fork()
+            self._prepared = self._fork(self._words)
         chosen = "" if self._choice == "all" else f" to run {DESCRIPTIONS[self._choice]}"
         keys = "" if self._keys is None else f" · {KEYS_HELP}"
         self._say(f"waiting for changes{chosen} · {self._root}{keys}")

@@ -11,13 +11,16 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from pytest_pyimages.cli.project import read_invocation, run_pytest
+from pytest_pyimages.cli.watching.preparation import Preparation, UnpreparedError
 from pytest_pyimages.containers import WaitingContainers, Wanted
 from pytest_pyimages.engines import connect as connect_engine
 from pytest_pyimages.errors import PyimagesError
@@ -47,12 +50,24 @@ class SessionReport:
     modules: Sequence[str] = ()  # names of those that it has imported and that ``import_modules`` may import
 
 
-class _Reporting:
-    """The plugin in the session."""
+class Request(NamedTuple):
+    """What the watch asks a prepared session to do."""
 
-    def __init__(self) -> None:
+    words: Sequence[str]  # pytest's arguments
+    has_same_files: bool = False  # whether files were only modified since the session was forked
+
+
+class _Reporting:
+    """The plugin in the session.
+
+    :param receive: returns the request of the watch, once there is one.
+    """
+
+    def __init__(self, receive: Callable[[], Request]) -> None:
         self.__name__ = WATCHED  # pluggy's name of the plugin
         self.waiting = WaitingContainers()
+        self.preparation: Preparation | None = None  # as long as the session is prepared
+        self._receive = receive
         self._results: dict[str, ImageResult] = {}
         self._written: list[str] = []
 
@@ -60,10 +75,29 @@ class _Reporting:
     def pytest_pyimages_run_finished(self, result: ImageResult) -> None:
         self._results[result.label] = result
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_configure(self, config: pytest.Config) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_cmdline_parse(self) -> Generator[None, pytest.Config, pytest.Config]:
+        """Print no error of a session that is only prepared."""
+        try:
+            return (yield)
+        except Exception as error:
+            if self.preparation is None:
+                raise
+            raise UnpreparedError from error
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> Generator[None, object, object]:
+        """Before anything is printed, wait until the prepared session is to run."""
         if not config.hook.pytest_pyimages_engine.get_hookimpls():  # an engine of theirs belongs to one session
             config.stash[WAITING] = self.waiting
+        preparation = self.preparation
+        if preparation is not None:
+            preparation.finish(config, connects=self.waiting.are_some)
+            request = self._receive()
+            if not (request.has_same_files and preparation.is_usable(request.words)):
+                raise UnpreparedError
+            self.preparation = None
+        return (yield)
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self, config: pytest.Config) -> None:
@@ -117,11 +151,16 @@ class SessionProcess:
         invocation: Invocation,
         last: SessionReport | None,
         close_copies: Callable[[], None],
+        *,
+        root: Path,
+        expected: Sequence[str] | None = None,
     ) -> None:
-        """Start the process, which starts its containers and waits for ``run``.
+        """Start the process, which starts its containers, prepares its session, and waits for ``run``.
 
         :param last: the report of the last session; None if nothing was run yet.
         :param close_copies: called in the new process, to close what belongs to the watch.
+        :param root: the folder that is watched.
+        :param expected: the arguments of pytest that are likely; None to prepare nothing.
         """
         self._reading, writing = os.pipe()
         life, self._life = os.pipe()
@@ -135,18 +174,15 @@ class SessionProcess:
             os.close(self._reading)
             os.close(self._life)
             close_copies()
-            _become_session(invocation, last, life, writing)
+            _become_session(_Task(invocation, last, root, expected), life, writing)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         os.close(writing)
         os.close(life)
 
-    def run(self, words: Sequence[str]) -> None:
-        """Run pytest.
-
-        :param words: its arguments.
-        """
+    def run(self, request: Request) -> None:
+        """Run pytest."""
         with contextlib.suppress(BrokenPipeError):  # it was killed a moment ago: ``read`` finds its end
-            os.write(self._life, json.dumps(list(words)).encode() + b"\n")
+            os.write(self._life, json.dumps([[*request.words], request.has_same_files]).encode() + b"\n")
 
     def fileno(self) -> int:
         """Return the descriptor that is readable when ``read`` has something; for select."""
@@ -195,7 +231,16 @@ class SessionProcess:
         os.close(self._life)
 
 
-def _become_session(invocation: Invocation, last: SessionReport | None, life: int, writing: int) -> None:
+class _Task(NamedTuple):
+    """What a session process is to do."""
+
+    invocation: Invocation
+    last: SessionReport | None
+    root: Path
+    expected: Sequence[str] | None
+
+
+def _become_session(task: _Task, life: int, writing: int) -> None:
     """Wait for pytest's arguments in this forked process, run it, send the report, and end the process."""
     status = int(pytest.ExitCode.INTERNAL_ERROR)
     try:
@@ -206,30 +251,37 @@ def _become_session(invocation: Invocation, last: SessionReport | None, life: in
             signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
             null = os.open(os.devnull, os.O_RDONLY)
             os.dup2(null, 0)  # the keys are for the watch
-            status = _wait_and_run(invocation, last, life, writing)
+            status = _prepare_and_run(task, life, writing)
     except KeyboardInterrupt:
         status = int(pytest.ExitCode.INTERRUPTED)
     except BaseException:  # noqa: BLE001 - this process must not go on as a second watch
         traceback.print_exc()
     finally:
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
-                stream.flush()
+        _flush_output()
         os._exit(status)
 
 
-def _wait_and_run(invocation: Invocation, last: SessionReport | None, life: int, writing: int) -> int:
-    """Start containers, wait for pytest's arguments, run it, and send the report; return its exit status."""
-    reporting = _Reporting()
+def _flush_output() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+
+
+def _prepare_and_run(task: _Task, life: int, writing: int) -> int:
+    """Start containers, prepare the session, wait for pytest's arguments, run it, and send the report.
+
+    Return pytest's exit status.
+    """
+    last, requests = task.last, _Requests(life)
+    reporting = _Reporting(requests.receive)
     try:
         if last is not None and last.wanted:
             with hold_interrupts():
                 reporting.waiting.start(lambda: connect_engine(last.endpoint), last.wanted)
-        words = _read_line(life)
-        if words is None:
-            return int(pytest.ExitCode.INTERRUPTED)
-        threading.Thread(target=_end_with_the_watch, args=(life,), daemon=True).start()
-        status = _run_session(invocation, json.loads(words), reporting)
+        status = _run_prepared(task, reporting)
+        if status is None:
+            status = _run_session(task.invocation, requests.receive().words, reporting)
+        _flush_output()  # nobody waits for the removal
     finally:
         with hold_interrupts():
             reporting.waiting.close()
@@ -238,15 +290,46 @@ def _wait_and_run(invocation: Invocation, last: SessionReport | None, life: int,
     return status
 
 
-def _read_line(descriptor: int) -> bytes | None:
-    """Return a line; None at the end of the input."""
-    line = b""
-    while not line.endswith(b"\n"):
-        data = os.read(descriptor, CHUNK)
-        if not data:
-            return None
-        line += data
-    return line
+class _Requests:
+    """The only request of the watch, which comes once.
+
+    :param life: the descriptor that it comes from; its end is that of the watch.
+    """
+
+    def __init__(self, life: int) -> None:
+        self._life = life
+        self._request: Request | None = None
+
+    def receive(self) -> Request:
+        """Wait for the request, and return it; the same again if this is called again.
+
+        :raises KeyboardInterrupt: if the watch ends first.
+        """
+        if self._request is None:
+            line = b""
+            while not line.endswith(b"\n"):
+                data = os.read(self._life, CHUNK)
+                if not data:
+                    raise KeyboardInterrupt
+                line += data
+            self._request = Request(*json.loads(line))
+            threading.Thread(target=_end_with_the_watch, args=(self._life,), daemon=True).start()
+        return self._request
+
+
+def _run_prepared(task: _Task, reporting: _Reporting) -> int | None:
+    """Start pytest, and run it as soon as the watch asks for that; return None if it must be started again."""
+    if task.expected is None:
+        return None
+    folders = (task.invocation.cwd, task.invocation.rootdir, task.invocation.project_folder)
+    preparation = reporting.preparation = Preparation(task.expected, task.root, folders)
+    try:
+        return run_pytest(read_invocation(task.expected, command=task.invocation.command), [], plugins=[reporting])
+    except (PyimagesError, UnpreparedError):
+        preparation.close()
+        return None
+    finally:
+        reporting.preparation = None
 
 
 def _run_session(invocation: Invocation, words: Sequence[str], reporting: _Reporting) -> int:
