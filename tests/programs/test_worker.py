@@ -140,3 +140,38 @@ def test_the_restarted_worker_reports_a_fault(job: Job) -> None:
             assert worker.process.wait(60) == 0
     assert records[0] == {"t": "internal", "text": "the image has no user app"}
     assert [(record["t"], record["status"]) for record in records[1:]] == [("end", 3), ("exit", 3)]
+
+
+COLLECTED = """
+import gc
+import weakref
+
+class Node: pass
+
+def test_garbage_of_the_suite_is_collected():
+    assert gc.get_freeze_count() > 1000  # what was imported before
+    node = Node()
+    node.itself = node
+    assert any(each is node for each in gc.get_objects())
+    gone = weakref.ref(node)
+    del node
+    gc.collect()
+    assert gone() is None
+"""
+
+
+def test_collections_of_garbage_skip_what_was_imported_before_the_suite(tmp_path: Path) -> None:
+    (tmp_path / "test_a.py").write_text(COLLECTED)
+    with started() as worker:
+        worker.send(encode_job(make_job(tmp_path, "-q", "-p", "no:cacheprovider")))
+        records = worker.read()
+    assert "pass" in [record["t"] for record in records]
+
+
+def test_a_damaged_worker_that_waits_does_not_begin(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYIMAGES_WAITS", "/src")
+    with started() as worker:
+        worker.send(encode_job(replace(job, worker="0" * 64)))
+        assert worker.read() == []
+        assert worker.stderr.read() == b"the worker's files are not those that were installed\n"
+        assert worker.process.wait(60) == 1
