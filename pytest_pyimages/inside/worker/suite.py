@@ -12,6 +12,9 @@ from .memory import fill_cache
 from .program import run_program, set_arguments
 from .records import to_text
 
+# Which pytest's plugins import when they are configured, and run_program.
+LATE_MODULES = ["pdb", "runpy"]
+
 
 def run_child(write_fd, parent_fd, pending, spec):
     """Be the pytest process; never returns."""
@@ -47,8 +50,8 @@ def import_pytest(root):
 
         from . import changes, junit, options, reporter, silence  # noqa: F401
 
-        for name in config.default_plugins:
-            __import__("_pytest." + name)
+        for name in ["_pytest." + name for name in config.default_plugins] + LATE_MODULES:
+            __import__(name)
     except Exception:  # pytest needs a package that is the project: the suite's process imports all
         for name in set(sys.modules) - known:
             del sys.modules[name]
