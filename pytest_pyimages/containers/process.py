@@ -120,7 +120,7 @@ class ContainerProcess:
 
         :param spec: its mounts are in addition to the source's.
         :param ahead: containers that were started ahead, one of which is used instead if it is the same; they are
-            removed in the background.
+            removed when the session has ended.
         :raises SourceNotVisibleError: if the engine cannot create it because of the source's overlay.
         """
         with contextlib.ExitStack() as stack:
@@ -131,7 +131,6 @@ class ContainerProcess:
             if self.waiting is None:
                 container = self._create(spec, stack)
             else:
-                stack.callback(self.waiting.release)
                 container, mounted = self.waiting.container, self.waiting.mounted
                 self.mounted = mounted and mounted._replace(witness=self._source.choose_witnesses("overlay"))
             with self._lock:

@@ -122,7 +122,7 @@ class WaitingContainers:
     ) -> Waiting | None:
         """Return a container of this configuration that has mounted this source; None without one.
 
-        Whoever takes it releases it.
+        It is removed by ``close``: before that, suites and reports would wait for the engine's work on it.
         """
         # A copy is one of this moment; what other engines look up in mounts is not known.
         if source.mode != "overlay" or engine.info.name != "docker":
