@@ -243,8 +243,9 @@ class Run:
         stderr = progress.stderr.lstrip(bytes(range(0x80, 0xC0))).decode("utf-8", "replace")
         if progress.missing_source:
             raise self._process.missing_source(progress.missing_source)
-        code = 0 if problem else self._engine.wait(container)
         end, last = progress.end, progress.exit
+        # The record is the last thing that the worker does. The engine takes 50 ms or more to report the exit status.
+        code = 0 if problem or last is not None else self._engine.wait(container)
         status = end.status if end is not None else None
         running = -1
         if problem:
@@ -265,8 +266,6 @@ class Run:
             )
         elif last.status != end.status:
             problem = f"pytest ended its session with exit status {end.status}, its process with {last.status}"
-        elif code != 0:
-            problem = f"the worker ended with exit status {code}"
         unrun, reason = (end.unrun, end.reason) if end is not None else (0, "")
         return RunEnd(
             status=status,
