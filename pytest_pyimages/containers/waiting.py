@@ -8,6 +8,7 @@ of these is another one now, or the configuration, the container is not used.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -97,9 +98,11 @@ class WaitingContainers:
     def __init__(self) -> None:
         self.used: list[Wanted] = []
         self.endpoint = ""  # of the engine that the session uses
+        self.problems: Sequence[str] | None = None  # of a sweep that has ended (``Lease.sweep``)
         self._lease: Lease | None = None
         self._threads: list[_Thread] = []
         self._free: list[_Thread] = []  # whose containers were not taken
+        self._sweeping: threading.Thread | None = None
         self._lock = threading.Lock()
 
     @property
@@ -108,7 +111,10 @@ class WaitingContainers:
         return bool(self._threads)
 
     def start(self, connect: Callable[[], Engine], wanted: Sequence[Wanted]) -> None:
-        """Start containers in threads; one that cannot be started is missing, and the session starts its own."""
+        """Start containers in threads, and a sweep.
+
+        A container that cannot be started is missing, and the session starts its own.
+        """
         lease = self._lease = Lease()
         lease.__enter__()
         for each in wanted:
@@ -116,6 +122,13 @@ class WaitingContainers:
             self._threads.append(thread)
             self._free.append(thread)
             thread.start()
+        self._sweeping = threading.Thread(target=self._sweep, args=(connect, lease), name="pyimages-sweep", daemon=True)
+        self._sweeping.start()
+
+    def _sweep(self, connect: Callable[[], Engine], lease: Lease) -> None:
+        """Remove what dead sessions have leaked, as each session does that does not find it done."""
+        with contextlib.suppress(PyimagesError), contextlib.closing(connect()) as engine:
+            self.problems = lease.sweep(engine)
 
     def take(
         self, engine: Engine, spec: ContainerSpec, source: Source, upper: str, bytecode: BytecodeLayer | None = None
@@ -152,6 +165,8 @@ class WaitingContainers:
             thread.released.set()
         for thread in self._threads:
             thread.join(max(deadline - time.monotonic(), 0))
+        if self._sweeping is not None:
+            self._sweeping.join(max(deadline - time.monotonic(), 0))
         if self._lease is not None:  # other sessions may now remove what is left
             self._lease.__exit__(None, None, None)
 

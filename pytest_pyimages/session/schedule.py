@@ -145,6 +145,7 @@ class Schedule:
         sweeps = [
             threading.Thread(target=backend.sweep, args=(self.outbox.notes,), name="pyimages-sweep", daemon=True)
             for backend in self.backends
+            if not backend.adopt_sweep(self.outbox.notes)
         ]
         with hold_interrupts():
             for thread in (*(thread for _, thread in self._image_threads), *sweeps):

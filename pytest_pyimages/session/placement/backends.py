@@ -92,6 +92,12 @@ class Backend:
             self.source.decide(self.engine, self._lease, image)
         self._concurrency = Concurrency(self._settings, plans, self.engine.processors, engines=engines)
 
+    def adopt_sweep(self, problems: list[str]) -> bool:
+        """Return whether a watch has swept a moment ago; add what could not be removed."""
+        found = None if self.source.ahead is None else self.source.ahead.problems
+        problems += found or ()
+        return found is not None
+
     def sweep(self, problems: list[str]) -> None:
         """Remove the leaked containers, networks and volumes of dead sessions; add what could not be removed."""
         try:

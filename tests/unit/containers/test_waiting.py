@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from pytest_pyimages.containers.process import ContainerProcess, StoppedError
 from pytest_pyimages.containers.source import Source
 from pytest_pyimages.containers.waiting import VARIABLE, Waiting, WaitingContainers, Wanted
 from pytest_pyimages.engines import Waits, watch_engine
-from pytest_pyimages.engines.base import STDOUT, ContainerOptions, ContainerSpec, Mount
+from pytest_pyimages.engines.base import STDOUT, ContainerOptions, ContainerSpec, Leftover, Mount
 from pytest_pyimages.errors import EngineError
 from tests.unit.containers.test_process import RecordingEngine
 
@@ -214,3 +214,29 @@ def test_a_container_of_another_engine_is_removed(world: World) -> None:
     assert world.waiting.take(other, world.spec, world.source, "/upper") is None
     world.waiting.close()
     assert world.engine.lifecycle[-5:] == REMOVED
+
+
+@pytest.mark.parametrize(
+    ("error", "problems"),
+    [
+        (None, ()),
+        (EngineError("busy"), ("container abc was not removed (busy); remove it with: docker rm -f -v abc",)),
+    ],
+)
+def test_what_dead_sessions_have_leaked_is_removed_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: EngineError | None, problems: Sequence[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    engine, waiting, dead = make_engine(), WaitingContainers(), Lease()
+    left = Leftover("container", "abc", "abc", is_running=False, labels=dead.labels("run"))
+    monkeypatch.setattr(engine, "leftovers", lambda _: (left,))
+    if error is not None:
+        monkeypatch.setattr(engine, "remove_container", lambda _: raise_error(error))
+    waiting.start(lambda: engine, [])
+    waiting.close()
+    assert waiting.problems == problems
+    assert ("remove" in engine.lifecycle) == (error is None)
+
+
+def raise_error(error: EngineError) -> None:
+    raise error

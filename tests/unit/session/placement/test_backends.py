@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pyimages.containers import Source
+from pytest_pyimages.containers import Source, WaitingContainers
 from pytest_pyimages.engines.base import EngineInfo
 from pytest_pyimages.errors import (
     BaseImageMissingError,
@@ -209,3 +209,16 @@ def test_an_error_of_the_preparation_names_the_engine(tmp_path: Path) -> None:
         with pytest.raises(EngineError) as caught:
             Session(tmp_path, *engines(*platforms)).backends.prepare(step)
         assert str(caught.value) == f"{expected}the engine did not answer in time"
+
+
+@pytest.mark.parametrize(("found", "adopts"), [(None, False), ((), True), (("volume x was not removed",), True)])
+def test_a_session_of_a_watch_takes_over_what_was_swept_while_it_waited(
+    tmp_path: Path, found: tuple[str, ...] | None, *, adopts: bool
+) -> None:
+    (backend,) = Session(tmp_path, *engines("linux/amd64")).backends
+    problems: list[str] = []
+    assert not backend.adopt_sweep(problems)
+    backend.source.ahead = WaitingContainers()
+    backend.source.ahead.problems = found
+    assert backend.adopt_sweep(problems) == adopts
+    assert problems == [*(found or ())]
