@@ -25,7 +25,7 @@ from pytest_pyimages.containers import NO_SOURCE
 if TYPE_CHECKING:
     from watchfiles import Change
 
-STEP_MILLISECONDS = 20  # a batch is complete when nothing has changed for so long
+STEP_MILLISECONDS = 10  # a batch is complete when nothing has changed for so long
 LONGEST_MILLISECONDS = 200  # or if changes go on
 RETRY_SECONDS = 0.05  # until the watcher is set up
 
