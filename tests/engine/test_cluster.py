@@ -30,6 +30,7 @@ LABELS = (TAG, f"{TAG}+a")
 PROJECT = '[[tool.pyimages.variants]]\nname = "a"\nargs = ["--strict-markers"]\n'
 KEPT = {"cache", "source-copy"}
 START_SECONDS = 60.0
+STOP_SECONDS = 10.0
 GONE_SECONDS = 60.0  # until a machine notices that nobody listens, and has removed what is left
 SLOW = """
 import time
@@ -80,6 +81,14 @@ class Cluster:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
+    def stop(self) -> None:
+        """End all programs; workers first, since they would wait for the scheduler."""
+        for name in reversed(list(self.programs)):
+            self.programs[name].terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.programs[name].wait(timeout=STOP_SECONDS)
+            self.kill(name)
+
     def option(self) -> str:
         return f"--py-images-cluster={self.address}"
 
@@ -95,8 +104,7 @@ def cluster(engine: DockerEngine, remote: DockerEngine, tmp_path: Path) -> Itera
         started.start_worker("far", remote.info.endpoint)
         yield started
     finally:
-        for name in list(started.programs):
-            started.kill(name)
+        started.stop()
 
 
 @pytest.fixture
@@ -229,5 +237,4 @@ def test_workers_without_an_engine(divided: Job, tmp_path: Path, engine: DockerE
         assert done.returncode == 1
         assert divided.images[TAG]["problem"].startswith("broken: "), done.stdout
     finally:
-        for name in list(cluster.programs):
-            cluster.kill(name)
+        cluster.stop()
