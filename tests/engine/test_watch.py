@@ -86,7 +86,10 @@ def test_each_edit_is_seen_by_containers_that_wait(job: Job, engine: DockerEngin
     (source / "cart.py").write_text("NUMBER = 1\n")
     (tests / "test_cart.py").write_text(CART)
     (tests / "test_where.py").write_text(WHERE)
-    words = [sys.executable, "-m", "pytest_pyimages.cli", "watch", "3.12-slim,3.14-slim", "--", "-rA", "--color=no"]
+    # On a busy machine, a slow collection would let the next session compile modules, and need other containers.
+    uncompiled = ("-o", "enable_assertion_pass_hook=false")
+    arguments = ("3.12-slim,3.14-slim", "--", "-rA", "--color=no", *uncompiled)
+    words = [sys.executable, "-m", "pytest_pyimages.cli", "watch", *arguments]
     terminal = Terminal(words, job.folder)
 
     def after(edit: Callable[[], object], *, uses_them: bool = True) -> str:
