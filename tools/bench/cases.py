@@ -170,7 +170,7 @@ def _images(shop: Workshop, project: Path, tests: int) -> tuple[str, ...]:
     """
     with Watch(shop.engine, shop.folder / "warm-up.sock") as watch:
         ours = _ours(shop, project, tests, engine=watch.url)
-        for _ in range(2):  # the first may have to build
+        for _ in range(3):  # the first may have to build, the second to compile
             watch.take_images()
             _watched(ours, watch, shop.output)
         images = watch.take_images()
