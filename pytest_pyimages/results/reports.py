@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -50,20 +50,13 @@ class ReportMaker:
         self._allowed = allowed_to_fail
         self._property = (PROPERTY, label)
 
-    def make_passed(self, item: Item, event: Passed, phases: Collection[Phase]) -> Iterator[pytest.TestReport]:
-        """Yield the reports of a test that passed.
-
-        :param phases: the call, and perhaps others; without the setup, its duration is part of the teardown's.
-        """
-        setup, call, teardown = event.durations
-        if "setup" in phases:
-            yield self.make_passed_phase(item, "setup", event.start, setup)
-        start = event.start + setup
-        yield self.make_passed_phase(item, "call", start, call)
-        if "teardown" in phases:
-            yield self.make_passed_phase(
-                item, "teardown", start + call, teardown if "setup" in phases else setup + teardown
-            )
+    def make_passed(self, item: Item, event: Passed, *, call_only: bool) -> Iterator[pytest.TestReport]:
+        """Yield the reports of a test that passed: of its three phases, or only of the call."""
+        start = event.start
+        for when, duration in zip(PHASES, event.durations, strict=True):
+            if when == "call" or not call_only:
+                yield self.make_passed_phase(item, when, start, duration)
+            start += duration
 
     def make_passed_phase(self, item: Item, when: Phase, start: float, duration: float) -> pytest.TestReport:
         """Return the report of a phase that passed.

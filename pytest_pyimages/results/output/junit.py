@@ -171,6 +171,23 @@ class JunitSuites:
         if report.when == "teardown":
             self._take_ended(xml)
 
+    @property
+    def is_in_use(self) -> bool:
+        """Whether pytest's own plugin writes the file, and not one that another plugin has made of it."""
+        return type(self._config.stash.get(xml_key, None)) is _DividedXML
+
+    def end_passed(self, report: pytest.TestReport, seconds: float) -> None:
+        """Conclude a test that passed, as the report of its teardown would.
+
+        :param report: of its call, which pytest's own plugin has got.
+        :param seconds: that its setup and its teardown took.
+        """
+        xml: Any = self._config.stash[xml_key]
+        if xml.report_duration == "total":
+            xml.node_reporter(report).duration += seconds
+        xml.finalize(report)
+        self._take_ended(xml)
+
     def _take_ended(self, xml: Any) -> None:
         # Private: without these attributes all test cases are divided at the end.
         reporters: list[Any] = getattr(xml, "node_reporters_ordered", [])

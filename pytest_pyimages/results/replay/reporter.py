@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,10 +16,12 @@ from pytest_pyimages.results.replay.printed import PrintedText
 from pytest_pyimages.results.replay.shared_failures import limit_teardowns, share_failures
 from pytest_pyimages.results.replay.small_report import TestReport
 from pytest_pyimages.results.replay.stand_ins import find_foreign
-from pytest_pyimages.results.reports import ALLOWED, PHASES, SUBTEST, Phase, append_label
+from pytest_pyimages.results.reports import ALLOWED, SUBTEST, append_label
 from pytest_pyimages.runs.events import Item, Passed
 
-_JUNIT = ("_pytest.junitxml", "pytest_pyimages.results.output.junit")
+if TYPE_CHECKING:
+    from pytest_pyimages.results.output.junit import JunitSuites
+
 _LINE_OPEN = -2  # what pytest sets ``currentfspath`` to where the next text has to begin a new line
 
 # The statistics from which pytest-rerunfailures removes subtests of an attempt that it repeats, and the category that
@@ -64,7 +66,9 @@ class ReporterAdapter:
         self._kept_phases: float = 0 if slowest is None else slowest or math.inf
         self._least_seconds: float = math.inf if slowest is None else least
         self._log = config.hook.pytest_runtest_logreport
-        self._phases, self._log_phase = _choose_phases(config)
+        junit = config.pluginmanager.get_plugin("pyimages-junit") if config.getoption("xmlpath", None) else None
+        self._junit: JunitSuites | None = junit if junit is not None and junit.is_in_use else None
+        self._call_only = not _needs_every_phase(config, has_junit=self._junit is not None)
         # Reports that others have got may be changed, or compared with those that the terminal has.
         listeners = find_foreign(config.hook.pytest_runtest_logreport)
         self._may_shrink = all(each.plugin is self.terminal for each in listeners)
@@ -155,12 +159,14 @@ class ReporterAdapter:
     def log_passed(self, run: ImageRun, event: Passed) -> None:
         """Call the hook for the phases of a test that passed; pytest's terminal keeps no more of them than it needs."""
         item = run.items[event.test]
-        for report in run.maker.make_passed(item, event, self._phases):
+        for report in run.maker.make_passed(item, event, call_only=self._call_only):
+            self._log(report=report)
             if report.when != "call":
-                self._log_phase(report=report)
                 self._drop_phase(report)
                 continue
-            self._log(report=report)
+            if self._junit is not None and self._call_only:
+                setup, _, teardown = event.durations
+                self._junit.end_passed(report, setup + teardown)
             self._shrink_call(run, item, report)
             nodeid = _get_id(report)
             self._subtests.pop(nodeid, None)
@@ -217,16 +223,14 @@ def _get_id(report: pytest.TestReport) -> Any:
     return getattr(report, "id", report.nodeid)
 
 
-def _choose_phases(config: pytest.Config) -> tuple[Collection[Phase], Callable[..., object]]:
-    """Return the phases of a passed test that any listener may use, and the hook for those beside the call.
+def _needs_every_phase(config: pytest.Config, *, has_junit: bool) -> bool:
+    """Return whether a listener may use the reports of setups and teardowns that passed.
 
-    Of pytest's own listeners only junit and --durations use setups and teardowns that passed. These phases are two
-    thirds of the reports of a large suite, and each costs two rounds of hooks; junit gets one of them, by itself.
+    Of pytest's own listeners only junit and --durations do. These phases are two thirds of the reports of a large
+    suite, and each costs two rounds of hooks.
+
+    :param has_junit: whether junit is told how long they took.
     """
-    hook = config.hook.pytest_runtest_logreport
-    if config.getoption("durations", None) is not None or find_foreign(hook):
-        return PHASES, hook
-    if not config.getoption("xmlpath", None):
-        return PHASES[1:2], hook
-    others = [each.plugin for each in hook.get_hookimpls() if each.function.__module__ not in _JUNIT]
-    return PHASES[1:], config.pluginmanager.subset_hook_caller("pytest_runtest_logreport", others)
+    if config.getoption("durations", None) is not None or (config.getoption("xmlpath", None) and not has_junit):
+        return True
+    return bool(find_foreign(config.hook.pytest_runtest_logreport))

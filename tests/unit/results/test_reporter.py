@@ -111,38 +111,44 @@ def test_reports_are_kept_once_by_pytest_sugar(reporter: TerminalReporter, run: 
 
 
 @pytest.mark.parametrize(
-    ("option", "phases"),
+    ("option", "is_divided", "phases", "ended"),
     [
-        (None, {"listener": ["call"], "junit": []}),
-        ("xmlpath", {"listener": ["call"], "junit": [("call", 0.5), ("teardown", 0.5)]}),
-        ("durations", {"listener": ["setup", "call", "teardown"], "junit": []}),
+        (None, False, ["call"], []),
+        ("xmlpath", True, ["call"], [("test_a.py::test_1[3.12]", 0.5)]),
+        ("xmlpath", False, ["setup", "call", "teardown"], []),
+        ("durations", True, ["setup", "call", "teardown"], []),
     ],
 )
-def test_phases_reach_only_those_that_use_them(
-    reporter: TerminalReporter, run: ImageRun, option: str | None, phases: dict[str, list[object]]
+def test_phases_are_reported_if_a_listener_uses_them(
+    reporter: TerminalReporter,
+    run: ImageRun,
+    option: str | None,
+    is_divided: bool,
+    phases: list[str],
+    ended: list[tuple[str, float]],
 ) -> None:
-    """The teardown that junit gets takes as long as the setup and the teardown."""
-    seen: dict[str, list[object]] = {"listener": [], "junit": []}
+    """Instead of setups and teardowns, junit is told how long both took."""
+    seen: list[str | None] = []
+    concluded: list[tuple[str, float]] = []
 
     class Listener:
         def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-            seen["listener"].append(report.when)
-
-        pytest_runtest_logreport.__module__ = "_pytest.main"
-
-    class Junit:
-        def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-            seen["junit"].append((report.when, report.duration))
+            seen.append(report.when)
 
         pytest_runtest_logreport.__module__ = "_pytest.junitxml"
 
+    class Junit:
+        is_in_use = is_divided
+
+        def end_passed(self, report: pytest.TestReport, seconds: float) -> None:
+            concluded.append((report.nodeid, seconds))
+
     reporter.config.pluginmanager.register(Listener())
-    if option == "xmlpath":
-        reporter.config.pluginmanager.register(Junit())
+    reporter.config.pluginmanager.register(Junit(), "pyimages-junit")
     if option is not None:
         setattr(reporter.config.option, option, "junit.xml" if option == "xmlpath" else 1)
     ReporterAdapter(reporter.config, ["3.12"]).log_passed(run, PASSED)
-    assert seen == phases
+    assert (seen, concluded) == (phases, ended)
 
 
 @pytest.mark.parametrize("is_unique", [False, True])
