@@ -1,8 +1,8 @@
 from pytest_pyimages.containers.bytecode import BYTECODE_TARGET as BYTECODE_TARGET
 from pytest_pyimages.containers.bytecode import BytecodeLayer as BytecodeLayer
 from pytest_pyimages.containers.bytecode import BytecodeRecord as BytecodeRecord
+from pytest_pyimages.containers.bytecode import describe_modules as describe_modules
 from pytest_pyimages.containers.bytecode import find_unused_bytecode as find_unused_bytecode
-from pytest_pyimages.containers.bytecode import hash_modules as hash_modules
 from pytest_pyimages.containers.copied_files import CopyPattern as CopyPattern
 from pytest_pyimages.containers.hidden_files import find_hidden_files as find_hidden_files
 from pytest_pyimages.containers.job import HOST_ONLY as HOST_ONLY

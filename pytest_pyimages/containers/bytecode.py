@@ -29,6 +29,7 @@ from pytest_pyimages.errors import EngineError
 BYTECODE_KIND = "bytecode"
 BYTECODE_TARGET = "/opt/pyimages/bytecode"
 LONG_SECONDS = 1.0  # of a collection that may be worth a container that compiles
+SMALL_BYTES = 50_000  # of modules, which pytest rewrites in a third of a second: a slow collection has another reason
 GROWTH = 1.5  # of the collection since bytecode was compiled, beyond the same seconds
 FEW_MODULES = 5
 UNUSED_SECONDS = 30 * 86400
@@ -91,13 +92,19 @@ class BytecodeRecord:
     def is_due(self) -> bool:
         """Return whether it pays to compile before the next run.
 
-        A collection that was slow for a busy machine is no reason to do so: then no module has changed since.
+        A collection that was slow for a busy machine is no reason to do so: then no module has changed since, or there
+        are few of them.
         """
         if not self._content.get("due"):
             return self.old_layer is not None and self.layer is None
-        if self._content.get("modules") != hash_modules(self._root):
+        modules = describe_modules(self._root)
+        if modules.size >= SMALL_BYTES and modules.digest != self._content.get("modules"):
             return True
-        self._write(due=False)
+        if self.old_layer is None:  # the next slow collection is looked at anew
+            self._path.unlink(missing_ok=True)
+            self._content = {}
+        else:
+            self._write(due=False)
         return False
 
     def add_collection(self, seconds: float) -> None:
@@ -134,7 +141,7 @@ class BytecodeRecord:
         :param folders: paths below the root that it covers.
         :param compiled: modules that the old one did not have; if they are few, the last collection was slow for
             another reason, and the next one is compared with it.
-        :param modules: ``hash_modules`` from before.
+        :param modules: the digest of the modules, from before.
         """
         seconds = self._content.get("seconds") if compiled < FEW_MODULES else None
         old = self.old_layer
@@ -150,18 +157,26 @@ class BytecodeRecord:
         write_record(self._path, self._content)
 
 
-def hash_modules(root: Path) -> str:
-    """Return a digest of the paths, sizes and times of all modules, which takes some milliseconds for a thousand."""
-    digest = hashlib.sha256()
+class Modules(NamedTuple):
+    """All modules of a tree."""
+
+    digest: str  # of their paths, sizes and times
+    size: int  # bytes
+
+
+def describe_modules(root: Path) -> Modules:
+    """Look at the modules of a tree; this takes some milliseconds for a thousand."""
+    digest, size = hashlib.sha256(), 0
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if name not in NO_SOURCE)
         for name in sorted(names):
             if name.endswith(".py"):
                 with suppress(OSError):  # just removed
                     status = os.lstat(f"{folder}/{name}")
+                    size += status.st_size
                     described = f"{folder}/{name}\0{status.st_size}\0{status.st_mtime_ns}\0"
                     digest.update(described.encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
+    return Modules(digest.hexdigest(), size)
 
 
 def describe_folders(root: Path, folders: Iterable[str]) -> dict[str, list[int]]:

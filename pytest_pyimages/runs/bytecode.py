@@ -18,8 +18,8 @@ from pytest_pyimages.containers import (
     Lease,
     Source,
     SourceNotVisibleError,
+    describe_modules,
     find_unused_bytecode,
-    hash_modules,
     read_program,
     remove_copies,
 )
@@ -106,7 +106,7 @@ class Bytecode:
         process = self._compiling = ContainerProcess(self._engine, self._lease, self._source)
         if self._is_stopped:  # before there was a process to kill
             return
-        old, modules = record.old_layer, hash_modules(self._source.root)
+        old, modules = record.old_layer, describe_modules(self._source.root).digest
         if old is None:
             remove_copies(self._engine, find_unused_bytecode(self._engine, self._lease))
         layer = record.create_volume()

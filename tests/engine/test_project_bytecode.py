@@ -54,7 +54,7 @@ def project(job: Job) -> Job:
     job.write(test_slow=SLOW, test_looks=LOOKS)
     for name in ("pkg", "gone"):
         (job.folder / name).mkdir()
-        (job.folder / name / "module.py").write_text("x = 1\n")
+        (job.folder / name / "module.py").write_text("x = 1\n" * 10_000)
     (job.folder / "pkg").chmod(0o750)
     age(job)
     return job

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pyimages.containers.bytecode import BytecodeRecord, find_unused_bytecode
+from pytest_pyimages.containers.bytecode import BytecodeRecord, describe_modules, find_unused_bytecode
 from pytest_pyimages.containers.leases import Lease
 from tests.unit.containers.test_source_copy import CopyEngine
 
@@ -30,6 +30,7 @@ def lease(tmp_path: Path) -> Lease:
 def root(tmp_path: Path) -> Path:
     (tmp_path / "root" / "tests" / "sub").mkdir(parents=True)
     (tmp_path / "root" / "tests" / "test_it.py").write_text("x = 1\n")
+    (tmp_path / "root" / "tests" / "test_large.py").write_text("x = 1\n" * 10_000)
     return tmp_path / "root"
 
 
@@ -69,10 +70,8 @@ def test_what_has_become_slower_is_compiled_again(
     engine: CopyEngine, lease: Lease, root: Path, changed: bool, is_due: bool
 ) -> None:
     """Unless no module has changed: then the machine was busy."""
-    from pytest_pyimages.containers.bytecode import hash_modules
-
     record = read(engine, lease, root)
-    record.replace(record.create_volume(), ["tests"], compiled=100, modules=hash_modules(root))
+    record.replace(record.create_volume(), ["tests"], compiled=100, modules=describe_modules(root).digest)
     for seconds in (0.4, 1.5):  # the first one is what the later ones are compared with
         read(engine, lease, root).add_collection(seconds)
     assert not read(engine, lease, root).is_due()
@@ -81,6 +80,14 @@ def test_what_has_become_slower_is_compiled_again(
     read(engine, lease, root).add_collection(1.7)
     assert read(engine, lease, root).is_due() is is_due
     assert read(engine, lease, root).is_due() is is_due
+
+
+def test_few_modules_are_never_compiled(engine: CopyEngine, lease: Lease, root: Path) -> None:
+    """Something else takes the time: a slow fixture, or other programs."""
+    (root / "tests" / "test_large.py").unlink()
+    read(engine, lease, root).add_collection(9.0)
+    assert not read(engine, lease, root).is_due()
+    assert list(lease.bytecode_records.iterdir()) == []
 
 
 def test_what_compiling_does_not_make_faster_is_left_alone(engine: CopyEngine, lease: Lease, root: Path) -> None:

@@ -52,6 +52,7 @@ def lease(tmp_path: Path) -> Lease:
 @pytest.fixture
 def source(tmp_path: Path) -> Source:
     (tmp_path / "root" / "tests").mkdir(parents=True)
+    (tmp_path / "root" / "tests" / "test_large.py").write_text("x = 1\n" * 10_000)
     return Source(tmp_path / "root", "overlay")
 
 
