@@ -28,7 +28,7 @@ from .conftest import REMOTE_TAG as TAG
 # Variants are images of their own that are all made of one base image.
 LABELS = (TAG, f"{TAG}+a")
 PROJECT = '[[tool.pyimages.variants]]\nname = "a"\nargs = ["--strict-markers"]\n'
-KEPT = {"cache", "source-copy"}
+KEPT = {"bytecode", "cache", "source-copy"}
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 GONE_SECONDS = 60.0  # until a machine notices that nobody listens, and has removed what is left
