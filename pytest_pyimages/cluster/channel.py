@@ -6,9 +6,11 @@ container whose output nobody reads waits, as it would for a full pipe.
 
 from __future__ import annotations
 
+import math
 import pickle
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import count
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 BATCHES = 16  # in the scheduler, for each direction
 WAITING = 64  # messages that wait for the sending thread
 BATCH_MESSAGES = 256
+RELEASE_SECONDS = 2.0
+LAST = -1  # number of a batch that only wakes the receiver of a channel that is released
+CLOSED = "the connection through the cluster's scheduler was given up, since nothing was heard for some time"
 LOST = "the cluster's scheduler can no longer be reached ({})"
 
 
@@ -43,56 +48,110 @@ class Channel:
         self._waiting: queue.Queue[Message | None] = queue.Queue(WAITING)
         self._received = 0  # batches
         self._lost = ""  # why nothing can be sent any more
+        self._is_receiving = False  # by a thread that may wait for a batch
+        self._is_released = False
+        self._lock = threading.Lock()
         self._sender = threading.Thread(target=self._send_all, name=f"pyimages-{name}", daemon=True)
         self._sender.start()
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message, seconds: float = math.inf) -> None:
         """Send a message, after those before it.
 
+        :param seconds: to wait until the other end has taken earlier ones.
         :raises ConnectionLostError: if the other end, or the scheduler, cannot be reached.
         """
+        deadline = time.monotonic() + seconds
         while True:
             if self._lost:
                 raise ConnectionLostError(self._lost)
             try:
-                self._waiting.put(message, timeout=0.5)
+                self._waiting.put(message, timeout=min(seconds, 0.5))
             except queue.Full:
-                continue
+                if time.monotonic() < deadline:
+                    continue
+                raise ConnectionLostError("the other end takes no more messages") from None
             return
+
+    def offer(self, message: Message) -> None:
+        """Send a message unless others wait, without waiting for anything."""
+        if not self._lost and self._waiting.empty():
+            with suppress(queue.Full):
+                self._waiting.put_nowait(message)
 
     def lose(self, problem: str) -> None:
         """Let all further sending fail with a problem; only the first one counts."""
         self._lost = self._lost or problem
 
-    def wake(self) -> None:
-        """Let this end's ``receive`` return, if the other end may be gone."""
-        with suppress(Exception):  # the scheduler may be gone as well
-            self._incoming.put(pickle.dumps((self._received, [Leave()])), timeout=2)
-
     def close(self, seconds: float = 2.0) -> None:
         """Send what still waits, for so long at most."""
-        try:
+        with suppress(queue.Full):
             self._waiting.put(None, timeout=0 if self._lost else seconds)
-        except queue.Full:
+            self._sender.join(seconds)
+
+    def release(self, *, is_last: bool) -> None:
+        """End all threads of this end, and let the scheduler forget the queues once both ends have done this.
+
+        Only the first call counts.
+
+        :param is_last: whether the other end may be gone, so that nobody else releases its share.
+        """
+        with self._lock:
+            is_released, self._is_released = self._is_released, True
+        if is_released:
             return
-        self._sender.join(seconds)
+        self.lose("the channel is closed")
+        with suppress(Exception):  # the scheduler may be gone as well
+            self._end_sender()
+            if is_last:  # if the other end is not gone after all, it must not wait for ever
+                self._outgoing.get(batch=True, callback_timeout=RELEASE_SECONDS)
+                self._outgoing.put(pickle.dumps((LAST, [])), timeout=RELEASE_SECONDS, callback_timeout=RELEASE_SECONDS)
+            if self._is_receiving and not self._incoming.qsize(callback_timeout=RELEASE_SECONDS):
+                self._incoming.put(pickle.dumps((LAST, [])), timeout=RELEASE_SECONDS, callback_timeout=RELEASE_SECONDS)
+            for each in (self._outgoing, self._incoming) * (1 + is_last):
+                each.close()
+
+    def _end_sender(self) -> None:
+        """End the sending thread, which a full queue may hold up; drop what waits."""
+        deadline = time.monotonic() + RELEASE_SECONDS
+        while self._sender.is_alive() and time.monotonic() < deadline:
+            with suppress(queue.Empty):
+                while True:
+                    self._waiting.get_nowait()
+            with suppress(queue.Full):
+                self._waiting.put_nowait(None)
+            self._outgoing.get(batch=True, callback_timeout=RELEASE_SECONDS)
+            self._sender.join(0.05)
 
     def receive(self) -> Iterator[Message]:
         """Yield the messages of the other end until it leaves.
 
         :raises ConnectionLostError: if the scheduler cannot be reached, or a message was lost.
         """
-        for self._received in count():
-            try:
-                data = self._incoming.get()
-            except Exception as error:
-                raise ConnectionLostError(LOST.format(type(error).__name__)) from error
-            number, messages = pickle.loads(data)  # noqa: S301 - see messages
-            if number != self._received:
-                raise ConnectionLostError("a message was lost on its way through the cluster's scheduler")
-            yield from messages
-            if any(isinstance(message, Leave | Left) for message in messages):
-                return
+        self._is_receiving = True
+        try:
+            for self._received in count():
+                messages = self._receive_batch()
+                yield from messages
+                if any(isinstance(message, Leave | Left) for message in messages):
+                    return
+        finally:
+            self._is_receiving = False
+
+    def _receive_batch(self) -> list[Message]:
+        try:
+            data = self._incoming.get()
+        except KeyError as error:  # the scheduler does not know the queue any more
+            raise ConnectionLostError(self._lost or CLOSED) from error
+        except Exception as error:
+            raise ConnectionLostError(LOST.format(type(error).__name__)) from error
+        if self._lost:
+            raise ConnectionLostError(self._lost)
+        number, messages = pickle.loads(data)  # noqa: S301 - see messages
+        if number == LAST:
+            raise ConnectionLostError(CLOSED)
+        if number != self._received:
+            raise ConnectionLostError("a message was lost on its way through the cluster's scheduler")
+        return list(messages)
 
     def _send_all(self) -> None:
         number, is_open = 0, True
@@ -102,9 +161,12 @@ class Channel:
                 continue
             try:
                 self._outgoing.put(pickle.dumps((number, messages)))
+            except KeyError:
+                self.lose(CLOSED)
             except Exception as error:  # noqa: BLE001 - of Dask, of its sockets, or that its loop has ended
                 self.lose(LOST.format(type(error).__name__))
             number += 1
+            is_open = is_open and not self._lost
 
     def _take(self) -> tuple[list[Message], bool]:
         """Return what waits, at least one message, and whether more may follow."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import queue
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -13,7 +15,7 @@ from uuid import uuid4
 from pytest_pyimages.cluster.channel import LOST, Channel, describe
 from pytest_pyimages.cluster.engine import MachineEngine
 from pytest_pyimages.cluster.machine import read_version, serve
-from pytest_pyimages.cluster.messages import Announcement, Beat, Unusable
+from pytest_pyimages.cluster.messages import Announcement, Unusable
 from pytest_pyimages.errors import ConfigurationError, EngineError
 
 if TYPE_CHECKING:
@@ -21,7 +23,10 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 10.0
 BEAT_SECONDS = 2.0
+CLOSE_SECONDS = 2.0
 LOOK_SECONDS = 0.2  # between two looks for the end of a session
+ANNOUNCED_SECONDS = 2.0  # after which no announcement of a task that has ended can come
+_ENDED = ("error", "cancelled", "lost", "finished")
 RESOURCE = "engine"  # what a unit needs one of, in Dask's words
 
 
@@ -66,6 +71,8 @@ class Cluster:
         self._session = f"pyimages-{uuid4().hex}"
         self._announcements = Queue(self._session, client=client)
         self._units: dict[str, Unit] = {}
+        self._leaving: list[MachineEngine] = []  # of units that are done, whose task may not have ended
+        self._numbers = itertools.count(1)  # of tasks
         self._is_closed = threading.Event()
         for work in (self._listen, self._beat):
             threading.Thread(target=work, name=f"pyimages-cluster{work.__name__}", daemon=True).start()
@@ -86,13 +93,29 @@ class Cluster:
         key = f"pytest-{name}-{uuid4().hex[:12]}"
         unit = self._units[key] = Unit(self, key)
         try:
+            self.start(unit, key)
+        except EngineError:
+            del self._units[key]
+            raise
+        return unit
+
+    def start(self, unit: Unit, key: str) -> None:
+        """Submit the task of a unit, once more if it has ended.
+
+        :raises EngineError: if the scheduler is lost.
+        """
+        try:
             unit.future = self._client.submit(
-                serve, self._session, key, read_version(), key=key, resources={RESOURCE: 1}, pure=False
+                serve,
+                self._session,
+                key,
+                read_version(),
+                key=f"{key}-{next(self._numbers)}",
+                resources={RESOURCE: 1},
+                pure=False,
             )
         except Exception as error:
-            del self._units[key]
             raise EngineError(f"{self.address}: {describe(error)}") from error
-        return unit
 
     def open_channel(self, name: str) -> Channel:
         """Return this host's end of the channel of a task."""
@@ -100,33 +123,34 @@ class Cluster:
 
     def forget(self, key: str) -> None:
         """Send no more beats for a unit."""
-        self._units.pop(key, None)
+        unit = self._units.pop(key, None)
+        if unit is not None and unit.engine is not None:
+            self._leaving = [engine for engine in [*self._leaving, unit.engine] if engine.is_open]
 
     def _listen(self) -> None:
         """Hand the announcements of tasks to their units."""
         while not self._is_closed.is_set():
             try:
-                announcement: Announcement = pickle.loads(self._announcements.get())  # noqa: S301 - see messages
+                announcement: Announcement | None = pickle.loads(self._announcements.get())  # noqa: S301 - see messages
             except Exception as error:  # noqa: BLE001 - of Dask, of its sockets, or that its loop has ended
                 self._lose(error)
                 return
-            unit = self._units.get(announcement.unit)
-            if unit is not None:
-                unit.announced.put(announcement)
+            unit = None if announcement is None else self._units.get(announcement.unit)
+            if unit is not None and announcement is not None:
+                unit.announce(announcement)
 
     def _beat(self) -> None:
         """Tell the tasks that this host waits for them, and the units which machines are lost."""
         while not self._is_closed.wait(BEAT_SECONDS):
+            for unit in list(self._units.values()):
+                unit.beat()
             try:
                 workers = self._client.scheduler_info()["workers"]
             except Exception as error:  # noqa: BLE001 - as above
                 self._lose(error)
                 return
-            for engine in [unit.engine for unit in list(self._units.values()) if unit.engine is not None]:
-                if engine.worker not in workers:
-                    engine.lose(f"{engine.machine} is no longer a worker of the cluster")
-                with suppress(EngineError):
-                    engine.send(Beat())
+            for unit in list(self._units.values()):
+                unit.look_for_loss(workers)
 
     def _lose(self, error: Exception) -> None:
         if not self._is_closed.is_set() and not self.problem:
@@ -141,19 +165,26 @@ class Cluster:
             self._is_closed.set()
             for unit in list(self._units.values()):
                 unit.leave()
+            deadline = time.monotonic() + CLOSE_SECONDS
+            for engine in self._leaving:
+                engine.release(max(deadline - time.monotonic(), 0))
             with suppress(Exception):  # the scheduler may be gone
-                self._client.close(timeout=2)
+                if not self.problem:
+                    self._announcements.put(pickle.dumps(None), timeout=CLOSE_SECONDS, callback_timeout=CLOSE_SECONDS)
+                    self._announcements.close()
+                self._client.close(timeout=CLOSE_SECONDS)
 
 
 class Unit:
     """A task of the cluster that lends the engine of its machine. Belongs to one thread."""
 
     def __init__(self, cluster: Cluster, key: str) -> None:
-        self.announced: queue.SimpleQueue[Announcement] = queue.SimpleQueue()
+        self._announced: queue.SimpleQueue[Announcement] = queue.SimpleQueue()
         self.engine: MachineEngine | None = None
         self.future: Future | None = None
         self._cluster = cluster
         self._key = key
+        self._looks = 0  # that have found the task at its end
 
     def wait(self, is_over: Callable[[], bool]) -> MachineEngine | None:
         """Wait until the task runs; return the engine of its machine, or None if the session ends.
@@ -162,10 +193,12 @@ class Unit:
 
         :raises EngineError: if Dask gives it up, or it runs where no engine can be used.
         """
-        self.engine = None
+        if self.engine is not None:
+            self.engine.leave()
+        self.engine, self._looks = None, 0
         while not is_over():
             try:
-                announcement = self.announced.get(timeout=LOOK_SECONDS)
+                announcement = self._take_announcement()
             except queue.Empty:
                 self._check()
                 continue
@@ -175,13 +208,49 @@ class Unit:
             return self.engine
         return None
 
+    def announce(self, announcement: Announcement) -> None:
+        """Take the announcement of a task; one that comes again has lost its machine, of which Dask knows first."""
+        self._announced.put(announcement)
+        if self.engine is not None:
+            self.engine.lose(f"{self.engine.machine} was lost to the cluster")
+
+    def _take_announcement(self) -> Announcement:
+        announcement = self._announced.get(timeout=LOOK_SECONDS)
+        with suppress(queue.Empty):
+            while True:  # those before the last one are of lost machines
+                announcement = self._announced.get_nowait()
+        return announcement
+
+    def beat(self) -> None:
+        """Tell the task, if it runs, that this host waits for it."""
+        if self.engine is not None:
+            self.engine.beat()
+
+    def look_for_loss(self, workers: Collection[str]) -> None:
+        """Let the engine fail if its machine, or the task, is no more.
+
+        :param workers: addresses of those that the cluster has.
+        """
+        engine, future = self.engine, self.future
+        if engine is None or future is None:
+            return
+        if engine.worker not in workers:
+            engine.lose(f"{engine.machine} is no longer a worker of the cluster")
+        elif future.status in _ENDED:
+            engine.lose(f"the task on {engine.machine} is {future.status}")
+
     def _check(self) -> None:
         if self._cluster.problem:
             raise EngineError(self._cluster.problem)
-        if self.future is not None and self.future.status in ("error", "cancelled", "lost"):
-            error = self.future.exception() if self.future.status == "error" else None
-            reason = describe(error) if error is not None else self.future.status
+        status = "" if self.future is None else self.future.status
+        if self.future is not None and status in ("error", "cancelled", "lost"):
+            error = self.future.exception() if status == "error" else None
+            reason = describe(error) if error is not None else status
             raise EngineError(f"Dask has given up the task: {reason}")
+        self._looks = self._looks + 1 if status == "finished" else 0
+        if self._looks * LOOK_SECONDS > ANNOUNCED_SECONDS:  # it heard nothing of this host for some time
+            self._looks = 0
+            self._cluster.start(self, self._key)
 
     def leave(self) -> None:
         """End the task, or cancel it if it has not begun."""

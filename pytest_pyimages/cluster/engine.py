@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pytest_pyimages.cluster.created import Created
 from pytest_pyimages.cluster.machine import ITERATORS, pack_files
-from pytest_pyimages.cluster.messages import Call, Failed, Input, Leave, Message, Piece, Ready, Result, make_error
+from pytest_pyimages.cluster.messages import Beat, Call, Failed, Input, Leave, Message, Piece, Ready, Result, make_error
 from pytest_pyimages.engines import BuildContext, Engine, EngineInfo
 from pytest_pyimages.errors import ConnectionLostError, EngineError
 
 if TYPE_CHECKING:
     from pytest_pyimages.cluster.channel import Channel
 
+LEAVE_SECONDS = 2.0  # for the last message
 UNREAD = 64  # messages of one call that may wait for their reader
 
 
@@ -36,7 +37,9 @@ class MachineEngine:
         self._numbers = itertools.count(1)
         self._answers: dict[int, queue.Queue[Message]] = {}
         self._lock = threading.Lock()
-        threading.Thread(target=self._receive, name=f"pyimages-{ready.machine}", daemon=True).start()
+        self._has_left = False
+        self._receiver = threading.Thread(target=self._receive, name=f"pyimages-{ready.machine}", daemon=True)
+        self._receiver.start()
 
     @property
     def as_engine(self) -> Engine:
@@ -67,16 +70,38 @@ class MachineEngine:
                 else:
                     break
 
+    def beat(self) -> None:
+        """Tell the task that this host waits for it; never wait for a machine that takes nothing."""
+        self._channel.offer(Beat())
+
     def leave(self) -> None:
-        """Tell the task that this host is done."""
+        """Tell the task that this host is done. Only the first call counts."""
+        with self._lock:
+            if self._has_left:
+                return
+            self._has_left = True
         if not self.problem:
             try:
-                self._channel.send(Leave())
-            except EngineError:  # it has ended already
-                return
-        self._channel.close()
+                self._channel.send(Leave(), LEAVE_SECONDS)
+            except EngineError as error:
+                self.lose(error.message)
+        self._channel.close(LEAVE_SECONDS)
+        if self.problem:
+            self._channel.release(is_last=True)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the task may still say something."""
+        return self._receiver.is_alive()
+
+    def release(self, seconds: float) -> None:
+        """Wait so long until the task says that it ends; then end the channel for it."""
+        self._receiver.join(seconds)
+        if self.is_open:
+            self._channel.release(is_last=True)
 
     def _receive(self) -> None:
+        problem = f"{self.machine} has ended the unit"  # nothing answers what this host still asks
         try:
             for message in self._channel.receive():
                 if isinstance(message, Piece | Result | Failed):
@@ -85,7 +110,12 @@ class MachineEngine:
                     if answers is not None:
                         self._deliver(message, answers)
         except EngineError as error:
-            self.lose(error.message)
+            problem = error.message
+        except Exception as error:  # noqa: BLE001 - of unpickling; calls must not wait for ever
+            problem = f"{self.machine}: {type(error).__name__}: {error}"
+        self.lose(problem)
+        if self._has_left:
+            self._channel.release(is_last=False)
 
     def _deliver(self, message: Message, answers: queue.Queue[Message]) -> None:
         """Wait until the call takes a message, unless it has been given up."""

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from distributed import Client, Worker
 
 SILENT_SECONDS = 20.0  # without a beat of the host
+STUCK_SECONDS = 300.0  # that the engine may take for one piece of input; beats are not read meanwhile
+LEAVE_SECONDS = 2.0  # for the last messages
 UNREAD = 64  # pieces of input that may wait for their reader
 ITERATORS = ("pull", "push", "build")
 
@@ -72,9 +74,8 @@ def serve(session: str, unit: str, version: str) -> str:
         stack.callback(engine.close)
         channel = Channel(client, attempt, is_host=False)
         lending = Lending(engine, channel)
-        announce(client, session, Ready(unit, attempt, str(worker.address), machine, info))
-        stack.callback(channel.close)
         stack.callback(lending.end)
+        announce(client, session, Ready(unit, attempt, str(worker.address), machine, info))
         lending.wait()
     return machine
 
@@ -94,7 +95,9 @@ def announce(client: Client, session: str, announcement: Announcement) -> None:
     """Tell the host what has become of a task."""
     from distributed import Queue
 
-    Queue(session, client=client).put(pickle.dumps(announcement))
+    announcements = Queue(session, client=client)
+    announcements.put(pickle.dumps(announcement))
+    announcements.close()  # the scheduler forgets it once the host has done this, too
 
 
 class Lending:
@@ -108,6 +111,7 @@ class Lending:
         self._inputs: dict[int, queue.Queue[bytes | None]] = {}
         self._lock = threading.Lock()
         self._has_left = threading.Event()
+        self._is_done = False  # whether the host has said so
         self._heard = time.monotonic()
         self._is_receiving = False  # a message is being taken, which may have to wait for the engine
         threading.Thread(target=self._receive, name="pyimages-lending", daemon=True).start()
@@ -115,22 +119,24 @@ class Lending:
     def wait(self) -> None:
         """Wait until the host is done, or seems to be gone."""
         while not self._has_left.wait(1.0):
-            if not self._is_receiving and time.monotonic() - self._heard > SILENT_SECONDS:
-                self._channel.wake()
+            silence = time.monotonic() - self._heard
+            if silence > (STUCK_SECONDS if self._is_receiving else SILENT_SECONDS):
                 return
 
     def end(self) -> None:
-        """End what still runs, and remove what the host has not removed."""
+        """End what still runs, remove what the host has not removed, and close the channel."""
         with self._lock:
             streams, inputs = list(self._streams.values()), list(self._inputs.values())
+            self._inputs.clear()  # nothing waits for room any more
         for each in inputs:
-            with suppress(queue.Full):
-                each.put_nowait(None)
+            end_input(each)
         for stream in streams:
             stream.close()
         self._created.remove_all(self._engine)
         with suppress(EngineError):
-            self._channel.send(Left())
+            self._channel.send(Left(), LEAVE_SECONDS)
+        self._channel.close(LEAVE_SECONDS)
+        self._channel.release(is_last=not self._is_done)
 
     def _receive(self) -> None:
         try:
@@ -143,6 +149,7 @@ class Lending:
                 elif isinstance(message, Input):
                     self._take_input(message)
                 self._heard, self._is_receiving = time.monotonic(), False
+            self._is_done = True
         except EngineError:
             pass  # the scheduler is gone, and with it the host
         finally:
@@ -194,9 +201,8 @@ class Lending:
         finally:
             with self._lock:
                 self._streams.pop(call.number, None)
-            del self._inputs[call.number]
-            with suppress(queue.Full):
-                pieces.put_nowait(None)
+            self._inputs.pop(call.number, None)
+            end_input(pieces)
 
     @staticmethod
     def _write(stream: ContainerStream, pieces: queue.Queue[bytes | None]) -> None:
@@ -214,7 +220,7 @@ class Lending:
             container, path = call.args
             self._engine.upload(container, path, iter(pieces.get, None))
         finally:
-            del self._inputs[call.number]
+            self._inputs.pop(call.number, None)
 
     def _build(self, call: Call) -> None:
         """Build from a Dockerfile; the first argument has the content of its files."""
@@ -223,6 +229,18 @@ class Lending:
             unpack_files(Path(folder), files)
             here: BuildContext = context._replace(folder=Path(folder))
             self._yield_all(call, self._engine.build(here, **call.kwargs))
+
+
+def end_input(pieces: queue.Queue[bytes | None]) -> None:
+    """End the input of a call, even if nothing takes what it has."""
+    while True:
+        try:
+            pieces.put_nowait(None)
+        except queue.Full:
+            with suppress(queue.Empty):
+                pieces.get_nowait()
+        else:
+            return
 
 
 def pack_files(context: BuildContext) -> dict[str, tuple[int, bytes | str]]:
