@@ -10,8 +10,9 @@ from __future__ import annotations
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from pytest_pyimages.host import CommandLine, Settings
+from pytest_pyimages.host import CommandLine, Settings, selects_tests
 from pytest_pyimages.images import ImagePlan
 from pytest_pyimages.results import Interleaved, pick_worst_status
 from pytest_pyimages.runs import RunEnd
@@ -45,11 +46,13 @@ def count_parts(settings: Settings, plan: ImagePlan, milliseconds: Mapping[str, 
     """Return into how many parts the suite of an image is divided, so that each takes about ``PART_SECONDS``.
 
     One, if that is not known, or where the parts would not do the same as the whole: what measures coverage, shows
-    output as it comes, has a debugger, keeps changed files, or goes on where the last run stopped.
+    output as it comes, has a debugger, keeps changed files, runs selected tests, or goes on where the last run stopped.
     """
     line = CommandLine.parse(plan.args)
     is_whole = settings.measures_coverage or settings.live_output or settings.collect_only or plan.smoke
     is_whole = is_whole or settings.terminal is not None or bool(settings.keep_changes or settings.artifacts)
+    typed = replace(settings.invocation, addopts=CommandLine.parse(()))  # what those of all runs select was recorded
+    is_whole = is_whole or selects_tests(typed)  # how long these take is not known
     if is_whole or any(map(line.has, ("--sw", "--stepwise", "--sw-skip", "--stepwise-skip"))):
         return 1
     return max(1, min(round(sum(milliseconds.values()) / 1000 / PART_SECONDS), len(milliseconds)))
@@ -82,8 +85,9 @@ class Suite:
         self._items: list[Item] = []
         self._indexes: dict[str, list[int]] = defaultdict(list)  # in the items, by node id, which may be there twice
         self._parts = [Part() for _ in range(count)]
-        self._done: set[str] = set()  # node ids of tests that containers on lost machines have reported
-        self._reported: list[set[str]] = [set() for _ in range(count)]  # by the current containers
+        # How often containers on lost machines have reported a node id, and the current ones.
+        self._done: Counter[str] = Counter()
+        self._reported: list[Counter[str]] = [Counter() for _ in range(count)]
         self._said: Counter[Hashable] = Counter()  # what is reported once: how often
         self._summaries: list[str] = []
 
@@ -96,24 +100,24 @@ class Suite:
         """Begin the container of a part; forget what an earlier one has not finished."""
         with self.lock:
             self._done |= self._reported[number]
-            self._reported[number] = set()
+            self._reported[number] = Counter()
             self._parts[number] = Part()
 
     def play(self, number: int, events: Sequence[Event]) -> list[Event]:
         """Return what is new in the events of a part's container."""
         return [new for event in events for new in self._play(self._parts[number], self._reported[number], event)]
 
-    def _play(self, part: Part, reported: set[str], event: Event) -> Iterator[Event]:
+    def _play(self, part: Part, reported: Counter[str], event: Event) -> Iterator[Event]:
         if isinstance(event, Passed):
             nodeid = self._items[part.items[event.test]].nodeid
-            reported.add(nodeid)
-            if nodeid not in self._done:
+            reported[nodeid] += 1
+            if reported[nodeid] > self._done[nodeid]:
                 yield event._replace(test=part.items[event.test])
         elif isinstance(event, Report):
             phases = list(part.phases.add_phase(event))
             if phases:
-                reported.add(event.nodeid)
-            if event.nodeid not in self._done:
+                reported[event.nodeid] += 1
+            if reported[event.nodeid] > self._done[event.nodeid]:
                 yield from phases
         elif isinstance(event, Items):
             new = self._add_items(part, event.items)

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from pytest_pyimages.errors import EngineError
+from pytest_pyimages.host import CommandLine
 from pytest_pyimages.runs import RunEnd
 from pytest_pyimages.runs.events import (
     Beat,
@@ -26,7 +30,8 @@ from pytest_pyimages.runs.events import (
     Warned,
 )
 from pytest_pyimages.session.messages import ImageEnded
-from pytest_pyimages.session.placement.parts import Suite
+from pytest_pyimages.session.placement.parts import Suite, count_parts
+from tests.support.invocations import make_invocation
 
 HELLO = Hello("3.12.1", "9.2.0", "/src", "", 0)
 WARNED = Warned("UserWarning", "old", "/src/conftest.py", 3, "config", "")
@@ -106,6 +111,15 @@ def test_node_ids_may_be_there_twice() -> None:
     suite = Suite()
     assert begin(suite, "aa")[2] == Items((item("a"), item("a")))
     assert suite.play(0, [passed(0), passed(1)]) == [passed(0), passed(1)]
+
+
+def test_each_test_of_a_node_id_has_its_result_after_a_loss() -> None:
+    suite = Suite()
+    begin(suite, "aa")
+    suite.play(0, [passed(0)])
+    begin(suite, "aa")
+    reports = [phase("a", "setup"), phase("a", "call", "failed"), phase("a", "teardown")]
+    assert suite.play(0, [passed(0), *reports]) == reports
 
 
 def test_what_all_containers_say_is_said_once_but_repeated_warnings_are_kept() -> None:
@@ -188,3 +202,17 @@ def test_an_empty_part_is_no_failure() -> None:
     _, whole = end(suite, 1, status=5)
     assert whole is not None
     assert whole.end == RunEnd(status=0)
+
+
+@pytest.mark.parametrize(
+    ("typed", "addopts", "count"),
+    [("tests", "-m fast", 4), ("-k it", "", 1), ("tests/test_it.py", "", 1), ("--lf", "", 1), ("--sw", "", 1)],
+)
+def test_only_suites_of_known_durations_are_divided(tmp_path: Path, typed: str, addopts: str, count: int) -> None:
+    (tmp_path / "tests").mkdir()
+    invocation = replace(make_invocation(typed, cwd=tmp_path), addopts=CommandLine.parse(addopts.split()))
+    without = {"measures_coverage": False, "live_output": False, "collect_only": False, "terminal": None}
+    settings = SimpleNamespace(**without, keep_changes=(), artifacts=(), invocation=invocation)
+    plan = SimpleNamespace(args=tuple(typed.split()), smoke=False)
+    durations = {f"tests/test_it.py::test_{number}": 1000 for number in range(120)}
+    assert count_parts(settings, plan, durations) == count  # type: ignore[arg-type]
