@@ -71,6 +71,7 @@ class Cluster:
         self._session = f"pyimages-{uuid4().hex}"
         self._announcements = Queue(self._session, client=client)
         self._units: dict[str, Unit] = {}
+        self.unusable: dict[str, str] = {}  # problems of machines by address
         self._leaving: list[MachineEngine] = []  # of units that are done, whose task may not have ended
         self._numbers = itertools.count(1)  # of tasks
         self._is_closed = threading.Event()
@@ -112,10 +113,31 @@ class Cluster:
                 read_version(),
                 key=f"{key}-{next(self._numbers)}",
                 resources={RESOURCE: 1},
+                workers=self._list_usable() if self.unusable else None,
                 pure=False,
             )
         except Exception as error:
             raise EngineError(f"{self.address}: {describe(error)}") from error
+
+    def avoid(self, announcement: Unusable) -> bool:
+        """Let no further task run on a machine without a usable engine; return whether others are left.
+
+        Such a machine is always free, and would get, and fail, every unit of the session.
+
+        :raises EngineError: if the scheduler is lost.
+        """
+        text = f"{announcement.machine}: {announcement.problem}"
+        self.unusable[announcement.address] = text
+        try:
+            return bool(self._list_usable())
+        except Exception as error:
+            raise EngineError(f"{self.address}: {describe(error)}") from error
+
+    def _list_usable(self) -> list[str]:
+        """Return the addresses of the workers that may have a usable engine."""
+        workers = self._client.scheduler_info()["workers"].items()
+        has_engine = (address for address, worker in workers if worker.get("resources", {}).get(RESOURCE))
+        return [address for address in has_engine if address not in self.unusable]
 
     def open_channel(self, name: str) -> Channel:
         """Return this host's end of the channel of a task."""
@@ -203,7 +225,10 @@ class Unit:
                 self._check()
                 continue
             if isinstance(announcement, Unusable):
-                raise EngineError(f"{announcement.machine}: {announcement.problem}")
+                if not self._cluster.avoid(announcement):
+                    raise EngineError(f"{announcement.machine}: {announcement.problem}")
+                self._cluster.start(self, self._key)
+                continue
             self.engine = MachineEngine(self._cluster.open_channel(announcement.attempt), announcement)
             return self.engine
         return None

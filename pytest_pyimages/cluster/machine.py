@@ -60,12 +60,12 @@ def serve(session: str, unit: str, version: str) -> str:
     machine = name_machine(worker)
     if version != read_version():
         problem = f"pytest-pyimages is {read_version()} there and {version} here · install the same version on both"
-        announce(client, session, Unusable(unit, machine, problem))
+        announce(client, session, Unusable(unit, str(worker.address), machine, problem))
         return machine
     try:
         engine = connect()
     except PyimagesError as error:
-        announce(client, session, Unusable(unit, machine, str(error)))
+        announce(client, session, Unusable(unit, str(worker.address), machine, str(error)))
         return machine
     attempt = f"pyimages-{uuid4().hex}"
     # The names of sockets are the same on all machines.

@@ -53,6 +53,7 @@ class Unusable(NamedTuple):
     """From the machine instead of Ready: it has no engine that can be used."""
 
     unit: str
+    address: str  # of Dask's worker
     machine: str
     problem: str
 

@@ -236,5 +236,10 @@ def test_workers_without_an_engine(divided: Job, tmp_path: Path, engine: DockerE
         done = divided.run(cluster.option(), images=TAG)
         assert done.returncode == 1
         assert divided.images[TAG]["problem"].startswith("broken: "), done.stdout
+        cluster.start_worker("near", engine.info.endpoint)
+        done = divided.run(cluster.option(), images=",".join(LABELS))
+        assert done.returncode == 0, done.stdout
+        assert {image["engine"] for image in divided.images.values()} == {"near"}
+        assert done.stdout.count("; nothing ran there") == 1, done.stdout
     finally:
         cluster.stop()

@@ -169,6 +169,8 @@ class ClusterBackends:
 
     def close(self) -> None:
         """Disconnect from the cluster; note where something may be left."""
+        self._notes += (f"{text}; nothing ran there" for text in self.cluster.unusable.values())
+        self.cluster.unusable.clear()
         for endpoint in self._left:
             self._notes.append(f"{endpoint}: a lost unit may have left containers; the next session there removes them")
         self.cluster.close()
