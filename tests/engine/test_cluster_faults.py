@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -121,3 +122,27 @@ def test_a_stalled_machine_does_not_hold_up_the_end(machine: Cluster) -> None:
     while left := list_queues(machine.address):
         assert time.monotonic() < deadline, left
         time.sleep(0.2)
+
+
+def test_a_machine_that_starts_again_at_its_address_is_lost(machine: Cluster, engine: DockerEngine) -> None:
+    machine.kill("near")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    words = ("--resources", "engine=1", "--no-nanny", "--worker-port", port)
+    machine.start_worker("fixed", engine.info.endpoint, *words)
+    cluster = connect_cluster(machine.address)
+    unit = cluster.submit("unit")
+    first = unit.wait(lambda: False)
+    assert first is not None
+    machine.kill("fixed")
+    machine.start_worker("again", engine.info.endpoint, *words)
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not first.problem:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    second = unit.wait(lambda: time.monotonic() > deadline)
+    assert second is not None
+    assert second.worker == first.worker
+    assert second.as_engine.find_image(REFERENCE) is not None
+    cluster.close()
+    wait_until_forgotten(machine.address)
