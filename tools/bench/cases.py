@@ -26,6 +26,7 @@ SIX = (*TAGS, "3.10-slim", "3.11-slim", "3.12-slim", "3.13-slim")  # as tox.ini 
 _NOT_WARM = re.compile(r"/(images/create|build|commit|images/[^ ]+/push|distribution/|auth)")
 _START = re.compile(r"/containers/[^/]+/start")
 PING = "import docker; docker.from_env().ping()"
+WARM_UPS = 3  # the first may have to build, the second to compile
 PRINTS_NOTHING = ("", 1)  # an empty text is found once in an empty output only
 
 
@@ -46,7 +47,7 @@ def one_test(shop: Workshop) -> Result:
     project = write_one(shop.folder)
     ours = _ours(shop, project, 1)
     plain = shop.command((*PYTEST, "-p", "no:pyimages"), project, ("1 passed", 1))
-    _images(shop, project, 1)
+    _warm_up(shop, project, 1)
     with ordinary_images(TAGS, shop.folder, shop.engine) as images:
         theirs, tox = [_by_hand(shop, project, images, 1), plain], _with_tox(shop, project, 1)
         _compare(shop, [ours], [*theirs, tox])
@@ -63,7 +64,7 @@ def first_start(shop: Workshop) -> Result:
         shop.command((*PYTEST, "-p", "no:pyimages", "--collect-only"), project, ("1 test collected", 1)),
         shop.command((sys.executable, "-c", PING), project, PRINTS_NOTHING),
     ]
-    _images(shop, project, 1)
+    _warm_up(shop, project, 1)
     asked: list[str] = []
     with Watch(shop.engine, shop.folder / "watched.sock") as watch:
         ours = _ours(shop, project, 1, engine=watch.url)
@@ -118,7 +119,7 @@ CASES: dict[str, Callable[[Workshop], Result]] = {
 def _large_suite(shop: Workshop, project: Path) -> Timing:
     """Measure ten thousand tests; the bytecode of their modules is kept when that begins, as after any two runs."""
     ours = _ours(shop, project, TESTS)
-    _images(shop, project, TESTS)
+    _warm_up(shop, project, TESTS)
     with ordinary_images(TAGS, shop.folder, shop.engine) as images:
         theirs, tox = [_by_hand(shop, project, images, TESTS)], _with_tox(shop, project, TESTS)
         _compare(shop, [ours], [*theirs, tox])
@@ -163,20 +164,11 @@ def _with_tox(shop: Workshop, project: Path, tests: int) -> Command:
     return command
 
 
-def _images(shop: Workshop, project: Path, tests: int) -> tuple[str, ...]:
-    """Return the environment images that the plugin runs this project in, built if they are not there yet.
-
-    Read off its own requests, in a run that is thereby a warm-up too.
-    """
-    with Watch(shop.engine, shop.folder / "warm-up.sock") as watch:
-        ours = _ours(shop, project, tests, engine=watch.url)
-        for _ in range(3):  # the first may have to build, the second to compile
-            watch.take_images()
-            _watched(ours, watch, shop.output)
-        images = watch.take_images()
-    if len(images) != len(TAGS):
-        raise NotMeasuredError(f"a run on {len(TAGS)} images has created {len(images)} containers")
-    return images
+def _warm_up(shop: Workshop, project: Path, tests: int) -> None:
+    """Run the project until there is nothing left to build, to decide and to compile, on the engine itself."""
+    ours = _ours(shop, project, tests)
+    for _ in range(WARM_UPS):
+        seconds_of([ours], shop.output)
 
 
 def _watched(ours: Command, watch: Watch, output: Path) -> tuple[list[Request], float]:

@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 from tools.bench.clock import NotMeasuredError
 
 _REQUEST = re.compile(rb"(GET|HEAD|POST|PUT|DELETE) (?:/v[0-9.]+)?(/[^ \r\n]*) HTTP/1\.1\r\n")
-_IMAGE = re.compile(rb'"Image": ?"([^"]+)"')
 _PIECE = 1 << 16
 
 
@@ -48,7 +47,6 @@ class Watch:
         self._listener = socket.socket(socket.AF_UNIX)
         self._lock = threading.Lock()
         self._requests: list[Request] = []
-        self._images: list[str] = []
         self._open: list[socket.socket] = []
 
     def __enter__(self) -> Watch:
@@ -69,12 +67,6 @@ class Watch:
         with self._lock:
             taken, self._requests = self._requests, []
         return sorted(taken, key=lambda request: request.when)
-
-    def take_images(self) -> tuple[str, ...]:
-        """Return the images of the containers that were created since the last call."""
-        with self._lock:
-            taken, self._images = self._images, []
-        return tuple(taken)
 
     def _accept(self) -> None:
         while True:
@@ -104,9 +96,6 @@ class Watch:
                 for match in _REQUEST.finditer(seen):
                     self._requests.append(Request(now, match[1].decode(), match[2].decode(errors="replace")))
                     end = match.end()
-                for match in _IMAGE.finditer(seen):
-                    self._images.append(match[1].decode(errors="replace"))
-                    end = max(end, match.end())
             # What may be the beginning of something is kept, the rest is not needed again.
             seen = seen[max(end, len(seen) - 1024) :]
             try:
