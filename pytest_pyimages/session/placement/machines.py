@@ -15,7 +15,7 @@ from pytest_pyimages.images import ImagePlan, LastUsed, Listener
 from pytest_pyimages.session.placement.backends import Backend, read_pins_of
 
 if TYPE_CHECKING:
-    from pytest_pyimages.cluster import Cluster, Created, MachineEngine
+    from pytest_pyimages.cluster import Cluster, MachineEngine
 
 LEAVE_SECONDS = 30.0  # that the removal of containers on a machine may take
 MOST_MACHINES = 4  # that a unit may lose; Dask's own limit (distributed.scheduler.allowed-failures) is 3
@@ -61,7 +61,7 @@ class ClusterBackends:
         self._pins = read_pins_of(settings)
         self._open: list[MachineBackend] = []
         self._swept: set[str] = set()  # endpoints of engines whose leaked containers were removed
-        self._left: dict[str, list[Created]] = {}  # by endpoint, what units have left that lost their machine
+        self._left: dict[str, list[MachineEngine]] = {}  # by endpoint, the lost ones that have left something
         self._lock = threading.Lock()
 
     def __iter__(self) -> Iterator[Backend]:
@@ -127,7 +127,7 @@ class ClusterBackends:
             left = self._left.pop(engine.info.endpoint, [])
         try:
             for each in left:
-                each.remove_all(backend.engine)
+                each.created.remove_all(backend.engine)
             if is_new:
                 backend.sweep(self._notes)
             if self._pins is not None:
@@ -141,7 +141,7 @@ class ClusterBackends:
             self._prune(backend)
             with self._lock:
                 if engine.problem and engine.created:
-                    self._left.setdefault(engine.info.endpoint, []).append(engine.created)
+                    self._left.setdefault(engine.info.endpoint, []).append(engine)
                 self._open = [each for each in self._open if each is not backend]
 
     def _prune(self, backend: MachineBackend) -> None:
@@ -171,6 +171,6 @@ class ClusterBackends:
         """Disconnect from the cluster; note where something may be left."""
         self._notes += (f"{text}; nothing ran there" for text in self.cluster.unusable.values())
         self.cluster.unusable.clear()
-        for endpoint in self._left:
-            self._notes.append(f"{endpoint}: a lost unit may have left containers; the next session there removes them")
+        for machine in dict.fromkeys(engine.machine for left in self._left.values() for engine in left):
+            self._notes.append(f"{machine}: a lost unit may have left containers; the next session there removes them")
         self.cluster.close()
