@@ -54,6 +54,7 @@ class Bytecode:
         self._source = source
         self._image = image
         self._job = job
+        self.say: Callable[[str], None] = lambda _: None  # shows what the run waits for, and an empty text
         self._record: BytecodeRecord | None = None
         self._compiling: ContainerProcess | None = None
         self._is_stopped = False
@@ -94,11 +95,14 @@ class Bytecode:
             return None
         self._record = record = BytecodeRecord(self._engine, self._lease, self._source.root, self._image)
         if not self._is_stopped and record.is_due():
+            self.say("compiling the project's modules")
             try:
                 self._compile(job, record)
             except PyimagesError:  # also of an image without pytest: the suite compiles by itself
                 if not self._is_stopped:
                     record.replace(None)
+            finally:
+                self.say("")
         return record.layer
 
     def _compile(self, job: BytecodeJob, record: BytecodeRecord) -> None:

@@ -85,7 +85,7 @@ class Run:
         self._source = source
         self._job = job
         self._process = ContainerProcess(engine, lease, source, upper=UPPER if job.changes is not None else "")
-        self._bytecode = Bytecode(engine, lease, source, job.image, job.bytecode if job.report is None else None)
+        self.bytecode = Bytecode(engine, lease, source, job.image, job.bytecode if job.report is None else None)
         # What the suite has changed in the source, once the run has ended; None if the job does not ask for it.
         self.changes = SourceChanges(source.root) if job.changes is not None else None
 
@@ -103,7 +103,7 @@ class Run:
         :raises SourceNotVisibleError: if the source is not visible in the container; nothing was run.
         :raises BrokenImageError: if a cached image is damaged; nothing was run.
         """
-        run_with_source(self._source, lambda: self._bytecode.run(self._process, self._attempt, emit, done, printed))
+        run_with_source(self._source, lambda: self.bytecode.run(self._process, self._attempt, emit, done, printed))
 
     def _attempt(
         self,
@@ -147,7 +147,7 @@ class Run:
 
     def stop(self) -> None:
         """Ask the suite to stop, as Ctrl-C would; it has ``STOP_GRACE`` seconds before the container is killed."""
-        self._bytecode.kill()
+        self.bytecode.kill()
         self._process.stop(b"stop\n", STOP_GRACE)
 
     def _send_job(self, stream: ContainerStream) -> None:
@@ -204,7 +204,7 @@ class Run:
     def _dispatch(self, event: Event, stream: ContainerStream, progress: _Progress, events: list[Event]) -> None:
         """Keep events about the end of the run, and collect the others."""
         progress.records += 1
-        self._bytecode.measure(event)
+        self.bytecode.measure(event)
         progress.has_begun |= isinstance(event, Hello)
         if isinstance(event, Debugger | Shown):
             must_be_on = isinstance(event, Shown) or not event.on

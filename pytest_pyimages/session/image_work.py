@@ -185,6 +185,7 @@ class ImageWork:
         """Run one container."""
         label = unit.plan.tag.label if job.report is None else REPORT
         run = Run(backend.engine, self._lease, backend.source, job, is_cached=is_cached)
+        run.bytecode.say = partial(self._progress, label)
 
         def end(run_end: RunEnd) -> None:
             if run_end.problem and not self._outbox.is_closing and self._backends.is_lost(backend, job.image):

@@ -175,3 +175,13 @@ def test_the_collection_is_measured(lease: Lease, source: Source, monkeypatch: p
     bytecode.measure(HELLO)
     bytecode.measure(Collected(total=1, deselected=0))
     assert BytecodeRecord(engine, lease, source.root, IMAGE).is_due()
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_the_wait_is_shown(lease: Lease, source: Source, status: int) -> None:
+    engine = CompilingEngine(status=status)
+    make_due(engine, lease, source)
+    bytecode, said = Bytecode(engine, lease, source, IMAGE, JOB), list[str]()
+    bytecode.say = said.append
+    bytecode.run(ContainerProcess(engine, lease, source), lambda: None)
+    assert said == ["compiling the project's modules", ""]
