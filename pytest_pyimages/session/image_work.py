@@ -106,7 +106,7 @@ class ImageWork:
         plan, concurrency, source = unit.plan, backend.concurrency, backend.source
         label = plan.tag.label
         if self._backends.are_several:
-            self._outbox.put(ImagePlaced(label, self._add_place(label, backend.address)))
+            self._outbox.put(ImagePlaced(label, self._add_place(unit, backend.address)))
         images = backend.service_images
         with make_services(backend.engine, self._lease, plan, images, lambda: self._outbox.is_closing) as services:
             with concurrency.build():
@@ -137,10 +137,12 @@ class ImageWork:
     def _progress(self, label: str, text: str) -> None:
         self._outbox.put(Progressed(label, text))
 
-    def _add_place(self, label: str, address: str) -> str:
-        """Return where the parts of an image run."""
+    def _add_place(self, unit: Unit, address: str) -> str:
+        """Return where an image runs; in a cluster where its parts run, and began before a machine was lost."""
+        if unit.suite is None:  # it moves only before its tests begin
+            return address
         with self._lock:
-            places = self._places.setdefault(label, [])
+            places = self._places.setdefault(unit.plan.tag.label, [])
             places += [address] if address not in places else []
             return ", ".join(places)
 
