@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,9 @@ def age(root: Path) -> None:
 
 def compile_tree(root: Path, target: Path, **changes: Any) -> dict[str, Any]:
     job = {"root": str(root), "target": str(target), "old": "", "patterns": ["test_*.py"], "skip": ["venv"]}
-    command = (sys.executable, "-I", "-S", "-c", read_program("bytecode"))
+    command = [sys.executable, "-I", "-S", "-c", read_program("bytecode")]
+    if any(name.startswith("COVERAGE_PROCESS") for name in os.environ):  # it begins in site, and measures files
+        command[2:] = [str(resources.files("pytest_pyimages.inside").joinpath("bytecode.py"))]
     line = json.dumps({**job, "hidden": [], **changes}) + "\n"
     done = subprocess.run(command, input=line, capture_output=True, text=True, cwd=root, timeout=60, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
