@@ -1,7 +1,7 @@
 """Messages in both directions between this host and the task of a unit, through two queues of Dask's scheduler.
 
 A host often cannot reach the machines of a cluster directly, but always the scheduler. The queues are short, so that a
-container whose output nobody reads waits, as it would for a full pipe.
+container whose output is not read waits, as it would for a full pipe.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Channel:
 
         Only the first call counts.
 
-        :param is_last: whether the other end may be gone, so that nobody else releases its share.
+        :param is_last: whether the other end may be gone, so that its share is not released by it.
         """
         with self._lock:
             is_released, self._is_released = self._is_released, True

@@ -24,7 +24,7 @@ UNREAD = 64  # messages of one call that may wait for their reader
 class MachineEngine:
     """Implements the Engine protocol: each call is done by the task on the machine.
 
-    :param ready: what the task has said.
+    :param ready: the announcement of the task.
     """
 
     def __init__(self, channel: Channel, ready: Ready) -> None:
@@ -169,7 +169,7 @@ class MachineEngine:
 
 
 class _Asked:
-    """A call that the machine was asked for."""
+    """A call that was sent to the machine."""
 
     def __init__(self, engine: MachineEngine, call: Call) -> None:
         self._engine = engine

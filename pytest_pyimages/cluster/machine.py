@@ -111,7 +111,7 @@ class Lending:
         self._inputs: dict[int, queue.Queue[bytes | None]] = {}
         self._lock = threading.Lock()
         self._has_left = threading.Event()
-        self._is_done = False  # whether the host has said so
+        self._is_done = False  # whether the host has left
         self._heard = time.monotonic()
         self._is_receiving = False  # a message is being taken, which may have to wait for the engine
         threading.Thread(target=self._receive, name="pyimages-lending", daemon=True).start()
@@ -174,7 +174,7 @@ class Lending:
             reply = Result(call.number, answer(call))
         except Exception as error:  # noqa: BLE001 - raised on the host
             reply = describe_error(call.number, error)  # type: ignore[assignment]
-        with suppress(EngineError):  # nobody waits for it any more
+        with suppress(EngineError):  # no thread waits for it any more
             self._channel.send(reply)
 
     def _call(self, call: Call) -> Any:
