@@ -14,14 +14,16 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_pyimages.cluster.messages import Leave, Left, Message, Piece
 from pytest_pyimages.errors import ConnectionLostError
+from pytest_pyimages.text import flatten
 
 if TYPE_CHECKING:
     from distributed import Client
 
+T = TypeVar("T")
 BATCHES = 16  # in the scheduler, for each direction
 WAITING = 64  # messages that wait for the sending thread
 BATCH_MESSAGES = 256
@@ -187,5 +189,17 @@ class Channel:
 
 def describe(error: BaseException) -> str:
     """Return an error of Dask in one line."""
-    text = " ".join(str(error).split())
+    text = flatten(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def put_at_once(messages: queue.Queue[T], message: T) -> None:
+    """Put a message without waiting for room; what nothing has taken yet is dropped for it."""
+    while True:
+        try:
+            messages.put_nowait(message)
+        except queue.Full:
+            with suppress(queue.Empty):
+                messages.get_nowait()
+        else:
+            return

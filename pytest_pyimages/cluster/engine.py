@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
+from pytest_pyimages.cluster.channel import put_at_once
 from pytest_pyimages.cluster.created import Created
 from pytest_pyimages.cluster.machine import ITERATORS, pack_files
 from pytest_pyimages.cluster.messages import Beat, Call, Failed, Input, Leave, Message, Piece, Ready, Result, make_error
@@ -62,13 +63,8 @@ class MachineEngine:
             waiting = list(self._answers.items())
         self._channel.lose(problem)
         for number, answers in waiting:
-            while True:  # the reader must not miss it
-                try:
-                    answers.put_nowait(Failed(number, ConnectionLostError.__name__, self.problem, ""))
-                except queue.Full:
-                    _drop_one(answers)
-                else:
-                    break
+            # The reader must not miss it.
+            put_at_once(answers, Failed(number, ConnectionLostError.__name__, self.problem, ""))
 
     def beat(self) -> None:
         """Tell the task that this host waits for it; never wait for a machine that takes nothing."""
@@ -245,10 +241,3 @@ class MachineStream:
                 self._asked.send(b"", is_last=True)
             except EngineError:  # it is lost, and with it the stream
                 return
-
-
-def _drop_one(answers: queue.Queue[Message]) -> None:
-    try:
-        answers.get_nowait()
-    except queue.Empty:
-        return

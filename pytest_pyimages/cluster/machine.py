@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from pytest_pyimages.cluster.channel import Channel
+from pytest_pyimages.cluster.channel import Channel, put_at_once
 from pytest_pyimages.cluster.created import Created
 from pytest_pyimages.cluster.messages import (
     Announcement,
@@ -129,7 +129,7 @@ class Lending:
             streams, inputs = list(self._streams.values()), list(self._inputs.values())
             self._inputs.clear()  # nothing waits for room any more
         for each in inputs:
-            end_input(each)
+            put_at_once(each, None)
         for stream in streams:
             stream.close()
         self._created.remove_all(self._engine)
@@ -202,7 +202,7 @@ class Lending:
             with self._lock:
                 self._streams.pop(call.number, None)
             self._inputs.pop(call.number, None)
-            end_input(pieces)
+            put_at_once(pieces, None)
 
     @staticmethod
     def _write(stream: ContainerStream, pieces: queue.Queue[bytes | None]) -> None:
@@ -229,18 +229,6 @@ class Lending:
             unpack_files(Path(folder), files)
             here: BuildContext = context._replace(folder=Path(folder))
             self._yield_all(call, self._engine.build(here, **call.kwargs))
-
-
-def end_input(pieces: queue.Queue[bytes | None]) -> None:
-    """End the input of a call, even if nothing takes what it has."""
-    while True:
-        try:
-            pieces.put_nowait(None)
-        except queue.Full:
-            with suppress(queue.Empty):
-                pieces.get_nowait()
-        else:
-            return
 
 
 def pack_files(context: BuildContext) -> dict[str, tuple[int, bytes | str]]:
