@@ -1,4 +1,4 @@
-"""The connection of a session to a Dask cluster, and the units that it submits: one for each container of a suite."""
+"""The connection of a session to a Dask cluster, and the tasks that it submits: one for each unit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CLOSE_SECONDS = 2.0
 LOOK_SECONDS = 0.2  # between two looks for the end of a session
 ANNOUNCED_SECONDS = 2.0  # after which no announcement of a task that has ended can come
 _ENDED = ("error", "cancelled", "lost", "finished")
-RESOURCE = "engine"  # what a unit needs one of, in Dask's words
+RESOURCE = "engine"  # what a task needs one of, in Dask's words
 
 
 def connect_cluster(address: str) -> Cluster:
@@ -70,9 +70,9 @@ class Cluster:
         self._client = client
         self._session = f"pyimages-{uuid4().hex}"
         self._announcements = Queue(self._session, client=client)
-        self._units: dict[str, Unit] = {}
+        self._tasks: dict[str, MachineTask] = {}
         self.unusable: dict[str, str] = {}  # problems of machines by address
-        self._leaving: list[MachineEngine] = []  # of units that are done, whose task may not have ended
+        self._leaving: list[MachineEngine] = []  # of tasks that the host is done with, which may not have ended
         self._numbers = itertools.count(1)  # of tasks
         self._is_closed = threading.Event()
         for work in (self._listen, self._beat):
@@ -85,28 +85,28 @@ class Cluster:
             return f"cluster at {self.address}, {count} {'machine' if count == 1 else 'machines'} with an engine"
         return f"cluster at {self.address}"
 
-    def submit(self, name: str) -> Unit:
-        """Submit a unit; Dask decides where and when it runs.
+    def submit(self, name: str) -> MachineTask:
+        """Submit a task; Dask decides where and when it runs.
 
         :param name: shown on Dask's pages.
         :raises EngineError: if the scheduler is lost.
         """
         key = f"pytest-{name}-{uuid4().hex[:12]}"
-        unit = self._units[key] = Unit(self, key)
+        task = self._tasks[key] = MachineTask(self, key)
         try:
-            self.start(unit, key)
+            self.start(task, key)
         except EngineError:
-            del self._units[key]
+            del self._tasks[key]
             raise
-        return unit
+        return task
 
-    def start(self, unit: Unit, key: str) -> None:
-        """Submit the task of a unit, once more if it has ended.
+    def start(self, task: MachineTask, key: str) -> None:
+        """Submit a task, once more if it has ended.
 
         :raises EngineError: if the scheduler is lost.
         """
         try:
-            unit.future = self._client.submit(
+            task.future = self._client.submit(
                 serve,
                 self._session,
                 key,
@@ -122,7 +122,7 @@ class Cluster:
     def avoid(self, announcement: Unusable) -> bool:
         """Let no further task run on a machine without a usable engine; return whether others are left.
 
-        Such a machine is always free, and would get, and fail, every unit of the session.
+        Such a machine is always free, and would get, and fail, every task of the session.
 
         :raises EngineError: if the scheduler is lost.
         """
@@ -144,49 +144,49 @@ class Cluster:
         return Channel(self._client, name, is_host=True)
 
     def forget(self, key: str) -> None:
-        """Send no more beats for a unit."""
-        unit = self._units.pop(key, None)
-        if unit is not None and unit.engine is not None:
-            self._leaving = [engine for engine in [*self._leaving, unit.engine] if engine.is_open]
+        """Send no more beats to a task."""
+        task = self._tasks.pop(key, None)
+        if task is not None and task.engine is not None:
+            self._leaving = [engine for engine in [*self._leaving, task.engine] if engine.is_open]
 
     def _listen(self) -> None:
-        """Hand the announcements of tasks to their units."""
+        """Hand the announcements to their tasks."""
         while not self._is_closed.is_set():
             try:
                 announcement: Announcement | None = pickle.loads(self._announcements.get())  # noqa: S301 - see messages
             except Exception as error:  # noqa: BLE001 - of Dask, of its sockets, or that its loop has ended
                 self._lose(error)
                 return
-            unit = None if announcement is None else self._units.get(announcement.unit)
-            if unit is not None and announcement is not None:
-                unit.announce(announcement)
+            task = None if announcement is None else self._tasks.get(announcement.task)
+            if task is not None and announcement is not None:
+                task.announce(announcement)
 
     def _beat(self) -> None:
-        """Tell the tasks that this host waits for them, and the units which machines are lost."""
+        """Tell the tasks that this host waits for them, and let those of lost machines fail."""
         while not self._is_closed.wait(BEAT_SECONDS):
-            for unit in list(self._units.values()):
-                unit.beat()
+            for task in list(self._tasks.values()):
+                task.beat()
             try:
                 workers = self._client.scheduler_info()["workers"]
             except Exception as error:  # noqa: BLE001 - as above
                 self._lose(error)
                 return
-            for unit in list(self._units.values()):
-                unit.look_for_loss(workers)
+            for task in list(self._tasks.values()):
+                task.look_for_loss(workers)
 
     def _lose(self, error: Exception) -> None:
         if not self._is_closed.is_set() and not self.problem:
             self.problem = LOST.format(type(error).__name__)
-            for unit in list(self._units.values()):
-                if unit.engine is not None:
-                    unit.engine.lose(self.problem)
+            for task in list(self._tasks.values()):
+                if task.engine is not None:
+                    task.engine.lose(self.problem)
 
     def close(self) -> None:
         """Cancel what has not begun, and disconnect. May be called more than once."""
         if not self._is_closed.is_set():
             self._is_closed.set()
-            for unit in list(self._units.values()):
-                unit.leave()
+            for task in list(self._tasks.values()):
+                task.leave()
             deadline = time.monotonic() + CLOSE_SECONDS
             for engine in self._leaving:
                 engine.release(max(deadline - time.monotonic(), 0))
@@ -197,8 +197,8 @@ class Cluster:
                 self._client.close(timeout=CLOSE_SECONDS)
 
 
-class Unit:
-    """A task of the cluster that lends the engine of its machine. Belongs to one thread."""
+class MachineTask:
+    """The task of a unit, which lends the engine of its machine; submitted again if it ends. Belongs to one thread."""
 
     def __init__(self, cluster: Cluster, key: str) -> None:
         self._announced: queue.SimpleQueue[Announcement] = queue.SimpleQueue()

@@ -48,10 +48,11 @@ UNREAD = 64  # pieces of input that may wait for their reader
 ITERATORS = ("pull", "push", "build")
 
 
-def serve(session: str, unit: str, version: str) -> str:
+def serve(session: str, task: str, version: str) -> str:
     """Lend the engine of this machine for a unit; return the machine's name.
 
     :param session: the name of the queue for announcements.
+    :param task: the key of the task on the host.
     :param version: of this package on the host.
     """
     from distributed import get_client, get_worker
@@ -60,12 +61,12 @@ def serve(session: str, unit: str, version: str) -> str:
     machine = name_machine(worker)
     if version != read_version():
         problem = f"pytest-pyimages is {read_version()} there and {version} here · install the same version on both"
-        announce(client, session, Unusable(unit, str(worker.address), machine, problem))
+        announce(client, session, Unusable(task, str(worker.address), machine, problem))
         return machine
     try:
         engine = connect()
     except PyimagesError as error:
-        announce(client, session, Unusable(unit, str(worker.address), machine, str(error)))
+        announce(client, session, Unusable(task, str(worker.address), machine, str(error)))
         return machine
     attempt = f"pyimages-{uuid4().hex}"
     # The names of sockets are the same on all machines.
@@ -75,7 +76,7 @@ def serve(session: str, unit: str, version: str) -> str:
         channel = Channel(client, attempt, is_host=False)
         lending = Lending(engine, channel)
         stack.callback(lending.end)
-        announce(client, session, Ready(unit, attempt, str(worker.address), machine, info))
+        announce(client, session, Ready(task, attempt, str(worker.address), machine, info))
         lending.wait()
     return machine
 

@@ -42,7 +42,7 @@ class Leave(NamedTuple):
 class Ready(NamedTuple):
     """From the machine: the task of a unit has begun, and its engine is connected."""
 
-    unit: str
+    task: str  # its key on the host
     attempt: str  # the name of its channel; another one after the task was moved to another machine
     address: str  # of Dask's worker
     machine: str  # its name for users
@@ -52,7 +52,7 @@ class Ready(NamedTuple):
 class Unusable(NamedTuple):
     """From the machine instead of Ready: it has no engine that can be used."""
 
-    unit: str
+    task: str  # its key on the host
     address: str  # of Dask's worker
     machine: str
     problem: str

@@ -64,11 +64,11 @@ def wait_until_forgotten(address: str) -> None:
 def test_nothing_of_a_session_stays_in_dask(machine: Cluster) -> None:
     cluster = connect_cluster(machine.address)
     for _ in range(2):
-        unit = cluster.submit("unit")
-        engine = unit.wait(lambda: False)
+        task = cluster.submit("unit")
+        engine = task.wait(lambda: False)
         assert engine is not None
         assert engine.as_engine.find_image(REFERENCE) is not None
-        unit.leave()
+        task.leave()
     cluster.submit("unit").wait(lambda: False)
     cluster.close()  # while it runs
     wait_until_forgotten(machine.address)
@@ -77,10 +77,10 @@ def test_nothing_of_a_session_stays_in_dask(machine: Cluster) -> None:
 def test_a_silent_host_begins_again(machine: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """As after a host was suspended: the machine has given it up, and answers nothing that it still asks."""
     cluster = connect_cluster(machine.address)
-    unit = cluster.submit("unit")
+    task = cluster.submit("unit")
     with monkeypatch.context() as patch:
         patch.setattr(MachineEngine, "beat", lambda self: None)
-        engine = unit.wait(lambda: False)
+        engine = task.wait(lambda: False)
         assert engine is not None
         deadline = time.monotonic() + SILENT_SECONDS + WAIT_SECONDS
         while not engine.problem:
@@ -88,7 +88,7 @@ def test_a_silent_host_begins_again(machine: Cluster, monkeypatch: pytest.Monkey
             time.sleep(0.2)
         with pytest.raises(ConnectionLostError):
             engine.as_engine.find_image(REFERENCE)
-    again = unit.wait(lambda: time.monotonic() > deadline)
+    again = task.wait(lambda: time.monotonic() > deadline)
     assert again is not None
     assert again.as_engine.find_image(REFERENCE) is not None
     cluster.close()
@@ -131,8 +131,8 @@ def test_a_machine_that_starts_again_at_its_address_is_lost(machine: Cluster, en
     words = ("--resources", "engine=1", "--no-nanny", "--worker-port", port)
     machine.start_worker("fixed", engine.info.endpoint, *words)
     cluster = connect_cluster(machine.address)
-    unit = cluster.submit("unit")
-    first = unit.wait(lambda: False)
+    task = cluster.submit("unit")
+    first = task.wait(lambda: False)
     assert first is not None
     machine.kill("fixed")
     machine.start_worker("again", engine.info.endpoint, *words)
@@ -140,7 +140,7 @@ def test_a_machine_that_starts_again_at_its_address_is_lost(machine: Cluster, en
     while not first.problem:
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    second = unit.wait(lambda: time.monotonic() > deadline)
+    second = task.wait(lambda: time.monotonic() > deadline)
     assert second is not None
     assert second.worker == first.worker
     assert second.as_engine.find_image(REFERENCE) is not None

@@ -91,11 +91,11 @@ class ClusterBackends:
         :raises PyimagesError: the error of the work, or that the cluster does not run the unit.
         """
         label = plan.tag.label
-        unit, lost = self.cluster.submit(label or "report"), 0
+        task, lost = self.cluster.submit(label or "report"), 0
         try:
             while not is_over():
                 self._listener.progress(label, "waiting for a machine of the cluster")
-                engine = unit.wait(is_over)
+                engine = task.wait(is_over)
                 self._listener.progress(label, "")
                 if engine is None:
                     return
@@ -109,7 +109,7 @@ class ClusterBackends:
                 else:
                     return
         finally:
-            unit.leave()
+            task.leave()
 
     def _work_on(self, engine: MachineEngine, plan: ImagePlan, work: Callable[[Backend], None]) -> None:
         backend = MachineBackend(
