@@ -1,8 +1,9 @@
 from pytest_pyimages.containers.bytecode import BYTECODE_TARGET as BYTECODE_TARGET
+from pytest_pyimages.containers.bytecode import LONG_SECONDS as LONG_SECONDS
 from pytest_pyimages.containers.bytecode import BytecodeLayer as BytecodeLayer
 from pytest_pyimages.containers.bytecode import BytecodeRecord as BytecodeRecord
-from pytest_pyimages.containers.bytecode import describe_modules as describe_modules
 from pytest_pyimages.containers.bytecode import find_unused_bytecode as find_unused_bytecode
+from pytest_pyimages.containers.bytecode import remove_bytecode as remove_bytecode
 from pytest_pyimages.containers.copied_files import CopyPattern as CopyPattern
 from pytest_pyimages.containers.hidden_files import find_hidden_files as find_hidden_files
 from pytest_pyimages.containers.job import HOST_ONLY as HOST_ONLY
@@ -11,6 +12,7 @@ from pytest_pyimages.containers.leases import Lease as Lease
 from pytest_pyimages.containers.leases import make_state_directory as make_state_directory
 from pytest_pyimages.containers.links import find_linked_paths as find_linked_paths
 from pytest_pyimages.containers.links import find_repository as find_repository
+from pytest_pyimages.containers.modules import describe_modules as describe_modules
 from pytest_pyimages.containers.process import SILENT_SECONDS as SILENT_SECONDS
 from pytest_pyimages.containers.process import ContainerProcess as ContainerProcess
 from pytest_pyimages.containers.process import NotBegunError as NotBegunError

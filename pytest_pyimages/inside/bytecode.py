@@ -4,9 +4,10 @@ It only parses and compiles; no code of the project is imported or run. It gets 
 packages, without the .pth files in them (site), since these may name the project's folders and run code.
 
 Standard library and pytest only, and the common syntax of Python 2.7 to 3.15. It reads one line of JSON: ``root`` of
-the source; ``target``, a new folder; ``old``, the target of an earlier call, or empty; ``patterns`` of the files that
-pytest rewrites; names of folders to ``skip``, and paths below the root that are ``hidden``. It writes one line: the
-``folders`` with bytecode below them, relative to the root, and the number of ``compiled`` modules.
+the source; ``target``, a new folder; ``old``, the target of an earlier call, or empty; ``names`` of the files to
+write, which an earlier run of the suite has left; names of folders to ``skip``, and paths below the root that are
+``hidden``. It writes one line: the ``folders`` with bytecode below them, relative to the root, the number of
+``compiled`` files, and whether one ``is_timed``: knows its module by time and size, not by its text.
 """
 
 from __future__ import print_function
@@ -26,6 +27,7 @@ MOST_FILES = 20000
 MOST_BYTES = 256 * 1024 * 1024  # of source in all
 LARGEST = 2 * 1024 * 1024  # bytes of one file
 HAS_HASHES = sys.version_info >= (3, 7)  # in bytecode: PEP 552
+CHECKED_HASH = struct.pack("<L", 3)  # the flags of such bytecode; in that of Python 3.6 and old pytests a time
 # pytest knows its bytecode by size and whole seconds until 9.2: a newer file may change unnoticed.
 SETTLED_SECONDS = 2.0
 EARLIEST = 946684800  # 2000: tools that give all files one time use earlier ones, and then it means nothing
@@ -47,14 +49,25 @@ def add_packages():
 class Compiler(object):
     """Compiles one file after the other; ``pytest`` is its module ``_pytest.assertion.rewrite``."""
 
-    def __init__(self, pytest, matches, patterns):
+    def __init__(self, pytest):
         self.pytest = pytest
-        self.matches = matches
-        self.patterns = patterns
 
-    def is_rewritten(self, path):
-        name = os.path.basename(path)
-        return name == "conftest.py" or any(self.matches(pattern, self.convert(path)) for pattern in self.patterns)
+    def list_names(self, path):
+        """Return the names that bytecode of a module has in ``__pycache__``: as pytest rewrites it, and as it is."""
+        from importlib.util import cache_from_source
+
+        return [os.path.basename(path)[: -len(".py")] + self.pytest.PYC_TAIL, os.path.basename(cache_from_source(path))]
+
+    def is_rewritten(self, name):
+        return name.endswith(self.pytest.PYC_TAIL)
+
+    def is_kept(self, path, status, old):
+        """Return whether the file of an earlier call is of this module as it is now."""
+        if not os.path.isfile(old) or (is_timed(old) and status.st_ctime > os.stat(old).st_mtime - SETTLED_SECONDS):
+            return False  # what has the same time and size may still be another module
+        if not self.is_rewritten(old):
+            return is_fresh(old, path, status)
+        return self.pytest._read_pyc(self.convert(path), self.convert(old)) is not None
 
     @staticmethod
     def convert(path):
@@ -62,26 +75,12 @@ class Compiler(object):
 
         return pathlib.Path(path)
 
-    def name_bytecode(self, path):
-        """Return the name of the file in ``__pycache__``."""
-        if self.is_rewritten(path):
-            return os.path.basename(path)[: -len(".py")] + self.pytest.PYC_TAIL
-        from importlib.util import cache_from_source
-
-        return os.path.basename(cache_from_source(path))
-
-    def is_kept(self, path, status, old):
-        """Return whether the file of an earlier call is of this module as it is now."""
-        if not self.is_rewritten(path):
-            return is_fresh(old, path, status)
-        return self.pytest._read_pyc(self.convert(path), self.convert(old)) is not None
-
-    def compile(self, path):
+    def compile(self, path, name):
         """Return the content of the file; None if compiling fails or warns, since then each run must do so."""
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                content = self.rewrite(path) if self.is_rewritten(path) else compile_plainly(path)
+                content = self.rewrite(path) if self.is_rewritten(name) else compile_plainly(path)
             except Exception:  # a file that is not meant to be imported
                 return None
             return None if caught else content
@@ -106,6 +105,12 @@ def compile_plainly(path):
 
         return bytes(bootstrap._code_to_hash_pyc(code, source_hash(source), True))
     return bytes(bootstrap._code_to_bytecode(code, int(status.st_mtime), status.st_size & 0xFFFFFFFF))
+
+
+def is_timed(bytecode):
+    """Return whether a file of bytecode has no hash of its module that is compared with the text (PEP 552)."""
+    with open(bytecode, "rb") as file:
+        return file.read(8)[4:] != CHECKED_HASH
 
 
 def is_fresh(bytecode, path, status):
@@ -156,20 +161,28 @@ def find_modules(job):
     return found
 
 
-def write(job, compiler, modules, spare):
-    """Write the bytecode of some modules; return how many were compiled.
+def list_files(job, compiler, modules):
+    """Return the files to write: path and status of the module, and the path of its bytecode below the root."""
+    names, found = set(job["names"]), []
+    for path, status in modules:
+        folder = os.path.relpath(os.path.join(os.path.dirname(path), CACHE), job["root"])
+        places = [os.path.join(folder, name) for name in compiler.list_names(path)]
+        found += [(path, status, place) for place in places if place in names]
+    return found
+
+
+def write(job, compiler, files, spare):
+    """Write some files of bytecode; return how many were compiled.
 
     :param spare: a file name on the volume that no other process uses.
     """
     compiled = 0
-    for path, status in modules:
-        below = os.path.relpath(os.path.dirname(path), job["root"])
-        place = os.path.join(below, CACHE, compiler.name_bytecode(path))
+    for path, status, place in files:
         old = os.path.join(job["old"], place)
         if job["old"] and compiler.is_kept(path, status, old):
             shutil.copyfile(old, spare)
         else:
-            content = compiler.compile(path)
+            content = compiler.compile(path, place)
             if content is None:
                 continue
             compiled += 1
@@ -191,9 +204,9 @@ def make_folders(path):
             raise
 
 
-def write_all(job, compiler, modules):
-    """Write the bytecode of all modules, in as many processes as there are CPUs; return how many were compiled."""
-    processes, count = [], min(len(os.sched_getaffinity(0)), max(len(modules), 1))
+def write_all(job, compiler, files):
+    """Write all files of bytecode, in as many processes as there are CPUs; return how many were compiled."""
+    processes, count = [], min(len(os.sched_getaffinity(0)), max(len(files), 1))
     for number in range(count):
         process = os.fork()
         if not process:
@@ -202,7 +215,7 @@ def write_all(job, compiler, modules):
                 import signal
 
                 signal.alarm(CHILD_SECONDS)
-                compiled = write(job, compiler, modules[number::count], "%s.%d" % (job["target"], number))
+                compiled = write(job, compiler, files[number::count], "%s.%d" % (job["target"], number))
             finally:
                 os._exit(min(compiled, MOST_COUNTED))
         processes.append(process)
@@ -227,15 +240,22 @@ def complete_folders(job):
     return found
 
 
+def find_timed(target):
+    """Return whether a file is timed."""
+    found = (os.path.join(folder, name) for folder, _, names in os.walk(target) for name in names)
+    return any(is_timed(path) for path in found)
+
+
 def main():
     job = json.loads(sys.stdin.readline())
     add_packages()
     from _pytest.assertion import rewrite
-    from _pytest.pathlib import fnmatch_ex
 
     os.mkdir(job["target"])
-    compiled = write_all(job, Compiler(rewrite, fnmatch_ex, job["patterns"]), find_modules(job))
-    print(json.dumps({"folders": complete_folders(job), "compiled": compiled}))
+    compiler = Compiler(rewrite)
+    compiled = write_all(job, compiler, list_files(job, compiler, find_modules(job)))
+    found = {"folders": complete_folders(job), "compiled": compiled, "is_timed": find_timed(job["target"])}
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -6,11 +6,13 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ParamSpec
 
 from pytest_pyimages.containers import (
     BYTECODE_TARGET,
+    HOST_ONLY,
+    LONG_SECONDS,
     NO_SOURCE,
     BytecodeLayer,
     BytecodeRecord,
@@ -21,25 +23,27 @@ from pytest_pyimages.containers import (
     describe_modules,
     find_unused_bytecode,
     read_program,
-    remove_copies,
+    remove_bytecode,
 )
 from pytest_pyimages.engines import STDOUT, ContainerOptions, ContainerSpec, Engine
 from pytest_pyimages.errors import EngineError, PyimagesError
-from pytest_pyimages.runs.events import Collected, Event, Hello
+from pytest_pyimages.runs.events import Collected, Compiled, Event, Hello
 
 P = ParamSpec("P")
 OLD_TARGET = "/opt/pyimages/bytecode-before"
 SILENT_SECONDS = 180.0  # that the program may take
 MOST_OUTPUT = 16 << 20  # bytes
+MOST_NAMES = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BytecodeJob:
     """How pytest compiles the modules of the project."""
 
-    python: str  # absolute path of the interpreter in the image
-    patterns: tuple[str, ...]  # python_files of the configuration
-    options: ContainerOptions  # of the suite's container
+    python: str = field(metadata=HOST_ONLY)  # absolute path of the interpreter in the image
+    options: ContainerOptions = field(metadata=HOST_ONLY)  # of the suite's container
+    skip: tuple[str, ...] = tuple(sorted(NO_SOURCE))  # names of folders without modules
+    seconds: float = LONG_SECONDS  # of a collection after which the worker names the bytecode that it has left
 
 
 class Bytecode:
@@ -59,6 +63,7 @@ class Bytecode:
         self._compiling: ContainerProcess | None = None
         self._is_stopped = False
         self._began: float | None = None  # of the collection
+        self._names: list[str] = []  # of the files that it has left
 
     def run(self, process: ContainerProcess, attempt: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
         """Call the attempt with the bytecode that there is; call it again without if the engine cannot mount it.
@@ -71,16 +76,19 @@ class Bytecode:
         except SourceNotVisibleError:
             if process.bytecode is None or self._record is None:
                 raise
-            self._record.replace(None)
+            self._record.give_up(process.bytecode)
             process.bytecode = None
             attempt(*args, **kwargs)
 
-    def measure(self, event: Event) -> None:
-        """Note when the collection begins and ends."""
+    def measure(self, event: Event) -> bool:
+        """Note when the collection begins and ends; return whether the event is for this only."""
         if isinstance(event, Hello):
             self._began = time.monotonic()
+        elif isinstance(event, Compiled):
+            self._names += event.paths[: MOST_NAMES - len(self._names)]
         elif isinstance(event, Collected) and self._began is not None and self._record is not None:
-            self._record.add_collection(time.monotonic() - self._began)
+            self._record.add_collection(time.monotonic() - self._began, self._names)
+        return isinstance(event, Compiled)
 
     def kill(self) -> None:
         """End the program that compiles, if it runs."""
@@ -110,23 +118,30 @@ class Bytecode:
         process = self._compiling = ContainerProcess(self._engine, self._lease, self._source)
         if self._is_stopped:  # before there was a process to kill
             return
-        old, modules = record.old_layer, describe_modules(self._source.root).digest
+        old, modules, began = record.old_layer, describe_modules(self._source.root).digest, time.time()
         if old is None:
-            remove_copies(self._engine, find_unused_bytecode(self._engine, self._lease))
+            remove_bytecode(self._engine, self._lease, find_unused_bytecode(self._engine, self._lease))
         layer = record.create_volume()
         try:
-            found = self._run_program(process, job, layer, old)
-            record.replace(layer, found["folders"], compiled=found["compiled"], modules=modules)
+            found = self._run_program(process, job, layer, old, record.names)
+            timed = began if found["is_timed"] else None
+            record.replace(layer, found["folders"], compiled=found["compiled"], modules=modules, began=timed)
         except BaseException:
             with suppress(EngineError):
                 self._engine.remove_volume(layer.volume)
             raise
 
     def _run_program(
-        self, process: ContainerProcess, job: BytecodeJob, layer: BytecodeLayer, old: BytecodeLayer | None
+        self,
+        process: ContainerProcess,
+        job: BytecodeJob,
+        layer: BytecodeLayer,
+        old: BytecodeLayer | None,
+        names: list[str],
     ) -> dict[str, Any]:
         """Run the program; return its result.
 
+        :param names: the files to write.
         :raises PyimagesError: if it fails.
         """
         mounts = [layer.writable_mount, *([old.mount._replace(target=OLD_TARGET)] if old is not None else [])]
@@ -146,8 +161,8 @@ class Bytecode:
                 "root": str(self._source.root),
                 "target": f"{BYTECODE_TARGET}/tree",
                 "old": f"{OLD_TARGET}/tree" if old is not None else "",
-                "patterns": job.patterns,
-                "skip": sorted(NO_SOURCE),
+                "names": names,
+                "skip": job.skip,
                 "hidden": self._source.hidden.paths,
             }
         )
@@ -175,11 +190,14 @@ def _decode(output: bytes) -> dict[str, Any]:
 
     :raises EngineError: if it is none.
     """
+    problem = "the program that compiles has printed something else"
     try:
         found = json.loads(output)
-        folders, compiled = found["folders"], found["compiled"]
+        folders, compiled, is_timed = found["folders"], found["compiled"], found["is_timed"]
     except (ValueError, KeyError, TypeError) as error:
-        raise EngineError("the program that compiles has printed something else") from error
-    if not (isinstance(folders, list) and all(isinstance(path, str) for path in folders) and type(compiled) is int):
-        raise EngineError("the program that compiles has printed something else")
-    return {"folders": folders, "compiled": compiled}
+        raise EngineError(problem) from error
+    if not (isinstance(folders, list) and all(isinstance(path, str) for path in folders)):
+        raise EngineError(problem)
+    if type(compiled) is not int or type(is_timed) is not bool:
+        raise EngineError(problem)
+    return {"folders": folders, "compiled": compiled, "is_timed": is_timed}

@@ -1,8 +1,9 @@
-"""Decode the records about changed files of the source tree, which follow the record "end".
+"""Decode the records about files of the source tree: the first precedes the record "collected", others follow "end".
 
 ===========  ===========================================================================================================
 ``t``        content
 ===========  ===========================================================================================================
+compiled     up to 500 files of bytecode, after a slow collection
 changed      up to 200 entries that the suite has written or removed: path, kind, size (bytes), executable, digest
 listed       the names of all entries of a changed folder
 content      path and size (bytes) of a changed file that the host wants; its parts follow
@@ -56,6 +57,9 @@ def _part(fields: Record) -> events.ContentPart:
 
 
 DECODERS: Mapping[str, Callable[[Record], events.Event]] = {
+    "compiled": lambda fields: events.Compiled(
+        tuple(_check_path(fields, "paths", path) for path in fields.list("paths"))
+    ),
     "changed": _changed,
     "listed": _listed,
     "content": lambda fields: events.ChangedContent(

@@ -60,6 +60,12 @@ class Divided(NamedTuple):
     durations: str  # SHA-256 of their known durations
 
 
+class Compiled(NamedTuple):
+    """Bytecode that Python and pytest have left, or found, in a slow collection."""
+
+    paths: tuple[str, ...]  # below the root of the source, not cleaned
+
+
 class Passed(NamedTuple):
     """A test whose three phases passed without output, properties or subtests."""
 
@@ -300,6 +306,7 @@ Event = (
     | Items
     | Collected
     | Divided
+    | Compiled
     | Passed
     | Report
     | CollectReport

@@ -67,7 +67,7 @@ class Job:
     timeout: float | None = None  # seconds that the suite may take; None for any time
     silence: float | None = None  # seconds without a record after which it is stopped
     report: CoverageJob | None = None  # to make instead of running the suite
-    bytecode: BytecodeJob | None = field(default=None, metadata=HOST_ONLY)  # how to keep it; None to do without
+    bytecode: BytecodeJob | None = None  # how to keep it; None to do without
     changes: ChangesJob | None  # what to report about the source; None for nothing
     terminal: str | None  # its kind (TERM), for a command or for a debugger in the suite; None if there is none
 

@@ -38,6 +38,7 @@ _SUITE = {
         events.CollectReport,
         events.Items,
         events.Divided,
+        events.Compiled,
         events.Collected,
     },
     # With xdist, collectors of other processes are reported late; tests that are made during the run are items, too.

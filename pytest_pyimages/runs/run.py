@@ -204,7 +204,8 @@ class Run:
     def _dispatch(self, event: Event, stream: ContainerStream, progress: _Progress, events: list[Event]) -> None:
         """Keep events about the end of the run, and collect the others."""
         progress.records += 1
-        self.bytecode.measure(event)
+        if self.bytecode.measure(event):
+            return
         progress.has_begun |= isinstance(event, Hello)
         if isinstance(event, Debugger | Shown):
             must_be_on = isinstance(event, Shown) or not event.on

@@ -13,6 +13,7 @@ seed         the seed of pytest-randomly, if the suite has it
 collect      a collector that failed or was skipped
 items        up to 500 collected tests: node id, path, line, domain
 shard        what the items are a shard of: number of tests, digests of their node ids and of their known durations
+compiled     files of bytecode in the source, see ``changed_records``
 collected    how many tests there are in all, and how many were deselected
 pass         a test whose three phases passed, by its index: start (seconds since 1970), durations (seconds)
 report       any other phase of a test, in full, with the words of pytest_report_teststatus in the container

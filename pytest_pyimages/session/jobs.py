@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_pyimages.containers import Lease
 from pytest_pyimages.engines import Engine, ImageInfo, lend_socket
-from pytest_pyimages.host import FLAG_NAMES, INI_KEYS, OPTION_NAMES, Settings, split_words
+from pytest_pyimages.host import FLAG_NAMES, INI_KEYS, OPTION_NAMES, Settings
 from pytest_pyimages.images import BaseImages, BuiltImage, ImagePlan
 from pytest_pyimages.runs import (
     BytecodeJob,
@@ -21,7 +21,7 @@ from pytest_pyimages.runs import (
 )
 
 _HOOK_KEY = "enable_assertion_pass_hook"  # changes what pytest rewrites
-_PYTHON_FILES = "test_*.py *_test.py"  # pytest's default
+_BYTECODE_VARIABLES = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")  # it is not beside the modules then
 
 
 def make_job(  # noqa: PLR0913 - everything that a container is given
@@ -40,6 +40,7 @@ def make_job(  # noqa: PLR0913 - everything that a container is given
     :param shard: the part of the tests to run, see runs.job; None for all.
     """
     invocation = settings.invocation
+    environment = {**image.environment, **plan.environment, **invocation.environment}
     return Job(
         image=image.id,
         options=plan.options,
@@ -49,7 +50,7 @@ def make_job(  # noqa: PLR0913 - everything that a container is given
         project=str(plan.project.root),
         cwd=str(invocation.cwd),
         cwd_on_path=invocation.module,
-        environment={**image.environment, **plan.environment, **invocation.environment},
+        environment=environment,
         worker=image.worker,
         user=_choose_user(plan.user or image.user),
         passed_output=settings.passed_output,
@@ -66,20 +67,23 @@ def make_job(  # noqa: PLR0913 - everything that a container is given
         smoke=make_smoke_job(plan.project.root, plan.project.distribution) if plan.smoke else None,
         tracebacks=make_tracebacks_job() if settings.wants_details and settings.has_short_tracebacks else None,
         coverage=settings.measures_coverage,
-        bytecode=_make_bytecode_job(settings, plan, image),
+        bytecode=_make_bytecode_job(settings, plan, image, environment),
         changes=changes,
         terminal=settings.terminal,
     )
 
 
-def _make_bytecode_job(settings: Settings, plan: ImagePlan, image: BuiltImage) -> BytecodeJob | None:
-    """Return how pytest compiles the project's modules; None if it does so in another way than usual."""
-    ini = settings.invocation.ini
-    if any(_HOOK_KEY in word for word in plan.args) or ini.get(_HOOK_KEY):
+def _make_bytecode_job(
+    settings: Settings, plan: ImagePlan, image: BuiltImage, environment: Mapping[str, str]
+) -> BytecodeJob | None:
+    """Return how pytest compiles the project's modules; None if it does so in another way than usual.
+
+    :param environment: of the suite.
+    """
+    is_hooked = any(_HOOK_KEY in word for word in plan.args) or settings.invocation.ini.get(_HOOK_KEY)
+    if is_hooked or any(environment.get(name) for name in _BYTECODE_VARIABLES):
         return None
-    given = ini.get("python_files", _PYTHON_FILES)
-    patterns = given if isinstance(given, list) else split_words(given, "python_files")
-    return BytecodeJob(python=image.executable, patterns=tuple(patterns), options=plan.options)
+    return BytecodeJob(python=image.executable, options=plan.options)
 
 
 def _choose_user(text: str) -> str:

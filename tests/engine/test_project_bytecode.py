@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from pathlib import Path
 
+import docker
 import pytest
 
 from pytest_pyimages.containers.bytecode import BYTECODE_KIND, find_unused_bytecode
@@ -20,14 +22,23 @@ from .conftest import list_left
 
 LONG_AGO = 1_500_000_000  # seconds
 SLOW = "import time\ntime.sleep(1.2)  # a collection that may be worth it\n"
-# The bytecode of a module that nothing imports can only be from a layer.
+# What is there before a module is imported can only be from a layer.
 LOOKS = """
 import os, stat
 HERE = os.path.dirname(os.path.abspath(__file__))
+CACHE = HERE + "/pkg/__pycache__"
+kept = os.listdir(CACHE) if os.path.isdir(CACHE) else []
+MODE = stat.S_IMODE(os.stat(HERE + "/pkg").st_mode)
+import pkg.module
+try:
+    import gone.module
+except ImportError:
+    pass
 
 def test_bytecode():
-    kept = [name for name in os.listdir(HERE + "/pkg") if name == "__pycache__" and os.listdir(HERE + "/pkg/" + name)]
-    print("KEPT", bool(kept), stat.S_IMODE(os.stat(HERE + "/pkg").st_mode) == 0o750, os.path.exists(HERE + "/gone"))
+    found = sorted(os.path.relpath(path, HERE) for path, folders, _ in os.walk(HERE) if "__pycache__" in folders)
+    print("CACHES", *found)
+    print("KEPT", bool(kept), MODE == 0o750, os.path.exists(HERE + "/gone"))
     assert 0
 """
 FORGES = """
@@ -52,7 +63,7 @@ def test_forges():
 def project(job: Job) -> Job:
     """Return a job with a package whose modules are old."""
     job.write(test_slow=SLOW, test_looks=LOOKS)
-    for name in ("pkg", "gone"):
+    for name in ("pkg", "gone", "data"):
         (job.folder / name).mkdir()
         (job.folder / name / "module.py").write_text("x = 1\n" * 10_000)
     (job.folder / "pkg").chmod(0o750)
@@ -117,19 +128,44 @@ def test_a_suite_cannot_leave_bytecode(project: Job) -> None:
 def test_an_edited_module_is_seen_at_once(project: Job) -> None:
     for _ in range(2):
         look(project)
-    project.write(test_looks=LOOKS.replace("assert 0", "assert not kept"))
+    project.write(test_looks=LOOKS.replace("assert 0", "assert not kept[:1]"))
     done = project.run("-p", "no:cacheprovider", images="3.14-slim")
-    assert "assert not ['__pycache__']" in done.stdout, done.stdout
+    assert "assert not ['module.cpython-314.pyc']" in done.stdout, done.stdout
+
+
+def test_a_module_that_has_the_time_and_size_of_another(project: Job) -> None:
+    """With a pytest that knows bytecode by these."""
+    (project.folder / "pytest.ini").write_text("[pytest]\npy_images_install = pytest==8.3.5\n")
+    assert [look(project) for _ in range(2)][1] == {"True True True"}
+    project.write(test_looks=LOOKS.replace("assert 0", "assert 1"))
+    age(project)
+    done = project.run("-p", "no:cacheprovider", images="3.14-slim")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_other_folder_gets_bytecode(project: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of data stays as it is, and where Python writes none, no folder gets any."""
+    (project.folder / "pytest.ini").write_text("[pytest]\npy_images_env = PYTHONDONTWRITEBYTECODE\n")
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    for kept in ("False", "True"):
+        done = project.run("-p", "no:cacheprovider", images="3.14-slim")
+        assert re.findall("(?m)^CACHES (.*)", done.stdout) == [". gone pkg"], done.stdout + done.stderr
+        assert f"KEPT {kept}" in done.stdout
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    done = project.run("-p", "no:cacheprovider", images="3.14-slim")
+    assert re.findall("(?m)^CACHES *(.*)", done.stdout) == [""], done.stdout + done.stderr
 
 
 def test_a_volume_that_is_gone_is_made_again(project: Job, engine: DockerEngine, host: str) -> None:
-    """Without a word, after a run that has none."""
+    """Without a word, after a run that has none; that the engine has created one of the name is no trace of it."""
     for _ in range(2):
         look(project)
-    for entry in list_volumes(engine, host):
-        engine.remove_volume(entry.name)
+    (entry,) = list_volumes(engine, host)
+    engine.remove_volume(entry.name)
     assert look(project) == {"False True True"}
-    assert list_volumes(engine, host) == []
+    with contextlib.closing(docker.DockerClient(base_url=engine.info.endpoint)) as client:
+        assert entry.name not in {volume.name for volume in client.volumes.list()}
+    assert look(project) == {"True True True"}
 
 
 def test_bytecode_of_a_gone_tree_is_removed(

@@ -16,6 +16,7 @@ import pytest
 from pytest_pyimages.containers import read_program
 
 TAG = sys.implementation.cache_tag
+IS_TIMED = pytest.version_tuple < (9, 2)
 LONG_AGO = 1_500_000_000  # seconds
 SUITE = "import helper\n\ndef test_it():\n    value = helper.double(2)\n    assert value == 5\n"
 
@@ -36,13 +37,23 @@ def age(root: Path) -> None:
 
 
 def compile_tree(root: Path, target: Path, **changes: Any) -> dict[str, Any]:
-    job = {"root": str(root), "target": str(target), "old": "", "patterns": ["test_*.py"], "skip": ["venv"]}
+    job = {"root": str(root), "target": str(target), "old": "", "names": list_names(root), "skip": ["venv"]}
     command = [sys.executable, "-I", "-S", "-c", read_program("bytecode")]
     if any(name.startswith("COVERAGE_PROCESS") for name in os.environ):  # it begins in site, and measures files
         command[2:] = [str(resources.files("pytest_pyimages.inside").joinpath("bytecode.py"))]
     line = json.dumps({**job, "hidden": [], **changes}) + "\n"
     done = subprocess.run(command, input=line, capture_output=True, text=True, cwd=root, timeout=60, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def list_names(root: Path) -> list[str]:
+    """Return what a run would leave: bytecode of the modules that pytest rewrites, and of the others."""
+    found = []
+    for path in root.rglob("*.py"):
+        is_rewritten = path.name.startswith("test_") or path.name == "conftest.py"
+        tail = f"{TAG}-pytest-{pytest.__version__}" if is_rewritten else TAG
+        found.append(str((path.parent / "__pycache__" / f"{path.stem}.{tail}.pyc").relative_to(root)))
     return found
 
 
@@ -58,7 +69,7 @@ def names(target: Path) -> set[str]:
 def test_pytest_and_python_take_the_bytecode(root: Path, tmp_path: Path) -> None:
     age(root)
     target = tmp_path / "target"
-    assert compile_tree(root, target) == {"folders": ["tests", ""], "compiled": 3}
+    assert compile_tree(root, target) == {"folders": ["tests", ""], "compiled": 3, "is_timed": IS_TIMED}
     assert names(target) == {"tests/test_it*", "tests/conftest*", "tests/helper"}
     shutil.copytree(target, root, dirs_exist_ok=True)
     before = {path: path.stat().st_ino for path in root.rglob("*.pyc")}
@@ -101,6 +112,21 @@ def test_modules_that_get_none(root: Path, tmp_path: Path) -> None:
     assert set(found["folders"]) == {"", "tests"}
 
 
+def test_only_what_a_run_has_left_is_written(root: Path, tmp_path: Path) -> None:
+    """Not in folders of data, and nothing outside of the tree."""
+    (root / "data").mkdir()
+    (root / "data" / "test_template.py").write_text("x = 1\n")
+    (tmp_path / "outside.py").write_text("x = 1\n")
+    age(tmp_path)
+    kept = [name for name in list_names(root) if "helper" not in name and "template" not in name]
+    plain = f"tests/__pycache__/test_it.{TAG}.pyc"  # with --assert=plain
+    forged = [f"../__pycache__/outside.{TAG}.pyc", f"/{tmp_path}/__pycache__/outside.{TAG}.pyc", "", "tests/test_it.py"]
+    found = compile_tree(root, tmp_path / "target", names=[*kept, plain, *forged])
+    assert found["folders"] == ["tests", ""]
+    written = {str(path.relative_to(tmp_path / "target")) for path in (tmp_path / "target").rglob("*.pyc")}
+    assert written == {*kept, plain}
+
+
 def test_folders_are_as_in_the_source(root: Path, tmp_path: Path) -> None:
     (root / "tests" / "sub" / "mod.py").write_text("x = 1\n")
     age(root)
@@ -126,3 +152,14 @@ def test_unchanged_modules_are_not_compiled_again(root: Path, tmp_path: Path) ->
     name = f"tests/__pycache__/conftest.{TAG}-pytest-{pytest.__version__}.pyc"
     first, second = ((tmp_path / folder / name).read_bytes() for folder in ("first", "second"))
     assert first == second
+
+
+def test_a_module_with_the_time_and_size_of_another_is_compiled_again(root: Path, tmp_path: Path) -> None:
+    age(root)
+    compile_tree(root, tmp_path / "first")
+    (root / "tests" / "test_it.py").write_text(SUITE.replace("== 5", "== 6"))
+    age(root)
+    compile_tree(root, tmp_path / "second", old=str(tmp_path / "first"))
+    name = f"tests/__pycache__/test_it.{TAG}-pytest-{pytest.__version__}.pyc"
+    first, second = ((tmp_path / folder / name).read_bytes() for folder in ("first", "second"))
+    assert first != second

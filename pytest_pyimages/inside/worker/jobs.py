@@ -38,6 +38,7 @@ JOB = {
     "coverage": bool,
     "report": OPTIONAL_OBJECT,
     "terminal": OPTIONAL_TEXT,
+    "bytecode": OPTIONAL_OBJECT,
     "changes": OPTIONAL_OBJECT,
     "timeout": OPTIONAL_SECONDS,
     "silence": OPTIONAL_SECONDS,

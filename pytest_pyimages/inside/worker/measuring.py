@@ -1,14 +1,23 @@
-"""Send what pytest-cov measures to the host, where one report is made of all images' data."""
+"""Send the host what it keeps of a suite's files: what pytest-cov measures, and the names of bytecode.
+
+One report is made of all images' data; what has bytecode after a slow collection is compiled before the next run.
+"""
 
 from __future__ import absolute_import, print_function
 
 import base64
 import os
+import sys
 
 import pytest
 
+from .channel import clock
+
 PART = 256 * 1024  # bytes of a file in one record
 MAX_DATA = 256 * 1024 * 1024  # bytes of one data file
+MOST_NAMES = 20000
+ROWS = 500  # names in one record
+CACHE = "__pycache__"
 
 
 class Measuring(object):
@@ -72,3 +81,55 @@ def send_content(channel, path):
             if not data:
                 return
             channel.send({"t": "coverage", "data": base64.b64encode(data).decode("ascii")})
+
+
+class BytecodeLister(object):
+    """Names the bytecode that a slow collection has left in the source, or found there, before its last record."""
+
+    def __init__(self, channel, spec):
+        self.channel = channel
+        self.root = spec["source"]["root"]
+        self.skipped = frozenset(spec["bytecode"]["skip"])
+        self.seconds = spec["bytecode"]["seconds"]
+        self.began = None  # None again when the names were sent
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self):
+        self.began = clock()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self):
+        self.send()
+
+    @pytest.hookimpl(tryfirst=True, optionalhook=True)
+    def pytest_xdist_node_collection_finished(self):
+        self.send()
+
+    def send(self):
+        """Send the names, once, if the collection was slow."""
+        began, self.began = self.began, None
+        if began is not None and clock() - began > self.seconds:
+            names = list_bytecode(self.root, self.skipped)
+            for start in range(0, len(names), ROWS):
+                self.channel.send({"t": "compiled", "paths": names[start : start + ROWS]})
+
+
+def list_bytecode(root, skipped):
+    """Return the paths below the root of this Python's bytecode; that of Python 2 is not worth it.
+
+    :param skipped: names of folders that are not looked at.
+    """
+    tag = getattr(getattr(sys, "implementation", None), "cache_tag", None)
+    found = []
+    for folder, folders, _ in os.walk(root) if tag else ():
+        if CACHE in folders:
+            below = os.path.relpath(os.path.join(folder, CACHE), root)
+            try:
+                names = sorted(os.listdir(os.path.join(folder, CACHE)))
+            except (IOError, OSError):  # of another user
+                names = []
+            found += [os.path.join(below, name) for name in names if name.endswith(".pyc") and "." + tag in name]
+            if len(found) > MOST_NAMES:
+                return found[:MOST_NAMES]
+        folders[:] = [name for name in folders if name not in skipped]
+    return found

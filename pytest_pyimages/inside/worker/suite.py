@@ -48,7 +48,7 @@ def import_pytest(root):
     try:
         from _pytest import config
 
-        from . import changes, junit, options, reporter, silence  # noqa: F401
+        from . import changes, junit, measuring, options, reporter, silence  # noqa: F401
 
         for name in ["_pytest." + name for name in config.default_plugins] + LATE_MODULES:
             __import__(name)
@@ -91,6 +91,7 @@ def run_pytest(channel, spec):
         set_arguments(spec, None)
         return make_report(channel, spec), 0, ""
     from .junit import JunitAdditions
+    from .measuring import BytecodeLister, Measuring
     from .reporter import DebuggerRule, Reporter  # which import pytest
     from .silence import Silencer
 
@@ -98,9 +99,9 @@ def run_pytest(channel, spec):
     reporter = Reporter(channel, spec, junit)
     plugins = [HostPlugins(spec), Silencer(reporter.say), junit, reporter, DebuggerRule(reporter)]
     if spec["coverage"]:
-        from .measuring import Measuring
-
         plugins.append(Measuring(channel))
+    if spec["bytecode"]:
+        plugins.append(BytecodeLister(channel, spec))
     try:
         write_plugins(spec)
     except (IOError, OSError) as error:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
 
-from pytest_pyimages.containers.bytecode import BytecodeRecord, describe_modules, find_unused_bytecode
+from pytest_pyimages.containers.bytecode import BytecodeRecord, find_unused_bytecode, remove_bytecode
 from pytest_pyimages.containers.leases import Lease
+from pytest_pyimages.containers.modules import describe_modules
 from tests.unit.containers.test_source_copy import CopyEngine
 
 IMAGE = "sha256:python:3.12"  # one that the engine has
+NAMES = ("tests/__pycache__/test_large.cpython-312.pyc",)
 
 
 @pytest.fixture
@@ -46,7 +49,7 @@ def fill(engine: CopyEngine, lease: Lease, root: Path, *, compiled: int = 100) -
 
 
 def test_a_fast_collection_leaves_no_record(engine: CopyEngine, lease: Lease, root: Path) -> None:
-    read(engine, lease, root).add_collection(0.9)
+    read(engine, lease, root).add_collection(0.9, NAMES)
     record = read(engine, lease, root)
     assert not record.is_due()
     assert record.layer is None
@@ -54,7 +57,7 @@ def test_a_fast_collection_leaves_no_record(engine: CopyEngine, lease: Lease, ro
 
 
 def test_a_slow_collection_lets_the_next_run_compile(engine: CopyEngine, lease: Lease, root: Path) -> None:
-    read(engine, lease, root).add_collection(1.1)
+    read(engine, lease, root).add_collection(1.1, NAMES)
     assert read(engine, lease, root).is_due()
     assert not read(engine, lease, root, "sha256:another").is_due()
     layer = fill(engine, lease, root).layer
@@ -73,11 +76,11 @@ def test_what_has_become_slower_is_compiled_again(
     record = read(engine, lease, root)
     record.replace(record.create_volume(), ["tests"], compiled=100, modules=describe_modules(root).digest)
     for seconds in (0.4, 1.5):  # the first one is what the later ones are compared with
-        read(engine, lease, root).add_collection(seconds)
+        read(engine, lease, root).add_collection(seconds, NAMES)
     assert not read(engine, lease, root).is_due()
     if changed:
         (root / "tests" / "test_it.py").write_text("x = 2\n")
-    read(engine, lease, root).add_collection(1.7)
+    read(engine, lease, root).add_collection(1.7, NAMES)
     assert read(engine, lease, root).is_due() is is_due
     assert read(engine, lease, root).is_due() is is_due
 
@@ -85,35 +88,37 @@ def test_what_has_become_slower_is_compiled_again(
 def test_few_modules_are_never_compiled(engine: CopyEngine, lease: Lease, root: Path) -> None:
     """Something else takes the time: a slow fixture, or other programs."""
     (root / "tests" / "test_large.py").unlink()
-    read(engine, lease, root).add_collection(9.0)
+    read(engine, lease, root).add_collection(9.0, NAMES)
     assert not read(engine, lease, root).is_due()
     assert list(lease.bytecode_records.iterdir()) == []
 
 
 def test_what_compiling_does_not_make_faster_is_left_alone(engine: CopyEngine, lease: Lease, root: Path) -> None:
     for seconds in (5.0, 5.0):
-        read(engine, lease, root).add_collection(seconds)
+        read(engine, lease, root).add_collection(seconds, NAMES)
     fill(engine, lease, root, compiled=0)
-    read(engine, lease, root).add_collection(5.1)
+    read(engine, lease, root).add_collection(5.1, NAMES)
     assert not read(engine, lease, root).is_due()
 
 
 def test_a_failed_attempt_is_not_repeated(engine: CopyEngine, lease: Lease, root: Path) -> None:
-    read(engine, lease, root).add_collection(3.0)
+    read(engine, lease, root).add_collection(3.0, NAMES)
     read(engine, lease, root).replace(None)
-    read(engine, lease, root).add_collection(3.1)
+    read(engine, lease, root).add_collection(3.1, NAMES)
     record = read(engine, lease, root)
     assert record.layer is None
     assert not record.is_due()
 
 
-@pytest.mark.parametrize("change", ["removed", "mode", "link", "file"])
+@pytest.mark.parametrize("change", ["removed", "mode", "link", "file", "cache"])
 def test_a_layer_never_covers_another_folder(engine: CopyEngine, lease: Lease, root: Path, change: str) -> None:
     """Its folders would appear in containers, or hide what is there."""
     fill(engine, lease, root)
     folder = root / "tests" / "sub"
     if change == "mode":
         folder.chmod(0o700 if folder.stat().st_mode & 0o77 else 0o755)
+    elif change == "cache":
+        (folder / "__pycache__").touch()
     else:
         folder.rmdir()
     if change == "link":
@@ -123,6 +128,77 @@ def test_a_layer_never_covers_another_folder(engine: CopyEngine, lease: Lease, r
     record = read(engine, lease, root)
     assert record.layer is None
     assert record.is_due(), "it has paid before"
+
+
+@pytest.mark.parametrize("change", ["same time", "copied", "newer", "nothing"])
+@pytest.mark.parametrize("is_timed", [True, False])
+def test_a_module_with_the_time_of_another_is_stale(
+    engine: CopyEngine, lease: Lease, root: Path, change: str, is_timed: bool
+) -> None:
+    """Bytecode with a hash of the text is not, and what knows the time notices another one by itself."""
+    path, began = root / "tests" / "test_it.py", time.time()
+    os.utime(path, (began - 100, began - 100))
+    record = read(engine, lease, root)
+    record.replace(record.create_volume(), ["tests"], compiled=100, began=began + 0.1 if is_timed else None)
+    time.sleep(0.2)
+    if change == "same time":
+        path.write_text("x = 2\n")
+        os.utime(path, (began - 100, began - 100))
+    elif change == "copied":
+        (root / "copy.py").write_text("x = 3\n")
+        os.utime(root / "copy.py", (began - 100, began - 100))
+        (root / "copy.py").replace(path)
+    elif change == "newer":
+        path.write_text("x = 2\n")
+    is_stale = is_timed and change in ("same time", "copied")
+    assert (read(engine, lease, root).layer is None) is is_stale
+    assert read(engine, lease, root).is_due() is is_stale
+
+
+def test_python_that_writes_no_bytecode_gets_none(engine: CopyEngine, lease: Lease, root: Path) -> None:
+    read(engine, lease, root).add_collection(9.0, ())
+    assert not read(engine, lease, root).is_due()
+    assert list(lease.bytecode_records.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff\xfe",
+        b'{"volume": 5}',
+        b'{"volume": ["pytest-pyimages-bytecode-1"]}',
+        b'{"volume": "data-of-somebody", "folder": "/", "folders": {}}',
+        b'{"folders": []}',
+        b'{"root": 1, "image": null}',
+        b'{"seconds": "1", "due": true}',
+    ],
+)
+def test_a_damaged_record_is_none(engine: CopyEngine, lease: Lease, root: Path, damage: bytes) -> None:
+    fill(engine, lease, root)
+    (path,) = lease.bytecode_records.glob("*.json")
+    path.write_bytes(damage)
+    path.with_suffix(".names").write_bytes(damage)
+    engine.age(10**6)
+    record = read(engine, lease, root)
+    assert (record.layer, record.names, record.is_due()) == (None, [], False)
+    unused = find_unused_bytecode(engine, lease)
+    assert len(unused) == 1, "its volume"
+    assert remove_bytecode(engine, lease, unused) == unused
+    assert list(lease.bytecode_records.iterdir()) == []
+    read(engine, lease, root).add_collection(2.0, NAMES)
+    assert read(engine, lease, root).is_due()
+
+
+def test_a_record_that_another_session_has_removed(engine: CopyEngine, lease: Lease, root: Path) -> None:
+    record = fill(engine, lease, root)
+    for seconds in (0.5, 0.5):
+        for path in lease.bytecode_records.glob("*.json"):
+            path.unlink()
+        record.add_collection(seconds, NAMES)
+    assert not record.is_due()
 
 
 def test_a_new_folder_and_the_mode_of_the_root_do_not_matter(engine: CopyEngine, lease: Lease, root: Path) -> None:
@@ -157,8 +233,10 @@ def test_unused_volumes(engine: CopyEngine, lease: Lease, root: Path, tmp_path: 
     engine.age(10**6)
     expected = () if gone == "nothing" else (volume,)
     assert find_unused_bytecode(engine, lease) == expected
+    assert path.exists(), "looking changes nothing"
+    assert remove_bytecode(engine, lease, expected) == expected
     assert path.exists() is (gone == "nothing")
-    assert find_unused_bytecode(engine, lease, all_own=True) == (volume,)
+    assert find_unused_bytecode(engine, lease, all_own=True) == ((volume,) if gone == "nothing" else ())
 
 
 def test_volumes_of_other_hosts_are_removed_after_a_week(engine: CopyEngine, lease: Lease, root: Path) -> None:

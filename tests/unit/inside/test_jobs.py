@@ -15,7 +15,9 @@ import pytest
 import pytest_pyimages.inside
 from pytest_pyimages.containers import SourceJob, Witness
 from pytest_pyimages.containers.job import encode_job
+from pytest_pyimages.engines import NO_OPTIONS
 from pytest_pyimages.images.install_job import InstallJob
+from pytest_pyimages.runs.bytecode import BytecodeJob
 from pytest_pyimages.runs.changes import ChangesJob
 from pytest_pyimages.runs.job import CoverageJob, Job
 
@@ -42,6 +44,7 @@ JOB = Job(
     shard={"files": {}},
     coverage=False,
     report=CoverageJob(labels=("3.12",), paths=(Path("/data/0"),), sizes=(5,), failures=0, contexts=True),
+    bytecode=BytecodeJob(python="/python", options=NO_OPTIONS),
     changes=ChangesJob(root="/src", send=("reports(/|$)",)),
     terminal="xterm",
 )
@@ -90,7 +93,7 @@ def test_a_job_has_the_keys_and_types_that_containers_check(job: object, schema:
 
 
 def test_optional_values_may_be_missing() -> None:
-    job = replace(JOB, memory=None, shard=None, report=None, changes=None, terminal=None)
+    job = replace(JOB, memory=None, shard=None, report=None, changes=None, bytecode=None, terminal=None)
     JOBS.check_job(json.loads(encode_job(job)), JOBS.JOB)
 
 
@@ -98,6 +101,7 @@ def test_values_of_the_host_alone_are_not_sent() -> None:
     received = json.loads(encode_job(JOB))
     assert not {"image", "python"} & set(received)
     assert "paths" not in received["report"]
+    assert set(received["bytecode"]) == {"skip", "seconds"}
     assert received["witness"] == [["/src/a.py", 10, 1700000000]]
 
 

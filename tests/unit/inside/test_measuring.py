@@ -1,9 +1,10 @@
-"""What pytest-cov has measured is sent, or why it is not."""
+"""What pytest-cov has measured is sent, or why it is not; and the names of bytecode after a slow collection."""
 
 from __future__ import annotations
 
 import base64
 import re
+import sys
 from collections.abc import Generator
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +15,7 @@ import coverage
 import pytest
 
 MODULE: Any = import_module("pytest_pyimages.inside.worker.measuring")  # without annotations, for Python 2.7
+TAG = sys.implementation.cache_tag
 OPTIONS = SimpleNamespace(option=SimpleNamespace(collectonly=False))
 
 
@@ -116,3 +118,41 @@ def test_pytest_cov_makes_no_report_of_one_image(is_active: bool) -> None:
     next(hook, None)
     assert measuring.plugin is (plugin if is_active else None)
     assert (plugin._should_report(), plugin.options.cov_fail_under) == ((False, None) if is_active else (True, 90))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    names = ("a.py", "__pycache__/a.{}.pyc", "pkg/__pycache__/b.{}-pytest-9.0.pyc", "pkg/__pycache__/b.{}.pyc.123")
+    for name in (*names, "pkg/__pycache__/old.cpython-27.pyc", "venv/__pycache__/c.{}.pyc", "__pycache__/d.e.{}.pyc"):
+        path = tmp_path / name.format(TAG)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return tmp_path
+
+
+def test_files_of_this_python(root: Path) -> None:
+    expected = [f"__pycache__/a.{TAG}.pyc", f"__pycache__/d.e.{TAG}.pyc", f"pkg/__pycache__/b.{TAG}-pytest-9.0.pyc"]
+    assert sorted(MODULE.list_bytecode(str(root), {"__pycache__", "venv"})) == expected
+
+
+def test_many_files(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MODULE, "MOST_NAMES", 2)
+    assert len(MODULE.list_bytecode(str(root), {"venv"})) == 2
+
+
+@pytest.mark.parametrize(("seconds", "sent"), [(1.5, [2, 1]), (0.5, [])])
+def test_after_a_slow_collection_once(
+    root: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, sent: list[int]
+) -> None:
+    now = iter((10.0, 10.0 + seconds))
+    monkeypatch.setattr(MODULE, "clock", lambda: next(now))
+    monkeypatch.setattr(MODULE, "ROWS", 2)
+    channel = Channel()
+    lister = MODULE.BytecodeLister(
+        channel, {"source": {"root": str(root)}, "bytecode": {"skip": ["venv"], "seconds": 1}}
+    )
+    lister.pytest_configure()
+    lister.pytest_collection_finish()
+    lister.pytest_xdist_node_collection_finished()
+    assert [len(record["paths"]) for record in channel.records] == sent
+    assert {record["t"] for record in channel.records} <= {"compiled"}

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from pytest_pyimages.containers import BytecodeLayer, BytecodeRecord, ContainerProcess, Lease, Source
 from pytest_pyimages.containers.process import SourceNotVisibleError
-from pytest_pyimages.engines.base import STDOUT, ContainerOptions
+from pytest_pyimages.engines.base import STDOUT, ContainerOptions, Leftover
 from pytest_pyimages.errors import EngineError
 from pytest_pyimages.runs.bytecode import Bytecode, BytecodeJob
-from pytest_pyimages.runs.events import Collected, Hello
+from pytest_pyimages.runs.events import Collected, Compiled, Hello
 from tests.unit.containers.test_process import RecordingEngine
 
 IMAGE = "sha256:1"
-JOB = BytecodeJob(python="/python", patterns=("check_*.py",), options=ContainerOptions(memory=1 << 30))
-RESULT = {"folders": ["tests", ""], "compiled": 100}
+JOB = BytecodeJob(python="/python", options=ContainerOptions(memory=1 << 30))
+RESULT = {"folders": ["tests", ""], "compiled": 100, "is_timed": False}
+NAMES = ("tests/__pycache__/test_large.cpython-314.pyc",)
 HELLO = Hello(python="3.14", pytest="9", rootdir="/", inifile="", processes=0)
 
 
@@ -29,6 +30,8 @@ class CompilingEngine(RecordingEngine):
         super().__init__(**errors)
         self.status = status
         self.removed: list[str] = []
+        self.has_volumes = True  # or it was reset
+        self.bytecode: list[Leftover] = []
         printed = json.dumps(result).encode()
 
         def frames() -> Iterator[tuple[int, bytes]]:
@@ -38,6 +41,13 @@ class CompilingEngine(RecordingEngine):
 
     def wait(self, container: str) -> int:
         return self.status
+
+    def create_volume(self, name: str, *, labels: Mapping[str, str], options: object) -> str:  # type: ignore[override]
+        self.bytecode.append(Leftover("volume", name, name, labels))
+        return super().create_volume(name, labels=labels, options=options)
+
+    def leftovers(self, label: str) -> tuple[Leftover, ...]:
+        return tuple(self.bytecode) if self.has_volumes else ()
 
     def remove_volume(self, name: str) -> None:
         self.removed.append(name)
@@ -72,7 +82,7 @@ def run(
 
 
 def make_due(engine: CompilingEngine, lease: Lease, source: Source) -> None:
-    BytecodeRecord(engine, lease, source.root, IMAGE).add_collection(2.0)
+    BytecodeRecord(engine, lease, source.root, IMAGE).add_collection(2.0, NAMES)
 
 
 def test_nothing_is_compiled_before_it_pays(lease: Lease, source: Source) -> None:
@@ -91,7 +101,7 @@ def test_compiles_in_a_container_of_the_image_without_a_network(lease: Lease, so
     assert spec.command[:4] == ("/python", "-I", "-S", "-c")
     assert [mount.source for mount in spec.mounts if not mount.read_only][1:] == [layer.volume]
     job = json.loads(engine.stream.sent)
-    assert (job["root"], job["patterns"], job["old"]) == (str(source.root), ["check_*.py"], "")
+    assert (job["root"], job["names"], job["old"]) == (str(source.root), list(NAMES), "")
     assert run(engine, lease, source) == [layer]
     assert len(engine.specs) == 1
 
@@ -101,8 +111,10 @@ def test_compiles_in_a_container_of_the_image_without_a_network(lease: Lease, so
     [
         CompilingEngine(status=1),
         CompilingEngine([]),
-        CompilingEngine({"folders": "tests", "compiled": 1}),
-        CompilingEngine({"folders": [1], "compiled": 1}),
+        CompilingEngine({**RESULT, "folders": "tests"}),
+        CompilingEngine({**RESULT, "folders": [1]}),
+        CompilingEngine({**RESULT, "compiled": "1"}),
+        CompilingEngine({**RESULT, "is_timed": 1}),
         CompilingEngine(create=EngineError("no space")),
         CompilingEngine(start=EngineError("no such executable")),
         CompilingEngine(volume=EngineError("no space")),
@@ -118,14 +130,35 @@ def test_a_failure_is_no_error_of_the_run(engine: CompilingEngine, lease: Lease,
     assert len(volumes) == (0 if "volume" in engine.errors else 1)
 
 
-def test_an_engine_that_refuses_the_layer_gets_none(lease: Lease, source: Source) -> None:
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_a_layer_that_cannot_be_mounted(lease: Lease, source: Source, is_lost: bool) -> None:
+    """An engine that refuses it gets no other one; one that was reset has lost the volume, and gets another."""
     engine = CompilingEngine()
     make_due(engine, lease, source)
+    engine.has_volumes = not is_lost
     first, second = run(engine, lease, source, fails=1)
     assert first is not None
     assert second is None
     assert first.volume in engine.removed
-    assert run(engine, lease, source) == [None]
+    (third,) = run(engine, lease, source)
+    assert (third is not None) is is_lost
+    assert third != first
+
+
+def test_another_session_has_replaced_the_layer(lease: Lease, source: Source) -> None:
+    """While this one was about to mount it."""
+    engine = CompilingEngine()
+    make_due(engine, lease, source)
+    run(engine, lease, source)
+    record = BytecodeRecord(engine, lease, source.root, IMAGE)
+    old = record.layer
+    assert old is not None
+    BytecodeRecord(engine, lease, source.root, IMAGE).replace(record.create_volume(), ["tests"])
+    record.give_up(old)
+    new = BytecodeRecord(engine, lease, source.root, IMAGE).layer
+    assert new not in (None, old)
+    assert engine.removed.count(old.volume) == 1
+    assert new.volume not in engine.removed
 
 
 def test_a_source_that_is_not_visible_without_a_layer_is_an_error(lease: Lease, source: Source) -> None:
@@ -172,8 +205,9 @@ def test_the_collection_is_measured(lease: Lease, source: Source, monkeypatch: p
     bytecode = Bytecode(engine, lease, source, IMAGE, JOB)
     bytecode.measure(Collected(total=1, deselected=0))
     bytecode.run(ContainerProcess(engine, lease, source), lambda: None)
-    bytecode.measure(HELLO)
+    assert [bytecode.measure(event) for event in (HELLO, Compiled(NAMES))] == [False, True]
     bytecode.measure(Collected(total=1, deselected=0))
+    assert BytecodeRecord(engine, lease, source.root, IMAGE).names == list(NAMES)
     assert BytecodeRecord(engine, lease, source.root, IMAGE).is_due()
 
 

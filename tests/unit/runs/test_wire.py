@@ -229,6 +229,8 @@ END = {"t": "end", "status": 0, "unrun": 0, "reason": ""}
         pytest.param(line({"t": "coverage", "data": base64.b64encode(bytes(MAX_PART + 1)).decode()}), id="large part"),
         pytest.param(line({"t": "measured", "size": MAX_FILE + 1, "problem": ""}), id="large data file"),
         pytest.param(line({"t": "file", "kind": "xml", "root": "/a", "name": "", "size": -1}), id="negative size"),
+        pytest.param(line({"t": "compiled", "paths": "a.pyc"}), id="text for paths"),
+        pytest.param(line({"t": "compiled", "paths": [b"x".hex() * 4097]}), id="long path of bytecode"),
         pytest.param(line({"t": "said", "text": "", "markup": [], "sep": "=="}), id="long separator"),
         pytest.param(line({"t": "lines", "path": "a", "rows": [[[-1], [1], "1"]]}), id="negative image"),
         pytest.param(line({"t": "lines", "path": "a", "rows": [[[True], [1], "1"]]}), id="bool for an image"),
