@@ -16,7 +16,7 @@ import pytest
 from pytest_pyimages.cli.project import Place, pytest_arguments, run_at_project
 from pytest_pyimages.cli.quantities import format_age, format_size, parse_age, parse_size
 from pytest_pyimages.cli.stored import Stored, read_stored
-from pytest_pyimages.containers import Lease, find_unused_bytecode, find_unused_copies, remove_copies
+from pytest_pyimages.containers import Lease, find_unused_bytecode, find_unused_copies, remove_bytecode, remove_copies
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.engines.labels import KIND_LABEL, PROJECT_LABEL, ROOT_LABEL
 from pytest_pyimages.errors import ConfigurationError, EngineError
@@ -98,12 +98,7 @@ def _prune(place: Place, *, arguments: Namespace, limits: Limits) -> int:
         if not dry_run:
             failed = remove_images(engine, choice.removed, stored.last_used)
             stored.last_used.forget_all_but(image.id for image in stored.storage.images)
-        caches = _find_caches(engine, "" if arguments.all else stored.identity) if arguments.cache else []
-        copies = find_unused_copies(engine, lease, all_own=arguments.cache and arguments.all)
-        bytecode = find_unused_bytecode(engine, lease, all_own=arguments.cache and arguments.all)
-        if not dry_run:
-            caches = [cache.removed(engine) for cache in caches]
-            copies, bytecode = remove_copies(engine, copies), remove_copies(engine, bytecode)
+        volumes = _prune_volumes(engine, lease, "" if arguments.all else stored.identity, arguments)
         stored.report_problems()
     removed = [image for image in choice.removed if image.id not in failed]
     verb = "would remove" if dry_run else "removed"
@@ -112,14 +107,9 @@ def _prune(place: Place, *, arguments: Namespace, limits: Limits) -> int:
     rows += [_row("kept", image, kept[image.id]) for image in scope if image.id in kept]
     lines = table_lines(COLUMNS, rows, right=("size",)) if rows else []
     lines += [f" {verb}  {entry.kind} {entry.name}, leaked by a killed session" for entry in dead]
-    freed = stored.storage.measure_freed(removed)
-    for cache in caches:
-        lines.append(f" {'kept' if cache.problem else verb}  {cache}")
-        freed += 0 if cache.problem else cache.size
-    lines += [f" {verb}  volume {name}, the copy of a source tree" for name in copies]
-    lines += [f" {verb}  volume {name}, the bytecode of a source tree" for name in bytecode]
-    is_used = removed or dead or copies or bytecode or caches
-    lines.append(_total(freed, dry_run=dry_run) if is_used else "nothing to remove")
+    lines += [f" {'kept' if volume.problem else verb}  {volume}" for volume in volumes]
+    freed = stored.storage.measure_freed(removed) + sum(volume.size for volume in volumes if not volume.problem)
+    lines.append(_total(freed, dry_run=dry_run) if removed or dead or volumes else "nothing to remove")
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stderr.write("".join(f"note: {problem}\n" for problem in problems))
     return int(pytest.ExitCode.TESTS_FAILED if failed or problems else pytest.ExitCode.OK)
@@ -145,31 +135,51 @@ def _other_use(stored: Stored, image: StoredImage) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Cache:
-    """A volume that builds use again: the downloads of a project, or uv."""
-
+class _Volume:
     name: str
+    content: str
     size: int  # bytes
     problem: str = ""  # why it could not be removed
 
-    def removed(self, engine: Engine) -> _Cache:
-        try:
-            engine.remove_volume(self.name)
-        except EngineError as error:
-            return replace(self, problem=error.message)
-        return self
-
     def __str__(self) -> str:
-        text = f"volume {self.name}, a download cache, {format_size(self.size)}"
+        text = f"volume {self.name}, {self.content}, {format_size(self.size)}"
         return f"{text} ({self.problem})" if self.problem else text
 
 
-def _find_caches(engine: Engine, identity: str) -> list[_Cache]:
-    """Return the caches of a project; all caches if its identity is empty."""
+def _prune_volumes(engine: Engine, lease: Lease, identity: str, arguments: Namespace) -> list[_Volume]:
+    """Remove the requested caches, and copies and bytecode that no session uses; return them.
+
+    :param identity: of the project whose caches are requested; empty for all projects.
+    """
+    all_own = arguments.cache and arguments.all
+    caches = _find_caches(engine, identity) if arguments.cache else []
+    copies = find_unused_copies(engine, lease, all_own=all_own)
+    bytecode = find_unused_bytecode(engine, lease, all_own=all_own)
+    sizes = engine.volume_sizes() if caches or copies or bytecode else {}
+    problems: dict[str, str] = {}
+    if not arguments.dry_run:
+        for name in caches:
+            try:
+                engine.remove_volume(name)
+            except EngineError as error:
+                problems[name] = error.message
+        copies, bytecode = remove_copies(engine, copies), remove_bytecode(engine, lease, bytecode)
+    contents = {
+        **dict.fromkeys(caches, "a download cache"),
+        **dict.fromkeys(copies, "the copy of a source tree"),
+        **dict.fromkeys(bytecode, "the bytecode of a source tree"),
+    }
+    return [
+        _Volume(name=name, content=content, size=sizes.get(name, 0), problem=problems.get(name, ""))
+        for name, content in contents.items()
+    ]
+
+
+def _find_caches(engine: Engine, identity: str) -> list[str]:
+    """Return the caches of a project, with downloads or uv; all caches if its identity is empty."""
     volumes = [entry for entry in engine.leftovers(f"{KIND_LABEL}=cache") if entry.kind == "volume"]
-    names = sorted(
+    return sorted(
         entry.name
         for entry in volumes
         if identity in ("", make_identity(entry.labels.get(PROJECT_LABEL, ""), entry.labels.get(ROOT_LABEL, "")))
     )
-    return [_Cache(name=name, size=engine.volume_size(name)) for name in names]

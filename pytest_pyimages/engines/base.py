@@ -306,8 +306,8 @@ class Engine(Protocol):
     def remove_volume(self, name: str) -> None:
         """Remove the volume; not an error if it does not exist."""
 
-    def volume_size(self, name: str) -> int:
-        """Return the size of a volume on disk in bytes; 0 if it does not exist or the size is unknown."""
+    def volume_sizes(self) -> Mapping[str, int]:
+        """Return the sizes of all volumes on disk in bytes by name; 0 if one is unknown. May take some seconds."""
 
     def leftovers(self, label: str) -> tuple[Leftover, ...]:
         """Return all containers, running or not, networks and volumes with the label."""

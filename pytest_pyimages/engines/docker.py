@@ -326,10 +326,10 @@ class DockerEngine:
         return str(made["Mountpoint"])
 
     @_engine_call
-    def volume_size(self, name: str) -> int:
+    def volume_sizes(self) -> Mapping[str, int]:
         volumes = self._api.df().get("Volumes") or ()
-        sizes = [(entry.get("UsageData") or {}).get("Size") for entry in volumes if entry["Name"] == name]
-        return max(int(sizes[0] or 0), 0) if sizes else 0  # -1: unknown
+        sizes = ((entry["Name"], (entry.get("UsageData") or {}).get("Size")) for entry in volumes)
+        return {name: max(int(size or 0), 0) for name, size in sizes}  # -1: unknown
 
     @_engine_call
     def leftovers(self, label: str) -> tuple[Leftover, ...]:

@@ -114,7 +114,7 @@ OTHER_METHODS = {
     "read_log",
     "resize",
     "remove_image",
-    "volume_size",
+    "volume_sizes",
 }
 
 

@@ -239,6 +239,26 @@ def test_prune_removes_leaks_and_caches(pytester: pytest.Pytester, pyimages: Ste
     assert volumes.out == "[]\n"
 
 
+def test_prune_removes_unused_bytecode(pytester: pytest.Pytester, pyimages: Steps) -> None:
+    """With its size, which counts; that of another host is kept for a week."""
+    make = """
+from tests.support.fake_engine import KIND_LABEL
+from pytest_pyimages.containers.leases import identify_host, make_state_directory
+for name, host in {"own": identify_host(make_state_directory()), "other": "other"}.items():
+    labels = {KIND_LABEL: "bytecode", "org.pytest-pyimages.host": host}
+    labels["org.pytest-pyimages.created"] = str(int(time.time() - 86400))
+    engine_of().create_volume(f"pytest-pyimages-bytecode-{name}", labels=labels, options={})
+"""
+    names = "print(*engine_of().volumes)"
+    _, dry, unchanged, pruned, left, again = pyimages(make, ["prune", "-n"], names, PRUNE, names, PRUNE)
+    line = "volume pytest-pyimages-bytecode-own, the bytecode of a source tree, 1.0 GB\n"
+    assert dry.out == f" would remove  {line}would free 1.0 GB; nothing removed\n"
+    assert unchanged.out.split() == ["pytest-pyimages-bytecode-own", "pytest-pyimages-bytecode-other"]
+    assert pruned.out == f" removed  {line}freed 1.0 GB\n"
+    assert left.out.split() == ["pytest-pyimages-bytecode-other"]
+    assert again.out == "nothing to remove\n"
+
+
 def test_run_updates_the_last_use(pytester: pytest.Pytester, pyimages: Steps) -> None:
     pytester.makepyfile("def test(): pass")
     run = "import pytest; assert pytest.main(['--py-images=3.12', '-q']) == 0"

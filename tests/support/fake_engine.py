@@ -502,17 +502,17 @@ class FakeEngine:
         with self._lock:
             self.volumes.pop(name, None)
 
-    def volume_size(self, name: str) -> int:
-        return 10**9 if name in self.volumes else 0
+    def volume_sizes(self) -> Mapping[str, int]:
+        return dict.fromkeys(self.volumes, 10**9)
 
     def leftovers(self, label: str) -> tuple[Leftover, ...]:
-        caches = [
+        kept = [
             Leftover(kind="volume", id=name, name=name, labels=labels)
             for name, labels in self.volumes.items()
-            if labels.get(KIND_LABEL) == "cache"
+            if labels.get(KIND_LABEL) in ("cache", "bytecode")
         ]
         name, equals, value = label.partition("=")
-        return tuple(entry for entry in [*self.found, *caches] if not equals or entry.labels.get(name) == value)
+        return tuple(entry for entry in [*self.found, *kept] if not equals or entry.labels.get(name) == value)
 
     def images(self, label: str) -> tuple[tuple[str, ImageInfo], ...]:
         name, equals, value = label.partition("=")

@@ -76,4 +76,4 @@ def test_leak_has_its_image(scripted: ScriptedEngine, engine: DockerEngine) -> N
 )
 def test_volume_size(scripted: ScriptedEngine, engine: DockerEngine, volumes: object, size: int) -> None:
     scripted.answers["GET /system/df"] = answer(200, {"Volumes": volumes})
-    assert engine.volume_size("v") == size
+    assert engine.volume_sizes().get("v", 0) == size
