@@ -9,10 +9,14 @@ from pytest_pyimages.containers.hidden_files import find_hidden_files as find_hi
 from pytest_pyimages.containers.job import HOST_ONLY as HOST_ONLY
 from pytest_pyimages.containers.job import encode_job as encode_job
 from pytest_pyimages.containers.leases import Lease as Lease
+from pytest_pyimages.containers.leases import are_offered as are_offered
 from pytest_pyimages.containers.leases import make_state_directory as make_state_directory
 from pytest_pyimages.containers.links import find_linked_paths as find_linked_paths
 from pytest_pyimages.containers.links import find_repository as find_repository
 from pytest_pyimages.containers.modules import describe_modules as describe_modules
+from pytest_pyimages.containers.offers import OfferedContainers as OfferedContainers
+from pytest_pyimages.containers.offers import offer_containers as offer_containers
+from pytest_pyimages.containers.probe import PROBE_PREFIX as PROBE_PREFIX
 from pytest_pyimages.containers.process import SILENT_SECONDS as SILENT_SECONDS
 from pytest_pyimages.containers.process import ContainerProcess as ContainerProcess
 from pytest_pyimages.containers.process import NotBegunError as NotBegunError

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import socket
 import threading
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from uuid import uuid4
@@ -39,6 +41,19 @@ def make_state_directory() -> Path:
             f"--py-images: the folder for locks {path} belongs to another user", "set XDG_CACHE_HOME"
         )
     return path
+
+
+def find_offers_folder() -> Path:
+    """Return this user's folder for the sockets of watches, which may not exist; see ``offers``."""
+    return make_state_directory() / "offers"
+
+
+def are_offered() -> bool:
+    """Return whether any watch of this user may have containers for others."""
+    try:
+        return bool(os.listdir(find_offers_folder()))  # noqa: PTH208 - each session looks there
+    except OSError:
+        return False
 
 
 def identify_host(directory: Path) -> str:
@@ -120,9 +135,13 @@ class Lease:
         left = self.find_abandoned(engine)
         problems = remove_leftovers(engine, left)
         for session in {entry.labels[SESSION_LABEL] for entry in left if entry.labels.get(HOST_LABEL) == self.host}:
-            self._path(session).unlink(missing_ok=True)
+            for path in (self._path(session), *self._list_joined(session)):
+                path.unlink(missing_ok=True)
         self._forget_dead_sessions()
         return problems
+
+    def _list_joined(self, session: str) -> tuple[Path, ...]:
+        return tuple(self._locks.glob(f"{glob.escape(session)}.*.lock"))
 
     def _forget_dead_sessions(self) -> None:
         """Remove the old file locks of sessions that were killed before they created anything."""
@@ -157,7 +176,22 @@ class Lease:
         if entry.labels.get(HOST_LABEL) != self.host:
             created = entry.labels.get(CREATED_LABEL, "")
             return session not in running and created.isdigit() and time.time() - int(created) > FOREIGN_HOURS * 3600
-        return self._is_dead(self._path(session))
+        # Its own lock first: who takes one of its containers has joined it before that is released.
+        return self._is_dead(self._path(session)) and all(self._is_dead(path) for path in self._list_joined(session))
+
+
+@contextmanager
+def join_lease(session: str) -> Iterator[None]:
+    """Keep what a session has created, of which a part is this process' own now, from being swept.
+
+    :param session: its lease must be held until this context is entered.
+    """
+    path = make_state_directory() / "sessions" / f"{session}.{uuid4().hex[:12]}.lock"
+    try:
+        with FileLock(path, thread_local=False):
+            yield
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def remove_leftovers(engine: Engine, entries: Iterable[Leftover]) -> tuple[str, ...]:

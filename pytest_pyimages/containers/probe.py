@@ -15,6 +15,7 @@ from pytest_pyimages.errors import ConnectionLostError, EngineError, ImageNotFou
 from pytest_pyimages.text import flatten
 
 NOT_SEEN = "the engine does not see this host's files"
+PROBE_PREFIX = ".pyimages-"  # of the file's name
 LONGEST_REASON = 120  # characters
 _MOUNT_ERRORS = ("overlay", "mount", "no such file or directory", "invalid argument")
 _MORE = ". dmesg(1) may have more information"  # mount(8)
@@ -33,7 +34,7 @@ def probe_overlay(engine: Engine, lease: Lease, image: str, root: Path, mount_la
     :param mount_layer: creates the volumes of an overlay over a folder.
     """
     text = secrets.token_hex(16)
-    path = root / f".pyimages-{text[:8]}"
+    path = root / f"{PROBE_PREFIX}{text[:8]}"
     before = root.stat()
     try:
         try:

@@ -25,6 +25,7 @@ from pytest_pyimages.engines import (
 from pytest_pyimages.errors import EngineError, PyimagesError
 
 if TYPE_CHECKING:
+    from pytest_pyimages.containers.offers import OfferedContainers
     from pytest_pyimages.containers.waiting import Waiting, WaitingContainers
 
 T = TypeVar("T")
@@ -115,12 +116,11 @@ class ContainerProcess:
         self._options = NO_OPTIONS  # of the user
 
     @contextlib.contextmanager
-    def create(self, spec: ContainerSpec, ahead: WaitingContainers | None = None) -> Iterator[str]:
+    def create(self, spec: ContainerSpec, ahead: OfferedContainers | WaitingContainers | None = None) -> Iterator[str]:
         """Create a container with the source mounted and yield its id; at the end remove it and its volumes.
 
         :param spec: its mounts are in addition to the source's.
-        :param ahead: containers that were started ahead, one of which is used instead if it is the same; they are
-            removed when the session has ended.
+        :param ahead: containers that were started ahead, one of which is used instead if it is the same.
         :raises SourceNotVisibleError: if the engine cannot create it because of the source's overlay.
         """
         with contextlib.ExitStack() as stack:
@@ -131,8 +131,9 @@ class ContainerProcess:
             if self.waiting is None:
                 container = self._create(spec, stack)
             else:
+                stack.callback(self.waiting.remove)
                 container, mounted = self.waiting.container, self.waiting.mounted
-                self.mounted = mounted and mounted._replace(witness=self._source.choose_witnesses("overlay"))
+                self.mounted = mounted._replace(witness=self._source.choose_witnesses("overlay"))
             with self._lock:
                 self._container = container
             try:

@@ -39,6 +39,7 @@ from pytest_pyimages.engines import Engine, Mount
 from pytest_pyimages.errors import PyimagesError
 
 if TYPE_CHECKING:
+    from pytest_pyimages.containers.offers import OfferedContainers
     from pytest_pyimages.containers.waiting import WaitingContainers
 
 Mode = Literal["overlay", "copy"]
@@ -121,7 +122,7 @@ class Source:
         self.hidden = hidden or HiddenFiles()
         self.linked = tuple(linked.paths) if linked is not None else ()
         self.notes = tuple(linked.notes) if linked is not None else ()
-        self.ahead: WaitingContainers | None = None  # that have mounted it already
+        self.ahead: OfferedContainers | WaitingContainers | None = None  # that have mounted it already
         self._is_required = mode == "overlay"
         self._patterns = patterns
         self._lock = threading.Lock()

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from pytest_pyimages.containers.bytecode import BytecodeLayer, BytecodeRecord
 from pytest_pyimages.containers.hidden_files import HiddenFiles
@@ -25,7 +25,7 @@ from pytest_pyimages.containers.links import LinkedPath, LinkedPaths
 from pytest_pyimages.containers.process import SILENT_SECONDS, ContainerProcess
 from pytest_pyimages.containers.skipped_folders import NOT_COPIED
 from pytest_pyimages.containers.source import MountedSource, Source
-from pytest_pyimages.engines import ContainerSpec, ContainerStream, Engine, EngineInfo
+from pytest_pyimages.engines import ContainerSpec, ContainerStream, Engine, EngineInfo, give_away
 from pytest_pyimages.errors import EngineError, PyimagesError
 
 VARIABLE = "PYIMAGES_WAITS"  # the root: tells the worker to prepare before it has a job; see inside/worker/parent.py
@@ -80,16 +80,23 @@ def _walk(root: str) -> Iterator[tuple[str, int, int]]:
             continue
 
 
-class Waiting(NamedTuple):
-    """A started container."""
+def choose_wanted(engine: Engine, spec: ContainerSpec, source: Source, upper: str) -> Wanted | None:
+    """Return a container of a session as it would be started ahead; None if that is not possible."""
+    # A copy is one of this moment; what other engines look up in mounts is not known.
+    if source.mode != "overlay" or engine.info.name != "docker":
+        return None
+    if any(_names_files(name) or str(source.root) in value for name, value in spec.environment.items()):
+        return None  # its program may read files of the project, or of mounts, when it starts
+    return Wanted(replace(spec, name="", labels={}), source.root, source.linked, source.hidden.large, upper)
 
-    info: EngineInfo
+
+class Waiting(NamedTuple):
+    """A started container, for the session that takes it."""
+
     container: str  # id
-    mounted: MountedSource | None
+    mounted: MountedSource
     stream: ContainerStream
-    identity: Identity  # before it was created
-    bytecode: BytecodeLayer | None  # that it has mounted
-    release: Callable[[], None]  # removes it in the background
+    remove: Callable[[], None] = lambda: None  # unless those who have started it do that
 
 
 class WaitingContainers:
@@ -99,9 +106,10 @@ class WaitingContainers:
         self.used: list[Wanted] = []
         self.endpoint = ""  # of the engine that the session uses
         self.problems: Sequence[str] | None = None  # of a sweep that has ended (``Lease.sweep``)
+        self._connect: Callable[[], Engine] | None = None  # None as long as no container may be started
         self._lease: Lease | None = None
-        self._threads: list[_Thread] = []
-        self._free: list[_Thread] = []  # whose containers were not taken
+        self._threads: list[StartedAhead] = []
+        self._free: list[StartedAhead] = []  # whose containers were not taken
         self._sweeping: threading.Thread | None = None
         self._lock = threading.Lock()
 
@@ -110,20 +118,28 @@ class WaitingContainers:
         """Whether any container was started."""
         return bool(self._threads)
 
-    def start(self, connect: Callable[[], Engine], wanted: Sequence[Wanted]) -> None:
-        """Start containers in threads, and a sweep.
+    def start(self, connect: Callable[[], Engine], wanted: Sequence[Wanted]) -> Lease:
+        """Start containers in threads, and a sweep; return the lease of the containers.
 
         A container that cannot be started is missing, and the session starts its own.
         """
         lease = self._lease = Lease()
         lease.__enter__()
+        self._connect = connect
         for each in wanted:
-            thread = _Thread(connect, lease, each)
+            self._start(each, lease)
+        self._sweeping = threading.Thread(target=self._sweep, args=(connect, lease), name="pyimages-sweep", daemon=True)
+        self._sweeping.start()
+        return lease
+
+    def _start(self, wanted: Wanted, lease: Lease) -> None:
+        with self._lock:
+            if self._connect is None:
+                return
+            thread = StartedAhead(self._connect, lease, wanted)
             self._threads.append(thread)
             self._free.append(thread)
             thread.start()
-        self._sweeping = threading.Thread(target=self._sweep, args=(connect, lease), name="pyimages-sweep", daemon=True)
-        self._sweeping.start()
 
     def _sweep(self, connect: Callable[[], Engine], lease: Lease) -> None:
         """Remove what dead sessions have leaked, as each session does that does not find it done."""
@@ -133,34 +149,52 @@ class WaitingContainers:
     def take(
         self, engine: Engine, spec: ContainerSpec, source: Source, upper: str, bytecode: BytecodeLayer | None = None
     ) -> Waiting | None:
-        """Return a container of this configuration that has mounted this source; None without one.
+        """Return a container that is the same as the session would start; None without one.
 
         It is removed by ``close``: before that, suites and reports would wait for the engine's work on it.
         """
-        # A copy is one of this moment; what other engines look up in mounts is not known.
-        if source.mode != "overlay" or engine.info.name != "docker":
+        wanted = choose_wanted(engine, spec, source, upper)
+        if wanted is None:
             return None
-        if any(_names_files(name) or str(source.root) in value for name, value in spec.environment.items()):
-            return None  # its program may read files of the project, or of mounts, when it starts
-        wanted = Wanted(replace(spec, name="", labels={}), source.root, source.linked, source.hidden.large, upper)
         with self._lock:
             self.used += [] if wanted in self.used else [wanted]
-            thread = next((each for each in self._free if each.wanted == wanted), None)
+        thread = self.take_first(wanted.__eq__)
+        if thread is None:
+            return None
+        if not thread.is_like(engine.info, bytecode):
+            thread.released.set()
+            return None
+        return thread.started.result()
+
+    def take_first(self, matches: Callable[[Wanted], bool]) -> StartedAhead | None:
+        """Return the first free container that matches, once it has started; None without one."""
+        with self._lock:
+            thread = next((each for each in self._free if matches(each.wanted)), None)
             if thread is None:
                 return None
             self._free.remove(thread)
-        try:
-            waiting = thread.started.result()
-        except PyimagesError:
-            return None
-        if (waiting.info, waiting.bytecode, waiting.identity) != (engine.info, bytecode, wanted.identify()):
-            waiting.release()
-            return None
-        return waiting
+        return thread if thread.started.exception() is None else None
+
+    def give_away(self, thread: StartedAhead, tell: Callable[[], object]) -> None:
+        """Leave a container to another process, unless all are being removed.
+
+        :param tell: tells that process that the container is its own; if it fails, it is not.
+        """
+        with self._lock:
+            if self._connect is not None:
+                tell()
+                thread.is_given_away = True
+
+    def replace(self, thread: StartedAhead, lease: Lease) -> None:
+        """Start another container in the place of one that is given away, or of no use."""
+        thread.released.set()
+        self._start(thread.wanted, lease)
 
     def close(self) -> None:
         """Wait until all containers are removed."""
         deadline = time.monotonic() + REMOVAL_SECONDS
+        with self._lock:
+            self._connect = None
         for thread in self._threads:
             thread.released.set()
         for thread in self._threads:
@@ -171,16 +205,30 @@ class WaitingContainers:
             self._lease.__exit__(None, None, None)
 
 
-class _Thread(threading.Thread):
-    """Creates a container, starts it, and removes it once it is released."""
+class StartedAhead(threading.Thread):
+    """Creates a container, starts it, and removes it once it is released, unless it was given away."""
 
     def __init__(self, connect: Callable[[], Engine], lease: Lease, wanted: Wanted) -> None:
         super().__init__(name="pyimages-ahead", daemon=True)
         self._connect = connect
         self._lease = lease
         self.wanted = wanted
+        self.info: EngineInfo | None = None
+        self.bytecode: BytecodeLayer | None = None  # that it has mounted
+        self.volumes: Sequence[str] = ()  # names of its own
+        self._identity: Identity = frozenset()  # before it was created
         self.started: Future[Waiting] = Future()
         self.released = threading.Event()
+        self.is_given_away = False
+
+    def is_like(self, info: EngineInfo, bytecode: BytecodeLayer | None) -> bool:
+        """Return whether the started container is on this engine and shows this bytecode, and the source as it is."""
+        return (self.info, self.bytecode) == (info, bytecode) and self.is_current
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the folders and links of the source, and mounts, are those that the container was made of."""
+        return self._identity == self.wanted.identify()
 
     def run(self) -> None:
         try:
@@ -195,13 +243,14 @@ class _Thread(threading.Thread):
             self.started.set_exception(error)
 
     def _hold(self) -> None:
-        wanted, identity = self.wanted, self.wanted.identify()
+        wanted, self._identity = self.wanted, self.wanted.identify()
         engine = self._connect()
         try:
             source = Source(
                 wanted.root, "overlay", LinkedPaths([*wanted.linked]), (), HiddenFiles(wanted.large, wanted.large)
             )
-            process = ContainerProcess(engine, self._lease, source, upper=wanted.upper)
+            owned = _OwnedResources(engine)
+            process = ContainerProcess(cast("Engine", owned), self._lease, source, upper=wanted.upper)
             process.bytecode = BytecodeRecord(engine, self._lease, wanted.root, wanted.spec.image).layer
             spec = replace(
                 wanted.spec,
@@ -210,9 +259,37 @@ class _Thread(threading.Thread):
                 environment={**wanted.spec.environment, VARIABLE: str(wanted.root)},
             )
             with process.create(spec) as container, process.start(container, silence=SILENT_SECONDS) as stream:
-                mounted, bytecode, release = process.mounted, process.bytecode, self.released.set
-                waiting = Waiting(engine.info, container, mounted, stream, identity, bytecode, release)
-                self.started.set_result(waiting)
+                if process.mounted is None:
+                    raise AssertionError("it was created")
+                self.info, self.bytecode, self.volumes = engine.info, process.bytecode, owned.volumes
+                self.started.set_result(Waiting(container, process.mounted, stream))
                 self.released.wait()
+                if self.is_given_away:
+                    owned.are_given_away = True
+                    give_away(stream)
         finally:
             engine.close()
+
+
+class _OwnedResources:
+    """An engine that removes a container and its volumes, unless they are given away."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.volumes: list[str] = []
+        self.are_given_away = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def create_volume(self, name: str, **options: Any) -> str:
+        self.volumes.append(name)
+        return self._engine.create_volume(name, **options)
+
+    def remove_volume(self, name: str) -> None:
+        if not self.are_given_away:
+            self._engine.remove_volume(name)
+
+    def remove_container(self, container: str) -> None:
+        if not self.are_given_away:
+            self._engine.remove_container(container)

@@ -11,10 +11,9 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from selectors import EVENT_READ, EVENT_WRITE
-from typing import Any
+from typing import Any, BinaryIO
 
-from pytest_pyimages.engines.base import STDOUT
-from pytest_pyimages.engines.client import Client
+from pytest_pyimages.engines.base import STDOUT, ContainerStream
 from pytest_pyimages.engines.faults import client_errors, engine_error
 from pytest_pyimages.engines.frames import read_frames
 from pytest_pyimages.engines.unix import wait_for
@@ -29,22 +28,20 @@ class AttachedStream:
 
     def __init__(
         self,
-        client: Client,
-        container: str,
+        upgraded: tuple[BinaryIO, Callable[[], None]],
         *,
         terminal: bool = False,
         silence: float | None = None,
         on_silence: Callable[[], None] = lambda: None,
     ) -> None:
-        """Attach.
+        """Use the connection of ``Client.upgrade``.
 
         :param silence: seconds without output after which reading fails, once ``on_silence`` is called.
         """
         self._terminal = terminal
         self._silence = silence
         self._on_silence = on_silence
-        parameters = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
-        reader, self._close = client.upgrade(f"/containers/{container}/attach", parameters)
+        reader, self._close = upgraded
         self._connection = _Socket(reader, silence)
         self._lock = threading.Lock()
         self._closed = False
@@ -78,13 +75,51 @@ class AttachedStream:
             raise EngineError(f"the container no longer reads its input: {engine_error(error).message}") from error
 
     def close(self) -> None:
+        self._end(self._connection.close)
+
+    def give_away(self) -> None:
+        self._end(lambda: None)
+
+    def _end(self, shut_down: Callable[[], None]) -> None:
         with self._lock:
             if self._closed:
                 return
             self._closed = True
-        self._connection.close()
+        shut_down()
         with contextlib.suppress(OSError, ValueError):  # it may be closed already
             self._close()
+
+    @property
+    def connection(self) -> socket.socket | None:
+        return self._connection.untouched
+
+
+def find_connection(stream: ContainerStream) -> socket.socket | None:
+    """Return the socket of an attached container for another process; None if it would be of no use there.
+
+    That is so if something was read, for the keys of TLS, and for streams that are no sockets.
+    """
+    return stream.connection if isinstance(stream, AttachedStream) else None
+
+
+def give_away(stream: ContainerStream) -> None:
+    """Close this process' descriptor of a connection that goes on in another process."""
+    if isinstance(stream, AttachedStream):
+        stream.give_away()
+
+
+def adopt_connection(connection: socket.socket, *, silence: float) -> ContainerStream:
+    """Return the stream of a container that another process has attached to.
+
+    :param silence: seconds without output after which reading it raises NoAnswerError.
+    """
+    reader = connection.makefile("rb")
+
+    def close() -> None:
+        reader.close()
+        connection.close()
+
+    return AttachedStream((reader, close), silence=silence)
 
 
 class _SilentError(Exception):
@@ -108,6 +143,10 @@ class _Socket:
             self._early: bytes = reader.peek()
             return
         self._early = b""
+
+    @property
+    def untouched(self) -> socket.socket | None:
+        return None if self._early or isinstance(self._socket, ssl.SSLSocket) else self._socket
 
     def read(self, size: int) -> bytes:
         if self._early:

@@ -213,8 +213,9 @@ class DockerEngine:
 
     @_engine_call
     def attach(self, container: str, *, terminal: bool = False, silence: float | None = None) -> AttachedStream:
-        hear = self.silence.set
-        return AttachedStream(self._client, container, terminal=terminal, silence=silence, on_silence=hear)
+        parameters = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+        upgraded = self._client.upgrade(f"/containers/{container}/attach", parameters)
+        return AttachedStream(upgraded, terminal=terminal, silence=silence, on_silence=self.silence.set)
 
     @_engine_call
     def start(self, container: str) -> None:

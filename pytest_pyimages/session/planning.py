@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from pytest_pyimages.containers import CopyPattern, Source, find_hidden_files, find_linked_paths, find_repository
+from pytest_pyimages.containers import (
+    CopyPattern,
+    Source,
+    are_offered,
+    find_hidden_files,
+    find_linked_paths,
+    find_repository,
+)
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host import (
     INI_KEYS,
@@ -90,10 +97,14 @@ def plan_session(config: pytest.Config, settings: Settings) -> SessionPlan:
     root = find_source_root(replace(project, folders=folders), invocation.rootdir, invocation.cwd, above or None)
     _check_mounts(selected, root)
     source = _make_source(settings, root, selected)
-    # Which of several engines the next session's images go to is not known before.
-    source.ahead = config.stash.get(WAITING, None) if len(settings.engines) == 1 else None
-    if source.ahead is not None:
-        source.ahead.endpoint = settings.engines[0]
+    if len(settings.engines) == 1 and not settings.cluster:  # else it is not known which engine an image goes to
+        waiting = config.stash.get(WAITING, None)
+        if waiting is not None:
+            source.ahead, waiting.endpoint = waiting, settings.engines[0]
+        elif are_offered():
+            from pytest_pyimages.containers import OfferedContainers  # few sessions find a watch
+
+            source.ahead = OfferedContainers()
     return SessionPlan(
         project=project,
         source=source,

@@ -18,7 +18,7 @@ def test_changes_before_a_call_are_read_and_others_are_not_noticed(tmp_path: Pat
     subprocess.run(["git", "-C", project, "add", "-f", "tracked.log"], check=True)
     with ChangedFiles(project) as files:
         assert files.read_until_now() == []
-        for name in ("a.py", "b.log", "out/c.py", "d.pyc", "tracked.log", "ä \n.py", ".git/e"):
+        for name in ("a.py", "b.log", "out/c.py", "d.pyc", "tracked.log", "ä \n.py", ".git/e", ".pyimages-12345678"):
             (project / name).write_text("x")
         (project / "temporary").touch()
         (project / "temporary").unlink()

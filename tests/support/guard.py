@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -61,5 +62,5 @@ class Guard:
 def is_own_address(address: Any) -> bool:
     """Whether a test may have made what listens there: a socket among temporary files, or an ephemeral local port."""
     if isinstance(address, str):
-        return address.startswith(tempfile.gettempdir())
+        return os.path.realpath(address).startswith(os.path.realpath(tempfile.gettempdir()))
     return bool(address[0] == "127.0.0.1" and address[1] >= FIRST_EPHEMERAL_PORT)

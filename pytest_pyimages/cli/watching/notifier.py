@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import watchfiles
 
-from pytest_pyimages.containers import NO_SOURCE
+from pytest_pyimages.containers import NO_SOURCE, PROBE_PREFIX
 
 if TYPE_CHECKING:
     from watchfiles import Change
@@ -37,7 +38,8 @@ def main() -> None:
     folder, own = sys.argv[1], Path(tempfile.mkdtemp(prefix="pyimages-watch-")).resolve()
     mark, marked = own / "mark", threading.Event()
     threading.Thread(target=_mark_on_request, args=(mark, marked), daemon=True).start()
-    accepts = watchfiles.DefaultFilter(ignore_dirs=tuple(NO_SOURCE))
+    ignored = (*watchfiles.DefaultFilter.ignore_entity_patterns, rf"^{re.escape(PROBE_PREFIX)}")
+    accepts = watchfiles.DefaultFilter(ignore_dirs=tuple(NO_SOURCE), ignore_entity_patterns=ignored)
 
     def is_source(change: Change, path: str) -> bool:
         # Folders above the one that is watched may have any name.

@@ -21,7 +21,7 @@ import pytest
 
 from pytest_pyimages.cli.project import read_invocation, run_pytest
 from pytest_pyimages.cli.watching.preparation import Preparation, UnpreparedError
-from pytest_pyimages.containers import WaitingContainers, Wanted
+from pytest_pyimages.containers import WaitingContainers, Wanted, offer_containers
 from pytest_pyimages.engines import connect as connect_engine
 from pytest_pyimages.errors import PyimagesError
 from pytest_pyimages.host import Invocation
@@ -274,16 +274,19 @@ def _prepare_and_run(task: _Task, life: int, writing: int) -> int:
     """
     last, requests = task.last, _Requests(life)
     reporting = _Reporting(requests.receive)
+    offers = contextlib.ExitStack()
     try:
         if last is not None and last.wanted:
             with hold_interrupts():
-                reporting.waiting.start(lambda: connect_engine(last.endpoint), last.wanted)
+                lease = reporting.waiting.start(lambda: connect_engine(last.endpoint), last.wanted)
+                offers.enter_context(offer_containers(reporting.waiting, lease))
         status = _run_prepared(task, reporting)
         if status is None:
             status = _run_session(task.invocation, requests.receive().words, reporting)
         _flush_output()  # nobody waits for the removal
     finally:
         with hold_interrupts():
+            offers.close()
             reporting.waiting.close()
     with hold_interrupts(), open(writing, "wb") as file:  # a part of it would be of no use
         pickle.dump(reporting.report(None if last is None else last.failed), file)

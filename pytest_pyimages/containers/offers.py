@@ -1,0 +1,193 @@
+"""A watch offers its waiting containers to other sessions of the same user, over a socket in the folder for locks.
+
+Who takes one owns it from then on: the connection to its program, its volumes, and a part of the lease. A connection
+is about one container:
+
+1. the session sends what it needs;
+2. the watch answers with the container, and the descriptor of the connection to its program;
+3. the session joins the lease and says so;
+4. the watch says that it has forgotten the container, and starts another one.
+
+If either of them ends before that, the container is still the watch's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pytest_pyimages.containers.bytecode import BytecodeLayer
+from pytest_pyimages.containers.leases import Lease, find_offers_folder, join_lease
+from pytest_pyimages.containers.process import SILENT_SECONDS
+from pytest_pyimages.containers.source import Decision, MountedSource, Source
+from pytest_pyimages.containers.waiting import StartedAhead, Waiting, WaitingContainers, choose_wanted
+from pytest_pyimages.engines import ContainerSpec, Engine, adopt_connection, find_connection
+
+ANSWER_SECONDS = 2.0  # in which a session would have started a container itself
+PACKET = 1 << 16  # bytes
+JOINED, YOURS = b"joined", b"yours"
+# What the other side may be if it is not this version of us: it has ended, says something else, or nothing.
+_FAULTS = (OSError, ValueError, LookupError, TypeError)
+
+
+class _Offer(NamedTuple):
+    """The answer of a watch."""
+
+    session: str  # of its lease
+    container: str  # id
+    volumes: list[str]  # names
+    below: str  # see MountedSource
+
+
+def _make_key(*values: object) -> str:
+    return hashlib.sha256(repr(values).encode(errors="surrogateescape")).hexdigest()
+
+
+@contextlib.contextmanager
+def _shorten(folder: Path) -> Iterator[str]:
+    """Yield another path of a folder: that of a socket may have no more than 107 bytes (unix(7))."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def offer_containers(waiting: WaitingContainers, lease: Lease) -> Iterator[None]:
+    """Offer the containers of a watch to other sessions, as long as this context lasts.
+
+    :param lease: of the containers.
+    """
+    try:
+        listener = _listen(lease.session)
+    except OSError:  # sessions start their own
+        yield
+        return
+    with listener:
+        threading.Thread(target=_accept, args=(listener, waiting, lease), name="pyimages-offers", daemon=True).start()
+        try:
+            yield
+        finally:
+            _get_path(lease.session).unlink(missing_ok=True)
+            listener.shutdown(socket.SHUT_RDWR)  # unlike close, it wakes the thread
+
+
+def _get_path(session: str) -> Path:
+    return find_offers_folder() / f"{session}.socket"
+
+
+def _listen(session: str) -> socket.socket:
+    path = _get_path(session)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    early = path.with_suffix(".new")  # a session takes a socket that refuses connections for one of a dead watch
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        with _shorten(path.parent) as folder:
+            listener.bind(f"{folder}/{early.name}")
+        listener.listen()
+        early.rename(path)
+    except OSError:
+        listener.close()
+        early.unlink(missing_ok=True)
+        raise
+    return listener
+
+
+def _accept(listener: socket.socket, waiting: WaitingContainers, lease: Lease) -> None:
+    while True:
+        try:
+            connection = listener.accept()[0]
+        except OSError:  # the context has ended
+            return
+        arguments = (connection, waiting, lease)
+        threading.Thread(target=_answer, args=arguments, name="pyimages-offer", daemon=True).start()
+
+
+def _answer(connection: socket.socket, waiting: WaitingContainers, lease: Lease) -> None:
+    with connection, contextlib.suppress(*_FAULTS):
+        connection.settimeout(ANSWER_SECONDS)
+        request = json.loads(connection.recv(PACKET))
+        thread = waiting.take_first(lambda wanted: _make_key(wanted) == request["wanted"])
+        if thread is None:
+            return
+        try:
+            if _make_key(thread.info, thread.bytecode) == request["on"] and thread.is_current:
+                _hand_over(connection, waiting, thread, lease)
+        finally:
+            waiting.replace(thread, lease)
+
+
+def _hand_over(connection: socket.socket, waiting: WaitingContainers, thread: StartedAhead, lease: Lease) -> None:
+    container, mounted, stream, _ = thread.started.result()
+    attached = find_connection(stream)
+    if attached is None:
+        return
+    offer = _Offer(lease.session, container, [*thread.volumes], mounted.below)
+    socket.send_fds(connection, [json.dumps(offer).encode()], [attached.fileno()])
+    if connection.recv(PACKET) == JOINED:
+        waiting.give_away(thread, lambda: connection.send(YOURS))
+
+
+class OfferedContainers:
+    """The containers that watches of this user offer. May be used from several threads at once."""
+
+    def __init__(self) -> None:
+        self.problems: Sequence[str] | None = None  # the session itself sweeps
+        self._asked: set[str] = set()
+        self._lock = threading.Lock()
+
+    def take(
+        self, engine: Engine, spec: ContainerSpec, source: Source, upper: str, bytecode: BytecodeLayer | None = None
+    ) -> Waiting | None:
+        """Return a container that is the same as the session would start, the first time that it asks for that."""
+        wanted = choose_wanted(engine, spec, source, upper)
+        key = _make_key(wanted)
+        with self._lock:
+            if wanted is None or key in self._asked:
+                return None
+            self._asked.add(key)
+        request = json.dumps({"wanted": key, "on": _make_key(engine.info, bytecode)}).encode()
+        for path in sorted(find_offers_folder().glob("*.socket")):
+            with contextlib.suppress(*_FAULTS):
+                found = _ask(path, request, engine)
+                if found is not None:
+                    return found
+        return None
+
+
+def _ask(path: Path, request: bytes, engine: Engine) -> Waiting | None:
+    with contextlib.ExitStack() as stack:
+        connection = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+        connection.settimeout(ANSWER_SECONDS)
+        try:
+            with _shorten(path.parent) as folder:
+                connection.connect(f"{folder}/{path.name}")
+        except ConnectionRefusedError:  # its watch was killed
+            path.unlink(missing_ok=True)
+            return None
+        connection.send(request)
+        data, descriptors, _, _ = socket.recv_fds(connection, PACKET, 1, socket.MSG_CMSG_CLOEXEC)
+        if not descriptors:
+            return None
+        attached = stack.enter_context(socket.socket(fileno=descriptors[0]))
+        offer = _Offer(*json.loads(data))
+        owned = stack.enter_context(contextlib.ExitStack())
+        owned.enter_context(join_lease(offer.session))
+        connection.send(JOINED)
+        if connection.recv(PACKET) != YOURS:
+            return None
+        for volume in offer.volumes:
+            owned.callback(engine.remove_volume, volume)
+        owned.callback(engine.remove_container, offer.container)
+        stream = adopt_connection(attached.dup(), silence=SILENT_SECONDS)
+        owned.callback(stream.close)
+        mounted = MountedSource(Decision("overlay"), mounts=(), witness=(), below=offer.below)
+        return Waiting(offer.container, mounted, stream, owned.pop_all().close)

@@ -1,0 +1,134 @@
+"""Other sessions, and shells, during a watch, with real containers."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from pytest_pyimages.containers.leases import Lease, find_offers_folder
+from pytest_pyimages.engines.docker import DockerEngine
+from tests.support.jobs import Job
+from tests.support.processes import running
+from tests.support.terminals import Terminal
+
+from .test_watch import WAITING, wait, wait_for_containers, wait_until_removed
+
+SLIM = "3.14-slim"
+# -rA shows what it prints, of each image.
+WHERE = "import socket\ndef test_where():\n    print(socket.gethostname())\n"
+# On a busy machine, a slow collection would let the next session compile modules, and need other containers.
+UNCOMPILED = ("-o", "enable_assertion_pass_hook=false")
+SECONDS = 60.0
+
+
+def command(*args: str, images: str = SLIM) -> list[str]:
+    return [sys.executable, "-m", "pytest", f"--py-images={images}", "-rA", "--color=no", *UNCOMPILED, *args]
+
+
+def run(job: Job, *args: str, images: str = SLIM) -> str:
+    done = subprocess.run(command(*args, images=images), cwd=job.folder, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def watch(job: Job) -> Iterator[Terminal]:
+    """Return a watch that waits, with a container of one image."""
+    job.write(test_where=WHERE)
+    terminal = Terminal([*command(), "--py-images-watch"], job.folder)
+    try:
+        terminal.until(WAITING)
+        yield terminal
+    finally:
+        terminal.close()
+
+
+def test_single_runs_use_the_containers_of_a_watch(job: Job, engine: DockerEngine, host: str) -> None:
+    job.write(test_where=WHERE)
+    images = f"3.12-slim,{SLIM}"
+    terminal = Terminal([*command(images=images), "--py-images-watch"], job.folder)
+    try:
+        terminal.until(WAITING)
+        for arguments in ((), ("-k", "where", "-x"), ("-vv",)):
+            waiting = wait_for_containers(engine, host, 2)
+            out = run(job, *arguments, images=images)
+            assert {name[:12] in out for name in waiting} == {True}
+        waiting = wait_for_containers(engine, host, 2)
+        assert next(iter(waiting))[:12] not in run(job, "--py-images-memory=900m"), "another configuration"
+        assert wait_for_containers(engine, host, 2) == waiting
+        (job.folder / "test_where.py").write_text(WHERE + "    assert True\n")
+        out = wait(terminal)
+        assert {name[:12] in out for name in waiting} == {True}, "the watch itself has them, too"
+        terminal.type(b"q")
+        assert terminal.end() == 0
+        wait_until_removed(engine, host)
+        assert [*find_offers_folder().iterdir()] == []
+    finally:
+        terminal.close()
+
+
+def test_an_edit_is_seen_by_a_single_run(job: Job, engine: DockerEngine, host: str, watch: Terminal) -> None:
+    (waiting,) = wait_for_containers(engine, host, 1)
+    watch.process.send_signal(signal.SIGSTOP)  # its notifier waits, and does not start a session
+    try:
+        (job.folder / "test_where.py").write_text(WHERE + "def test_new():\n    pass\n")
+        (job.folder / "test_more.py").write_text("def test_more():\n    pass\n")
+        out = run(job)
+        assert "3 passed" in out
+        assert waiting[:12] in out
+    finally:
+        watch.process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, None], ids=["terminate", "kill", "quit"])
+def test_a_single_run_goes_on_when_the_watch_ends(
+    job: Job, engine: DockerEngine, host: str, watch: Terminal, number: signal.Signals | None
+) -> None:
+    (waiting,) = wait_for_containers(engine, host, 1)
+    slow = "import time\ndef test_slow():\n    print('began', flush=True)\n    time.sleep(8)\n"
+    watch.process.send_signal(signal.SIGSTOP)
+    job.write(test_slow=slow)
+    with running(command("-s"), folder=job.folder) as session:
+        assert session.stdout is not None
+        while "began" not in session.stdout.readline():
+            continue
+        watch.process.send_signal(signal.SIGCONT)
+        if number is None:
+            watch.type(b"q")
+        else:
+            watch.process.send_signal(number)
+        watch.process.wait(60)
+        assert Lease().sweep(engine) == ()  # as the next session does
+        out, _ = session.communicate(timeout=60)
+    assert (session.returncode, "2 passed" in out, waiting[:12] in out) == (0, True, True)
+    wait_until_removed(engine, host)
+
+
+def test_the_next_session_removes_what_a_killed_one_had_taken(
+    job: Job, engine: DockerEngine, host: str, watch: Terminal
+) -> None:
+    (waiting,) = wait_for_containers(engine, host, 1)
+    watch.process.send_signal(signal.SIGSTOP)
+    job.write(test_slow="import time\ndef test_slow():\n    print('began', flush=True)\n    time.sleep(60)\n")
+    with running(command("-s"), folder=job.folder) as session:
+        assert session.stdout is not None
+        while "began" not in session.stdout.readline():
+            continue
+        session.kill()
+        session.wait()
+    deadline = time.monotonic() + SECONDS
+    while engine.inspect(waiting).running:  # its program ends
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    (job.folder / "test_slow.py").unlink()
+    watch.process.send_signal(signal.SIGCONT)
+    watch.type(b"q")
+    watch.end()
+    assert Lease().sweep(engine) == ()  # as the next session does
+    wait_until_removed(engine, host)
+    assert [*find_offers_folder().iterdir()] == []

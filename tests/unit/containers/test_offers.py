@@ -1,0 +1,270 @@
+"""Containers that a watch gives to other sessions: which ones, and what becomes of them when either side ends."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pytest_pyimages.containers import offers
+from pytest_pyimages.containers.bytecode import BytecodeLayer
+from pytest_pyimages.containers.leases import Lease, are_offered, find_offers_folder
+from pytest_pyimages.containers.offers import JOINED, PACKET, OfferedContainers, offer_containers
+from pytest_pyimages.containers.process import ContainerProcess
+from pytest_pyimages.containers.source import Source
+from pytest_pyimages.containers.waiting import Waiting, WaitingContainers, Wanted
+from pytest_pyimages.engines.attached import AttachedStream
+from pytest_pyimages.engines.base import STDOUT, ContainerSpec, Leftover
+from pytest_pyimages.engines.labels import HOST_LABEL, SESSION_LABEL
+from tests.support.scripted_engine import frame
+from tests.unit.containers.test_process import RecordingEngine
+
+SPEC = ContainerSpec(name="", image="sha256:1", command=("python",), labels={}, environment={"LANG": "C"})
+STARTED = ["volume", "volume", "volume", "create", "attach", "start"]
+REMOVED = ["remove", *["remove volume"] * 3]
+BYTECODE = BytecodeLayer("volume", "/folder")
+
+
+class AttachingEngine(RecordingEngine):
+    """Gives each container a connection, whose other end is its program's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.info = replace(self.info, name="docker")
+        self.programs: list[socket.socket] = []
+
+    def close_programs(self) -> None:
+        for program in self.programs:
+            program.close()
+
+    def attach(self, container: str, *, terminal: bool = False, silence: float | None = None) -> AttachedStream:  # type: ignore[override]
+        self.record("attach")
+        ours, program = socket.socketpair()
+        self.programs.append(program)
+        return AttachedStream((ours.makefile("rb"), ours.close), silence=silence)
+
+
+class Watch:
+    """A project, whose containers a watch offers."""
+
+    def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
+        self.source = Source(folder / "source")
+        (self.source.root / "tests").mkdir(parents=True)
+        (self.source.root / "tests" / "test_it.py").touch()
+        self.engine = AttachingEngine()
+        self.waiting = WaitingContainers()
+        wanted = Wanted(SPEC, self.source.root, (), (), "/upper")
+        self.lease = self.waiting.start(lambda: self.engine, [wanted])
+        stack.callback(self.engine.close_programs)
+        stack.callback(self.waiting.close)
+        self.offers = stack.enter_context(contextlib.ExitStack())
+        self.offers.enter_context(offer_containers(self.waiting, self.lease))
+
+    def take(self, engine: RecordingEngine | None = None, **changes: object) -> Waiting | None:
+        """Take a container as another process would."""
+        spec = replace(SPEC, name="of the session", labels={"its": "label"}, **changes)  # type: ignore[arg-type]
+        return OfferedContainers().take(engine or self.engine, spec, self.source, "/upper")
+
+    @contextlib.contextmanager
+    def conversation(self) -> Iterator[socket.socket]:
+        (path,) = find_offers_folder().iterdir()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+            connection.settimeout(10)
+            with offers._shorten(path.parent) as folder:
+                connection.connect(f"{folder}/{path.name}")
+            yield connection
+
+    def request(self) -> bytes:
+        thread = self.waiting._threads[-1]
+        thread.started.result()
+        on = offers._make_key(thread.info, thread.bytecode)
+        return json.dumps({"wanted": offers._make_key(thread.wanted), "on": on}).encode()
+
+    def wait_for(self, lifecycle: list[str]) -> None:
+        """Wait until this has happened on the engine, in this order for each container."""
+        released = threading.Event()
+        for _ in range(500):
+            if sorted(self.engine.lifecycle) == sorted(lifecycle):
+                return
+            released.wait(0.01)
+        assert self.engine.lifecycle == lifecycle  # in any order
+
+
+@pytest.fixture
+def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+    # Longer than the path of a socket may be.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ("cache" * 20)))
+    assert not are_offered()
+    with contextlib.ExitStack() as stack:
+        yield Watch(tmp_path, stack)
+    assert not are_offered()
+
+
+def test_another_session_owns_what_it_takes(watch: Watch) -> None:
+    process = ContainerProcess(watch.engine, Lease(), watch.source, upper="/upper")
+    assert are_offered()
+    with process.create(SPEC, OfferedContainers()) as container, process.start(container) as stream:
+        watch.wait_for([*STARTED, *STARTED])  # another one in its place
+        watch.offers.close()
+        watch.waiting.close()
+        watch.wait_for([*STARTED, *STARTED, *REMOVED])  # of that one
+        stream.send(b"job")
+        assert watch.engine.programs[0].recv(9) == b"job"
+        watch.engine.programs[0].sendall(frame(1, b"result"))
+        watch.engine.programs[0].close()
+        assert list(stream.frames()) == [(STDOUT, b"result")]
+        assert process.upper == "/upper"
+        assert [witness.path for witness in process.witness] == [str(watch.source.root / "tests" / "test_it.py")]
+    assert watch.engine.lifecycle[-4:] == REMOVED
+
+
+def test_a_container_without_a_host_ends(watch: Watch) -> None:
+    """Its program reads the end of its input."""
+    waiting = watch.take()
+    assert waiting is not None
+    watch.engine.programs[0].settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        watch.engine.programs[0].recv(9)
+    waiting.stream.close()
+    watch.engine.programs[0].settimeout(10)
+    assert watch.engine.programs[0].recv(9) == b""
+    waiting.remove()
+
+
+def test_nobody_sweeps_what_was_taken_from_a_watch_that_has_ended(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = watch.take()
+    assert waiting is not None
+    watch.offers.close()
+    watch.waiting.close()
+    found = Leftover("container", "1", "name", {SESSION_LABEL: watch.lease.session, HOST_LABEL: watch.lease.host})
+    monkeypatch.setattr(watch.engine, "leftovers", lambda _: (found,))
+    assert Lease().find_abandoned(watch.engine) == ()
+    waiting.remove()
+    assert Lease().find_abandoned(watch.engine) == (found,)
+
+
+def test_each_container_is_taken_once(watch: Watch) -> None:
+    offered = OfferedContainers()
+    first = offered.take(watch.engine, SPEC, watch.source, "/upper")
+    assert first is not None
+    watch.wait_for([*STARTED, *STARTED])
+    # One that was of no use must not be followed by endless others.
+    assert offered.take(watch.engine, SPEC, watch.source, "/upper") is None
+    second = watch.take()
+    assert second is not None
+    for each in (first, second):
+        each.remove()
+    watch.wait_for([*STARTED * 3, *REMOVED * 2])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"image": "sha256:2"}, {"environment": {"LANG": "de"}}, {"command": ("python3",)}, {"privileges": "engine"}],
+    ids=str,
+)
+def test_another_configuration_is_not_given(watch: Watch, change: dict[str, object]) -> None:
+    assert watch.take(None, **change) is None
+    watch.wait_for(STARTED)
+
+
+def test_a_container_of_another_engine_is_not_given(watch: Watch) -> None:
+    other = AttachingEngine()
+    other.info = replace(other.info, endpoint="unix:///other")
+    assert watch.take(other) is None
+    watch.wait_for(["close", *STARTED, *STARTED, *REMOVED][1:])
+
+
+def test_a_container_with_other_bytecode_is_not_given(watch: Watch) -> None:
+    assert OfferedContainers().take(watch.engine, SPEC, watch.source, "/upper", BYTECODE) is None
+    watch.wait_for([*STARTED, *STARTED, *REMOVED])
+
+
+def test_a_container_that_shows_replaced_folders_is_not_given(watch: Watch) -> None:
+    watch.request()
+    (watch.source.root / "tests").rename(watch.source.root / "old")
+    (watch.source.root / "tests").mkdir()
+    assert watch.take() is None
+    watch.wait_for([*STARTED, *STARTED, *REMOVED])
+    waiting = watch.take()  # the one in its place was made of these
+    assert waiting is not None
+    waiting.remove()
+
+
+def end_after_request(connection: socket.socket) -> None:
+    connection.recv(PACKET)
+
+
+def speak_otherwise(connection: socket.socket) -> None:
+    connection.recv(PACKET)
+    connection.send(b"mine")
+    assert connection.recv(PACKET) == b""
+
+
+@pytest.mark.parametrize("end", [end_after_request, speak_otherwise], ids=lambda each: each.__name__)
+def test_a_session_that_ends_early_has_taken_nothing(watch: Watch, end: Callable[[socket.socket], None]) -> None:
+    with watch.conversation() as connection:
+        connection.send(watch.request())
+        end(connection)
+    watch.wait_for([*STARTED, *STARTED, *REMOVED])
+    waiting = watch.take()
+    assert waiting is not None
+    waiting.remove()
+
+
+@pytest.mark.parametrize("request_", [b"{", b"[]", b"{}", b"7", b'{"wanted": 1, "on": null}', b"\xff" * 999], ids=str)
+def test_who_asks_otherwise_gets_no_answer(watch: Watch, request_: bytes, capfd: pytest.CaptureFixture[str]) -> None:
+    with watch.conversation() as connection:
+        connection.send(request_)
+        assert connection.recv(PACKET) == b""
+    waiting = watch.take()
+    assert waiting is not None
+    waiting.remove()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_watch_that_ends_gives_nothing_away(watch: Watch) -> None:
+    with watch.conversation() as connection:
+        connection.send(watch.request())
+        data, descriptors, _, _ = socket.recv_fds(connection, PACKET, 1)
+        with socket.socket(fileno=descriptors[0]):
+            assert json.loads(data)[1] == "container"
+            watch.waiting.close()
+            connection.send(JOINED)
+            assert connection.recv(PACKET) == b""
+    watch.wait_for([*STARTED, *REMOVED])
+
+
+@pytest.mark.parametrize("says", [b"", b"{", b'["a", "b"]', b'["session", "container", [], ""]'], ids=str)
+def test_a_session_starts_its_own_container_if_a_watch_fails(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch, says: bytes
+) -> None:
+    """Whatever it says, with the descriptor or without it, and if it ends before it has forgotten the container."""
+    watch.offers.close()
+    folder = find_offers_folder()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        monkeypatch.chdir(folder)
+        listener.bind("1.socket")
+        listener.listen()
+
+        def answer() -> None:
+            connection = listener.accept()[0]
+            with connection, socket.socket() as attached:
+                connection.recv(PACKET)
+                if says:
+                    socket.send_fds(connection, [says], [attached.fileno()])
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert watch.take() is None
+        thread.join()
+    assert [*(folder.parent / "sessions").iterdir()] == [folder.parent / "sessions" / f"{watch.lease.session}.lock"]
+    assert watch.take() is None
+    assert not are_offered(), "a socket that nobody listens to is removed"
