@@ -185,13 +185,15 @@ def test_what_a_session_writes_starts_no_other_one(
 
 
 def test_a_change_during_a_session_starts_another_one(watching: Open, project: Path) -> None:
-    (project / "test_slow.py").write_text("import time\ndef test_slow():\n    time.sleep(1.5)\n")
-    terminal = watching("-q", images="3.12")
+    (project / "test_slow.py").write_text(
+        "import time\ndef test_slow():\n    print('slow', flush=True)\n    time.sleep(1.5)\n"
+    )
+    terminal = watching("-q", "-s", images="3.12")
 
     def change_twice() -> None:
         (project / "cart.py").write_text("NUMBER = 3\n")
         terminal.until(b"changed: cart.py")
-        time.sleep(0.7)
+        terminal.until(b"slow")  # the tests before it have seen the first change
         (project / "cart.py").write_text("NUMBER = 1\n")
 
     out = wait_after(terminal, change_twice)
