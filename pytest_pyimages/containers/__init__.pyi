@@ -36,5 +36,6 @@ from pytest_pyimages.containers.source_job import SourceJob as SourceJob
 from pytest_pyimages.containers.source_programs import read_program as read_program
 from pytest_pyimages.containers.source_programs import run_helper as run_helper
 from pytest_pyimages.containers.source_programs import try_commands as try_commands
+from pytest_pyimages.containers.waiting import Waiting as Waiting
 from pytest_pyimages.containers.waiting import WaitingContainers as WaitingContainers
 from pytest_pyimages.containers.waiting import Wanted as Wanted

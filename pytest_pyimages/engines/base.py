@@ -197,6 +197,13 @@ class ContainerStream(Protocol):
         """Close both directions; a blocked ``frames`` returns. May be called repeatedly and from any thread."""
 
 
+class Execution(NamedTuple):
+    """A command that runs in a container beside its first process."""
+
+    id: str
+    stream: ContainerStream
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
     """The settings that choose an engine."""
@@ -249,6 +256,20 @@ class Engine(Protocol):
 
     def execute(self, container: str, command: Sequence[str]) -> tuple[int, bytes]:
         """Run a command in a running container; return its exit status and its output."""
+
+    def open_command(
+        self, container: str, command: Sequence[str], *, environment: Mapping[str, str], terminal: bool
+    ) -> Execution:
+        """Run a command in a running container, as root and with an open standard input.
+
+        :param terminal: allocate a TTY; then all output is STDOUT.
+        """
+
+    def resize_command(self, execution: str, *, columns: int, rows: int) -> None:
+        """Resize the terminal of a command; not an error if it has ended."""
+
+    def command_status(self, execution: str) -> int:
+        """Return the exit status of a command whose output has ended."""
 
     def read_log(self, container: str, *, lines: int) -> str:
         """Return the last lines that a service has printed."""

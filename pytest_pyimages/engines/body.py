@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -103,6 +103,20 @@ def make_body(spec: ContainerSpec) -> dict[str, Any]:
             "Init": False,  # the worker is its own init
             **_make_network(spec),
         },
+    }
+
+
+def make_command_body(command: Sequence[str], environment: Mapping[str, str], *, terminal: bool) -> dict[str, Any]:
+    """Return the request body for a command in a running container (Engine API, "ContainerExec")."""
+    return {
+        "Cmd": list(command),
+        "Env": [f"{name}={value}" for name, value in environment.items()],
+        "User": "0",
+        "WorkingDir": "/",
+        "AttachStdin": True,
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "Tty": terminal,
     }
 
 

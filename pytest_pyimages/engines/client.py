@@ -102,12 +102,17 @@ class Client:
         """Send a request; return the JSON value of the response."""
         return json.loads(self.request(method, path, **options))
 
-    def upgrade(self, path: str, params: Mapping[str, object]) -> tuple[BinaryIO, Callable[[], None]]:
-        """Send a POST request that turns its connection into a stream; return its reader, and what closes it."""
+    def upgrade(
+        self, path: str, params: Mapping[str, object] | None = None, body: object = None
+    ) -> tuple[BinaryIO, Callable[[], None]]:
+        """Send a POST request that turns its connection into a stream; return its reader, and what closes it.
+
+        :param body: is sent as JSON, unless it is None.
+        """
         if self._unix is None:
             from pytest_pyimages.engines.docker_py import request
 
-            options: dict[str, Any] = {"params": params, "stream": True, "timeout": self._timeout}
+            options: dict[str, Any] = {"params": params, "json": body, "stream": True, "timeout": self._timeout}
             upgraded = request(self.docker, "POST", path, headers=_UPGRADE, **options)
             # Data received together with the headers is in http.client's buffered reader; docker-py's attach_socket
             # reads below it and loses that data (docker-py#1770).
@@ -115,7 +120,7 @@ class Client:
             return answer.fp, upgraded.close
         connection = self._open(self._endpoint.url)  # its own, as long as the stream is open
         target = self._make_target(path, params)
-        response = connection.ask("POST", target, None, {**self._headers, **_UPGRADE}, self._timeout)
+        response = connection.ask("POST", target, body, {**self._headers, **_UPGRADE}, self._timeout)
 
         def close() -> None:
             response.close()

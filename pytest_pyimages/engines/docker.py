@@ -22,12 +22,13 @@ from pytest_pyimages.engines.base import (
     ContainerSpec,
     ContainerState,
     EngineInfo,
+    Execution,
     ImageInfo,
     Leftover,
     PullProgress,
     ServiceSpec,
 )
-from pytest_pyimages.engines.body import iter_pieces, make_body, make_service_body
+from pytest_pyimages.engines.body import iter_pieces, make_body, make_command_body, make_service_body
 from pytest_pyimages.engines.client import Client, choose_overlay_options, probe
 from pytest_pyimages.engines.clients import Clients
 from pytest_pyimages.engines.endpoint import Endpoint, find_endpoint
@@ -47,6 +48,7 @@ COMMIT_SECONDS = CALL_SECONDS, 3600.0  # to connect, and to store an image
 REMOVAL_CALL_SECONDS = 60.0
 REMOVAL_SECONDS = 10.0
 VOLUME_REMOVAL_SECONDS = 3.0
+STATUS_SECONDS = 10.0  # after the end of its output, within which a command ends
 NAMES = 3  # that are tried for a container
 
 
@@ -205,6 +207,29 @@ class DockerEngine:
         created = self._api.exec_create(container, list(command))["Id"]
         output = self._api.exec_start(created)
         return int(self._api.exec_inspect(created)["ExitCode"] or 0), bytes(output or b"")
+
+    @_engine_call
+    def open_command(
+        self, container: str, command: Sequence[str], *, environment: Mapping[str, str], terminal: bool
+    ) -> Execution:
+        body = make_command_body(command, environment, terminal=terminal)
+        execution = self._client.read("POST", f"/containers/{container}/exec", body=body)["Id"]
+        upgraded = self._client.upgrade(f"/exec/{execution}/start", body={"Detach": False, "Tty": terminal})
+        return Execution(execution, AttachedStream(upgraded, terminal=terminal))
+
+    @_engine_call
+    def resize_command(self, execution: str, *, columns: int, rows: int) -> None:
+        with faults.ignore_statuses(404, 409, 500):  # as for containers
+            self._client.request("POST", f"/exec/{execution}/resize", params={"h": rows, "w": columns})
+
+    @_engine_call
+    def command_status(self, execution: str) -> int:
+        deadline = time.monotonic() + STATUS_SECONDS
+        while (state := self._client.read("GET", f"/exec/{execution}/json"))["Running"]:
+            if time.monotonic() > deadline:
+                raise EngineError("the engine does not report the end of the command")
+            time.sleep(0.01)
+        return int(state["ExitCode"])
 
     @_engine_call
     def read_log(self, container: str, *, lines: int) -> str:

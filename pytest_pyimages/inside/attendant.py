@@ -95,6 +95,7 @@ def main():
     report(job["token"], "ready")
     if job["incomplete"]:
         print(job["incomplete"], file=sys.stderr)
+    os.environ.pop("PYIMAGES_WAITS", None)  # of a container that was started ahead
     os.environ.update((str(name), str(value)) for name, value in job["environment"].items())
     os.chdir(job["cwd"])
     # The terminal's signals are for the command; a container's first process gets only those that it handles anyway.

@@ -71,6 +71,21 @@ class _Progress:
         return -1 if self.processes else last.running
 
 
+def make_spec(job: Job, lease: Lease) -> ContainerSpec:
+    """Return the configuration of the container that runs a job."""
+    return ContainerSpec(
+        name=lease.new_name(),
+        image=job.image,
+        command=(job.python, WORKER),
+        environment=job.start_variables,
+        privileges=job.privileges,
+        labels=lease.labels("run" if job.report is None else "report"),
+        network=job.network,
+        options=job.options,
+        user="0",  # the worker becomes the job's user
+    )
+
+
 class Run:
     """One container. ``execute`` belongs to one thread; ``send``, ``stop`` and ``kill`` may come from any other."""
 
@@ -111,17 +126,7 @@ class Run:
         done: Callable[[RunEnd], None],
         printed: Callable[[bytes], None] | None,
     ) -> None:
-        spec = ContainerSpec(
-            name=self._lease.new_name(),
-            image=self._job.image,
-            command=(self._job.python, WORKER),
-            environment=self._job.start_variables,
-            privileges=self._job.privileges,
-            labels=self._lease.labels("run" if self._job.report is None else "report"),
-            network=self._job.network,
-            options=self._job.options,
-            user="0",  # the worker becomes the job's user
-        )
+        spec = make_spec(self._job, self._lease)
         progress = _Progress(debugger=None if self._job.terminal is None else False)
         ahead = self._source.ahead if self._job.report is None and not self._job.network else None
         with self._process.create(spec, ahead) as container:

@@ -107,12 +107,15 @@ SESSIONS: dict[str, tuple[str, tuple[str, ...], str]] = {
 }
 # What no session needs for its builds and runs.
 OTHER_METHODS = {
+    "command_status",
     "find_remote_digest",
     "info",
     "kill",
+    "open_command",
     "processors",
     "read_log",
     "resize",
+    "resize_command",
     "remove_image",
     "volume_sizes",
 }

@@ -24,6 +24,8 @@ WHERE = "import socket\ndef test_where():\n    print(socket.gethostname())\n"
 # On a busy machine, a slow collection would let the next session compile modules, and need other containers.
 UNCOMPILED = ("-o", "enable_assertion_pass_hook=false")
 SECONDS = 60.0
+PYIMAGES = (sys.executable, "-m", "pytest_pyimages.cli")
+PROMPT = b"# "
 
 
 def command(*args: str, images: str = SLIM) -> list[str]:
@@ -132,3 +134,85 @@ def test_the_next_session_removes_what_a_killed_one_had_taken(
     assert Lease().sweep(engine) == ()  # as the next session does
     wait_until_removed(engine, host)
     assert [*find_offers_folder().iterdir()] == []
+
+
+def test_commands_run_in_the_containers_of_a_watch(job: Job, engine: DockerEngine, host: str, watch: Terminal) -> None:
+    (waiting,) = wait_for_containers(engine, host, 1)
+    code = "import os, socket, sys; print(socket.gethostname(), dict(os.environ)); print('!', file=sys.stderr); exit(7)"
+    done = command_in(job, "python", "-c", code)
+    assert done.returncode == 7
+    assert done.stdout.startswith(waiting[:12])
+    assert "PYIMAGES" not in done.stdout
+    assert done.stderr.splitlines()[-1] == "!"
+    assert command_in(job, "no-such-command").returncode == 127
+    (waiting,) = wait_for_containers(engine, host, 1)
+    shell = Terminal([*PYIMAGES, "shell", SLIM], job.folder)
+    try:
+        shell.until(PROMPT)
+        shell.type(b"hostname; stty size; pwd; tty\n")
+        shell.until(f"{waiting[:12]}\r\n33 99\r\n{job.folder}\r\n/dev/pts/".encode())
+        shell.resize(22, 66)
+        shell.process.send_signal(signal.SIGWINCH)
+        shell.type(b"sleep 1; stty size; echo up$((1)) >made; cat made\n")
+        shell.until(b"22 66\r\nup1\r\n")
+        shell.until(PROMPT)
+        # One process: between two, the shell itself has the terminal, and may miss the interrupt.
+        shell.type(b"sh -c 'echo on$((1)); exec sleep 600'\n")
+        shell.until(b"on1\r\n")
+        shell.type(b"\x03")
+        shell.until(PROMPT)
+        shell.type(b"exit 3\n")
+        assert shell.end() == 3
+    finally:
+        shell.close()
+    assert not (job.folder / "made").exists()
+    (waiting,) = wait_for_containers(engine, host, 1)
+    debugger = Terminal(command("--trace", "--color=no"), job.folder)
+    try:
+        debugger.until(b"(Pdb) ")
+        debugger.type(b"c\n")
+        debugger.until(waiting[:12].encode())
+        assert debugger.end() == 0
+    finally:
+        debugger.close()
+
+
+def command_in(job: Job, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PYIMAGES, "run", SLIM, "--", *words],
+        cwd=job.folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_a_command_in_a_container_of_a_watch_ends_with_its_host(
+    job: Job, engine: DockerEngine, host: str, watch: Terminal
+) -> None:
+    (waiting,) = wait_for_containers(engine, host, 1)
+    with running([*PYIMAGES, "run", SLIM, "--", "sh", "-c", "echo begun; sleep 600"], folder=job.folder) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        process.kill()
+        process.wait()
+    deadline = time.monotonic() + SECONDS
+    while engine.inspect(waiting).running:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    watch.type(b"q")
+    watch.end()
+    assert Lease().sweep(engine) == ()  # as the next session does
+    wait_until_removed(engine, host)
+
+
+def test_a_container_that_has_ended_is_not_used(job: Job, engine: DockerEngine, host: str, watch: Terminal) -> None:
+    (waiting,) = wait_for_containers(engine, host, 1)
+    engine.kill(waiting)  # as a restart of the engine does
+    done = command_in(job, "hostname")
+    assert (done.returncode, len(done.stdout.strip())) == (0, 12), done.stderr
+    assert done.stdout.strip() != waiting[:12]
+    (waiting,) = wait_for_containers(engine, host, 1)
+    engine.kill(waiting)
+    assert waiting[:12] not in run(job)

@@ -27,6 +27,7 @@ from pytest_pyimages.engines.base import (
     ContainerSpec,
     ContainerState,
     EngineInfo,
+    Execution,
     ImageInfo,
     Leftover,
     PullProgress,
@@ -402,6 +403,17 @@ class FakeEngine:
         self._call(f"execute {' '.join(command)}")
         with self._lock:
             return self._checks.pop(0) if len(self._checks) > 1 else self._checks[0]
+
+    def open_command(
+        self, container: str, command: Sequence[str], *, environment: Mapping[str, str], terminal: bool
+    ) -> Execution:
+        raise EngineError("only real engines run commands with input")
+
+    def resize_command(self, execution: str, *, columns: int, rows: int) -> None:
+        raise EngineError("only real engines run commands with input")
+
+    def command_status(self, execution: str) -> int:
+        raise EngineError("only real engines run commands with input")
 
     def read_log(self, container: str, *, lines: int) -> str:
         return "starting\n\x1b[31mno space\x1b[0m\n"

@@ -20,7 +20,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from pytest_pyimages.engines import docker, pulls
-from pytest_pyimages.engines.base import ContainerSpec, Mount, Privileges, PullProgress, ServiceSpec
+from pytest_pyimages.engines.base import STDOUT, ContainerSpec, Mount, Privileges, PullProgress, ServiceSpec
 from pytest_pyimages.engines.body import make_service_body
 from pytest_pyimages.engines.client import choose_overlay_options
 from pytest_pyimages.engines.docker import DockerEngine, connect
@@ -34,6 +34,7 @@ IMAGE = {"Id": "sha256:1", "Os": "linux", "Architecture": "amd64"}
 PULL, FOUND = "POST /images/create", "GET /images/python:3.12/json"
 CUT = b'{"status": "Downlo'
 SPEC = ContainerSpec(name="x", image="sha256:1", command=("true",), labels={})
+UPGRADED = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
 
 
 @pytest.fixture(autouse=True)
@@ -248,6 +249,47 @@ def test_unreadable_upload(engine: DockerEngine) -> None:
 
     with pytest.raises(EngineError, match=r"^the files to upload cannot be read: .*Permission denied: '/home/secret'$"):
         engine.upload("x", "/", tar())
+
+
+# Commands in a running container
+
+
+def test_a_command_with_a_terminal(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+    scripted.answers["POST /containers/x/exec"] = answer(201, {"Id": "e"})
+    scripted.answers["POST /exec/e/start"] = UPGRADED + b"# "
+    states = iter([{"Running": True, "ExitCode": None}, {"Running": False, "ExitCode": 3}])
+    scripted.answers["GET /exec/e/json"] = lambda _, peer: peer.sendall(answer(200, next(states)))
+    execution = engine.open_command("x", ["sh", "-i"], environment={"TERM": "vt100"}, terminal=True)
+    with closing(execution.stream) as stream:
+        assert list(stream.frames()) == [(STDOUT, b"# ")]
+    engine.resize_command(execution.id, columns=80, rows=24)  # which it does not have any more
+    assert engine.command_status(execution.id) == 3
+    assert json.loads(scripted.asked("POST /containers/x/exec")[0].body) == {
+        "Cmd": ["sh", "-i"],
+        "Env": ["TERM=vt100"],
+        "User": "0",
+        "WorkingDir": "/",
+        "AttachStdin": True,
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "Tty": True,
+    }
+    assert json.loads(scripted.asked("POST /exec/e/start")[0].body) == {"Detach": False, "Tty": True}
+
+
+def test_a_command_whose_end_is_not_reported(
+    scripted: ScriptedEngine, engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker, "STATUS_SECONDS", 0.1)
+    scripted.answers["GET /exec/e/json"] = answer(200, {"Running": True, "ExitCode": None})
+    with pytest.raises(EngineError, match=r"^the engine does not report the end of the command$"):
+        engine.command_status("e")
+
+
+def test_a_command_in_a_container_that_has_ended(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+    scripted.answers["POST /containers/x/exec"] = answer(409, {"message": "Container x is not running"})
+    with pytest.raises(EngineError, match="is not running"):
+        engine.open_command("x", ["true"], environment={}, terminal=False)
 
 
 # Pulls
