@@ -234,17 +234,19 @@ def find_unused_bytecode(engine: Engine, lease: Lease, *, all_own: bool = False)
     :param all_own: include all of this host's trees.
     """
     found = _list_volumes(engine)
-    now, unused, used = time.time(), [], set()
+    now, unused = time.time(), []
+    used: dict[str, bool] = {}  # of the volumes that a record names
     for path in lease.bytecode_records.glob("*.json") if found and not all_own else ():
         record = _read(path)
         volume = record.get("volume")
-        if volume in found and _is_current(path, record) and engine.find_image(record.get("image", "")) is not None:
-            used.add(volume)
+        if volume in found:
+            is_current = _is_current(path, record)
+            used[volume] = is_current and engine.find_image(record.get("image", "")) is not None
     for name, labels in found.items():
         is_own, created = labels.get(HOST_LABEL) == lease.host, labels.get(CREATED_LABEL, "0")
         age = now - int(created if created.isdigit() else 0)
-        is_old = (all_own or age > NEW_SECONDS) if is_own else age > FOREIGN_SECONDS
-        if name not in used and is_old:
+        is_old = (all_own or age > NEW_SECONDS or name in used) if is_own else age > FOREIGN_SECONDS
+        if is_old and not used.get(name):
             unused.append(name)
     return tuple(unused)
 
