@@ -9,10 +9,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pytest_pyimages.cluster import connect_cluster
+from pytest_pyimages.cluster import client, connect_cluster
+from pytest_pyimages.cluster.channel import LOST
+from pytest_pyimages.cluster.client import BEAT_SECONDS, LOST_SECONDS
 from pytest_pyimages.cluster.engine import MachineEngine
 from pytest_pyimages.cluster.machine import SILENT_SECONDS
 from pytest_pyimages.engines.docker import DockerEngine
@@ -50,8 +53,8 @@ def list_threads(address: str) -> list[str]:
     from distributed import Client
 
     with Client(address, set_as_default=False) as client:
-        (found,) = client.run(lambda: [thread.name for thread in threading.enumerate()]).values()
-    return [name for name in found if name != "MainThread" and "Dask" not in name]
+        found = client.run(lambda: [thread.name for thread in threading.enumerate()])
+    return [name for names in found.values() for name in names if name != "MainThread" and "Dask" not in name]
 
 
 def wait_until_forgotten(address: str) -> None:
@@ -144,5 +147,90 @@ def test_a_machine_that_starts_again_at_its_address_is_lost(machine: Cluster, en
     assert second is not None
     assert second.worker == first.worker
     assert second.as_engine.find_image(REFERENCE) is not None
+    cluster.close()
+    wait_until_forgotten(machine.address)
+
+
+@pytest.mark.parametrize("is_short", [True, False])
+def test_a_scheduler_that_does_not_answer(machine: Cluster, monkeypatch: pytest.MonkeyPatch, is_short: bool) -> None:
+    """For a moment, which no unit notices, or for longer."""
+    cluster = connect_cluster(machine.address)
+    task = cluster.submit("unit")
+    engine = task.wait(lambda: False)
+    assert engine is not None
+    until = time.monotonic() + (LOST_SECONDS / 2 if is_short else 60)
+    read = client.read_workers
+
+    def fail(each: Any) -> dict[str, bool]:
+        if time.monotonic() < until:
+            raise TimeoutError
+        return read(each)
+
+    monkeypatch.setattr(client, "read_workers", fail)
+    deadline = time.monotonic() + (LOST_SECONDS + 5 if is_short else 60)
+    while not cluster.problem and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert cluster.problem == ("" if is_short else LOST.format("TimeoutError"))
+    if is_short:
+        assert engine.as_engine.find_image(REFERENCE) is not None
+        assert cluster.submit("another").future is not None
+    else:
+        assert engine.problem == cluster.problem
+    cluster.close()
+
+
+def test_all_workers_are_known(machine: Cluster, engine: DockerEngine) -> None:
+    """Also those that Dask's own summary leaves out."""
+    for number in range(6):
+        words = ("--no-nanny", "--nthreads", "1", *(("--resources", "engine=1") if number < 5 else ()))
+        machine.start_worker(f"more{number}", engine.info.endpoint, *words)
+    cluster = connect_cluster(machine.address)
+    assert str(cluster) == f"cluster at {machine.address}, 6 machines with an engine"
+    tasks = [cluster.submit("unit") for _ in range(6)]
+    engines = [task.wait(lambda: False) for task in tasks]
+    time.sleep(2 * BEAT_SECONDS + 1)
+    assert {each.machine for each in engines if each is not None} == {"near", *(f"more{n}" for n in range(5))}
+    assert [each.problem for each in engines if each is not None] == [""] * 6
+    cluster.close()
+
+
+def test_a_machine_that_joins_gets_what_waits_for_others(machine: Cluster, engine: DockerEngine) -> None:
+    """Units wait for certain machines once another one was found without a usable engine."""
+    words = ("--resources", "engine=1", "--no-nanny")
+    cluster = connect_cluster(machine.address)
+    first = cluster.submit("unit").wait(lambda: False)
+    assert first is not None
+    machine.start_worker("broken", "unix:///nonexistent/docker.sock", *words)
+    task = cluster.submit("unit")
+    deadline = time.monotonic() + WAIT_SECONDS
+    found: list[MachineEngine | None] = []
+    waiting = threading.Thread(target=lambda: found.append(task.wait(lambda: time.monotonic() > deadline)))
+    waiting.start()
+    while not cluster.unusable:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    time.sleep(1)
+    assert not found, "the only machine is in use"
+    machine.start_worker("late", engine.info.endpoint, *words)
+    waiting.join(WAIT_SECONDS)
+    assert [each.machine for each in found if each is not None] == ["late"]
+    assert first.problem == ""
+    cluster.close()
+
+
+def test_a_task_moves_to_machines_that_it_has_not_had(machine: Cluster, engine: DockerEngine) -> None:
+    machine.start_worker("other", engine.info.endpoint, "--resources", "engine=1", "--no-nanny")
+    cluster = connect_cluster(machine.address)
+    task = cluster.submit("unit")
+    first = task.wait(lambda: False)
+    assert first is not None
+    assert task.move([first.worker])
+    second = task.wait(lambda: False)
+    assert second is not None
+    assert {first.machine, second.machine} == {"near", "other"}
+    assert not task.move([second.worker])
+    third = cluster.submit("unit", [second.worker]).wait(lambda: False)
+    assert third is not None
+    assert third.machine == first.machine
     cluster.close()
     wait_until_forgotten(machine.address)
