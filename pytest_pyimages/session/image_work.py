@@ -79,7 +79,7 @@ class ImageWork:
         self._kept_files = kept_files
         self._runs: dict[tuple[str, int], Run] = {}
         self._images: dict[str, tuple[Backend, ImagePlan]] = {}
-        self._places: dict[str, list[str]] = {}  # addresses of engines, by label
+        self._places: dict[str, list[tuple[int, str]]] = {}  # parts and addresses of their engines, by label
         self._claims = Claims()
         self._lock = threading.Lock()
 
@@ -106,7 +106,7 @@ class ImageWork:
         plan, concurrency, source = unit.plan, backend.concurrency, backend.source
         label = plan.tag.label
         if self._backends.are_several:
-            self._outbox.put(ImagePlaced(label, self._add_place(unit, backend.address)))
+            self._outbox.put(ImagePlaced(label, self._add_place(unit, backend.address, ended)))
         images = backend.service_images
         with make_services(backend.engine, self._lease, plan, images, lambda: self._outbox.is_closing) as services:
             with concurrency.build():
@@ -137,14 +137,16 @@ class ImageWork:
     def _progress(self, label: str, text: str) -> None:
         self._outbox.put(Progressed(label, text))
 
-    def _add_place(self, unit: Unit, address: str) -> str:
+    def _add_place(self, unit: Unit, address: str, ended: EndReporter) -> str:
         """Return where an image runs; in a cluster where its parts run, and began before a machine was lost."""
         if unit.suite is None:  # it moves only before its tests begin
             return address
         with self._lock:
-            places = self._places.setdefault(unit.plan.tag.label, [])
-            places += [address] if address not in places else []
-            return ", ".join(places)
+            places = self._places.get(unit.plan.tag.label, [])
+            if not ended.has_begun:
+                places = [place for place in places if place[0] != unit.part]
+            self._places[unit.plan.tag.label] = places = [*places, (unit.part, address)]
+            return ", ".join(dict.fromkeys(address for _, address in places))
 
     def _run_with_fallbacks(
         self, backend: Backend, unit: Unit, image: BuiltImage, ended: EndReporter, network: str

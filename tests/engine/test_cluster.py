@@ -207,6 +207,19 @@ def test_a_long_suite_is_divided(divided: Job, cluster: Cluster) -> None:
     assert json.loads((cache / "lastfailed").read_text()) == {TAG: {"test_other.py::test_fails": True}}
 
 
+def test_a_base_image_that_one_machine_lacks(divided: Job, cluster: Cluster) -> None:
+    """Its units run where it is; an image that no machine has is an error that names them."""
+    divided.write(test_it="def test_a(): pass\n")
+    labels = ("3.12-slim", "3.12-slim+a")
+    done = divided.run(cluster.option(), "--py-images-pull=never", images=",".join(labels))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {divided.images[label]["engine"] for label in labels} == {"near"}
+    assert "not run on far (the engine does not have python:3.12-slim, and --py-images-pull=never)" in done.stdout
+    done = divided.run(cluster.option(), "--py-images-pull=never", images="3.9.1-slim")
+    assert done.returncode == 1
+    assert " (machines of the cluster without it: far, near)" in divided.images["3.9.1-slim"]["problem"], done.stdout
+
+
 def test_coverage_is_combined(divided: Job, cluster: Cluster) -> None:
     divided.write(test_it="import module\ndef test_a(): pass\n", module="def unused():\n    return 1\n")
     done = divided.run(cluster.option(), "--cov=module", images=",".join(LABELS))

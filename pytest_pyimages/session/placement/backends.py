@@ -268,7 +268,7 @@ class Backends:
             return False
         if self.is_lost(backend, reference) or isinstance(error, ConnectionLostError | NoAnswerError):
             return True
-        return isinstance(error, BaseImageMissingError) or isinstance(error.__cause__, BaseImageMissingError)
+        return is_missing_base(error)
 
     def is_lost(self, backend: Backend, reference: str) -> bool:
         """Return whether one of several engines has ceased to answer; ask it for an image."""
@@ -304,6 +304,11 @@ def read_pins_of(settings: Settings) -> Pins | None:
     from pytest_pyimages.images import read_pins
 
     return read_pins(settings.lock_file)
+
+
+def is_missing_base(error: PyimagesError) -> bool:
+    """Return whether an engine lacks a base image, which another one may have."""
+    return isinstance(error, BaseImageMissingError) or isinstance(error.__cause__, BaseImageMissingError)
 
 
 def is_native(engine: Engine, platform: str) -> bool:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
 
 from pytest_pyimages.containers import Lease, Source
 from pytest_pyimages.engines import Waits, watch_engine
-from pytest_pyimages.errors import EngineError, PyimagesError
+from pytest_pyimages.errors import BaseImageMissingError, EngineError, PyimagesError
 from pytest_pyimages.host import Settings
 from pytest_pyimages.images import ImagePlan, LastUsed, Listener
-from pytest_pyimages.session.placement.backends import Backend, read_pins_of
+from pytest_pyimages.session.placement.backends import Backend, is_missing_base, read_pins_of
 
 if TYPE_CHECKING:
     from pytest_pyimages.cluster import Cluster, MachineEngine
@@ -61,6 +61,7 @@ class ClusterBackends:
         self._pins = read_pins_of(settings)
         self._open: list[MachineBackend] = []
         self._swept: set[str] = set()  # endpoints of engines whose leaked containers were removed
+        self._missing: dict[str, dict[str, str]] = {}  # by base image: names of machines without it, by address
         self._left: dict[str, list[MachineEngine]] = {}  # by endpoint, the lost ones that have left something
         self._lock = threading.Lock()
 
@@ -85,13 +86,13 @@ class ClusterBackends:
         *,
         is_over: Callable[[], bool],
     ) -> None:
-        """Do the work on an image on a machine of the cluster; if that is lost, on the next one.
+        """Do the work on an image on a machine of the cluster; on another one if that is lost, or lacks the base image.
 
         :param chosen: not used.
         :raises PyimagesError: the error of the work, or that the cluster does not run the unit.
         """
-        label = plan.tag.label
-        task, lost = self.cluster.submit(label or "report"), 0
+        label, missing = plan.tag.label, self._missing.setdefault(plan.tag.reference, {})
+        task, lost = self.cluster.submit(label or "report", missing), 0
         try:
             while not is_over():
                 self._listener.progress(label, "waiting for a machine of the cluster")
@@ -102,6 +103,12 @@ class ClusterBackends:
                 try:
                     self._work_on(engine, plan, work)
                 except PyimagesError as error:
+                    if is_missing_base(error) and not engine.problem and not is_over():
+                        missing[engine.worker] = engine.machine
+                        if not task.move(missing):
+                            raise _name_machines(error, missing.values()) from error
+                        self._listener.note(f"{label}: not run on {engine.machine} ({error.message})")
+                        continue
                     lost += 1
                     if not engine.problem or self.cluster.problem or lost == MOST_MACHINES or is_over():
                         raise
@@ -174,3 +181,9 @@ class ClusterBackends:
         for machine in dict.fromkeys(engine.machine for left in self._left.values() for engine in left):
             self._notes.append(f"{machine}: a lost unit may have left containers; the next session there removes them")
         self.cluster.close()
+
+
+def _name_machines(error: PyimagesError, machines: Collection[str]) -> PyimagesError:
+    """Return the error of the last machine that lacks a base image, for all of them."""
+    names, log = ", ".join(sorted(set(machines))), getattr(error, "log", "")
+    return BaseImageMissingError(f"{error.message} (machines of the cluster without it: {names})", error.hint, log)
