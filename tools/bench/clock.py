@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 PROCESS_SECONDS = 900
+# Set in some containers, and by few users: they slow pytest down, which could keep no rewritten module.
+UNUSUAL_VARIABLES = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
 
 
 class NotMeasuredError(Exception):
@@ -30,10 +32,11 @@ class Command:
 
     def start(self, output: IO[bytes]) -> subprocess.Popen[bytes]:
         """Start it, with its output in a file and nothing to read."""
+        usual = {name: value for name, value in os.environ.items() if name not in UNUSUAL_VARIABLES}
         return subprocess.Popen(
             self.words,
             cwd=self.cwd,
-            env={**os.environ, **self.environment},
+            env={**usual, **self.environment},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
