@@ -1,9 +1,25 @@
-"""Write TOML, for the configuration of uv; the standard library only reads it."""
+"""Read and write TOML; the library that reads it is imported late: many projects have no such file."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
+from typing import Any
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Parse a TOML document.
+
+    :raises ValueError: if it is invalid.
+    """
+    if not text:
+        return {}
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    return tomllib.loads(text)
 
 
 def format_toml(value: object) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,7 @@ from pathlib import Path
 from pytest_pyimages.atomic_write import write_atomically
 from pytest_pyimages.engines import Engine, ImageInfo
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from pytest_pyimages.toml import parse_toml
 
 KEY = "py_images_lock"
 REFRESH = "run `pyimages lock`"
@@ -67,10 +62,10 @@ def read_pins(path: Path) -> Pins:
     :raises ConfigurationError: if it does not exist or is invalid.
     """
     try:
-        document = tomllib.loads(path.read_bytes().decode("utf-8"))
+        document = parse_toml(path.read_bytes().decode("utf-8"))
     except FileNotFoundError:
         raise ConfigurationError(f"{KEY}: file not found: {path}", f"{REFRESH} to write it") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigurationError(f"{KEY}: {path} cannot be read: {error}", _FIX) from error
     digests = document.get("images")
     if not isinstance(digests, Mapping):

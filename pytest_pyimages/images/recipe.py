@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import re
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import resources
@@ -16,15 +15,11 @@ from typing import TYPE_CHECKING
 from pytest_pyimages.engines import ImageInfo
 from pytest_pyimages.indexes import PackageSources
 from pytest_pyimages.project import ImageConfiguration, Project, list_build_sources
+from pytest_pyimages.toml import parse_toml
 
 if TYPE_CHECKING:
     from pytest_pyimages.images.dockerfile import Dockerfile
     from pytest_pyimages.project import Lock
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 # Tables of tools that do not affect the installation: editing them rebuilds nothing.
 UNRELATED_TOOLS = frozenset(
@@ -204,7 +199,7 @@ def _hash_file(path: Path) -> str:
     except FileNotFoundError:
         return "absent"
     if path.name == "pyproject.toml":
-        document = tomllib.loads(data.decode("utf-8"))
+        document = parse_toml(data.decode("utf-8"))
         tools = {name: table for name, table in document.get("tool", {}).items() if name not in UNRELATED_TOOLS}
         # The selected groups are among the requirements; the others install nothing.
         document.pop("dependency-groups", None)

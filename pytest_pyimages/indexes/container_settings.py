@@ -9,7 +9,7 @@ from typing import Any
 from pytest_pyimages.indexes import uv_settings
 from pytest_pyimages.indexes.host_settings import HostSettings
 from pytest_pyimages.indexes.places import Places
-from pytest_pyimages.indexes.toml import format_toml
+from pytest_pyimages.toml import format_toml
 
 # Options of "pip install".
 PIP_OPTIONS = (

@@ -11,7 +11,6 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from pytest_pyimages.indexes.places import Places
-from pytest_pyimages.indexes.toml import format_toml
 from pytest_pyimages.indexes.uv_settings import (
     Table,
     ignores_projects,
@@ -21,6 +20,7 @@ from pytest_pyimages.indexes.uv_settings import (
     list_texts,
     replace_locations,
 )
+from pytest_pyimages.toml import format_toml
 
 # Files of a build, below the memory folder.
 MANIFEST = "sources/pyproject.toml"

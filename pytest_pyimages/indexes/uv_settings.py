@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pytest_pyimages.indexes.locations import Index
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from pytest_pyimages.toml import parse_toml
 
 Table = Mapping[str, Any]
 
@@ -68,7 +63,7 @@ def read_uv_table(environ: Mapping[str, str], home: Path) -> tuple[Table, str, t
     origins, notes = [], []
     for path in _list_files(environ, home):
         try:
-            document = tomllib.loads(path.read_text(encoding="utf-8"))
+            document = parse_toml(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             continue
         except (OSError, ValueError) as error:

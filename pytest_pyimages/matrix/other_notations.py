@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
 from pytest_pyimages.matrix.faults import EntryError
 from pytest_pyimages.matrix.releases import NEWEST_RELEASED, RELEASE_OF, RELEASES
 
@@ -33,6 +31,8 @@ def refuse_specifier(spec: str) -> None:
     """
     if not _SPECIFIER.match(spec):
         return
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # slow to import
+
     text = spec.strip().rstrip("?").replace("^", "~=").replace("\n", ",")
     try:
         versions = SpecifierSet(text)

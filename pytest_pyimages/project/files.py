@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -14,11 +13,7 @@ from packaging.utils import canonicalize_name
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.project.setup_py import SetupScript, read_setup_script
 from pytest_pyimages.text import flatten, suggest
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from pytest_pyimages.toml import parse_toml
 
 Table = Mapping[str, Any]
 Sections = Mapping[str, Mapping[str, str]]
@@ -108,14 +103,14 @@ def read_toml(path: Path, *, without: re.Pattern[str] | None = None) -> Table:
     """
     text = _read_text(path)
     try:
-        return _parse_toml(without.sub("", text) if without else text)
-    except tomllib.TOMLDecodeError as error:
+        return _parse_once(without.sub("", text) if without else text)
+    except ValueError as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}", "fix it") from error
 
 
 @lru_cache(maxsize=8)  # a run asks for the same file at several places, and parsing a large one takes long
-def _parse_toml(text: str) -> Table:
-    return tomllib.loads(text)
+def _parse_once(text: str) -> Table:
+    return parse_toml(text)
 
 
 def read_ini(path: Path) -> Sections:

@@ -6,13 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from packaging.specifiers import InvalidSpecifier
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion
 
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.project.files import ProjectFiles, Table, get_strings, get_table, split_lines
-from pytest_pyimages.project.poetry import convert_constraint, convert_dependencies
 from pytest_pyimages.project.requirements import join_lines, parse_requirement
 
 # pbr takes the dependencies from these ("Requirements" in its documentation).
@@ -214,6 +211,8 @@ def _read_poetry(files: ProjectFiles) -> Metadata:
     poetry = get_table(files.tool, "poetry")
     if not poetry:
         return Metadata()
+    from pytest_pyimages.project.poetry import convert_dependencies
+
     dependencies = get_table(poetry, "dependencies")
     where = f"{files.root / 'pyproject.toml'} [tool.poetry.dependencies]"
     known = {canonicalize_name(name): spec for name, spec in dependencies.items()}
@@ -231,9 +230,11 @@ def _read_poetry(files: ProjectFiles) -> Metadata:
 
 
 def _read_poetry_python(constraint: object, where: str) -> str:
+    from pytest_pyimages.project.poetry import convert_constraint
+
     try:
         return convert_constraint(constraint) if isinstance(constraint, str) else ""
-    except (InvalidSpecifier, InvalidVersion) as error:
+    except ValueError as error:
         raise ConfigurationError(f"{where}: python: {error}", "fix the constraint") from error
 
 

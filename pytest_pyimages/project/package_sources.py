@@ -12,7 +12,6 @@ from pytest_pyimages.indexes import PackageSources
 from pytest_pyimages.project.files import ProjectFiles, Table, get_strings, get_table, read_project_files
 from pytest_pyimages.project.kind import decide_kind
 from pytest_pyimages.project.requirements import LocalPackage, RequirementSource, find_distributions, parse_requirement
-from pytest_pyimages.project.scm.versioning import find_versioning
 from pytest_pyimages.project.tool_sources import ToolSources
 from pytest_pyimages.project.uv import Tables, Workspace, find_workspace, read_indexes, read_settings, read_sources
 
@@ -30,6 +29,8 @@ def describe_packages(packages: Iterable[LocalPackage], environ: Mapping[str, st
 
     Packages whose name only a build knows have the empty name.
     """
+    from pytest_pyimages.project.scm.versioning import find_versioning
+
     found: dict[str, dict[str, str]] = {}
     for folder in dict.fromkeys(package.path for package in packages if package.path.is_dir()):
         files = read_project_files(folder)

@@ -99,13 +99,6 @@ def make_marker(spec: Table) -> str:
     return " and ".join(used)
 
 
-def list_poetry_tables(poetry: Table) -> tuple[Table, ...]:
-    """Return all tables of dependencies in [tool.poetry]."""
-    groups = get_table(poetry, "group")
-    main = (get_table(poetry, "dependencies"), get_table(poetry, "dev-dependencies"))
-    return (*main, *(get_table(groups, name, "dependencies") for name in groups))
-
-
 def _find_address(spec: Table, root: Path) -> str:
     """Return the URL of a distribution that is not in an index; empty for one that is."""
     if "git" in spec:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
@@ -34,9 +35,11 @@ from pytest_pyimages.project.requirements import (
     read_requirements_file,
     split_option,
 )
-from pytest_pyimages.project.scm.versioning import Versioning, find_versioning
 from pytest_pyimages.project.settings.configuration import read_install_entries, read_install_source
 from pytest_pyimages.project.sources import find_sources
+
+if TYPE_CHECKING:
+    from pytest_pyimages.project.scm.versioning import Versioning
 
 _TEST_FOLDERS = ("tests", "test", "testing")
 
@@ -110,7 +113,7 @@ def find_project(start: Path, *, ini: Mapping[str, str | list[str]] = {}, option
         requires_python=metadata.requires_python,
         classifiers=metadata.classifiers,
         kind=kind,
-        versioning=find_versioning(files, metadata.name) if is_installed else None,
+        versioning=_find_versioning(files, metadata.name) if is_installed else None,
         extras=tuple(installation.extras),
         built_extras=() if sources or not is_installed or metadata.are_extras_known else TEST_NAMES,
         groups=tuple(dict.fromkeys(installation.groups)),
@@ -130,6 +133,12 @@ def find_project(start: Path, *, ini: Mapping[str, str | list[str]] = {}, option
         notes=(*notes, *installation.describe_pip()),
         fingerprint_files=installation.list_fingerprint_files(packages.packages),
     )
+
+
+def _find_versioning(files: ProjectFiles, name: str) -> Versioning | None:
+    from pytest_pyimages.project.scm.versioning import find_versioning  # only an installed project has a version
+
+    return find_versioning(files, name)
 
 
 def find_project_root(start: Path) -> Path:

@@ -11,14 +11,16 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.project.files import make_read_error
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 # Names of extras, groups, files and environments, the nearest to the tests first.
 TEST_NAMES = tuple(
@@ -82,6 +84,8 @@ def rank_names(names: Iterable[str]) -> Iterator[tuple[str, int]]:
 
 def parse_requirement(text: str) -> Requirement | None:
     """Return the requirement, or None if the text is not a PEP 508 string."""
+    from packaging.requirements import InvalidRequirement, Requirement  # slow to import, and some projects have none
+
     try:
         return Requirement(text)
     except InvalidRequirement:

@@ -16,8 +16,6 @@ from pytest_pyimages.project.environments.tox import find_tox_sources
 from pytest_pyimages.project.files import ProjectFiles, get_strings, get_table, read_toml
 from pytest_pyimages.project.metadata import Metadata
 from pytest_pyimages.project.package_sources import find_member_sources
-from pytest_pyimages.project.poetry import convert_dependencies
-from pytest_pyimages.project.poetry import expand_group as expand_poetry_group
 from pytest_pyimages.project.requirements import RequirementSource, convert_pdm_entry, rank_name, rank_names
 from pytest_pyimages.project.search import Search
 
@@ -101,7 +99,11 @@ def _find_extras(metadata: Metadata) -> Iterator[RequirementSource]:
 
 def _find_poetry_groups(files: ProjectFiles) -> Iterator[RequirementSource]:
     poetry = get_table(files.tool, "poetry")
-    groups = {name: expand_poetry_group(poetry, name, root=files.root) for name in get_table(poetry, "group")}
+    if not poetry:
+        return
+    from pytest_pyimages.project.poetry import convert_dependencies, expand_group
+
+    groups = {name: expand_group(poetry, name, root=files.root) for name in get_table(poetry, "group")}
     dev = get_table(poetry, "dev-dependencies")
     if dev:
         where = f"{files.root / 'pyproject.toml'} [tool.poetry.dev-dependencies]"
@@ -130,7 +132,12 @@ def _find_tests_require(files: ProjectFiles) -> Iterator[RequirementSource]:
 
 def _read_pipfile(files: ProjectFiles, key: str) -> tuple[str, ...]:
     path = files.root / "Pipfile"
-    return convert_dependencies(get_table(read_toml(path), key), where=f"{path} [{key}]", root=files.root)
+    table = get_table(read_toml(path), key)
+    if not table:
+        return ()
+    from pytest_pyimages.project.poetry import convert_dependencies
+
+    return convert_dependencies(table, where=f"{path} [{key}]", root=files.root)
 
 
 def _find_named_files(root: Path) -> list[RequirementSource]:

@@ -13,7 +13,6 @@ from packaging.utils import canonicalize_name
 
 from pytest_pyimages.indexes import make_absolute
 from pytest_pyimages.project.files import ProjectFiles, Table, get_strings, get_table, read_toml
-from pytest_pyimages.project.poetry import list_poetry_tables, make_marker
 from pytest_pyimages.project.uv import Tables, expand_patterns
 
 _PUBLIC = re.compile(r"https://pypi\.(?:python\.)?org/simple/?")
@@ -72,7 +71,7 @@ class ToolSources:
         for source in primary:  # with one of these, the public index is asked only if it is listed
             is_last = source is primary[-1] and not has_public
             self._add_index(str(source.get("name", "")), source.get("url"), **({"default": True} if is_last else {}))
-        for table in list_poetry_tables(poetry):
+        for table in _list_poetry_tables(poetry):
             self._add_dependencies(table, editable="develop", index="source")
 
     def _read_pdm(self) -> None:
@@ -167,7 +166,11 @@ class ToolSources:
             table = {"url": entry.get("url", path)}
         elif isinstance(entry.get(index), str) and entry[index].lower() != "pypi":
             table = {"index": self._name_index(entry[index])}
-        marker = make_marker(entry) if table else ""
+        if not table:
+            return table
+        from pytest_pyimages.project.poetry import make_marker  # few projects have such tables
+
+        marker = make_marker(entry)
         return {**table, "marker": marker} if marker else table
 
     def _name_index(self, index: str) -> str:
@@ -179,6 +182,13 @@ class ToolSources:
         if index not in {entry["url"] for entry in self.indexes if "name" in entry}:
             self._add_index(name, index, explicit=True)
         return name
+
+
+def _list_poetry_tables(poetry: Table) -> tuple[Table, ...]:
+    """Return all tables of dependencies in [tool.poetry]."""
+    groups = get_table(poetry, "group")
+    main = (get_table(poetry, "dependencies"), get_table(poetry, "dev-dependencies"))
+    return (*main, *(get_table(groups, name, "dependencies") for name in groups))
 
 
 def _clean_name(name: str) -> str:

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from packaging.markers import InvalidMarker, Marker
-from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -21,6 +19,8 @@ from pytest_pyimages.project.files import get_table, read_toml
 from pytest_pyimages.project.requirements import parse_requirement, rank_name
 
 if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
     from pytest_pyimages.project.lockfiles.forks import Reached
     from pytest_pyimages.project.lockfiles.formats import LockedPackage, LockFile
 
@@ -249,6 +249,8 @@ def _list_markers(package: LockedPackage, requested: Sequence[Requirement]) -> l
 
 
 def _is_allowed(marker: str) -> bool:
+    from packaging.markers import InvalidMarker, Marker  # slow to import, and few projects have lock files
+
     try:
         Marker(marker)
     except InvalidMarker:
