@@ -29,6 +29,7 @@ _WAITS = {
 }
 _OTHER = "the engine to answer"
 _ITERATORS = ("pull", "push", "build")
+_LONG = (*_ITERATORS, "start")
 
 
 class Wait(NamedTuple):
@@ -43,12 +44,15 @@ class Waits:
 
     def __init__(self) -> None:
         self._waits: dict[int, Wait] = {}
+        self.are_long = threading.Event()  # whether a thread has called what takes long
 
     @contextlib.contextmanager
     def record(self, name: str) -> Iterator[None]:
         """Record that this thread waits, in a method of this name."""
         thread = threading.get_ident()
         outer = self._waits.get(thread)
+        if name in _LONG:
+            self.are_long.set()
         self._waits[thread] = Wait(f"waiting for {_WAITS.get(name, _OTHER)}", time.monotonic())
         try:
             yield

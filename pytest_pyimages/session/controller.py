@@ -154,6 +154,7 @@ class ImagesSession:
                 milliseconds=self._durations.load() if self._cluster else None,
             )
             self._schedule.start(self.plans)
+            self._schedule.yield_to_threads()
         except PyimagesError as error:
             raise pytest.UsageError(str(error)) from None
 

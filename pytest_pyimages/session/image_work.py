@@ -69,6 +69,7 @@ class ImageWork:
         kept_files: KeptFiles | None,
     ) -> None:
         self.services: dict[str, list[dict[str, str]]] = {}  # by label, as in the report
+        self.has_begun = threading.Event()  # whether a container has begun, or ended
         self._settings = settings
         self._lease = lease
         self._outbox = outbox
@@ -96,6 +97,7 @@ class ImageWork:
 
     def stop(self) -> None:
         """Stop all containers; once the outbox is closing, none is started any more."""
+        self.has_begun.set()
         with self._lock:
             runs = list(self._runs.values())
         for run in runs:
@@ -208,6 +210,7 @@ class ImageWork:
             printed = partial(self._show, label) if self._settings.live_output else None
             run.execute(self._make_emit(label, unit, ended), end, printed)
         finally:
+            self.has_begun.set()
             if run.changes is not None and self._kept_files is not None:
                 self._kept_files.take(label, run.changes)
             with self._lock:
@@ -224,6 +227,7 @@ class ImageWork:
 
         def emit(events: Sequence[Event]) -> None:
             ended.has_begun = True
+            self.has_begun.set()
             if suite is None:
                 self._outbox.put(EventsReceived(label, events))
             else:

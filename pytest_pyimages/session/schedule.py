@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from pytest_pyimages.session.placement.machines import ClusterBackends
 
 CLEANUP_SECONDS = 5.0
+YIELD_SECONDS = 0.2
+SWEEP_SECONDS = 2.0  # after which a sweep waits for no container
 LONG_SECONDS = 30.0  # after which a wait for the engine is shown
 
 
@@ -143,7 +145,7 @@ class Schedule:
                 thread = threading.Thread(target=self._run_unit, args=(unit, chosen), name=name, daemon=True)
                 self._image_threads.append((plan.tag.label, thread))
         sweeps = [
-            threading.Thread(target=backend.sweep, args=(self.outbox.notes,), name="pyimages-sweep", daemon=True)
+            threading.Thread(target=self._sweep, args=(backend,), name="pyimages-sweep", daemon=True)
             for backend in self.backends
             if not backend.adopt_sweep(self.outbox.notes)
         ]
@@ -151,6 +153,18 @@ class Schedule:
             for thread in (*(thread for _, thread in self._image_threads), *sweeps):
                 self._threads.append(thread)
                 thread.start()
+
+    def yield_to_threads(self) -> None:
+        """Wait until a container is being started: what this thread did before that would delay it.
+
+        Only one thread at a time runs Python. There is much to import for the results, and nothing to show meanwhile.
+        """
+        self._waits.are_long.wait(YIELD_SECONDS)
+
+    def _sweep(self, backend: Backend) -> None:
+        """Remove what dead sessions have leaked; not before a container runs, which the engine would start later."""
+        self._work.has_begun.wait(SWEEP_SECONDS)
+        backend.sweep(self.outbox.notes)
 
     def _make_units(self, plan: ImagePlan, number: int) -> list[Unit]:
         """Return what is run of an image: its suite, or in a cluster parts of it, if it takes long."""

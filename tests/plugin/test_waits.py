@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from pytest_pyimages.engines.base import STDERR, STDOUT, PullProgress
+from pytest_pyimages.engines.base import STDERR, STDOUT, Leftover, PullProgress
 from pytest_pyimages.errors import NoAnswerError
 from pytest_pyimages.images import install_log
 from pytest_pyimages.runs.run import WORKER
@@ -153,3 +154,45 @@ def test_results_are_kept_when_the_engine_hangs(pytester: pytest.Pytester, run_i
     assert run.result.ret == 1
     assert run.images["3.12"]["problem"] == message("results", "engine-hangs")
     assert run.tests == {"test_it.py::test_a": {"3.12": "passed"}, "test_it.py::test_b": {"3.12": "not run"}}
+
+
+class OrderedEngine(FakeEngine):
+    """Adds to its calls what delays its containers: sweeps, and the session's imports for results."""
+
+    def leftovers(self, label: str) -> tuple[Leftover, ...]:
+        self.calls.append("leftovers")
+        return super().leftovers(label)
+
+    def start(self, container: str) -> None:
+        if "pytest_pyimages.results.replay.replay" in sys.modules:
+            self.calls.append("results are imported")
+        super().start(container)
+
+
+def test_nothing_delays_the_first_container(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile(SUITE.format(seconds=0))
+    run = run_images(images="3.12,3.13", engine=of("OrderedEngine"))
+    assert run.result.ret == 0
+    started = run.calls.index("start")
+    assert {"leftovers", "results are imported"} <= set(run.calls[started:])
+    assert not {"leftovers", "results are imported"} & set(run.calls[:started])
+
+
+class LateEngine(OrderedEngine):
+    """Its pull takes longer than a sweep waits."""
+
+    def __init__(self) -> None:
+        schedule.SWEEP_SECONDS = 0.5
+        super().__init__(known=(), pulls={"python:3.14": None})
+
+    def pull(self, reference: str, *, platform: str = "") -> Iterator[PullProgress]:
+        time.sleep(2)
+        yield from super().pull(reference)
+
+
+def test_without_containers_for_long_the_engine_is_swept(pytester: pytest.Pytester, run_images: Run) -> None:
+    pytester.makepyfile(SUITE.format(seconds=0))
+    run = run_images(images="3.14", engine=of("LateEngine"))
+    assert run.result.ret == 0
+    assert run.calls.index("leftovers") < run.calls.index("start")
+    assert run.calls.count("leftovers") == 1
