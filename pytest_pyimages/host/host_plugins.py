@@ -35,14 +35,16 @@ def choose_host_plugins(config: pytest.Config, invocation: Invocation) -> list[s
     path = list(sys.path)
     config.add_cleanup(lambda: sys.path.__setitem__(slice(None), path))
     folders = _move_project_to_end(invocation)
-    installed = _find_entry_points(sys.path[: len(sys.path) - len(folders)])
-    blocked = _find_entry_points(folders) - installed - {*OUR_PLUGINS}
+    provided, named = _find_entry_points(folders), [name for name in list_named_plugins(invocation) if name]
+    # An environment may have hundreds of distributions.
+    installed = _find_entry_points(sys.path[: len(sys.path) - len(folders)]) if provided or named else set()
+    blocked = provided - installed - {*OUR_PLUGINS}
     for name in blocked:
         config.pluginmanager.set_blocked(name)
     if invocation.inipath is not None:
         entries = split_words(invocation.ini.get("pythonpath", ""), "pythonpath")
         folders = [*(str(invocation.inipath.parent / entry) for entry in entries), *folders]
-    names = [name for name in list_named_plugins(invocation) if name not in {"", *blocked, *OUR_PLUGINS}]
+    names = [name for name in named if name not in {*blocked, *OUR_PLUGINS}]
     return [name for name in names if name.startswith("no:") or name in installed or _is_hosts(name, folders)]
 
 
