@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
-from importlib import resources
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pytest_pyimages.containers.leases import Lease
@@ -59,7 +59,7 @@ def try_commands(program: str, run: Callable[[tuple[str, ...]], T]) -> T:
 
 def read_program(name: str) -> str:
     """Return the source of a module that containers run."""
-    return resources.files("pytest_pyimages.inside").joinpath(f"{name}.py").read_text("utf-8")
+    return (Path(__file__).parents[1] / "inside" / f"{name}.py").read_text("utf-8")
 
 
 SILENT_SECONDS = 600.0  # that the program may take for a large source

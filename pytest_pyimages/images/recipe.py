@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from importlib import resources
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ UNRELATED_TOOLS = frozenset(
 LOWEST_PYTEST = "pytest>=8"  # the lowest of all versions runs nowhere
 REPOSITORY = "pytest-pyimages/environment"
 
+_INSIDE = Path(__file__).parents[1] / "inside"
 _SERVER = re.compile(r"\b(?!file:)[\w+]+://\S*")
 _OTHER_FILES = ("#", "-r", "--requirement", "-c", "--constraint")  # requirements files, which are read as well
 _FILES = re.compile(
@@ -89,7 +90,7 @@ class Recipe:
             "owner": self.owner,
             "is_partial": self.is_partial,
             "constraints": self.constraints,
-            "worker": hash_text("".join(read_modules("worker").values())),
+            "worker": _hash_worker(),
         }
         return hash_text(json.dumps(parts, sort_keys=True, default=str))[:32]
 
@@ -222,11 +223,15 @@ def hash_text(text: str) -> str:
     return hashlib.sha256(os.fsencode(text)).hexdigest()
 
 
+@cache  # of all images
+def _hash_worker() -> str:
+    return hash_text("".join(read_modules("worker").values()))
+
+
 def read_modules(package: str) -> dict[str, str]:
     """Return the source of each module that a container runs.
 
     :param package: "worker", which every environment image contains, or "installer".
     """
-    folder = resources.files("pytest_pyimages.inside").joinpath(package)
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".py")), key=lambda file: file.name)
-    return {file.name.removesuffix(".py"): file.read_text(encoding="utf-8") for file in files}
+    files = sorted((_INSIDE / package).glob("*.py"))
+    return {file.stem: file.read_text(encoding="utf-8") for file in files}

@@ -226,4 +226,11 @@ def find_plugins(*, option: str = "", ini_key: str = "", module: str = "") -> It
 
 def matches(word: str, patterns: str) -> bool:
     """Return whether a word is one of the names of a table entry."""
-    return any(fnmatchcase(word, each) if "*" in each else word == each for each in patterns.split())
+    return any(_matches(word, pattern) for pattern in patterns.split())
+
+
+def _matches(word: str, pattern: str) -> bool:
+    start, star, _ = pattern.partition("*")
+    if not star:
+        return word == pattern
+    return word.startswith(start) and fnmatchcase(word, pattern)  # which compiles the pattern

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from pytest_pyimages.containers import Lease, Source
 from pytest_pyimages.engines import Engine
@@ -15,9 +16,12 @@ from pytest_pyimages.errors import (
     PyimagesError,
 )
 from pytest_pyimages.host import Settings
-from pytest_pyimages.images import BaseImages, EnvironmentImages, ImagePlan, LastUsed, Listener, Pins
+from pytest_pyimages.images import BaseImages, EnvironmentImages, ImagePlan, LastUsed, Listener
 from pytest_pyimages.matrix import is_same_platform
 from pytest_pyimages.session.placement.concurrency import Concurrency
+
+if TYPE_CHECKING:
+    from pytest_pyimages.images import Pins
 
 LOOK_SECONDS = 0.2  # between two looks for the end of a session
 
