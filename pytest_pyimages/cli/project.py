@@ -8,7 +8,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -25,13 +25,13 @@ from pytest_pyimages.host import (
     make_rootdir_option,
     start_without_project,
 )
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.session import SessionPlan, connect, plan_session
 
 SPEC_HELP = "the images, such as 3.12,3.14-slim (default: the ini key py_images)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Immutable):
     """The project that a command works on, and the engine that is being connected to: the first one of the settings."""
 
     config: pytest.Config  # of a pytest with the host's plugins and without the project's configuration

@@ -7,7 +7,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -29,6 +29,7 @@ from pytest_pyimages.images import (
     make_identity,
     remove_images,
 )
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.text import table_lines
 
 T = TypeVar("T")
@@ -134,8 +135,7 @@ def _other_use(stored: Stored, image: StoredImage) -> str:
     return f"also used by the project {image.project}" if unknown else ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Volume:
+class _Volume(Immutable):
     name: str
     content: str
     size: int  # bytes

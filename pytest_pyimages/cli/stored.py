@@ -23,6 +23,7 @@ from pytest_pyimages.images import (
     identify_project,
     read_storage,
 )
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.project import Project, find_project
 from pytest_pyimages.session import parse_requested_images, plan_images
@@ -58,8 +59,7 @@ class Plans:
             return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
+class Stored(Immutable):
     """Snapshot of the stored images and of the current project's plans."""
 
     engine: Engine

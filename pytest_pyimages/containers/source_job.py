@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_pyimages.immutable import Immutable
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceJob:
+
+class SourceJob(Immutable):
     """The source; ``inside/worker/tree.py`` restores what an overlay or a copy does not show of it."""
 
     root: str

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
+
+from pytest_pyimages.immutable import Immutable
 
 STDOUT: Literal[1] = 1
 STDERR: Literal[2] = 2
@@ -14,8 +16,7 @@ STDERR: Literal[2] = 2
 Privileges = Literal["reduced", "build", "engine"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineInfo:
+class EngineInfo(Immutable):
     """The connected engine."""
 
     name: str  # "docker", "podman"
@@ -77,8 +78,7 @@ HOST_FIELDS = tuple(
 CONTAINER_FIELDS = ("Domainname", "Hostname", "MacAddress", "Shell", "StopSignal", "StopTimeout")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerOptions:
+class ContainerOptions(Immutable):
     """What a container of tests may use; empty values for the engine's defaults."""
 
     memory: int = 0  # bytes
@@ -96,8 +96,7 @@ class ContainerOptions:
 NO_OPTIONS = ContainerOptions()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerSpec:
+class ContainerSpec(Immutable):
     """The configuration of a new container."""
 
     name: str
@@ -114,8 +113,7 @@ class ContainerSpec:
     privileges: Privileges = "build"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceSpec:
+class ServiceSpec(Immutable):
     """The configuration of a container that runs a server of its image, without input."""
 
     name: str
@@ -204,8 +202,7 @@ class Execution(NamedTuple):
     stream: ContainerStream
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineSettings:
+class EngineSettings(Immutable):
     """The settings that choose an engine."""
 
     endpoint: str  #: a value of --py-images-engine; empty for DOCKER_HOST and the docker command's context

@@ -7,7 +7,6 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,14 +18,14 @@ from pytest_pyimages.host.command_line import HOST_INI, CommandLine, TakesValue
 from pytest_pyimages.host.option_table import INI_KEYS, NO_IMAGES, OPTION_NAMES, OPTION_TABLE, OPTIONS
 from pytest_pyimages.host.request import read_inicfg, split_words
 from pytest_pyimages.host.suite_options import SuiteOptions
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.project import find_project_folder, read_own_table
 
 # What the tests see of the host's environment.
 PASSED_ENVIRONMENT = ("CI", "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_THEME")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invocation:
+class Invocation(Immutable):
     """How pytest was called, read before the project's configuration is removed from the host's pytest."""
 
     addopts: CommandLine  # of the ini file

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -25,6 +24,7 @@ from pytest_pyimages.host.values.parsing import (
 from pytest_pyimages.host.values.reading import Values, parse_choice, reports_to_github
 from pytest_pyimages.host.workers import Workers
 from pytest_pyimages.images import Registries
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.results import check_writable
 
 PullPolicy = Literal["missing", "always", "never"]
@@ -33,8 +33,7 @@ SourceMode = Literal["auto", "overlay", "copy"]
 SuitePrivileges = Literal["reduced", "engine"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Immutable):
     """Everything that decides a session over images."""
 
     invocation: Invocation

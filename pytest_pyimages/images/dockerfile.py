@@ -11,17 +11,16 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.immutable import Immutable
 
 ARGUMENT = "PYTHON_IMAGE"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dockerfile:
+class Dockerfile(Immutable):
     """A Dockerfile and the files that it copies."""
 
     path: Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,6 +20,7 @@ from pytest_pyimages.images.full_image import describe_left_out
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.recipe import hash_text
 from pytest_pyimages.images.registries import ImageRegistries, Registries
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.matrix import is_same_platform
 
 if TYPE_CHECKING:
@@ -33,8 +34,7 @@ NO_REGISTRIES = Registries()
 _NEEDED_LABELS = (PYTHON_LABEL, EXECUTABLE_LABEL)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuiltImage:
+class BuiltImage(Immutable):
     """An environment image, ready to run."""
 
     id: str

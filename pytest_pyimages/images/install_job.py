@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from pytest_pyimages.containers import BUILD_OUTPUT, NO_SOURCE, SourceJob, Witness
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.recipe import read_modules
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.indexes import MEMORY, IndexAccess
 from pytest_pyimages.project import describe_packages
 
@@ -38,8 +38,7 @@ import_module('pyimages_installer.main').main(job)
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wheels:
+class Wheels(Immutable):
     """The wheels that one installation builds for the next; uv shares them by the variables of the builds."""
 
     build: str  # the same for both installations, and for no other
@@ -50,8 +49,7 @@ class Wheels:
 Phase = Literal["all", "setup", "install"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstallJob:
+class InstallJob(Immutable):
     """One run of the installer; ``inside/worker/jobs.py`` lists the keys."""
 
     name: str  # of the container; no other build has it

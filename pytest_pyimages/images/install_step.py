@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pytest_pyimages.containers import (
@@ -37,6 +37,7 @@ from pytest_pyimages.images.labels import hash_root, identify_project
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.recipe import REPOSITORY
 from pytest_pyimages.images.uv_program import UvMissingError, UvProgram
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.indexes import MEMORY, IndexAccess, Server, Tunnel, prepare_access
 
 CACHE_VOLUME = "pytest-pyimages-cache"  # what the names of the projects' volumes begin with
@@ -47,8 +48,7 @@ _OPTIONAL_LABELS = ("extra", "implementation", "left", "lock", "worker")
 RESULT_LABELS = ("python", "executable", "extendable")  # of the installer's result
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewImage:
+class NewImage(Immutable):
     """An image to be built by an install step."""
 
     start: ImageInfo  # that the container starts from
@@ -58,8 +58,7 @@ class NewImage:
     wheels: Wheels | None = None  # of which installation the project's wheel can be used; None: of none
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Installed:
+class Installed(Immutable):
     """The installer's result, and its log."""
 
     result: Mapping[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from pytest_pyimages.engines import ImageInfo
 from pytest_pyimages.engines.labels import (
@@ -24,6 +24,7 @@ from pytest_pyimages.engines.labels import (
 from pytest_pyimages.images.dockerfile import Dockerfile
 from pytest_pyimages.images.plan import ImagePlan
 from pytest_pyimages.images.recipe import REPOSITORY, Recipe, hash_text
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.indexes import Redaction
 from pytest_pyimages.project import Project
 
@@ -33,8 +34,7 @@ _PODMAN = ("localhost/", "docker.io/")  # its prefixes of a reference without a 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contents:
+class Contents(Immutable):
     """What is installed on top of the base image, without credentials and tokens."""
 
     origin: str = ""  # requirements and the file that lists them: ".[test] (pyproject.toml)"; empty: pytest alone

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_pyimages.atomic_write import write_atomically
 from pytest_pyimages.engines import Engine, ImageInfo
 from pytest_pyimages.errors import ConfigurationError, PyimagesError
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.toml import parse_toml
 
 KEY = "py_images_lock"
@@ -19,8 +19,7 @@ _FIX = f"fix it, or remove it and {REFRESH}"  # which keeps the other pins, and 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pins:
+class Pins(Immutable):
     """The contents of the file."""
 
     path: Path

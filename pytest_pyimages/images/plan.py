@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from pytest_pyimages.engines import NO_OPTIONS, ContainerOptions
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.images.full_image import find_full_tag
 from pytest_pyimages.images.recipe import Content, Recipe, make_recipe, read_content
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.project import Configuration, Ini, Project, Service, find_project
 
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from pytest_pyimages.indexes import HostNetwork
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImagePlan:
+class ImagePlan(Immutable):
     """One image of the matrix: what to install, and how to run pytest."""
 
     tag: ImageTag

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.engines.labels import LABEL, ROOT_LABEL
 from pytest_pyimages.errors import EngineError
 from pytest_pyimages.images.last_used import LastUsed
 from pytest_pyimages.images.storage import Storage, StoredImage, read_storage
+from pytest_pyimages.immutable import Immutable
 
 DAY = 24 * 3600.0
 SUPERSEDED_AFTER = 30 * DAY
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(Immutable):
     """The images to remove, and those of them that have to stay."""
 
     removed: tuple[StoredImage, ...]
     kept: Mapping[str, str]  # image id -> reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Immutable):
     """The images that may stay."""
 
     unused: float = 0.0  # seconds: images that were used since stay

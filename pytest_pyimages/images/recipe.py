@@ -7,12 +7,13 @@ import json
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_pyimages.engines import ImageInfo
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.indexes import PackageSources
 from pytest_pyimages.project import ImageConfiguration, Project, list_build_sources
 from pytest_pyimages.toml import parse_toml
@@ -41,8 +42,7 @@ _FILES = re.compile(
 Content = tuple[tuple[str, str], ...]  # files that the steps read: path below the project, and digest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class Recipe(Immutable):
     """Everything that affects an environment image, apart from the base image. The same on every host."""
 
     steps: tuple[tuple[str, ...], ...]  #: arguments of ``pip install``, one command each

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +33,7 @@ from pytest_pyimages.images.labels import (
 )
 from pytest_pyimages.images.last_used import LastUsed, Use
 from pytest_pyimages.images.recipe import Recipe
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.matrix import ImageTag, read_label
 
 Kind = Literal["environment", "dockerfile"]
@@ -50,8 +51,7 @@ STALE: frozenset[State] = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredImage:
+class StoredImage(Immutable):
     """An image that this plugin built."""
 
     info: ImageInfo
@@ -106,8 +106,7 @@ class StoredImage:
         return identity in (self.identity, *self.uses)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Storage:
+class Storage(Immutable):
     """All our images, the last used first, and related ones."""
 
     images: tuple[StoredImage, ...]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import unquote
 
 from pytest_pyimages.images.system_packages import find_packages
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.text import clean_line
 
 CAUSE_CHARACTERS = 240
@@ -116,8 +116,7 @@ def _clean(text: str) -> str:
     return clean_line(text)[:CAUSE_CHARACTERS]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Symptom:
+class _Symptom(Immutable):
     """Messages of build backends and compilers that mean the same problem."""
 
     patterns: tuple[str, ...]

@@ -6,10 +6,11 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from pytest_pyimages.engines import Mount
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.indexes.container_settings import make_pip_environment, make_uv_environment, make_uv_toml
 from pytest_pyimages.indexes.credentials import read_authorities, read_client_certificate
 from pytest_pyimages.indexes.gateway import Gateways, make_gateways
@@ -34,8 +35,7 @@ _TRANSPORT = re.compile(
 _USERINFO = re.compile(r"://[^\s/?#\"'<>]+@")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexAccess:
+class IndexAccess(Immutable):
     """Access of one install step to the host's indexes.
 
     It contains credentials: it travels on standard input, stays in memory, and its repr does not show them.

@@ -12,11 +12,12 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache, partial
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.indexes import uv_settings
 from pytest_pyimages.indexes.credentials import read_client_certificate
 from pytest_pyimages.indexes.locations import Index, read_host, read_port, strip_userinfo
@@ -37,8 +38,7 @@ _OWN_HEADERS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gateway:
+class Gateway(Immutable):
     """One server with one login."""
 
     origin: str  # "https://packages.example"
@@ -63,8 +63,7 @@ class Gateway:
         return text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gateways:
+class Gateways(Immutable):
     """The gateways of a build."""
 
     urls: Mapping[str, str] = field(default_factory=dict, repr=False)  # in the container, by URL in the settings

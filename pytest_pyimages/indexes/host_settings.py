@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.indexes import uv_settings
 from pytest_pyimages.indexes.locations import Index
 from pytest_pyimages.indexes.package_sources import PackageSources
@@ -31,8 +32,7 @@ class Setting:
     origin: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostSettings:
+class HostSettings(Immutable):
     """The settings of both tools. They may contain credentials, so the repr does not show them."""
 
     environ: Mapping[str, str] = field(repr=False)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.indexes.credentials import find_netrc, find_passwords, read_logins, read_netrc, select_logins
 from pytest_pyimages.indexes.host_settings import NO_PROXY, HostSettings, read_host_settings
 from pytest_pyimages.indexes.locations import PYPI, Index, is_local_host, read_host, read_hosts_file, strip_credentials
@@ -26,8 +27,7 @@ _SECRET_LENGTH = 8  # characters
 _SECRET_NAME = re.compile("PASS|TOKEN|SECRET|KEY|AUTH|CRED", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostNetwork:
+class HostNetwork(Immutable):
     """How this host reaches the package indexes. It may contain credentials, so the repr does not show them."""
 
     settings: HostSettings

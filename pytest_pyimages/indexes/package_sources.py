@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.indexes.places import Places
 from pytest_pyimages.indexes.uv_settings import (
     Table,
@@ -29,8 +30,7 @@ PIP_CONSTRAINTS = "sources/pip-constraints.txt"
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackageSources:
+class PackageSources(Immutable):
     """Where a project's packages come from.
 
     It may contain credentials, so the repr does not show it.

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.indexes.locations import Index, is_local_host, read_host, read_hosts_file, strip_credentials
 from pytest_pyimages.indexes.network import HostNetwork
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublicIndexes:
+class PublicIndexes(Immutable):
     """Options of ``pip install``."""
 
     options: tuple[str, ...]

@@ -8,16 +8,15 @@ import ipaddress
 import socket
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.indexes.locations import read_host, read_port
 from pytest_pyimages.indexes.tunnel import PIECE, Connection
 
 CONNECT_SECONDS = 30.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forward:
+class Forward(Immutable):
     """A port of this host, or of one that it alone can name: data is passed on as it is."""
 
     host: str

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.matrix.braces import MOST_IMAGES, expand_braces
 from pytest_pyimages.matrix.faults import EntryError, make_error
 from pytest_pyimages.matrix.nearest import similar_tags
@@ -37,8 +37,7 @@ _LONGEST_ENTRY = 4096
 _EXAMPLE = "for example 3.12,3.14-slim"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageTag:
+class ImageTag(Immutable):
     """An image of the matrix."""
 
     label: str  #: shown, and in node ids: "3.12", "pypy:3.11-slim"; unique; no brackets, no space

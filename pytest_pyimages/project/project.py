@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.indexes import PackageSources
 from pytest_pyimages.project.files import ProjectFiles, declares_project, read_ini, read_project_files, read_toml
 from pytest_pyimages.project.kind import (
@@ -44,8 +45,7 @@ if TYPE_CHECKING:
 _TEST_FOLDERS = ("tests", "test", "testing")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
+class Project(Immutable):
     """How to install a project and its test requirements."""
 
     root: Path  #: the folder with the build configuration; the given folder if there is none

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 from packaging.utils import canonicalize_name
 
 from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.project.files import make_read_error
 
 if TYPE_CHECKING:
@@ -47,8 +48,7 @@ _PIP_ONLY = re.compile(
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequirementSource:
+class RequirementSource(Immutable):
     """A place of a project that lists requirements."""
 
     origin: str  # for messages: ``group dev (pyproject.toml)``

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.project.literals import UNKNOWN, Names, Value, add_values, evaluate
 
 # Arguments of setup() and names of compiling libraries: with one of them a setup.py compiles.
@@ -25,8 +26,7 @@ _BUILD_MARKS = (b"setuptools", b"distutils", b"skbuild", b"setup(")
 _REQUIREMENTS_FILE = re.compile(r"[\w./-]*req[\w./-]*\.(?:txt|in)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetupScript:
+class SetupScript(Immutable):
     """The literals in the text of a setup.py; empty if there is none."""
 
     is_present: bool = True

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
 
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.results.outcome import NOT_RUN, ImageResult
 from pytest_pyimages.results.regressions import SLOWER_FACTOR, SLOWER_SECONDS
 
@@ -31,8 +32,7 @@ class Run(Protocol):
 R = TypeVar("R", bound=Run)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Immutable):
     """A test whose results on one image have changed."""
 
     kind: str  # of KINDS
@@ -101,8 +101,7 @@ def _classify(outcomes: Sequence[str], commits: Sequence[str]) -> str:
     return "newly failing" if verdicts[-1][0] else "newly passing"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _DocumentRun:
+class _DocumentRun(Immutable):
     """The run that a document describes."""
 
     started: float

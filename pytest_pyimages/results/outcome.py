@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import pytest
 
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.results.warning_places import Places
 
 COUNTED = ("passed", "failed", "skipped", "xfailed", "xpassed", "error")
@@ -36,8 +37,7 @@ class Failure(NamedTuple):
     sections: tuple[tuple[str, str], ...] = ()  # title and captured output
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shard:
+class Shard(Immutable):
     """The part of an image's tests that a session runs; the other fields are known once the tests are collected."""
 
     index: int  # from 1
@@ -51,8 +51,7 @@ class Shard:
         return f"{self.index}/{self.of}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageResult:
+class ImageResult(Immutable):
     """The result of one image; pytest_pyimages_run_finished gets it when the image has ended.
 
     The mappings are read-only. Until the image has ended they are views of what replay has collected so far.

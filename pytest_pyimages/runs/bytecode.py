@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ParamSpec
 
 from pytest_pyimages.containers import (
@@ -27,6 +27,7 @@ from pytest_pyimages.containers import (
 )
 from pytest_pyimages.engines import STDOUT, ContainerOptions, ContainerSpec, Engine
 from pytest_pyimages.errors import EngineError, PyimagesError
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.runs.events import Collected, Compiled, Event, Hello
 
 P = ParamSpec("P")
@@ -36,8 +37,7 @@ MOST_OUTPUT = 16 << 20  # bytes
 MOST_NAMES = 20_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BytecodeJob:
+class BytecodeJob(Immutable):
     """How pytest compiles the modules of the project."""
 
     python: str = field(metadata=HOST_ONLY)  # absolute path of the interpreter in the image

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from pytest_pyimages.containers import NOT_COPIED
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.runs.events import (
     ChangedContent,
     ChangedPath,
@@ -53,8 +54,7 @@ class Change(NamedTuple):
     host_changed: bool = False  # whether this host has changed it since the run began
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangesJob:
+class ChangesJob(Immutable):
     """What a container is to report about the source."""
 
     root: str

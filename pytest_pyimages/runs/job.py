@@ -7,12 +7,13 @@ import re
 import secrets
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from pytest_pyimages.containers import HOST_ONLY, SourceJob, Witness, read_program
 from pytest_pyimages.engines import NO_OPTIONS, ContainerOptions, Privileges
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.runs.bytecode import BytecodeJob
 from pytest_pyimages.runs.changes import ChangesJob
 
@@ -20,8 +21,7 @@ from pytest_pyimages.runs.changes import ChangesJob
 _START_VARIABLE = re.compile("PYTHON.*|PYPY.*|LD_.*|LC_.*|LANG|LANGUAGE|TZ|TZDIR|GLIBC_TUNABLES|MALLOC_.*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoverageJob:
+class CoverageJob(Immutable):
     """A report of coverage to make from the data of several images."""
 
     labels: tuple[str, ...]  # of the images; an image has several data files if its tests were divided
@@ -32,8 +32,7 @@ class CoverageJob:
     contexts: bool  # whether an image's label is to be part of the contexts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(Immutable):
     """The program of one container and all that it is told."""
 
     options: ContainerOptions = field(default=NO_OPTIONS, metadata=HOST_ONLY)  # what the container may use

@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).parents[2]
 PACKAGE = ROOT.name
 # From the bottom to the top. A package imports only from those in the lines above its own.
 LAYERS = (
-    ("errors", "text", "toml", "atomic_write", "facade", "startup"),
+    ("errors", "text", "toml", "immutable", "atomic_write", "facade", "startup"),
     ("checked_fields",),
     ("engines",),
     ("cluster",),

@@ -33,7 +33,7 @@ PACKAGE = Path(pytest_pyimages.__file__).parent
 # Run by the image's Python: what is imported there is the suite's, not the host's.
 IN_CONTAINERS = "inside"
 OTHER_NAMES = {"_pytest": "pytest", "xdist": "pytest-xdist"}
-STANDARD = {*sys.stdlib_module_names, "tomllib"}
+STANDARD = {*sys.stdlib_module_names, "tomllib", "typing_extensions"}  # the last one for type checkers, which have it
 
 
 def imports_of(module: Path) -> set[str]:

@@ -13,6 +13,7 @@ import pytest
 
 import pytest_pyimages
 from pytest_pyimages import hookspecs
+from pytest_pyimages.immutable import Immutable
 from tests.support.results import make_result
 
 DOCUMENTATION = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
@@ -41,7 +42,7 @@ def test_documented_fields_exist(name: str) -> None:
 @pytest.mark.parametrize("name", VALUES)
 def test_values_are_frozen(name: str) -> None:
     value = getattr(pytest_pyimages, name)
-    assert value.__dataclass_params__.frozen
+    assert issubclass(value, Immutable)
     annotations = {field.name: set(re.findall(r"\w+", str(field.type))) for field in dataclasses.fields(value)}
     assert {field: words & MUTABLE for field, words in annotations.items() if words & MUTABLE} == {}
 

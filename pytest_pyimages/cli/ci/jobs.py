@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pytest_pyimages.cli.project import Place
 from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.session import parse_requested_images
 
@@ -24,8 +25,7 @@ CONFIGURED_EVERYWHERE = (
 _OWN = re.compile(r"--(py-images(-shard|-github|-engine)?|junit-?xml)(=.*)?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Jobs:
+class Jobs(Immutable):
     """What a workflow runs: a job for each image and shard, and one that merges their reports."""
 
     images: tuple[ImageTag, ...]

@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +25,7 @@ from pytest_pyimages.containers import WaitingContainers, Wanted, offer_containe
 from pytest_pyimages.engines import connect as connect_engine
 from pytest_pyimages.errors import PyimagesError
 from pytest_pyimages.host import Invocation
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.results import NOT_RUN, ImageResult, append_label, find_differences
 from pytest_pyimages.session import HANDLED, WAITING, InterruptHandler, hold_interrupts
 
@@ -36,8 +37,7 @@ _OURS = ("pytest_pyimages", "docker", "requests", "urllib3", "filelock", "packag
 _IMPORTED = sys.stdlib_module_names.union(_OURS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionReport:
+class SessionReport(Immutable):
     """What the watch knows after a session."""
 
     failed: Mapping[str, Sequence[str]] = field(default_factory=dict)  # node ids by label, with those not run again

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -15,12 +14,12 @@ from packaging.utils import canonicalize_name
 from pytest_pyimages.containers import Lease, run_helper
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import PyimagesError
+from pytest_pyimages.immutable import Immutable
 
 _USERINFO = re.compile(r"(://)(?!git@)[^\s/@]+@")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalPackage:
+class LocalPackage(Immutable):
     """A package that was installed from the source."""
 
     name: str  # of its distribution, normalised
@@ -28,8 +27,7 @@ class LocalPackage:
     editable: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageContents:
+class ImageContents(Immutable):
     """The result of ``inside/distributions.py``, without what the image below has."""
 
     python: str  # the command that runs its Python

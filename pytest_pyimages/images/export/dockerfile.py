@@ -10,7 +10,6 @@ import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pytest_pyimages.containers import NOT_COPIED, VERSION_CONTROL
@@ -21,6 +20,7 @@ from pytest_pyimages.images.export.contents import ImageContents, LocalPackage
 from pytest_pyimages.images.install_job import describe_version
 from pytest_pyimages.images.pins import find_digest
 from pytest_pyimages.images.plan import ImagePlan
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.indexes import PublicIndexes
 from pytest_pyimages.project import describe_packages
 
@@ -32,8 +32,7 @@ _DIRECTIVES = re.compile(r"(?:#\s*\w+\s*=.*\n)+")  # of a Dockerfile's parser; b
 _ARGUMENT = re.compile(rf"(?im)^\s*ARG\s+{ARGUMENT}(?:=.*)?$")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Export:
+class Export(Immutable):
     """What a Dockerfile is written from."""
 
     plan: ImagePlan

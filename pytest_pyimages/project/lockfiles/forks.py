@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from packaging.utils import NormalizedName, canonicalize_name
 
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.project.lockfiles.formats import Edge, LockedPackage
 
 _ALWAYS, _NEVER = "always", "never"  # stand for comparisons in a marker
@@ -25,8 +25,7 @@ _INNERMOST = re.compile(r"\(([^()]*)\)")
 Reached = Mapping[LockedPackage, tuple[str, ...]]  # markers of its environments; ("",) for all
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
+class Selection(Immutable):
     """What of a project is installed."""
 
     name: NormalizedName  # of the project; empty if it has none

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 
 from pytest_pyimages.engines import NO_OPTIONS, ContainerOptions
 from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.project.files import ProjectFiles, Table, expand_group, get_table, read_toml
 from pytest_pyimages.project.metadata import Metadata
 from pytest_pyimages.project.plugins import Ini
@@ -56,8 +57,7 @@ _USER = re.compile(r"[0-9]{1,9}(:[0-9]{1,9})?")
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*(:[a-z0-9-]+)?([=<>~]+[A-Za-z0-9.+:~_-]+)?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageConfiguration:
+class ImageConfiguration(Immutable):
     """The configuration of one image."""
 
     install: tuple[str, ...] | None = None  # arguments of pip, instead of the discovered requirements

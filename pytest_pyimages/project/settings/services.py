@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.project.settings.checks import check_keys, read_strings, read_variables, resolve_variables
 
 TABLE = "[[tool.pyimages.services]]"
@@ -18,16 +19,14 @@ _KEYS = ("name", "image", "env", "ports", "ready", "tmpfs", "command", "volumes"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")  # a host name: RFC 1123, 2.1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceFile:
+class ServiceFile(Immutable):
     """A file or folder of the project that a service gets as a copy."""
 
     source: Path  # on the host
     target: str  # absolute path in the service's container
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class Service(Immutable):
     """A server that runs beside each image's suite, in the suite's network namespace."""
 
     name: str  # its host name for the suite

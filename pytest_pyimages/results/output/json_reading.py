@@ -16,6 +16,7 @@ import pytest
 
 from pytest_pyimages.checked_fields import FieldError, Fields
 from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.results.outcome import COUNTED, Failure, ImageResult, Shard
 from pytest_pyimages.results.output.json_report import SCHEMA
 from pytest_pyimages.results.warning_places import WarningPlace, make_place
@@ -29,8 +30,7 @@ Lists = Mapping[str, tuple[Mapping[str, str], ...]]
 _LABEL = re.compile(r"[A-Za-z0-9_.:/@~-]{1,1024}")  # as the list of images makes them
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobCoverage:
+class JobCoverage(Immutable):
     """The coverage of a part of the tests."""
 
     root: str  # of the source where it was measured; empty if the file has no data
@@ -39,8 +39,7 @@ class JobCoverage:
     failed: bool  # whether the total of this part is less than what is required
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobReport:
+class JobReport(Immutable):
     """One file: the session of one job."""
 
     name: str  # as the file was named

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.matrix import ImageTag
 from pytest_pyimages.results.outcome import (
     COUNTED,
@@ -30,8 +31,7 @@ from pytest_pyimages.results.warning_places import count_limited, count_messages
 _SHOWN = 5  # missing shards that are named
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Merged:
+class Merged(Immutable):
     """The merged jobs."""
 
     results: Mapping[str, ImageResult]
