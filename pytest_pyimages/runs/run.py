@@ -25,6 +25,7 @@ from pytest_pyimages.runs.changes import CHANGE_EVENTS, ChangeEvent, SourceChang
 from pytest_pyimages.runs.events import Debugger, End, Event, Exit, Hello, Internal, NoSource, Shown
 from pytest_pyimages.runs.fields import WireError
 from pytest_pyimages.runs.job import Job
+from pytest_pyimages.runs.printed import PrintedOutput
 from pytest_pyimages.runs.wire import Decoder
 from pytest_pyimages.text import clean_line
 
@@ -34,7 +35,6 @@ UPPER = "/opt/pyimages/upper"  # where the worker sees what the suite has change
 WORKER_FAILED, WORKER_FRAME = 3, "<pyimages worker"
 NO_PYTEST = "pytest cannot be imported"
 STOP_GRACE = 2.0  # seconds that a stopped suite has for its finalizers
-STDERR_KEPT = 64 * 1024  # bytes
 CHUNK = 1024 * 1024  # bytes of a file
 
 
@@ -64,7 +64,6 @@ class _Progress:
     processes: int = 0  # of xdist
     missing_source: str = ""
     debugger: bool | None = None  # whether a debugger uses the terminal; None if there is no terminal
-    stderr: bytearray = field(default_factory=bytearray)
 
     def ended_by(self, last: Exit) -> int:
         """Return the index of the test that may have ended pytest's process; -1 if tests run in other processes."""
@@ -128,18 +127,19 @@ class Run:
     ) -> None:
         spec = make_spec(self._job, self._lease)
         progress = _Progress(debugger=None if self._job.terminal is None else False)
+        output = PrintedOutput(self._job.token, printed)
         ahead = self._source.ahead if self._job.report is None and not self._job.network else None
         with self._process.create(spec, ahead) as container:
             try:
                 with self._process.start(container, silence=SILENT_SECONDS) as stream:
                     with suppress(EngineError):  # the program has ended already; its output is still there
                         self._send_job(stream)
-                    problem = self._read(container, stream, progress, emit, printed)
+                    problem = self._read(container, stream, progress, emit, output)
                 self._require_begun(progress)
             except StoppedError as error:
                 done(RunEnd(status=None, problem=error.message))
             else:
-                end = self._assess(container, progress, problem)
+                end = self._assess(container, progress, problem, output.text)
                 if self._is_cached and not self._process.is_stopped:
                     _require_worker(progress, end)
                 if progress.early:
@@ -173,31 +173,32 @@ class Run:
         stream: ContainerStream,
         progress: _Progress,
         emit: Callable[[Sequence[Event]], None],
-        printed: Callable[[bytes], None] | None,
+        printed: PrintedOutput,
     ) -> str:
-        """Decode until the stream ends; return the problem of the stream, or an empty text."""
+        """Decode until the worker or the stream has ended; return the problem of the stream, or an empty text."""
         decoder = Decoder(self._job.token, coverage=self._job.report is not None)
         try:
             for channel, data in stream.frames():
                 if channel != STDOUT:
-                    progress.stderr += data
-                    del progress.stderr[:-STDERR_KEPT]
-                    if printed is not None:
-                        printed(data)
-                    continue
-                events: list[Event] = []
-                try:
-                    for event in decoder.feed(data):
-                        self._dispatch(event, stream, progress, events)
-                finally:
-                    if events:  # records before a wrong one count
-                        emit(events)
+                    printed.feed(data)
+                else:
+                    events: list[Event] = []
+                    try:
+                        for event in decoder.feed(data):
+                            self._dispatch(event, stream, progress, events)
+                    finally:
+                        if events:  # records before a wrong one count
+                            emit(events)
+                if progress.exit is not None and printed.has_ended:
+                    break  # the worker says no more
             decoder.finish()
         except (WireError, EngineError) as error:
             stream.close()  # first: Engine 20.10 cannot kill a container whose output waits for a reader
             with suppress(EngineError):  # that of the stream is shown
                 self._engine.kill(container)
             return error.message
+        finally:
+            printed.close()
         return ""
 
     def _require_begun(self, progress: _Progress) -> None:
@@ -243,10 +244,8 @@ class Run:
         except OSError as error:
             raise EngineError(f"files of the container cannot be stored ({error.strerror})") from error
 
-    def _assess(self, container: str, progress: _Progress, problem: str) -> RunEnd:
+    def _assess(self, container: str, progress: _Progress, problem: str, stderr: str) -> RunEnd:
         """Return the outcome: neither the end of the stream nor an exit status of 0 proves that the run is complete."""
-        # The end of the output may begin in the middle of a character (UTF-8: these bytes continue one).
-        stderr = progress.stderr.lstrip(bytes(range(0x80, 0xC0))).decode("utf-8", "replace")
         if progress.missing_source:
             raise self._process.missing_source(progress.missing_source)
         end, last = progress.end, progress.exit
