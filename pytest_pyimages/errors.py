@@ -35,6 +35,10 @@ class NoAnswerError(EngineError):
     """The engine did not answer in time."""
 
 
+class RegistryUnreachableError(EngineError):
+    """The engine cannot reach the registry; another engine may, or have the image."""
+
+
 class ImageNotFound(EngineError):  # noqa: N818 - docker-py's name for it
     """The image is not in the engine or its registry."""
 

@@ -17,9 +17,10 @@ from pytest_pyimages.engines.base import PullProgress
 from pytest_pyimages.engines.docker_py import request
 from pytest_pyimages.engines.faults import client_errors, engine_error
 from pytest_pyimages.engines.limits import iter_records
-from pytest_pyimages.errors import EngineError, ImageNotFound
+from pytest_pyimages.errors import EngineError, ImageNotFound, RegistryUnreachableError
 from pytest_pyimages.text import flatten
 
+_UNREACHABLE = ("the registry's name cannot be resolved", "the registry cannot be reached")
 _OTHERS = "set a mirror with --py-images-registry, or use local images with --py-images-pull=never"
 _CAUSES = (
     (
@@ -28,7 +29,7 @@ _CAUSES = (
         f"log in, {_OTHERS}",
     ),
     (("proxyconnect",), "the engine's proxy cannot be reached", "fix the proxy in the engine's settings"),
-    (("no such host", "name resolution", "server misbehaving"), "the registry's name cannot be resolved", _OTHERS),
+    (("no such host", "name resolution", "server misbehaving"), _UNREACHABLE[0], _OTHERS),
     (
         (
             "connection refused",
@@ -38,7 +39,7 @@ _CAUSES = (
             "no route",
             "network is unreachable",
         ),
-        "the registry cannot be reached",
+        _UNREACHABLE[1],
         _OTHERS,
     ),
     (("x509",), "the engine does not trust the registry's certificate", "add the registry's CA to the engine"),
@@ -254,7 +255,8 @@ def classify_pull_error(text: str, status: int | None = None, *, action: Action 
     lowered = f"{text} {'toomanyrequests' if status == 429 else ''}".lower()
     for marks, meaning, hint in _CAUSES:
         if any(mark in lowered for mark in marks):
-            return EngineError(f"{meaning}: {text}", hint)
+            kind = RegistryUnreachableError if meaning in _UNREACHABLE else EngineError
+            return kind(f"{meaning}: {text}", hint)
     if status == 404 or any(mark in lowered for mark in _MISSING):
         return ImageNotFound(text)
     return EngineError(f"the {action} failed: {text}", _OTHERS)

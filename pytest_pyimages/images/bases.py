@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pytest_pyimages.engines import Engine, ImageInfo, PullProgress
-from pytest_pyimages.errors import BaseImageMissingError, BuildError, ImageNotFound
+from pytest_pyimages.errors import BaseImageMissingError, BuildError, ImageNotFound, RegistryUnreachableError
 from pytest_pyimages.matrix import ImageTag, is_image_id, is_same_platform, is_windows, nearest_tags
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 PullPolicy = Literal["missing", "always", "never"]
 # The repositories of our own images, as images/recipe.py and images/labels.py name them, on the default registry.
 _BUILT = re.compile(r"((\w+[.-])?docker\.io/|localhost/)?pytest-pyimages/(environment|dockerfile)([:@].*)?")
+SLOW_SECONDS = 5.0  # of an attempt to reach a registry; engines give it up after 15 s or more
 PROGRESS_SECONDS = 0.1  # between two reports of a pull's progress
 
 
@@ -45,6 +46,12 @@ def show_progress(listener: Listener, label: str, progress: Iterable[PullProgres
             listener.progress(label, str(each))
 
 
+def _find_host(reference: str) -> str:
+    """Return the host of a reference's registry; empty for the engine's default one."""
+    host, slash, _ = reference.partition("/")
+    return host if slash and (any(mark in host for mark in ".:[") or host == "localhost") else ""
+
+
 class BaseImages:
     """Finds each base image once per session. May be used from several threads at once.
 
@@ -62,6 +69,7 @@ class BaseImages:
         self._lock = threading.Lock()
         self._found: dict[tuple[str, str], Future[ImageInfo]] = {}
         self._turns: dict[str, threading.Lock] = {}
+        self._unreachable: dict[str, RegistryUnreachableError] = {}  # by the registry's host
 
     def resolve(self, tag: ImageTag) -> ImageInfo:
         """Return the image of a tag; the same for all calls with the same reference.
@@ -158,12 +166,21 @@ class BaseImages:
 
     def _pull(self, tag: ImageTag, reference: str) -> ImageInfo:
         self.listener.report(tag.label, f"pulling {reference}")
+        host = _find_host(reference)
+        if host in self._unreachable:  # all images of a session would wait for it in turn
+            error = self._unreachable[host]
+            raise RegistryUnreachableError(error.message, error.hint)
+        began = time.monotonic()
         try:
             show_progress(self.listener, tag.label, self.engine.pull(reference, platform=tag.platform))
         except ImageNotFound as error:
             near = nearest_tags(tag.label) if ":" not in tag.label and "/" not in tag.label else ()
             hint = f"nearest: {', '.join(near)}" if near else ""
             raise BaseImageMissingError(f"no such image: {reference}", hint, log=error.message) from error
+        except RegistryUnreachableError as error:
+            if time.monotonic() - began > SLOW_SECONDS:
+                self._unreachable[host] = error
+            raise
         found = self.engine.find_image(reference)
         if found is None:
             raise BuildError(f"{reference} was pulled, but the engine does not have it", "try again")

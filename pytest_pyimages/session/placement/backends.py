@@ -14,6 +14,7 @@ from pytest_pyimages.errors import (
     EngineError,
     NoAnswerError,
     PyimagesError,
+    RegistryUnreachableError,
 )
 from pytest_pyimages.host import Settings
 from pytest_pyimages.images import BaseImages, EnvironmentImages, ImagePlan, LastUsed, Listener
@@ -311,8 +312,9 @@ def read_pins_of(settings: Settings) -> Pins | None:
 
 
 def is_missing_base(error: PyimagesError) -> bool:
-    """Return whether an engine lacks a base image, which another one may have."""
-    return isinstance(error, BaseImageMissingError) or isinstance(error.__cause__, BaseImageMissingError)
+    """Return whether an engine lacks a base image, and cannot pull it; another one may have it."""
+    kinds = BaseImageMissingError, RegistryUnreachableError
+    return isinstance(error, kinds) or isinstance(error.__cause__, kinds)
 
 
 def is_native(engine: Engine, platform: str) -> bool:

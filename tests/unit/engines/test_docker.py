@@ -26,7 +26,13 @@ from pytest_pyimages.engines.client import choose_overlay_options
 from pytest_pyimages.engines.docker import DockerEngine, connect
 from pytest_pyimages.engines.faults import client_errors, is_timeout
 from pytest_pyimages.engines.pulls import classify_pull_error
-from pytest_pyimages.errors import ConnectionLostError, EngineError, ImageNotFound, NoAnswerError
+from pytest_pyimages.errors import (
+    ConnectionLostError,
+    EngineError,
+    ImageNotFound,
+    NoAnswerError,
+    RegistryUnreachableError,
+)
 from tests.support.processes import count_descriptors
 from tests.support.scripted_engine import Request, ScriptedEngine, answer, chunked, read_request, scripted_engine
 
@@ -358,7 +364,8 @@ def test_failed_pull(scripted: ScriptedEngine, engine: DockerEngine, said: bytes
 def test_causes_of_failed_pulls(text: str, expected: str) -> None:
     error = classify_pull_error(text)
     assert expected in error.message
-    assert type(error) is EngineError
+    is_unreachable = expected in ("name cannot be resolved", "cannot be reached")
+    assert type(error) is (RegistryUnreachableError if is_unreachable else EngineError)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.engines.base import ImageInfo, PullProgress
-from pytest_pyimages.errors import BuildError, ConfigurationError, EngineError
+from pytest_pyimages.errors import BuildError, ConfigurationError, EngineError, RegistryUnreachableError
 from pytest_pyimages.images.bases import BaseImages, Listener, PullPolicy
 from pytest_pyimages.images.pins import (
     Pins,
@@ -74,6 +74,30 @@ def test_policy_decides_when_to_pull(
     engine = Registry(here, {"python:3.12": NEW})
     assert bases(engine, policy).resolve(TAG) == expected
     assert pulls(engine) == asked
+
+
+@pytest.mark.parametrize(("seconds", "asked"), [(15.0, 2), (0.1, 3)])
+def test_a_registry_that_does_not_answer_is_asked_once(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, asked: int
+) -> None:
+    """Engines wait long for one that drops all packets; what fails fast may work for the next image."""
+    now = [0.0]
+
+    class Unreachable(FakeEngine):
+        def pull(self, reference: str, *, platform: str = "") -> Iterator[PullProgress]:
+            self._call(f"pull {reference}")
+            now[0] += seconds
+            if reference not in self.images_by_reference:
+                raise RegistryUnreachableError("the registry cannot be reached: timeout", "set a mirror")
+            yield PullProgress(done=1, total=1)
+
+    monkeypatch.setattr("pytest_pyimages.images.bases.time.monotonic", lambda: now[0])
+    engine = Unreachable(known=())
+    found = bases(engine)
+    for tag in parse_matrix(["3.12", "docker.io/python:3.13", "3.14"]):
+        with pytest.raises(RegistryUnreachableError, match="cannot be reached: timeout · set a mirror"):
+            found.resolve(tag)
+    assert len(pulls(engine)) == asked
 
 
 def test_never_reports_a_missing_image_with_a_hint() -> None:

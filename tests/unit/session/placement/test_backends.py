@@ -19,6 +19,7 @@ from pytest_pyimages.errors import (
     EngineError,
     NoAnswerError,
     PyimagesError,
+    RegistryUnreachableError,
 )
 from pytest_pyimages.images import Listener
 from pytest_pyimages.matrix import parse_matrix
@@ -159,17 +160,18 @@ def test_what_has_begun_does_not_move(tmp_path: Path) -> None:
     assert str(caught.value) == message("engines", "lost", address="a", problem="gone")
 
 
-def test_a_base_image_may_be_on_another_engine(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [BaseImageMissingError, RegistryUnreachableError])
+def test_a_base_image_may_be_on_another_engine(tmp_path: Path, kind: type[PyimagesError]) -> None:
     session, ran = Session(tmp_path, *engines("linux/amd64", "linux/amd64", "linux/amd64")), []
 
     def work(address: str) -> None:
         ran.append(address)
         if address != "c":
-            raise BaseImageMissingError(f"{address} has no such image")
+            raise kind(f"{address} has no such image")
 
     session.run("own:1", work)
     assert ran == ["a", "b", "c"]
-    with pytest.raises(BaseImageMissingError, match="b has no such image"):
+    with pytest.raises(kind, match="b has no such image"):
         Session(tmp_path, *engines("linux/amd64", "linux/amd64")).run("own:1", work)
 
 
