@@ -59,7 +59,7 @@ def as_text(stored: Stored, images: Sequence[StoredImage], *, everything: bool) 
         lines = table_lines(COLUMNS, (_row(stored, image, now) for image in images), right=("size",))
         count = f"{len(images)} images" if len(images) > 1 else "1 image"
         lines += ["", f"{count}, {format_size(stored.storage.measure(images))} on disk in addition to the base images"]
-    return lines if everything else [*lines, *_installed_groups(images), *list_current(stored)]
+    return lines if everything else [*lines, *_installed_groups(images), *list_current(stored, images)]
 
 
 def _row(stored: Stored, image: StoredImage, now: float) -> tuple[str, ...]:
@@ -79,12 +79,19 @@ def _installed_groups(images: Iterable[StoredImage]) -> list[str]:
     return _groups("", ((image.tag.label, image.contents) for image in images if image.contents.steps))
 
 
-def list_current(stored: Stored) -> list[str]:
-    """Return the packages that a run would install now, in the same form."""
+def list_current(stored: Stored, images: Iterable[StoredImage] = ()) -> list[str]:
+    """Return the packages that a run would install now, in the same form.
+
+    :param images: those whose packages were listed; only other packages are.
+    """
     plans = stored.current_plans()
     if not plans:
         return ["", f"a run here installs: {stored.project.origin or 'pytest'}"]
-    return _groups("a run here installs for ", ((plan.tag.label, describe_contents(plan)) for plan in plans))
+    listed = {(image.tag.label, image.contents) for image in images}
+    current = [(plan.tag.label, describe_contents(plan)) for plan in plans]
+    same = dict.fromkeys(label for label, contents in current if (label, contents) in listed)
+    lines = ["", f"a run here installs the same for {', '.join(same)}"] if same else []
+    return lines + _groups("a run here installs for ", (each for each in current if each not in listed))
 
 
 def _groups(words: str, installed: Iterable[tuple[str, Contents]]) -> list[str]:

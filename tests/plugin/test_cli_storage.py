@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -51,6 +52,10 @@ def test_list_shows_images_and_current_plans(pytester: pytest.Pytester, pyimages
     ]
     assert [row[-1] for row in changed.rows].count("current") == 1
     assert [row[-1] for row in changed.rows].count("requirements changed since") == 2
+    assert first.out.count("pip install") == 1, "equal requirements are listed once"
+    assert re.search(r"\na run here installs the same for (3\.12, 3\.14-slim|3\.14-slim, 3\.12)\n$", first.out), (
+        first.out
+    )
     assert "\n  pip install pytest -e '.[test]'\n  the project requires: idna\n" in changed.out
     assert "a run here installs for 3.13: .[test] (pyproject.toml)" in asked.out
     assert "3 images, 3.0 MB on disk in addition to the base images" in changed.out
