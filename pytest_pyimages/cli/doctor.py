@@ -9,6 +9,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -19,7 +20,6 @@ from pytest_pyimages.cli.list_images import list_current
 from pytest_pyimages.cli.project import SPEC_HELP, Place, pytest_arguments, run_at_project
 from pytest_pyimages.cli.quantities import format_size
 from pytest_pyimages.cli.stored import Stored, read_stored
-from pytest_pyimages.containers import make_state_directory
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.errors import PyimagesError
 from pytest_pyimages.images import BaseImages, ImagePlan, Listener, read_pins
@@ -113,12 +113,11 @@ def _list_indexes(plan: SessionPlan, problems: list[str]) -> Iterator[str]:
 
 def _show_disk(stored: Stored) -> None:
     mine = stored.scope(everything=False)
-    state = make_state_directory()
-    free = shutil.disk_usage(state).free
-    _say(
-        "disk",
-        f"{format_size(stored.storage.measure(mine))} in {len(mine)} images; {format_size(free)} free at {state}",
-    )
+    size, engine = format_size(stored.storage.measure(mine)), stored.engine
+    folder = engine.data_folder() if engine.info.endpoint.startswith("unix:") else ""
+    # An engine in a virtual machine has a disk of its own.
+    free = f"; {format_size(shutil.disk_usage(folder).free)} free at {folder}" if Path(folder or "-").is_dir() else ""
+    _say("disk", f"{size} in {len(mine)} {'image' if len(mine) == 1 else 'images'} of this project{free}")
 
 
 def _show_images(place: Place, engine: Engine, plans: Sequence[ImagePlan]) -> None:

@@ -221,6 +221,9 @@ class Engine(Protocol):
     def processors(self) -> int:
         """Return the number of CPUs that its containers share; 0 if unknown."""
 
+    def data_folder(self) -> str:
+        """Return the folder on the engine's host that images and volumes are in; empty if unknown."""
+
     def overlay_options(self) -> str:
         """Return further mount options of overlays, after a comma: those that let folders be renamed as by hand."""
 

@@ -133,6 +133,10 @@ class DockerEngine:
         return int(description.get("NCPU") or 0)
 
     @_engine_call
+    def data_folder(self) -> str:
+        return str(self._describe().get("DockerRootDir") or "")
+
+    @_engine_call
     def overlay_options(self) -> str:
         return choose_overlay_options(self._describe())
 

@@ -108,6 +108,7 @@ SESSIONS: dict[str, tuple[str, tuple[str, ...], str]] = {
 # What no session needs for its builds and runs.
 OTHER_METHODS = {
     "command_status",
+    "data_folder",
     "find_remote_digest",
     "info",
     "kill",

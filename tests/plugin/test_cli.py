@@ -209,6 +209,7 @@ def test_doctor(pyimages: Callable[..., list[Done]]) -> None:
     shown = dict(line.split(maxsplit=1) for line in done.out.splitlines() if line[:1].strip() and " " in line)
     assert shown["engine"].startswith("fake 1.0 at fake://engine")
     assert "overlay" in shown["source"]
+    assert shown["disk"] == "0 B in 0 images of this project", "this host's disk is not that of any engine"
     assert "image     3.14-slim: python:3.14-slim, the engine has it" in done.out
     assert "a run here installs for 3.12, 3.14-slim: .[test]" in done.out
 

@@ -322,6 +322,9 @@ class FakeEngine:
         self._call("processors")
         return self._processors
 
+    def data_folder(self) -> str:
+        return ""
+
     def overlay_options(self) -> str:
         return ""
 

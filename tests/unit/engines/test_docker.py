@@ -513,6 +513,21 @@ def test_processors_of_the_engine(engine: DockerEngine, scripted: ScriptedEngine
     assert engine.processors() == expected
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (answer(200, {"DockerRootDir": "/data"}), "/data"),
+        (answer(200, {}), ""),
+        (answer(200, {"DockerRootDir": None}), ""),
+    ],
+)
+def test_folder_of_the_engine_s_data(
+    engine: DockerEngine, scripted: ScriptedEngine, said: bytes, expected: str
+) -> None:
+    scripted.answers["GET /info"] = said
+    assert engine.data_folder() == expected
+
+
 def test_unknown_processors(engine: DockerEngine, scripted: ScriptedEngine) -> None:
     scripted.answers["GET /info"] = answer(500, {"message": "out of order"})
     with pytest.raises(EngineError, match="out of order"):
