@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from pytest_pyimages.containers.process import ContainerProcess
 from pytest_pyimages.containers.source import Source
 from pytest_pyimages.containers.waiting import Waiting, WaitingContainers, Wanted
 from pytest_pyimages.engines.attached import AttachedStream
-from pytest_pyimages.engines.base import STDOUT, ContainerSpec, Leftover
+from pytest_pyimages.engines.base import STDOUT, ContainerOptions, ContainerSpec, EngineInfo, Leftover
 from pytest_pyimages.engines.labels import HOST_LABEL, SESSION_LABEL
 from tests.support.scripted_engine import frame
 from tests.unit.containers.test_process import RecordingEngine
@@ -268,3 +268,8 @@ def test_a_session_starts_its_own_container_if_a_watch_fails(
     assert [*(folder.parent / "sessions").iterdir()] == [folder.parent / "sessions" / f"{watch.lease.session}.lock"]
     assert watch.take() is None
     assert not are_offered(), "a socket that nobody listens to is removed"
+
+
+@pytest.mark.parametrize("kind", [ContainerSpec, ContainerOptions, EngineInfo])
+def test_a_request_depends_on_each_field(kind: type[ContainerSpec | ContainerOptions | EngineInfo]) -> None:
+    assert [each.name for each in fields(kind) if not each.repr] == []
