@@ -29,7 +29,7 @@ _WAITS = {
 }
 _OTHER = "the engine to answer"
 _ITERATORS = ("pull", "push", "build")
-_LONG = (*_ITERATORS, "start")
+_LONG = (*_ITERATORS, "start", "frames")  # the last one alone, if the container was started ahead
 
 
 class Wait(NamedTuple):

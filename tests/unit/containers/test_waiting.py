@@ -93,8 +93,10 @@ def test_a_session_shows_that_it_waits_for_such_a_container(world: World, monkey
     monkeypatch.setattr(world.engine.stream, "frames", frames)
     process = ContainerProcess(watch_engine(world.engine, waits), Lease(), world.source, upper="/upper")
     with process.create(world.spec, world.waiting) as container, process.start(container) as stream:
+        assert not waits.are_long.is_set()
         assert list(stream.frames()) == [(STDOUT, b"output")]
     assert [wait and wait.text for wait in seen] == ["waiting for a sign of life from the container"]
+    assert waits.are_long.is_set()  # nothing is started that the session's other threads could delay
 
 
 def test_the_next_session_needs_the_same_containers(world: World) -> None:
