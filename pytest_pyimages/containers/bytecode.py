@@ -136,21 +136,25 @@ class BytecodeRecord:
             self._write(due=False)
         return False
 
+    @property
+    def limit(self) -> float | None:
+        """The seconds of a collection after which ``add_collection`` needs names; None if it needs none."""
+        last = self._content.get("seconds")
+        if last is None:
+            return None if self._content else LONG_SECONDS
+        return float(last * GROWTH + LONG_SECONDS)
+
     def add_collection(self, seconds: float, names: Collection[str] = ()) -> None:
         """Note how long a collection has taken; decide whether to compile before the next one.
 
-        :param names: the files of bytecode that it has left, or found, after more than ``LONG_SECONDS``; empty if
+        :param names: the files of bytecode that it has left, or found, if it took longer than the limit; empty if
             Python writes none.
         """
-        known, last = bool(self._content), self._content.get("seconds")
-        if not known and (seconds <= LONG_SECONDS or not names):
-            return
-        if not known:
-            self._write_due(names)
-        elif last is None:
+        known, limit = bool(self._content), self.limit
+        if limit is None:
             self._write(seconds=seconds)
-        elif seconds > last * GROWTH + LONG_SECONDS and names:
-            self._write_due(names, seconds=seconds)
+        elif seconds > limit and names:
+            self._write_due(names, **({"seconds": seconds} if known else {}))
         elif self.old_layer is not None:
             with suppress(OSError):  # another session has just removed it
                 if time.time() - self._path.stat().st_mtime > UNUSED_SECONDS / 10:

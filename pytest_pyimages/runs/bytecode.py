@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Any, ParamSpec
 
 from pytest_pyimages.containers import (
@@ -43,7 +43,7 @@ class BytecodeJob(Immutable):
     python: str = field(metadata=HOST_ONLY)  # absolute path of the interpreter in the image
     options: ContainerOptions = field(metadata=HOST_ONLY)  # of the suite's container
     skip: tuple[str, ...] = tuple(sorted(NO_SOURCE))  # names of folders without modules
-    seconds: float = LONG_SECONDS  # of a collection after which the worker names the bytecode that it has left
+    seconds: float = LONG_SECONDS  # of a collection, after which the worker names the bytecode that it has left
 
 
 class Bytecode:
@@ -89,6 +89,12 @@ class Bytecode:
         elif isinstance(event, Collected) and self._began is not None and self._record is not None:
             self._record.add_collection(time.monotonic() - self._began, self._names)
         return isinstance(event, Compiled)
+
+    @property
+    def request(self) -> BytecodeJob | None:
+        """What the worker gets: after which collection to name its bytecode; None if the names are of no use."""
+        limit = None if self._record is None else self._record.limit
+        return None if self._job is None or limit is None else replace(self._job, seconds=limit)
 
     def kill(self) -> None:
         """End the program that compiles, if it runs."""

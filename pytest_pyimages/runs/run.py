@@ -157,7 +157,8 @@ class Run:
 
     def _send_job(self, stream: ContainerStream) -> None:
         job = self._job
-        job = replace(job, witness=self._process.witness, source=self._process.source_job)
+        witness, source, bytecode = self._process.witness, self._process.source_job, self.bytecode.request
+        job = replace(job, witness=witness, source=source, bytecode=bytecode)
         if job.changes is not None and self.changes is not None:
             job = replace(job, changes=replace(job.changes, upper=self._process.upper))
             self.changes.present = self._process.present

@@ -56,6 +56,19 @@ def test_a_fast_collection_leaves_no_record(engine: CopyEngine, lease: Lease, ro
     assert list(lease.bytecode_records.iterdir()) == []
 
 
+def test_names_are_wanted_only_if_the_next_run_may_compile(engine: CopyEngine, lease: Lease, root: Path) -> None:
+    """Since the worker walks through the whole tree for them."""
+    limits = [read(engine, lease, root).limit]
+    for seconds in (5.0, 5.0):
+        read(engine, lease, root).add_collection(seconds, NAMES)
+        limits.append(read(engine, lease, root).limit)
+    assert limits == [1.0, None, 8.5]
+    fill(engine, lease, root)
+    assert read(engine, lease, root).limit is None
+    read(engine, lease, root).add_collection(2.0)
+    assert read(engine, lease, root).limit == 4.0
+
+
 def test_a_slow_collection_lets_the_next_run_compile(engine: CopyEngine, lease: Lease, root: Path) -> None:
     read(engine, lease, root).add_collection(1.1, NAMES)
     assert read(engine, lease, root).is_due()

@@ -199,6 +199,20 @@ def test_stopping_ends_the_program(lease: Lease, source: Source) -> None:
     assert BytecodeRecord(engine, lease, source.root, IMAGE).is_due()
 
 
+def test_the_worker_names_bytecode_after_slow_collections(lease: Lease, source: Source) -> None:
+    """And not if the next run compiles in any case."""
+    engine, requests = CompilingEngine(), []
+    for job in (JOB, None):
+        bytecode = Bytecode(engine, lease, source, IMAGE, job)
+        bytecode.run(ContainerProcess(engine, lease, source), lambda: None)
+        requests.append(bytecode.request)
+    make_due(engine, lease, source)
+    bytecode = Bytecode(engine, lease, source, IMAGE, JOB)
+    bytecode.run(ContainerProcess(engine, lease, source), lambda: None)
+    requests.append(bytecode.request)
+    assert requests == [JOB, None, None]
+
+
 def test_the_collection_is_measured(lease: Lease, source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     engine, now = CompilingEngine(), iter((100.0, 101.5))
     monkeypatch.setattr("pytest_pyimages.runs.bytecode.time.monotonic", lambda: next(now))
