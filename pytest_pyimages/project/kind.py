@@ -45,6 +45,10 @@ _NO_PACKAGES = frozenset(
     "fabfile htmlcov manpages news newsfragments python scripts site_scons tasks test tests tools unit_test unit_tests "
     "util utils".split()
 )
+_NO_MODULES = frozenset(
+    "SConstruct benchmark benchmarks build conanfile conftest dodo example examples exercise exercises fabfile manage "
+    "noxfile pavement sconstruct setup tasks test tests toxfile".split()
+)
 
 
 def decide_kind(files: ProjectFiles) -> Kind:
@@ -73,8 +77,10 @@ def _finds_packages(root: Path) -> bool:
     """Whether setuptools' automatic discovery succeeds ("Package Discovery" in its documentation)."""
     if (root / "src").is_dir():
         return True
-    folders = [path.name for path in root.iterdir() if path.is_dir() and path.name.isidentifier()]
-    return sum(name not in _NO_PACKAGES and not name.startswith("_") for name in folders) <= 1
+    entries = [path for path in root.iterdir() if path.stem.isidentifier() and not path.name.startswith("_")]
+    packages = [path.name for path in entries if path.name not in _NO_PACKAGES and not path.suffix and path.is_dir()]
+    modules = [path.stem for path in entries if path.stem not in _NO_MODULES and path.suffix == ".py"]
+    return len(packages or modules) <= 1
 
 
 def _compiles(files: ProjectFiles) -> bool:

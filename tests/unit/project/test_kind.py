@@ -176,6 +176,31 @@ def script(text: str) -> dict[str, str]:
         pytest.param({"pyproject.toml": "[project]\nname='a'", "src/a.py": ""}, "editable", id="src"),
         pytest.param({"pyproject.toml": "[project]\nname='a'", "a/a.py": "", "data/x": ""}, "none", id="two-folders"),
         pytest.param(
+            {"pyproject.toml": "[project]\nname='a'", "main.py": "", "test_main.py": ""}, "none", id="modules"
+        ),
+        pytest.param(
+            {"pyproject.toml": "[project]\nname='a'", "test_a.py": "", "test_b.py": ""}, "none", id="only-tests"
+        ),
+        pytest.param(
+            {"pyproject.toml": "[project]\nname='a'", "a.py": "", "conftest.py": "", "_b.py": "", "noxfile.py": ""},
+            "editable",
+            id="one-module",
+        ),
+        pytest.param(
+            {"pyproject.toml": "[project]\nname='a'", "a/a.py": "", "main.py": "", "test_main.py": ""},
+            "editable",
+            id="modules-beside-a-package",
+        ),
+        pytest.param(
+            {
+                "pyproject.toml": "[project]\nname='a'\n[tool.setuptools]\npy-modules=['main']",
+                "main.py": "",
+                "b.py": "",
+            },
+            "editable",
+            id="named-module",
+        ),
+        pytest.param(
             {"pyproject.toml": "[project]\nname='a'\n[tool.uv]\npackage=true", "a/a.py": "", "b/x": ""},
             "editable",
             id="uv-package",
