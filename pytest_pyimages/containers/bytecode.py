@@ -14,11 +14,13 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
+
+from filelock import FileLock, Timeout
 
 from pytest_pyimages.atomic_write import write_atomically
 from pytest_pyimages.containers.leases import Lease
@@ -32,6 +34,7 @@ BYTECODE_KIND = "bytecode"
 BYTECODE_TARGET = "/opt/pyimages/bytecode"
 LONG_SECONDS = 1.0  # of a collection that may be worth a container that compiles
 SMALL_BYTES = 50_000  # of modules, which pytest rewrites in a third of a second: a slow collection has another reason
+LOCK_SECONDS = 180.0  # that another session may take to compile
 GROWTH = 1.5  # of the collection since bytecode was compiled, beyond the same seconds
 FEW_MODULES = 5
 UNUSED_SECONDS = 30 * 86400
@@ -135,6 +138,24 @@ class BytecodeRecord:
         else:
             self._write(due=False)
         return False
+
+    @contextmanager
+    def hold(self, is_stopped: Callable[[], bool]) -> Iterator[None]:
+        """Wait until no other thread or session compiles the same; then read the record again.
+
+        :param is_stopped: whether to wait no longer.
+        """
+        lock = FileLock(self._path.with_suffix(".lock"), thread_local=False)
+        deadline = time.monotonic() + LOCK_SECONDS
+        while not is_stopped() and time.monotonic() < deadline:
+            with suppress(Timeout):
+                lock.acquire(timeout=0.2)
+                break
+        try:
+            self._content = _read(self._path)
+            yield
+        finally:
+            lock.release()
 
     @property
     def limit(self) -> float | None:
@@ -292,6 +313,6 @@ def _is_current(path: Path, record: Mapping[str, Any]) -> bool:
 
 
 def _remove_record(path: Path) -> None:
-    for each in (path, path.with_suffix(".names")):
+    for each in (path, path.with_suffix(".names"), path.with_suffix(".lock")):
         with suppress(OSError):  # gone already, or not a file
             each.unlink()

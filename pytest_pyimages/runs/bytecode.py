@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -26,7 +27,7 @@ from pytest_pyimages.containers import (
     remove_bytecode,
 )
 from pytest_pyimages.engines import STDOUT, ContainerOptions, ContainerSpec, Engine
-from pytest_pyimages.errors import EngineError, PyimagesError
+from pytest_pyimages.errors import ConnectionLostError, EngineError, NoAnswerError, PyimagesError
 from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.runs.events import Collected, Compiled, Event, Hello
 
@@ -61,7 +62,7 @@ class Bytecode:
         self.say: Callable[[str], None] = lambda _: None  # shows what the run waits for, and an empty text
         self._record: BytecodeRecord | None = None
         self._compiling: ContainerProcess | None = None
-        self._is_stopped = False
+        self._stopped = threading.Event()
         self._began: float | None = None  # of the collection
         self._names: list[str] = []  # of the files that it has left
 
@@ -98,7 +99,7 @@ class Bytecode:
 
     def kill(self) -> None:
         """End the program that compiles, if it runs."""
-        self._is_stopped = True
+        self._stopped.set()
         if self._compiling is not None:
             with suppress(EngineError):
                 self._compiling.kill()
@@ -108,12 +109,14 @@ class Bytecode:
         if job is None or not self._source.takes_bytecode:
             return None
         self._record = record = BytecodeRecord(self._engine, self._lease, self._source.root, self._image)
-        if not self._is_stopped and record.is_due():
+        if not self._stopped.is_set() and record.is_due():
             self.say("compiling the project's modules")
             try:
-                self._compile(job, record)
-            except PyimagesError:  # also of an image without pytest: the suite compiles by itself
-                if not self._is_stopped:
+                with record.hold(self._stopped.is_set):
+                    if record.is_due():
+                        self._compile(job, record)
+            except PyimagesError as error:  # also of an image without pytest: the suite compiles by itself
+                if not self._stopped.is_set() and not isinstance(error, ConnectionLostError | NoAnswerError):
                     record.replace(None)
             finally:
                 self.say("")
@@ -122,7 +125,7 @@ class Bytecode:
     def _compile(self, job: BytecodeJob, record: BytecodeRecord) -> None:
         """Fill a new volume."""
         process = self._compiling = ContainerProcess(self._engine, self._lease, self._source)
-        if self._is_stopped:  # before there was a process to kill
+        if self._stopped.is_set():  # before there was a process to kill
             return
         old, modules, began = record.old_layer, describe_modules(self._source.root).digest, time.time()
         if old is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from pytest_pyimages.containers import BytecodeLayer, BytecodeRecord, ContainerProcess, Lease, Source
 from pytest_pyimages.containers.process import SourceNotVisibleError
 from pytest_pyimages.engines.base import STDOUT, ContainerOptions, Leftover
-from pytest_pyimages.errors import EngineError
+from pytest_pyimages.errors import ConnectionLostError, EngineError, NoAnswerError
 from pytest_pyimages.runs.bytecode import Bytecode, BytecodeJob
 from pytest_pyimages.runs.events import Collected, Compiled, Hello
 from tests.unit.containers.test_process import RecordingEngine
@@ -143,6 +144,35 @@ def test_a_layer_that_cannot_be_mounted(lease: Lease, source: Source, is_lost: b
     (third,) = run(engine, lease, source)
     assert (third is not None) is is_lost
     assert third != first
+
+
+def test_units_of_one_suite_compile_once(lease: Lease, source: Source) -> None:
+    """In a cluster, several of them may begin at once on one machine."""
+    engine = CompilingEngine()
+    make_due(engine, lease, source)
+    found: list[list[BytecodeLayer | None]] = []
+    threads = [threading.Thread(target=lambda: found.append(run(engine, lease, source))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(engine.specs) == 1
+    assert len(found) == 4
+    assert found[0] != [None]
+    assert found == found[:1] * 4
+
+
+@pytest.mark.parametrize(
+    ("error", "is_due"),
+    [(ConnectionLostError("lost"), True), (NoAnswerError("late"), True), (EngineError("no"), False)],
+)
+def test_a_lost_engine_is_no_failure_of_the_compiler(
+    lease: Lease, source: Source, error: EngineError, is_due: bool
+) -> None:
+    engine = CompilingEngine(start=error)
+    make_due(engine, lease, source)
+    run(engine, lease, source)
+    assert BytecodeRecord(engine, lease, source.root, IMAGE).is_due() is is_due
 
 
 def test_another_session_has_replaced_the_layer(lease: Lease, source: Source) -> None:
