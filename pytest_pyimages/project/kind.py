@@ -66,11 +66,22 @@ def _declines_packaging(files: ProjectFiles) -> bool:
     package = get_table(tool, "uv").get("package")
     if package is not None:
         return package is False
+    if files.backend.startswith("poetry.core"):
+        return not _has_poetry_package(files)  # whose users install it with --no-root
     if "build-system" in files.pyproject or files.setup_script.is_present:
         return False
     if not (files.root / "pyproject.toml").is_file():
         return True  # installers want one of the two files
     return not (get_table(tool, "setuptools") or "options" in files.setup_cfg or _finds_packages(files.root))
+
+
+def _has_poetry_package(files: ProjectFiles) -> bool:
+    """Whether Poetry finds the project's package, which has its name if the configuration names none (poetry-core)."""
+    if get_table(files.tool, "poetry").get("packages") or not files.declared_name:
+        return True
+    name = files.declared_name.replace("-", "_")
+    places = (files.root, files.root / "src")
+    return any((place / name).is_dir() or (place / f"{name}.py").is_file() for place in places)
 
 
 def _finds_packages(root: Path) -> bool:

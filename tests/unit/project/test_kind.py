@@ -29,7 +29,9 @@ def script(text: str) -> dict[str, str]:
         pytest.param({"pyproject.toml": backend("pdm.backend")}, "editable", id="pdm"),
         pytest.param({"pyproject.toml": backend("uv_build")}, "editable", id="uv"),
         pytest.param(
-            {"pyproject.toml": backend("poetry.core.masonry.api"), "a.c": ""}, "editable", id="poetry-stray-c"
+            {"pyproject.toml": backend("poetry.core.masonry.api"), "shop.py": "", "a.c": ""},
+            "editable",
+            id="poetry-stray-c",
         ),
         pytest.param(
             {"pyproject.toml": backend("poetry_dynamic_versioning.backend"), "a.c": ""},
@@ -138,6 +140,7 @@ def script(text: str) -> dict[str, str]:
             {
                 "pyproject.toml": backend("poetry.core.masonry.api", "[tool.poetry.build]\nscript='b.py'"),
                 "b.py": "cythonize()",
+                "shop/a.py": "",
             },
             "wheel",
             id="poetry-script",
@@ -146,6 +149,7 @@ def script(text: str) -> dict[str, str]:
             {
                 "pyproject.toml": backend("poetry.core.masonry.api", "[tool.poetry]\nbuild='b.py'"),
                 "b.py": "cythonize()",
+                "src/shop/a.py": "",
             },
             "wheel",
             id="old-poetry-script",
@@ -166,6 +170,24 @@ def script(text: str) -> dict[str, str]:
         ),
         pytest.param(
             {"pyproject.toml": backend("pdm.backend", "[tool.pdm]\ndistribution=false")}, "none", id="pdm-application"
+        ),
+        pytest.param(
+            {"pyproject.toml": backend("poetry.core.masonry.api"), "main.py": "", "tests/test_it.py": ""},
+            "none",
+            id="poetry-without-package",
+        ),
+        pytest.param(
+            {"pyproject.toml": backend("poetry.core.masonry.api").replace("shop", "My-App"), "src/my_app.py": ""},
+            "editable",
+            id="poetry-module",
+        ),
+        pytest.param(
+            {
+                "pyproject.toml": backend("poetry.core.masonry.api", "[tool.poetry]\npackages=[{include='b'}]"),
+                "b/x.py": "",
+            },
+            "editable",
+            id="poetry-packages",
         ),
         # [project] alone: setuptools builds it, if it can tell what
         pytest.param(
