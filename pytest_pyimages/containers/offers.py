@@ -186,7 +186,7 @@ def _ask(path: Path, request: bytes, engine: Engine) -> Waiting | None:
             return None
         for volume in offer.volumes:
             owned.callback(engine.remove_volume, volume)
-        owned.callback(engine.remove_container, offer.container)
+        owned.callback(engine.remove_container, offer.container, wait=False)
         stream = adopt_connection(attached.dup(), silence=SILENT_SECONDS)
         owned.callback(stream.close)
         mounted = MountedSource(Decision("overlay"), mounts=(), witness=(), below=offer.below)

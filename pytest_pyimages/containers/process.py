@@ -97,16 +97,18 @@ def _suggest_option(error: EngineError, options: ContainerOptions) -> str:
 class ContainerProcess:
     """A container and its program. One thread creates, starts and reads; any other may send, stop and kill."""
 
-    def __init__(self, engine: Engine, lease: Lease, source: Source, *, upper: str = "") -> None:
+    def __init__(self, engine: Engine, lease: Lease, source: Source, *, upper: str = "", wait: bool = True) -> None:
         """Prepare a container.
 
         :param upper: folder of the container in which it sees the overlay's upper layer; empty for none.
+        :param wait: until it is removed; see ``Engine.remove_container``.
         """
         self.is_stopped = False
         self.mounted: MountedSource | None = None
         self.bytecode: BytecodeLayer | None = None  # to mount over the source
         self.waiting: Waiting | None = None  # the container that was started ahead, if that is the current one
         self._upper = upper
+        self._wait = wait
         self._engine = engine
         self._lease = lease
         self._source = source
@@ -158,7 +160,7 @@ class ContainerProcess:
         with self._overlay_errors():
             self.mounted = mounted = stack.enter_context(mount)
             container = self._engine.create_container(replace(spec, mounts=(*mounted.mounts, *spec.mounts)))
-        stack.callback(self._engine.remove_container, container)
+        stack.callback(self._engine.remove_container, container, wait=self._wait)
         return container
 
     @contextlib.contextmanager

@@ -14,7 +14,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from pytest_pyimages.containers.bytecode import BytecodeLayer
 from pytest_pyimages.containers.copied_files import CopiedFiles, CopyPattern, find_copied_files
 from pytest_pyimages.containers.hidden_files import HiddenFiles
+from pytest_pyimages.containers.layers import mount_layer
 from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.links import LinkedPaths
 from pytest_pyimages.containers.probe import probe_overlay
@@ -246,27 +247,11 @@ class Source:
                 present=None if decision.mode == "overlay" else frozenset(self.copied.entries),
             )
 
-    @contextmanager
     def _mount_layer(
         self, engine: Engine, lease: Lease, lower: str, upper_target: str = "", *, target: str = ""
-    ) -> Iterator[tuple[Mount, ...]]:
+    ) -> AbstractContextManager[tuple[Mount, ...]]:
         """Create the volumes of an overlay over a folder of the engine's host."""
-        with ExitStack() as stack:
-
-            def create_volume(options: dict[str, str]) -> tuple[str, str]:
-                name = lease.new_name()
-                stack.callback(engine.remove_volume, name)
-                return name, engine.create_volume(name, labels=lease.labels("source"), options=options)
-
-            # The engine's own folders: they exist, lie on one file system, and are removed with their content.
-            upper_name, upper = create_volume({})
-            _, work = create_volume({})
-            layers = f"lowerdir={lower},upperdir={upper},workdir={work}{engine.overlay_options()}"
-            name, _ = create_volume({"type": "overlay", "device": "overlay", "o": layers})
-            mounts = [Mount(kind="volume", source=name, target=target or self._target)]
-            if upper_target:
-                mounts.append(Mount(kind="volume", source=upper_name, target=upper_target, read_only=True))
-            yield tuple(mounts)
+        return mount_layer(engine, lease, lower, target or self._target, upper_target=upper_target)
 
     @contextmanager
     def _unpack(self, engine: Engine, lease: Lease, image: str, copy: SourceCopy) -> Iterator[tuple[Mount, ...]]:

@@ -290,6 +290,6 @@ class _OwnedResources:
         if not self.are_given_away:
             self._engine.remove_volume(name)
 
-    def remove_container(self, container: str) -> None:
+    def remove_container(self, container: str, *, wait: bool = True) -> None:
         if not self.are_given_away:
-            self._engine.remove_container(container)
+            self._engine.remove_container(container, wait=wait)

@@ -5,6 +5,7 @@ from pytest_pyimages.engines.base import CONTAINER_FIELDS as CONTAINER_FIELDS
 from pytest_pyimages.engines.base import HOST_FIELDS as HOST_FIELDS
 from pytest_pyimages.engines.base import NO_OPTIONS as NO_OPTIONS
 from pytest_pyimages.engines.base import STDOUT as STDOUT
+from pytest_pyimages.engines.base import AnonymousVolume as AnonymousVolume
 from pytest_pyimages.engines.base import BuildContext as BuildContext
 from pytest_pyimages.engines.base import ContainerOptions as ContainerOptions
 from pytest_pyimages.engines.base import ContainerSpec as ContainerSpec

@@ -56,13 +56,21 @@ class ImageInfo(NamedTuple):
     health_check: tuple[str, ...] = ()  # the words of its HEALTHCHECK: ("CMD-SHELL", "pg_isready"); empty for none
 
 
+class AnonymousVolume(NamedTuple):
+    """A volume that the engine creates with a container, and removes with it."""
+
+    options: Mapping[str, str]  # of the ``local`` driver
+    labels: Mapping[str, str]
+
+
 class Mount(NamedTuple):
     """A volume, a folder of the engine's host, or memory, mounted at ``target`` in the container."""
 
     kind: Literal["volume", "bind", "tmpfs"]
     target: str
-    source: str = ""  # volume name or host folder; empty for tmpfs
+    source: str = ""  # volume name or host folder; empty for tmpfs and anonymous volumes
     read_only: bool = False
+    anonymous: AnonymousVolume | None = None  # Docker only: Podman ignores it
 
 
 # What ContainerCreate of the Engine API takes, beside the fields that are set otherwise: in HostConfig, and outside.
@@ -294,8 +302,11 @@ class Engine(Protocol):
     def kill(self, container: str) -> None:
         """Kill the container; not an error if it has ended or does not exist."""
 
-    def remove_container(self, container: str) -> None:
-        """Remove the container, running or not, with its anonymous volumes; not an error if it does not exist."""
+    def remove_container(self, container: str, *, wait: bool = True) -> None:
+        """Remove the container, running or not, with its anonymous volumes; not an error if it does not exist.
+
+        :param wait: False to return once the engine goes on with that even if this process ends; see how-it-works.md.
+        """
 
     def upload(self, container: str, path: str, tar: Iterable[bytes]) -> None:
         """Extract a tar stream into ``path``, an existing folder of the container, which may not be started yet."""

@@ -189,10 +189,13 @@ def _mount(mount: Mount, *, is_filled: bool = True) -> dict[str, Any]:
 
     :param is_filled: whether the engine may copy what the image has at the target into an empty volume.
     """
-    options: dict[str, Any] = {"Source": mount.source} if mount.source else {}
+    fields: dict[str, Any] = {"Source": mount.source} if mount.source else {}
     if mount.kind == "volume" and not is_filled:
-        options["VolumeOptions"] = {"NoCopy": True}
-    return {"Type": mount.kind, "Target": mount.target, "ReadOnly": mount.read_only, **options}
+        fields["VolumeOptions"] = {"NoCopy": True}
+    if mount.anonymous is not None:
+        driver = {"Name": "local", "Options": dict(mount.anonymous.options)}
+        fields["VolumeOptions"] |= {"Labels": dict(mount.anonymous.labels), "DriverConfig": driver}
+    return {"Type": mount.kind, "Target": mount.target, "ReadOnly": mount.read_only, **fields}
 
 
 def iter_pieces(tar: Iterable[bytes]) -> Iterator[bytes]:

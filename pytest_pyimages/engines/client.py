@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError  # another class before Python 3.11
@@ -18,7 +19,14 @@ from urllib.parse import urlencode
 
 from pytest_pyimages.engines.base import EngineInfo
 from pytest_pyimages.engines.endpoint import NAME_ONE, Endpoint, read_headers
-from pytest_pyimages.engines.faults import client_errors, connection_error, no_engine
+from pytest_pyimages.engines.faults import (
+    client_errors,
+    connection_error,
+    get_status,
+    ignore_statuses,
+    is_timeout,
+    no_engine,
+)
 from pytest_pyimages.engines.limits import MAX_BODY, MAX_VERSION
 from pytest_pyimages.engines.unix import UnixConnection
 from pytest_pyimages.errors import ConfigurationError, EngineError
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
 
 FLOOR = (1, 41)  # Engine 20.10, Podman 4
 CEILING = (1, 47)  # the newest API that the calls were tested with
+REMOVAL_CALL_SECONDS = 60.0
 _UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
 
 
@@ -72,7 +81,7 @@ class Client:
                 raise
             raise EngineError(error.message, error.hint) from error
 
-    def request(
+    def request(  # noqa: PLR0913 - what a request consists of
         self,
         method: str,
         path: str,
@@ -80,19 +89,23 @@ class Client:
         params: Mapping[str, object] | None = None,
         body: object = None,
         timeout: float | None = None,
+        sent: Callable[[], object] = lambda: None,
     ) -> bytes:
         """Send a request; return the body of the response.
 
         :param path: without the API's version.
         :param body: is sent as JSON, unless it is None.
+        :param sent: called when the engine has the request; elsewhere than on a unix socket, with the response.
         """
         timeout = self._timeout if timeout is None else timeout
         if self._unix is None:
             from pytest_pyimages.engines.docker_py import request
 
-            return request(self.docker, method, path, params=params, json=body, timeout=timeout).content
+            content = request(self.docker, method, path, params=params, json=body, timeout=timeout).content
+            sent()
+            return content
         target = self._make_target(path, params)
-        return self._unix.read(self._unix.ask(method, target, body, self._headers, timeout))
+        return self._unix.read(self._unix.ask(method, target, body, self._headers, timeout, sent=sent))
 
     def _make_target(self, path: str, params: Mapping[str, object] | None) -> str:
         version = "" if path == "/version" else f"/v{self._version}"
@@ -101,6 +114,32 @@ class Client:
     def read(self, method: str, path: str, **options: Any) -> Any:
         """Send a request; return the JSON value of the response."""
         return json.loads(self.request(method, path, **options))
+
+    def remove(
+        self, path: str, seconds: float, params: Mapping[str, object], sent: Callable[[], object] = lambda: None
+    ) -> None:
+        """Remove something; retry for so many seconds.
+
+        409 means that it is being removed; 403, 409 and 500 also that it is still in use for a moment (moby).
+
+        :param sent: see ``request``; may be called several times.
+        """
+        deadline = time.monotonic() + seconds
+        timed_out = False
+        while True:
+            try:
+                with ignore_statuses(404):
+                    self.request("DELETE", path, params=params, timeout=REMOVAL_CALL_SECONDS, sent=sent)
+            except OSError as error:
+                status = get_status(error)
+                if status in (403, 409, 500) and time.monotonic() <= deadline:
+                    time.sleep(0.1)
+                elif status or timed_out or not is_timeout(error):
+                    raise
+                else:
+                    timed_out = True
+            else:
+                return
 
     def upgrade(
         self, path: str, params: Mapping[str, object] | None = None, body: object = None

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
-from threading import Event, Lock
+from queue import SimpleQueue
+from threading import Event, Lock, Thread
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import quote
 
@@ -45,7 +46,6 @@ CALL_SECONDS = 300.0  # docker-py's 60 are too few for a busy disk (docker-py#22
 INFO_SECONDS = 30.0
 PING_SECONDS = 5.0
 COMMIT_SECONDS = CALL_SECONDS, 3600.0  # to connect, and to store an image
-REMOVAL_CALL_SECONDS = 60.0
 REMOVAL_SECONDS = 10.0
 VOLUME_REMOVAL_SECONDS = 3.0
 STATUS_SECONDS = 10.0  # after the end of its output, within which a command ends
@@ -281,9 +281,27 @@ class DockerEngine:
         with faults.ignore_statuses(404, 409):  # removed, or not running
             self._client.request("POST", f"/containers/{container}/kill")
 
+    def remove_container(self, container: str, *, wait: bool = True) -> None:
+        """Remove it. Docker goes on with a removal even if the connection is closed (moby, daemon/delete.go)."""
+        if wait or self.info.name != "docker":
+            self._remove_container(container)
+            return
+        outcomes: SimpleQueue[BaseException | None] = SimpleQueue()  # the first one is that of sending the request
+
+        def remove() -> None:
+            try:
+                self._remove_container(container, lambda: outcomes.put(None))
+            except BaseException as error:  # noqa: BLE001 - raised below, or left to the next session
+                outcomes.put(error)
+
+        Thread(target=remove, name="pyimages-remove", daemon=True).start()
+        error = outcomes.get()
+        if error is not None:
+            raise error
+
     @_engine_call
-    def remove_container(self, container: str) -> None:
-        self._remove(f"/containers/{container}", {"force": True, "v": True}, REMOVAL_SECONDS)
+    def _remove_container(self, container: str, sent: Callable[[], object] = lambda: None) -> None:
+        self._client.remove(f"/containers/{container}", REMOVAL_SECONDS, {"force": True, "v": True}, sent)
 
     @_engine_call
     def create_network(self, name: str, *, labels: Mapping[str, str], is_internal: bool) -> None:
@@ -291,30 +309,11 @@ class DockerEngine:
 
     @_engine_call
     def remove_network(self, name: str) -> None:
-        self._remove(f"/networks/{name}", {}, REMOVAL_SECONDS)
+        self._client.remove(f"/networks/{name}", REMOVAL_SECONDS, {})
 
     @_engine_call
     def remove_volume(self, name: str) -> None:
-        self._remove(f"/volumes/{name}", {}, VOLUME_REMOVAL_SECONDS)
-
-    def _remove(self, path: str, parameters: Mapping[str, bool], seconds: float) -> None:
-        """Remove and retry: 409 means being removed; 403, 409 and 500 also still in use for a moment (moby)."""
-        deadline = time.monotonic() + seconds
-        timed_out = False
-        while True:
-            try:
-                with faults.ignore_statuses(404):
-                    self._client.request("DELETE", path, params=parameters, timeout=REMOVAL_CALL_SECONDS)
-            except OSError as error:
-                status = faults.get_status(error)
-                if status in (403, 409, 500) and time.monotonic() <= deadline:
-                    time.sleep(0.1)
-                elif status or timed_out or not faults.is_timeout(error):
-                    raise
-                else:
-                    timed_out = True
-            else:
-                return
+        self._client.remove(f"/volumes/{name}", VOLUME_REMOVAL_SECONDS, {})
 
     @_engine_call
     def upload(self, container: str, path: str, tar: Iterable[bytes]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import selectors
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.client import HTTPConnection, HTTPResponse, IncompleteRead
 
 from pytest_pyimages.engines.faults import ResponseError
@@ -45,10 +45,20 @@ class UnixConnection(HTTPConnection):
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
 
-    def ask(self, method: str, target: str, body: object, headers: Mapping[str, str], timeout: float) -> HTTPResponse:
+    def ask(  # noqa: PLR0913 - what a request consists of
+        self,
+        method: str,
+        target: str,
+        body: object,
+        headers: Mapping[str, str],
+        timeout: float,
+        *,
+        sent: Callable[[], object] = lambda: None,
+    ) -> HTTPResponse:
         """Send a request; return the response, whose body is not read yet.
 
         :param body: is sent as JSON, unless it is None.
+        :param sent: called before the wait for the response.
         :raises ResponseError: for an error response.
         """
         self.timeout = timeout
@@ -61,6 +71,7 @@ class UnixConnection(HTTPConnection):
         kind = {} if body is None else {"Content-Type": "application/json"}
         try:
             self.request(method, target, content, {**headers, **kind})
+            sent()
             response = self.getresponse()
             if response.status in _REDIRECTS:  # engines send none; headers of docker's configuration must not go there
                 response.close()
@@ -71,7 +82,7 @@ class UnixConnection(HTTPConnection):
         except BaseException as error:
             self.close()
             if is_reused and isinstance(error, ConnectionError) and method in _IDEMPOTENT:  # it was closed meanwhile
-                return self.ask(method, target, body, headers, timeout)
+                return self.ask(method, target, body, headers, timeout, sent=sent)
             raise
         return response
 

@@ -98,7 +98,8 @@ class Run:
         self._lease = lease
         self._source = source
         self._job = job
-        self._process = ContainerProcess(engine, lease, source, upper=UPPER if job.changes is not None else "")
+        upper = UPPER if job.changes is not None else ""
+        self._process = ContainerProcess(engine, lease, source, upper=upper, wait=False)
         self.bytecode = Bytecode(engine, lease, source, job.image, job.bytecode if job.report is None else None)
         # What the suite has changed in the source, once the run has ended; None if the job does not ask for it.
         self.changes = SourceChanges(source.root) if job.changes is not None else None

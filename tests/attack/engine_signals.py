@@ -32,6 +32,7 @@ STEPS = (
     "source.remove_volume",
 )
 ENDING_SECONDS = 15.0  # that the containers of a killed session have
+REMOVAL_SECONDS = 5.0  # that the engine has for what sessions leave to it
 
 
 def interrupt_containers(battery: Battery, source: random.Random, clock: Clock, folder: Path) -> None:
@@ -75,7 +76,10 @@ def find_remains(engine: DockerEngine, host: Host, *, is_killed: bool) -> Iterat
         after = host.run()
         if after.status != 0:
             yield f"the next session ended with {after.status}\n{after.out}"
-    yield from (f"{entry.kind} {entry.name}" for entry in list_own(engine, host))
+    deadline = time.monotonic() + REMOVAL_SECONDS
+    while (left := list_own(engine, host)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    yield from (f"{entry.kind} {entry.name}" for entry in left)
     yield from (remains for remains in host.find_remains(after_killed=is_killed) if remains.startswith("file "))
 
 

@@ -63,11 +63,20 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 KEPT_KINDS = (BYTECODE_KIND, COPY_KIND)  # of volumes that stay for later sessions; on a busy machine there are more
+STAYING_KINDS = (*KEPT_KINDS, "cache")
 
 
 def list_left(engine: DockerEngine, host: str) -> list[Leftover]:
     """Return what these tests have on an engine, on which another process of pytest-xdist may have tests, too."""
     return [entry for entry in engine.leftovers(LABEL) if entry.labels.get(HOST_LABEL) == host]
+
+
+def wait_until_removed(engine: DockerEngine, host: str) -> None:
+    """Wait until nothing is left but volumes for later sessions: sessions leave the last removals to the engine."""
+    deadline = time.monotonic() + 60
+    while left := [entry for entry in list_left(engine, host) if entry.labels.get(KIND_LABEL) not in STAYING_KINDS]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
 
 
 @pytest.fixture(scope="session")
@@ -132,7 +141,7 @@ def _nothing_is_left(_turn: None, engine: DockerEngine, host: str) -> Iterator[N
             entry
             for entry in engine.leftovers(LABEL)
             if entry.id not in before
-            and entry.labels.get(KIND_LABEL) not in ("cache", *KEPT_KINDS)
+            and entry.labels.get(KIND_LABEL) not in STAYING_KINDS
             and entry.labels.get(HOST_LABEL, host) == host
         ]
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -15,6 +18,7 @@ import pytest
 from pytest_pyimages.engines.base import STDERR, STDOUT, Mount
 from pytest_pyimages.engines.docker import DockerEngine
 from pytest_pyimages.engines.frames import PIECE
+from pytest_pyimages.engines.labels import HOST_LABEL
 from pytest_pyimages.errors import EngineError, ImageNotFound
 
 from .containers import IMAGE, Create, outcome
@@ -98,6 +102,53 @@ def test_remove_running_and_removed_containers(engine: DockerEngine, create: Cre
     engine.remove_container(container)
     with pytest.raises(EngineError, match=r"(?i)no such container"):
         engine.inspect(container)
+
+
+LEAVING = """
+import os, signal, sys
+from pytest_pyimages.containers.layers import mount_layer
+from pytest_pyimages.containers.leases import Lease
+from pytest_pyimages.engines import ContainerSpec, connect
+
+engine, lease = connect(), Lease()
+with mount_layer(engine, lease, sys.argv[1], "/src", upper_target="/upper") as mounts:
+    spec = ContainerSpec(
+        name=lease.new_name(), image=sys.argv[2], command=("python", "-c", sys.argv[3]), labels=lease.labels("run"),
+        mounts=mounts,
+    )
+    container = engine.create_container(spec)
+    stream = engine.attach(container)
+    engine.start(container)
+    print(*(data.decode() for _, data in stream.frames()), end="")
+    found = {entry.kind for entry in engine.leftovers("org.pytest-pyimages.session=" + lease.session)}
+    print(*sorted(found), flush=True)
+    engine.remove_container(container, wait=False)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+WRITING = """
+from pathlib import Path
+Path("/src/new").write_text("above")
+print(Path("/src/old").read_text(), Path("/upper/new").read_text())
+try:
+    Path("/upper/other").touch()
+except OSError as error:
+    print(error.strerror)
+"""
+
+
+def test_docker_ends_a_removal_whose_process_is_killed(engine: DockerEngine, host: str, tmp_path: Path) -> None:
+    """Nothing is left once it has the request: the volumes of the container's mounts are removed with it."""
+    (tmp_path / "old").write_text("below")
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVING, str(tmp_path), IMAGE, WRITING], stdout=subprocess.PIPE, text=True, check=False
+    )
+    printed = "below above\nRead-only file system\ncontainer volume\n"
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, printed)
+    deadline = time.monotonic() + 10
+    while (left := engine.leftovers(f"{HOST_LABEL}={host}")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert left == ()
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
 
 
 def test_many_threads_remove_the_same_container(engine: DockerEngine, create: Create) -> None:

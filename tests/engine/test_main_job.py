@@ -15,7 +15,7 @@ from pytest_pyimages.engines.docker import DockerEngine
 from pytest_pyimages.engines.labels import HOST_LABEL, KIND_LABEL, LABEL
 from tests.support.jobs import Job, counts, listing
 
-from .conftest import KEPT_KINDS
+from .conftest import KEPT_KINDS, wait_until_removed
 
 pytestmark = pytest.mark.battery
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -164,7 +164,7 @@ def test_interrupt_leaks_nothing(job: Job, engine: DockerEngine, host: str, numb
         process.send_signal(number)
         process.communicate(timeout=30)
     assert process.returncode == 2
-    assert list_left(engine, host) == []
+    wait_until_removed(engine, host)
 
 
 def test_next_session_removes_leaks_of_a_killed_one(job: Job, engine: DockerEngine, host: str) -> None:
@@ -180,7 +180,7 @@ def test_next_session_removes_leaks_of_a_killed_one(job: Job, engine: DockerEngi
 
     assert list_left(engine, host), "a killed session cannot clean up"
     assert job.run(images="3.12").returncode == 0
-    assert list_left(engine, host) == []
+    wait_until_removed(engine, host)
 
 
 def test_build_of_a_killed_session_ends_by_itself(job: Job, engine: DockerEngine, host: str) -> None:
@@ -205,7 +205,7 @@ def test_build_of_a_killed_session_ends_by_itself(job: Job, engine: DockerEngine
     assert list_builds() == [False]
     (job.folder / "pytest.ini").unlink()
     assert job.run(images="3.14-slim").returncode == 0
-    assert list_builds() == []
+    wait_until_removed(engine, host)
 
 
 def test_two_sessions_build_the_same_image_once(job: Job) -> None:

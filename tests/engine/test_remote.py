@@ -11,11 +11,11 @@ import docker
 import pytest
 
 from pytest_pyimages.engines.docker import DockerEngine
-from pytest_pyimages.engines.labels import KIND_LABEL, LABEL
+from pytest_pyimages.engines.labels import LABEL
 from tests.support.jobs import Job, counts, listing
 
-from .conftest import KEPT_KINDS, list_left
 from .conftest import REMOTE_TAG as TAG
+from .conftest import wait_until_removed
 from .contents import tar_members
 from .test_main_job import wait_for_first_test
 
@@ -179,4 +179,4 @@ def test_interrupt_leaks_nothing(copied: Job, remote: DockerEngine, host: str) -
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
     assert process.returncode == 2
-    assert {entry.labels[KIND_LABEL] for entry in list_left(remote, host)} <= {*KEPT_KINDS, "cache"}
+    wait_until_removed(remote, host)

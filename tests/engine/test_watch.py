@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pyimages.containers.leases import Lease
+from pytest_pyimages.containers.leases import Lease, find_offers_folder
 from pytest_pyimages.engines.docker import DockerEngine
-from pytest_pyimages.engines.labels import HOST_LABEL, KIND_LABEL
+from pytest_pyimages.engines.labels import HOST_LABEL, SESSION_LABEL
 from tests.support.jobs import Job
 from tests.support.terminals import Terminal
 
-from .conftest import KEPT_KINDS, list_left
+from .conftest import wait_until_removed
 
 WAITING = b"q: quit\r\n"
 PROJECT = """
@@ -43,21 +43,28 @@ def wait(terminal: Terminal) -> str:
 
 
 def wait_for_containers(engine: DockerEngine, host: str, count: int) -> set[str]:
-    """Wait until so many containers run; return their ids."""
+    """Wait until so many containers wait for a session, and none is being removed; return their ids."""
     deadline = time.monotonic() + 60
     while True:
-        running = {entry.id for entry in engine.leftovers(f"{HOST_LABEL}={host}") if entry.is_running}
-        if len(running) == count:
-            return running
+        left = [entry for entry in engine.leftovers(f"{HOST_LABEL}={host}") if entry.kind == "container"]
+        waiting = {entry.id for entry in left if entry.is_running and is_offered(entry.labels[SESSION_LABEL])}
+        if len(waiting) == len(left) == count:
+            return waiting
+        assert time.monotonic() < deadline, left
+        time.sleep(0.2)
+
+
+def wait_until_ended(engine: DockerEngine, host: str) -> None:
+    """Wait until the programs of all containers have ended."""
+    deadline = time.monotonic() + 60
+    while running := [entry for entry in engine.leftovers(f"{HOST_LABEL}={host}") if entry.is_running]:
         assert time.monotonic() < deadline, running
         time.sleep(0.2)
 
 
-def wait_until_removed(engine: DockerEngine, host: str) -> None:
-    deadline = time.monotonic() + 60
-    while left := [entry for entry in list_left(engine, host) if entry.labels.get(KIND_LABEL) not in KEPT_KINDS]:
-        assert time.monotonic() < deadline, left
-        time.sleep(0.2)
+def is_offered(session: str) -> bool:
+    """Return whether the lease of a container is that of a watch, which offers it to other sessions."""
+    return (find_offers_folder() / f"{session}.socket").exists()
 
 
 def save(path: Path, text: str) -> None:
@@ -140,7 +147,7 @@ def test_no_waiting_container_outlives_a_killed_watch(job: Job, engine: DockerEn
             assert terminal.hang_up() == 2
         else:
             os.killpg(terminal.process.pid, signal.SIGKILL)
-            wait_for_containers(engine, host, 0)  # their programs end
+            wait_until_ended(engine, host)
             assert Lease().sweep(engine) == ()  # as the next session does
         wait_until_removed(engine, host)
     finally:

@@ -16,7 +16,8 @@ from tests.support.jobs import Job
 from tests.support.processes import running
 from tests.support.terminals import Terminal
 
-from .test_watch import WAITING, wait, wait_for_containers, wait_until_removed
+from .conftest import wait_until_removed
+from .test_watch import WAITING, wait, wait_for_containers
 
 SLIM = "3.14-slim"
 # -rA shows what it prints, of each image.

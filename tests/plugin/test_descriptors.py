@@ -17,8 +17,8 @@ GROWTH = 12  # of containers at once, and of the threads that start and remove t
 class CountingEngine(FakeEngine):
     """Records how many files this process has open when a container is gone."""
 
-    def remove_container(self, container: str) -> None:
-        super().remove_container(container)
+    def remove_container(self, container: str, *, wait: bool = True) -> None:
+        super().remove_container(container, wait=wait)
         self.calls.append(f"descriptors {count_descriptors()}")
 
 

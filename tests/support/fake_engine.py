@@ -464,7 +464,7 @@ class FakeEngine:
             if found.process is not None and found.process.poll() is None:
                 found.process.kill()
 
-    def remove_container(self, container: str) -> None:
+    def remove_container(self, container: str, *, wait: bool = True) -> None:
         self.services.pop(container, None)
         found = self.containers.pop(container, None)
         if found is not None:

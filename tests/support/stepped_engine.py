@@ -150,9 +150,9 @@ class SteppedEngine:
         if process is not None:  # of a fake container
             self._stock.put(self._names[container], pid=process.pid)
 
-    def remove_container(self, container: str) -> None:
+    def remove_container(self, container: str, *, wait: bool = True) -> None:
         self._steps.begin(f"{self._kinds.get(container, 'leftover')}.remove_container")
-        self._engine.remove_container(container)
+        self._engine.remove_container(container, wait=wait)
         self._stock.drop(self._names.get(container, container))
 
     def create_network(self, name: str, *, labels: Mapping[str, str], is_internal: bool) -> None:

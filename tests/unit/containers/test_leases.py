@@ -26,7 +26,7 @@ class SweptEngine(FakeEngine):
         self.removed: list[str] = []
         self.fails = fails
 
-    def remove_container(self, container: str) -> None:
+    def remove_container(self, container: str, *, wait: bool = True) -> None:
         if self.fails:
             raise EngineError("device busy")
         self.removed.append(container)

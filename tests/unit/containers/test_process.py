@@ -80,8 +80,8 @@ class RecordingEngine(FakeEngine):
     def upload(self, container: str, path: str, tar: Iterable[bytes]) -> None:
         self.record(f"upload {path}")
 
-    def remove_container(self, container: str) -> None:
-        self.lifecycle.append("remove")
+    def remove_container(self, container: str, *, wait: bool = True) -> None:
+        self.lifecycle.append("remove" if wait else "leave")
 
     def create_volume(self, name: str, *, labels: object, options: object) -> str:
         self.record("volume")
@@ -110,6 +110,13 @@ def test_attaches_before_the_start_and_removes_in_the_opposite_order(lease: Leas
     engine = RecordingEngine()
     assert run_once(engine, lease, Source(Path("/src"))) == [(STDOUT, b"output")]
     assert engine.lifecycle == LIFECYCLE
+
+
+def test_a_removal_is_left_to_the_engine(lease: Lease) -> None:
+    engine = RecordingEngine()
+    with ContainerProcess(engine, lease, Source(Path("/src")), wait=False).create(spec()):
+        pass
+    assert engine.lifecycle[-4:] == ["leave", *["remove volume"] * 3]
 
 
 def test_mounts_the_source_before_other_volumes(lease: Lease) -> None:

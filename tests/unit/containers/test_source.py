@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.links import LinkedPath, LinkedPaths
 from pytest_pyimages.containers.source import WITNESSES, Decision, Source, choose_witnesses
 from pytest_pyimages.engines.base import Mount
+from pytest_pyimages.engines.labels import SESSION_LABEL
 from tests.support.fake_engine import FakeEngine
 
 
@@ -42,6 +44,22 @@ def test_an_overlay_is_three_volumes_that_are_removed(lease: Lease) -> None:
     with Source(Path("/src/project")).mount(engine, lease) as mounted:
         assert len(engine.volumes) == 3
         assert [(mount.kind, mount.target) for mount in mounted.mounts] == [("volume", "/src/project")]
+    assert engine.volumes == {}
+
+
+def test_docker_removes_the_overlay_with_its_container(lease: Lease) -> None:
+    """What the container mounts has no name; what has one is mounted by no container, and removed at once."""
+    engine = FakeEngine()
+    engine.info = replace(engine.info, name="docker")
+    with Source(Path("/src/project")).mount(engine, lease, upper_target="/upper") as mounted:
+        upper, work = (f"/volumes/{name}" for name in engine.volumes)
+        assert [mount.source for mount in mounted.mounts] == ["", ""]
+        overlay, shown = (mount.anonymous for mount in mounted.mounts)
+        assert overlay is not None
+        assert shown is not None
+        assert overlay.options["o"] == f"lowerdir=/src/project,upperdir={upper},workdir={work}"
+        assert shown.options == {"type": "none", "device": upper, "o": "bind,ro"}
+        assert overlay.labels[SESSION_LABEL] == shown.labels[SESSION_LABEL] == lease.session
     assert engine.volumes == {}
 
 

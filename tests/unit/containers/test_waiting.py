@@ -24,7 +24,7 @@ from pytest_pyimages.errors import EngineError
 from tests.unit.containers.test_process import RecordingEngine
 
 SPEC = ContainerSpec(name="", image="sha256:1", command=("python",), labels={}, environment={"LANG": "C"})
-REMOVED = ["close", "remove", *["remove volume"] * 3]
+REMOVED = ["close", "remove", *["remove volume"] * 2]
 
 
 def make_engine(**errors: EngineError) -> RecordingEngine:
@@ -78,7 +78,7 @@ def test_a_container_is_taken_once_and_removed_by_who_took_it(world: World) -> N
         assert world.take() is None
         assert [witness.path for witness in process.witness] == [str(world.root / "src" / "cart" / "total.py")]
     world.waiting.close()
-    assert world.engine.lifecycle == ["volume", "volume", "volume", "create", "attach", "start", "close", *REMOVED]
+    assert world.engine.lifecycle == ["volume", "volume", "create", "attach", "start", "close", *REMOVED]
     assert world.engine.stream.sent == b"job"
     assert world.engine.specs[0].environment == {"LANG": "C", VARIABLE: str(world.root)}
 
@@ -111,7 +111,7 @@ def test_a_container_that_is_stopped_before_it_gets_the_job_is_removed(world: Wo
     with process.create(world.spec, world.waiting) as container, pytest.raises(StoppedError), process.start(container):
         pass
     world.waiting.close()
-    assert world.engine.lifecycle[-5:] == REMOVED
+    assert world.engine.lifecycle[-len(REMOVED) :] == REMOVED
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_container_that_is_stopped_before_it_gets_the_job_is_removed(world: Wo
 def test_another_configuration_is_not_taken(world: World, change: dict[str, object]) -> None:
     assert world.take(**change) is None
     world.waiting.close()
-    assert world.engine.lifecycle[-5:] == REMOVED
+    assert world.engine.lifecycle[-len(REMOVED) :] == REMOVED
 
 
 def replace_folder(path: Path) -> None:
@@ -168,7 +168,7 @@ def test_what_a_mount_or_python_may_have_looked_up_must_be_the_same(
     change(world)
     assert world.take() is None
     world.waiting.close()
-    assert world.engine.lifecycle[-5:] == REMOVED
+    assert world.engine.lifecycle[-len(REMOVED) :] == REMOVED
 
 
 def test_changed_files_are_seen(world: World) -> None:
@@ -189,7 +189,7 @@ def test_a_container_with_other_bytecode_is_removed(world: World) -> None:
     layer = BytecodeLayer("volume", "/folder")
     assert world.waiting.take(world.engine, world.spec, world.source, "/upper", layer) is None
     world.waiting.close()
-    assert world.engine.lifecycle[-5:] == REMOVED
+    assert world.engine.lifecycle[-len(REMOVED) :] == REMOVED
 
 
 def test_no_container_waits_with_a_copy(world: World) -> None:
@@ -201,7 +201,7 @@ def test_a_container_that_cannot_be_started_is_missing(world: World) -> None:
     engine, waiting = make_engine(start=EngineError("no memory")), WaitingContainers()
     waiting.start(lambda: engine, [world.wanted()])
     assert waiting.take(engine, world.spec, world.source, "/upper") is None
-    assert engine.lifecycle[-4:] == ["remove", *["remove volume"] * 3]
+    assert engine.lifecycle[-3:] == ["remove", *["remove volume"] * 2]
     waiting.close()
 
 
@@ -211,7 +211,7 @@ def test_a_container_of_another_engine_is_removed(world: World) -> None:
     other.info = replace(other.info, endpoint="unix:///other.sock")
     assert world.waiting.take(other, world.spec, world.source, "/upper") is None
     world.waiting.close()
-    assert world.engine.lifecycle[-5:] == REMOVED
+    assert world.engine.lifecycle[-len(REMOVED) :] == REMOVED
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,15 @@ from urllib.parse import parse_qs
 import pytest
 
 from pytest_pyimages.engines import docker, pulls
-from pytest_pyimages.engines.base import STDOUT, ContainerSpec, Mount, Privileges, PullProgress, ServiceSpec
+from pytest_pyimages.engines.base import (
+    STDOUT,
+    AnonymousVolume,
+    ContainerSpec,
+    Mount,
+    Privileges,
+    PullProgress,
+    ServiceSpec,
+)
 from pytest_pyimages.engines.body import make_service_body
 from pytest_pyimages.engines.client import choose_overlay_options
 from pytest_pyimages.engines.docker import DockerEngine, connect
@@ -153,6 +161,24 @@ def test_volumes_are_not_filled_from_the_image(scripted: ScriptedEngine, engine:
     assert sent["VolumeOptions"] == {"NoCopy": True}
 
 
+def test_anonymous_volume_has_options_and_labels(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+    scripted.answers["POST /containers/create"] = answer(201, {"Id": "abc"})
+    mount = Mount(kind="volume", target="/v", anonymous=AnonymousVolume({"type": "overlay"}, {"l": "1"}))
+    engine.create_container(ContainerSpec(name="n", image="i", command=(), labels={}, mounts=(mount,)))
+    (sent,) = json.loads(scripted.asked("POST /containers/create")[0].body)["HostConfig"]["Mounts"]
+    assert "Source" not in sent
+    driver = {"Name": "local", "Options": {"type": "overlay"}}
+    assert sent["VolumeOptions"] == {"NoCopy": True, "Labels": {"l": "1"}, "DriverConfig": driver}
+
+
+def test_service_has_host_names_in_its_network() -> None:
+    spec = ServiceSpec(name="x", image="i", command=(), labels={}, network="net", aliases=("db", "cache"))
+    body = make_service_body(spec)
+    assert body["HostConfig"]["NetworkMode"] == "net"
+    assert body["NetworkingConfig"] == {"EndpointsConfig": {"net": {"Aliases": ["db", "cache"]}}}
+    assert "NetworkingConfig" not in make_service_body(replace(spec, aliases=()))
+
+
 @pytest.mark.parametrize("status", [204, 404, 409])
 def test_kill_of_an_ended_container(scripted: ScriptedEngine, engine: DockerEngine, status: int) -> None:
     scripted.answers["POST /containers/x/kill"] = answer(status, b"" if status == 204 else {"message": "not running"})
@@ -180,62 +206,6 @@ def test_images_without_a_tag_are_left_out(scripted: ScriptedEngine, engine: Doc
     listed += [{"Id": "python:3.12", "RepoTags": ["a:1", "a:2"]}, {"Id": "gone", "RepoTags": ["b:1"]}]
     scripted.answers["GET /images/json"] = answer(200, listed)
     assert [reference for reference, _ in engine.images("l")] == ["a:1", "a:2"]
-
-
-# Removal
-
-REMOVED, BUSY, MISSING = answer(204, b""), answer(409, {"message": "in progress"}), answer(404, {"message": "none"})
-
-
-@pytest.mark.parametrize(
-    "said",
-    [[REMOVED], [MISSING], [BUSY, BUSY, MISSING], [answer(500, {"message": "device or resource busy"}), REMOVED]],
-    ids=["removed", "gone", "in progress", "busy"],
-)
-@pytest.mark.parametrize("what", ["containers", "volumes"])
-def test_removal_is_retried(scripted: ScriptedEngine, engine: DockerEngine, said: list[bytes], what: str) -> None:
-    times = len(said)
-    scripted.answers[f"DELETE /{what}/x"] = list(said)
-    (engine.remove_container if what == "containers" else engine.remove_volume)("x")
-    asked = scripted.asked(f"DELETE /{what}/x")
-    assert len(asked) == times
-    assert parse_qs(asked[0].query) == ({"force": ["True"], "v": ["True"]} if what == "containers" else {})
-
-
-def test_network_is_removed_once_it_is_free(scripted: ScriptedEngine, engine: DockerEngine) -> None:
-    scripted.answers["DELETE /networks/x"] = [answer(403, {"message": "network x has active endpoints"}), REMOVED]
-    engine.remove_network("x")
-    assert len(scripted.asked("DELETE /networks/x")) == 2
-
-
-def test_service_has_host_names_in_its_network() -> None:
-    spec = ServiceSpec(name="x", image="i", command=(), labels={}, network="net", aliases=("db", "cache"))
-    body = make_service_body(spec)
-    assert body["HostConfig"]["NetworkMode"] == "net"
-    assert body["NetworkingConfig"] == {"EndpointsConfig": {"net": {"Aliases": ["db", "cache"]}}}
-    assert "NetworkingConfig" not in make_service_body(replace(spec, aliases=()))
-
-
-def test_removal_retries_end(scripted: ScriptedEngine, engine: DockerEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(docker, "VOLUME_REMOVAL_SECONDS", 0.3)
-    scripted.answers["DELETE /volumes/x"] = answer(409, {"message": "volume is in use - [abc]"})
-    with pytest.raises(EngineError, match="volume is in use"):
-        engine.remove_volume("x")
-    assert len(scripted.asked("DELETE /volumes/x")) > 1
-
-
-def test_removal_is_retried_after_a_timeout(
-    scripted: ScriptedEngine, engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def silent(_: Request, peer: socket.socket) -> None:
-        if len(scripted.asked("DELETE /containers/x")) == 1:
-            peer.recv(1)
-        peer.sendall(REMOVED)
-
-    monkeypatch.setattr(docker, "REMOVAL_CALL_SECONDS", 0.2)
-    scripted.answers["DELETE /containers/x"] = silent
-    engine.remove_container("x")
-    assert len(scripted.asked("DELETE /containers/x")) == 2
 
 
 # Uploads

@@ -57,8 +57,8 @@ class Engine(FakeEngine):
                 raise self.errors.pop(0)
         return super().create_container(spec)
 
-    def remove_container(self, container: str) -> None:
-        super().remove_container(container)
+    def remove_container(self, container: str, *, wait: bool = True) -> None:
+        super().remove_container(container, wait=wait)
         if self.removal is not None:
             raise self.removal
 
@@ -255,7 +255,7 @@ def test_a_container_that_cannot_be_removed_is_a_note(builds: Builds) -> None:
 def test_removals_that_do_not_end_are_named(builds: Builds, monkeypatch: pytest.MonkeyPatch) -> None:
     go_on = threading.Event()
     remove = builds.engine.remove_container
-    monkeypatch.setattr(builds.engine, "remove_container", lambda container: (go_on.wait(60), remove(container)))
+    monkeypatch.setattr(builds.engine, "remove_container", lambda name, **_: (go_on.wait(60), remove(name)))
     assert builds.run().succeeded
     threads = [thread for thread in threading.enumerate() if thread.name == "pyimages-install-3.12"]
     try:
