@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tools.bench.builds import anew_at_once, anew_in_turn, cold_at_once, cold_in_turn, one_more
 from tools.bench.clock import Command, NotMeasuredError, Timing, Usage, in_turns, measure_usage, seconds_of
+from tools.bench.ending import measure_end
 from tools.bench.growth import four_times_as_many
 from tools.bench.images import ordinary_images
 from tools.bench.projects import TESTS, write_importing, write_many, write_one
@@ -103,6 +104,17 @@ def first_start(shop: Workshop) -> Result:
     )
 
 
+def last_report(shop: Workshop) -> Result:
+    """From the last report of one test on two images to the prompt, against a pytest on the host."""
+    project = write_one(shop.folder)
+    words = (sys.executable, "-m", "pytest")
+    ours = shop.command((*words, f"--py-images={','.join(TAGS)}"), project, ("2 passed", 1))
+    plain = shop.command((*words, "-p", "no:pyimages"), project, ("1 passed", 1))
+    _warm_up(shop, project, 1)
+    _compare(shop, [ours], [plain])
+    return measure_end(shop, ours, plain)
+
+
 def watch_two(shop: Workshop) -> Result:
     """From a saved file to the last report of a watch, with two images, against tox with two environments."""
     return saved_file(shop, TAGS, 0.25, _with_tox)
@@ -128,6 +140,7 @@ CASES: dict[str, Callable[[Workshop], Result]] = {
     "l": units_at_once,
     "m": million_results,
     "n": importing_tests,
+    "o": last_report,
 }
 
 
