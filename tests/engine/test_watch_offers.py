@@ -217,3 +217,37 @@ def test_a_container_that_has_ended_is_not_used(job: Job, engine: DockerEngine, 
     (waiting,) = wait_for_containers(engine, host, 1)
     engine.kill(waiting)
     assert waiting[:12] not in run(job)
+
+
+def test_files_that_the_start_of_python_has_read_are_not_stale(job: Job, engine: DockerEngine, host: str) -> None:
+    """An editable installation may import a module of the project in each Python that starts."""
+    job.write(started="value = 'old'\n", test_where="import started\ndef test_where():\n    print(started.value)\n")
+    (job.folder / "install.py").write_text(
+        "import os, site\n"
+        "with open(site.getsitepackages()[0] + '/started.pth', 'w') as file:\n"
+        "    file.write(os.getcwd() + '\\nimport started\\n')\n"
+    )
+    (job.folder / "pytest.ini").write_text("[pytest]\npy_images_setup = python install.py\n")
+    terminal = Terminal([*command(), "--py-images-watch"], job.folder)
+
+    def change(value: str) -> None:
+        """Replace the file, once the Python of the container has started."""
+        (waiting,) = wait_for_containers(engine, host, 1)
+        deadline = time.monotonic() + SECONDS
+        while engine.execute(waiting, ["readlink", "/proc/1/fd/0"])[1] != b"/dev/null\n":
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        (job.folder / "new").write_text(f"value = '{value}'\n")
+        (job.folder / "new").rename(job.folder / "started.py")
+
+    try:
+        terminal.until(WAITING)
+        terminal.process.send_signal(signal.SIGSTOP)  # as above
+        change("new")
+        code = "import started; print(started.value, open('started.py').read())"
+        assert command_in(job, "python", "-c", code).stdout == "new value = 'new'\n\n"
+        change("newer")
+        assert "\nnewer\n" in run(job)
+    finally:
+        terminal.process.send_signal(signal.SIGCONT)
+        terminal.close()

@@ -65,7 +65,11 @@ def is_project_used(root):
     """Return whether the start of this Python has used files of the project, or would do so now."""
     folders = [folder for folder in sys.path if is_below(folder, root)]
     names = [name + end for name in ("sitecustomize", "usercustomize") for end in ("", ".py")]
-    return any(not os.path.isdir(each) or any(os.path.exists(each + "/" + name) for name in names) for each in folders)
+    # Lines of .pth files may import modules (docs of site), which may be those of an editable installation.
+    imported = [getattr(module, "__dict__", {}).get("__file__") for module in list(sys.modules.values())]
+    return any(file and is_below(os.path.abspath(file), root) for file in imported) or any(
+        not os.path.isdir(each) or any(os.path.exists(each + "/" + name) for name in names) for each in folders
+    )
 
 
 def is_below(path, root):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,21 @@ def test_a_module_that_the_start_of_python_imports_must_be_none_of_the_project(
 ) -> None:
     (project / path).parent.mkdir(exist_ok=True)
     (project / path).touch()
+    assert suite.is_project_used(str(project)) is is_used
+
+
+@pytest.mark.parametrize(
+    ("file", "is_used"),
+    [("src/started.py", True), ("../project-2/started.py", False), (None, False)],
+)
+def test_a_module_that_is_imported_already_must_be_none_of_the_project(
+    project: Path, monkeypatch: pytest.MonkeyPatch, file: str | None, is_used: bool
+) -> None:
+    """Such as one that a line of a .pth file imports."""
+    module = types.ModuleType("started")
+    module.__file__ = file and str(project / file)
+    monkeypatch.setitem(sys.modules, "started", module)
+    monkeypatch.setitem(sys.modules, "missing", None)
     assert suite.is_project_used(str(project)) is is_used
 
 
