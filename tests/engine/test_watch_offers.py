@@ -147,6 +147,11 @@ def test_commands_run_in_the_containers_of_a_watch(job: Job, engine: DockerEngin
     assert done.stderr.splitlines()[-1] == "!"
     assert command_in(job, "no-such-command").returncode == 127
     (waiting,) = wait_for_containers(engine, host, 1)
+    done = command_in(job, "sh", "-c", "hostname; (sleep 0.1 &); sleep 0.9; cat /proc/[0-9]*/stat")
+    assert done.stdout.startswith(waiting[:12])
+    assert " S " in done.stdout
+    assert " Z " not in done.stdout, "orphans are reaped"
+    (waiting,) = wait_for_containers(engine, host, 1)
     shell = Terminal([*PYIMAGES, "shell", SLIM], job.folder)
     try:
         shell.until(PROMPT)

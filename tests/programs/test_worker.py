@@ -175,3 +175,26 @@ def test_a_damaged_worker_that_waits_does_not_begin(job: Job, monkeypatch: pytes
         assert worker.read() == []
         assert worker.stderr.read() == b"the worker's files are not those that were installed\n"
         assert worker.process.wait(60) == 1
+
+
+CHILDREN = """
+import signal
+import subprocess
+import sys
+
+def test_status_of_a_child():
+    assert signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL
+    assert subprocess.call([sys.executable, "-c", "exit(7)"]) == 7
+"""
+
+
+@pytest.mark.parametrize("root", ["", "/src"])
+def test_the_suite_of_a_worker_that_has_waited_gets_the_status_of_its_children(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: str
+) -> None:
+    monkeypatch.setenv("PYIMAGES_WAITS", root)
+    (tmp_path / "test_a.py").write_text(CHILDREN)
+    with started() as worker:
+        worker.send(encode_job(make_job(tmp_path, "-q", "-p", "no:cacheprovider")))
+        records = worker.read()
+    assert "pass" in [record["t"] for record in records]

@@ -39,7 +39,10 @@ def main():
     if root:
         import_pytest(root)
         found = hash_worker(folder)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # reap orphans of a command that runs beside this one (wait(2))
     spec = read_job(control)
+    if root:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if spec is None or (root and is_project_used(root)):
         return 1
     if spec["worker"] and (found or hash_worker(folder)) != spec["worker"]:
