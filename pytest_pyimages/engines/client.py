@@ -9,7 +9,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError  # another class before Python 3.11
 from functools import cached_property
@@ -106,6 +106,16 @@ class Client:
             return content
         target = self._make_target(path, params)
         return self._unix.read(self._unix.ask(method, target, body, self._headers, timeout, sent=sent))
+
+    def put(self, path: str, params: Mapping[str, object], pieces: Iterator[bytes]) -> None:
+        """Send a PUT request with a body in pieces."""
+        if self._unix is None:
+            from pytest_pyimages.engines.docker_py import request
+
+            request(self.docker, "PUT", path, params=params, data=pieces, timeout=self._timeout)
+        else:
+            target = self._make_target(path, params)
+            self._unix.read(self._unix.ask("PUT", target, pieces, self._headers, self._timeout))
 
     def _make_target(self, path: str, params: Mapping[str, object] | None) -> str:
         version = "" if path == "/version" else f"/v{self._version}"

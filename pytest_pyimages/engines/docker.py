@@ -253,7 +253,7 @@ class DockerEngine:
     @_engine_call
     def resize(self, container: str, *, columns: int, rows: int) -> None:
         with faults.ignore_statuses(404, 409, 500):  # it has just ended; Engine 20.10 answers 500
-            self._api.resize(container, height=rows, width=columns)
+            self._client.request("POST", f"/containers/{container}/resize", params={"h": rows, "w": columns})
 
     @_engine_call
     def wait(self, container: str) -> int:
@@ -317,8 +317,7 @@ class DockerEngine:
 
     @_engine_call
     def upload(self, container: str, path: str, tar: Iterable[bytes]) -> None:
-        if not self._api.put_archive(container, path, iter_pieces(tar)):
-            raise EngineError(f"uploading files to {path} failed")
+        self._client.put(f"/containers/{container}/archive", {"path": path}, iter_pieces(tar))
 
     @_engine_call
     def commit(self, container: str, *, reference: str, labels: Mapping[str, str]) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import selectors
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http.client import HTTPConnection, HTTPResponse, IncompleteRead
+from typing import Any
 
 from pytest_pyimages.engines.faults import ResponseError
 from pytest_pyimages.errors import EngineError
@@ -57,7 +58,7 @@ class UnixConnection(HTTPConnection):
     ) -> HTTPResponse:
         """Send a request; return the response, whose body is not read yet.
 
-        :param body: is sent as JSON, unless it is None.
+        :param body: is sent as JSON, unless it is None, or an iterator of bytes, which are sent as they are.
         :param sent: called before the wait for the response.
         :raises ResponseError: for an error response.
         """
@@ -67,10 +68,10 @@ class UnixConnection(HTTPConnection):
         is_reused = self.sock is not None
         if self.sock is not None:
             self.sock.settimeout(timeout)
-        content = None if body is None else json.dumps(body).encode()
-        kind = {} if body is None else {"Content-Type": "application/json"}
+        is_json = body is not None and not isinstance(body, Iterator)
+        kind = {"Content-Type": "application/json"} if is_json else {}
         try:
-            self.request(method, target, content, {**headers, **kind})
+            self._send(method, target, json.dumps(body).encode() if is_json else body, {**headers, **kind})
             sent()
             response = self.getresponse()
             if response.status in _REDIRECTS:  # engines send none; headers of docker's configuration must not go there
@@ -85,6 +86,14 @@ class UnixConnection(HTTPConnection):
                 return self.ask(method, target, body, headers, timeout, sent=sent)
             raise
         return response
+
+    def _send(self, method: str, target: str, content: Any, headers: Mapping[str, str]) -> None:
+        try:
+            self.request(method, target, content, headers)
+        except (BrokenPipeError, ConnectionResetError):
+            if not isinstance(content, Iterator):
+                raise
+            # The engine has refused the request before it had read all of the body: its response says why.
 
     def read(self, response: HTTPResponse) -> bytes:
         """Read the body of a response, and close it."""

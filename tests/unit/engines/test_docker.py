@@ -218,6 +218,19 @@ def test_refused_upload(scripted: ScriptedEngine, engine: DockerEngine) -> None:
     assert scripted.requests[-1].body == b"3\r\ntar\r\n4\r\nmore\r\n0\r\n\r\n"
 
 
+def test_upload_refused_before_its_end(
+    scripted: ScriptedEngine, engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(peer: socket.socket) -> None:
+        peer.recv(1)
+        peer.sendall(answer(404, {"message": "no such container"}))
+        peer.shutdown(socket.SHUT_RD)
+
+    monkeypatch.setattr(scripted, "handle", refuse)
+    with pytest.raises(EngineError, match=r"^no such container$"):
+        engine.upload("x", "/", (b"x" * 100_000 for _ in range(1000)))
+
+
 def test_unreadable_upload(engine: DockerEngine) -> None:
     def tar() -> Iterator[bytes]:
         yield b"tar"
