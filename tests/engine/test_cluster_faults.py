@@ -25,6 +25,7 @@ from .test_cluster import Cluster
 
 REFERENCE = "python:3.12-slim"
 WAIT_SECONDS = 120.0
+RELEASE_SECONDS = 0.5  # in which a machine gives up its share of the queue, after its announcement
 
 
 @pytest.fixture
@@ -54,7 +55,8 @@ def list_threads(address: str) -> list[str]:
 
     with Client(address, set_as_default=False) as client:
         found = client.run(lambda: [thread.name for thread in threading.enumerate()])
-    return [name for names in found.values() for name in names if name != "MainThread" and "Dask" not in name]
+    names = [name for each in found.values() for name in each]
+    return [name for name in names if name not in ("MainThread", "Profile") and "Dask" not in name]
 
 
 def wait_until_forgotten(address: str) -> None:
@@ -102,6 +104,7 @@ def test_a_stalled_machine_does_not_hold_up_the_end(machine: Cluster) -> None:
     cluster = connect_cluster(machine.address)
     engine = cluster.submit("unit").wait(lambda: False)
     assert engine is not None
+    time.sleep(RELEASE_SECONDS)
     os.kill(machine.programs["near"].pid, signal.SIGSTOP)
     errors: list[Exception] = []
 
@@ -137,6 +140,7 @@ def test_a_machine_that_starts_again_at_its_address_is_lost(machine: Cluster, en
     task = cluster.submit("unit")
     first = task.wait(lambda: False)
     assert first is not None
+    time.sleep(RELEASE_SECONDS)
     machine.kill("fixed")
     machine.start_worker("again", engine.info.endpoint, *words)
     deadline = time.monotonic() + WAIT_SECONDS
