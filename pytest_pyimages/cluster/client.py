@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import pickle
 import threading
 import time
@@ -89,6 +90,7 @@ class Cluster:
         self._numbers = itertools.count(1)  # of tasks
         self._workers: frozenset[str] = frozenset()  # addresses of those with an engine, a moment ago
         self._is_closed = threading.Event()
+        self._failures = Failures(), Failures()  # to hear announcements, and to look for workers
         for work in (self._listen, self._beat):
             threading.Thread(target=work, name=f"pyimages-cluster{work.__name__}", daemon=True).start()
 
@@ -193,7 +195,7 @@ class Cluster:
 
     def _listen(self) -> None:
         """Hand the announcements to their tasks."""
-        failures = Failures()
+        failures, _ = self._failures
         while not self._is_closed.is_set():
             began = time.monotonic()
             try:
@@ -202,7 +204,7 @@ class Cluster:
                 if time.monotonic() - began > ANSWER_SECONDS:  # it has waited in vain, and not failed
                     failures.forget()
                 if failures.add(error) or self._is_disconnected or isinstance(error, KeyError):
-                    self._lose(failures.first)
+                    self._lose()
                     return
                 self._is_closed.wait(RETRY_SECONDS)
                 continue
@@ -213,7 +215,7 @@ class Cluster:
 
     def _beat(self) -> None:
         """Tell the tasks that this host waits for them, and let those of lost machines fail."""
-        failures = Failures()
+        _, failures = self._failures
         while not self._is_closed.wait(BEAT_SECONDS):
             for task in list(self._tasks.values()):
                 task.beat()
@@ -221,16 +223,17 @@ class Cluster:
                 workers = self._look_for_workers()
             except Exception as error:  # noqa: BLE001 - as above
                 if failures.add(error) or self._is_disconnected:
-                    self._lose(failures.first)
+                    self._lose()
                     return
                 continue
             failures.forget()
             for task in list(self._tasks.values()):
                 task.look_for_loss(workers)
 
-    def _lose(self, error: Exception | None) -> None:
+    def _lose(self) -> None:
         if not self._is_closed.is_set() and not self.problem:
-            self.problem = LOST.format(type(error).__name__)
+            first = min(self._failures, key=lambda failures: failures.began)
+            self.problem = LOST.format(type(first.first).__name__)
             for task in list(self._tasks.values()):
                 if task.engine is not None:
                     task.engine.lose(self.problem)
@@ -256,14 +259,14 @@ class Failures:
 
     def __init__(self) -> None:
         self.first: Exception | None = None
-        self._began = 0.0
+        self.began = math.inf
 
     def add(self, error: Exception) -> bool:
         """Note an error; return whether it has failed for too long."""
         if self.first is None:
-            self.first, self._began = error, time.monotonic()
-        return time.monotonic() - self._began > LOST_SECONDS
+            self.first, self.began = error, time.monotonic()
+        return time.monotonic() - self.began > LOST_SECONDS
 
     def forget(self) -> None:
         """Note a success."""
-        self.first = None
+        self.first, self.began = None, math.inf

@@ -92,7 +92,7 @@ class ClusterBackends:
         :raises PyimagesError: the error of the work, or that the cluster does not run the unit.
         """
         label, missing = plan.tag.label, self._missing.setdefault(plan.tag.reference, {})
-        task, lost = self.cluster.submit(label or "report", missing), 0
+        task, lost, note = self.cluster.submit(label or "report", missing), 0, ""
         try:
             while not is_over():
                 self._listener.progress(label, "waiting for a machine of the cluster")
@@ -100,6 +100,9 @@ class ClusterBackends:
                 self._listener.progress(label, "")
                 if engine is None:
                     return
+                if note:
+                    self._listener.note(note)
+                    note = ""
                 try:
                     self._work_on(engine, plan, work)
                 except PyimagesError as error:
@@ -112,7 +115,7 @@ class ClusterBackends:
                     lost += 1
                     if not engine.problem or self.cluster.problem or lost == MOST_MACHINES or is_over():
                         raise
-                    self._listener.note(f"{label}: run again elsewhere ({error.message})")
+                    note = f"{label}: run again elsewhere ({error.message})"  # if there is another machine
                 else:
                     return
         finally:
