@@ -3,10 +3,11 @@
 Who takes one owns it from then on: the connection to its program, its volumes, and a part of the lease. A connection
 is about one container:
 
-1. the session sends what it needs;
-2. the watch answers with the container, and the descriptor of the connection to its program;
-3. the session joins the lease and says so;
-4. the watch says that it has forgotten the container, and starts another one.
+1. the watch greets: one that is stopped, by Ctrl-Z or a debugger, accepts connections, too;
+2. the session sends what it needs;
+3. the watch answers with the container, and the descriptor of the connection to its program;
+4. the session joins the lease and says so;
+5. the watch says that it has forgotten the container, and starts another one.
 
 If either of them ends before that, the container is still the watch's.
 """
@@ -19,6 +20,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -30,11 +32,22 @@ from pytest_pyimages.containers.source import Decision, MountedSource, Source
 from pytest_pyimages.containers.waiting import StartedAhead, Waiting, WaitingContainers, choose_wanted
 from pytest_pyimages.engines import ContainerSpec, Engine, adopt_connection, find_connection
 
-ANSWER_SECONDS = 2.0  # in which a session would have started a container itself
+GREETING_SECONDS = 0.5
+START_SECONDS = 0.5  # within which a container must have started: a session needs about as long to start one itself
+ANSWER_SECONDS = 2.0
+STALE_SECONDS = 60.0
 PACKET = 1 << 16  # bytes
-JOINED, YOURS = b"joined", b"yours"
+GREETING, JOINED, YOURS = b"pyimages 1", b"joined", b"yours"  # with the version of the protocol
 # What the other side may be if it is not this version of us: it has ended, says something else, or nothing.
-_FAULTS = (OSError, ValueError, LookupError, TypeError)
+_FAULTS = (OSError, ValueError, LookupError, TypeError, RecursionError)
+
+
+class _Request(NamedTuple):
+    """What a session needs, as digests of ``_make_key``."""
+
+    wanted: str
+    engine: str  # of its EngineInfo
+    bytecode: str  # of its BytecodeLayer
 
 
 class _Offer(NamedTuple):
@@ -66,8 +79,9 @@ def offer_containers(waiting: WaitingContainers, lease: Lease) -> Iterator[None]
 
     :param lease: of the containers.
     """
+    path = find_offers_folder() / f"{lease.session}.socket"
     try:
-        listener = _listen(lease.session)
+        listener = _listen(path)
     except OSError:  # sessions start their own
         yield
         return
@@ -76,17 +90,14 @@ def offer_containers(waiting: WaitingContainers, lease: Lease) -> Iterator[None]
         try:
             yield
         finally:
-            _get_path(lease.session).unlink(missing_ok=True)
-            listener.shutdown(socket.SHUT_RDWR)  # unlike close, it wakes the thread
+            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the thread may have closed it
+                listener.shutdown(socket.SHUT_RDWR)  # unlike close, it wakes the thread
 
 
-def _get_path(session: str) -> Path:
-    return find_offers_folder() / f"{session}.socket"
-
-
-def _listen(session: str) -> socket.socket:
-    path = _get_path(session)
+def _listen(path: Path) -> socket.socket:
     path.parent.mkdir(mode=0o700, exist_ok=True)
+    _remove_early(path.parent)
     early = path.with_suffix(".new")  # a session takes a socket that refuses connections for one of a dead watch
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
@@ -101,11 +112,20 @@ def _listen(session: str) -> socket.socket:
     return listener
 
 
+def _remove_early(folder: Path) -> None:
+    """Remove the sockets of watches that were killed before they listened."""
+    for path in folder.glob("*.new"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > STALE_SECONDS:
+                path.unlink()
+
+
 def _accept(listener: socket.socket, waiting: WaitingContainers, lease: Lease) -> None:
     while True:
         try:
             connection = listener.accept()[0]
-        except OSError:  # the context has ended
+        except OSError:  # the context has ended, or this process has too many open files
+            listener.close()  # else sessions would wait for an answer
             return
         arguments = (connection, waiting, lease)
         threading.Thread(target=_answer, args=arguments, name="pyimages-offer", daemon=True).start()
@@ -114,12 +134,16 @@ def _accept(listener: socket.socket, waiting: WaitingContainers, lease: Lease) -
 def _answer(connection: socket.socket, waiting: WaitingContainers, lease: Lease) -> None:
     with connection, contextlib.suppress(*_FAULTS):
         connection.settimeout(ANSWER_SECONDS)
-        request = json.loads(connection.recv(PACKET))
-        thread = waiting.take_first(lambda wanted: _make_key(wanted) == request["wanted"])
+        connection.send(GREETING)
+        request = _Request(**json.loads(connection.recv(PACKET)))
+        thread = waiting.take_first(lambda wanted: _make_key(wanted) == request.wanted, START_SECONDS)
         if thread is None:
             return
+        if _make_key(thread.info) != request.engine:  # it is of use for the watch
+            waiting.put_back(thread)
+            return
         try:
-            if _make_key(thread.info, thread.bytecode) == request["on"] and thread.is_current:
+            if _make_key(thread.bytecode) == request.bytecode and thread.is_current:
                 _hand_over(connection, waiting, thread, lease)
         finally:
             waiting.replace(thread, lease)
@@ -154,7 +178,7 @@ class OfferedContainers:
             if wanted is None or key in self._asked:
                 return None
             self._asked.add(key)
-        request = json.dumps({"wanted": key, "on": _make_key(engine.info, bytecode)}).encode()
+        request = _Request(key, _make_key(engine.info), _make_key(bytecode))
         for path in sorted(find_offers_folder().glob("*.socket")):
             with contextlib.suppress(*_FAULTS):
                 found = _ask(path, request, engine)
@@ -163,17 +187,20 @@ class OfferedContainers:
         return None
 
 
-def _ask(path: Path, request: bytes, engine: Engine) -> Waiting | None:
+def _ask(path: Path, request: _Request, engine: Engine) -> Waiting | None:
     with contextlib.ExitStack() as stack:
         connection = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
-        connection.settimeout(ANSWER_SECONDS)
+        connection.settimeout(GREETING_SECONDS)
         try:
             with _shorten(path.parent) as folder:
                 connection.connect(f"{folder}/{path.name}")
         except ConnectionRefusedError:  # its watch was killed
             path.unlink(missing_ok=True)
             return None
-        connection.send(request)
+        if connection.recv(PACKET) != GREETING:
+            return None
+        connection.settimeout(ANSWER_SECONDS)
+        connection.send(json.dumps(request._asdict()).encode())
         data, descriptors, _, _ = socket.recv_fds(connection, PACKET, 1, socket.MSG_CMSG_CLOEXEC)
         if not descriptors:
             return None

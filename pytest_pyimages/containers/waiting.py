@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -166,14 +166,25 @@ class WaitingContainers:
             return None
         return thread.started.result()
 
-    def take_first(self, matches: Callable[[Wanted], bool]) -> StartedAhead | None:
-        """Return the first free container that matches, once it has started; None without one."""
+    def take_first(self, matches: Callable[[Wanted], bool], seconds: float | None = None) -> StartedAhead | None:
+        """Return the first free container that matches, once it has started; None without one.
+
+        :param seconds: within which it must have started; None for any time.
+        """
         with self._lock:
             thread = next((each for each in self._free if matches(each.wanted)), None)
             if thread is None:
                 return None
             self._free.remove(thread)
+        if not wait([thread.started], seconds).done:
+            self.put_back(thread)
+            return None
         return thread if thread.started.exception() is None else None
+
+    def put_back(self, thread: StartedAhead) -> None:
+        """Offer a container again that was not used."""
+        with self._lock:
+            self._free.append(thread)
 
     def give_away(self, thread: StartedAhead, tell: Callable[[], object]) -> None:
         """Leave a container to another process, unless all are being removed.
