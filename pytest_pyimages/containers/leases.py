@@ -20,6 +20,7 @@ from pytest_pyimages.engines import Engine, Leftover
 from pytest_pyimages.engines.labels import CREATED_LABEL, HOST_LABEL, KIND_LABEL, LABEL, SESSION_LABEL
 from pytest_pyimages.errors import ConfigurationError, EngineError
 
+OFFERS = "offers"  # folder
 FOREIGN_HOURS = 24  # another host's leaked containers are removed when older than this and none of its session runs
 
 
@@ -45,7 +46,7 @@ def make_state_directory() -> Path:
 
 def find_offers_folder() -> Path:
     """Return this user's folder for the sockets of watches, which may not exist; see ``offers``."""
-    return make_state_directory() / "offers"
+    return make_state_directory() / OFFERS
 
 
 def are_offered() -> bool:
@@ -138,6 +139,7 @@ class Lease:
             for path in (self._path(session), *self._list_joined(session)):
                 path.unlink(missing_ok=True)
         self._forget_dead_sessions()
+        self._forget_dead_watches()
         return problems
 
     def _list_joined(self, session: str) -> tuple[Path, ...]:
@@ -152,6 +154,14 @@ class Lease:
                 continue
             if is_old and path != self._path(self.session) and self._is_dead(path):
                 path.unlink(missing_ok=True)
+
+    def _forget_dead_watches(self) -> None:
+        """Remove the sockets of watches that were killed; see ``offers``."""
+        for path in (self._directory / OFFERS).glob("*.*"):
+            lock = self._path(path.stem)
+            if self._is_dead(lock):
+                path.unlink(missing_ok=True)
+                lock.unlink(missing_ok=True)
 
     def _is_dead(self, path: Path) -> bool:
         lock = FileLock(path, thread_local=False)

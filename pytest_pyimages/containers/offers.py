@@ -20,7 +20,6 @@ import json
 import os
 import socket
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -35,7 +34,6 @@ from pytest_pyimages.engines import ContainerSpec, Engine, adopt_connection, fin
 GREETING_SECONDS = 0.5
 START_SECONDS = 0.5  # within which a container must have started: a session needs about as long to start one itself
 ANSWER_SECONDS = 2.0
-STALE_SECONDS = 60.0
 PACKET = 1 << 16  # bytes
 GREETING, JOINED, YOURS = b"pyimages 1", b"joined", b"yours"  # with the version of the protocol
 # What the other side may be if it is not this version of us: it has ended, says something else, or nothing.
@@ -97,7 +95,6 @@ def offer_containers(waiting: WaitingContainers, lease: Lease) -> Iterator[None]
 
 def _listen(path: Path) -> socket.socket:
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    _remove_early(path.parent)
     early = path.with_suffix(".new")  # a session takes a socket that refuses connections for one of a dead watch
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
@@ -110,14 +107,6 @@ def _listen(path: Path) -> socket.socket:
         early.unlink(missing_ok=True)
         raise
     return listener
-
-
-def _remove_early(folder: Path) -> None:
-    """Remove the sockets of watches that were killed before they listened."""
-    for path in folder.glob("*.new"):
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > STALE_SECONDS:
-                path.unlink()
 
 
 def _accept(listener: socket.socket, waiting: WaitingContainers, lease: Lease) -> None:

@@ -383,13 +383,16 @@ def test_nothing_is_left_of_many_conversations(watch: Watch) -> None:
     assert min(threads[20:]) <= min(threads[:5])
 
 
-def test_what_a_killed_watch_has_begun_is_removed(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
-    with other_watch(monkeypatch, "1.new"), other_watch(monkeypatch, "2.new"):
-        old, new = (find_offers_folder() / name for name in ("1.new", "2.new"))
-        os.utime(old, (1, 1))
-        with offer_containers(watch.waiting, Lease()):
-            assert not old.exists()
-            assert new.exists(), "it may be about to listen"
+def test_sockets_of_killed_watches_are_swept(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also that of one that was killed before it listened; those of living watches stay."""
+    folder = find_offers_folder()
+    with Lease() as other, other_watch(monkeypatch, f"{other.session}.new"), other_watch(monkeypatch, "0.new"):
+        (folder / "1.socket").touch()
+        assert Lease().sweep(watch.engine) == ()
+        names = {f"{other.session}.new", f"{watch.lease.session}.socket"}
+        assert {path.name for path in folder.iterdir()} == names
+        locks = {f"{lease.session}.lock" for lease in (other, watch.lease)}
+        assert {path.name for path in (folder.parent / "sessions").iterdir()} == locks
 
 
 def test_a_watch_that_cannot_accept_refuses_connections(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
