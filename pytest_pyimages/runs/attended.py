@@ -81,7 +81,10 @@ def _attend_in(waiting: Waiting, engine: Engine, job: Job, terminal: HostTermina
     except EngineError:  # it has ended
         raise NotBegunError from None
     with contextlib.closing(execution.stream) as stream:
-        frames = _await_start(stream, job.token, lambda _: NotBegunError())
+        try:
+            frames = _await_start(stream, job.token, lambda _: NotBegunError())
+        except PyimagesError:  # the container has just ended
+            raise NotBegunError from None
         _show(frames, stream, terminal, partial(engine.resize_command, execution.id))
     return engine.command_status(execution.id)
 
