@@ -155,6 +155,7 @@ class OfferedContainers:
     def __init__(self) -> None:
         self.problems: Sequence[str] | None = None  # the session itself sweeps
         self._asked: set[str] = set()
+        self._silent: set[Path] = set()  # sockets of watches that have not answered in time
         self._lock = threading.Lock()
 
     def take(
@@ -168,9 +169,14 @@ class OfferedContainers:
                 return None
             self._asked.add(key)
         request = _Request(key, _make_key(engine.info), _make_key(bytecode))
-        for path in sorted(find_offers_folder().glob("*.socket")):
-            with contextlib.suppress(*_FAULTS):
+        for path in sorted({*find_offers_folder().glob("*.socket")} - self._silent):
+            try:
                 found = _ask(path, request, engine)
+            except TimeoutError:
+                self._silent.add(path)
+            except _FAULTS:
+                continue
+            else:
                 if found is not None:
                     return found
         return None

@@ -319,6 +319,21 @@ def test_a_stopped_watch_delays_no_session(watch: Watch, monkeypatch: pytest.Mon
             waiting.remove()
 
 
+def test_a_silent_watch_is_asked_once_in_a_session(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell may ask for two containers."""
+    with other_watch(monkeypatch) as listener:
+        offered = OfferedContainers()
+        watch.request()
+        assert offered.take(watch.engine, SPEC, watch.source, "/another") is None
+        waiting = offered.take(watch.engine, SPEC, watch.source, "/upper")
+        assert waiting is not None
+        waiting.remove()
+        listener.accept()[0].close()
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
 def test_a_watch_of_another_version_is_not_asked(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     watch.request()
     with other_watch(monkeypatch) as listener:
