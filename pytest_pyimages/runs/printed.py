@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pytest_pyimages.text import clean
+
 KEPT = 64 * 1024  # bytes
 
 
@@ -48,6 +50,6 @@ class PrintedOutput:
 
     @property
     def text(self) -> str:
-        """The end of the output."""
+        """The end of the output, safe to print."""
         # It may begin in the middle of a character (UTF-8: these bytes continue one).
-        return self._kept.lstrip(bytes(range(0x80, 0xC0))).decode("utf-8", "replace")
+        return clean(self._kept.lstrip(bytes(range(0x80, 0xC0))).decode("utf-8", "replace"))

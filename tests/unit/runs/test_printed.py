@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_pyimages.runs.printed import KEPT, PrintedOutput
+from pytest_pyimages.text import clean
 
 TOKEN = "0f" * 16
 MARK = b"\0%s\1" % TOKEN.encode()
@@ -35,7 +36,7 @@ def test_the_mark_is_found_and_not_shown(before: bytes, size: int) -> None:
         shown.feed(stream[start : start + size])
     assert shown.output.has_ended
     assert shown.data == before + b"late\n"
-    assert shown.output.text == shown.data.decode()
+    assert shown.output.text == clean(shown.data.decode())
 
 
 def test_what_may_be_the_mark_is_shown_at_the_end() -> None:
@@ -59,3 +60,19 @@ def test_the_end_of_much_output_is_kept() -> None:
     shown.feed("ä".encode() * KEPT, b"end", MARK)
     assert len(shown.data) == 2 * KEPT + 3
     assert shown.output.text.encode() == shown.data[-KEPT + 1 :], "from a whole character on"
+
+
+@pytest.mark.parametrize(
+    ("output", "text"),
+    [
+        (b"\x1b]0;title\x07", "\ufffd]0;title\ufffd"),
+        (b"a\0b\r\n", "a\ufffdb\n"),
+        (b"\x1b[31mred\x1b[0m", "\x1b[31mred\x1b[0m"),
+    ],
+    ids=["title", "control", "colours"],
+)
+def test_what_is_kept_is_safe_to_print(output: bytes, text: str) -> None:
+    """It is shown with the test that has ended the worker."""
+    shown = Shown()
+    shown.feed(output)
+    assert shown.output.text == text
