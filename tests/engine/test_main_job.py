@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -11,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from pytest_pyimages.engines.base import Leftover
 from pytest_pyimages.engines.docker import DockerEngine
 from pytest_pyimages.engines.labels import HOST_LABEL, KIND_LABEL, LABEL
+from pytest_pyimages.errors import EngineError
 from tests.support.jobs import Job, counts, listing
 
 from .conftest import KEPT_KINDS, wait_until_removed
@@ -188,15 +191,24 @@ def test_build_of_a_killed_session_ends_by_itself(job: Job, engine: DockerEngine
     job.write(test_it="def test_a(): pass\n")
     (job.folder / "pytest.ini").write_text("[pytest]\npy_images_setup = sleep 600\n")
 
-    def list_builds() -> list[bool]:
+    def find_builds() -> list[Leftover]:
         found = [entry for entry in engine.leftovers(LABEL) if entry.labels.get(HOST_LABEL) == host]
-        return [entry.is_running for entry in found if entry.kind == "container"]
+        return [entry for entry in found if entry.kind == "container"]
+
+    def list_builds() -> list[bool]:
+        return [entry.is_running for entry in find_builds()]
+
+    def is_setting_up(container: str) -> bool:
+        with contextlib.suppress(EngineError):  # it does not run yet
+            return b"sleep 600" in engine.execute(container, ["sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"])[1]
+        return False
 
     with job.start(images="3.14-slim") as process:
         deadline = time.monotonic() + 60
-        while list_builds() != [True] and time.monotonic() < deadline:
+        # While Docker starts a container, it forgets that the input has ended.
+        while not any(is_setting_up(entry.id) for entry in find_builds()) and time.monotonic() < deadline:
             time.sleep(0.2)
-        time.sleep(3)  # until it has its job
+        time.sleep(1)
         assert list_builds() == [True]
         os.killpg(process.pid, signal.SIGKILL)
     deadline = time.monotonic() + 20
