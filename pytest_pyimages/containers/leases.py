@@ -49,7 +49,7 @@ def find_offers_folder() -> Path:
     return make_state_directory() / OFFERS
 
 
-def are_offered() -> bool:
+def has_offers() -> bool:
     """Return whether any watch of this user may have containers for others."""
     try:
         return bool(os.listdir(find_offers_folder()))  # noqa: PTH208 - each session looks there

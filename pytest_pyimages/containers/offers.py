@@ -1,15 +1,15 @@
-"""A watch offers its waiting containers to other sessions of the same user, over a socket in the folder for locks.
+"""Transfer the waiting containers of a watch to other sessions of the same user, over a Unix socket.
 
-Who takes one owns it from then on: the connection to its program, its volumes, and a part of the lease. A connection
-is about one container:
+The socket is in the folder for file locks. The new owner of a container has the connection to its program, its volumes,
+and a file lock in the lease that the container belongs to. A connection to the socket is for one container:
 
-1. the watch greets: one that is stopped, by Ctrl-Z or a debugger, accepts connections, too;
-2. the session sends what it needs;
-3. the watch answers with the container, and the descriptor of the connection to its program;
-4. the session joins the lease and says so;
-5. the watch says that it has forgotten the container, and starts another one.
+1. the watch sends a greeting: a suspended process accepts connections, too;
+2. the session sends its request;
+3. the watch sends the container's id, and the descriptor of the connection to its program;
+4. the session locks its part of the lease, and confirms that;
+5. the watch confirms the transfer, and starts another container.
 
-If either of them ends before that, the container is still the watch's.
+If either of them ends before the last message, the watch remains the owner.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ GREETING_SECONDS = 0.5
 START_SECONDS = 0.5  # within which a container must have started: a session needs about as long to start one itself
 ANSWER_SECONDS = 2.0
 PACKET = 1 << 16  # bytes
-GREETING, JOINED, YOURS = b"pyimages 1", b"joined", b"yours"  # with the version of the protocol
-# What the other side may be if it is not this version of us: it has ended, says something else, or nothing.
-_FAULTS = (OSError, ValueError, LookupError, TypeError, RecursionError)
+GREETING, LEASED, TRANSFERRED = b"pyimages 1", b"leased", b"transferred"  # with the version of the protocol
+# Of a peer that has ended, does not answer, or is another version of this program.
+_PEER_ERRORS = (OSError, ValueError, LookupError, TypeError, RecursionError)
 
 
 class _Request(NamedTuple):
-    """What a session needs, as digests of ``_make_key``."""
+    """The container that a session would start, as digests of ``_make_key``."""
 
     wanted: str
     engine: str  # of its EngineInfo
@@ -121,7 +121,7 @@ def _accept(listener: socket.socket, waiting: WaitingContainers, lease: Lease) -
 
 
 def _answer(connection: socket.socket, waiting: WaitingContainers, lease: Lease) -> None:
-    with connection, contextlib.suppress(*_FAULTS):
+    with connection, contextlib.suppress(*_PEER_ERRORS):
         connection.settimeout(ANSWER_SECONDS)
         connection.send(GREETING)
         request = _Request(**json.loads(connection.recv(PACKET)))
@@ -133,20 +133,20 @@ def _answer(connection: socket.socket, waiting: WaitingContainers, lease: Lease)
             return
         try:
             if _make_key(thread.bytecode) == request.bytecode and thread.is_current:
-                _hand_over(connection, waiting, thread, lease)
+                _transfer(connection, waiting, thread, lease)
         finally:
             waiting.replace(thread, lease)
 
 
-def _hand_over(connection: socket.socket, waiting: WaitingContainers, thread: StartedAhead, lease: Lease) -> None:
+def _transfer(connection: socket.socket, waiting: WaitingContainers, thread: StartedAhead, lease: Lease) -> None:
     container, mounted, stream, _ = thread.started.result()
     attached = find_connection(stream)
     if attached is None:
         return
     offer = _Offer(lease.session, container, [*thread.volumes], mounted.below)
     socket.send_fds(connection, [json.dumps(offer).encode()], [attached.fileno()])
-    if connection.recv(PACKET) == JOINED:
-        waiting.give_away(thread, lambda: connection.send(YOURS))
+    if connection.recv(PACKET) == LEASED:
+        waiting.transfer(thread, lambda: connection.send(TRANSFERRED))
 
 
 class OfferedContainers:
@@ -161,7 +161,7 @@ class OfferedContainers:
     def take(
         self, engine: Engine, spec: ContainerSpec, source: Source, upper: str, bytecode: BytecodeLayer | None = None
     ) -> Waiting | None:
-        """Return a container that is the same as the session would start, the first time that it asks for that."""
+        """Return a container that is the same as the session would start; None without one, or at a second request."""
         wanted = choose_wanted(engine, spec, source, upper)
         key = _make_key(wanted)
         with self._lock:
@@ -174,7 +174,7 @@ class OfferedContainers:
                 found = _ask(path, request, engine)
             except TimeoutError:
                 self._silent.add(path)
-            except _FAULTS:
+            except _PEER_ERRORS:
                 continue
             else:
                 if found is not None:
@@ -203,8 +203,8 @@ def _ask(path: Path, request: _Request, engine: Engine) -> Waiting | None:
         offer = _Offer(*json.loads(data))
         owned = stack.enter_context(contextlib.ExitStack())
         owned.enter_context(join_lease(offer.session))
-        connection.send(JOINED)
-        if connection.recv(PACKET) != YOURS:
+        connection.send(LEASED)
+        if _receive_last(connection) != TRANSFERRED:
             return None
         for volume in offer.volumes:
             owned.callback(engine.remove_volume, volume)
@@ -213,3 +213,11 @@ def _ask(path: Path, request: _Request, engine: Engine) -> Waiting | None:
         owned.callback(stream.close)
         mounted = MountedSource(Decision("overlay"), mounts=(), witness=(), below=offer.below)
         return Waiting(offer.container, mounted, stream, owned.pop_all().close)
+
+
+def _receive_last(connection: socket.socket) -> bytes:
+    """Return the last message of a watch, which cannot be sent any more once this returns."""
+    with contextlib.suppress(TimeoutError):
+        return connection.recv(PACKET)
+    connection.shutdown(socket.SHUT_RDWR)
+    return connection.recv(PACKET)  # if it was sent in this moment

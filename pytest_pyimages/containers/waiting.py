@@ -25,7 +25,7 @@ from pytest_pyimages.containers.links import LinkedPath, LinkedPaths
 from pytest_pyimages.containers.process import SILENT_SECONDS, ContainerProcess
 from pytest_pyimages.containers.skipped_folders import NOT_COPIED
 from pytest_pyimages.containers.source import MountedSource, Source
-from pytest_pyimages.engines import ContainerSpec, ContainerStream, Engine, EngineInfo, give_away
+from pytest_pyimages.engines import ContainerSpec, ContainerStream, Engine, EngineInfo, release_connection
 from pytest_pyimages.errors import EngineError, PyimagesError
 
 VARIABLE = "PYIMAGES_WAITS"  # the root: tells the worker to prepare before it has a job; see inside/worker/parent.py
@@ -186,19 +186,21 @@ class WaitingContainers:
         with self._lock:
             self._free.append(thread)
 
-    def give_away(self, thread: StartedAhead, tell: Callable[[], object]) -> None:
-        """Leave a container to another process, unless all are being removed.
+    def transfer(self, thread: StartedAhead, confirm: Callable[[], object]) -> None:
+        """Make another process the owner of a container, unless all are being removed.
 
-        :param tell: tells that process that the container is its own; if it fails, it is not.
+        :param confirm: confirms this to that process; if it fails, the owner stays the same.
         """
         with self._lock:
             if self._connect is not None:
-                tell()
-                thread.is_given_away = True
+                confirm()
+                thread.is_transferred = True
 
     def replace(self, thread: StartedAhead, lease: Lease) -> None:
-        """Start another container in the place of one that is given away, or of no use."""
+        """Start another container in the place of one that was transferred, or is of no use."""
         thread.released.set()
+        with self._lock:
+            self._threads = [each for each in self._threads if each.is_alive()]
         self._start(thread.wanted, lease)
 
     def close(self) -> None:
@@ -217,7 +219,7 @@ class WaitingContainers:
 
 
 class StartedAhead(threading.Thread):
-    """Creates a container, starts it, and removes it once it is released, unless it was given away."""
+    """Creates a container, starts it, and removes it once it is released, unless another process owns it then."""
 
     def __init__(self, connect: Callable[[], Engine], lease: Lease, wanted: Wanted) -> None:
         super().__init__(name="pyimages-ahead", daemon=True)
@@ -230,7 +232,7 @@ class StartedAhead(threading.Thread):
         self._identity: Identity = frozenset()  # before it was created
         self.started: Future[Waiting] = Future()
         self.released = threading.Event()
-        self.is_given_away = False
+        self.is_transferred = False
 
     def is_like(self, info: EngineInfo, bytecode: BytecodeLayer | None) -> bool:
         """Return whether the started container is on this engine and shows this bytecode, and the source as it is."""
@@ -275,20 +277,20 @@ class StartedAhead(threading.Thread):
                 self.info, self.bytecode, self.volumes = engine.info, process.bytecode, owned.volumes
                 self.started.set_result(Waiting(container, process.mounted, stream))
                 self.released.wait()
-                if self.is_given_away:
-                    owned.are_given_away = True
-                    give_away(stream)
+                if self.is_transferred:
+                    owned.are_transferred = True
+                    release_connection(stream)
         finally:
             engine.close()
 
 
 class _OwnedResources:
-    """An engine that removes a container and its volumes, unless they are given away."""
+    """An engine that removes a container and its volumes, unless another process owns them."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.volumes: list[str] = []
-        self.are_given_away = False
+        self.are_transferred = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
@@ -298,9 +300,9 @@ class _OwnedResources:
         return self._engine.create_volume(name, **options)
 
     def remove_volume(self, name: str) -> None:
-        if not self.are_given_away:
+        if not self.are_transferred:
             self._engine.remove_volume(name)
 
     def remove_container(self, container: str, *, wait: bool = True) -> None:
-        if not self.are_given_away:
+        if not self.are_transferred:
             self._engine.remove_container(container, wait=wait)

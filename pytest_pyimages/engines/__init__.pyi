@@ -1,6 +1,6 @@
 from pytest_pyimages.engines.attached import adopt_connection as adopt_connection
 from pytest_pyimages.engines.attached import find_connection as find_connection
-from pytest_pyimages.engines.attached import give_away as give_away
+from pytest_pyimages.engines.attached import release_connection as release_connection
 from pytest_pyimages.engines.base import CONTAINER_FIELDS as CONTAINER_FIELDS
 from pytest_pyimages.engines.base import HOST_FIELDS as HOST_FIELDS
 from pytest_pyimages.engines.base import NO_OPTIONS as NO_OPTIONS

@@ -77,7 +77,7 @@ class AttachedStream:
     def close(self) -> None:
         self._end(self._connection.close)
 
-    def give_away(self) -> None:
+    def release(self) -> None:
         self._end(lambda: None)
 
     def _end(self, shut_down: Callable[[], None]) -> None:
@@ -102,10 +102,10 @@ def find_connection(stream: ContainerStream) -> socket.socket | None:
     return stream.connection if isinstance(stream, AttachedStream) else None
 
 
-def give_away(stream: ContainerStream) -> None:
-    """Close this process' descriptor of a connection that goes on in another process."""
+def release_connection(stream: ContainerStream) -> None:
+    """Close this process' descriptor of a connection that another process goes on using."""
     if isinstance(stream, AttachedStream):
-        stream.give_away()
+        stream.release()
 
 
 def adopt_connection(connection: socket.socket, *, silence: float) -> ContainerStream:

@@ -14,10 +14,10 @@ import pytest
 from pytest_pyimages.containers import (
     CopyPattern,
     Source,
-    are_offered,
     find_hidden_files,
     find_linked_paths,
     find_repository,
+    has_offers,
 )
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host import (
@@ -101,7 +101,7 @@ def plan_session(config: pytest.Config, settings: Settings) -> SessionPlan:
         waiting = config.stash.get(WAITING, None)
         if waiting is not None:
             source.ahead, waiting.endpoint = waiting, settings.engines[0]
-        elif are_offered():
+        elif has_offers():
             from pytest_pyimages.containers import OfferedContainers  # few sessions find a watch
 
             source.ahead = OfferedContainers()

@@ -17,8 +17,8 @@ import pytest
 
 from pytest_pyimages.containers import offers
 from pytest_pyimages.containers.bytecode import BytecodeLayer
-from pytest_pyimages.containers.leases import Lease, are_offered, find_offers_folder
-from pytest_pyimages.containers.offers import GREETING, JOINED, PACKET, OfferedContainers, offer_containers
+from pytest_pyimages.containers.leases import Lease, find_offers_folder, has_offers
+from pytest_pyimages.containers.offers import GREETING, LEASED, PACKET, OfferedContainers, offer_containers
 from pytest_pyimages.containers.process import ContainerProcess
 from pytest_pyimages.containers.source import Source
 from pytest_pyimages.containers.waiting import Waiting, WaitingContainers, Wanted
@@ -94,7 +94,7 @@ class Watch:
     def wait_for_container(self, number: int) -> None:
         """Wait until so many have been started."""
         released = threading.Event()
-        while len(self.waiting._threads) < number:
+        while self.engine.lifecycle.count("start") < number:
             released.wait(0.01)
         self.request()
 
@@ -112,15 +112,15 @@ class Watch:
 def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
     # Longer than the path of a socket may be.
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ("cache" * 20)))
-    assert not are_offered()
+    assert not has_offers()
     with contextlib.ExitStack() as stack:
         yield Watch(tmp_path, stack)
-    assert not are_offered()
+    assert not has_offers()
 
 
 def test_another_session_owns_what_it_takes(watch: Watch) -> None:
     process = ContainerProcess(watch.engine, Lease(), watch.source, upper="/upper")
-    assert are_offered()
+    assert has_offers()
     with process.create(SPEC, OfferedContainers()) as container, process.start(container) as stream:
         watch.wait_for([*STARTED, *STARTED])  # another one in its place
         watch.offers.close()
@@ -256,7 +256,7 @@ def test_a_watch_that_ends_gives_nothing_away(watch: Watch) -> None:
         with socket.socket(fileno=descriptors[0]):
             assert json.loads(data)[1] == "container"
             watch.waiting.close()
-            connection.send(JOINED)
+            connection.send(LEASED)
             assert connection.recv(PACKET) == b""
     watch.wait_for([*STARTED, *REMOVED])
 
@@ -287,7 +287,40 @@ def test_a_session_starts_its_own_container_if_a_watch_fails(
         thread.join()
     assert [*(folder.parent / "sessions").iterdir()] == [folder.parent / "sessions" / f"{watch.lease.session}.lock"]
     assert watch.take() is None
-    assert not are_offered(), "a socket that nobody listens to is removed"
+    assert not has_offers(), "a socket that nobody listens to is removed"
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_container_has_one_owner_when_time_is_up(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch, *, is_late: bool
+) -> None:
+    """The watch confirms after the session's timeout, just before it gives up or after that."""
+    shut_down = socket.socket.shutdown
+    sent: list[bool] = []
+
+    def confirm() -> None:
+        try:
+            watched.send(offers.TRANSFERRED)
+        except OSError:
+            sent.append(False)
+        else:
+            sent.append(True)
+
+    def shutdown(connection: socket.socket, how: int) -> None:
+        if not is_late:
+            confirm()
+        shut_down(connection, how)
+        if is_late:
+            confirm()
+
+    watched, session = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with watched, session:
+        session.settimeout(0.1)
+        monkeypatch.setattr(socket.socket, "shutdown", shutdown)
+        received = offers._receive_last(session)
+        monkeypatch.undo()
+    assert sent == [not is_late]
+    assert received == (b"" if is_late else offers.TRANSFERRED)
 
 
 @pytest.mark.parametrize("kind", [ContainerSpec, ContainerOptions, EngineInfo])
@@ -380,9 +413,10 @@ def test_nothing_is_left_of_many_conversations(watch: Watch) -> None:
         return len([*Path("/proc/self/fd").iterdir()]), threading.active_count()
 
     def converse() -> tuple[int, int]:
-        started = len(watch.waiting._threads)
+        request = watch.request()
+        started = watch.engine.lifecycle.count("start")
         with watch.conversation() as connection:  # a session that ends early
-            connection.send(watch.request())
+            connection.send(request)
         watch.wait_for_container(started + 1)
         waiting = watch.take()
         assert waiting is not None
@@ -421,6 +455,6 @@ def test_a_watch_that_cannot_accept_refuses_connections(watch: Watch, monkeypatc
         patch.setattr(socket.socket, "accept", refuse)
         watch.offers.enter_context(offer_containers(watch.waiting, watch.lease))
         deadline = time.monotonic() + 60
-        while are_offered():
+        while has_offers():
             assert watch.take() is None
             assert time.monotonic() < deadline
