@@ -13,7 +13,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -58,18 +58,29 @@ class Witness(NamedTuple):
     seconds: int
 
 
-def choose_witnesses(root: Path) -> tuple[Witness, ...]:
+def choose_witnesses(root: Path, changing: Collection[str] = ()) -> tuple[Witness, ...]:
     """Return up to eight regular files of one folder, by which a container can tell whether it sees the root.
 
     If several projects lie side by side, the root itself may have no files; then the first folder below that has some.
+
+    :param changing: paths of files that are not chosen.
     """
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if name not in NOT_COPIED)
-        found = [(f"{folder}/{name}", (Path(folder) / name).lstat()) for name in sorted(names)]
-        regular = [(path, status) for path, status in found if stat.S_ISREG(status.st_mode)]
-        if regular:
-            return tuple(Witness(path, status.st_size, int(status.st_mtime)) for path, status in regular[:WITNESSES])
+        paths = (f"{folder}/{name}" for name in sorted(names))
+        found = [witness for path in paths if path not in changing and (witness := _describe(path)) is not None]
+        if found:
+            return tuple(found[:WITNESSES])
     return ()
+
+
+def _describe(path: str) -> Witness | None:
+    """Return a regular file as it is now; None if there is none, as after an editor has renamed a temporary file."""
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    return Witness(path, status.st_size, int(status.st_mtime)) if stat.S_ISREG(status.st_mode) else None
 
 
 def is_empty(root: Path) -> bool:
@@ -131,6 +142,7 @@ class Source:
         self._copy: SourceCopy | None = None
         self._copied: CopiedFiles | None = None
         self._witness: dict[Mode, tuple[Witness, ...]] = {}
+        self._changing: set[str] = set()  # paths of witnesses that have changed since they were chosen
         self.decision: Decision | None = Decision(mode) if mode is not None else None
         if mode is None and not _can_be_mounted(str(root)):
             self.decision = Decision("copy", "mounts cannot name its path")
@@ -183,6 +195,11 @@ class Source:
         :raises PyimagesError: if the user requires the overlay.
         """
         with self._lock:
+            changed = {each.path for each in self._witness.get("overlay", ()) if _describe(each.path) != each}
+            if changed:  # while the container was started: that it sees another file means nothing
+                self._changing |= changed
+                del self._witness["overlay"]
+                return True
             current = self.decision or Decision("overlay")
             if failed is not None and failed != current:
                 return True
@@ -282,10 +299,12 @@ class Source:
 
     def choose_witnesses(self, mode: Mode) -> tuple[Witness, ...]:
         """Return the files by which a container can tell whether it sees this source."""
-        if mode not in self._witness:
-            chosen = choose_witnesses(self.root) if mode == "overlay" else self._list_copied_witnesses()
+        chosen = self._witness.get(mode)
+        if chosen is None:
+            overlay = mode == "overlay"
+            chosen = choose_witnesses(self.root, self._changing) if overlay else self._list_copied_witnesses()
             self._witness[mode] = chosen
-        return self._witness[mode]
+        return chosen
 
     def _list_copied_witnesses(self) -> tuple[Witness, ...]:
         regular = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +34,36 @@ def test_witnesses_of_a_folder_without_files_are_below_it(tmp_path: Path) -> Non
     (tmp_path / ".git" / "config").touch()
     (tmp_path / "a" / "deep" / "file").touch()
     assert [witness.path for witness in choose_witnesses(tmp_path)] == [str(tmp_path / "a" / "deep" / "file")]
+
+
+def test_a_file_that_vanishes_is_no_witness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An editor has renamed its temporary file since the folder was listed."""
+    (tmp_path / "kept").touch()
+    monkeypatch.setattr(os, "walk", lambda _: [(str(tmp_path), [], [".kept.swp", "kept"])])
+    assert [witness.path for witness in choose_witnesses(tmp_path)] == [str(tmp_path / "kept")]
+
+
+def write_more(path: Path) -> None:
+    path.write_text(path.read_text() + "more")
+
+
+def set_back(path: Path) -> None:
+    os.utime(path, (1, 1))
+
+
+@pytest.mark.parametrize("change", [write_more, set_back, Path.unlink], ids=lambda each: each.__name__)
+def test_a_witness_that_has_changed_proves_nothing(tmp_path: Path, change: Callable[[Path], None]) -> None:
+    """It was saved while the container was started; one that always changes is not chosen again."""
+    for name in ("log", "other"):
+        (tmp_path / name).write_text("text")
+    source = Source(tmp_path)
+    assert [Path(each.path).name for each in source.choose_witnesses("overlay")] == ["log", "other"]
+    change(tmp_path / "log")
+    assert source.fall_back(Decision("overlay"), "not seen")
+    assert source.decision is None
+    assert [Path(each.path).name for each in source.choose_witnesses("overlay")] == ["other"]
+    assert source.fall_back(Decision("overlay"), "not seen")
+    assert source.decision == Decision("copy", "not seen")
 
 
 @pytest.fixture
