@@ -64,14 +64,13 @@ def table(results: Sequence[Result]) -> str:
     for result in results:
         ours, theirs = (statistics.median(each) for each in (result.timing.ours, result.timing.theirs))
         verdict = "  EXCEEDED" if result.exceeds or result.timing.ratio > result.limit else ""
-        aim = f" (aim {result.aim})" if result.aim else ""
         tox, spreads = "", f"ours {_spread(result.timing.ours)}, theirs {_spread(result.timing.theirs)}"
         if result.timing.tox:
             tox = f"{statistics.median(result.timing.tox):.2f}s"
             spreads += f", tox -p {_spread(result.timing.tox)}"
         rows.append(
             f"{result.title:<58}{ours:>7.2f}s{theirs:>7.2f}s{result.timing.ratio:>7.2f}{tox:>8}"
-            f"  {result.limit}{aim}{verdict}  ({spreads})"
+            f"  {result.limit}{verdict}  ({spreads})"
         )
     return "\n".join(rows)
 

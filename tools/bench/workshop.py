@@ -39,6 +39,5 @@ class Result:
     title: str
     timing: Timing
     limit: float
-    aim: float | None = None
     notes: tuple[str, ...] = ()
     exceeds: bool = False  # another limit than that of the ratio; a note says which
