@@ -12,8 +12,8 @@ KEPT = 64 * 1024  # bytes
 class PrintedOutput:
     """Passes the output on as it comes, and keeps its end.
 
-    The worker writes a mark after everything that the suite has printed. The engine reports the end of the stream, which
-    is that of the container, 30 to 60 ms later.
+    The worker writes a mark after everything that the suite has printed. The engine reports the end of the stream,
+    which is that of the container, 30 to 60 ms later.
 
     :param token: of the run.
     :param show: called with each piece, without the mark.
