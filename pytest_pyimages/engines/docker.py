@@ -48,6 +48,7 @@ PING_SECONDS = 5.0
 COMMIT_SECONDS = CALL_SECONDS, 3600.0  # to connect, and to store an image
 REMOVAL_SECONDS = 10.0
 VOLUME_REMOVAL_SECONDS = 3.0
+IMAGE_REMOVAL_SECONDS = 3.0
 STATUS_SECONDS = 10.0  # after the end of its output, within which a command ends
 NAMES = 3  # that are tried for a container
 
@@ -338,8 +339,20 @@ class DockerEngine:
 
     @_engine_call
     def remove_image(self, reference: str, *, parents: bool = True) -> None:
-        with faults.ignore_statuses(404):
-            self._api.remove_image(reference, noprune=not parents)
+        deadline = time.monotonic() + IMAGE_REMOVAL_SECONDS
+        while True:
+            try:
+                with faults.ignore_statuses(404):
+                    self._client.request(
+                        "DELETE", f"/images/{quote(reference, safe='/:')}", params={"noprune": not parents}
+                    )
+            except OSError as error:
+                is_used = faults.get_status(error) == 409 and "container" in faults.get_explanation(error)
+                if not is_used or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)  # the engine may be removing the container of a session that has just ended
+            else:
+                return
 
     @_engine_call
     def create_volume(self, name: str, *, labels: Mapping[str, str], options: Mapping[str, str]) -> str:

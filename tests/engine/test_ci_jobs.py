@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from pytest_pyimages.engines.labels import HOST_LABEL, KIND_LABEL, LABEL
 from tests.support.jobs import Job, listing
 from tools.standins.remote import copy_images
 
-from .conftest import KEPT_KINDS
+from .conftest import KEPT_KINDS, LEAK_SECONDS
 from .containers import IMAGE
 
 TAG = "3.14-slim"
@@ -156,11 +156,16 @@ def socket(engine: DockerEngine) -> str:
     return f"{engine.info.endpoint.removeprefix('unix://')}:{SOCKET}"
 
 
-def find_left(engine: DockerEngine, container: Container) -> Iterator[Leftover]:
-    """Yield what sessions in a container have left on an engine."""
+def find_left(engine: DockerEngine, container: Container) -> list[Leftover]:
+    """Return what sessions in a container have left on an engine, which may still be removing their containers."""
     _, identity = container.run("python", "-c", IDENTIFY)
     assert len(identity.strip()) == 16, identity
-    yield from (entry for entry in engine.leftovers(LABEL) if entry.labels.get(HOST_LABEL) == identity.strip())
+    deadline = time.monotonic() + LEAK_SECONDS
+    while True:
+        left = [entry for entry in engine.leftovers(LABEL) if entry.labels.get(HOST_LABEL) == identity.strip()]
+        if all(entry.labels[KIND_LABEL] in KEPT_KINDS for entry in left) or time.monotonic() > deadline:
+            return left
+        time.sleep(0.1)
 
 
 @pytest.mark.battery
@@ -172,7 +177,7 @@ def test_with_the_engine_of_its_host(create_container: CreateContainer, socket: 
     job.write(CHECKOUT, {"lib.py": "x = 2\n"})
     status, output = job.test()
     assert (status, COPIED in output, "1 failed" in output) == (1, True, True), output
-    left = list(find_left(engine, job))
+    left = find_left(engine, job)
     for entry in left:
         engine.remove_volume(entry.name)
     assert COPY_KIND in {entry.labels[KIND_LABEL] for entry in left} <= set(KEPT_KINDS)
@@ -189,7 +194,7 @@ def test_with_its_checkout_at_the_path_of_the_host(
     status, output = container.test("-p", "no:cacheprovider", folder=str(job.folder))
     assert (status, "source: overlay" in output, "1 passed" in output) == (0, True, True), output
     assert listing(job.folder) == before
-    assert list(find_left(engine, container)) == []
+    assert find_left(engine, container) == []
 
 
 def test_with_an_engine_in_docker(

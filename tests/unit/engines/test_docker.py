@@ -208,6 +208,30 @@ def test_images_without_a_tag_are_left_out(scripted: ScriptedEngine, engine: Doc
     assert [reference for reference, _ in engine.images("l")] == ["a:1", "a:2"]
 
 
+USED = (
+    'conflict: unable to remove repository reference "x:1" (must force) - container 1 is using its referenced image 2'
+)
+
+
+def test_an_image_whose_last_container_is_being_removed(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+    scripted.answers["DELETE /images/x:1"] = [answer(409, {"message": USED}), answer(200, [{"Untagged": "x:1"}])]
+    engine.remove_image("x:1")
+    assert [request.query for request in scripted.asked("DELETE /images/x:1")] == ["noprune=False"] * 2
+
+
+def test_an_image_that_others_are_based_on(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+    text = "conflict: unable to delete x:1 (cannot be forced) - image has dependent child images"
+    scripted.answers["DELETE /images/x:1"] = answer(409, {"message": text})
+    with pytest.raises(EngineError, match="dependent child images"):
+        engine.remove_image("x:1", parents=False)
+    assert [request.query for request in scripted.asked("DELETE /images/x:1")] == ["noprune=True"]
+
+
+def test_an_image_that_is_gone(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+    scripted.answers["DELETE /images/x:1"] = answer(404, {"message": "No such image: x:1"})
+    engine.remove_image("x:1")
+
+
 # Uploads
 
 

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from pytest_pyimages.engines import docker
 from pytest_pyimages.engines.docker import DockerEngine
 from pytest_pyimages.engines.images import parse_image
 from pytest_pyimages.errors import EngineError
@@ -45,13 +46,15 @@ def test_remove_image_with_and_without_parents(
     scripted.answers["DELETE /images/a:1"] = answer(200, [])
     engine.remove_image("a:1", parents=parents)
     (request,) = scripted.asked("DELETE /images/a:1")
-    assert parse_qs(request.query) == {"force": ["False"], "noprune": [noprune]}
+    assert parse_qs(request.query) == {"noprune": [noprune]}
 
 
-def test_remove_image_in_use(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+def test_remove_image_in_use(scripted: ScriptedEngine, engine: DockerEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docker, "IMAGE_REMOVAL_SECONDS", 0.2)
     scripted.answers["DELETE /images/a:1"] = answer(409, {"message": "container x is using its referenced image"})
     with pytest.raises(EngineError, match="container x is using"):
         engine.remove_image("a:1")
+    assert len(scripted.asked("DELETE /images/a:1")) > 1
 
 
 def test_leak_has_its_image(scripted: ScriptedEngine, engine: DockerEngine) -> None:
