@@ -255,7 +255,7 @@ class Cluster:
 
 
 class Failures:
-    """The errors in a row of what is tried again."""
+    """Consecutive errors of a call that is repeated."""
 
     def __init__(self) -> None:
         self.first: Exception | None = None
