@@ -30,7 +30,7 @@ BATCH_MESSAGES = 256
 RELEASE_SECONDS = 2.0
 LAST = -1  # number of a batch that only wakes the receiver of a channel that is released
 CLOSED = "the connection through the cluster's scheduler was given up, since nothing was heard for some time"
-LOST = "the cluster's scheduler can no longer be reached ({})"
+LOST = "the cluster's scheduler can no longer be reached"
 
 
 class Channel:
@@ -145,7 +145,7 @@ class Channel:
         except KeyError as error:  # the scheduler does not know the queue any more
             raise ConnectionLostError(self._lost or CLOSED) from error
         except Exception as error:
-            raise ConnectionLostError(LOST.format(type(error).__name__)) from error
+            raise ConnectionLostError(LOST) from error
         if self._lost:
             raise ConnectionLostError(self._lost)
         number, messages = pickle.loads(data)  # noqa: S301 - see messages
@@ -165,8 +165,8 @@ class Channel:
                 self._outgoing.put(pickle.dumps((number, messages)))
             except KeyError:
                 self.lose(CLOSED)
-            except Exception as error:  # noqa: BLE001 - of Dask, of its sockets, or that its loop has ended
-                self.lose(LOST.format(type(error).__name__))
+            except Exception:  # noqa: BLE001 - of Dask, of its sockets, or that its loop has ended
+                self.lose(LOST)
             number += 1
             is_open = is_open and not self._lost
 

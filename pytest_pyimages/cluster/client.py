@@ -203,7 +203,7 @@ class Cluster:
             except Exception as error:  # noqa: BLE001 - of Dask, of its sockets, or that its loop has ended
                 if time.monotonic() - began > ANSWER_SECONDS:  # it has waited in vain, and not failed
                     failures.forget()
-                if failures.add(error) or self._is_disconnected or isinstance(error, KeyError):
+                if failures.add() or self._is_disconnected or isinstance(error, KeyError):
                     self._lose()
                     return
                 self._is_closed.wait(RETRY_SECONDS)
@@ -221,8 +221,8 @@ class Cluster:
                 task.beat()
             try:
                 workers = self._look_for_workers()
-            except Exception as error:  # noqa: BLE001 - as above
-                if failures.add(error) or self._is_disconnected:
+            except Exception:  # noqa: BLE001 - as above
+                if failures.add() or self._is_disconnected:
                     self._lose()
                     return
                 continue
@@ -232,8 +232,7 @@ class Cluster:
 
     def _lose(self) -> None:
         if not self._is_closed.is_set() and not self.problem:
-            first = min(self._failures, key=lambda failures: failures.began)
-            self.problem = LOST.format(type(first.first).__name__)
+            self.problem = LOST
             for task in list(self._tasks.values()):
                 if task.engine is not None:
                     task.engine.lose(self.problem)
@@ -258,15 +257,13 @@ class Failures:
     """Consecutive errors of a call that is repeated."""
 
     def __init__(self) -> None:
-        self.first: Exception | None = None
-        self.began = math.inf
+        self._began = math.inf
 
-    def add(self, error: Exception) -> bool:
+    def add(self) -> bool:
         """Note an error; return whether it has failed for too long."""
-        if self.first is None:
-            self.first, self.began = error, time.monotonic()
-        return time.monotonic() - self.began > LOST_SECONDS
+        self._began = min(self._began, time.monotonic())
+        return time.monotonic() - self._began > LOST_SECONDS
 
     def forget(self) -> None:
         """Note a success."""
-        self.first, self.began = None, math.inf
+        self._began = math.inf

@@ -185,7 +185,7 @@ def test_nothing_is_left_when_the_scheduler_ends(
         cluster.kill("scheduler")
         out, err = process.communicate(timeout=120)
     assert process.returncode == 1, seen + out + err
-    lost = message("cluster", "lost", error="CommClosedError")
+    lost = message("cluster", "lost")
     assert [image["outcome"] for image in divided.images.values()] == ["error", "error"]
     assert {image["problem"].startswith(lost) for image in divided.images.values()} == {True}, out
     wait_until_clean([engine, remote], host, GONE_SECONDS)
