@@ -27,6 +27,7 @@ from pytest_pyimages.containers.skipped_folders import BUILD_OUTPUT as BUILD_OUT
 from pytest_pyimages.containers.skipped_folders import NO_SOURCE as NO_SOURCE
 from pytest_pyimages.containers.skipped_folders import NOT_COPIED as NOT_COPIED
 from pytest_pyimages.containers.skipped_folders import VERSION_CONTROL as VERSION_CONTROL
+from pytest_pyimages.containers.skipped_folders import is_environment as is_environment
 from pytest_pyimages.containers.source import Source as Source
 from pytest_pyimages.containers.source import Witness as Witness
 from pytest_pyimages.containers.source import is_empty as is_empty

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from pytest_pyimages.containers.skipped_folders import VERSION_CONTROL
+from pytest_pyimages.containers.skipped_folders import VERSION_CONTROL, is_virtual_environment
 
 GIT_SECONDS = 60
 GIT_LIMIT = 256 << 20  # bytes of a repository that is copied
@@ -46,6 +46,7 @@ class CopiedFiles:
 
     entries: dict[str, os.stat_result] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)  # paths, those of folders with a slash; no known rubbish
+    unreadable: list[str] = field(default_factory=list)  # paths of folders whose files cannot be listed
     count: int = 0  # of regular files
     size: int = 0  # of regular files, in bytes
 
@@ -61,7 +62,7 @@ def find_copied_files(root: Path, patterns: Sequence[CopyPattern] = ()) -> Copie
     walk = _Walk(root, patterns)
     walk.add_folder("", walk.find_repository(), is_left_out=False)
     walk.add_targets()
-    found = CopiedFiles(left_out=sorted(walk.left_out))
+    found = CopiedFiles(left_out=sorted(walk.left_out), unreadable=sorted(walk.unreadable))
     for path, status in sorted(walk.entries.items()):
         found.add(path, status)
     return found
@@ -75,7 +76,7 @@ def is_rubbish(entry: os.DirEntry[str], siblings: Collection[str]) -> bool:
     if entry.name in _CACHES or entry.name in VERSION_CONTROL:
         return True
     is_installed = entry.name == "node_modules" and "package.json" in siblings
-    return entry.is_dir(follow_symlinks=False) and (is_installed or Path(entry.path, "pyvenv.cfg").is_file())
+    return entry.is_dir(follow_symlinks=False) and (is_installed or is_virtual_environment(entry.path))
 
 
 class _Repository:
@@ -149,6 +150,7 @@ class _Walk:
         self._descends = any(pattern.copies for pattern in patterns)
         self.entries: dict[str, os.stat_result] = {}
         self.left_out: list[str] = []
+        self.unreadable: list[str] = []
 
     def find_repository(self, folder: str = "") -> _Repository | None:
         above = self._root / folder
@@ -165,7 +167,7 @@ class _Walk:
         folders = [(folder, repository, is_left_out)]
         while folders:
             folder, repository, is_left_out = folders.pop()
-            entries = self._scan(folder)
+            entries = self._scan(folder, is_copied=not is_left_out)
             names = {entry.name for entry in entries}
             if folder and ".git" in names and not is_left_out:  # a submodule, or a checkout in a checkout
                 repository = self.find_repository(folder) or repository
@@ -212,11 +214,15 @@ class _Walk:
                 added = self.entries.keys() - before
                 links += [path for path in added if stat.S_ISLNK(self.entries[path].st_mode)]
 
-    def _scan(self, folder: str) -> list[os.DirEntry[str]]:
+    def _scan(self, folder: str, *, is_copied: bool) -> list[os.DirEntry[str]]:
         try:
             with os.scandir(self._root / folder) as entries:
                 return list(entries)
-        except OSError:  # removed meanwhile, or no one can read it
+        except (FileNotFoundError, NotADirectoryError):  # removed meanwhile
+            return []
+        except OSError:
+            if is_copied:  # as an empty folder, it would be a suite with fewer tests
+                self.unreadable.append(folder.rstrip("/"))
             return []
 
     def _add(self, path: str, status: os.stat_result) -> None:
@@ -259,7 +265,7 @@ class _Walk:
         folders = [path]
         while folders:
             folder = folders.pop()
-            for entry in self._scan(folder):
+            for entry in self._scan(folder, is_copied=True):
                 if (folder == path and entry.name in _UNNEEDED) or entry.name.endswith(".lock"):
                     continue
                 try:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pytest_pyimages.containers.copied_files import CopyPattern, list_tracked
-from pytest_pyimages.containers.skipped_folders import NOT_COPIED
+from pytest_pyimages.containers.skipped_folders import NOT_COPIED, is_environment
 
 MOST_REMOVED = 300  # entries of a folder that each container removes; an empty file system hides a larger one
 _PROJECT_FILES = frozenset(("pyproject.toml", "setup.py", "setup.cfg"))
@@ -110,7 +110,7 @@ class _Search:
     def _is_generated(self, path: str, *, is_project: bool, has_metadata: bool) -> bool:
         """Return whether a folder is an environment, installed metadata, or the output of a build."""
         folder, name = self._root / path, path.rpartition("/")[2]
-        if (folder / "pyvenv.cfg").is_file() or (folder / "conda-meta").is_dir():
+        if is_environment(folder):
             return True
         if name.endswith(".egg-info"):
             return has_metadata

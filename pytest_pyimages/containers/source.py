@@ -78,7 +78,7 @@ def _describe(path: str) -> Witness | None:
     """Return a regular file as it is now; None if there is none, as after an editor has renamed a temporary file."""
     try:
         status = os.lstat(path)
-    except FileNotFoundError:
+    except OSError:
         return None
     return Witness(path, status.st_size, int(status.st_mtime)) if stat.S_ISREG(status.st_mode) else None
 

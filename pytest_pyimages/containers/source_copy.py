@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import stat
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -24,10 +25,12 @@ from pytest_pyimages.atomic_write import write_atomically
 from pytest_pyimages.containers.copied_files import CopiedFiles
 from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.links import LinkedPath
+from pytest_pyimages.containers.skipped_folders import is_virtual_environment
 from pytest_pyimages.containers.source_programs import create_helper, run_helper
 from pytest_pyimages.engines import Engine, Mount
 from pytest_pyimages.engines.labels import CREATED_LABEL, HOST_LABEL, KIND_LABEL, LABEL
 from pytest_pyimages.errors import EngineError, PyimagesError
+from pytest_pyimages.text import clean_line
 
 if TYPE_CHECKING:
     from pytest_pyimages.containers.source_tar import ArchivedFile
@@ -81,8 +84,11 @@ class SourceCopy:
         :param found: the files, folders and links of the tree.
         :param linked: what links lead to outside of the tree.
         :param check: called from time to time; an error that it raises ends the copying.
-        :raises PyimagesError: if it is too large, or another session does not finish copying the same tree.
+        :raises PyimagesError: if it is too large or cannot be read, or another session does not finish copying the same
+            tree.
         """
+        if found.unreadable:
+            raise self._make_error(found.unreadable[0])
         files = _list_files(self._root, self._prefix, found, linked)
         size = sum(file.status.st_size for file in files if stat.S_ISREG(file.status.st_mode))
         if size > COPY_LIMIT:
@@ -104,6 +110,9 @@ class SourceCopy:
         new = {file.name: _describe(file.status) for file in files}
         changed = [file for file in files if old.get(file.name) != new[file.name]]
         removed = [name for name, before in old.items() if name not in new or before[0] != new[name][0]]
+        for file in changed:
+            if stat.S_ISREG(file.status.st_mode) and not _is_readable(file.path) and os.path.lexists(file.path):
+                raise self._make_error(os.path.relpath(file.path, self._root))
         if changed or removed:
             self._record.unlink(missing_ok=True)
             mounts = (Mount(kind="volume", source=self.name, target=COPY_TARGET),)
@@ -125,6 +134,15 @@ class SourceCopy:
             write_record(self._record, {"root": str(self._root), "volume": self.name, "entries": entries})
         else:
             os.utime(self._record)
+
+    def _make_error(self, path: str) -> PyimagesError:
+        """Return the error for a file or folder that this user cannot read.
+
+        :param path: relative to the root.
+        """
+        choice = shlex.quote(f"--py-images-copy=!{clean_line(path)}")
+        message = f"{clean_line(str(self._root / path))} cannot be read (permission denied)"
+        return PyimagesError(message, f"make it readable, or leave it out with {choice}")
 
     def _open(self) -> dict[str, Any]:
         """Find or create the volume; return the entries that it has."""
@@ -241,10 +259,14 @@ def _list_files(root: Path, prefix: str, found: CopiedFiles, linked: Iterable[Li
     return files
 
 
+def _is_readable(path: str) -> bool:
+    return os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
 def _walk(folder: Path) -> Iterable[Path]:
     for above, folders, names in os.walk(folder):
         here = Path(above)
-        folders[:] = [name for name in folders if not (here / name / "pyvenv.cfg").is_file()]
+        folders[:] = [name for name in folders if not is_virtual_environment(here / name)]
         yield from (here / name for name in (*folders, *names))
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
+from pytest_pyimages.containers import is_environment
 from pytest_pyimages.project import (
     Ini,
     Project,
@@ -221,9 +222,10 @@ class MissingModules:
     def _find_folder(self, name: str, project: Project) -> Path | None:
         """Return the folder of the project that has a module or package of this name."""
         for root in dict.fromkeys((project.root, self._ini_file.rootdir)):
-            below = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+            entries = (path for path in root.iterdir() if not path.name.startswith("."))
+            below = sorted(path for path in entries if path.is_dir() and os.access(path, os.X_OK))
             nested = [folder / name for folder in below for name in _NESTED if (folder / name).is_dir()]
-            for folder in (root, *(path for path in below if not (path / "pyvenv.cfg").exists()), *nested):
+            for folder in (root, *(path for path in below if not is_environment(path)), *nested):
                 package = folder / name
                 if (folder / f"{name}.py").is_file() or (package / "__init__.py").is_file():
                     return folder

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from pytest_pyimages.containers import Source
+from pytest_pyimages.containers import Source, is_environment
 from pytest_pyimages.engines import Engine
 from pytest_pyimages.host import CommandLine
 from pytest_pyimages.images import ImagePlan
@@ -125,9 +125,7 @@ def format_hidden(source: Source) -> list[str]:
     named = [
         clean_line(path)
         for path in hidden.paths
-        if path not in hidden.extensions
-        and not path.endswith(".egg-info")
-        and not any((source.root / path / name).exists() for name in ("pyvenv.cfg", "conda-meta"))
+        if path not in hidden.extensions and not path.endswith(".egg-info") and not is_environment(source.root / path)
     ]
     if hidden.extensions:
         count, first = len(hidden.extensions), clean_line(hidden.extensions[0])

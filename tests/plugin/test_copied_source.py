@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from pytest_pyimages.engines.base import ContainerSpec
 from tests.plugin.conftest import ImagesRun
 from tests.support.fake_engine import FakeEngine
 from tests.support.golden import message
+from tests.support.permissions import obey_permissions
 
 Run = Callable[..., ImagesRun]
 BLIND = "FakeEngine(sees_host=False)"
@@ -74,3 +76,21 @@ def test_overlay_that_cannot_work_is_named(run_images: Run, monkeypatch: pytest.
     run = run_images("--py-images-source=overlay", images="3.12,3.13", engine=engine)
     assert run.result.ret == 1
     assert {image["problem"] for image in run.images.values()} == {message("engines", "no-overlay")}
+
+
+@pytest.mark.parametrize("place", ["data", "tests", "src/deep"])
+@pytest.mark.parametrize("status", [0, 2], ids=["passes", "misses a module"])
+def test_a_folder_that_this_user_cannot_read(
+    pytester: pytest.Pytester, run_images: Run, place: str, status: int
+) -> None:
+    """Such as the files of a database that a container writes."""
+    folder = pytester.path / place
+    folder.mkdir(parents=True)
+    pytester.makepyfile("def test_a(): pass" if status == 0 else "import no_such_module_anywhere\ndef test_a(): pass")
+    folder.chmod(0)
+    command = (*obey_permissions(), sys.executable, "-m", "pytest", "--py-images=3.12")
+    run = run_images("test_a_folder_that_this_user_cannot_read.py", command=command)
+    folder.chmod(0o700)
+    assert run.result.ret == status
+    assert run.images["3.12"]["counts"]["passed" if status == 0 else "error"] == 1
+    assert "INTERNALERROR" not in run.out

@@ -12,6 +12,7 @@ from pytest_pyimages.containers.copied_files import CopyPattern
 from pytest_pyimages.containers.hidden_files import MOST_REMOVED, find_hidden_files
 from pytest_pyimages.containers.links import find_repository
 from tests.programs.test_copied_files import git, write
+from tests.support.permissions import obeyed_permissions
 
 EXTENSION = "src/shop/fast.cpython-312-x86_64-linux-gnu.so"
 GENERATED = ("build/lib.linux/a.so", "src/shop.egg-info/PKG-INFO", "venv/pyvenv.cfg", EXTENSION, "shop/pure.abi3.so")
@@ -42,6 +43,15 @@ def test_what_only_looks_generated_is_shown(tree: Path) -> None:
     shutil.rmtree(tree / "build")
     write(tree, "build/__init__.py", "docs/build/lib/a.txt", "tests/data/other.egg-info/PKG-INFO", "src/shop/plain.so")
     assert hidden(tree) == HIDDEN - {"build"}
+
+
+def test_folders_that_this_user_cannot_read_are_not_searched(tree: Path) -> None:
+    """As a database in a container leaves one, for example."""
+    write(tree, "data/db/file", "data/build/lib/a.txt")
+    for name in ("data/db", "data/build", "src"):
+        (tree / name).chmod(0)
+    with obeyed_permissions():
+        assert hidden(tree) == HIDDEN - {"src/shop.egg-info", EXTENSION}
 
 
 @needs_git

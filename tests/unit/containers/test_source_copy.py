@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import re
+import shlex
 import tarfile
 import time
 from collections.abc import Iterable, Mapping
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.containers import source_copy
-from pytest_pyimages.containers.copied_files import find_copied_files
+from pytest_pyimages.containers.copied_files import CopyPattern, find_copied_files
 from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.links import LinkedPath
 from pytest_pyimages.containers.process import StoppedError
@@ -21,6 +23,8 @@ from pytest_pyimages.engines.base import Leftover
 from pytest_pyimages.engines.labels import CREATED_LABEL, HOST_LABEL
 from pytest_pyimages.errors import EngineError, PyimagesError
 from tests.support.fake_engine import FakeEngine
+from tests.support.golden import message
+from tests.support.permissions import obeyed_permissions
 
 
 class CopyEngine(FakeEngine):
@@ -97,6 +101,31 @@ def test_only_changes_are_sent_again(lease: Lease, root: Path) -> None:
     send(engine, lease, root)
     assert engine.names == ["tree/b.py"]
     assert engine.contents["tree/b.py"] == b"c"
+
+
+@pytest.mark.parametrize("name", ["pkg", "b.py", "pkg/a.py", "with space's"])
+def test_what_this_user_cannot_read_is_an_error(lease: Lease, root: Path, name: str) -> None:
+    """An unreadable folder would be an empty one in the copy, without the tests in it."""
+    (root / "with space's").mkdir()
+    (root / name).chmod(0)
+    engine = CopyEngine()
+    with obeyed_permissions(), pytest.raises(PyimagesError) as raised:
+        send(engine, lease, root)
+    choice = shlex.quote(f"--py-images-copy=!{name}")
+    assert str(raised.value) == message("engines", "unreadable-source", path=root / name, choice=choice)
+    assert engine.names == []
+
+
+def test_what_is_left_out_may_be_unreadable(lease: Lease, root: Path) -> None:
+    (root / "pkg").chmod(0)
+    (root / "b.py").chmod(0)
+    (root / "c.py").write_text("c")
+    patterns = [CopyPattern(re.compile(r"pkg/x\.txt|c\.py"), copies=True)]
+    patterns += [CopyPattern(re.compile(r"(pkg|b\.py)(/|$)"), copies=False)]
+    with obeyed_permissions():
+        engine, found = CopyEngine(), find_copied_files(root, patterns)
+        SourceCopy(engine, lease, root).send("image", found, ())
+    assert engine.names == ["tree", "tree/c.py"]
 
 
 def test_a_file_that_is_restored_with_its_times_is_sent(lease: Lease, root: Path) -> None:
