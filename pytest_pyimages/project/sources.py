@@ -44,9 +44,11 @@ def find_sources(files: ProjectFiles, metadata: Metadata, *, is_installed: bool)
         *find_nox_sources(files, metadata)[:1],
     ]
     search.consider(environments)
+    # One for development, as for "tox -e dev", completes nothing if there is one for tests: it has linters, too.
+    for_tests = [source for source in environments if source.is_for_tests] or environments
     development = [source for source in named_files if not source.is_for_tests]
-    taken = search.widen(search.taken, environments, skipped=development)
-    taken = search.complete(taken, [*environments, *list(find_hatch_sources(files))[:1]])
+    taken = search.widen(search.taken, for_tests, skipped=development)
+    taken = search.complete(taken, [*for_tests, *list(find_hatch_sources(files))[:1]])
     taken = search.add_conftest_imports(taken, [*named, *named_files, *environments])
     lists_in_files = any(source.requirement_files for source in taken) or not search.is_enough
     if not is_installed or (lists_in_files and not metadata.dependencies):

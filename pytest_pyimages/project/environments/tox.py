@@ -32,6 +32,9 @@ from pytest_pyimages.project.requirements import (
 _FACTORS = re.compile(r"(?P<factors>[\w{},.!-]+):\s+(?P<rest>.*)|[\w{},.!-]+:")
 _SUBSTITUTION = re.compile(r"\{(?P<key>[^{}]*)\}")
 _REFERENCE = re.compile(r"\[(?P<section>[^\]]+)\](?P<key>.+)")
+_TEST_RUNNER = re.compile(
+    r"\b(pytest|py\.test|unittest|nose2?|stestr|trial|zope-testrunner|manage\.py test|runtests)\b"
+)
 _ROOTS = frozenset({"toxinidir", "tox_root", "tox_dir", "config_dir", "/"})
 
 
@@ -42,6 +45,12 @@ class _Environment(NamedTuple):
     dependencies: tuple[str, ...]
     extras: tuple[str, ...]
     groups: tuple[str, ...]
+    commands: str  # all of them in one text
+
+    @property
+    def rank(self) -> int:
+        """The rank of its name; that of tests for the base environment, and for one that runs tests."""
+        return 0 if _TEST_RUNNER.search(self.commands) else rank_name(self.name) or 0
 
 
 def find_tox_sources(files: ProjectFiles, *, name: str) -> list[RequirementSource]:
@@ -50,7 +59,7 @@ def find_tox_sources(files: ProjectFiles, *, name: str) -> list[RequirementSourc
     :param name: the project's own distribution name; empty if it has none.
     """
     for file, environments in _read_configurations(files):
-        found = [_make_source(files, each, file, name) for each in environments if any(each[1:])]
+        found = [_make_source(files, each, file, name) for each in environments if any(each[1:4])]
         if found:
             return found
     return []
@@ -85,6 +94,7 @@ def _make_source(files: ProjectFiles, environment: _Environment, file: str, name
         requirements += files.expand_group(group)
     return RequirementSource(
         origin=f"tox environment {environment.name} ({file})",
+        rank=environment.rank,
         extras=tuple(dict.fromkeys(extras)),
         groups=environment.groups,
         requirements=tuple(dict.fromkeys(requirements)),
@@ -117,7 +127,9 @@ def _read_ini_environments(sections: Sections, root: Path) -> Iterator[_Environm
             )
             for key in ("extras", "dependency_groups")
         )
-        yield _Environment(section.removeprefix("testenv:"), tuple(dependencies), tuple(extras), tuple(groups))
+        commands = keys.get("commands", sections.get("testenv", {}).get("commands", ""))
+        name = section.removeprefix("testenv:")
+        yield _Environment(name, tuple(dependencies), tuple(extras), tuple(groups), commands)
 
 
 def _split_words(entries: Iterator[str]) -> Iterator[str]:
@@ -171,4 +183,5 @@ def _read_toml_environments(document: Table, root: Path) -> Iterator[_Environmen
         listed = split_lines(deps) if isinstance(deps, str) else get_strings(deps)
         dependencies = tuple(text for text in (_resolve(entry, root) for entry in listed) if text is not None)
         extras, groups = get_strings(values.get("extras")), get_strings(values.get("dependency_groups"))
-        yield _Environment(key, dependencies, extras, groups)
+        commands = values.get("commands", environments["env_run_base"].get("commands", ""))
+        yield _Environment(key, dependencies, extras, groups, str(commands))

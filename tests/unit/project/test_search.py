@@ -50,6 +50,44 @@ def find(root: Path, tables: str, **files: str) -> Project:
         ),
         pytest.param(
             GROUP,
+            {
+                "tox_toml": 'env_run_base.dependency_groups = ["test"]\nenv.dev.dependency_groups = ["more"]'
+                '\nenv.dev.commands = [["uv", "pip", "tree"]]'
+            },
+            (),
+            (),
+            id="toml-development",
+        ),
+        pytest.param(
+            GROUP,
+            {"tox_ini": f"{TOX}dependency_groups = test\n[testenv:dev]\nextras = x\ncommands ="},
+            (),
+            (),
+            id="tox-development",
+        ),
+        pytest.param(
+            GROUP,
+            {"tox_ini": f"{TOX}extras = x\n[testenv:dev]\nextras = x, y\ndeps = mock\ncommands = pip list"},
+            ("x",),
+            (),
+            id="tox-development-with-the-extra-of-the-tests",
+        ),
+        pytest.param(
+            GROUP,
+            {"tox_ini": f"{TOX}dependency_groups = test\n[testenv:ci]\nextras = x\ncommands = python -m pytest"},
+            ("x",),
+            (),
+            id="tox-development-that-runs-the-tests",
+        ),
+        pytest.param(
+            GROUP,
+            {"tox_ini": f"{TOX}dependency_groups = test\ncommands = pytest\n[testenv:ci]\nextras = x"},
+            ("x",),
+            (),
+            id="tox-inherited-command",
+        ),
+        pytest.param(
+            GROUP,
             {"noxfile_py": "@nox.session\ndef tests(s):\n    s.install('.[x]', '--group', 'test', 'mock')"},
             ("x",),
             ("mock",),
