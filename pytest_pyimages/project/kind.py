@@ -10,6 +10,7 @@ from typing import Literal
 
 from pytest_pyimages.containers import BUILD_OUTPUT, NO_SOURCE
 from pytest_pyimages.project.files import ProjectFiles, Table, get_strings, get_table
+from pytest_pyimages.project.uv import find_workspace
 
 Kind = Literal["editable", "wheel", "none"]
 
@@ -72,7 +73,13 @@ def _declines_packaging(files: ProjectFiles) -> bool:
         return False
     if not (files.root / "pyproject.toml").is_file():
         return True  # installers want one of the two files
-    return not (get_table(tool, "setuptools") or "options" in files.setup_cfg or _finds_packages(files.root))
+    # uv installs no project without a build system ("Build systems" in its documentation), pip builds it by setuptools.
+    configures_setuptools = bool(get_table(tool, "setuptools")) or "options" in files.setup_cfg
+    return not configures_setuptools and (_is_managed_by_uv(files) or not _finds_packages(files.root))
+
+
+def _is_managed_by_uv(files: ProjectFiles) -> bool:
+    return (files.root / "uv.lock").is_file() or find_workspace(files) is not None
 
 
 def _has_poetry_package(files: ProjectFiles) -> bool:

@@ -222,6 +222,18 @@ def script(text: str) -> dict[str, str]:
             "editable",
             id="named-module",
         ),
+        pytest.param({"pyproject.toml": "[project]\nname='a'", "main.py": "", "uv.lock": ""}, "none", id="uv-lock"),
+        pytest.param(
+            {"pyproject.toml": "[project]\nname='a'\n[tool.uv.workspace]\nmembers=['b']", "a/a.py": ""},
+            "none",
+            id="uv-workspace",
+        ),
+        pytest.param(
+            {"pyproject.toml": "[project]\nname='a'\n[tool.uv]\npackage=true", "a/a.py": "", "uv.lock": ""},
+            "editable",
+            id="uv-lock-of-a-package",
+        ),
+        pytest.param({"pyproject.toml": backend("uv_build"), "uv.lock": ""}, "editable", id="uv-lock-and-backend"),
         pytest.param(
             {"pyproject.toml": "[project]\nname='a'\n[tool.uv]\npackage=true", "a/a.py": "", "b/x": ""},
             "editable",
@@ -236,3 +248,10 @@ def script(text: str) -> dict[str, str]:
 )
 def test_the_kind_follows_from_the_build_configuration(tmp_path: Path, files: dict[str, str], expected: str) -> None:
     assert expected == find_project(write_tree(tmp_path, files)).kind
+
+
+def test_uv_installs_no_member_of_a_workspace_without_a_build_system(tmp_path: Path) -> None:
+    root = {"pyproject.toml": "[tool.uv.workspace]\nmembers=['a', 'b']"}
+    members = {"a/pyproject.toml": "[project]\nname='a'", "b/pyproject.toml": backend("hatchling.build")}
+    write_tree(tmp_path, root | members | {"a/a.py": "", "b/b.py": ""})
+    assert ["none", "editable"] == [find_project(tmp_path / name).kind for name in "ab"]
