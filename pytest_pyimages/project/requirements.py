@@ -183,14 +183,15 @@ def join_lines(text: str) -> Iterator[tuple[int, str]]:
         yield start, pending.strip()
 
 
-def read_requirements_file(path: Path, *, root: Path, name: str) -> RequirementsFile:
+def read_requirements_file(path: Path, *, root: Path, name: str, included_by: str = "") -> RequirementsFile:
     """Read a requirements file and those that it refers to.
 
     :param root: the project's folder; pip is run there, so relative paths of projects start there.
     :param name: the project's own distribution name; empty if it has none.
+    :param included_by: what refers to the file, for messages: an environment of tox.
     """
     content = RequirementsFile(root.resolve(), canonicalize_name(name))
-    content.read(path, included_by="")
+    content.read(path, included_by=included_by)
     return content
 
 
@@ -213,7 +214,7 @@ class RequirementsFile:
     def read(self, path: Path, *, included_by: str, constrains: bool = False) -> None:
         """Add the content of one file.
 
-        :param included_by: the file and line that refer to it; empty for the first.
+        :param included_by: what refers to it, such as a file and line; may be empty for the first.
         :param constrains: whether it is one of constraints.
         """
         if path in self.chain:  # a file that refers to itself in the end; pip reads it once, too

@@ -190,8 +190,10 @@ class Search:
         )
 
     def _read_files(self, source: RequirementSource) -> list[RequirementsFile]:
-        root, name = self._files.root, self._metadata.name
-        return [read_requirements_file(path, root=root, name=name) for path in source.requirement_files]
+        root, name, origin = self._files.root, self._metadata.name, source.origin
+        return [
+            read_requirements_file(path, root=root, name=name, included_by=origin) for path in source.requirement_files
+        ]
 
     def _list_names(self, source: RequirementSource, contents: Iterable[RequirementsFile]) -> frozenset[str]:
         """Return the normalised names of the listed distributions, without their dependencies."""

@@ -320,6 +320,25 @@ def test_a_missing_requirements_file_is_an_error(tmp_path: Path, file: str, text
     assert str(caught.value) == message("project", "no-requirements-file", path=path)
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "origin"),
+    [
+        pytest.param("tox.ini", "[testenv]\ndeps = -r x.txt", "tox environment testenv (tox.ini)", id="base"),
+        pytest.param("tox.ini", "[testenv:test]\ndeps =\n  -rx.txt", "tox environment test (tox.ini)", id="named"),
+        pytest.param(
+            "tox.toml", 'env_run_base.deps = ["-r x.txt"]', "tox environment env_run_base (tox.toml)", id="toml"
+        ),
+    ],
+)
+def test_the_environment_of_a_missing_requirements_file_is_named(
+    tmp_path: Path, file: str, text: str, origin: str
+) -> None:
+    write_tree(tmp_path, {file: text})
+    with pytest.raises(ConfigurationError) as caught:
+        find_project(tmp_path)
+    assert str(caught.value) == message("project", "no-requirements-file", path=f"{origin}: {tmp_path}/x.txt")
+
+
 def test_a_binary_pyproject_toml_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_bytes(b"[project]\nname = '\xff'")
     with pytest.raises(ConfigurationError) as caught:
