@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 
 class PyimagesError(Exception):
     """An error that is shown on one line.
@@ -56,3 +58,8 @@ class BuildError(PyimagesError):
 
 class BaseImageMissingError(BuildError):
     """The engine does not have a base image, and cannot pull it; another engine may have it."""
+
+
+def make_read_error(path: str | os.PathLike[str], error: OSError) -> ConfigurationError:
+    """Return the error for a file or folder that the operating system refuses to read."""
+    return ConfigurationError(f"{os.fspath(path)} cannot be read: {error.strerror or error}", "make it readable")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_pyimages.errors import ConfigurationError, PyimagesError
+from pytest_pyimages.errors import ConfigurationError, PyimagesError, make_read_error
 from pytest_pyimages.host import INVOCATION, add_options, is_inside, read_request, refuse_misspelt_options
 
 if TYPE_CHECKING:
@@ -150,3 +150,7 @@ def _usage_errors() -> Iterator[None]:
         yield
     except PyimagesError as error:
         raise pytest.UsageError(str(error)) from None
+    except PermissionError as error:  # also of Path.is_file, in a folder that this user may not enter
+        if error.filename is None:
+            raise
+        raise pytest.UsageError(str(make_read_error(error.filename, error))) from None

@@ -33,7 +33,7 @@ from pytest_pyimages.cli.ci import workflow
 from pytest_pyimages.cli.project import add_engine_argument
 from pytest_pyimages.cli.reports import history, merge
 from pytest_pyimages.cli.watching import watch
-from pytest_pyimages.errors import ConfigurationError, PyimagesError
+from pytest_pyimages.errors import ConfigurationError, PyimagesError, make_read_error
 from pytest_pyimages.matrix import parse_matrix
 from pytest_pyimages.text import find_similar, suggest
 
@@ -98,13 +98,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = _main(words)
         sys.stdout.flush()  # here, so that a closed pipe or a full disk is caught below
     except PyimagesError as error:
-        sys.stderr.write(f"ERROR: {_format_error(error)}\n")
-        failed = not isinstance(error, ConfigurationError)
-        return int(pytest.ExitCode.TESTS_FAILED if failed else pytest.ExitCode.USAGE_ERROR)
+        return _report(error)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return int(pytest.ExitCode.INTERRUPTED)
     except OSError as error:
+        if isinstance(error, PermissionError) and error.filename is not None:
+            return _report(make_read_error(error.filename, error))
         if error.errno not in _OUTPUT_ERRORS or error.filename is not None:
             raise
         # Python must not flush at exit (docs: "Note on SIGPIPE").
@@ -113,6 +113,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stderr.write(f"ERROR: the output cannot be written ({error.strerror})\n")
         return int(pytest.ExitCode.TESTS_FAILED)
     return status
+
+
+def _report(error: PyimagesError) -> int:
+    """Print an error; return its exit status."""
+    sys.stderr.write(f"ERROR: {_format_error(error)}\n")
+    failed = not isinstance(error, ConfigurationError)
+    return int(pytest.ExitCode.TESTS_FAILED if failed else pytest.ExitCode.USAGE_ERROR)
 
 
 def _main(words: list[str]) -> int:

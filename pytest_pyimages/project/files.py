@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.errors import ConfigurationError, make_read_error
 from pytest_pyimages.project.setup_py import SetupScript, read_setup_script
 from pytest_pyimages.text import flatten, suggest
 from pytest_pyimages.toml import parse_toml
@@ -145,11 +145,6 @@ def parse_ini(text: str, path: Path) -> Sections:
     except configparser.Error as error:
         raise ConfigurationError(f"{path} is not a valid ini file: {flatten(error)}", "fix it") from error
     return {name: dict(parser.items(name)) for name in parser.sections()}
-
-
-def make_read_error(path: Path, error: OSError) -> ConfigurationError:
-    """Return the error for a file that the operating system refuses to read."""
-    return ConfigurationError(f"{path} cannot be read: {error.strerror or error}", "make it readable")
 
 
 def get_table(document: Table, *keys: str) -> Table:

@@ -16,9 +16,8 @@ from urllib.parse import unquote
 
 from packaging.utils import canonicalize_name
 
-from pytest_pyimages.errors import ConfigurationError
+from pytest_pyimages.errors import ConfigurationError, make_read_error
 from pytest_pyimages.immutable import Immutable
-from pytest_pyimages.project.files import make_read_error
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement

@@ -74,7 +74,7 @@ def _make_command(
     invocation = settings.invocation
     spec = ",".join(_spec(result, settings.registry) for result in group)
     program = ["python", "-m", "pytest"] if invocation.module else ["pytest"]
-    start = ["pyimages", "test", spec, "--"] if invocation.command else [*program, f"--py-images={spec}"]
+    start = ["pyimages", "test", spec] if invocation.command else [*program, f"--py-images={spec}"]
     own = [] if seed is None else [f"{_SEED}={seed}"]
     # A shard of the failed tests would omit some; the seed is given once.
     without = {*([SHARD] if last_failed else []), *([_SEED] if own else [])}
@@ -85,7 +85,8 @@ def _make_command(
         if argument.name or split_nodeid(argument.words[0], [*others, *(one.label for one in group)])[1] not in others
     ]
     words = [word for argument in kept for word in argument.words]
-    return shlex.join([*start, *(["--lf"] if last_failed else []), *own, *invocation.host_args, *words])
+    words = [*(["--lf"] if last_failed else []), *own, *invocation.host_args, *words]
+    return shlex.join([*start, *(["--"] if invocation.command and words else []), *words])
 
 
 def _spec(result: ImageResult, registry: str) -> str:

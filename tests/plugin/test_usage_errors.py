@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.host.option_table import FLAG_NAMES, OPTION_NAMES
-from tests.plugin.conftest import ImagesRun, run_command
+from tests.plugin.conftest import Command, ImagesRun, run_command
 from tests.support.golden import message
+from tests.support.permissions import obey_permissions
 
 Run = Callable[..., ImagesRun]
 
@@ -546,3 +547,35 @@ def test_similar_key_of_the_suite(pytester: pytest.Pytester, run_images: Run) ->
     pytester.makeconftest("def pytest_addoption(parser): parser.addini('py_image', 'help')")
     pytester.makepyfile("def test_a(): pass")
     assert run_images().result.ret == 0
+
+
+@pytest.mark.parametrize(
+    ("locked", "named"),
+    [
+        ("requirements", "requirements/requirements.txt"),
+        ("requirements-test.txt", "requirements-test.txt"),
+        ("uv.lock", "uv.lock"),
+    ],
+)
+@pytest.mark.parametrize("command", ["-m pytest --py-images=3.12", "-m pytest_pyimages.cli build 3.12"])
+def test_files_that_this_user_cannot_read(
+    pytester: pytest.Pytester, images_command: Command, command: str, locked: str, named: str
+) -> None:
+    """Neither may the files be left out silently, nor is it an error of ours."""
+    make_project(pytester)
+    (pytester.path / locked).chmod(0)
+    done = run_command(
+        *obey_permissions(), *images_command(images=None, command=(sys.executable, *command.split()))[:-1]
+    )
+    (pytester.path / locked).chmod(0o700)
+    expected = message("host", "unreadable", path=pytester.path / named)
+    assert (done.ret, [line for line in done.errlines if line]) == (4, [f"ERROR: {expected}"])
+
+
+def make_project(pytester: pytest.Pytester) -> None:
+    """Write a project with several files that name requirements."""
+    pytester.makepyprojecttoml('[project]\nname = "shop"\nversion = "1"')
+    for name in ("requirements/a.txt", "src/shop/__init__.py", "requirements-test.txt", "uv.lock"):
+        (pytester.path / name).parent.mkdir(parents=True, exist_ok=True)
+        (pytester.path / name).write_text("")
+    pytester.makepyfile("def test_a(): pass")

@@ -17,8 +17,8 @@ from packaging.specifiers import InvalidSpecifier
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion
 
-from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.project.files import Table, get_strings, get_table, make_read_error, read_toml
+from pytest_pyimages.errors import ConfigurationError, make_read_error
+from pytest_pyimages.project.files import Table, get_strings, get_table, read_toml
 from pytest_pyimages.project.poetry import convert_constraint, convert_python
 from pytest_pyimages.project.requirements import parse_requirement
 from pytest_pyimages.text import flatten

@@ -101,6 +101,12 @@ def test_rerun_with_pyimages_test() -> None:
     assert list(found) == [("3.14", "pyimages test 3.14 -- --lf -v --own=1")]
 
 
+def test_rerun_with_pyimages_test_without_arguments() -> None:
+    called = settings(["--py-images=3.12,3.14"], command=True)
+    found = rerun_commands(called, {"3.14": image("3.14", "python:3.14")}, has_cache=False)
+    assert list(found) == [("3.14", "pyimages test 3.14")]
+
+
 def test_no_last_failed_without_a_cache() -> None:
     called = settings(["-p", "no:cacheprovider"])
     found = rerun_commands(called, {"3.14": image("3.14", "python:3.14")}, has_cache=False)
