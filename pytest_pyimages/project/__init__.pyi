@@ -19,6 +19,7 @@ from pytest_pyimages.project.project import Project as Project
 from pytest_pyimages.project.project import find_project as find_project
 from pytest_pyimages.project.project import find_project_folder as find_project_folder
 from pytest_pyimages.project.project import list_build_sources as list_build_sources
+from pytest_pyimages.project.providers import find_member as find_member
 from pytest_pyimages.project.providers import find_provider as find_provider
 from pytest_pyimages.project.requirements import parse_requirement as parse_requirement
 from pytest_pyimages.project.scm.git import find_commit as find_commit

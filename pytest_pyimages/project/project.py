@@ -148,12 +148,12 @@ def find_project_root(start: Path) -> Path:
     A folder with requirements of its own is a project too, unless it is one for tests inside of another.
     """
     start = start.absolute()
-    if start.name not in _TEST_FOLDERS and not _is_project(start) and any(start.glob("*requirements*.txt")):
+    if start.name not in _TEST_FOLDERS and not is_project(start) and any(start.glob("*requirements*.txt")):
         return start
     for folder in (start, *start.parents):
         if folder != start and folder == Path.home():
             break
-        if _is_project(folder):
+        if is_project(folder):
             return folder
         if (folder / ".git").exists():
             break
@@ -177,13 +177,14 @@ def find_project_folder(rootdir: Path, near: Path) -> Path:
 
 def _has_requirements(folder: Path) -> bool:
     return (
-        _is_project(folder)
+        is_project(folder)
         or "dependency-groups" in read_toml(folder / "pyproject.toml")
         or any(folder.glob("*requirements*.txt"))
     )
 
 
-def _is_project(folder: Path) -> bool:
+def is_project(folder: Path) -> bool:
+    """Return whether a folder has the build configuration of a project."""
     return (
         (folder / "setup.py").is_file()
         or declares_project(read_toml(folder / "pyproject.toml"))

@@ -18,6 +18,7 @@ from pytest_pyimages.project import (
     Ini,
     Project,
     find_distribution,
+    find_member,
     find_plugin,
     find_provider,
     get_removal_version,
@@ -167,13 +168,18 @@ class MissingModules:
         if project is None or not found:
             return ""
         own, foreign = [], []
+        members: dict[str, Path] = {}
         for missing in found.values():
             place = self._find_folder(missing.name.partition(".")[0], project)
-            if place is None:
+            member = None if place == project.root else find_member(self._ini_file.rootdir, missing.imported)
+            if member is not None and member != project.root:
+                members[missing.name] = member
+            elif place is None:
                 foreign.append(missing)
             else:
                 own.append(self._describe_own(missing.name, place, project))
-        return "; ".join([*self._describe_foreign(foreign, project, label, python=python), *own])
+        hints = [*self._describe_foreign(foreign, project, label, python=python), *own]
+        return "; ".join([*self._describe_members(members, project, label), *hints])
 
     def make_plugin_hint(self, label: str, options: Iterable[str]) -> str:
         """Return one line on the plugins that have these options, and how to add them; empty if none is known."""
@@ -211,6 +217,19 @@ class MissingModules:
             them = "it" if len(added) == 1 else "them"
             values = (*project.install, *dict.fromkeys(added.values()))
             yield f"{_no_module(list(added))} · add {them} {self._format_setting(label, values)}"
+
+    def _describe_members(self, members: Mapping[str, Path], project: Project, label: str) -> Iterator[str]:
+        """Yield a hint for the modules of other projects below the rootdir.
+
+        :param members: the folders of these projects, by module.
+        """
+        folders = [member.relative_to(self._ini_file.rootdir).as_posix() for member in members.values()]
+        folders = list(dict.fromkeys(folders))
+        if folders:
+            entries = (*project.install, *(f"-e {folder}" for folder in folders))
+            verb, them = ("provides", "it") if len(folders) == 1 else ("provide", "them")
+            setting = self._format_setting(label, entries)
+            yield f"{_no_module(list(members))}, which {' and '.join(folders)} {verb} · add {them} {setting}"
 
     def _format_setting(self, label: str, values: Sequence[str] = ()) -> str:
         """Return the file that sets an image's requirements, and the line to add."""

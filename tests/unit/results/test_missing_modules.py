@@ -295,6 +295,64 @@ def test_modules_of_the_project_itself(tmp_path: Path, files: dict[str, str], na
     assert make_hint(tmp_path, name) == expected
 
 
+PROJECT = setuptools_project("")
+GOOGLE = {"storage/pyproject.toml": PROJECT, "auth/setup.py": ""}
+
+
+@pytest.mark.parametrize(
+    ("files", "names", "expected"),
+    [
+        pytest.param(
+            {"packages/x/pyproject.toml": PROJECT, "packages/x/src/m_x/__init__.py": ""},
+            ["m_x"],
+            'no module named "m_x", which packages/x provides'
+            f' · add it in {TOML}: py_images_install = ["-e packages/x"]',
+            id="one",
+        ),
+        pytest.param(
+            {"a/setup.py": "", "a/m_a.py": "", "libs/py/b/pyproject.toml": PROJECT, "libs/py/b/m_b/__init__.py": ""},
+            ["m_b.core", "m_a", "requests"],
+            'no module named "m_b.core" or "m_a", which libs/py/b and a provide'
+            f' · add them in {TOML}: py_images_install = ["-e libs/py/b", "-e a"]'
+            f'; no module named "requests" · add it in {TOML}: py_images_install = ["requests"]',
+            id="two",
+        ),
+        pytest.param(
+            {**GOOGLE, "storage/google/storage/__init__.py": "", "auth/google/auth/__init__.py": ""},
+            ["google.storage"],
+            f'no module named "google.storage", which storage provides'
+            f' · add it in {TOML}: py_images_install = ["-e storage"]',
+            id="namespace",
+        ),
+        pytest.param(
+            {"pyproject.toml": EXTRA, "plugins/p/pyproject.toml": PROJECT, "plugins/p/p_plugin.py": ""},
+            ["p_plugin"],
+            f'no module named "p_plugin", which plugins/p provides'
+            f' · add it in {TOML}: py_images_install = [".[test]", "-e plugins/p"]',
+            id="below a project",
+        ),
+        pytest.param(
+            {"tests/data/x/pyproject.toml": PROJECT, "tests/data/x/m_x.py": "", "x/pyproject.toml": "[project"},
+            ["m_x"],
+            f'no module named "m_x" · add the distribution that provides it in {TOML}: py_images_install = ["..."]',
+            id="data of tests, and a broken file",
+        ),
+        pytest.param(
+            {"x/pyproject.toml": PROJECT, "x/tests/helper.py": "", "venv/x/setup.py": "", "venv/pyvenv.cfg": ""},
+            ["tests.helper"],
+            f'no module named "tests.helper" · add the distribution that provides it in {TOML}:'
+            ' py_images_install = ["..."]',
+            id="no package",
+        ),
+    ],
+)
+def test_a_module_of_another_project_of_the_tree(
+    tmp_path: Path, files: dict[str, str], names: list[str], expected: str
+) -> None:
+    write_tree(tmp_path, files)
+    assert make_hint(tmp_path, *names) == expected
+
+
 def test_pythonpath_is_extended(tmp_path: Path) -> None:
     write_tree(
         tmp_path, {"src/shop/__init__.py": "", "pytest.ini": "[pytest]\n", "venv/pyvenv.cfg": "", "venv/no.py": ""}
