@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError  # another class before Python 3.11
 from functools import cached_property
+from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlencode
@@ -24,6 +25,7 @@ from pytest_pyimages.engines.faults import (
     connection_error,
     get_status,
     ignore_statuses,
+    is_busy,
     is_timeout,
     no_engine,
 )
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 FLOOR = (1, 41)  # Engine 20.10, Podman 4
 CEILING = (1, 47)  # the newest API that the calls were tested with
 REMOVAL_CALL_SECONDS = 60.0
+RETRY_SECONDS = 0.1  # between two requests to remove something
 _UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
 
 
@@ -125,29 +128,36 @@ class Client:
         """Send a request; return the JSON value of the response."""
         return json.loads(self.request(method, path, **options))
 
-    def remove(
-        self, path: str, seconds: float, params: Mapping[str, object], sent: Callable[[], object] = lambda: None
+    def remove(  # noqa: PLR0913 - a request, and when to send it again
+        self,
+        path: str,
+        seconds: float,
+        params: Mapping[str, object] | None = None,
+        *,
+        timeout: float | None = None,
+        is_temporary: Callable[[BaseException], bool] = is_busy,
+        sent: Callable[[], object] = lambda: None,
     ) -> None:
-        """Remove something; retry for so many seconds.
+        """Remove something, unless it does not exist; send the request again for so many seconds, and after a timeout.
 
-        409 means that it is being removed; 403, 409 and 500 also that it is still in use for a moment (moby).
-
+        :param timeout: of one request, in seconds; None for that of small things.
+        :param is_temporary: whether an error response is one that a later request may not get.
         :param sent: see ``request``; may be called several times.
         """
+        timeout = REMOVAL_CALL_SECONDS if timeout is None else timeout
         deadline = time.monotonic() + seconds
-        timed_out = False
+        has_timed_out = False
         while True:
             try:
                 with ignore_statuses(404):
-                    self.request("DELETE", path, params=params, timeout=REMOVAL_CALL_SECONDS, sent=sent)
+                    self.request("DELETE", path, params=params, timeout=timeout, sent=sent)
             except OSError as error:
-                status = get_status(error)
-                if status in (403, 409, 500) and time.monotonic() <= deadline:
-                    time.sleep(0.1)
-                elif status or timed_out or not is_timeout(error):
-                    raise
+                if is_temporary(error) and time.monotonic() <= deadline:
+                    time.sleep(RETRY_SECONDS)
+                elif not has_timed_out and not get_status(error) and is_timeout(error):
+                    has_timed_out = True
                 else:
-                    timed_out = True
+                    raise
             else:
                 return
 
@@ -182,6 +192,25 @@ class Client:
             self._unix.close()
         if "docker" in self.__dict__:
             self.docker.close()
+
+
+def return_once_sent(call: Callable[[Callable[[], object]], object]) -> None:
+    """Make a call in a thread; return once its request is sent, without waiting for the response.
+
+    :param call: gets the function to call at that moment. An error before it is raised here, a later one is not.
+    """
+    outcomes: SimpleQueue[BaseException | None] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            call(lambda: outcomes.put(None))
+        except BaseException as error:  # noqa: BLE001 - raised below, or left to the next session
+            outcomes.put(error)
+
+    Thread(target=run, name="pyimages-remove", daemon=True).start()
+    error = outcomes.get()
+    if error is not None:
+        raise error
 
 
 def probe(endpoint: Endpoint, timeout: float) -> tuple[EngineInfo, str]:

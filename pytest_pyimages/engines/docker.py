@@ -11,8 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
-from queue import SimpleQueue
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import quote
 
@@ -30,7 +29,7 @@ from pytest_pyimages.engines.base import (
     ServiceSpec,
 )
 from pytest_pyimages.engines.body import iter_pieces, make_body, make_command_body, make_service_body
-from pytest_pyimages.engines.client import Client, choose_overlay_options, probe
+from pytest_pyimages.engines.client import Client, choose_overlay_options, probe, return_once_sent
 from pytest_pyimages.engines.clients import Clients
 from pytest_pyimages.engines.endpoint import Endpoint, find_endpoint
 from pytest_pyimages.engines.images import parse_image
@@ -49,6 +48,7 @@ COMMIT_SECONDS = CALL_SECONDS, 3600.0  # to connect, and to store an image
 REMOVAL_SECONDS = 10.0
 VOLUME_REMOVAL_SECONDS = 3.0
 IMAGE_REMOVAL_SECONDS = 3.0
+IMAGE_REMOVAL_CALL_SECONDS = CALL_SECONDS / 2  # a removal that takes longer is waited for by a second request
 STATUS_SECONDS = 10.0  # after the end of its output, within which a command ends
 NAMES = 3  # that are tried for a container
 
@@ -286,23 +286,12 @@ class DockerEngine:
         """Remove it. Docker goes on with a removal even if the connection is closed (moby, daemon/delete.go)."""
         if wait or self.info.name != "docker":
             self._remove_container(container)
-            return
-        outcomes: SimpleQueue[BaseException | None] = SimpleQueue()  # the first one is that of sending the request
-
-        def remove() -> None:
-            try:
-                self._remove_container(container, lambda: outcomes.put(None))
-            except BaseException as error:  # noqa: BLE001 - raised below, or left to the next session
-                outcomes.put(error)
-
-        Thread(target=remove, name="pyimages-remove", daemon=True).start()
-        error = outcomes.get()
-        if error is not None:
-            raise error
+        else:
+            return_once_sent(lambda sent: self._remove_container(container, sent))
 
     @_engine_call
     def _remove_container(self, container: str, sent: Callable[[], object] = lambda: None) -> None:
-        self._client.remove(f"/containers/{container}", REMOVAL_SECONDS, {"force": True, "v": True}, sent)
+        self._client.remove(f"/containers/{container}", REMOVAL_SECONDS, {"force": True, "v": True}, sent=sent)
 
     @_engine_call
     def create_network(self, name: str, *, labels: Mapping[str, str], is_internal: bool) -> None:
@@ -310,11 +299,11 @@ class DockerEngine:
 
     @_engine_call
     def remove_network(self, name: str) -> None:
-        self._client.remove(f"/networks/{name}", REMOVAL_SECONDS, {})
+        self._client.remove(f"/networks/{name}", REMOVAL_SECONDS)
 
     @_engine_call
     def remove_volume(self, name: str) -> None:
-        self._client.remove(f"/volumes/{name}", VOLUME_REMOVAL_SECONDS, {})
+        self._client.remove(f"/volumes/{name}", VOLUME_REMOVAL_SECONDS)
 
     @_engine_call
     def upload(self, container: str, path: str, tar: Iterable[bytes]) -> None:
@@ -339,20 +328,13 @@ class DockerEngine:
 
     @_engine_call
     def remove_image(self, reference: str, *, parents: bool = True) -> None:
-        deadline = time.monotonic() + IMAGE_REMOVAL_SECONDS
-        while True:
-            try:
-                with faults.ignore_statuses(404):
-                    self._client.request(
-                        "DELETE", f"/images/{quote(reference, safe='/:')}", params={"noprune": not parents}
-                    )
-            except OSError as error:
-                is_used = faults.get_status(error) == 409 and "container" in faults.get_explanation(error)
-                if not is_used or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)  # the engine may be removing the container of a session that has just ended
-            else:
-                return
+        self._client.remove(
+            f"/images/{quote(reference, safe='/:')}",
+            IMAGE_REMOVAL_SECONDS,
+            {"noprune": not parents},
+            is_temporary=faults.is_used_by_container,
+            timeout=IMAGE_REMOVAL_CALL_SECONDS,
+        )
 
     @_engine_call
     def create_volume(self, name: str, *, labels: Mapping[str, str], options: Mapping[str, str]) -> str:

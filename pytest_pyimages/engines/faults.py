@@ -58,6 +58,16 @@ def get_explanation(error: BaseException) -> str:
     return str(getattr(error, "explanation", "") or "")
 
 
+def is_busy(error: BaseException) -> bool:
+    """Return whether the engine removes something already (409), or it is in use for a moment (403, 409, 500: moby)."""
+    return get_status(error) in (403, 409, 500)
+
+
+def is_used_by_container(error: BaseException) -> bool:
+    """Return whether an image cannot be removed because of a container, which may itself be being removed."""
+    return get_status(error) == 409 and "container" in get_explanation(error)
+
+
 @contextmanager
 def ignore_statuses(*statuses: int) -> Iterator[None]:
     """Ignore error responses with these HTTP statuses."""

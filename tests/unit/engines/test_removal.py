@@ -13,7 +13,7 @@ import pytest
 
 from pytest_pyimages.engines import client, docker
 from pytest_pyimages.engines.docker import DockerEngine, connect
-from pytest_pyimages.errors import EngineError
+from pytest_pyimages.errors import EngineError, NoAnswerError
 from tests.support.scripted_engine import Request, ScriptedEngine, answer, scripted_engine
 
 REMOVED, BUSY, MISSING = answer(204, b""), answer(409, {"message": "in progress"}), answer(404, {"message": "none"})
@@ -48,18 +48,38 @@ def test_removal_retries_end(scripted: ScriptedEngine, engine: DockerEngine, mon
     assert len(scripted.asked("DELETE /volumes/x")) > 1
 
 
-def test_removal_is_retried_after_a_timeout(
-    scripted: ScriptedEngine, engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("what", ["containers", "images"])
+def test_removal_is_retried_once_after_a_timeout(
+    scripted: ScriptedEngine, engine: DockerEngine, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
+    silent_requests = 1
+
     def silent(_: Request, peer: socket.socket) -> None:
-        if len(scripted.asked("DELETE /containers/x")) == 1:
+        if len(scripted.asked(f"DELETE /{what}/x")) <= silent_requests:
             peer.recv(1)
         peer.sendall(REMOVED)
 
     monkeypatch.setattr(client, "REMOVAL_CALL_SECONDS", 0.2)
-    scripted.answers["DELETE /containers/x"] = silent
-    engine.remove_container("x")
-    assert len(scripted.asked("DELETE /containers/x")) == 2
+    monkeypatch.setattr(docker, "IMAGE_REMOVAL_CALL_SECONDS", 0.2)
+    scripted.answers[f"DELETE /{what}/x"] = silent
+    remove = engine.remove_container if what == "containers" else engine.remove_image
+    remove("x")
+    assert len(scripted.asked(f"DELETE /{what}/x")) == 2
+    silent_requests = 4
+    with pytest.raises(NoAnswerError):
+        remove("x")
+    assert len(scripted.asked(f"DELETE /{what}/x")) == 4
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_refused_removal_of_an_image_is_not_retried(
+    scripted: ScriptedEngine, engine: DockerEngine, status: int
+) -> None:
+    """Only a container may release an image in a moment."""
+    scripted.answers["DELETE /images/x"] = answer(status, {"message": "the container store is read-only"})
+    with pytest.raises(EngineError, match="read-only"):
+        engine.remove_image("x")
+    assert len(scripted.asked("DELETE /images/x")) == 1
 
 
 class Slow:
