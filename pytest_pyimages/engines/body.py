@@ -106,16 +106,21 @@ def make_body(spec: ContainerSpec) -> dict[str, Any]:
     }
 
 
-def make_command_body(command: Sequence[str], environment: Mapping[str, str], *, terminal: bool) -> dict[str, Any]:
-    """Return the request body for a command in a running container (Engine API, "ContainerExec")."""
+def make_command_body(command: Sequence[str]) -> dict[str, Any]:
+    """Return the request body for a command in a running container, as its user (Engine API, "ContainerExec")."""
+    return {"Cmd": list(command), "AttachStdout": True, "AttachStderr": True, "Tty": False}
+
+
+def make_attended_command_body(
+    command: Sequence[str], environment: Mapping[str, str], *, terminal: bool
+) -> dict[str, Any]:
+    """Return the request body for a command with an open standard input, as root."""
     return {
-        "Cmd": list(command),
+        **make_command_body(command),
         "Env": [f"{name}={value}" for name, value in environment.items()],
         "User": "0",
         "WorkingDir": "/",
         "AttachStdin": True,
-        "AttachStdout": True,
-        "AttachStderr": True,
         "Tty": terminal,
     }
 

@@ -1,18 +1,18 @@
 """The engine of Docker and of Podman's service.
 
-Builds, pulls and what few runs need use docker-py's low-level client, which is imported for the first of them.
+Pulls, pushes, builds and commits use docker-py's low-level client, which is imported for the first of them.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import wraps
-from threading import Event, Lock
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from threading import Lock
+from typing import Any
 from urllib.parse import quote
 
 from pytest_pyimages.engines import faults
@@ -28,22 +28,26 @@ from pytest_pyimages.engines.base import (
     PullProgress,
     ServiceSpec,
 )
-from pytest_pyimages.engines.body import iter_pieces, make_body, make_command_body, make_service_body
+from pytest_pyimages.engines.body import (
+    iter_pieces,
+    make_attended_command_body,
+    make_body,
+    make_command_body,
+    make_service_body,
+)
+from pytest_pyimages.engines.calls import Calls, engine_call
 from pytest_pyimages.engines.client import Client, choose_overlay_options, probe, return_once_sent
-from pytest_pyimages.engines.clients import Clients
+from pytest_pyimages.engines.descriptions import parse_image, parse_state
 from pytest_pyimages.engines.endpoint import Endpoint, find_endpoint
-from pytest_pyimages.engines.images import parse_image
-from pytest_pyimages.engines.labels import find_leftovers
+from pytest_pyimages.engines.frames import read_frames
+from pytest_pyimages.engines.labels import filter_by_label, find_leftovers
 from pytest_pyimages.engines.podman import PodmanService, find_podman
-from pytest_pyimages.errors import ConfigurationError, EngineError, NoAnswerError
+from pytest_pyimages.errors import ConfigurationError, EngineError
 from pytest_pyimages.text import flatten
 
-P = ParamSpec("P")
-R = TypeVar("R")
 PROBE_SECONDS = 4.0  # a run without an engine should end within 5, including the start of the process
 CALL_SECONDS = 300.0  # docker-py's 60 are too few for a busy disk (docker-py#2266)
 INFO_SECONDS = 30.0
-PING_SECONDS = 5.0
 COMMIT_SECONDS = CALL_SECONDS, 3600.0  # to connect, and to store an image
 REMOVAL_SECONDS = 10.0
 VOLUME_REMOVAL_SECONDS = 3.0
@@ -73,24 +77,8 @@ def connect(endpoint: str = "", *, timeout: float = PROBE_SECONDS) -> DockerEngi
         return DockerEngine(found, replace(info, is_own=True), version, owned.pop_all())
 
 
-def _engine_call(
-    method: Callable[Concatenate[DockerEngine, P], R],
-) -> Callable[Concatenate[DockerEngine, P], R]:
-    """Decorate a method to have a client, and to raise nothing but EngineError."""
-
-    @wraps(method)
-    def call(self: DockerEngine, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            with self.clients.use():
-                self.require_answers()
-                return method(self, *args, **kwargs)
-        except faults.client_errors() as error:
-            found = faults.engine_error(error)
-            if isinstance(found, NoAnswerError):
-                self.silence.set()
-            raise found from error
-
-    return call
+def _make_image_path(reference: str) -> str:
+    return f"/images/{quote(reference, safe='/:')}"
 
 
 class DockerEngine:
@@ -101,8 +89,7 @@ class DockerEngine:
         self._owned = owned  # closed with this object
         self._endpoint = endpoint
         self._version = version
-        self.clients = Clients(self._create_client)
-        self.silence = Event()  # set while the engine answers no calls
+        self.calls = Calls(self._create_client)
         self._description: Mapping[str, Any] | None = None
         self._description_lock = Lock()
 
@@ -112,32 +99,22 @@ class DockerEngine:
         except ConfigurationError as error:  # it was valid when the session began
             raise EngineError(error.message, error.hint) from error
 
-    def require_answers(self) -> None:
-        """Raise NoAnswerError soon, rather than after minutes for each call, while the engine answers none."""
-        if self.silence.is_set():
-            self._client.request("GET", "/_ping", timeout=PING_SECONDS)
-            self.silence.clear()
-
     @property
     def _client(self) -> Client:
-        return self.clients.current
+        return self.calls.current
 
-    @property
-    def _api(self) -> Any:  # docker-py's client, whose stubs lack many calls
-        return self._client.docker
-
-    @_engine_call
+    @engine_call
     def processors(self) -> int:
         description: Mapping[str, Any] = {}
         with faults.ignore_statuses(403, 404):  # from a proxy that allows only some requests
             description = self._describe()
         return int(description.get("NCPU") or 0)
 
-    @_engine_call
+    @engine_call
     def data_folder(self) -> str:
         return str(self._describe().get("DockerRootDir") or "")
 
-    @_engine_call
+    @engine_call
     def overlay_options(self) -> str:
         return choose_overlay_options(self._describe())
 
@@ -148,10 +125,10 @@ class DockerEngine:
                 self._description = dict(self._client.read("GET", "/info", timeout=INFO_SECONDS))
             return self._description
 
-    @_engine_call
+    @engine_call
     def find_image(self, reference: str) -> ImageInfo | None:
         try:
-            return parse_image(self._client.read("GET", f"/images/{quote(reference, safe='/:')}/json"))
+            return parse_image(self._client.read("GET", f"{_make_image_path(reference)}/json"))
         except OSError as error:
             # Podman takes an unknown id for a name.
             if faults.get_status(error) != 404 and "64-byte hexadecimal" not in faults.get_explanation(error):
@@ -164,7 +141,7 @@ class DockerEngine:
 
         for last in (False, True):
             try:
-                with self.clients.lend() as client:
+                with self.calls.lend() as client:
                     yield from pulls.pull(client.docker, reference, platform)
                 if self.find_image(reference) is not None:
                     return
@@ -176,17 +153,18 @@ class DockerEngine:
     def find_remote_digest(self, reference: str) -> str:
         from pytest_pyimages.engines import pulls
 
-        with self.clients.lend() as client:
+        with self.calls.lend() as client:
             return pulls.find_remote_digest(client.docker, reference)
 
-    @_engine_call
+    @engine_call
     def tag(self, image: str, reference: str) -> None:
-        self._api.tag(image, *reference.rsplit(":", 1))
+        repository, _, tag = reference.rpartition(":")
+        self._client.request("POST", f"{_make_image_path(image)}/tag", params={"repo": repository, "tag": tag})
 
     def push(self, reference: str) -> Iterator[PullProgress]:
         from pytest_pyimages.engines import pulls
 
-        with self.clients.lend() as client:
+        with self.calls.lend() as client:
             yield from pulls.push(client.docker, reference)
 
     def create_container(self, spec: ContainerSpec) -> str:
@@ -195,7 +173,7 @@ class DockerEngine:
     def create_service(self, spec: ServiceSpec) -> str:
         return self._create(spec.name, make_service_body(spec))
 
-    @_engine_call
+    @engine_call
     def _create(self, free_name: str, body: Mapping[str, Any]) -> str:
         for attempt in range(NAMES):
             # An earlier request that seemed to be lost may have taken the name.
@@ -207,27 +185,31 @@ class DockerEngine:
                     raise
         raise AssertionError("unreachable")
 
-    @_engine_call
+    @engine_call
     def execute(self, container: str, command: Sequence[str]) -> tuple[int, bytes]:
-        created = self._api.exec_create(container, list(command))["Id"]
-        output = self._api.exec_start(created)
-        return int(self._api.exec_inspect(created)["ExitCode"] or 0), bytes(output or b"")
+        execution = self._begin_command(container, make_command_body(command))
+        with contextlib.closing(execution.stream) as stream:
+            output = b"".join(data for _, data in stream.frames())
+        return self.command_status(execution.id), output
 
-    @_engine_call
+    @engine_call
     def open_command(
         self, container: str, command: Sequence[str], *, environment: Mapping[str, str], terminal: bool
     ) -> Execution:
-        body = make_command_body(command, environment, terminal=terminal)
+        return self._begin_command(container, make_attended_command_body(command, environment, terminal=terminal))
+
+    def _begin_command(self, container: str, body: Mapping[str, Any]) -> Execution:
         execution = self._client.read("POST", f"/containers/{container}/exec", body=body)["Id"]
+        terminal = body["Tty"]
         upgraded = self._client.upgrade(f"/exec/{execution}/start", body={"Detach": False, "Tty": terminal})
         return Execution(execution, AttachedStream(upgraded, terminal=terminal))
 
-    @_engine_call
+    @engine_call
     def resize_command(self, execution: str, *, columns: int, rows: int) -> None:
         with faults.ignore_statuses(404, 409, 500):  # as for containers
             self._client.request("POST", f"/exec/{execution}/resize", params={"h": rows, "w": columns})
 
-    @_engine_call
+    @engine_call
     def command_status(self, execution: str) -> int:
         deadline = time.monotonic() + STATUS_SECONDS
         while (state := self._client.read("GET", f"/exec/{execution}/json"))["Running"]:
@@ -236,27 +218,28 @@ class DockerEngine:
             time.sleep(0.01)
         return int(state["ExitCode"])
 
-    @_engine_call
+    @engine_call
     def read_log(self, container: str, *, lines: int) -> str:
-        output: bytes = self._api.logs(container, tail=lines)
-        return output.decode("utf-8", "replace")
+        params = {"stdout": 1, "stderr": 1, "tail": lines}
+        log = io.BytesIO(self._client.request("GET", f"/containers/{container}/logs", params=params))
+        return b"".join(data for _, data in read_frames(log.read)).decode("utf-8", "replace")
 
-    @_engine_call
+    @engine_call
     def attach(self, container: str, *, terminal: bool = False, silence: float | None = None) -> AttachedStream:
         parameters = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
         upgraded = self._client.upgrade(f"/containers/{container}/attach", parameters)
-        return AttachedStream(upgraded, terminal=terminal, silence=silence, on_silence=self.silence.set)
+        return AttachedStream(upgraded, terminal=terminal, silence=silence, on_silence=self.calls.silence.set)
 
-    @_engine_call
+    @engine_call
     def start(self, container: str) -> None:
         self._client.request("POST", f"/containers/{container}/start")
 
-    @_engine_call
+    @engine_call
     def resize(self, container: str, *, columns: int, rows: int) -> None:
         with faults.ignore_statuses(404, 409, 500):  # it has just ended; Engine 20.10 answers 500
             self._client.request("POST", f"/containers/{container}/resize", params={"h": rows, "w": columns})
 
-    @_engine_call
+    @engine_call
     def wait(self, container: str) -> int:
         answer = self._client.read("POST", f"/containers/{container}/wait")
         failure = answer.get("Error") or {}
@@ -264,20 +247,11 @@ class DockerEngine:
             raise EngineError(f"waiting for the container failed: {flatten(failure['Message'])}")
         return int(answer["StatusCode"])
 
-    @_engine_call
+    @engine_call
     def inspect(self, container: str) -> ContainerState:
-        found = self._client.read("GET", f"/containers/{container}/json")
-        state, networks = found["State"], (found.get("NetworkSettings") or {}).get("Networks") or {}
-        addresses = (network.get("IPAddress") for network in networks.values())
-        return ContainerState(
-            running=bool(state["Running"]),
-            exit_code=int(state["ExitCode"]),
-            oom_killed=bool(state.get("OOMKilled")),
-            error=flatten(state.get("Error") or ""),
-            address=next(filter(None, addresses), ""),
-        )
+        return parse_state(self._client.read("GET", f"/containers/{container}/json"))
 
-    @_engine_call
+    @engine_call
     def kill(self, container: str) -> None:
         with faults.ignore_statuses(404, 409):  # removed, or not running
             self._client.request("POST", f"/containers/{container}/kill")
@@ -289,27 +263,28 @@ class DockerEngine:
         else:
             return_once_sent(lambda sent: self._remove_container(container, sent))
 
-    @_engine_call
+    @engine_call
     def _remove_container(self, container: str, sent: Callable[[], object] = lambda: None) -> None:
         self._client.remove(f"/containers/{container}", REMOVAL_SECONDS, {"force": True, "v": True}, sent=sent)
 
-    @_engine_call
+    @engine_call
     def create_network(self, name: str, *, labels: Mapping[str, str], is_internal: bool) -> None:
-        self._api.create_network(name, driver="bridge", internal=is_internal, labels=dict(labels))
+        body = {"Name": name, "Driver": "bridge", "Internal": is_internal, "Labels": dict(labels)}
+        self._client.request("POST", "/networks/create", body=body)
 
-    @_engine_call
+    @engine_call
     def remove_network(self, name: str) -> None:
         self._client.remove(f"/networks/{name}", REMOVAL_SECONDS)
 
-    @_engine_call
+    @engine_call
     def remove_volume(self, name: str) -> None:
         self._client.remove(f"/volumes/{name}", VOLUME_REMOVAL_SECONDS)
 
-    @_engine_call
+    @engine_call
     def upload(self, container: str, path: str, tar: Iterable[bytes]) -> None:
         self._client.put(f"/containers/{container}/archive", {"path": path}, iter_pieces(tar))
 
-    @_engine_call
+    @engine_call
     def commit(self, container: str, *, reference: str, labels: Mapping[str, str]) -> str:
         """Commit a container. The engine adds the container's variables, which must not contain secrets."""
         from pytest_pyimages.engines import commits
@@ -321,22 +296,22 @@ class DockerEngine:
     def build(self, context: BuildContext, *, reference: str, labels: Mapping[str, str]) -> Iterator[str]:
         from pytest_pyimages.engines import builds
 
-        with self.clients.lend() as client:
+        with self.calls.lend() as client:
             yield from builds.build(client.docker, context, reference=reference, labels=labels)
         if self.find_image(reference) is None:
             raise EngineError(f"building {reference} reported no error but the image does not exist", "try again")
 
-    @_engine_call
+    @engine_call
     def remove_image(self, reference: str, *, parents: bool = True) -> None:
         self._client.remove(
-            f"/images/{quote(reference, safe='/:')}",
+            _make_image_path(reference),
             IMAGE_REMOVAL_SECONDS,
             {"noprune": not parents},
             is_temporary=faults.is_used_by_container,
             timeout=IMAGE_REMOVAL_CALL_SECONDS,
         )
 
-    @_engine_call
+    @engine_call
     def create_volume(self, name: str, *, labels: Mapping[str, str], options: Mapping[str, str]) -> str:
         try:
             body = {"Name": name, "Driver": "local", "DriverOpts": dict(options), "Labels": dict(labels)}
@@ -348,20 +323,20 @@ class DockerEngine:
             made = self._client.read("GET", f"/volumes/{name}")
         return str(made["Mountpoint"])
 
-    @_engine_call
+    @engine_call
     def volume_sizes(self) -> Mapping[str, int]:
-        volumes = self._api.df().get("Volumes") or ()
+        volumes = self._client.read("GET", "/system/df").get("Volumes") or ()
         sizes = ((entry["Name"], (entry.get("UsageData") or {}).get("Size")) for entry in volumes)
         return {name: max(int(size or 0), 0) for name, size in sizes}  # -1: unknown
 
-    @_engine_call
+    @engine_call
     def leftovers(self, label: str) -> tuple[Leftover, ...]:
         return tuple(find_leftovers(self._client, label))
 
-    @_engine_call
+    @engine_call
     def images(self, label: str) -> tuple[tuple[str, ImageInfo], ...]:
         found = []
-        for entry in self._api.images(filters={"label": label}):
+        for entry in self._client.read("GET", "/images/json", params=filter_by_label(label)):
             references = [tag for tag in entry.get("RepoTags") or () if not tag.startswith("<none>")]
             image = self.find_image(entry["Id"]) if references else None
             if image is not None:
@@ -369,5 +344,5 @@ class DockerEngine:
         return tuple(found)
 
     def close(self) -> None:
-        self.clients.close()
+        self.calls.close()
         self._owned.close()

@@ -32,9 +32,14 @@ INDEXES_LABEL = LABEL + ".indexes"  # digest of the settings that decide where p
 REQUEST_LABEL = LABEL + ".asked"  # digest of the project's requirements, without base image and versions of ours
 
 
+def filter_by_label(label: str) -> dict[str, str]:
+    """Return the parameters of a request that lists what has a label (Engine API, "filters")."""
+    return {"filters": json.dumps({"label": [label]})}
+
+
 def find_leftovers(client: Client, label: str) -> Iterator[Leftover]:
     """Yield all containers, running or not, networks and volumes with a label."""
-    filters = {"filters": json.dumps({"label": [label]})}
+    filters = filter_by_label(label)
     for entry in client.read("GET", "/containers/json", params={"all": 1, **filters}):
         names = entry.get("Names") or [entry["Id"]]  # a container that is being removed has none
         labels = entry.get("Labels") or {}

@@ -49,6 +49,12 @@ from pytest_pyimages.engines.docker import connect
 engine = connect(sys.argv[1])
 engine.overlay_options()
 engine.leftovers("label")
+engine.images("label")
+engine.volume_sizes()
+engine.tag("x", "y:1")
+engine.create_network("n", labels={}, is_internal=True)
+engine.read_log("abc", lines=1)
+engine.execute("abc", ["true"])
 engine.create_volume("v", labels={}, options={})
 container = engine.create_container(ContainerSpec(name="x", image=engine.find_image("x").id, command=(), labels={}))
 stream = engine.attach(container)
@@ -192,6 +198,14 @@ def test_a_run_needs_no_docker_py_on_a_unix_socket(tmp_path: Path, monkeypatch: 
             "GET /version": answer(200, VERSION),
             "GET /images/x/json": answer(200, {"Id": "sha256:1", "Os": "linux", "Architecture": "amd64"}),
             "GET /info": answer(200, {}),
+            "GET /images/json": answer(200, []),
+            "GET /system/df": answer(200, {}),
+            "POST /images/x/tag": answer(201, b""),
+            "POST /networks/create": answer(201, {"Id": "n"}),
+            "GET /containers/abc/logs": answer(200, b""),
+            "POST /containers/abc/exec": answer(201, {"Id": "e"}),
+            "POST /exec/e/start": ended,
+            "GET /exec/e/json": answer(200, {"Running": False, "ExitCode": 0}),
             "POST /volumes/create": answer(201, {"Mountpoint": "/v"}),
             "POST /containers/create": answer(201, {"Id": "abc"}),
             "POST /containers/abc/attach": ended,

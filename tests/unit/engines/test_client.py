@@ -374,9 +374,9 @@ def test_configuration_that_only_some_calls_read(engine: ScriptedEngine, tmp_pat
     engine.answers["GET /images/x/json"] = answer(404, {})
     with closing(connect(engine.url)) as docker:
         assert docker.find_image("x") is None
-        for call in (lambda: list(docker.pull("x")), lambda: docker.images("label")):
+        for progress in (docker.pull("x"), docker.push("x:1")):
             with pytest.raises(EngineError, match="docker's configuration in"):
-                call()
+                list(progress)
 
 
 @pytest.mark.parametrize(

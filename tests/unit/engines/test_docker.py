@@ -19,7 +19,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from pytest_pyimages.engines import docker, pulls
+from pytest_pyimages.engines import calls, docker, pulls
 from pytest_pyimages.engines.base import (
     STDOUT,
     AnonymousVolume,
@@ -42,7 +42,15 @@ from pytest_pyimages.errors import (
     RegistryUnreachableError,
 )
 from tests.support.processes import count_descriptors
-from tests.support.scripted_engine import Request, ScriptedEngine, answer, chunked, read_request, scripted_engine
+from tests.support.scripted_engine import (
+    Request,
+    ScriptedEngine,
+    answer,
+    chunked,
+    frame,
+    read_request,
+    scripted_engine,
+)
 
 IMAGE = {"Id": "sha256:1", "Os": "linux", "Architecture": "amd64"}
 PULL, FOUND = "POST /images/create", "GET /images/python:3.12/json"
@@ -232,6 +240,25 @@ def test_an_image_that_is_gone(scripted: ScriptedEngine, engine: DockerEngine) -
     engine.remove_image("x:1")
 
 
+# Services
+
+
+def test_the_log_of_a_service(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+    log = frame(1, b"ready\n") + frame(2, b"\xffno space\n")
+    scripted.answers["GET /containers/x/logs"] = answer(200, log, "application/vnd.docker.multiplexed-stream")
+    assert engine.read_log("x", lines=20) == "ready\n\ufffdno space\n"
+    (request,) = scripted.asked("GET /containers/x/logs")
+    assert parse_qs(request.query) == {"stdout": ["1"], "stderr": ["1"], "tail": ["20"]}
+
+
+@pytest.mark.parametrize("is_internal", [True, False])
+def test_a_network(scripted: ScriptedEngine, engine: DockerEngine, is_internal: bool) -> None:
+    scripted.answers["POST /networks/create"] = answer(201, {"Id": "1"})
+    engine.create_network("x", labels={"l": "1"}, is_internal=is_internal)
+    body = json.loads(scripted.asked("POST /networks/create")[0].body)
+    assert body == {"Name": "x", "Driver": "bridge", "Internal": is_internal, "Labels": {"l": "1"}}
+
+
 # Uploads
 
 
@@ -265,6 +292,22 @@ def test_unreadable_upload(engine: DockerEngine) -> None:
 
 
 # Commands in a running container
+
+
+def test_a_command_as_the_user_of_the_container(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+    scripted.answers["POST /containers/x/exec"] = answer(201, {"Id": "e"})
+    scripted.answers["POST /exec/e/start"] = UPGRADED + frame(1, b"out") + frame(2, b"err")
+    scripted.answers["GET /exec/e/json"] = answer(200, {"Running": False, "ExitCode": 3})
+    assert engine.execute("x", ["pg_isready"]) == (3, b"outerr")
+    body = json.loads(scripted.asked("POST /containers/x/exec")[0].body)
+    assert body == {"Cmd": ["pg_isready"], "AttachStdout": True, "AttachStderr": True, "Tty": False}
+
+
+def test_a_command_whose_output_is_cut(scripted: ScriptedEngine, engine: DockerEngine) -> None:
+    scripted.answers["POST /containers/x/exec"] = answer(201, {"Id": "e"})
+    scripted.answers["POST /exec/e/start"] = UPGRADED + frame(1, b"out")[:-1]
+    with pytest.raises(EngineError, match="was cut"):
+        engine.execute("x", ["true"])
 
 
 def test_a_command_with_a_terminal(scripted: ScriptedEngine, engine: DockerEngine) -> None:
@@ -586,7 +629,7 @@ def test_calls_end_at_once_while_the_engine_hangs(
     scripted: ScriptedEngine, monkeypatch: pytest.MonkeyPatch, call: str, what: Callable[[DockerEngine], object]
 ) -> None:
     monkeypatch.setattr(docker, "CALL_SECONDS", 0.5)
-    monkeypatch.setattr(docker, "PING_SECONDS", 0.2)
+    monkeypatch.setattr(calls, "PING_SECONDS", 0.2)
     scripted.answers |= {call: never_answering, "GET /_ping": never_answering}
     with closing(connect(scripted.url)) as engine:
         for _ in range(2):

@@ -7,8 +7,8 @@ from urllib.parse import parse_qs
 import pytest
 
 from pytest_pyimages.engines import docker
+from pytest_pyimages.engines.descriptions import parse_image
 from pytest_pyimages.engines.docker import DockerEngine
-from pytest_pyimages.engines.images import parse_image
 from pytest_pyimages.errors import EngineError
 from tests.support.scripted_engine import ScriptedEngine, answer
 

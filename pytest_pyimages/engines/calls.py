@@ -1,16 +1,53 @@
-"""Lend clients: they are not thread-safe, and each keeps a connection open."""
+"""Calls to an engine from any thread: each has a client of its own, and raises nothing but EngineError."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
+from pytest_pyimages.engines import faults
 from pytest_pyimages.engines.client import Client
+from pytest_pyimages.errors import NoAnswerError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+PING_SECONDS = 5.0
 
 
-class Clients:
-    """The clients of an engine: as many as there were calls at the same time, however many threads there are."""
+class _Caller(Protocol):
+    @property
+    def calls(self) -> Calls: ...
+
+
+C = TypeVar("C", bound=_Caller)
+
+
+def engine_call(method: Callable[Concatenate[C, P], R]) -> Callable[Concatenate[C, P], R]:
+    """Decorate a method to have a client, and to raise nothing but EngineError."""
+
+    @wraps(method)
+    def call(self: C, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            with self.calls.use():
+                self.calls.require_answers()
+                return method(self, *args, **kwargs)
+        except faults.client_errors() as error:
+            found = faults.engine_error(error)
+            if isinstance(found, NoAnswerError):
+                self.calls.silence.set()
+            raise found from error
+
+    return call
+
+
+class Calls:
+    """The clients of an engine: as many as there were calls at the same time, however many threads there are.
+
+    :param create: creates a client.
+    """
 
     def __init__(self, create: Callable[[], Client]) -> None:
         self._create = create
@@ -18,6 +55,13 @@ class Clients:
         self._free: list[Client] = []
         self._lock = threading.Lock()
         self._local = threading.local()
+        self.silence = threading.Event()  # set while the engine answers no calls
+
+    def require_answers(self) -> None:
+        """Raise an error soon, rather than after minutes for each call, while the engine answers none."""
+        if self.silence.is_set():
+            self.current.request("GET", "/_ping", timeout=PING_SECONDS)
+            self.silence.clear()
 
     @property
     def current(self) -> Client:
@@ -27,7 +71,7 @@ class Clients:
 
     @contextlib.contextmanager
     def lend(self) -> Iterator[Client]:
-        """Yield a client that nobody else has."""
+        """Yield a client that no other thread has."""
         with self._lock:
             client = self._free.pop() if self._free else None
         if client is None:

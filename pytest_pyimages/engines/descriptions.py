@@ -1,4 +1,4 @@
-"""Parse the engine's description of an image (Engine API, "ImageInspect")."""
+"""Parse the engine's descriptions of images and containers."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from pytest_pyimages.engines.base import ImageInfo
+from pytest_pyimages.engines.base import ContainerState, ImageInfo
+from pytest_pyimages.text import flatten
 
 
 def parse_image(answer: Mapping[str, Any]) -> ImageInfo:
-    """Parse the response of "ImageInspect"."""
+    """Parse a response of "ImageInspect" (Engine API)."""
     config = answer.get("Config") or {}
     pairs = [entry.partition("=") for entry in config.get("Env") or ()]
     return ImageInfo(
@@ -29,6 +30,19 @@ def parse_image(answer: Mapping[str, Any]) -> ImageInfo:
         health_check=_parse_health_check(config.get("Healthcheck") or {}),
         parent=str(answer.get("Parent") or ""),
         created=_parse_time(str(answer.get("Created") or "")),
+    )
+
+
+def parse_state(answer: Mapping[str, Any]) -> ContainerState:
+    """Parse a response of "ContainerInspect" (Engine API)."""
+    state, networks = answer["State"], (answer.get("NetworkSettings") or {}).get("Networks") or {}
+    addresses = (network.get("IPAddress") for network in networks.values())
+    return ContainerState(
+        running=bool(state["Running"]),
+        exit_code=int(state["ExitCode"]),
+        oom_killed=bool(state.get("OOMKilled")),
+        error=flatten(state.get("Error") or ""),
+        address=next(filter(None, addresses), ""),
     )
 
 
