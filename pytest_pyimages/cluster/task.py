@@ -15,7 +15,7 @@ from pytest_pyimages.errors import EngineError
 if TYPE_CHECKING:
     from distributed import Future
 
-    from pytest_pyimages.cluster.client import Cluster
+    from pytest_pyimages.cluster.scheduler import Scheduler
 
 LOOK_SECONDS = 0.2  # between two looks for the end of a session
 ANNOUNCED_SECONDS = 2.0  # after which no announcement of a task that has ended can come
@@ -25,15 +25,31 @@ _ENDED = ("error", "cancelled", "lost", "finished")
 class MachineTask:
     """The task of a unit, which lends the engine of its machine; submitted again if it ends. Belongs to one thread."""
 
-    def __init__(self, cluster: Cluster, key: str) -> None:
+    def __init__(
+        self, scheduler: Scheduler, key: str, avoided: Iterable[str], forget: Callable[[MachineTask], object]
+    ) -> None:
+        """Prepare a task.
+
+        :param key: of its announcements, and the start of its name on Dask's pages.
+        :param avoided: addresses of workers where it does not run, if there are others.
+        :param forget: called when the host is done with it.
+        """
         self._announced: queue.SimpleQueue[Announcement] = queue.SimpleQueue()
         self.engine: MachineEngine | None = None
         self.future: Future | None = None
-        self.avoided: set[str] = set()  # addresses of workers where it cannot do its work
-        self.bound: frozenset[str] = frozenset()  # addresses of the workers that Dask chooses from; empty for all
+        self._avoided = set(avoided)
+        self._bound: frozenset[str] = frozenset()  # addresses of the workers that Dask chooses from; empty for all
         self.key = key
-        self._cluster = cluster
+        self._scheduler = scheduler
+        self._forget = forget
         self._looks = 0  # that have found the task at its end
+
+    def start(self) -> None:
+        """Submit the task, once more if it has ended.
+
+        :raises EngineError: if the scheduler is lost.
+        """
+        self.future, self._bound = self._scheduler.submit(self.key, self._avoided)
 
     def wait(self, is_over: Callable[[], bool]) -> MachineEngine | None:
         """Wait until the task runs; return the engine of its machine, or None if the session ends.
@@ -52,11 +68,12 @@ class MachineTask:
                 self._check()
                 continue
             if isinstance(announcement, Unusable):
-                if not self._cluster.avoid(self, announcement):
+                self._scheduler.exclude(announcement)
+                if not self._scheduler.list_usable(self._avoided):
                     raise EngineError(f"{announcement.machine}: {announcement.problem}")
-                self._cluster.start(self)
+                self.start()
                 continue
-            self.engine = MachineEngine(self._cluster.open_channel(announcement.attempt), announcement)
+            self.engine = MachineEngine(self._scheduler.open_channel(announcement.attempt), announcement)
             return self.engine
         return None
 
@@ -66,13 +83,13 @@ class MachineTask:
         :param avoided: addresses of workers where it cannot do its work.
         :raises EngineError: if the scheduler is lost.
         """
-        self.avoided.update(avoided)
-        if not self._cluster.list_usable(self):
+        self._avoided.update(avoided)
+        if not self._scheduler.list_usable(self._avoided):
             return False
         if self.engine is not None:
             self.engine.leave()
         self.engine = None
-        self._cluster.start(self)
+        self.start()
         return True
 
     def announce(self, announcement: Announcement) -> None:
@@ -107,10 +124,10 @@ class MachineTask:
             engine.lose(f"the task on {engine.machine} is {future.status}")
 
     def _check(self) -> None:
-        if self._cluster.problem:
-            raise EngineError(self._cluster.problem)
+        if self._scheduler.problem:
+            raise EngineError(self._scheduler.problem)
         status = "" if self.future is None else self.future.status
-        if status == "cancelled" and not self._cluster.is_connected:  # all tasks are, when the connection breaks
+        if status == "cancelled" and not self._scheduler.is_connected:  # all tasks are, when the connection breaks
             return
         if self.future is not None and status in ("error", "cancelled", "lost"):
             error = self.future.exception() if status == "error" else None
@@ -119,16 +136,16 @@ class MachineTask:
         self._looks = self._looks + 1 if status == "finished" else 0
         if self._looks * LOOK_SECONDS > ANNOUNCED_SECONDS:  # it heard nothing of this host for some time
             self._looks = 0
-            self._cluster.start(self)
-        elif status == "pending" and self._cluster.has_more(self):
+            self.start()
+        elif status == "pending" and self._scheduler.has_more(self._bound, self._avoided):
             old = self.future
-            self._cluster.start(self)
+            self.start()
             if old is not None:
                 old.cancel()
 
     def leave(self) -> None:
         """End the task, or cancel it if it has not begun."""
-        self._cluster.forget(self.key)
+        self._forget(self)
         if self.engine is not None:
             self.engine.leave()
         elif self.future is not None:

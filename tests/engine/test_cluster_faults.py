@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from pytest_pyimages.cluster import client, connect_cluster
+from pytest_pyimages.cluster import connect_cluster, scheduler
 from pytest_pyimages.cluster.channel import LOST
-from pytest_pyimages.cluster.client import BEAT_SECONDS, LOST_SECONDS
+from pytest_pyimages.cluster.client import BEAT_SECONDS
 from pytest_pyimages.cluster.engine import MachineEngine
 from pytest_pyimages.cluster.machine import SILENT_SECONDS
+from pytest_pyimages.cluster.scheduler import LOST_SECONDS
 from pytest_pyimages.engines.docker import DockerEngine
 from pytest_pyimages.errors import ConnectionLostError
 
@@ -163,23 +164,23 @@ def test_a_scheduler_that_does_not_answer(machine: Cluster, monkeypatch: pytest.
     engine = task.wait(lambda: False)
     assert engine is not None
     until = time.monotonic() + (LOST_SECONDS / 2 if is_short else 60)
-    read = client.read_workers
+    read = scheduler.read_workers
 
     def fail(each: Any) -> dict[str, bool]:
         if time.monotonic() < until:
             raise TimeoutError
         return read(each)
 
-    monkeypatch.setattr(client, "read_workers", fail)
+    monkeypatch.setattr(scheduler, "read_workers", fail)
     deadline = time.monotonic() + (LOST_SECONDS + 5 if is_short else 60)
-    while not cluster.problem and time.monotonic() < deadline:
+    while not cluster.scheduler.problem and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert cluster.problem == ("" if is_short else LOST.format("TimeoutError"))
+    assert cluster.scheduler.problem == ("" if is_short else LOST)
     if is_short:
         assert engine.as_engine.find_image(REFERENCE) is not None
         assert cluster.submit("another").future is not None
     else:
-        assert engine.problem == cluster.problem
+        assert engine.problem == cluster.scheduler.problem
     cluster.close()
 
 
@@ -210,7 +211,7 @@ def test_a_machine_that_joins_gets_what_waits_for_others(machine: Cluster, engin
     found: list[MachineEngine | None] = []
     waiting = threading.Thread(target=lambda: found.append(task.wait(lambda: time.monotonic() > deadline)))
     waiting.start()
-    while not cluster.unusable:
+    while not cluster.scheduler.unusable:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     time.sleep(1)

@@ -113,7 +113,7 @@ class ClusterBackends:
                         self._listener.note(f"{label}: not run on {engine.machine} ({error.message})")
                         continue
                     lost += 1
-                    if not engine.problem or self.cluster.problem or lost == MOST_MACHINES or is_over():
+                    if not engine.problem or self.cluster.scheduler.problem or lost == MOST_MACHINES or is_over():
                         raise
                     note = f"{label}: run again elsewhere ({error.message})"  # if there is another machine
                 else:
@@ -179,8 +179,8 @@ class ClusterBackends:
 
     def close(self) -> None:
         """Disconnect from the cluster; note where something may be left."""
-        self._notes += (f"{text}; nothing ran there" for text in self.cluster.unusable.values())
-        self.cluster.unusable.clear()
+        self._notes += (f"{text}; nothing ran there" for text in self.cluster.scheduler.unusable.values())
+        self.cluster.scheduler.unusable.clear()
         for machine in dict.fromkeys(engine.machine for left in self._left.values() for engine in left):
             self._notes.append(f"{machine}: a lost unit may have left containers; the next session there removes them")
         self.cluster.close()
