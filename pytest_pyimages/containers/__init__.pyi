@@ -1,3 +1,5 @@
+from pytest_pyimages.containers.ahead import Waiting as Waiting
+from pytest_pyimages.containers.ahead import Wanted as Wanted
 from pytest_pyimages.containers.bytecode import BYTECODE_TARGET as BYTECODE_TARGET
 from pytest_pyimages.containers.bytecode import LONG_SECONDS as LONG_SECONDS
 from pytest_pyimages.containers.bytecode import BytecodeLayer as BytecodeLayer
@@ -14,6 +16,7 @@ from pytest_pyimages.containers.leases import make_state_directory as make_state
 from pytest_pyimages.containers.links import find_linked_paths as find_linked_paths
 from pytest_pyimages.containers.links import find_repository as find_repository
 from pytest_pyimages.containers.modules import describe_modules as describe_modules
+from pytest_pyimages.containers.mounted_source import SourceJob as SourceJob
 from pytest_pyimages.containers.offers import OfferedContainers as OfferedContainers
 from pytest_pyimages.containers.offers import offer_containers as offer_containers
 from pytest_pyimages.containers.probe import PROBE_PREFIX as PROBE_PREFIX
@@ -29,14 +32,11 @@ from pytest_pyimages.containers.skipped_folders import NOT_COPIED as NOT_COPIED
 from pytest_pyimages.containers.skipped_folders import VERSION_CONTROL as VERSION_CONTROL
 from pytest_pyimages.containers.skipped_folders import is_environment as is_environment
 from pytest_pyimages.containers.source import Source as Source
-from pytest_pyimages.containers.source import Witness as Witness
 from pytest_pyimages.containers.source import is_empty as is_empty
 from pytest_pyimages.containers.source_copy import find_unused_copies as find_unused_copies
 from pytest_pyimages.containers.source_copy import remove_copies as remove_copies
-from pytest_pyimages.containers.source_job import SourceJob as SourceJob
 from pytest_pyimages.containers.source_programs import read_program as read_program
 from pytest_pyimages.containers.source_programs import run_helper as run_helper
 from pytest_pyimages.containers.source_programs import try_commands as try_commands
-from pytest_pyimages.containers.waiting import Waiting as Waiting
 from pytest_pyimages.containers.waiting import WaitingContainers as WaitingContainers
-from pytest_pyimages.containers.waiting import Wanted as Wanted
+from pytest_pyimages.containers.witnesses import Witness as Witness

@@ -24,12 +24,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pytest_pyimages.containers.ahead import Waiting, Wanted
 from pytest_pyimages.containers.bytecode import BytecodeLayer
 from pytest_pyimages.containers.leases import Lease, find_offers_folder, join_lease
+from pytest_pyimages.containers.mounted_source import Decision, MountedSource
 from pytest_pyimages.containers.process import SILENT_SECONDS
-from pytest_pyimages.containers.source import Decision, MountedSource, Source
-from pytest_pyimages.containers.waiting import StartedAhead, Waiting, WaitingContainers, choose_wanted
-from pytest_pyimages.engines import ContainerSpec, Engine, adopt_connection, find_connection
+from pytest_pyimages.containers.waiting import StartedAhead, WaitingContainers
+from pytest_pyimages.engines import Engine, adopt_connection, find_connection
 
 GREETING_SECONDS = 0.5
 START_SECONDS = 0.5  # within which a container must have started: a session needs about as long to start one itself
@@ -158,14 +159,11 @@ class OfferedContainers:
         self._silent: set[Path] = set()  # sockets of watches that have not answered in time
         self._lock = threading.Lock()
 
-    def take(
-        self, engine: Engine, spec: ContainerSpec, source: Source, upper: str, bytecode: BytecodeLayer | None = None
-    ) -> Waiting | None:
+    def take(self, engine: Engine, wanted: Wanted, bytecode: BytecodeLayer | None = None) -> Waiting | None:
         """Return a container that is the same as the session would start; None without one, or at a second request."""
-        wanted = choose_wanted(engine, spec, source, upper)
         key = _make_key(wanted)
         with self._lock:
-            if wanted is None or key in self._asked:
+            if key in self._asked:
                 return None
             self._asked.add(key)
         request = _Request(key, _make_key(engine.info), _make_key(bytecode))

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pytest_pyimages.containers.bytecode import BytecodeLayer
 from pytest_pyimages.containers.leases import Lease
+from pytest_pyimages.containers.mounted_source import Decision, MountedSource, SourceJob, describe_source
 from pytest_pyimages.containers.probe import NOT_SEEN, explain_refusal
-from pytest_pyimages.containers.source import Decision, MountedSource, Source, Witness
-from pytest_pyimages.containers.source_job import SourceJob, describe_source
+from pytest_pyimages.containers.source import Source
+from pytest_pyimages.containers.witnesses import Witness
 from pytest_pyimages.engines import (
     NO_OPTIONS,
     ContainerOptions,
@@ -25,8 +26,7 @@ from pytest_pyimages.engines import (
 from pytest_pyimages.errors import EngineError, PyimagesError
 
 if TYPE_CHECKING:
-    from pytest_pyimages.containers.offers import OfferedContainers
-    from pytest_pyimages.containers.waiting import Waiting, WaitingContainers
+    from pytest_pyimages.containers.ahead import Waiting
 
 T = TypeVar("T")
 # Worker and installer send at least a heartbeat every few seconds: after so many without one, engine or container hang.
@@ -118,18 +118,16 @@ class ContainerProcess:
         self._options = NO_OPTIONS  # of the user
 
     @contextlib.contextmanager
-    def create(self, spec: ContainerSpec, ahead: OfferedContainers | WaitingContainers | None = None) -> Iterator[str]:
+    def create(self, spec: ContainerSpec, *, may_be_ahead: bool = False) -> Iterator[str]:
         """Create a container with the source mounted and yield its id; at the end remove it and its volumes.
 
         :param spec: its mounts are in addition to the source's.
-        :param ahead: containers that were started ahead, one of which is used instead if it is the same.
+        :param may_be_ahead: whether a container that was started ahead is used instead, if it is the same.
         :raises SourceNotVisibleError: if the engine cannot create it because of the source's overlay.
         """
         with contextlib.ExitStack() as stack:
-            if ahead is not None:
-                self.waiting = ahead.take(self._engine, spec, self._source, self._upper, self.bytecode)
-            else:
-                self.waiting = None
+            take = self._source.take_ahead
+            self.waiting = take(self._engine, spec, self._upper, self.bytecode) if may_be_ahead else None
             if self.waiting is None:
                 container = self._create(spec, stack)
             else:

@@ -10,14 +10,13 @@ the files it finds.
 from __future__ import annotations
 
 import os
-import stat
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from itertools import islice
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
 from pytest_pyimages.containers.bytecode import BytecodeLayer
 from pytest_pyimages.containers.copied_files import CopiedFiles, CopyPattern, find_copied_files
@@ -25,6 +24,7 @@ from pytest_pyimages.containers.hidden_files import HiddenFiles
 from pytest_pyimages.containers.layers import mount_layer
 from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.links import LinkedPaths
+from pytest_pyimages.containers.mounted_source import Decision, Mode, MountedSource
 from pytest_pyimages.containers.probe import probe_overlay
 from pytest_pyimages.containers.skipped_folders import NOT_COPIED
 from pytest_pyimages.containers.source_copy import (
@@ -36,51 +36,15 @@ from pytest_pyimages.containers.source_copy import (
     write_record,
 )
 from pytest_pyimages.containers.source_programs import run_helper
-from pytest_pyimages.engines import Engine, Mount
+from pytest_pyimages.containers.witnesses import Witness, Witnesses, choose_copied_witnesses
+from pytest_pyimages.engines import ContainerSpec, Engine, Mount
 from pytest_pyimages.errors import PyimagesError
 
 if TYPE_CHECKING:
-    from pytest_pyimages.containers.offers import OfferedContainers
-    from pytest_pyimages.containers.waiting import WaitingContainers
-
-Mode = Literal["overlay", "copy"]
+    from pytest_pyimages.containers.ahead import ContainersAhead, Waiting, Wanted
 
 COPY_SECONDS = 24 * 3600  # until the next probe
 UNPACK_TARGET = "/opt/pyimages/unpacked"
-WITNESSES = 8
-
-
-class Witness(NamedTuple):
-    """A file as this host sees it; modification time in whole seconds."""
-
-    path: str
-    size: int
-    seconds: int
-
-
-def choose_witnesses(root: Path, changing: Collection[str] = ()) -> tuple[Witness, ...]:
-    """Return up to eight regular files of one folder, by which a container can tell whether it sees the root.
-
-    If several projects lie side by side, the root itself may have no files; then the first folder below that has some.
-
-    :param changing: paths of files that are not chosen.
-    """
-    for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if name not in NOT_COPIED)
-        paths = (f"{folder}/{name}" for name in sorted(names))
-        found = [witness for path in paths if path not in changing and (witness := _describe(path)) is not None]
-        if found:
-            return tuple(found[:WITNESSES])
-    return ()
-
-
-def _describe(path: str) -> Witness | None:
-    """Return a regular file as it is now; None if there is none, as after an editor has renamed a temporary file."""
-    try:
-        status = os.lstat(path)
-    except OSError:
-        return None
-    return Witness(path, status.st_size, int(status.st_mtime)) if stat.S_ISREG(status.st_mode) else None
 
 
 def is_empty(root: Path) -> bool:
@@ -90,24 +54,6 @@ def is_empty(root: Path) -> bool:
             return False
         folders[:] = [name for name in folders if name not in NOT_COPIED]
     return True
-
-
-class Decision(NamedTuple):
-    """How containers get the source."""
-
-    mode: Mode
-    reason: str = ""  # why it is copied; empty if the user wants it
-    has_layer: bool = True  # over the copy; without it, each container gets a copy of the copy
-
-
-class MountedSource(NamedTuple):
-    """The source of one container."""
-
-    decision: Decision
-    mounts: tuple[Mount, ...]
-    witness: tuple[Witness, ...]
-    below: str = ""  # where in the upper layer the changes of the root are
-    present: frozenset[str] | None = None  # paths below the root that a copy has; None for an overlay, which has all
 
 
 class Source:
@@ -134,15 +80,14 @@ class Source:
         self.hidden = hidden or HiddenFiles()
         self.linked = tuple(linked.paths) if linked is not None else ()
         self.notes = tuple(linked.notes) if linked is not None else ()
-        self.ahead: OfferedContainers | WaitingContainers | None = None  # that have mounted it already
+        self.ahead: ContainersAhead | None = None  # that have mounted it already
         self._is_required = mode == "overlay"
         self._patterns = patterns
         self._lock = threading.Lock()
         self._memory: Path | None = None
         self._copy: SourceCopy | None = None
         self._copied: CopiedFiles | None = None
-        self._witness: dict[Mode, tuple[Witness, ...]] = {}
-        self._changing: set[str] = set()  # paths of witnesses that have changed since they were chosen
+        self._witnesses = Witnesses(root)
         self.decision: Decision | None = Decision(mode) if mode is not None else None
         if mode is None and not _can_be_mounted(str(root)):
             self.decision = Decision("copy", "mounts cannot name its path")
@@ -195,10 +140,7 @@ class Source:
         :raises PyimagesError: if the user requires the overlay.
         """
         with self._lock:
-            changed = {each.path for each in self._witness.get("overlay", ()) if _describe(each.path) != each}
-            if changed:  # while the container was started: that it sees another file means nothing
-                self._changing |= changed
-                del self._witness["overlay"]
+            if self._witnesses.replace_changed():  # while the container was started: they have proved nothing
                 return True
             current = self.decision or Decision("overlay")
             if failed is not None and failed != current:
@@ -297,22 +239,32 @@ class Source:
         finally:
             self._lock.release()
 
+    def take_ahead(
+        self, engine: Engine, spec: ContainerSpec, upper: str, bytecode: BytecodeLayer | None = None
+    ) -> Waiting | None:
+        """Return a container that was started ahead, and is the same as the session would start; None without one.
+
+        :param upper: see ContainerProcess.
+        """
+        if self.ahead is None:
+            return None
+        wanted = self._make_wanted(engine, spec, upper)
+        return None if wanted is None else self.ahead.take(engine, wanted, bytecode)
+
+    def _make_wanted(self, engine: Engine, spec: ContainerSpec, upper: str) -> Wanted | None:
+        """Return a container of a session as it would be started ahead; None if that is not possible."""
+        # A copy is one of this moment; what other engines look up in mounts is not known.
+        if self.mode != "overlay" or engine.info.name != "docker":
+            return None
+        if any(_names_files(name) or str(self.root) in value for name, value in spec.environment.items()):
+            return None  # its program may read files of the project, or of mounts, when it starts
+        from pytest_pyimages.containers.ahead import Wanted  # few sessions need it
+
+        return Wanted(replace(spec, name="", labels={}), self.root, self.linked, self.hidden.large, upper)
+
     def choose_witnesses(self, mode: Mode) -> tuple[Witness, ...]:
         """Return the files by which a container can tell whether it sees this source."""
-        chosen = self._witness.get(mode)
-        if chosen is None:
-            overlay = mode == "overlay"
-            chosen = choose_witnesses(self.root, self._changing) if overlay else self._list_copied_witnesses()
-            self._witness[mode] = chosen
-        return chosen
-
-    def _list_copied_witnesses(self) -> tuple[Witness, ...]:
-        regular = (
-            Witness(str(self.root / path), status.st_size, int(status.st_mtime))
-            for path, status in self.copied.entries.items()
-            if stat.S_ISREG(status.st_mode) and not path.startswith(".git/")
-        )
-        return tuple(islice(regular, WITNESSES))
+        return self._witnesses.choose() if mode == "overlay" else choose_copied_witnesses(self.root, self.copied)
 
     @property
     def _target(self) -> str:
@@ -326,6 +278,10 @@ class Source:
     def _below(self) -> str:
         """The root's path below the mounted folder; empty if they are the same."""
         return str(self.root)[len(self._target) :].lstrip("/")
+
+
+def _names_files(variable: str) -> bool:
+    return variable == "PYTHONPATH" or variable.startswith("LD_")  # ld.so(8)
 
 
 def _recall(memory: Path, decision: Decision | None) -> Decision | None:

@@ -9,94 +9,25 @@ of these is another one now, or the configuration, the container is not used.
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
+from pytest_pyimages.containers.ahead import Identity, Waiting, Wanted
 from pytest_pyimages.containers.bytecode import BytecodeLayer, BytecodeRecord
 from pytest_pyimages.containers.hidden_files import HiddenFiles
 from pytest_pyimages.containers.leases import Lease
-from pytest_pyimages.containers.links import LinkedPath, LinkedPaths
+from pytest_pyimages.containers.links import LinkedPaths
 from pytest_pyimages.containers.process import SILENT_SECONDS, ContainerProcess
-from pytest_pyimages.containers.skipped_folders import NOT_COPIED
-from pytest_pyimages.containers.source import MountedSource, Source
-from pytest_pyimages.engines import ContainerSpec, ContainerStream, Engine, EngineInfo, release_connection
+from pytest_pyimages.containers.source import Source
+from pytest_pyimages.engines import Engine, EngineInfo, release_connection
 from pytest_pyimages.errors import EngineError, PyimagesError
 
 VARIABLE = "PYIMAGES_WAITS"  # the root: tells the worker to prepare before it has a job; see inside/worker/parent.py
 REMOVAL_SECONDS = 10.0
-
-Identity = frozenset[tuple[str, int, int]]  # paths, with the device, if it is known, and the number of the inode
-
-
-class Wanted(NamedTuple):
-    """A container that a session has run, and that the next one will need; plain values, for another process."""
-
-    spec: ContainerSpec  # without name and labels
-    root: Path  # of the source
-    linked: tuple[LinkedPath, ...]
-    large: tuple[str, ...]  # hidden folders of the source
-    upper: str  # see ContainerProcess
-
-    def identify(self) -> Identity:
-        """Return the folders and links of the source, and what else of the host is mounted, as they are now.
-
-        A mount keeps the inodes that were looked up in it, so no other file gets their numbers.
-        """
-        mounts = (mount.source for mount in self.spec.options.mount if mount.kind == "bind")
-        hidden = (f"{self.root}/{path}" for path in self.large)
-        paths = (str(self.root), *(str(path.source) for path in self.linked), *mounts, *hidden)
-        return frozenset((*map(_identify, paths), *_walk(str(self.root))))
-
-
-def _names_files(variable: str) -> bool:
-    return variable == "PYTHONPATH" or variable.startswith("LD_")  # ld.so(8)
-
-
-def _identify(path: str) -> tuple[str, int, int]:
-    try:
-        status = os.stat(path)  # noqa: PTH116
-    except OSError:
-        return path, 0, 0
-    return path, status.st_dev, status.st_ino
-
-
-def _walk(root: str) -> Iterator[tuple[str, int, int]]:
-    folders = [root]
-    while folders:
-        try:
-            with os.scandir(folders.pop()) as entries:
-                for entry in entries:
-                    is_folder = entry.is_dir(follow_symlinks=False)
-                    if entry.name not in NOT_COPIED and (is_folder or entry.is_symlink()):
-                        yield entry.path, 0, entry.inode()
-                        folders += [entry.path] if is_folder else []
-        except OSError:  # the folder was removed, or is not readable
-            continue
-
-
-def choose_wanted(engine: Engine, spec: ContainerSpec, source: Source, upper: str) -> Wanted | None:
-    """Return a container of a session as it would be started ahead; None if that is not possible."""
-    # A copy is one of this moment; what other engines look up in mounts is not known.
-    if source.mode != "overlay" or engine.info.name != "docker":
-        return None
-    if any(_names_files(name) or str(source.root) in value for name, value in spec.environment.items()):
-        return None  # its program may read files of the project, or of mounts, when it starts
-    return Wanted(replace(spec, name="", labels={}), source.root, source.linked, source.hidden.large, upper)
-
-
-class Waiting(NamedTuple):
-    """A started container, for the session that takes it."""
-
-    container: str  # id
-    mounted: MountedSource
-    stream: ContainerStream
-    remove: Callable[[], None] = lambda: None  # unless those who have started it do that
 
 
 class WaitingContainers:
@@ -146,16 +77,11 @@ class WaitingContainers:
         with contextlib.suppress(PyimagesError), contextlib.closing(connect()) as engine:
             self.problems = lease.sweep(engine)
 
-    def take(
-        self, engine: Engine, spec: ContainerSpec, source: Source, upper: str, bytecode: BytecodeLayer | None = None
-    ) -> Waiting | None:
+    def take(self, engine: Engine, wanted: Wanted, bytecode: BytecodeLayer | None = None) -> Waiting | None:
         """Return a container that is the same as the session would start; None without one.
 
         It is removed by ``close``: before that, suites and reports would wait for the engine's work on it.
         """
-        wanted = choose_wanted(engine, spec, source, upper)
-        if wanted is None:
-            return None
         with self._lock:
             self.used += [] if wanted in self.used else [wanted]
         thread = self.take_first(wanted.__eq__)

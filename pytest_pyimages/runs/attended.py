@@ -61,7 +61,7 @@ def _take_waiting(engine: Engine, lease: Lease, source: Source, job: Job) -> Wai
         return None
     spec = make_spec(job, lease)
     bytecode = BytecodeRecord(engine, lease, source.root, job.image).layer if source.takes_bytecode else None
-    found = (source.ahead.take(engine, spec, source, upper, bytecode) for upper in ("", UPPER))
+    found = (source.take_ahead(engine, spec, upper, bytecode) for upper in ("", UPPER))
     return next((waiting for waiting in found if waiting is not None), None)
 
 

@@ -129,8 +129,8 @@ class Run:
         spec = make_spec(self._job, self._lease)
         progress = _Progress(debugger=None if self._job.terminal is None else False)
         output = PrintedOutput(self._job.token, printed)
-        ahead = self._source.ahead if self._job.report is None and not self._job.network else None
-        with self._process.create(spec, ahead) as container:
+        may_be_ahead = self._job.report is None and not self._job.network
+        with self._process.create(spec, may_be_ahead=may_be_ahead) as container:
             try:
                 with self._process.start(container, silence=SILENT_SECONDS) as stream:
                     with suppress(EngineError):  # the program has ended already; its output is still there

@@ -16,12 +16,13 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.containers import offers
+from pytest_pyimages.containers.ahead import Waiting, Wanted
 from pytest_pyimages.containers.bytecode import BytecodeLayer
 from pytest_pyimages.containers.leases import Lease, find_offers_folder, has_offers
 from pytest_pyimages.containers.offers import GREETING, LEASED, PACKET, OfferedContainers, offer_containers
 from pytest_pyimages.containers.process import ContainerProcess
 from pytest_pyimages.containers.source import Source
-from pytest_pyimages.containers.waiting import Waiting, WaitingContainers, Wanted
+from pytest_pyimages.containers.waiting import WaitingContainers
 from pytest_pyimages.engines.attached import AttachedStream
 from pytest_pyimages.engines.base import STDOUT, ContainerOptions, ContainerSpec, EngineInfo, Leftover
 from pytest_pyimages.engines.labels import HOST_LABEL, SESSION_LABEL
@@ -73,7 +74,19 @@ class Watch:
     def take(self, engine: RecordingEngine | None = None, **changes: object) -> Waiting | None:
         """Take a container as another process would."""
         spec = replace(SPEC, name="of the session", labels={"its": "label"}, **changes)  # type: ignore[arg-type]
-        return OfferedContainers().take(engine or self.engine, spec, self.source, "/upper")
+        return self.take_from(OfferedContainers(), engine=engine, spec=spec)
+
+    def take_from(
+        self,
+        offered: OfferedContainers,
+        upper: str = "/upper",
+        bytecode: BytecodeLayer | None = None,
+        *,
+        engine: RecordingEngine | None = None,
+        spec: ContainerSpec = SPEC,
+    ) -> Waiting | None:
+        self.source.ahead = offered
+        return self.source.take_ahead(engine or self.engine, spec, upper, bytecode)
 
     @contextlib.contextmanager
     def conversation(self) -> Iterator[socket.socket]:
@@ -121,7 +134,8 @@ def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
 def test_another_session_owns_what_it_takes(watch: Watch) -> None:
     process = ContainerProcess(watch.engine, Lease(), watch.source, upper="/upper")
     assert has_offers()
-    with process.create(SPEC, OfferedContainers()) as container, process.start(container) as stream:
+    watch.source.ahead = OfferedContainers()
+    with process.create(SPEC, may_be_ahead=True) as container, process.start(container) as stream:
         watch.wait_for([*STARTED, *STARTED])  # another one in its place
         watch.offers.close()
         watch.waiting.close()
@@ -165,11 +179,11 @@ def test_nobody_sweeps_what_was_taken_from_a_watch_that_has_ended(
 
 def test_each_container_is_taken_once(watch: Watch) -> None:
     offered = OfferedContainers()
-    first = offered.take(watch.engine, SPEC, watch.source, "/upper")
+    first = watch.take_from(offered)
     assert first is not None
     watch.wait_for([*STARTED, *STARTED])
     # One that was of no use must not be followed by endless others.
-    assert offered.take(watch.engine, SPEC, watch.source, "/upper") is None
+    assert watch.take_from(offered) is None
     second = watch.take()
     assert second is not None
     for each in (first, second):
@@ -198,7 +212,7 @@ def test_a_container_of_another_engine_is_not_given(watch: Watch) -> None:
 
 
 def test_a_container_with_other_bytecode_is_not_given(watch: Watch) -> None:
-    assert OfferedContainers().take(watch.engine, SPEC, watch.source, "/upper", BYTECODE) is None
+    assert watch.take_from(OfferedContainers(), "/upper", BYTECODE) is None
     watch.wait_for([*STARTED, *STARTED, *REMOVED])
 
 
@@ -357,8 +371,8 @@ def test_a_silent_watch_is_asked_once_in_a_session(watch: Watch, monkeypatch: py
     with other_watch(monkeypatch) as listener:
         offered = OfferedContainers()
         watch.request()
-        assert offered.take(watch.engine, SPEC, watch.source, "/another") is None
-        waiting = offered.take(watch.engine, SPEC, watch.source, "/upper")
+        assert watch.take_from(offered, "/another") is None
+        waiting = watch.take_from(offered)
         assert waiting is not None
         waiting.remove()
         listener.accept()[0].close()

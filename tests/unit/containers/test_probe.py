@@ -13,8 +13,9 @@ import pytest
 
 from pytest_pyimages.containers import probe
 from pytest_pyimages.containers.leases import Lease
+from pytest_pyimages.containers.mounted_source import Decision
 from pytest_pyimages.containers.probe import LONGEST_REASON, NOT_SEEN, explain_refusal, probe_overlay
-from pytest_pyimages.containers.source import Decision, Source
+from pytest_pyimages.containers.source import Source
 from pytest_pyimages.engines.base import Engine, Mount
 from pytest_pyimages.errors import ConnectionLostError, EngineError, ImageNotFound
 from tests.support.fake_engine import FakeEngine

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from pytest_pyimages.containers.ahead import Waiting, Wanted
 from pytest_pyimages.containers.bytecode import BytecodeLayer
 from pytest_pyimages.containers.hidden_files import HiddenFiles
 from pytest_pyimages.containers.leases import Lease
 from pytest_pyimages.containers.links import LinkedPath, LinkedPaths
 from pytest_pyimages.containers.process import ContainerProcess, StoppedError
 from pytest_pyimages.containers.source import Source
-from pytest_pyimages.containers.waiting import VARIABLE, Waiting, WaitingContainers, Wanted
+from pytest_pyimages.containers.waiting import VARIABLE, WaitingContainers
 from pytest_pyimages.engines import Waits, watch_engine
 from pytest_pyimages.engines.base import STDOUT, ContainerOptions, ContainerSpec, Leftover, Mount
 from pytest_pyimages.errors import EngineError
@@ -52,14 +53,16 @@ class World:
     def source(self) -> Source:
         """As a session plans it."""
         linked = LinkedPaths([LinkedPath("link", "/shared.py", self.shared)])
-        return Source(self.root, None, linked, (), HiddenFiles(("build",), ()))
+        source = Source(self.root, None, linked, (), HiddenFiles(("build",), ()))
+        source.ahead = self.waiting
+        return source
 
     def wanted(self) -> Wanted:
         return Wanted(self.spec, self.root, self.source.linked, (), "/upper")
 
     def take(self, **changes: object) -> Waiting | None:
         spec = replace(self.spec, name="of the session", labels={"its": "label"}, **changes)  # type: ignore[arg-type]
-        return self.waiting.take(self.engine, spec, self.source, "/upper")
+        return self.source.take_ahead(self.engine, spec, "/upper")
 
 
 @pytest.fixture
@@ -73,7 +76,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 def test_a_container_is_taken_once_and_removed_by_who_took_it(world: World) -> None:
     process = ContainerProcess(world.engine, Lease(), world.source, upper="/upper")
     spec = replace(world.spec, name="of the session")
-    with process.create(spec, world.waiting) as container, process.start(container) as stream:
+    with process.create(spec, may_be_ahead=True) as container, process.start(container) as stream:
         stream.send(b"job")
         assert world.take() is None
         assert [witness.path for witness in process.witness] == [str(world.root / "src" / "cart" / "total.py")]
@@ -92,7 +95,7 @@ def test_a_session_shows_that_it_waits_for_such_a_container(world: World, monkey
 
     monkeypatch.setattr(world.engine.stream, "frames", frames)
     process = ContainerProcess(watch_engine(world.engine, waits), Lease(), world.source, upper="/upper")
-    with process.create(world.spec, world.waiting) as container, process.start(container) as stream:
+    with process.create(world.spec, may_be_ahead=True) as container, process.start(container) as stream:
         assert not waits.are_long.is_set()
         assert list(stream.frames()) == [(STDOUT, b"output")]
     assert [wait and wait.text for wait in seen] == ["waiting for a sign of life from the container"]
@@ -108,7 +111,11 @@ def test_the_next_session_needs_the_same_containers(world: World) -> None:
 def test_a_container_that_is_stopped_before_it_gets_the_job_is_removed(world: World) -> None:
     process = ContainerProcess(world.engine, Lease(), world.source, upper="/upper")
     process.stop(b"stop\n", 1)
-    with process.create(world.spec, world.waiting) as container, pytest.raises(StoppedError), process.start(container):
+    with (
+        process.create(world.spec, may_be_ahead=True) as container,
+        pytest.raises(StoppedError),
+        process.start(container),
+    ):
         pass
     world.waiting.close()
     assert world.engine.lifecycle[-len(REMOVED) :] == REMOVED
@@ -187,20 +194,22 @@ def test_no_container_waits_whose_start_uses_files_of_the_project(world: World, 
 
 def test_a_container_with_other_bytecode_is_removed(world: World) -> None:
     layer = BytecodeLayer("volume", "/folder")
-    assert world.waiting.take(world.engine, world.spec, world.source, "/upper", layer) is None
+    assert world.waiting.take(world.engine, world.wanted(), layer) is None
     world.waiting.close()
     assert world.engine.lifecycle[-len(REMOVED) :] == REMOVED
 
 
 def test_no_container_waits_with_a_copy(world: World) -> None:
-    assert world.waiting.take(world.engine, world.spec, Source(world.root, "copy"), "/upper") is None
+    source = Source(world.root, "copy")
+    source.ahead = world.waiting
+    assert source.take_ahead(world.engine, world.spec, "/upper") is None
     assert world.waiting.used == []
 
 
 def test_a_container_that_cannot_be_started_is_missing(world: World) -> None:
     engine, waiting = make_engine(start=EngineError("no memory")), WaitingContainers()
     waiting.start(lambda: engine, [world.wanted()])
-    assert waiting.take(engine, world.spec, world.source, "/upper") is None
+    assert waiting.take(engine, world.wanted()) is None
     assert engine.lifecycle[-3:] == ["remove", *["remove volume"] * 2]
     waiting.close()
 
@@ -209,7 +218,7 @@ def test_a_container_of_another_engine_is_removed(world: World) -> None:
     """The Docker context may be changed during a watch."""
     other = make_engine()
     other.info = replace(other.info, endpoint="unix:///other.sock")
-    assert world.waiting.take(other, world.spec, world.source, "/upper") is None
+    assert world.waiting.take(other, world.wanted()) is None
     world.waiting.close()
     assert world.engine.lifecycle[-len(REMOVED) :] == REMOVED
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.containers import NotBegunError, Waiting
-from pytest_pyimages.containers.source import Decision, MountedSource
+from pytest_pyimages.containers.mounted_source import Decision, MountedSource
 from pytest_pyimages.engines.base import STDERR, STDOUT, Execution
 from pytest_pyimages.errors import EngineError
 from pytest_pyimages.runs.attended import _attend_in

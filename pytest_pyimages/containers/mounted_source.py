@@ -1,12 +1,35 @@
-"""What the first program in a container is told about the source, which it prepares as root."""
+"""How one container gets the source, and what its first program does to show it as it is on this host."""
 
 from __future__ import annotations
 
 import stat
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal, NamedTuple
 
+from pytest_pyimages.containers.witnesses import Witness
+from pytest_pyimages.engines import Mount
 from pytest_pyimages.immutable import Immutable
+
+Mode = Literal["overlay", "copy"]
+
+
+class Decision(NamedTuple):
+    """How containers get the source."""
+
+    mode: Mode
+    reason: str = ""  # why it is copied; empty if the user wants it
+    has_layer: bool = True  # over the copy; without it, each container gets a copy of the copy
+
+
+class MountedSource(NamedTuple):
+    """The source of one container."""
+
+    decision: Decision
+    mounts: tuple[Mount, ...]
+    witness: tuple[Witness, ...]
+    below: str = ""  # where in the upper layer the changes of the root are
+    present: frozenset[str] | None = None  # paths below the root that a copy has; None for an overlay, which has all
 
 
 class SourceJob(Immutable):
