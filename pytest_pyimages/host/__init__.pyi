@@ -14,12 +14,12 @@ from pytest_pyimages.host.option_table import INI_KEYS as INI_KEYS
 from pytest_pyimages.host.option_table import OPTION_NAMES as OPTION_NAMES
 from pytest_pyimages.host.option_table import OPTIONS as OPTIONS
 from pytest_pyimages.host.option_table import add_options as add_options
+from pytest_pyimages.host.pytest_input import split_words as split_words
 from pytest_pyimages.host.pytest_options import HOST_OPTIONS as HOST_OPTIONS
 from pytest_pyimages.host.request import INVOCATION as INVOCATION
 from pytest_pyimages.host.request import is_inside as is_inside
 from pytest_pyimages.host.request import read_request as read_request
 from pytest_pyimages.host.request import refuse_misspelt_options as refuse_misspelt_options
-from pytest_pyimages.host.request import split_words as split_words
 from pytest_pyimages.host.selection import ImageArguments as ImageArguments
 from pytest_pyimages.host.selection import describe_selection as describe_selection
 from pytest_pyimages.host.selection import find_other_images as find_other_images

@@ -20,7 +20,7 @@ import pytest
 
 from pytest_pyimages.host.command_line import OUR_PLUGINS
 from pytest_pyimages.host.invocation import Invocation
-from pytest_pyimages.host.request import split_words
+from pytest_pyimages.host.pytest_input import split_words
 
 _OUR_HOOKS = b"pytest_pyimages_"
 _DEBUGGERS = ("debugpy", "pydevd")  # of VS Code and of PyCharm

@@ -13,10 +13,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.host.argument_files import expand_argument_files
 from pytest_pyimages.host.command_line import HOST_INI, CommandLine, TakesValue
 from pytest_pyimages.host.option_table import INI_KEYS, NO_IMAGES, OPTION_NAMES, OPTION_TABLE, OPTIONS
-from pytest_pyimages.host.request import read_inicfg, split_words
+from pytest_pyimages.host.pytest_input import expand_argument_files, plain_values, read_inicfg, split_words
 from pytest_pyimages.host.suite_options import SuiteOptions
 from pytest_pyimages.immutable import Immutable
 from pytest_pyimages.project import find_project_folder, read_own_table
@@ -232,11 +231,6 @@ def make_rootdir_option(rootdir: Path, cwd: Path) -> str:
     """
     relative = os.path.relpath(rootdir, cwd)
     return f"--rootdir={relative if '$' in str(rootdir) and '$' not in relative else rootdir}"
-
-
-def plain_values(inicfg: Mapping[str, Any]) -> dict[str, str | list[str]]:
-    """Return the values of ini keys; pytest 9 wraps each in a ConfigValue."""
-    return {key: getattr(value, "value", value) for key, value in inicfg.items()}
 
 
 def _is_module(argv: Sequence[str]) -> bool:

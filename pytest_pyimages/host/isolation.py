@@ -6,7 +6,7 @@ that could not act, pytest refuses what it checks before (a missing ``-p`` plugi
 that an installed plugin can do is ``pytest_addoption``, called while it is being registered. From there on the host's
 pytest has only the keys and options that the controller uses (``command_line``).
 
-pytest's private attributes are touched here, in ``request`` and in ``invocation`` only: ``Config.inicfg`` (8.x) or
+pytest's private attributes are touched here, in ``pytest_input`` and in ``invocation`` only: ``Config.inicfg`` (8.x) or
 ``_inicfg`` (9.x), ``_inicache``, ``_inipath``, ``_rootpath``, ``known_args_namespace``, ``findpaths.determine_setup``.
 tests/plugin/test_bare_host.py tests them.
 """
@@ -24,9 +24,9 @@ import pytest
 
 from pytest_pyimages.host.foreign_options import FOREIGN_OPTIONS, SHARED, find_refused
 from pytest_pyimages.host.host_plugins import find_outside_modules
-from pytest_pyimages.host.invocation import Invocation, plain_values
+from pytest_pyimages.host.invocation import Invocation
+from pytest_pyimages.host.pytest_input import plain_values, read_inicfg, split_words
 from pytest_pyimages.host.pytest_options import HOST_OPTIONS
-from pytest_pyimages.host.request import read_inicfg, split_words
 from pytest_pyimages.host.typos import check_expressions, check_paths, check_positions
 
 

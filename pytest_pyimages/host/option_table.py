@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from pytest_pyimages.host.option import CONTAINER_TABLE, Option
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pytest
 
 OPTION_TABLE = (
@@ -299,6 +301,7 @@ OPTIONS = {option.ini: option for option in OPTION_TABLE}
 INI_KEYS = tuple(OPTIONS)
 OPTION_NAMES = tuple(option.name for option in OPTION_TABLE if not option.ini_only)
 FLAG_NAMES = tuple(option.name for option in OPTION_TABLE if option.kind == "flag")
+_NEARLY_OURS = ("--py-im", "--pyim")
 TRUE = ("1", "true", "yes", "on")  # of a flag's variable or ini key
 
 
@@ -318,3 +321,8 @@ def add_options(parser: pytest.Parser) -> None:
         else:
             group.addoption(option.name, action="append", default=[], metavar=option.metavar, help=option.full_help)
             parser.addini(option.ini, f"default of {option.name}", type=option.ini_type)
+
+
+def has_misspelt_option(words: Sequence[str]) -> bool:
+    """Return whether some word looks like an option of ours and is none."""
+    return any(word.startswith(_NEARLY_OURS) and word.partition("=")[0] not in OPTION_NAMES for word in words)

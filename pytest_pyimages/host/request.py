@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import shlex
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_pyimages import startup
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.host.argument_files import expand_argument_files
-from pytest_pyimages.host.option_table import INI_KEYS, OPTION_NAMES, OPTIONS
+from pytest_pyimages.host.option_table import INI_KEYS, OPTIONS, has_misspelt_option
+from pytest_pyimages.host.pytest_input import expand_argument_files, read_inicfg, split_words
 
 if TYPE_CHECKING:
     from pytest_pyimages.host.invocation import Invocation
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 _WORKER = Path("/opt/pyimages/worker")  # part of every environment image
 INVOCATION = pytest.StashKey["Invocation"]()  # of a pytest that requests images
 SWITCH = "PYIMAGES"  # "0": no images, whatever the configuration and the command line say
-_NEARLY_OURS = ("--py-im", "--pyim")
 _NEARLY_KEYS = ("py_im", "pyim")
 
 
@@ -100,25 +98,3 @@ def _mentions_images(config: pytest.Config) -> bool:
         *split_words(getattr(addopts, "value", addopts), "addopts"),
     ]
     return any(images.name in word for word in expand_argument_files(words))
-
-
-def has_misspelt_option(words: Sequence[str]) -> bool:
-    """Return whether some word looks like an option of ours and is none."""
-    return any(word.startswith(_NEARLY_OURS) and word.partition("=")[0] not in OPTION_NAMES for word in words)
-
-
-def split_words(value: str | list[str], origin: str = "the configuration") -> list[str]:
-    """Return the words of an ini value, or of a variable, as pytest splits them.
-
-    :raises ConfigurationError: if a quotation mark is not closed; names the origin.
-    """
-    try:
-        return list(value) if isinstance(value, list) else shlex.split(value)
-    except ValueError as error:
-        raise ConfigurationError(f"{origin}: {error}", "close the quotation") from error
-
-
-def read_inicfg(config: pytest.Config) -> MutableMapping[str, Any]:
-    """Return pytest's ini values: ``inicfg`` until pytest 8, ``_inicfg`` since 9."""
-    found: MutableMapping[str, Any] | None = getattr(config, "_inicfg", None)
-    return config.inicfg if found is None else found

@@ -12,8 +12,7 @@ from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.host.command_line import CommandLine
 from pytest_pyimages.host.expressions import split_brackets
 from pytest_pyimages.host.invocation import Invocation
-from pytest_pyimages.host.option_table import INI_KEYS, OPTION_NAMES, OPTIONS
-from pytest_pyimages.host.request import has_misspelt_option
+from pytest_pyimages.host.option_table import INI_KEYS, OPTION_NAMES, OPTIONS, has_misspelt_option
 from pytest_pyimages.text import find_similar
 
 _PERHAPS_IMAGE = re.compile(r"[23](?:\.\d|[?,-]|$)|latest|slim|alpine|auto")

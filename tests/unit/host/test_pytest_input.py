@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.host import Invocation
-from pytest_pyimages.host.argument_files import expand_argument_files
+from pytest_pyimages.host.pytest_input import expand_argument_files
 
 
 @pytest.fixture(autouse=True)
