@@ -131,15 +131,49 @@ def refuse_debugger(config):
 
 
 class Terminal(object):
-    """The parent's end of the terminal that a debugger in the child uses."""
+    """The parent's end of the terminal that a debugger in the child uses, and its connection with the host's."""
 
     def __init__(self, spec):
+        self.is_used = False  # by a debugger, and connected
         self.master, self.slave = os.openpty()
         fcntl.fcntl(self.master, fcntl.F_SETFL, os.O_NONBLOCK)
         self.farewell = make_farewell(spec)
         self.held = b""  # may be the start of the farewell
         self.typed = b""  # not yet taken
         spec["terminal_path"] = os.ttyname(self.slave)
+
+    def forward(self, parent):
+        """Read once, and send the host what a debugger has printed; return whether there was output."""
+        found = self.read()
+        if found is None:
+            return False
+        while parent.read_pipe():  # the record that announces the debugger comes first
+            continue
+        data, is_all = found
+        if not self.is_used:
+            os.write(2, data)  # from a process that the debugger started
+        else:
+            show(parent, data)
+        if is_all:
+            self.is_used = False
+            parent.pending.answer()
+        return True
+
+    def handle(self, parent, command, values):
+        """Handle a message of the host about its terminal."""
+        if command == b"size":
+            rows, columns = values.split()
+            self.resize(int(rows), int(columns))
+        elif command == b"attached":
+            self.is_used = True
+            parent.pending.answer()
+        elif command == b"typed":
+            import binascii
+
+            interrupt = self.type(binascii.a2b_base64(values))
+            if interrupt is not None:
+                show(parent, interrupt)
+                parent.signal_child(signal.SIGINT)
 
     def read(self):
         """Return new output, and whether it is the debugger's last; None if there is none."""
@@ -182,3 +216,11 @@ class Terminal(object):
         import termios
 
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
+def show(parent, data):
+    """Send the host the output of a debugger."""
+    if data:
+        import binascii
+
+        parent.aside(t="shown", data=binascii.b2a_base64(data).decode("ascii").strip())

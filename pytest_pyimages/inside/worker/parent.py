@@ -121,7 +121,6 @@ class Parent(object):
         self.pending = pending
         self.token = spec["token"]
         self.terminal = terminal
-        self.is_debugged = False
         self.partial = b""
         self.commands = b""
         self.beat = clock()
@@ -179,45 +178,6 @@ class Parent(object):
         if data and not self.partial and int(data.split(b" ", 2)[1]) <= self.last + 1:
             self.pass_on(data)
 
-    def read_terminal(self):
-        """Read once from the debugger's terminal; return whether there was data."""
-        found = self.terminal.read()
-        if found is None:
-            return False
-        while self.read_pipe():  # the record that announces the debugger comes first
-            continue
-        data, is_all = found
-        if not self.is_debugged:
-            os.write(2, data)  # from a process that the debugger started
-        else:
-            self.show(data)
-        if is_all:
-            self.is_debugged = False
-            self.pending.answer()
-        return True
-
-    def show(self, data):
-        if data:
-            import binascii
-
-            self.aside(t="shown", data=binascii.b2a_base64(data).decode("ascii").strip())
-
-    def control_terminal(self, command, values):
-        """Handle a message of the host about its terminal, which a debugger uses."""
-        if command == b"size":
-            rows, columns = values.split()
-            self.terminal.resize(int(rows), int(columns))
-        elif command == b"attached":
-            self.is_debugged = True
-            self.pending.answer()
-        elif command == b"typed":
-            import binascii
-
-            interrupt = self.terminal.type(binascii.a2b_base64(values))
-            if interrupt is not None:
-                self.show(interrupt)
-                self.signal_child(signal.SIGINT)
-
     def read_host(self):
         try:
             data = os.read(self.control, 4096)
@@ -236,7 +196,7 @@ class Parent(object):
             elif line == b"acknowledged":
                 self.acknowledged = True
             elif self.terminal is not None:
-                self.control_terminal(*line.partition(b" ")[::2])
+                self.terminal.handle(self, *line.partition(b" ")[::2])
 
     def signal_child(self, number):
         if number is None:
@@ -301,7 +261,7 @@ class Parent(object):
         if now - self.beat > HEARTBEAT_SECONDS:
             self.beat = now
             self.aside(t="beat", running=self.pending.peek()[1])
-        if self.is_debugged:
+        if self.terminal is not None and self.terminal.is_used:
             self.limits.hear(now)
         else:
             self.signal_child(self.limits.check(now))
@@ -316,7 +276,7 @@ class Parent(object):
             if wakeup in ready:
                 os.read(wakeup, 512)
             if self.terminal is not None and self.terminal.master in ready:
-                self.read_terminal()
+                self.terminal.forward(self)
             if self.read_fd in ready:
                 self.read_pipe()
             elif not ready:
@@ -337,7 +297,7 @@ class Parent(object):
         :param report_changes: sends records after those of the child.
         """
         reads = 0  # processes of the child may write for ever
-        while self.terminal is not None and reads < 16 and self.read_terminal():
+        while self.terminal is not None and reads < 16 and self.terminal.forward(self):
             reads += 1
         while self.read_pipe():
             continue
