@@ -5,15 +5,15 @@ from pytest_pyimages.runs.changes import ChangesJob as ChangesJob
 from pytest_pyimages.runs.changes import SourceChanges as SourceChanges
 from pytest_pyimages.runs.coverage_data import NOTHING as NOTHING
 from pytest_pyimages.runs.coverage_data import CoverageFiles as CoverageFiles
+from pytest_pyimages.runs.ended import BrokenImageError as BrokenImageError
+from pytest_pyimages.runs.ended import RunEnd as RunEnd
 from pytest_pyimages.runs.job import CoverageJob as CoverageJob
 from pytest_pyimages.runs.job import Job as Job
 from pytest_pyimages.runs.job import make_selection_job as make_selection_job
 from pytest_pyimages.runs.job import make_shard_job as make_shard_job
 from pytest_pyimages.runs.job import make_smoke_job as make_smoke_job
 from pytest_pyimages.runs.job import make_tracebacks_job as make_tracebacks_job
-from pytest_pyimages.runs.run import BrokenImageError as BrokenImageError
 from pytest_pyimages.runs.run import Run as Run
-from pytest_pyimages.runs.run import RunEnd as RunEnd
 from pytest_pyimages.runs.services import Services as Services
 from pytest_pyimages.runs.services import format_services as format_services
 from pytest_pyimages.runs.terminal import HostTerminal as HostTerminal

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_pyimages.results.problems import describe_problem, describe_usage_error, parse_unknown_options
-from pytest_pyimages.runs.run import RunEnd
+from pytest_pyimages.runs.ended import RunEnd
 from tests.support.results import make_run
 
 ARGPARSE = """\
