@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pyimages.cli.watching import sessions
-from pytest_pyimages.cli.watching.sessions import Request, SessionProcess, SessionReport
+from pytest_pyimages.cli.watching import forked
+from pytest_pyimages.cli.watching.forked import Request, SessionReport
+from pytest_pyimages.cli.watching.sessions import SessionProcess
 from pytest_pyimages.host import Invocation
 
 
@@ -45,7 +46,7 @@ def test_a_prepared_session_is_used_if_it_would_be_prepared_again_in_the_same_wa
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request_: Request, *, is_used: bool
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/missing.sock")
-    monkeypatch.setattr(sessions, "_run_session", lambda *_: NOT_PREPARED)
+    monkeypatch.setattr(forked, "_run_session", lambda *_: NOT_PREPARED)
     invocation = Invocation.from_arguments(WORDS, tmp_path, command=True)
     (tmp_path / "test_it.py").touch()
     monkeypatch.chdir(tmp_path)
@@ -63,8 +64,8 @@ def end(process: SessionProcess) -> tuple[int, SessionReport | None]:
 
 def test_an_interrupted_report_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report = SessionReport(differing=InterruptedNames("test_it.py::test_it"))  # type: ignore[arg-type]
-    monkeypatch.setattr(sessions, "_run_session", lambda *_: 0)
-    monkeypatch.setattr(sessions._Reporting, "report", lambda *_: report)
+    monkeypatch.setattr(forked, "_run_session", lambda *_: 0)
+    monkeypatch.setattr(forked._Reporting, "report", lambda *_: report)
     process = start(tmp_path)
     process.run(Request([]))
     status, received = end(process)

@@ -23,7 +23,8 @@ from pytest_pyimages.cli.watching.choices import (
     find_tests,
     replace_positions,
 )
-from pytest_pyimages.cli.watching.sessions import Request, SessionProcess, SessionReport, import_modules
+from pytest_pyimages.cli.watching.forked import Request, SessionReport
+from pytest_pyimages.cli.watching.sessions import SessionProcess, import_modules
 from pytest_pyimages.host import Invocation
 from pytest_pyimages.runs import HostTerminal
 from pytest_pyimages.session import InterruptHandler
