@@ -262,8 +262,8 @@ class Engine(Protocol):
     def create_service(self, spec: ServiceSpec) -> str:
         """Create the container of a service, without starting it; return its id."""
 
-    def execute(self, container: str, command: Sequence[str]) -> tuple[int, bytes]:
-        """Run a command in a running container; return its exit status and its output."""
+    def execute(self, container: str, command: Sequence[str], *, seconds: float) -> tuple[int, bytes]:
+        """Run a command in a running container, for so many seconds at most; return its exit status and its output."""
 
     def open_command(
         self, container: str, command: Sequence[str], *, environment: Mapping[str, str], terminal: bool

@@ -1,4 +1,4 @@
-"""Parse the engine's descriptions of images and containers."""
+"""Parse the engine's descriptions of images, containers and volumes."""
 
 from __future__ import annotations
 
@@ -44,6 +44,13 @@ def parse_state(answer: Mapping[str, Any]) -> ContainerState:
         error=flatten(state.get("Error") or ""),
         address=next(filter(None, addresses), ""),
     )
+
+
+def parse_volume_sizes(answer: Mapping[str, Any]) -> dict[str, int]:
+    """Parse a response of "SystemDataUsage" (Engine API) into the sizes of volumes in bytes by name."""
+    volumes = answer.get("Volumes") or ()
+    sizes = ((entry["Name"], (entry.get("UsageData") or {}).get("Size")) for entry in volumes)
+    return {name: max(int(size or 0), 0) for name, size in sizes}  # -1: unknown
 
 
 def _parse_ports(exposed: Iterable[str]) -> tuple[int, ...]:

@@ -37,7 +37,7 @@ from pytest_pyimages.engines.body import (
 )
 from pytest_pyimages.engines.calls import Calls, engine_call
 from pytest_pyimages.engines.client import Client, choose_overlay_options, probe, return_once_sent
-from pytest_pyimages.engines.descriptions import parse_image, parse_state
+from pytest_pyimages.engines.descriptions import parse_image, parse_state, parse_volume_sizes
 from pytest_pyimages.engines.endpoint import Endpoint, find_endpoint
 from pytest_pyimages.engines.frames import read_frames
 from pytest_pyimages.engines.labels import filter_by_label, find_leftovers
@@ -186,10 +186,14 @@ class DockerEngine:
         raise AssertionError("unreachable")
 
     @engine_call
-    def execute(self, container: str, command: Sequence[str]) -> tuple[int, bytes]:
-        execution = self._begin_command(container, make_command_body(command))
+    def execute(self, container: str, command: Sequence[str], *, seconds: float) -> tuple[int, bytes]:
+        deadline, output = time.monotonic() + seconds, b""
+        execution = self._begin_command(container, make_command_body(command), silence=seconds)
         with contextlib.closing(execution.stream) as stream:
-            output = b"".join(data for _, data in stream.frames())
+            for _, data in stream.frames():
+                output += data
+                if time.monotonic() > deadline:
+                    raise EngineError(f"the command did not end within {seconds:g} s")
         return self.command_status(execution.id), output
 
     @engine_call
@@ -198,11 +202,11 @@ class DockerEngine:
     ) -> Execution:
         return self._begin_command(container, make_attended_command_body(command, environment, terminal=terminal))
 
-    def _begin_command(self, container: str, body: Mapping[str, Any]) -> Execution:
+    def _begin_command(self, container: str, body: Mapping[str, Any], *, silence: float | None = None) -> Execution:
         execution = self._client.read("POST", f"/containers/{container}/exec", body=body)["Id"]
         terminal = body["Tty"]
         upgraded = self._client.upgrade(f"/exec/{execution}/start", body={"Detach": False, "Tty": terminal})
-        return Execution(execution, AttachedStream(upgraded, terminal=terminal))
+        return Execution(execution, AttachedStream(upgraded, terminal=terminal, silence=silence))
 
     @engine_call
     def resize_command(self, execution: str, *, columns: int, rows: int) -> None:
@@ -325,9 +329,7 @@ class DockerEngine:
 
     @engine_call
     def volume_sizes(self) -> Mapping[str, int]:
-        volumes = self._client.read("GET", "/system/df").get("Volumes") or ()
-        sizes = ((entry["Name"], (entry.get("UsageData") or {}).get("Size")) for entry in volumes)
-        return {name: max(int(size or 0), 0) for name, size in sizes}  # -1: unknown
+        return parse_volume_sizes(self._client.read("GET", "/system/df"))
 
     @engine_call
     def leftovers(self, label: str) -> tuple[Leftover, ...]:

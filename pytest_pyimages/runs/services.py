@@ -8,7 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -19,6 +19,8 @@ from pytest_pyimages.project import Service
 from pytest_pyimages.text import flatten
 
 POLL_SECONDS = 0.1
+CHECK_SECONDS = 30.0  # that a check may take, as Docker's HEALTHCHECK by default
+LAST_CHECK_SECONDS = 1.0  # that it may take at least
 LOG_LINES = 20
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # SGR: ECMA-48, 8.3.117
 _IN_USE = re.compile(r"address (is )?already in use|EADDRINUSE", re.IGNORECASE)
@@ -98,11 +100,12 @@ class Services:
         self._is_left = True
         if self._thread.ident is not None:
             self._thread.join()
-        for running in reversed(self._running):
-            self._engine.remove_container(running.container)
-        self._running.clear()
-        if self._private:
-            self._engine.remove_network(self._private)
+        with ExitStack() as stack:  # if one is not removed, the others are
+            if self._private:
+                stack.callback(self._engine.remove_network, self._private)
+            for running in self._running:
+                stack.callback(self._engine.remove_container, running.container)
+            self._running.clear()
 
     def wait(self, report: Callable[[str], None]) -> None:
         """Wait until all services are ready.
@@ -229,29 +232,32 @@ class Services:
         service = running.service
         if not state.running:
             raise self._make_error(running, f"ended with status {state.exit_code}")
-        with suppress(EngineError):  # it has ended meanwhile: the next look tells
-            if self._answers(running):
+        deadline = running.began + service.timeout
+        left = max(deadline - time.monotonic(), LAST_CHECK_SECONDS)
+        with suppress(EngineError):  # it has ended, or the check hangs: the next look tells
+            if self._answers(running, min(left, CHECK_SECONDS)):
                 return True
-        if time.monotonic() - running.began > service.timeout:
+        if time.monotonic() > deadline:
             raise self._make_error(running, f"was not ready after {service.timeout:g} s")
         return False
 
-    def _answers(self, running: _Running) -> bool:
+    def _answers(self, running: _Running, seconds: float) -> bool:
+        """Check once whether a service is ready.
+
+        :raises EngineError: if that takes longer than so many seconds.
+        """
+        check = running.image.health_check if not running.service.ports else ()
         if running.service.ready:
-            return self._succeeds(running, ("CMD-SHELL", running.service.ready))
-        if running.image.health_check and not running.service.ports:
-            return self._succeeds(running, running.image.health_check)
+            check = ("CMD-SHELL", running.service.ready)
+        if check:  # in the words of a HEALTHCHECK
+            command = ("/bin/sh", "-c", *check[1:]) if check[0] == "CMD-SHELL" else check[1:]
+            return self._engine.execute(running.container, command, seconds=seconds)[0] == 0
         ports = running.service.ports or running.image.ports
-        return not ports or set(ports) <= self._read_listening_ports(running)
+        return not ports or set(ports) <= self._read_listening_ports(running, seconds)
 
-    def _succeeds(self, running: _Running, check: Sequence[str]) -> bool:
-        """Run a check in the words of an image's HEALTHCHECK."""
-        command = ("/bin/sh", "-c", *check[1:]) if check[0] == "CMD-SHELL" else tuple(check[1:])
-        return self._engine.execute(running.container, command)[0] == 0
-
-    def _read_listening_ports(self, running: _Running) -> set[int]:
-        """Return the TCP ports on which somebody listens in the network namespace."""
-        _, output = self._engine.execute(running.container, _SOCKETS)
+    def _read_listening_ports(self, running: _Running, seconds: float) -> set[int]:
+        """Return the TCP ports that processes listen on in the network namespace."""
+        _, output = self._engine.execute(running.container, _SOCKETS, seconds=seconds)
         rows = (line.split() for line in output.decode("ascii", "replace").splitlines())
         return {int(row[1].rpartition(":")[2], 16) for row in rows if len(row) > 3 and row[3] == _LISTENS}
 

@@ -200,7 +200,8 @@ def test_build_of_a_killed_session_ends_by_itself(job: Job, engine: DockerEngine
 
     def is_setting_up(container: str) -> bool:
         with contextlib.suppress(EngineError):  # it does not run yet
-            return b"sleep 600" in engine.execute(container, ["sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"])[1]
+            words = ["sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"]
+            return b"sleep 600" in engine.execute(container, words, seconds=60)[1]
         return False
 
     with job.start(images="3.14-slim") as process:

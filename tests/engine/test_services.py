@@ -135,6 +135,16 @@ def test_a_server_that_ends(job: Job) -> None:
     assert job.images["3.14-slim"]["problem"] == "service web ended with status 1: no configuration"
 
 
+def test_a_check_that_hangs(job: Job) -> None:
+    """It ends with the time that the server has to be ready in."""
+    server = PYTHON_SERVER.format(program="import time; time.sleep(600)").replace("timeout = 20", "timeout = 2")
+    (job.folder / "pyproject.toml").write_text(f'{server}ready = "sleep 600"\n')
+    job.write(test_it="def test_it(): pass")
+    done = job.run(images="3.14-slim")
+    assert done.returncode == 1
+    assert job.images["3.14-slim"]["problem"] == "service web was not ready after 2 s"
+
+
 def test_interrupted_while_a_server_starts(job: Job, engine: DockerEngine, host: str) -> None:
     """Nothing is left; the fixture of all tests looks for containers."""
     (job.folder / "pyproject.toml").write_text(PYTHON_SERVER.format(program="import time; time.sleep(600)"))

@@ -239,7 +239,7 @@ def test_files_that_the_start_of_python_has_read_are_not_stale(job: Job, engine:
         """Replace the file, once the Python of the container has started."""
         (waiting,) = wait_for_containers(engine, host, 1)
         deadline = time.monotonic() + SECONDS
-        while engine.execute(waiting, ["readlink", "/proc/1/fd/0"])[1] != b"/dev/null\n":
+        while engine.execute(waiting, ["readlink", "/proc/1/fd/0"], seconds=60)[1] != b"/dev/null\n":
             assert time.monotonic() < deadline
             time.sleep(0.1)
         (job.folder / "new").write_text(f"value = '{value}'\n")

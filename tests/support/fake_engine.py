@@ -402,7 +402,7 @@ class FakeEngine:
             self.services[identifier] = spec
         return identifier
 
-    def execute(self, container: str, command: Sequence[str]) -> tuple[int, bytes]:
+    def execute(self, container: str, command: Sequence[str], *, seconds: float) -> tuple[int, bytes]:
         self._call(f"execute {' '.join(command)}")
         with self._lock:
             return self._checks.pop(0) if len(self._checks) > 1 else self._checks[0]

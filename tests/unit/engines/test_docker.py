@@ -10,7 +10,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -298,7 +298,7 @@ def test_a_command_as_the_user_of_the_container(scripted: ScriptedEngine, engine
     scripted.answers["POST /containers/x/exec"] = answer(201, {"Id": "e"})
     scripted.answers["POST /exec/e/start"] = UPGRADED + frame(1, b"out") + frame(2, b"err")
     scripted.answers["GET /exec/e/json"] = answer(200, {"Running": False, "ExitCode": 3})
-    assert engine.execute("x", ["pg_isready"]) == (3, b"outerr")
+    assert engine.execute("x", ["pg_isready"], seconds=60) == (3, b"outerr")
     body = json.loads(scripted.asked("POST /containers/x/exec")[0].body)
     assert body == {"Cmd": ["pg_isready"], "AttachStdout": True, "AttachStderr": True, "Tty": False}
 
@@ -307,7 +307,24 @@ def test_a_command_whose_output_is_cut(scripted: ScriptedEngine, engine: DockerE
     scripted.answers["POST /containers/x/exec"] = answer(201, {"Id": "e"})
     scripted.answers["POST /exec/e/start"] = UPGRADED + frame(1, b"out")[:-1]
     with pytest.raises(EngineError, match="was cut"):
-        engine.execute("x", ["true"])
+        engine.execute("x", ["true"], seconds=60)
+
+
+@pytest.mark.parametrize("output", [b"", frame(1, b"waiting\n")], ids=["silent", "chatty"])
+def test_a_command_that_does_not_end(scripted: ScriptedEngine, engine: DockerEngine, output: bytes) -> None:
+    def go_on(_: Request, peer: socket.socket) -> None:
+        peer.sendall(UPGRADED)
+        with suppress(OSError):  # the stream is closed
+            for _times in range(600):
+                peer.sendall(output)
+                time.sleep(0.1)
+
+    scripted.answers["POST /containers/x/exec"] = answer(201, {"Id": "e"})
+    scripted.answers["POST /exec/e/start"] = go_on
+    began = time.monotonic()
+    with pytest.raises(EngineError):
+        engine.execute("x", ["nc", "db", "5432"], seconds=0.5)
+    assert time.monotonic() - began < 30
 
 
 def test_a_command_with_a_terminal(scripted: ScriptedEngine, engine: DockerEngine) -> None:

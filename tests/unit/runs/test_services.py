@@ -32,6 +32,13 @@ class Engine(FakeEngine):
         self.states: list[bool] = []  # whether a service runs at the next looks; then it does
         self.start_error: EngineError | None = None
         self.check_errors: list[EngineError] = []
+        self.removal_errors: list[EngineError] = []
+        self.limits: list[float] = []  # in seconds, of checks
+
+    def remove_container(self, container: str, *, wait: bool = True) -> None:
+        super().remove_container(container, wait=wait)
+        if self.removal_errors:
+            raise self.removal_errors.pop(0)
 
     def upload(self, container: str, path: str, tar: Iterable[bytes]) -> None:
         self.uploads.append(b"".join(tar))
@@ -44,10 +51,11 @@ class Engine(FakeEngine):
         is_running = self.states.pop(0) if self.states else True
         return ContainerState(running=is_running, exit_code=0 if is_running else 3, oom_killed=False, error="")
 
-    def execute(self, container: str, command: Sequence[str]) -> tuple[int, bytes]:
+    def execute(self, container: str, command: Sequence[str], *, seconds: float) -> tuple[int, bytes]:
+        self.limits.append(seconds)
         if self.check_errors:
             raise self.check_errors.pop(0)
-        return super().execute(container, command)
+        return super().execute(container, command, seconds=seconds)
 
 
 @pytest.fixture
@@ -143,6 +151,34 @@ def test_a_service_ends_while_it_is_checked(engine: Engine, make: Start) -> None
         pytest.raises(ServiceError, match=r"^service db ended with status 3: no space$"),
     ):
         started.wait(ignore)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "limit"),
+    [pytest.param(600, 30, id="long"), pytest.param(9, 9, id="short"), pytest.param(0.1, 1, id="least")],
+)
+def test_a_check_has_a_time_limit(engine: Engine, make: Start, timeout: float, limit: float) -> None:
+    """One that hangs must not let the session wait for ever."""
+    engine.check_errors = [EngineError("the command did not end")]
+    with make(Service(name="db", image="postgres:17", ready="true", timeout=timeout)) as started:
+        started.wait(ignore)
+    assert engine.limits[0] == pytest.approx(limit, abs=2)
+    assert len(engine.limits) == 2
+
+
+@pytest.mark.parametrize("ports", [(), (5432,)], ids=["together", "with a network"])
+def test_one_service_that_is_not_removed_does_not_keep_the_others(
+    engine: Engine, make: Start, ports: tuple[int, ...]
+) -> None:
+    """The fixture looks for services and networks."""
+    engine.removal_errors = [EngineError("device or resource busy")]
+    engine._checks = [(0, b"0: 00000000:1538 00000000:0000 0A")]
+    started = make(*(Service(name=name, image="postgres:17", ports=ports, ready="true") for name in ("a", "b")))
+    started.wait(ignore)
+    assert len(engine.services) == 2
+    assert len(engine.networks) == len(ports)
+    with pytest.raises(EngineError, match="busy"):
+        started.__exit__(None, None, None)
 
 
 def test_services_that_ended_during_the_tests_are_named(engine: Engine, make: Start) -> None:
