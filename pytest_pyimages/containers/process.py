@@ -213,12 +213,13 @@ class ContainerProcess:
             timer.start()
 
     def kill(self) -> None:
-        """End the container now."""
+        """End the container now. An error of the engine is left to the removal: others are still to be killed."""
         with self._lock:
             self.is_stopped = True
             container, stream = self._container, self._stream
         if container is not None:
-            self._engine.kill(container)
+            with contextlib.suppress(EngineError):
+                self._engine.kill(container)
         if stream is not None:
             stream.close()
 

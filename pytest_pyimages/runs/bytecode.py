@@ -101,8 +101,7 @@ class Bytecode:
         """End the program that compiles, if it runs."""
         self._stopped.set()
         if self._compiling is not None:
-            with suppress(EngineError):
-                self._compiling.kill()
+            self._compiling.kill()
 
     def _prepare(self) -> BytecodeLayer | None:
         job = self._job

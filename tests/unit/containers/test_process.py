@@ -34,6 +34,7 @@ class Stream:
     def __init__(self, calls: list[str]) -> None:
         self.calls = calls
         self.sent = b""
+        self.closed = threading.Event()
 
     def frames(self) -> Iterator[tuple[int, bytes]]:
         yield STDOUT, b"output"
@@ -43,6 +44,7 @@ class Stream:
 
     def close(self) -> None:
         self.calls.append("close")
+        self.closed.set()
 
 
 class RecordingEngine(FakeEngine):
@@ -74,8 +76,8 @@ class RecordingEngine(FakeEngine):
         self.record("start")
 
     def kill(self, container: str) -> None:
-        self.lifecycle.append("kill")
         self.killed.set()
+        self.record("kill")
 
     def upload(self, container: str, path: str, tar: Iterable[bytes]) -> None:
         self.record(f"upload {path}")
@@ -262,6 +264,21 @@ def test_a_kill_ends_the_container_before_it_closes_the_stream(lease: Lease) -> 
     with process.create(spec()) as container, process.start(container):
         process.kill()
         assert engine.lifecycle[-2:] == ["kill", "close"]
+
+
+@pytest.mark.parametrize("grace", [None, 0.01], ids=["killed", "stopped"])
+def test_a_container_that_the_engine_does_not_kill(lease: Lease, grace: float | None) -> None:
+    """The thread that reads must not wait for ever, and its removal shows the error of the engine."""
+    engine = RecordingEngine(kill=EngineError("cannot kill container"))
+    process = ContainerProcess(engine, lease, Source(Path("/src")))
+    with process.create(spec()) as container, process.start(container):
+        if grace is None:
+            process.kill()
+        else:
+            process.stop(b"stop\n", grace)
+        assert engine.stream.closed.wait(60)
+        assert engine.lifecycle[-2:] == ["kill", "close"]
+    assert "remove" in engine.lifecycle
 
 
 def test_a_kill_after_the_end_touches_nothing(lease: Lease) -> None:

@@ -40,6 +40,7 @@ class Engine(FakeEngine):
         self.specs: list[ContainerSpec] = []
         self.errors: list[EngineError] = []  # of the next containers
         self.removal: EngineError | None = None
+        self.kill_error: EngineError | None = None
         self.removals = threading.Event()
 
     def _answer(self, spec: ContainerSpec, job: Mapping[str, object]) -> Mapping[str, object]:
@@ -61,6 +62,11 @@ class Engine(FakeEngine):
         super().remove_container(container, wait=wait)
         if self.removal is not None:
             raise self.removal
+
+    def kill(self, container: str) -> None:
+        if self.kill_error is not None:
+            raise self.kill_error
+        super().kill(container)
 
 
 class Builds:
@@ -243,6 +249,14 @@ def test_a_stopped_step_commits_nothing_and_starts_nothing(builds: Builds) -> No
     with pytest.raises(BuildError, match="stopped while it was built"):
         builds.run()
     assert len(builds.engine.specs) == 1
+
+
+def test_a_step_is_stopped_although_the_engine_kills_nothing(builds: Builds) -> None:
+    """An error here would keep the session from stopping other containers."""
+    builds.engine.kill_error = EngineError("cannot kill container")
+    builds.engine.answers = [builds.step.abort]
+    builds.run()
+    assert builds.engine.find_image(REFERENCE) is None
 
 
 def test_a_container_that_cannot_be_removed_is_a_note(builds: Builds) -> None:
