@@ -152,12 +152,9 @@ class SourceChanges:
             here = self.root / folder
             if (folder and not is_safe(folder)) or here.is_symlink() or not here.is_dir():
                 continue
-            with os.scandir(here) as entries:
-                for entry in entries:
-                    if entry.name in names or entry.name in SKIPPED or not self._was_present(folder, entry.name):
-                        continue
-                    if entry.stat(follow_symlinks=False).st_ctime < self.began:
-                        yield self._mark_folder(f"{folder}/{entry.name}".lstrip("/"))
+            for name in _list_older(here, self.began):
+                if name not in names and name not in SKIPPED and self._was_present(folder, name):
+                    yield self._mark_folder(f"{folder}/{name}".lstrip("/"))
 
     def _was_present(self, folder: str, name: str) -> bool:
         return self.present is None or f"{folder}/{name}".lstrip("/") in self.present
@@ -202,6 +199,22 @@ class SourceChanges:
         if content is None:
             return "it is too large, or cannot be read"
         return "" if content.received == content.size else "it was not received completely"
+
+
+def _list_older(folder: Path, began: float) -> Iterator[str]:
+    """Yield the names in a folder of this host whose entries are older, without those that are being removed."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries]
+    except OSError:
+        return
+    for name in names:
+        try:
+            is_older = (folder / name).lstat().st_ctime < began
+        except OSError:
+            continue
+        if is_older:
+            yield name
 
 
 def is_safe(path: str) -> bool:

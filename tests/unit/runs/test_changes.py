@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,30 @@ def test_files_that_the_host_made_meanwhile_are_not_missing(tmp_path: Path) -> N
     (tmp_path / "new.txt").touch()
     changes.take(ListedFolder("", frozenset()))
     assert kinds(changes) == {}
+
+
+@pytest.mark.parametrize("gone", ["file", "folder"])
+def test_what_the_host_removes_meanwhile_is_not_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    """An editor or another program may remove files while they are compared."""
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "a.txt").touch()
+    (tmp_path / "tests" / "b.txt").touch()
+    changes = SourceChanges(tmp_path, began=time.time() + 10)
+    changes.take(ListedFolder("tests", frozenset()))
+    scan = os.scandir
+
+    def scan_and_remove(folder: Path) -> contextlib.closing[Generator[os.DirEntry[str], None, None]]:
+        if gone == "folder":
+            folder.rename(folder.with_name("elsewhere"))
+        with scan(folder) as found:
+            entries = list(found)
+        (folder / "a.txt").unlink()
+        return contextlib.closing(entry for entry in entries)
+
+    monkeypatch.setattr(os, "scandir", scan_and_remove)
+    assert kinds(changes) == ({} if gone == "folder" else {"tests/b.txt": "deleted"})
 
 
 def test_host_changes_are_seen(tmp_path: Path) -> None:
