@@ -109,10 +109,11 @@ class HostTerminal:
             if typing.ident is not None:
                 typing.join()
             os.close(wake)
-            termios.tcsetattr(self._input, termios.TCSADRAIN, before)
+            with contextlib.suppress(termios.error):  # the terminal is gone
+                termios.tcsetattr(self._input, termios.TCSADRAIN, before)
 
     def _forward(self, send: Callable[[bytes], None], resized: Callable[[Size], None], wake: int) -> None:
-        with contextlib.suppress(EngineError):  # the command has ended
+        with contextlib.suppress(EngineError, OSError):  # the command has ended, or the terminal is gone
             while True:
                 ready = select.select([self._input, wake], [], [])[0]
                 if wake in ready:
@@ -121,6 +122,6 @@ class HostTerminal:
                     resized(self.size)
                     continue
                 data = os.read(self._input, CHUNK)
-                if not data:  # the terminal is gone
+                if not data:
                     return
                 send(data)
