@@ -1,7 +1,7 @@
 """Which files of the source are copied to an engine that does not see this host's files.
 
-In a git tree what git tracks or does not ignore, elsewhere everything; known rubbish only if git tracks it. Whatever
-else is left out is named to the user, who may choose otherwise.
+In a git tree what git tracks or does not ignore, elsewhere everything; caches, environments and installed packages
+only if git tracks them. Other files that are left out are named to the user, who may choose otherwise.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CACHES = frozenset(
 )
 # Of a repository: no build needs them. Hooks would be run in the container by this host's rules.
 _UNNEEDED = frozenset("hooks lfs logs gc.log fsmonitor--daemon fsmonitor--daemon.ipc".split())
-# Not worth a word if git ignores them: an image has its own, or a run makes them again.
+# Not named if git ignores them: an image has its own, or a run makes them again.
 _GENERATED = (
     *("*.egg-info", "*.pyc", "*.pyo", ".DS_Store", ".cache", ".coverage", ".coverage.*", ".idea"),
     *(".vscode", "__pypackages__", "build", "coverage.xml", "dist", "htmlcov", "node_modules", "*.swp"),
@@ -45,7 +45,7 @@ class CopiedFiles:
     """The files, folders and links that are copied, by path relative to the root; folders stand before their files."""
 
     entries: dict[str, os.stat_result] = field(default_factory=dict)
-    left_out: list[str] = field(default_factory=list)  # paths, those of folders with a slash; no known rubbish
+    left_out: list[str] = field(default_factory=list)  # paths, those of folders with a slash; no caches
     unreadable: list[str] = field(default_factory=list)  # paths of folders whose files cannot be listed
     count: int = 0  # of regular files
     size: int = 0  # of regular files, in bytes
@@ -68,7 +68,7 @@ def find_copied_files(root: Path, patterns: Sequence[CopyPattern] = ()) -> Copie
     return found
 
 
-def is_rubbish(entry: os.DirEntry[str], siblings: Collection[str]) -> bool:
+def is_generated(entry: os.DirEntry[str], siblings: Collection[str]) -> bool:
     """Return whether an entry of a folder is version control, a cache, an environment, or installed packages.
 
     :param siblings: all names in the folder.
@@ -80,7 +80,7 @@ def is_rubbish(entry: os.DirEntry[str], siblings: Collection[str]) -> bool:
 
 
 class _Repository:
-    """What git says of the files of one checkout.
+    """Which files of one checkout git tracks and ignores.
 
     :param folder: its path below the root, which is empty or ends with a slash.
     """
@@ -94,7 +94,7 @@ class _Repository:
 
     @cached_property
     def tracked(self) -> frozenset[str]:
-        """The tracked files and all folders above them; only needed for what looks like rubbish."""
+        """The tracked files and all folders above them; only needed for what looks generated."""
         return list_tracked(self._root, self._folder) or frozenset()
 
     def _list(self, *arguments: str) -> set[str] | None:
@@ -205,9 +205,12 @@ class _Walk:
             target = os.path.realpath(self._root / links.pop())
             path = os.path.relpath(target, root)
             is_inside = path != "." and not path.startswith("../") and path != ".."
-            if not is_inside or path in self.entries or not os.path.lexists(target):
+            if not is_inside or path in self.entries:
                 continue
-            self._add(path, os.lstat(target))
+            try:
+                self._add(path, os.lstat(target))
+            except OSError:  # a dangling link, or removed meanwhile
+                continue
             if Path(target).is_dir():
                 before = set(self.entries)
                 self.add_folder(f"{path}/", None, is_left_out=False)
@@ -236,16 +239,16 @@ class _Walk:
     def _find_reason(
         self, path: str, entry: os.DirEntry[str], siblings: set[str], repository: _Repository | None
     ) -> str | None:
-        """Return "named" or "rubbish" if a file or folder is not copied, else None."""
+        """Return "named" or "generated" if a file or folder is not copied, else None."""
         if entry.name in VERSION_CONTROL:
             return None if entry.name == ".git" else "named"
-        skipped = is_rubbish(entry, siblings)
+        skipped = is_generated(entry, siblings)
         if repository is None:
-            return "rubbish" if skipped else None
+            return "generated" if skipped else None
         if path in repository.ignored and entry.name != ".hypothesis":  # it has examples that failed
-            is_generated = skipped or any(fnmatchcase(entry.name, pattern) for pattern in _GENERATED)
-            return "rubbish" if is_generated else "named"
-        return "rubbish" if skipped and path not in repository.tracked else None
+            is_known = skipped or any(fnmatchcase(entry.name, pattern) for pattern in _GENERATED)
+            return "generated" if is_known else "named"
+        return "generated" if skipped and path not in repository.tracked else None
 
     def _apply_patterns(self, path: str, reason: str | None) -> str | None:
         for pattern in reversed(self._patterns):

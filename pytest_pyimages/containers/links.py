@@ -1,7 +1,7 @@
 """Symbolic links that lead out of the source: containers get what they lead to, at the same path and read-only.
 
-pytest skips silently what dangles, so a linked test or conftest that is missing in the container would not be noticed.
-What cannot be brought in is refused before anything is started.
+pytest silently skips dangling links, so a linked test or conftest that a container lacks would not be noticed.
+A link whose target cannot be mounted is refused before anything is started.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from pytest_pyimages.containers.copied_files import is_rubbish
+from pytest_pyimages.containers.copied_files import is_generated
 from pytest_pyimages.errors import ConfigurationError
 from pytest_pyimages.text import clean_line
 
@@ -129,10 +129,10 @@ class _Search:
                 continue  # an environment for this host's Python
             names = {entry.name for entry in found}
             for entry in found:
-                if entry.is_dir(follow_symlinks=False) and not is_rubbish(entry, names):
+                if entry.is_dir(follow_symlinks=False) and not is_generated(entry, names):
                     self._folders.append((f"{container}/{entry.name}", entry.path))
             for entry in sorted(filter(os.DirEntry.is_symlink, found), key=lambda entry: entry.name):
-                if not is_rubbish(entry, names):
+                if not is_generated(entry, names):
                     yield f"{container}/{entry.name}", entry.path
 
     def resolve(self, folder: str, text: str) -> str:

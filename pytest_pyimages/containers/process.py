@@ -246,7 +246,7 @@ class ContainerProcess:
         repositories = (path.source for path in self._source.linked if path.is_repository)
         return describe_source(self._source.root, self._source.hidden.paths, repositories)
 
-    def missing_source(self, path: str) -> SourceNotVisibleError:
+    def make_not_visible_error(self, path: str) -> SourceNotVisibleError:
         """Return the error for a file that the program in the container does not find as it is on the host."""
         decision = None if self.mounted is None else self.mounted.decision
         return SourceNotVisibleError(f"{path} is missing there, or another file", decision=decision)

@@ -31,8 +31,8 @@ from pytest_pyimages.containers.source_copy import (
     COPY_TARGET,
     SourceCopy,
     find_record,
-    forget_gone_trees,
     read_record,
+    remove_stale_records,
     write_record,
 )
 from pytest_pyimages.containers.source_programs import run_helper
@@ -155,7 +155,7 @@ class Source:
     def _set(self, decision: Decision) -> None:
         self.decision = decision
         if self._memory is not None:
-            forget_gone_trees(self._memory.parent)
+            remove_stale_records(self._memory.parent)
             write_record(self._memory, {**decision._asdict(), "seconds": int(time.time()), "root": str(self.root)})
 
     @contextmanager

@@ -163,7 +163,7 @@ class SourceCopy:
 
 
 def find_record(engine: Engine, lease: Lease, root: Path) -> Path:
-    """Return the file of this host that tells what is known of one tree on one engine."""
+    """Return the path of this host's record of one tree on one engine."""
     name = hashlib.sha256(f"{engine.info.name}\0{engine.info.endpoint}\0{root}".encode("utf-8", "surrogateescape"))
     return lease.source_records / f"{name.hexdigest()[:24]}.json"
 
@@ -183,8 +183,8 @@ def write_record(path: Path, content: Mapping[str, Any]) -> None:
         write_atomically(path, [json.dumps(content, separators=(",", ":")).encode("ascii")])
 
 
-def forget_gone_trees(records: Path) -> None:
-    """Remove what this host knows of trees that no longer exist; their volumes are then unused."""
+def remove_stale_records(records: Path) -> None:
+    """Remove the records of trees that no longer exist; their volumes are then unused."""
     for memory in records.glob("*.mode"):
         if not Path(read_record(memory).get("root", "/")).is_dir():
             for path in memory.parent.glob(f"{memory.stem}.*"):

@@ -45,8 +45,8 @@ class WaitingContainers:
         self._lock = threading.Lock()
 
     @property
-    def are_some(self) -> bool:
-        """Whether any container was started."""
+    def has_started(self) -> bool:
+        """Whether any container was started, or is being started."""
         return bool(self._threads)
 
     def start(self, connect: Callable[[], Engine], wanted: Sequence[Wanted]) -> Lease:

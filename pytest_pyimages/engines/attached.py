@@ -14,7 +14,7 @@ from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any, BinaryIO
 
 from pytest_pyimages.engines.base import STDOUT, ContainerStream
-from pytest_pyimages.engines.faults import client_errors, engine_error
+from pytest_pyimages.engines.faults import convert_error, list_client_errors
 from pytest_pyimages.engines.frames import read_frames
 from pytest_pyimages.engines.unix import wait_for
 from pytest_pyimages.errors import EngineError, NoAnswerError
@@ -54,9 +54,9 @@ class AttachedStream:
             raise NoAnswerError(
                 f"no sign of life from the container for {self._silence:g} s: it, or the engine, hangs"
             ) from error
-        except client_errors(EngineError) as error:
+        except list_client_errors(EngineError) as error:
             if not self._closed:
-                raise engine_error(error) from error
+                raise convert_error(error) from error
 
     def _unframed(self) -> Iterator[tuple[int, bytes]]:
         """Yield the output of a terminal, which is not framed (Engine API, "ContainerAttach")."""
@@ -71,8 +71,8 @@ class AttachedStream:
             raise EngineError("the connection to the container is closed")
         try:
             self._connection.send(data)
-        except client_errors() as error:
-            raise EngineError(f"the container no longer reads its input: {engine_error(error).message}") from error
+        except list_client_errors() as error:
+            raise EngineError(f"the container no longer reads its input: {convert_error(error).message}") from error
 
     def close(self) -> None:
         self._end(self._connection.close)

@@ -11,8 +11,8 @@ from pytest_pyimages.immutable import Immutable
 
 STDOUT: Literal[1] = 1
 STDERR: Literal[2] = 2
-# "engine": as `docker run` gives them; "build": no program gives more of them to its process (PR_SET_NO_NEW_PRIVS);
-# "reduced": also without the capabilities that no suite needs.
+# "engine": those of `docker run`; "build": without gaining more by setuid programs (no-new-privileges); "reduced": also
+# without the capabilities that no suite needs.
 Privileges = Literal["reduced", "build", "engine"]
 
 
@@ -233,7 +233,7 @@ class Engine(Protocol):
         """Return the folder on the engine's host that images and volumes are in; empty if unknown."""
 
     def overlay_options(self) -> str:
-        """Return further mount options of overlays, after a comma: those that let folders be renamed as by hand."""
+        """Return further mount options of overlays, after a comma: those that let folders be renamed."""
 
     def find_image(self, reference: str) -> ImageInfo | None:
         """Return the image with this reference or id, if the engine has it; registries are not contacted."""

@@ -17,7 +17,7 @@ from docker.utils.build import exclude_paths
 
 from pytest_pyimages.engines.base import BuildContext
 from pytest_pyimages.engines.docker_py import request
-from pytest_pyimages.engines.faults import client_errors, engine_error
+from pytest_pyimages.engines.faults import convert_error, list_client_errors
 from pytest_pyimages.engines.limits import iter_records
 from pytest_pyimages.errors import EngineError
 from pytest_pyimages.text import flatten
@@ -70,14 +70,14 @@ def build(client: APIClient, context: BuildContext, *, reference: str, labels: M
             )
         except docker.errors.APIError as error:
             raise EngineError(flatten(error.explanation or str(error))) from error
-        except client_errors() as error:
-            raise engine_error(error) from error
+        except list_client_errors() as error:
+            raise convert_error(error) from error
         with contextlib.closing(response):
             try:
                 for record in iter_records(response):
                     yield from _read_record(record)
-            except client_errors() as error:
-                raise EngineError(f"the build log was cut: {engine_error(error).message}") from error
+            except list_client_errors() as error:
+                raise EngineError(f"the build log was cut: {convert_error(error).message}") from error
 
 
 def _read_record(record: object) -> Iterator[str]:

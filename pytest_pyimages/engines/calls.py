@@ -34,8 +34,8 @@ def engine_call(method: Callable[Concatenate[C, P], R]) -> Callable[Concatenate[
             with self.calls.use():
                 self.calls.require_answers()
                 return method(self, *args, **kwargs)
-        except faults.client_errors() as error:
-            found = faults.engine_error(error)
+        except faults.list_client_errors() as error:
+            found = faults.convert_error(error)
             if isinstance(found, NoAnswerError):
                 self.calls.silence.set()
             raise found from error

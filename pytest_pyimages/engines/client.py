@@ -21,13 +21,13 @@ from urllib.parse import urlencode
 from pytest_pyimages.engines.base import EngineInfo
 from pytest_pyimages.engines.endpoint import NAME_ONE, Endpoint, read_headers
 from pytest_pyimages.engines.faults import (
-    client_errors,
-    connection_error,
     get_status,
     ignore_statuses,
     is_busy,
     is_timeout,
-    no_engine,
+    list_client_errors,
+    make_connection_error,
+    make_no_engine_error,
 )
 from pytest_pyimages.engines.limits import MAX_BODY, MAX_VERSION
 from pytest_pyimages.engines.unix import UnixConnection
@@ -45,7 +45,7 @@ _UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
 
 
 class Client:
-    """A connection to an engine, for one thread at a time. Raises the exceptions of ``faults.client_errors``."""
+    """A connection to an engine, for one thread at a time. Raises the exceptions of ``faults.list_client_errors``."""
 
     def __init__(self, endpoint: Endpoint, version: str, timeout: float, limit: int = MAX_BODY) -> None:
         """Create a client without connecting.
@@ -236,9 +236,9 @@ def probe(endpoint: Endpoint, timeout: float) -> tuple[EngineInfo, str]:
         version = answer.result(timeout)
         return _parse_info(endpoint, version), _negotiate(endpoint.url, version)
     except EngineError as error:
-        raise no_engine(endpoint.url, error.message, NAME_ONE) from error
-    except client_errors(FutureTimeoutError) as error:
-        raise connection_error(endpoint.url, error) from error
+        raise make_no_engine_error(endpoint.url, error.message, NAME_ONE) from error
+    except list_client_errors(FutureTimeoutError) as error:
+        raise make_connection_error(endpoint.url, error) from error
 
 
 def _parse_info(endpoint: Endpoint, answer: Mapping[str, Any]) -> EngineInfo:

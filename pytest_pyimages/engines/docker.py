@@ -119,7 +119,7 @@ class DockerEngine:
         return choose_overlay_options(self._describe())
 
     def _describe(self) -> Mapping[str, Any]:
-        """Return the engine's description of itself (Engine API, "SystemInfo"), for which it is asked once."""
+        """Return the engine's description of itself (Engine API, "SystemInfo"), which is requested once."""
         with self._description_lock:
             if self._description is None:
                 self._description = dict(self._client.read("GET", "/info", timeout=INFO_SECONDS))

@@ -16,8 +16,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from pytest_pyimages.engines.endpoint import Endpoint, invalid_address, read_headers, unusable_configuration
-from pytest_pyimages.engines.faults import no_engine
+from pytest_pyimages.engines.endpoint import Endpoint, make_address_error, make_configuration_error, read_headers
+from pytest_pyimages.engines.faults import make_no_engine_error
 from pytest_pyimages.engines.limits import make_response_hook
 from pytest_pyimages.engines.ssh import SshAdapter
 from pytest_pyimages.errors import ConfigurationError
@@ -65,7 +65,7 @@ def new_client(endpoint: Endpoint, version: str, timeout: float, limit: int) -> 
     try:
         parse_host(url)
     except (docker.errors.DockerException, ValueError) as error:
-        raise invalid_address(url, "engine", flatten(error)) from error
+        raise make_address_error(url, "engine", flatten(error)) from error
     try:
         client = APIClient(
             base_url="unix:///ssh" if url.startswith("ssh://") else url,  # its adapter is replaced
@@ -76,10 +76,10 @@ def new_client(endpoint: Endpoint, version: str, timeout: float, limit: int) -> 
         client.headers.update(read_headers(os.environ))
     except docker.errors.DockerException as error:
         if url.startswith("npipe://"):
-            raise no_engine(url, flatten(error), "install pywin32") from error
-        raise unusable_configuration(error) from error
+            raise make_no_engine_error(url, flatten(error), "install pywin32") from error
+        raise make_configuration_error(error) from error
     except (AttributeError, TypeError, ValueError, LookupError) as error:
-        raise unusable_configuration(error) from error
+        raise make_configuration_error(error) from error
     client.hooks["response"].append(make_response_hook(limit))
     client.trust_env = False  # proxies, netrc and REQUESTS_CA_BUNDLE are for the public network (docker-py#2433)
     if url.startswith("ssh://"):

@@ -60,7 +60,7 @@ def find_endpoint(explicit: str, environ: Mapping[str, str]) -> Endpoint:
     return Endpoint(url=WINDOWS_PIPE) if sys.platform == "win32" else _find_socket(environ)
 
 
-def invalid_address(url: str, origin: str, why: str = "") -> ConfigurationError:
+def make_address_error(url: str, origin: str, why: str = "") -> ConfigurationError:
     """Return the error for an invalid address; a password in it is not shown."""
     shown = flatten(_PASSWORD.sub(r"\1:...@", url))
     return ConfigurationError(
@@ -71,9 +71,9 @@ def invalid_address(url: str, origin: str, why: str = "") -> ConfigurationError:
 
 def _check(url: str, origin: str) -> str:
     if not url.startswith(SCHEMES) or not url.partition("://")[2] or not url.isprintable() or " " in url:
-        raise invalid_address(url, origin)
+        raise make_address_error(url, origin)
     if _PASSWORD.search(url):
-        raise invalid_address(url, origin, "it contains a password")
+        raise make_address_error(url, origin, "it contains a password")
     return url
 
 
@@ -122,14 +122,14 @@ def read_headers(environ: Mapping[str, str]) -> dict[str, str]:
             raise TypeError("a login is not an object")
         headers = {str(name): str(value) for name, value in (config.get("HttpHeaders") or {}).items()}
     except (AttributeError, TypeError) as error:
-        raise unusable_configuration(error) from error
+        raise make_configuration_error(error) from error
     for name, value in headers.items():
         if not _HEADER.fullmatch(f"{name}: {value}"):
-            raise unusable_configuration(f"the header {name!r} is invalid")  # its value may be secret
+            raise make_configuration_error(f"the header {name!r} is invalid")  # its value may be secret
     return headers
 
 
-def unusable_configuration(error: Exception | str) -> ConfigurationError:
+def make_configuration_error(error: Exception | str) -> ConfigurationError:
     folder = os.environ.get("DOCKER_CONFIG") or "~/.docker"
     return ConfigurationError(
         f"--py-images: docker's configuration in {folder} cannot be used ({flatten(error)})",

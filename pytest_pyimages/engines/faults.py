@@ -34,7 +34,7 @@ class ResponseError(OSError):
         self.explanation = explanation
 
 
-def client_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
+def list_client_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
     """Return the exceptions of clients: docker-py's own, those of the layers below, and of unexpected responses.
 
     :param others: further ones to return.
@@ -78,7 +78,7 @@ def ignore_statuses(*statuses: int) -> Iterator[None]:
             raise
 
 
-def engine_error(error: BaseException) -> EngineError:
+def convert_error(error: BaseException) -> EngineError:
     """Convert an exception of the client to EngineError, or ImageNotFound if an image does not exist."""
     if isinstance(error, EngineError):
         return error
@@ -121,7 +121,7 @@ def is_timeout(error: BaseException) -> bool:
     return any(isinstance(found, timeouts) and not isinstance(found, refusals) for found in iter_causes(error))
 
 
-def connection_error(url: str, error: BaseException) -> ConfigurationError:
+def make_connection_error(url: str, error: BaseException) -> ConfigurationError:
     """Return the error for an address at which no engine answers, with a hint."""
     chain = list(iter_causes(error))
     if _errno(chain, errno.EACCES, errno.EPERM):
@@ -130,7 +130,7 @@ def connection_error(url: str, error: BaseException) -> ConfigurationError:
             'add yourself to the group that owns it ("docker"), or use a rootless engine',
         )
     why, hint = _explain(url, error, chain)
-    return no_engine(url, why, hint)
+    return make_no_engine_error(url, why, hint)
 
 
 def _explain(url: str, error: BaseException, chain: list[BaseException]) -> tuple[str, str]:
@@ -156,7 +156,7 @@ def _explain(url: str, error: BaseException, chain: list[BaseException]) -> tupl
     return why, hint
 
 
-def no_engine(url: str, why: str, hint: str) -> ConfigurationError:
+def make_no_engine_error(url: str, why: str, hint: str) -> ConfigurationError:
     return ConfigurationError(f"--py-images: no container engine answers at {url} ({why})", hint)
 
 

@@ -15,7 +15,7 @@ from docker.utils import parse_repository_tag
 
 from pytest_pyimages.engines.base import PullProgress
 from pytest_pyimages.engines.docker_py import request
-from pytest_pyimages.engines.faults import client_errors, engine_error
+from pytest_pyimages.engines.faults import convert_error, list_client_errors
 from pytest_pyimages.engines.limits import iter_records
 from pytest_pyimages.errors import EngineError, ImageNotFound, RegistryUnreachableError
 from pytest_pyimages.text import flatten
@@ -117,7 +117,7 @@ def _log_in(client: APIClient, reference: str, action: Action) -> Generator[Pull
 
 
 def _follow(records: Iterable[Mapping[str, Any]], action: Action) -> Iterator[PullProgress]:
-    """Yield the progress that records tell of.
+    """Yield the progress in a stream of records.
 
     :raises EngineError: for a record of an error.
     """
@@ -144,8 +144,8 @@ def find_remote_digest(client: APIClient, reference: str) -> str:
             return str(response.json()["Descriptor"]["digest"])
     except docker.errors.APIError as error:
         raise classify_pull_error(error.explanation or str(error), error.status_code) from error
-    except client_errors() as error:
-        raise engine_error(error) from error
+    except list_client_errors() as error:
+        raise convert_error(error) from error
 
 
 def _add_progress(record: Mapping[str, Any], layers: dict[str, tuple[int, int]]) -> bool:
@@ -184,16 +184,16 @@ def _records(  # noqa: PLR0913 - a request, and its name in messages
     except docker.errors.APIError as error:
         text = error.explanation or str(error)
         raise classify_pull_error(text, error.status_code, action=action) from error
-    except client_errors() as error:
-        raise engine_error(error) from error
+    except list_client_errors() as error:
+        raise convert_error(error) from error
     with contextlib.closing(response):
         try:
             for record in iter_records(response):
                 if not isinstance(record, dict):
                     raise PullCutError(f"{response_name} is invalid")
                 yield record
-        except client_errors() as error:
-            why = engine_error(error).message
+        except list_client_errors() as error:
+            why = convert_error(error).message
             raise PullCutError(f"{response_name} was cut: {why}") from error
 
 
@@ -231,7 +231,7 @@ def _find_helper(client: APIClient, reference: str) -> _CredentialHelper | None:
         if name is None:
             return None
         helper = configuration._stores[name] = _CredentialHelper(name)  # noqa: SLF001 - no public way to limit it
-    except client_errors(UserWarning):  # see below
+    except list_client_errors(UserWarning):  # see below
         return None
     return helper
 
@@ -240,7 +240,7 @@ def _credentials(client: APIClient, reference: str) -> dict[str, str | bytes]:
     """Return the header with the Docker CLI's credentials."""
     try:
         header = docker.auth.get_config_header(client, _find_registry(reference))
-    except client_errors(UserWarning):
+    except list_client_errors(UserWarning):
         # A broken credential helper must not fail a public image (docker-py#2482); docker-py warns about it too.
         header = docker.auth.encode_header({})
     return {_LOGIN: header} if header else {}

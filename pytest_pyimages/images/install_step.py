@@ -285,7 +285,7 @@ class InstallStep:
         if "elsewhere" in result:
             raise _RemoteEngineError("the container runs on another machine")
         if "nosource" in result:
-            raise process.missing_source(str(result["nosource"]))
+            raise process.make_not_visible_error(str(result["nosource"]))
         return Installed(result=result, log=log.decode("utf-8", "replace"))
 
 

@@ -126,7 +126,7 @@ def _attend_once(engine: Engine, lease: Lease, source: Source, job: Job, termina
             container, FOLDER, _archive(encode_job(replace(job, witness=process.witness, source=process.source_job)))
         )
         with process.start(container, terminal=terminal is not None) as stream:
-            frames = _await_start(stream, job.token, process.missing_source)
+            frames = _await_start(stream, job.token, process.make_not_visible_error)
             _show(frames, stream, terminal, partial(engine.resize, container))
         return engine.wait(container)
 

@@ -104,7 +104,7 @@ class Run:
                 done(RunEnd(status=None, problem=error.message))
             else:
                 if progress.missing_source:
-                    raise self._process.missing_source(progress.missing_source)
+                    raise self._process.make_not_visible_error(progress.missing_source)
                 ended = EndedRun(self._engine, container, self._job, progress, lambda: self._process.is_stopped)
                 end = ended.assess(problem, output.text)
                 if self._is_cached and not self._process.is_stopped:

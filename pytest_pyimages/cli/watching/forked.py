@@ -91,7 +91,7 @@ class _Reporting:
             config.stash[WAITING] = self.waiting
         preparation = self.preparation
         if preparation is not None:
-            preparation.finish(config, connects=self.waiting.are_some)
+            preparation.finish(config, connects=self.waiting.has_started)
             request = self._receive()
             if not (request.has_same_files and preparation.is_usable(request.words)):
                 raise UnpreparedError

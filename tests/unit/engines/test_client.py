@@ -25,7 +25,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 from pytest_pyimages.engines import endpoint
 from pytest_pyimages.engines.docker import connect
 from pytest_pyimages.engines.endpoint import find_endpoint
-from pytest_pyimages.engines.faults import connection_error
+from pytest_pyimages.engines.faults import make_connection_error
 from pytest_pyimages.errors import ConfigurationError, EngineError
 from tests.support.golden import message
 from tests.support.scripted_engine import TLS, VERSION, Request, ScriptedEngine, answer, scripted_engine
@@ -95,7 +95,7 @@ def test_unresolvable_name() -> None:
     refused = urllib3.exceptions.NameResolutionError("engine.invalid", HTTPConnection("engine.invalid"), unknown)
     refused.__cause__ = unknown
     retried = urllib3.exceptions.MaxRetryError(HTTPConnectionPool("engine.invalid"), "/version", refused)
-    error = connection_error("tcp://engine.invalid:2375", requests.exceptions.ConnectionError(retried))
+    error = make_connection_error("tcp://engine.invalid:2375", requests.exceptions.ConnectionError(retried))
     assert "tcp://engine.invalid:2375 (the name cannot be resolved)" in error.message
 
 
@@ -108,7 +108,7 @@ def test_a_socket_without_permission(engine: ScriptedEngine) -> None:
 def test_a_denied_permission_names_the_group() -> None:
     denied = PermissionError(13, "Permission denied")
     wrapped = requests.exceptions.ConnectionError(urllib3.exceptions.ProtocolError("Connection aborted.", denied))
-    error = connection_error("unix:///var/run/docker.sock", wrapped)
+    error = make_connection_error("unix:///var/run/docker.sock", wrapped)
     assert error.message == "--py-images: no permission for unix:///var/run/docker.sock"
     assert '"docker"' in error.hint
 

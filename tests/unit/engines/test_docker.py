@@ -32,7 +32,7 @@ from pytest_pyimages.engines.base import (
 from pytest_pyimages.engines.body import make_service_body
 from pytest_pyimages.engines.client import choose_overlay_options
 from pytest_pyimages.engines.docker import DockerEngine, connect
-from pytest_pyimages.engines.faults import client_errors, is_timeout
+from pytest_pyimages.engines.faults import is_timeout, list_client_errors
 from pytest_pyimages.engines.pulls import classify_pull_error
 from pytest_pyimages.errors import (
     ConnectionLostError,
@@ -743,5 +743,5 @@ def test_a_connection_that_the_engine_has_closed(scripted: ScriptedEngine, ends:
 def test_a_module_that_another_thread_imports_has_raised_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("docker.errors", "requests.exceptions", "urllib3.exceptions"):
         monkeypatch.setitem(sys.modules, name, ModuleType(name))  # as at the beginning of an import
-    assert OSError in client_errors()
+    assert OSError in list_client_errors()
     assert is_timeout(TimeoutError())
