@@ -56,6 +56,20 @@ def attend(child, job):
             return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
 
 
+def kill_background():
+    """Kill what the command has left running in a container that was started ahead, which does not end with it.
+
+    The engine would wait for these processes, which have the output open.
+    """
+    try:
+        with open("/proc/1/cmdline") as file:
+            is_container = "pyimages" in file.read()  # else these would be the processes of a machine
+        if is_container and os.getpid() != 1:
+            os.kill(-1, signal.SIGKILL)  # all but this process and the first one (kill(2))
+    except (IOError, OSError):  # there are none, or they belong to another user
+        pass
+
+
 def load_worker():
     """Make the worker's modules importable, and return the one that prepares the source."""
     worker = type(sys)("pyimages_worker")
@@ -98,7 +112,7 @@ def main():
     report(job["token"], "ready")
     if job["incomplete"]:
         print(job["incomplete"], file=sys.stderr)
-    os.environ.pop("PYIMAGES_WAITS", None)  # of a container that was started ahead
+    is_waiting = os.environ.pop("PYIMAGES_WAITS", None)  # whether this container was started ahead
     os.environ.update((str(name), str(value)) for name, value in job["environment"].items())
     os.chdir(job["cwd"])
     # The terminal's signals are for the command; a container's first process gets only those that it handles anyway.
@@ -107,7 +121,10 @@ def main():
     child = os.fork()
     if child == 0:
         execute(job)
-    return attend(child, job)
+    status = attend(child, job)
+    if is_waiting:
+        kill_background()
+    return status
 
 
 if __name__ == "__main__":

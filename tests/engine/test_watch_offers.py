@@ -183,6 +183,22 @@ def test_commands_run_in_the_containers_of_a_watch(job: Job, engine: DockerEngin
         debugger.close()
 
 
+@pytest.mark.parametrize("prefix", ["", "nohup ", "setsid "])
+@pytest.mark.parametrize("waits", [True, False], ids=["waiting", "own"])
+def test_what_a_command_leaves_running_ends_with_it(
+    job: Job, engine: DockerEngine, host: str, watch: Terminal, prefix: str, *, waits: bool
+) -> None:
+    """The engine would wait for it, since it has the output open."""
+    (waiting,) = wait_for_containers(engine, host, 1)
+    if not waits:
+        watch.process.send_signal(signal.SIGSTOP)
+        engine.kill(waiting)
+    done = command_in(job, "sh", "-c", f"{prefix}sh -c 'sleep 1; echo late' & hostname")
+    assert done.returncode == 0, done.stderr
+    assert (done.stdout.strip() == waiting[:12]) is waits
+    assert "late" not in done.stdout
+
+
 def command_in(job: Job, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*PYIMAGES, "run", SLIM, "--", *words],
