@@ -80,6 +80,9 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
             return watch_project(_read_original(config), terminal)
         if not _is_attended(invocation, has_terminal=terminal is not None):
+            from pytest_pyimages.session import announce_writes
+
+            announce_writes(config)
             return None
         from pytest_pyimages.cli import attend_suite
 

@@ -38,6 +38,11 @@ class WantedFiles(NamedTuple):
         """Return the expressions for an image."""
         return (*self.artifacts, *(self.kept if label == self.label else ()))
 
+    @property
+    def keeps_everything(self) -> bool:
+        """Whether all changed files of the named image are to be written back."""
+        return EVERYTHING in self.kept
+
     def keeps(self, path: str) -> bool:
         """Return whether a file of the named image is to be written back."""
         return any(re.match(pattern, path) for pattern in self.kept)

@@ -1,3 +1,5 @@
+from pytest_pyimages.session.announcements import Announcements as Announcements
+from pytest_pyimages.session.announcements import announce_writes as announce_writes
 from pytest_pyimages.session.connection import CONNECTED as CONNECTED
 from pytest_pyimages.session.connection import connect as connect
 from pytest_pyimages.session.connection import connect_all as connect_all

@@ -10,12 +10,14 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from pytest_pyimages.atomic_write import write_atomically
 from pytest_pyimages.errors import PyimagesError
 from pytest_pyimages.host import WantedFiles
 from pytest_pyimages.runs import Change, ChangesJob, SourceChanges
+from pytest_pyimages.session.announcements import unannounced
 from pytest_pyimages.text import clean_line
 
 FOLDER = ".pyimages"
@@ -90,7 +92,8 @@ class KeptFiles:
         wanted, written = self._wanted, [change for change in changes if change.kind != "deleted"]
         kept = [change for change in written if label == wanted.label and wanted.keeps(change.path)]
         artifacts = [change for change in written if wanted.is_artifact(change.path)]
-        self._write_all(label, self._root, "", kept)
+        with unannounced() if wanted.keeps_everything else nullcontext():  # such as snapshots
+            self._write_all(label, self._root, "", kept)
         if wanted.artifacts:
             folder = self._rootdir / FOLDER / re.sub(r"[^\w.+-]", "_", label)
             problem = _clear(folder)

@@ -272,3 +272,31 @@ def test_files_that_the_start_of_python_has_read_are_not_stale(job: Job, engine:
     finally:
         terminal.process.send_signal(signal.SIGCONT)
         terminal.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (("--junitxml=junit.xml",), {"junit.xml"}),
+        (("--cov=.", "--cov-report=xml", "--cov-report=html"), {".coverage", "coverage.xml", "htmlcov"}),
+        (("--py-images-report=report.json",), {"report.json"}),
+    ],
+    ids=["junit", "coverage", "report"],
+)
+def test_reports_of_a_single_run_start_no_session(
+    job: Job, engine: DockerEngine, host: str, watch: Terminal, arguments: tuple[str, ...], names: set[str]
+) -> None:
+    for _ in range(2):  # new files, and replaced ones
+        assert "1 passed" in run(job, *arguments)
+    assert names <= {path.name for path in job.folder.iterdir()}
+    time.sleep(1)
+    watch.type(b"d")  # runs nothing
+    assert "changed:" not in wait(watch)
+
+
+def test_files_that_a_single_run_keeps_are_changes(job: Job, engine: DockerEngine, host: str, watch: Terminal) -> None:
+    """Such as snapshots, which the tests read."""
+    job.write(test_kept="from pathlib import Path\ndef test_kept():\n    Path('kept.txt').write_text('new')\n")
+    assert "changed: test_kept.py (new)" in wait(watch)
+    assert "1 file of" in run(job, f"--py-images-keep-changes={SLIM}")
+    assert "changed: kept.txt (new)" in wait(watch)

@@ -203,6 +203,41 @@ def test_a_change_during_a_session_starts_another_one(watching: Open, project: P
     quit_watch(terminal)
 
 
+@pytest.mark.parametrize("name", ["own.json", "own.md", "reports/own.html"])
+def test_reports_of_other_runs_start_no_session(
+    watching: Open, project: Path, images_command: Command, name: str
+) -> None:
+    """Containers of a FakeEngine write into the project: for junit files and coverage, see tests/engine."""
+    terminal = watching("-q", images="3.12")
+    command = images_command(f"--py-images-report={name}", images="3.12")
+    for _ in range(2):  # a new file, and one that is replaced
+        done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert (project / name).is_file()
+    time.sleep(0.5)
+    assert "changed:" not in ask(terminal, "d")
+    assert "changed: cart.py" in wait_after(terminal, (project / "cart.py").touch)
+    quit_watch(terminal)
+
+
+def test_two_watches_do_not_start_each_other(project: Path, images_command: Command) -> None:
+    words = images_command("-q", "--py-images-report=own.json", "--py-images-watch", images="3.12")
+    terminals = [Terminal(words, project) for _ in range(2)]
+    try:
+        for terminal in terminals:
+            terminal.until(WAITING)
+        (project / "cart.py").touch()
+        for terminal in terminals:
+            terminal.until(WAITING)
+        time.sleep(1)
+        for terminal in terminals:
+            assert "changed:" not in ask(terminal, "d")
+            quit_watch(terminal)
+    finally:
+        for terminal in terminals:
+            terminal.close()
+
+
 def find_processes(folder: Path) -> list[str]:
     """Return the command lines of processes that work in a folder or name it."""
     found = []

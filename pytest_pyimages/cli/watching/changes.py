@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -39,10 +39,12 @@ class ChangedFiles:
     """Notices changed files below a folder; a context manager. What git ignores is not noticed.
 
     :param folder: absolute.
+    :param find_announced: returns the paths of files that sessions write, which are not noticed either.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, find_announced: Callable[[], Container[Path]] = frozenset) -> None:
         self._folder = folder
+        self._find_announced = find_announced
         self._partial = b""
         self._is_marked = False  # whether all changes before a mark were read
         self.have_new_names = False  # whether any file was added or removed, git's ignored ones included
@@ -92,8 +94,9 @@ class ChangedFiles:
             else:
                 add_changes(found, (FileChange(Path(path), kind) for kind, path in batch))
         self.have_new_names |= any(change.kind != "modified" for change in found.values())
+        announced = self._find_announced()
         ignored = find_ignored(self._folder, found)
-        return [change for path, change in found.items() if path not in ignored]
+        return [change for path, change in found.items() if not (path in ignored or path in announced)]
 
     def read_until_now(self) -> list[FileChange]:
         """Return everything that has changed before this call.

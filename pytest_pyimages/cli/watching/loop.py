@@ -27,7 +27,7 @@ from pytest_pyimages.cli.watching.forked import Request, SessionReport
 from pytest_pyimages.cli.watching.sessions import SessionProcess, import_modules
 from pytest_pyimages.host import Invocation
 from pytest_pyimages.runs import HostTerminal
-from pytest_pyimages.session import InterruptHandler
+from pytest_pyimages.session import Announcements, InterruptHandler
 from pytest_pyimages.text import clean_line
 
 ENTER = ("\r", "\n")
@@ -49,7 +49,8 @@ class Watch:
         self._invocation = invocation
         self._root = root
         self._terminal = terminal
-        self._files = ChangedFiles(root)
+        self._announcements = Announcements()
+        self._files = ChangedFiles(root, self._announcements.find)
         self._keys: int | None = None  # the descriptor that keys are read from
         self._choice: Choice = "all"
         self._session: SessionProcess | None = None  # that runs
@@ -70,6 +71,7 @@ class Watch:
         with ExitStack() as stack:
             stack.enter_context(InterruptHandler())
             try:
+                stack.enter_context(self._announcements)
                 stack.enter_context(self._files)
                 if self._terminal is not None:
                     self._keys = stack.enter_context(self._terminal.single_keys())
