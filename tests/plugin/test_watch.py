@@ -203,6 +203,68 @@ def test_a_change_during_a_session_starts_another_one(watching: Open, project: P
     quit_watch(terminal)
 
 
+@pytest.mark.parametrize(("key", "name"), [("f", "watch-nothing-failed"), ("d", "watch-nothing-differs")])
+def test_a_key_that_runs_nothing_loses_no_change(watching: Open, project: Path, key: str, name: str) -> None:
+    text = "import time\ndef test_slow():\n    print('slow', flush=True)\n    time.sleep(20)\n"
+    terminal = watching("-q", "-s", images="3.12")
+
+    def change_and_type() -> None:
+        (project / "test_slow.py").write_text(text)
+        terminal.until(b"slow\r\n")
+        (project / "test_slow.py").write_text("def test_quick(): pass\n")
+        time.sleep(1)
+        terminal.type(key.encode())
+
+    out = wait_after(terminal, change_and_type)
+    assert message("cli", name) in out
+    assert out.count("changed: test_slow.py") == 2
+    assert "4 passed" in out
+    quit_watch(terminal)
+
+
+def edit_slowly(project: Path) -> None:
+    """Add a test that prints, and then takes some time."""
+    text = "import time\ndef test_slow():\n    print('slow', flush=True)\n    time.sleep(1)\n"
+    (project / "test_slow.py").write_text(text)
+
+
+def test_a_file_that_is_edited_during_each_session_is_tested(watching: Open, project: Path) -> None:
+    edit_slowly(project)
+    terminal = watching("-q", "-s", images="3.12")
+    (project / "cart.py").touch()
+    for number in (20, 300, 4000):
+        terminal.until(b"slow")  # the tests before it have seen the last change
+        (project / "cart.py").write_text(f"NUMBER = {number}\n")
+    terminal.until(message("cli", "watch-held", files="cart.py").encode())
+    terminal.until(WAITING)
+    terminal.until(WAITING)
+    assert b"assert 4000 == 1" in terminal.said
+    (project / "cart.py").touch()
+    terminal.until(b"slow")
+    assert "changed: cart.py" in wait_after(terminal, lambda: (project / "cart.py").write_text("NUMBER = 1\n"))
+    assert terminal.said.endswith(WAITING)
+    assert b"4 passed" in terminal.said[-600:]
+    quit_watch(terminal)
+
+
+def test_a_file_that_each_session_changes_starts_no_other_one(watching: Open, project: Path) -> None:
+    """As a program does that the session does not know of."""
+    edit_slowly(project)
+    terminal = watching("-q", "-s", images="3.12")
+    before = terminal.said.count(WAITING)
+    (project / "cart.py").touch()
+    for number in range(4):
+        terminal.until(b"slow")
+        (project / "log.txt").write_text(str(number))
+    terminal.until(message("cli", "watch-written", file="log.txt").encode())
+    terminal.until(WAITING)
+    time.sleep(4)
+    assert "changed:" not in ask(terminal, "d")
+    assert terminal.said.count(WAITING) == before + 3
+    assert "changed: log.txt" in wait_after(terminal, lambda: (project / "log.txt").write_text("by hand"))
+    quit_watch(terminal)
+
+
 @pytest.mark.parametrize("name", ["own.json", "own.md", "reports/own.html"])
 def test_reports_of_other_runs_start_no_session(
     watching: Open, project: Path, images_command: Command, name: str

@@ -32,8 +32,9 @@ from pytest_pyimages.text import clean_line
 
 ENTER = ("\r", "\n")
 NAMED = 5  # files or tests on a line
-# A file that changes in so many sessions in a row, and only then, is written by them.
+# A file that changes in so many sessions in a row, and only then, is either written by them or edited during each.
 WRITTEN_SESSIONS = 3
+QUIET_SECONDS = 3.0  # without a change, after which another session shows which it is
 BACKGROUND_SECONDS = 1.0  # between looks whether the shell has brought the watch to the foreground
 
 
@@ -61,6 +62,8 @@ class Watch:
         self._changed: set[Path] = set()  # since the watch began
         self._pending: dict[Path, FileChange] = {}  # while a session ran
         self._written: Counter[Path] = Counter()  # how many sessions in a row a file has changed in
+        self._held: dict[Path, FileChange] = {}  # that start a session after QUIET_SECONDS
+        self._tried: set[Path] = set()  # files that such a session has started for
         self._next: Choice | None = None  # what was chosen while a session ran
 
     def run(self) -> int:
@@ -90,7 +93,7 @@ class Watch:
             session = self._session
             keys = self._keys if self._terminal is not None and self._terminal.is_foreground else None
             sources = [source for source in (session, self._files, keys) if source is not None]
-            ready = select.select(sources, [], [], BACKGROUND_SECONDS if keys != self._keys else None)[0]
+            ready = select.select(sources, [], [], self._choose_timeout(is_background=keys != self._keys))[0]
             if session is not None and session in ready and session.read():
                 status = self._end_session(session)
                 if first and status == pytest.ExitCode.USAGE_ERROR:
@@ -99,14 +102,21 @@ class Watch:
                 self._go_on()
             if self._files in ready:
                 self._take_changes(self._files.read())
+            elif self._held and not ready:
+                self._tried.update(self._held)
+                self._start_after([*self._held.values()])
             if keys is not None and keys in ready:
                 typed = os.read(keys, 1).decode(errors="replace")
                 if typed in ("q", ""):  # or the terminal is gone
                     return int(pytest.ExitCode.OK)
                 self._take_key(typed)
 
+    def _choose_timeout(self, *, is_background: bool) -> float | None:
+        return QUIET_SECONDS if self._held else BACKGROUND_SECONDS if is_background else None
+
     def _start(self) -> None:
         """Start a session with the tests that are chosen, if there are any."""
+        self._held.clear()
         words = self._choose_words()
         if words is None:
             self._wait()
@@ -146,7 +156,7 @@ class Watch:
             self._last = report
             self._differing = report.differing if self._choice != "failed" else self._differing
             import_modules(report.modules)
-        self._drop_written({Path(path) for path in report.written} if report is not None else set())
+        self._drop_written(report.written if report is not None else ())
         return status
 
     def _show_differences(self, report: SessionReport) -> None:
@@ -155,25 +165,35 @@ class Watch:
             if nodeids:
                 self._say(f"{title}: {_join(nodeids)}")
 
-    def _drop_written(self, written: set[Path]) -> None:
-        """Forget the changes that sessions have made themselves."""
+    def _drop_written(self, written: Iterable[str]) -> None:
+        """Forget the changes that sessions have made themselves, and hold those that they may have made.
+
+        :param written: what the last session has written.
+        """
         add_changes(self._pending, self._files.read_until_now())
+        for name in written:
+            self._pending.pop(Path(name), None)
         self._written = Counter({path: self._written[path] + 1 for path in self._pending})
-        for path in (*written, *self._written):
-            if path in written or self._written[path] >= WRITTEN_SESSIONS:
-                change = self._pending.pop(path, None)
-                if change is not None and path not in written and self._written[path] == WRITTEN_SESSIONS:
-                    self._say(f"{self._name(path)} changes in each session, and starts no other one")
+        self._tried.intersection_update(self._written)
+        for path, sessions in self._written.items():
+            if path in self._tried:
+                del self._pending[path]
+                self._say(f"{self._name(path)} changes in each run, and starts no other one; Enter: again")
+            elif sessions >= WRITTEN_SESSIONS:
+                self._held[path] = self._pending.pop(path)
 
     def _go_on(self) -> None:
         """Start what was waiting for the end of a session; else wait."""
         pending, self._pending = self._pending, {}
         choice, self._next = self._next, None
-        if choice is not None:
-            self._choose(choice)
-        elif pending:
+        if choice is not None and self._choose(choice):
+            return
+        if pending:
             self._start_after(pending.values())
         else:
+            if self._held:
+                names = _join([self._name(path) for path in self._held])
+                self._say(f"{names} changed during each of the last {WRITTEN_SESSIONS} runs; another one follows soon")
             self._wait()
 
     def _take_changes(self, changes: Iterable[FileChange]) -> None:
@@ -184,7 +204,8 @@ class Watch:
         elif found:
             for change in found:
                 del self._written[change.path]
-            self._start_after(found)
+                self._tried.discard(change.path)
+            self._start_after({**self._held, **{change.path: change for change in found}}.values())
 
     def _start_after(self, changes: Iterable[FileChange]) -> None:
         kinds = {"added": " (new)", "deleted": " (removed)"}
@@ -198,20 +219,20 @@ class Watch:
         if self._session is not None:
             self._next = choice
             self._session.interrupt()
-        else:
-            self._choose(choice)
+        elif not self._choose(choice):
+            self._wait()
 
-    def _choose(self, choice: Choice) -> None:
-        """Run what a key has chosen, unless there is nothing of that."""
+    def _choose(self, choice: Choice) -> bool:
+        """Run what a key has chosen; return False, and say why, if there is nothing of that."""
         if choice == "failed" and self._last is not None and not any(self._last.failed.values()):
             self._say("nothing has failed")
-            self._wait()
-        elif choice == "differing" and not self._differing:
+            return False
+        if choice == "differing" and not self._differing:
             self._say("no test differs between images")
-            self._wait()
-        else:
-            self._choice = choice
-            self._start()
+            return False
+        self._choice = choice
+        self._start()
+        return True
 
     def _wait(self) -> None:
         """Print the line on changes and keys, and let containers wait, too."""
