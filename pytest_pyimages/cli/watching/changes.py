@@ -93,7 +93,7 @@ class ChangedFiles:
                 self._is_marked = True
             else:
                 add_changes(found, (FileChange(Path(path), kind) for kind, path in batch))
-        self.have_new_names |= any(change.kind != "modified" for change in found.values())
+                self.have_new_names |= any(kind != "modified" for kind, _ in batch)
         announced = self._find_announced()
         ignored = find_ignored(self._folder, found)
         return [change for path, change in found.items() if not (path in ignored or path in announced)]
@@ -117,12 +117,17 @@ def _get_descriptor(pipe: IO[bytes] | None) -> int:
 
 
 def add_changes(found: dict[Path, FileChange], later: Iterable[FileChange]) -> None:
-    """Add later changes; a file that came and went has not changed."""
-    for change in later:
-        if change.kind == "deleted" and change.path in found and found[change.path].kind == "added":
-            del found[change.path]
-        else:
-            found[change.path] = change
+    """Add later changes.
+
+    A file that came and went has not changed, one that came and was modified is new, and one that went and came is
+    modified.
+    """
+    for path, kind in later:
+        before = found[path].kind if path in found else ""
+        if before == "added" and kind == "deleted":
+            del found[path]
+        elif before != "added":
+            found[path] = FileChange(path, "modified" if before == "deleted" and kind == "added" else kind)
 
 
 def find_ignored(folder: Path, paths: Iterable[Path]) -> set[Path]:

@@ -18,13 +18,15 @@ from tests.support.golden import message
     ("kinds", "left"),
     [
         (["added", "deleted"], []),
-        (["added", "modified"], ["modified"]),
+        (["added", "modified"], ["added"]),
         (["modified", "deleted"], ["deleted"]),
-        (["deleted", "added"], ["added"]),
+        (["deleted", "added"], ["modified"]),
+        (["deleted", "added", "deleted"], ["deleted"]),
+        (["added", "modified", "deleted"], []),
     ],
     ids="-".join,
 )
-def test_a_file_that_came_and_went_has_not_changed(kinds: list[str], left: list[str]) -> None:
+def test_changes_of_a_file_are_combined(kinds: list[str], left: list[str]) -> None:
     found: dict[Path, FileChange] = {}
     for kind in kinds:
         add_changes(found, [FileChange(Path("/a.py"), kind)])
