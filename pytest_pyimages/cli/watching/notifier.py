@@ -7,11 +7,13 @@ made before: a file of the notifier's own is changed, and changes arrive in thei
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import shutil
 import signal
+import stat
 import sys
 import tempfile
 import threading
@@ -26,9 +28,13 @@ from pytest_pyimages.containers import NO_SOURCE, PROBE_PREFIX
 if TYPE_CHECKING:
     from watchfiles import Change
 
+Signature = tuple[int, int, int, bytes]  # inode, time of modification, permissions, digest of the content
 STEP_MILLISECONDS = 10  # a batch is complete when nothing has changed for so long
 LONGEST_MILLISECONDS = 200  # or if changes go on
 RETRY_SECONDS = 0.05  # until the watcher is set up
+# Of emacs (auto-saved files) and of Kate, beside those that the library knows.
+EDITORS_FILES = (r"^#.*#$", r"\.kate-swp$")
+HASHED_BYTES = 1 << 20  # at most: a larger file has changed if anything is reported of it
 
 
 def main() -> None:
@@ -38,7 +44,8 @@ def main() -> None:
     folder, own = sys.argv[1], Path(tempfile.mkdtemp(prefix="pyimages-watch-")).resolve()
     mark, marked = own / "mark", threading.Event()
     threading.Thread(target=_mark_on_request, args=(mark, marked), daemon=True).start()
-    ignored = (*watchfiles.DefaultFilter.ignore_entity_patterns, rf"^{re.escape(PROBE_PREFIX)}")
+    known = watchfiles.DefaultFilter.ignore_entity_patterns
+    ignored = (*known, *EDITORS_FILES, rf"^{re.escape(PROBE_PREFIX)}")
     accepts = watchfiles.DefaultFilter(ignore_dirs=tuple(NO_SOURCE), ignore_entity_patterns=ignored)
 
     def is_source(change: Change, path: str) -> bool:
@@ -54,12 +61,13 @@ def main() -> None:
         raise_interrupt=False,
         ignore_permission_denied=True,
     )
-    files = KnownFiles()
+    files, is_first = KnownFiles(), True
     try:
         for batch in changes:
             paths = sorted(path for _, path in batch if not path.startswith(str(own)))
-            if not files.paths:
+            if is_first:
                 files.find(folder)  # once changes are noticed
+                is_first = False
             found = [change for path in paths for change in files.compare(path)]
             if found:
                 _write(found)
@@ -72,10 +80,14 @@ def main() -> None:
 
 
 class KnownFiles:
-    """The files that the watch has reported: one that existed only between two reports is no change."""
+    """The files that the watch has reported.
+
+    One that existed only between two reports is no change. Nor is one that is reported twice of one save, such as by
+    Vim, which sets permissions after it has waited for the disk: content, permissions and time are then the same.
+    """
 
     def __init__(self) -> None:
-        self.paths: set[str] = set()
+        self.paths: dict[str, Signature | None] = {}  # as last reported; None if unknown
 
     def find(self, folder: str) -> list[str]:
         """Add the files in a folder; return the new ones."""
@@ -83,7 +95,7 @@ class KnownFiles:
         for place, folders, names in os.walk(folder):
             folders[:] = [name for name in folders if name not in NO_SOURCE]
             found += [path for name in names if (path := os.path.join(place, name)) not in self.paths]  # noqa: PTH118
-        self.paths.update(found)
+        self.paths.update(dict.fromkeys(found))
         return found
 
     def compare(self, path: str) -> Iterator[tuple[str, str]]:
@@ -91,12 +103,32 @@ class KnownFiles:
         if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114 - called for each file
             yield from (("added", file) for file in self.find(path))  # a folder that was moved here
         elif os.path.lexists(path):
-            yield ("modified" if path in self.paths else "added"), path
-            self.paths.add(path)
+            signature = _sign(path)
+            if path not in self.paths:
+                yield "added", path
+            elif signature is None or signature != self.paths[path]:
+                yield "modified", path
+            self.paths[path] = signature
         else:
-            gone = {path} & self.paths or {file for file in self.paths if file.startswith(path + os.sep)}
-            self.paths -= gone
-            yield from (("deleted", file) for file in sorted(gone))
+            gone = {path} & self.paths.keys() or {file for file in self.paths if file.startswith(path + os.sep)}
+            for file in sorted(gone):
+                del self.paths[file]
+                yield "deleted", file
+
+
+def _sign(path: str) -> Signature | None:
+    """Return what tells whether a file has changed; None if it is large, no regular file, or not readable.
+
+    Times alone would not do: they are as coarse as the clock of the file system.
+    """
+    try:
+        status = os.lstat(path)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > HASHED_BYTES:
+            return None
+        content = Path(path).read_bytes()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_mode, hashlib.sha256(content).digest()
 
 
 def _write(value: object) -> None:
