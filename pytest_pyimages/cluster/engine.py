@@ -87,11 +87,11 @@ class MachineEngine:
 
     @property
     def is_open(self) -> bool:
-        """Whether the task may still say something."""
+        """Whether the task may still send messages."""
         return self._receiver.is_alive()
 
     def release(self, seconds: float) -> None:
-        """Wait so long until the task says that it ends; then end the channel for it."""
+        """Wait for so many seconds until the task reports its end; then end the channel for it."""
         self._receiver.join(seconds)
         if self.is_open:
             self._channel.release(is_last=True)

@@ -104,7 +104,7 @@ class BytecodeRecord:
 
     @property
     def old_layer(self) -> BytecodeLayer | None:
-        """The bytecode, whatever has become of the folders and modules."""
+        """The bytecode, without a check of folders and modules."""
         volume = self._content.get("volume", "")
         return BytecodeLayer(volume, self._content.get("folder", "")) if volume else None
 

@@ -113,7 +113,7 @@ class Source:
 
     @property
     def copied(self) -> CopiedFiles:
-        """The files that are copied, as they are when this is asked for first."""
+        """The files that are copied, as they are at the first use of this."""
         if self._copied is None:
             self._copied = find_copied_files(self.root, self._patterns)
         return self._copied

@@ -1,6 +1,6 @@
 """Containers that are started ahead and wait for their job: a watch has one of each image, with the source mounted.
 
-An overlay goes on showing what was once looked up in it, whatever becomes of that on the host. So the program of such a
+An overlay goes on showing what was once looked up in it, even if that changes on the host. So the program of such a
 container looks up no file of the source before it has the job (``import_pytest`` of inside/worker/suite.py). The start
 of Python may look up folders, which an editable installation names, and the mounts hold what they were made of: if one
 of these is another one now, or the configuration, the container is not used.
@@ -140,7 +140,7 @@ class WaitingContainers:
             thread.join(max(deadline - time.monotonic(), 0))
         if self._sweeping is not None:
             self._sweeping.join(max(deadline - time.monotonic(), 0))
-        if self._lease is not None:  # other sessions may now remove what is left
+        if self._lease is not None:  # other sessions may now remove leaked ones
             self._lease.__exit__(None, None, None)
 
 

@@ -42,7 +42,7 @@ GATEWAY, PODMAN_GATEWAY = "host.docker.internal", "host.containers.internal"  # 
 
 
 def find_own_socket(info: EngineInfo, system: str = sys.platform) -> str:
-    """Return the path that an engine's socket has on the engine's own machine, as far as its address tells.
+    """Return the path that an engine's socket has on the engine's own machine, as far as its address shows it.
 
     :param system: of this host, as in ``sys.platform``.
     """

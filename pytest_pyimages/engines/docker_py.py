@@ -85,7 +85,7 @@ def new_client(endpoint: Endpoint, version: str, timeout: float, limit: int) -> 
     if url.startswith("ssh://"):
         client.mount("http+docker://", SshAdapter(url, timeout))
     if url.startswith("unix://"):
-        # docker-py keeps a connection for each of the last 25 URLs that were requested, whatever num_pools says.
+        # docker-py keeps a connection for each of the last 25 URLs that were requested, regardless of num_pools.
         seconds: Any = timeout  # requests takes fractions
         client.mount("http+docker://", UnixHTTPAdapter(str(parse_host(url)), seconds, pool_connections=1))
     if url.startswith(("tcp://", "http://", "https://")):

@@ -93,7 +93,7 @@ class UnixConnection(HTTPConnection):
         except (BrokenPipeError, ConnectionResetError):
             if not isinstance(content, Iterator):
                 raise
-            # The engine has refused the request before it had read all of the body: its response says why.
+            # The engine has refused the request before it had read all of the body: its response has the reason.
 
     def read(self, response: HTTPResponse) -> bytes:
         """Read the body of a response, and close it."""

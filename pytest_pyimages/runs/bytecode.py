@@ -176,7 +176,7 @@ class Bytecode:
         )
         with process.create(spec) as container:
             with process.start(container, silence=SILENT_SECONDS) as stream:
-                with suppress(EngineError):  # it has ended already; its exit status tells
+                with suppress(EngineError):  # it has ended already; its exit status is read below
                     stream.send(line.encode("ascii") + b"\n")
                 output = _read_output(stream.frames())
             if self._engine.wait(container):

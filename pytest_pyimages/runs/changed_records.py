@@ -11,7 +11,7 @@ part         up to 256 KiB of that file, in base64
 scanned      the end of the changes: how many were not named, and what could not be read
 ===========  ===========================================================================================================
 
-Paths are relative to the root of the source. They are not cleaned, since they name files: whoever prints one cleans it.
+Paths are relative to the root of the source. They are not cleaned, since they name files; clean them to print them.
 """
 
 from __future__ import annotations

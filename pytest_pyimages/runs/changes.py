@@ -222,7 +222,7 @@ def is_safe(path: str) -> bool:
     parts = path.split("/")
     is_relative = not any(part in ("", ".", "..") for part in parts) and not Path(path).is_absolute()
     has_other_marks = os.name == "nt" and any(mark in path for mark in '\\:<>|?*"')
-    # Names of version control whatever their case: some file systems do not distinguish it.
+    # Names of version control in any case: some file systems do not distinguish it.
     return is_relative and not has_other_marks and path == clean_line(path) and not _names_skipped(parts)
 
 

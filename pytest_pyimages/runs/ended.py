@@ -109,7 +109,7 @@ class EndedRun:
         )
 
     def _describe_signal(self, last: Exit, number: int) -> str:
-        """Return how pytest was killed: for lack of memory, if the container's own counter or the engine says so."""
+        """Return how pytest was killed: for lack of memory, if the container's counter or the engine reports that."""
         if number == signal.SIGKILL and (last.memory_kills or self._engine.inspect(self._container).oom_killed):
             return f"worker was killed for lack of {describe_memory(last.memory_limit)}"
         return f"worker died of {name_signal(number)}"

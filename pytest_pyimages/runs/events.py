@@ -277,7 +277,7 @@ class Exit(NamedTuple):
 
 
 class Beat(NamedTuple):
-    """A heartbeat: the worker lives, whatever the suite does."""
+    """A heartbeat: the worker lives, even if the suite hangs."""
 
     running: int = -1  # index of the test that is running, or -1
 

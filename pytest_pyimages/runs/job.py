@@ -33,7 +33,7 @@ class CoverageJob(Immutable):
 
 
 class Job(Immutable):
-    """The program of one container and all that it is told."""
+    """The program of one container, and all of its input."""
 
     options: ContainerOptions = field(default=NO_OPTIONS, metadata=HOST_ONLY)  # what the container may use
     image: str = field(metadata=HOST_ONLY)  # id of the environment image

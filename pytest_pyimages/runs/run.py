@@ -75,7 +75,7 @@ class Run:
     ) -> None:
         """Run to the end, emit events in order, report the outcome, then remove the container.
 
-        :param done: called once at the end, before the removal: nobody needs to wait for that.
+        :param done: called once at the end, before the removal, for which results need not wait.
         :param printed: called with what the suite prints outside of pytest's capture, as it comes.
         :raises EngineError: if the engine fails before the worker could report anything.
         :raises SourceNotVisibleError: if the source is not visible in the container; nothing was run.
@@ -158,7 +158,7 @@ class Run:
                         if events:  # records before a wrong one count
                             emit(events)
                 if progress.exit is not None and printed.has_ended:
-                    break  # the worker says no more
+                    break  # the worker sends no more
             decoder.finish()
         except (WireError, EngineError) as error:
             stream.close()  # first: Engine 20.10 cannot kill a container whose output waits for a reader

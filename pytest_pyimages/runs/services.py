@@ -110,7 +110,7 @@ class Services:
     def wait(self, report: Callable[[str], None]) -> None:
         """Wait until all services are ready.
 
-        :param report: is told what is being waited for.
+        :param report: called with a text on the current wait.
         :raises ServiceError: if one does not start, ends, or is not ready in its time.
         :raises EngineError: if the engine fails.
         """
@@ -234,7 +234,7 @@ class Services:
             raise self._make_error(running, f"ended with status {state.exit_code}")
         deadline = running.began + service.timeout
         left = max(deadline - time.monotonic(), LAST_CHECK_SECONDS)
-        with suppress(EngineError):  # it has ended, or the check hangs: the next look tells
+        with suppress(EngineError):  # it has ended, or the check hangs: the next call reports that
             if self._answers(running, min(left, CHECK_SECONDS)):
                 return True
         if time.monotonic() > deadline:

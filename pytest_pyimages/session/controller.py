@@ -97,7 +97,7 @@ class ImagesSession:
         self._cluster: Cluster | None = None
         self._schedule: Schedule | None = None
         self._interrupts = InterruptHandler()
-        self._copying: set[str] = set()  # addresses of engines that get a copy of the source, and the header says so
+        self._copying: set[str] = set()  # addresses of engines that get a copy of the source, as the header shows
         self._activities: dict[str, str] = {}  # of suites that had not ended, by label
 
     def register(self) -> None:

@@ -162,7 +162,7 @@ def format_origins(plans: Sequence[ImagePlan]) -> list[str]:
 
 
 def describe_session(config: pytest.Config, project: Project, engines: Sequence[Engine]) -> dict[str, str]:
-    """Return what a report says of the session as a whole; texts that are not known are empty."""
+    """Return the description of the whole session for a report; texts that are not known are empty."""
     from pytest_pyimages.indexes import Redaction
 
     line, cwd = CommandLine.parse(map(str, config.invocation_params.args)), config.invocation_params.dir

@@ -36,7 +36,7 @@ class KeptFiles:
     def __init__(self, wanted: WantedFiles, root: Path, rootdir: Path, reports: Iterable[Path] = ()) -> None:
         self.changes: dict[str, tuple[Change, ...]] = {}  # by label, once ``finish`` was called
         self.notes: list[str] = list(wanted.notes)
-        self.is_incomplete = False  # whether a file that was asked for could not be written
+        self.is_incomplete = False  # whether a requested file could not be written
         self._wanted = wanted
         self._root = root
         self._rootdir = rootdir
@@ -88,7 +88,7 @@ class KeptFiles:
         self.is_incomplete |= self._wanted.asked and (bool(found.problem or found.more) or not found.is_complete)
 
     def _write(self, label: str, changes: Sequence[Change]) -> list[Change]:
-        """Write the files of one image; return the changes that nobody asked for, and those that were not written."""
+        """Write the files of one image; return the changes that were not requested, and those that were not written."""
         wanted, written = self._wanted, [change for change in changes if change.kind != "deleted"]
         kept = [change for change in written if label == wanted.label and wanted.keeps(change.path)]
         artifacts = [change for change in written if wanted.is_artifact(change.path)]

@@ -73,7 +73,7 @@ Message = StageChanged | Progressed | ImagePlaced | ImageBuilt | EventsReceived 
 
 
 class Outbox:
-    """What the threads of a session tell the one that replays it. May be used from several threads at once."""
+    """Messages and notes of a session's threads, for the one that replays them. May be used from several threads."""
 
     def __init__(self) -> None:
         self.messages: queue.Queue[Message] = queue.Queue(QUEUE_BATCHES)
@@ -90,7 +90,7 @@ class Outbox:
             except queue.Full:
                 continue
             return
-        if isinstance(message, EventsReceived):  # which nobody plays any more
+        if isinstance(message, EventsReceived):  # which are no longer replayed
             self.interrupted.update((message.label, e) for e in message.events if isinstance(e, Interrupted))
 
     def note(self, *texts: str) -> None:

@@ -167,7 +167,7 @@ class Schedule:
         backend.sweep(self.outbox.notes)
 
     def _make_units(self, plan: ImagePlan, number: int) -> list[Unit]:
-        """Return what is run of an image: its suite, or in a cluster parts of it, if it takes long."""
+        """Return the units of an image: its suite, or in a cluster parts of it, if it takes long."""
         if not self.backends.resumes:
             return [Unit(plan, number, self._shard)]
         from pytest_pyimages.session.placement.parts import Suite, count_parts
@@ -244,7 +244,7 @@ class Schedule:
                 self.outbox.put(whole)
 
     def _until_ended(self, label: str, put: Callable[[ImageEnded], None], work: Callable[[EndReporter], None]) -> None:
-        """Do the work of one thread; report its end exactly once, whatever happens."""
+        """Do the work of one thread; report its end exactly once, also after an unexpected error."""
         ended = EndReporter(label, put, self.outbox.notes)
         try:
             work(ended)

@@ -42,7 +42,7 @@ class Claims:
 class Twins:
     """Repeats the messages about an image that runs for its other labels.
 
-    Whatever ends the run, with an error or without, ends it for all of them; without an end, none has ended.
+    The end of the run, with an error or without, is the end for all of them.
 
     :param labels: of all images.
     """

@@ -183,7 +183,7 @@ def _prepare_and_run(task: Task, life: int, writing: int) -> int:
         status = _run_prepared(task, reporting)
         if status is None:
             status = _run_session(task.invocation, requests.receive().words, reporting)
-        _flush_output()  # nobody waits for the removal
+        _flush_output()  # before the removal of containers
     finally:
         with hold_interrupts():
             offers.close()

@@ -39,7 +39,7 @@ from pytest_pyimages.runs.events import (
 from pytest_pyimages.session.messages import ImageEnded
 
 PART_SECONDS = 30.0  # short enough that the end is not a wait for one machine, long against a container's start
-_ONCE = (Hello, Seeded, Collected, SuiteProperties)  # each container says the same
+_ONCE = (Hello, Seeded, Collected, SuiteProperties)  # each container reports the same
 
 
 def count_parts(settings: Settings, plan: ImagePlan, milliseconds: Mapping[str, int]) -> int:
@@ -66,7 +66,7 @@ class Part:
         self.seen: dict[str, int] = defaultdict(int)  # how often the current container has a node id
         self.phases = Interleaved()
         self.coverage: list[CoveragePart] = []
-        self.said: Counter[Hashable] = Counter()
+        self.reported_once: Counter[Hashable] = Counter()
         self.divided: Divided | None = None
         self.failing: list[str] = []
         self.kept: Kept | None = None
@@ -88,7 +88,7 @@ class Suite:
         # How often containers on lost machines have reported a node id, and the current ones.
         self._done: Counter[str] = Counter()
         self._reported: list[Counter[str]] = [Counter() for _ in range(count)]
-        self._said: Counter[Hashable] = Counter()  # what is reported once: how often
+        self._reported_once: Counter[Hashable] = Counter()  # what is reported once: how often
         self._summaries: list[str] = []
 
     @property
@@ -104,7 +104,7 @@ class Suite:
             self._parts[number] = Part()
 
     def play(self, number: int, events: Sequence[Event]) -> list[Event]:
-        """Return what is new in the events of a part's container."""
+        """Return the new events among those of a part's container."""
         return [new for event in events for new in self._play(self._parts[number], self._reported[number], event)]
 
     def _play(self, part: Part, reported: Counter[str], event: Event) -> Iterator[Event]:
@@ -149,7 +149,7 @@ class Suite:
             yield event
 
     def _is_new(self, part: Part, event: Event) -> bool:
-        """Return whether no other container has said the same, for what all of them say."""
+        """Return whether no other container has reported the same, for what all of them report."""
         key: Hashable
         if isinstance(event, _ONCE):
             key = type(event).__name__
@@ -159,10 +159,10 @@ class Suite:
             key = event
         else:
             return True
-        part.said[key] += 1
-        if part.said[key] <= self._said[key]:
+        part.reported_once[key] += 1
+        if part.reported_once[key] <= self._reported_once[key]:
             return False
-        self._said[key] = part.said[key]
+        self._reported_once[key] = part.reported_once[key]
         return True
 
     def _add_items(self, part: Part, items: Sequence[Item]) -> tuple[Item, ...]:
@@ -228,7 +228,7 @@ class Suite:
         """Return why the parts are not one suite; empty if they are."""
         divided = [part.divided for part in self._parts if part.divided is not None]
         if not divided:
-            return ""  # none has collected a test, or each says why
+            return ""  # none has collected a test, or each reports why
         first = divided[0]
         if any((each.digest, each.durations) != (first.digest, first.durations) for each in divided):
             return "the units of the cluster have collected different tests"
