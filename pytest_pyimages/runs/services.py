@@ -20,6 +20,7 @@ from pytest_pyimages.text import flatten
 
 POLL_SECONDS = 0.1
 CHECK_SECONDS = 30.0  # that a check may take, as Docker's HEALTHCHECK by default
+LEAVE_SECONDS = 5.0  # that the end of the context waits for the start of services
 LAST_CHECK_SECONDS = 1.0  # that it may take at least
 LOG_LINES = 20
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # SGR: ECMA-48, 8.3.117
@@ -71,6 +72,7 @@ class Services:
         self._error: PyimagesError | None = None
         self._thread = threading.Thread(target=self._start, name="pyimages-services", daemon=True)
         self._is_left = False
+        self._is_late = False  # whether the thread has not ended in time
 
     @property
     def network(self) -> str:
@@ -99,13 +101,17 @@ class Services:
     ) -> None:
         self._is_left = True
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(LEAVE_SECONDS)
+            self._is_late = self._thread.is_alive()  # it may be pulling an image, after which it starts nothing
+        self._remove_all()
+
+    def _remove_all(self) -> None:
         with ExitStack() as stack:  # if one is not removed, the others are
-            if self._private:
-                stack.callback(self._engine.remove_network, self._private)
-            for running in self._running:
-                stack.callback(self._engine.remove_container, running.container)
-            self._running.clear()
+            private, self._private = self._private, ""
+            if private:
+                stack.callback(self._engine.remove_network, private)
+            while self._running:
+                stack.callback(self._engine.remove_container, self._running.pop(0).container)
 
     def wait(self, report: Callable[[str], None]) -> None:
         """Wait until all services are ready.
@@ -154,6 +160,10 @@ class Services:
                 self._start_one(service, images[service.name], names)
         except PyimagesError as error:
             self._error = error
+        finally:
+            if self._is_late:
+                with suppress(EngineError):  # the next session removes it
+                    self._remove_all()
 
     def _find_image(self, service: Service) -> ImageInfo:
         try:

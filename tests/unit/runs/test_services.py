@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import tarfile
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from pytest_pyimages.containers import Lease
-from pytest_pyimages.engines.base import ContainerState, ImageInfo
+from pytest_pyimages.engines.base import ContainerState, ImageInfo, ServiceSpec
 from pytest_pyimages.errors import BuildError, EngineError
 from pytest_pyimages.project import Service
 from pytest_pyimages.project.settings.services import ServiceFile
@@ -120,6 +121,42 @@ def test_an_image_that_cannot_be_pulled(engine: Engine, tmp_path: Path) -> None:
     ):
         started.wait(ignore)
     assert str(error.value) == message("services", "no-image")
+
+
+@pytest.mark.parametrize("slow", ["pull", "create"])
+def test_what_is_slow_to_start_does_not_keep_the_session(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: str
+) -> None:
+    """A large image may be pulled for minutes after Ctrl-C; what is created later is removed then."""
+    monkeypatch.setattr(services, "LEAVE_SECONDS", 0.1)
+    go_on, has_begun = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        has_begun.set()
+        go_on.wait(60)
+
+    def resolve(_: str) -> ImageInfo:
+        if slow == "pull":
+            wait()
+        return IMAGE
+
+    def create(spec: ServiceSpec) -> str:
+        if slow == "create":
+            wait()
+        return create_service(spec)
+
+    create_service = engine.create_service
+    monkeypatch.setattr(engine, "create_service", create)
+    with Lease(tmp_path) as lease:
+        started = Services(engine, lease, [Service(name="db", image="postgres:17")], resolve)
+        with started:
+            started.start()
+            assert has_begun.wait(60)
+        go_on.set()
+        started._thread.join(60)
+    assert [call for call in engine.calls if call.startswith("create service")] == (
+        [] if slow == "pull" else [f"create service {IMAGE.id}"]
+    )
 
 
 def test_nothing_is_started_once_the_session_ends(engine: Engine, make: Start) -> None:
