@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
@@ -19,6 +21,7 @@ from pytest_pyimages.images.symptoms import (
     find_missing_source,
     find_system_cause,
     find_unbuilt,
+    find_unknown,
     find_unreachable,
     is_about_python,
     read_lines,
@@ -26,6 +29,7 @@ from pytest_pyimages.images.symptoms import (
 )
 from pytest_pyimages.indexes import HostNetwork, find_refusals, is_about_packages
 from pytest_pyimages.matrix import ImageTag
+from pytest_pyimages.project import find_sibling
 
 LOG_LINES = 30
 
@@ -156,7 +160,17 @@ def _diagnose(plan: ImagePlan, log: str, network: HostNetwork) -> tuple[str, str
         reason = versioning.explain_refusal() if versioning is not None and found[0] == NO_VERSION else ""
         return _join(problem, found[0]), reason or found[1]
     cause = find_install_cause(log)
-    return _join(problem, cause), _suggest_removal(plan.tag) if is_about_python(cause) else suggest_index(cause, log)
+    hint = _suggest_sibling(plan, find_unknown(cause)) or suggest_index(cause, log)
+    return _join(problem, cause), _suggest_removal(plan.tag) if is_about_python(cause) else hint
+
+
+def _suggest_sibling(plan: ImagePlan, distribution: str) -> str:
+    """Return how to install a project of the same checkout; empty if none of them is this distribution."""
+    sibling = find_sibling(plan.project.root, distribution) if distribution else None
+    if sibling is None:
+        return ""
+    entry = f"-e {os.path.relpath(sibling, plan.project.root)}"
+    return f"{distribution} is in this checkout: set py_images_install to {', '.join([*plan.project.install, entry])}"
 
 
 def _describe_unreachable(host: str, cause: str) -> str:

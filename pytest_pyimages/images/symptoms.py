@@ -45,6 +45,9 @@ _UNAVAILABLE = re.compile(
     r"\bonly \S+ (?:is|are) available|not found in the package registry|there (?:is no version|are no versions) of"
     r"|No matching distribution found for"
 )
+_UNKNOWN = re.compile(
+    r"(?P<uv>[\w.-]+) was not found in the package registry|No matching distribution found for (?P<pip>[\w.-]+)"
+)
 _BUILD_REQUIREMENTS = re.compile(
     r"build-system\.requires|(?i:installing build dependencies)[^\n]*\b(?:error|did not run)"
 )
@@ -276,6 +279,12 @@ def suggest_index(cause: str, log: str) -> str:
         return ""
     place = "[build-system] requires in pyproject.toml" if _BUILD_REQUIREMENTS.search(log) else "the requirement"
     return f"add an index that has it to this host's settings of pip or uv, or change {place}"
+
+
+def find_unknown(cause: str) -> str:
+    """Return the distribution that no index has, if an installation failed because of one; else an empty string."""
+    found = _UNKNOWN.search(cause)
+    return (found["uv"] or found["pip"]) if found is not None else ""
 
 
 def read_lines(log: str) -> list[str]:

@@ -21,6 +21,7 @@ from pytest_pyimages.project.project import find_project_folder as find_project_
 from pytest_pyimages.project.project import list_build_sources as list_build_sources
 from pytest_pyimages.project.providers import find_member as find_member
 from pytest_pyimages.project.providers import find_provider as find_provider
+from pytest_pyimages.project.providers import find_sibling as find_sibling
 from pytest_pyimages.project.requirements import parse_requirement as parse_requirement
 from pytest_pyimages.project.scm.git import find_commit as find_commit
 from pytest_pyimages.project.settings.configuration import Configuration as Configuration

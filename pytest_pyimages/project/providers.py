@@ -77,6 +77,25 @@ def find_member(root: Path, module: str) -> Path | None:
     return None
 
 
+def find_sibling(root: Path, distribution: str) -> Path | None:
+    """Return the folder of another project of the same git checkout; None if it has none of this name.
+
+    :param root: the folder of the project.
+    """
+    checkout = next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), None)
+    if checkout is None or Path.home().is_relative_to(checkout):
+        return None
+    wanted = canonicalize_name(distribution)
+    return next((path for path in (checkout, *_find_members(checkout)) if _is_named(path, wanted, root)), None)
+
+
+def _is_named(folder: Path, name: str, root: Path) -> bool:
+    try:
+        return folder != root and read_project_files(folder).declared_name == name
+    except ConfigurationError:
+        return False
+
+
 def _find_members(root: Path) -> Iterator[Path]:
     skipped = NO_SOURCE | _BESIDE_PACKAGES  # projects below tests are their data
     for path, folders, _ in os.walk(root):

@@ -8,6 +8,7 @@ import pytest
 
 from tests.plugin.conftest import ImagesRun
 from tests.support.golden import message
+from tests.support.project_tree import write_tree
 
 Run = Callable[..., ImagesRun]
 
@@ -43,6 +44,31 @@ def test_problem_is_on_the_lines_of_the_summary(
     assert ("error: No solution" in run.out) == (not args)
     assert "Reading database" not in run.out
     assert "full image" not in run.out
+
+
+@pytest.mark.parametrize(
+    ("sibling", "log", "entries"),
+    [
+        ("packages/x", "Because m-x was not found in the package registry and you", "-e packages/x"),
+        ("libs/py/x", "ERROR: No matching distribution found for M_X==1", "-e libs/py/x"),
+        ("tests/x", "Because m-x was not found in the package registry and you", ""),
+    ],
+    ids=["uv", "pip", "data of tests"],
+)
+def test_a_project_of_the_same_checkout_is_named(
+    pytester: pytest.Pytester, run_images: Run, sibling: str, log: str, entries: str
+) -> None:
+    pytester.makepyfile(test_it="def test_a(): pass")
+    write_tree(pytester.path, {".git/HEAD": "", f"{sibling}/pyproject.toml": "[project]\nname = 'M.x'\nversion = '1'"})
+    log = log if log.startswith("ERROR") else f"error: No solution found when resolving dependencies\n  cause: {log}\n"
+    run = run_images(images="3.14", engine=ENGINE.format(result={"failed": "install", "status": 1, "log": log}))
+    name = "M_X" if "M_X" in log else "m-x"
+    hint = (
+        message("images", "sibling", distribution=name, entries=entries)
+        if entries
+        else message("images", "no-release", place="the requirement")
+    )
+    assert run.images["3.14"]["problem"].endswith(f" · {hint}")
 
 
 @pytest.mark.parametrize(("image", "full"), [("3.14-slim", True), ("3.14", False)])
