@@ -129,6 +129,26 @@ def test_each_session_reads_the_configuration_again(watching: Open, project: Pat
     quit_watch(terminal)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"[project\n", b"a = 1\na = 2\n", b"a = [\n"],
+    ids=["syntax", "duplicate", "unfinished"],
+)
+def test_a_broken_file_is_reported_once_a_session(watching: Open, project: Path, content: bytes) -> None:
+    """Nothing is printed when the next session is prepared, which reads the file, too."""
+    good = b"[project]\nname = 'shop'\nversion = '1'\n"
+    path = project / "pyproject.toml"
+    path.write_bytes(good)
+    terminal = watching("-q", images="3.12")
+    for change in (lambda: path.write_bytes(content), (project / "cart.py").touch):
+        assert wait_after(terminal, change).count("ERROR") == 1
+        time.sleep(1)
+    out = wait_after(terminal, lambda: path.write_bytes(good))
+    assert "Traceback" not in out
+    assert "3 passed" in out
+    quit_watch(terminal)
+
+
 def test_keys_choose_what_is_run(watching: Open, project: Path) -> None:
     terminal = watching("-q")
     assert message("cli", "watch-nothing-failed") in ask(terminal, "f")

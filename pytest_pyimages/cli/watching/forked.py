@@ -224,7 +224,10 @@ def _run_prepared(task: Task, reporting: _Reporting) -> int | None:
     """Start pytest, and run it as soon as the watch asks for that; return None if it must be started again."""
     if task.expected is None:
         return None
-    folders = (task.invocation.cwd, task.invocation.rootdir, task.invocation.project_folder)
+    try:
+        folders = (task.invocation.cwd, task.invocation.rootdir, task.invocation.project_folder)
+    except PyimagesError:  # the session will report it, unless it is fixed before that
+        return None
     preparation = reporting.preparation = Preparation(task.expected, task.root, folders)
     try:
         return run_pytest(read_invocation(task.expected, command=task.invocation.command), [], plugins=[reporting])
