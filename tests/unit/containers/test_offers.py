@@ -330,9 +330,9 @@ def test_a_container_has_one_owner_when_time_is_up(
     watched, session = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with watched, session:
         session.settimeout(0.1)
-        monkeypatch.setattr(socket.socket, "shutdown", shutdown)
-        received = offers._receive_last(session)
-        monkeypatch.undo()
+        with monkeypatch.context() as patch:
+            patch.setattr(socket.socket, "shutdown", shutdown)
+            received = offers._receive_last(session)
     assert sent == [not is_late]
     assert received == (b"" if is_late else offers.TRANSFERRED)
 
