@@ -11,6 +11,7 @@ from pytest_pyimages.containers.hidden_files import find_hidden_files as find_hi
 from pytest_pyimages.containers.job import HOST_ONLY as HOST_ONLY
 from pytest_pyimages.containers.job import encode_job as encode_job
 from pytest_pyimages.containers.leases import Lease as Lease
+from pytest_pyimages.containers.leases import acquire_lock as acquire_lock
 from pytest_pyimages.containers.leases import has_offers as has_offers
 from pytest_pyimages.containers.leases import make_state_directory as make_state_directory
 from pytest_pyimages.containers.links import find_linked_paths as find_linked_paths

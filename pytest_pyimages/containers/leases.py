@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,7 @@ from pytest_pyimages.engines.labels import CREATED_LABEL, HOST_LABEL, KIND_LABEL
 from pytest_pyimages.errors import ConfigurationError, EngineError
 
 OFFERS = "offers"  # folder
+LOOK_SECONDS = 0.2  # between two checks while a file lock is waited for
 FOREIGN_HOURS = 24  # another host's leaked containers are removed when older than this and none of its session runs
 
 
@@ -202,6 +203,23 @@ def join_lease(session: str) -> Iterator[None]:
             yield
     finally:
         path.unlink(missing_ok=True)
+
+
+def acquire_lock(lock: FileLock, seconds: float, check: Callable[[], None]) -> bool:
+    """Wait for a file lock; return whether it was acquired within so many seconds.
+
+    :param check: called several times a second; an error that it raises ends the wait.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        check()
+        try:
+            lock.acquire(timeout=LOOK_SECONDS)
+        except Timeout:
+            if time.monotonic() > deadline:
+                return False
+        else:
+            return True
 
 
 def remove_leftovers(engine: Engine, entries: Iterable[Leftover]) -> tuple[str, ...]:

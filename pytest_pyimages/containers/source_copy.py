@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from pytest_pyimages.atomic_write import write_atomically
 from pytest_pyimages.containers.copied_files import CopiedFiles
-from pytest_pyimages.containers.leases import Lease
+from pytest_pyimages.containers.leases import Lease, acquire_lock
 from pytest_pyimages.containers.links import LinkedPath
 from pytest_pyimages.containers.skipped_folders import is_virtual_environment
 from pytest_pyimages.containers.source_programs import create_helper, run_helper
@@ -97,7 +97,11 @@ class SourceCopy:
                 "leave files out with --py-images-copy='!GLOB'",
             )
         lock = FileLock(self._record.with_suffix(".lock"), thread_local=False)
-        _acquire(lock, check)
+        if not acquire_lock(lock, LOCK_SECONDS, check):
+            raise PyimagesError(
+                f"another session has been copying the same source for {LOCK_SECONDS // 60} minutes",
+                "stop it, or try again",
+            )
         try:
             self._send(image, files, check)
         finally:
@@ -226,22 +230,6 @@ def remove_copies(engine: Engine, names: Iterable[str]) -> tuple[str, ...]:
             engine.remove_volume(name)
             removed.append(name)
     return tuple(removed)
-
-
-def _acquire(lock: FileLock, check: Callable[[], None]) -> None:
-    deadline = time.monotonic() + LOCK_SECONDS
-    while True:
-        check()
-        try:
-            lock.acquire(timeout=0.2)
-        except Timeout:
-            if time.monotonic() > deadline:
-                raise PyimagesError(
-                    f"another session has been copying the same source for {LOCK_SECONDS // 60} minutes",
-                    "stop it, or try again",
-                ) from None
-        else:
-            return
 
 
 def _list_files(root: Path, prefix: str, found: CopiedFiles, linked: Iterable[LinkedPath]) -> list[ArchivedFile]:

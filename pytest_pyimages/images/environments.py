@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from filelock import FileLock, Timeout
 
-from pytest_pyimages.containers import Lease, Source
+from pytest_pyimages.containers import Lease, Source, acquire_lock
 from pytest_pyimages.engines import ImageInfo
 from pytest_pyimages.engines.labels import EXECUTABLE_LABEL, KIND_LABEL, LABEL, PYTHON_LABEL, RECIPE_LABEL
 from pytest_pyimages.errors import BuildError
@@ -84,6 +84,10 @@ class EnvironmentImages:
             builder = self._builder
         if builder is not None:
             builder.abort()
+
+    def _require_going_on(self) -> None:
+        if self._registries.is_aborted:
+            raise BuildError("stopped while another session built it")
 
     def join(self, deadline: float) -> tuple[str, ...]:
         """Wait until all builds have cleaned up; return the threads that have not at the deadline (monotonic)."""
@@ -160,13 +164,11 @@ class EnvironmentImages:
             mutex.acquire(timeout=0)
         except Timeout:
             self._listener.report(plan.tag.label, "waiting for another session that builds the same image")
-            try:
-                mutex.acquire(timeout=LOCK_SECONDS)
-            except Timeout as error:
+            if not acquire_lock(mutex, LOCK_SECONDS, self._require_going_on):
                 raise BuildError(
                     f"another session has been building the same image for {LOCK_SECONDS // 60} minutes",
                     "stop it, or try again",
-                ) from error
+                ) from None
         try:
             found = self._find(plan, reference, damaged)
             if found is not None:

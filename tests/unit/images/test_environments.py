@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,6 +35,23 @@ def test_a_build_that_never_ends_elsewhere_is_an_error(tmp_path: Path, monkeypat
     ):
         images._obtain(plan, base, "name:digest", None)
     assert stages == ["waiting for another session that builds the same image"]
+    assert engine.containers == {}
+
+
+def test_a_session_that_ends_does_not_wait_for_another_one(tmp_path: Path) -> None:
+    """It would seem to wait for the engine."""
+    engine, is_waiting = FakeEngine(), threading.Event()
+    listener = Listener(report=lambda label, text: is_waiting.set())
+    images = environments.EnvironmentImages(BaseImages(engine, listener), Lease(tmp_path), Source(tmp_path))
+    plan: Any = SimpleNamespace(tag=parse_matrix(["3.12"])[0])
+    base = engine.find_image("python:3.12")
+    assert base is not None
+    with FileLock(images.find_lock("name:digest")), ThreadPoolExecutor() as threads:
+        build = threads.submit(images._obtain, plan, base, "name:digest", None)
+        assert is_waiting.wait(60)
+        images.abort()
+        error = build.exception(60)
+    assert str(error) == "stopped while another session built it"
     assert engine.containers == {}
 
 
