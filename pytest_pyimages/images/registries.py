@@ -10,7 +10,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from pytest_pyimages.engines import Engine, ImageInfo, PullProgress
@@ -125,7 +125,8 @@ class ImageRegistries:
             try:
                 self._show(label, self._engine.push(remote))
             except BaseException:
-                self._engine.remove_image(remote, parents=False)  # the name is for images that the registry has
+                with suppress(EngineError):  # that of the push is reported
+                    self._engine.remove_image(remote, parents=False)  # the name is for images that the registry has
                 raise
         except EngineError as error:
             self._give_up(f"push {repository}", f"environment images are not pushed to {repository} ({error.message})")

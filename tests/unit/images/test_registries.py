@@ -156,6 +156,26 @@ def test_failed_push_leaves_no_name(plan: ImagePlan, remote: str) -> None:
     assert engine.find_image(HERE) is not None
 
 
+@pytest.mark.parametrize("is_stopped", [False, True], ids=["failed", "stopped"])
+def test_the_error_of_a_push_is_reported_although_its_name_stays(
+    plan: ImagePlan, remote: str, monkeypatch: pytest.MonkeyPatch, is_stopped: bool
+) -> None:
+    def remove(reference: str, *, parents: bool = True) -> None:
+        raise EngineError("cannot remove it")
+
+    engine, notes = FakeEngine(pushes={} if is_stopped else {REPOSITORY: EngineError("denied")}), list[str]()
+    monkeypatch.setattr(engine, "remove_image", remove)
+    image = engine.images_by_reference[HERE] = pushed(engine, remote)
+    images = registries(engine, notes)
+    images.is_aborted = is_stopped
+    if is_stopped:
+        with pytest.raises(BuildError, match="stopped while it was transferred"):
+            images.push(plan, image)
+    else:
+        images.push(plan, image)
+        assert notes == [message("images", "cache-push-failed", repository=REPOSITORY, reason="denied")]
+
+
 def test_stopped_push_leaves_no_name(engine: FakeEngine, plan: ImagePlan, remote: str) -> None:
     image = engine.images_by_reference[HERE] = pushed(engine, remote)
     images = registries(engine, [])
