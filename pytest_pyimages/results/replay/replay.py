@@ -174,8 +174,12 @@ class Replay:
 
     def _play_held(self, run: ImageRun) -> None:
         held, run.held = run.held, []
-        for event in held:
+        for event in held[:1]:
             self._play(run, event)
+        if len(held) > 1:
+            with self._reporter.drawing(run):
+                for event in held[1:]:
+                    self._play(run, event)
 
     def _play(self, run: ImageRun, event: Passed | Report) -> None:
         if self._session.shouldfail or self._session.shouldstop:
@@ -189,6 +193,8 @@ class Replay:
         item = run.items[event.test]
         run.record_passed(item.nodeid, sum(event.durations))
         self._finish_started(run)
+        if self._reporter.draw_passed(run, event):
+            return
         nodeid, location = append_label(item.nodeid, run.label), (item.path, item.line, item.domain)
         self._start(nodeid, location)
         self._reporter.log_passed(run, event)

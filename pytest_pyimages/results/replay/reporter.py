@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import sys
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_pyimages.results.replay.dots import Dots, make_dots
 from pytest_pyimages.results.replay.image_run import ImageRun
 from pytest_pyimages.results.replay.printed import PrintedText
+from pytest_pyimages.results.replay.progress import Progress
 from pytest_pyimages.results.replay.shared_failures import limit_teardowns, share_failures
 from pytest_pyimages.results.replay.small_report import TestReport
 from pytest_pyimages.results.replay.stand_ins import find_foreign
@@ -27,27 +29,6 @@ _LINE_OPEN = -2  # what pytest sets ``currentfspath`` to where the next text has
 # The statistics from which pytest-rerunfailures removes subtests of an attempt that it repeats, and the category that
 # an image counts.
 _REMOVED = (("failed", "failed"), (ALLOWED, "failed"), ("subtests passed", "subtests passed"))
-
-
-class _Progress(set[Any]):
-    """The ids of reported tests, whose number is pytest's progress; those of tests that have ended are only counted."""
-
-    _ended = 0
-
-    def __len__(self) -> int:
-        return super().__len__() + self._ended
-
-    def end(self, nodeid: Any) -> None:
-        """Count an id that will not be reported again."""
-        with suppress(KeyError):  # the report was not shown
-            self.remove(nodeid)
-            self._ended += 1
-
-    def reopen(self, nodeid: Any) -> None:
-        """Keep an id again that will be reported again."""
-        if nodeid not in self:
-            self.add(nodeid)
-            self._ended -= 1
 
 
 class ReporterAdapter:
@@ -73,7 +54,8 @@ class ReporterAdapter:
         listeners = find_foreign(config.hook.pytest_runtest_logreport)
         self._may_shrink = all(each.plugin is self.terminal for each in listeners)
         self._may_be_changed = bool(find_foreign(config.hook.pytest_report_teststatus))
-        self._progress = _Progress()
+        self._progress = Progress()
+        self._dots: Dots | None = None  # while one is used
         self._subtests: dict[Any, int] = {}
         if self.terminal is not None:
             # pytest's plugin, since 9.0, counts the failed subtests of each test that it sees, as 0 for most.
@@ -155,6 +137,25 @@ class ReporterAdapter:
         """Add an error that fails nothing to the statistics; pytest's own collect errors fail the session."""
         if self.terminal is not None:
             self.terminal._add_stats(ALLOWED, [report])  # noqa: SLF001 - in the last line even if nothing follows
+
+    @contextmanager
+    def drawing(self, run: ImageRun) -> Iterator[None]:
+        """Let ``draw_passed`` draw tests of a file whose path pytest has written with the first of them."""
+        if self._call_only and self._may_shrink and run.has_unique_ids:
+            self._dots = make_dots(self._config, self.terminal, self._progress)
+        try:
+            yield
+        finally:
+            if self._dots is not None:
+                self._dots.close()
+                self._dots = None
+
+    def draw_passed(self, run: ImageRun, event: Passed) -> bool:
+        """Show a test that passed without calling hooks; return whether that was possible."""
+        if self._dots is None:
+            return False
+        setup, call, _ = event.durations
+        return self._dots.draw(TestReport(run.maker, run.items[event.test], event.start + setup, call))
 
     def log_passed(self, run: ImageRun, event: Passed) -> None:
         """Call the hook for the phases of a test that passed; pytest's terminal keeps no more of them than it needs."""
