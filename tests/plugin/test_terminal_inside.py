@@ -94,6 +94,43 @@ def test_conftests_read_the_state_that_they_read_by_hand(
     assert run.out.count("from sessionstart") == 1
 
 
+@pytest.mark.parametrize("place", ["conftest", "fixture"])
+def test_status_hooks_of_a_suite_are_called_for_phases_that_passed(
+    pytester: pytest.Pytester, run_images: Run, place: str
+) -> None:
+    """Wherever they come from; pytest's own reporter counts the phases by what they return."""
+    pytester.makepyfile(
+        statuses="""
+        def pytest_report_teststatus(report):
+            if report.when == "teardown":
+                return "torn down", "t", "TORN DOWN"
+        """
+    )
+    pytester.makeconftest(
+        f"""
+        import pytest, statuses
+        def pytest_configure(config):
+            if {place == "conftest"}:
+                config.pluginmanager.register(statuses)
+        @pytest.fixture
+        def late(pytestconfig):
+            if {place == "fixture"}:
+                pytestconfig.pluginmanager.register(statuses)
+        def pytest_terminal_summary(terminalreporter):
+            counts = {{name: len(reports) for name, reports in terminalreporter.stats.items()}}
+            terminalreporter.write_line(f"READ counts {{sorted(counts.items())}}")
+        """
+    )
+    pytester.makepyfile("def test_one(): pass\ndef test_two(late): pass\ndef test_three(): pass\n")
+    by_hand = pytester.runpytest_subprocess("-p", "no:pyimages")
+    run = run_images()
+    expected = {
+        "conftest": "('', 3), ('passed', 3), ('torn down', 3)",
+        "fixture": "('', 4), ('passed', 3), ('torn down', 2)",
+    }
+    assert read_lines(by_hand.stdout.str()) == read_lines(run.out) == [f"READ counts [{expected[place]}]"]
+
+
 def test_reporter_of_a_plugin_is_not_seen_either(pytester: pytest.Pytester, run_images: Run) -> None:
     pytester.makeconftest(REPLACES_REPORTER)
     pytester.makepyfile("def test_a(): pass\ndef test_b(): pass")
