@@ -137,7 +137,9 @@ def test_last_use_is_recorded_per_host(shop: Shop, engine: DockerEngine) -> None
 def test_doctor_shows_the_disk_of_the_engine(shop: Shop, raw: Any) -> None:
     folder = raw.info()["DockerRootDir"]
     done = shop("doctor", SLIM)
-    assert re.search(rf"(?m)^disk +0 B in 0 images of this project; \S+ \wB free at {re.escape(folder)}$", done.stdout)
+    # An engine may have a file system of its own.
+    free = rf"; \S+ \wB free at {re.escape(folder)}" if Path(folder).is_dir() else ""
+    assert re.search(rf"(?m)^disk +0 B in 0 images of this project{free}$", done.stdout)
 
 
 def test_dry_run_age_and_use(shop: Shop, engine: DockerEngine, raw: Any) -> None:
