@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,8 +14,11 @@ from pytest_pyimages.runs.events import End, Event, Exit, Internal
 from pytest_pyimages.runs.job import Job
 from pytest_pyimages.text import clean_line
 
-# How a damaged worker ends: the exit status of the process of pytest, and what its traceback contains.
-WORKER_FAILED, WORKER_FRAME = 3, "<pyimages worker"
+# How a damaged worker ends: the exit status of the process of pytest, and the files in its traceback.
+WORKER_FAILED, WORKER_FILE = 3, "<pyimages worker"
+PROGRAM_FILE = "<pyimages worker program>"  # starts pytest as by hand
+_FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line ', re.MULTILINE)
+_EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Exit|Warning|Interrupt)(?:: .+)?")
 NO_PYTEST = "pytest cannot be imported"
 
 
@@ -90,6 +94,8 @@ class EndedRun:
         elif end is None:
             problem = f"the pytest process ended with exit status {last.status} without finishing its session"
             running = progress.ended_by(last)
+            if not progress.has_begun:
+                problem = _join_exception(problem, stderr)
         elif last.lingered:
             problem = (
                 "the suite's threads or exit handlers went on after pytest, idle for 30 s or with 120 s of processor"
@@ -166,10 +172,25 @@ def require_worker(progress: Progress, end: RunEnd) -> None:
     if progress.records == 0 and "exit status 137" not in end.problem:
         lines = end.stderr.strip().splitlines()
         reason = f"{end.problem}: {lines[-1]}" if lines else end.problem
-    elif last is not None and last.status == WORKER_FAILED and progress.end is None and WORKER_FRAME in end.stderr:
+    elif last is not None and last.status == WORKER_FAILED and progress.end is None and _is_of_worker(end.stderr):
         reason = end.stderr.strip().splitlines()[-1]
     if reason:
         raise BrokenImageError(clean_line(reason))
+
+
+def _is_of_worker(stderr: str) -> bool:
+    """Whether a traceback is of the worker itself, and not of pytest, which it has started."""
+    files = [match["file"] for match in _FRAME.finditer(stderr)]
+    return bool(files) and (
+        files[-1].startswith(WORKER_FILE)
+        or (PROGRAM_FILE not in files and any(file.startswith(WORKER_FILE) for file in files))
+    )
+
+
+def _join_exception(problem: str, stderr: str) -> str:
+    """Return a problem with the exception in the last line of a traceback, if there is one."""
+    lines = stderr.strip().splitlines()
+    return f"{problem}: {clean_line(lines[-1])}" if lines and _EXCEPTION.fullmatch(lines[-1]) else problem
 
 
 def name_signal(number: int) -> str:

@@ -103,3 +103,35 @@ def test_suite_that_ends_the_process_is_not_a_damaged_image(pytester: pytest.Pyt
     assert run.result.ret == pytest.ExitCode.TESTS_FAILED
     assert run.calls.count("commit") == 0
     assert "built again" not in run.out
+
+
+@pytest.mark.parametrize(
+    ("files", "args", "error"),
+    [
+        pytest.param(
+            {"conftest": "def pytest_cmdline_main(): raise AttributeError('no Str')"},
+            [],
+            "AttributeError: no Str",
+            id="main",
+        ),
+        pytest.param(
+            {"conftest": "def pytest_addoption(parser): raise KeyError('x')"}, [], "KeyError: 'x'", id="options"
+        ),
+        pytest.param(
+            {"broken": "def pytest_load_initial_conftests(): raise TypeError"},
+            ["-p", "broken"],
+            "TypeError",
+            id="plugin",
+        ),
+    ],
+)
+def test_pytest_that_fails_before_its_session_is_not_a_damaged_image(
+    pytester: pytest.Pytester, run_images: Run, files: dict[str, str], args: list[str], error: str
+) -> None:
+    """An old pytest cannot run on a new Python; its image must not be built again in each session."""
+    pytester.makepyfile(**files)
+    run = run_images(*args, engine=ENGINE.format(repr(sys.executable)))
+    assert run.result.ret == pytest.ExitCode.TESTS_FAILED
+    assert run.calls.count("commit") == 0
+    assert "built again" not in run.out
+    assert run.images["3.12"]["problem"].endswith(f" without finishing its session: {error}")
