@@ -7,6 +7,7 @@ here, and even a known one (``-n``, ``--cov``, ``-W error::project.Warning``) mu
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -142,7 +143,7 @@ class CommandLine:
         for argument in self.arguments:
             if argument.value is not None and _is_foreign(argument.name):
                 shown.append(f"{argument.name}={HIDDEN}")
-            elif argument.may_be_value and not (cwd / argument.words[0].partition("::")[0]).exists():
+            elif argument.may_be_value and not _exists(cwd, argument.words[0]):
                 shown.append(HIDDEN)
             else:
                 shown += argument.words
@@ -281,6 +282,11 @@ class CommandLine:
             if argument.name == "--dist" and argument.value == "each":
                 return "--dist=each", _EACH
         return None
+
+
+def _exists(cwd: Path, word: str) -> bool:
+    """Return whether a word is a path or a node id; it may be longer than a path may be."""
+    return os.path.exists(cwd / word.partition("::")[0])  # noqa: PTH110 - see above
 
 
 def _use_oldest_name(argument: Argument) -> Argument:

@@ -100,7 +100,8 @@ def list_named_plugins(invocation: Invocation) -> list[str]:
 
 def _find_source(folder: str | Path, name: str) -> Path | None:
     module = Path(folder, *name.split("."))
-    return next((file for file in (module / "__init__.py", module.with_suffix(".py")) if file.is_file()), None)
+    files = (module / "__init__.py", module.with_suffix(".py"))
+    return next((file for file in files if os.path.isfile(file)), None)  # noqa: PTH113 - any text
 
 
 def _find_entry_points(path: Sequence[str]) -> set[str]:

@@ -97,7 +97,9 @@ class Invocation(Immutable):
         if self.ini.get("py_images_install"):  # its paths are relative to that of the ini file
             return self.rootdir
         paths = (self.cwd / path.partition("::")[0] for path in self.typed.paths)
-        folders = [path if path.is_dir() else path.parent for path in paths if path.exists()]
+        # os.path: of any text, which may be longer than a path, or in a folder that this user may not enter
+        existing = (path for path in paths if os.path.exists(path))  # noqa: PTH110
+        folders = [path if path.is_dir() else path.parent for path in existing]
         near = Path(os.path.commonpath(folders)) if folders else self.cwd
         return find_project_folder(self.rootdir, Path(os.path.normpath(near)))
 

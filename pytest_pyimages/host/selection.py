@@ -11,6 +11,7 @@ Arguments that were not typed, and values of options that only the suite knows, 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -135,7 +136,7 @@ def find_targets(invocation: Invocation, labels: Sequence[str]) -> list[Target]:
             is_certain = not argument.may_precede_values
         else:
             word = argument.words[0]
-            is_path = "::" not in word and (invocation.cwd / word).exists()  # with such a name
+            is_path = "::" not in word and os.path.exists(invocation.cwd / word)  # noqa: PTH110 - any text
             nodeid, image = (word, "") if is_path else split_nodeid(word, labels)
             for_all = not image or not is_certain or ("::" in word and may_have_parameter(nodeid, image, invocation))
             found.append(Target(word=word, nodeid=nodeid, image=image, is_certain=is_certain, for_all=for_all))
@@ -171,7 +172,7 @@ def selects_tests(invocation: Invocation) -> bool:
     """
     typed = invocation.typed
     is_id = any("::" in position for position in typed.positions)  # also one that may be a value
-    is_file = any(not (invocation.cwd / path).is_dir() for path in typed.paths)
+    is_file = any(not os.path.isdir(invocation.cwd / path) for path in typed.paths)  # noqa: PTH112 - any text
     return invocation.command_line.has(*_SELECTING) or is_id or is_file
 
 

@@ -141,7 +141,7 @@ def _find_stray_images(invocation: Invocation) -> Iterator[str]:
 
 
 def _is_image(word: str, folder: Path) -> bool:
-    if not _PERHAPS_IMAGE.match(word) or "::" in word or (folder / word).exists():
+    if not _PERHAPS_IMAGE.match(word) or "::" in word or _exists(folder / word):
         return False
     from pytest_pyimages.matrix import parse_matrix
 

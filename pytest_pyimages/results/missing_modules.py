@@ -246,9 +246,11 @@ class MissingModules:
             nested = [folder / name for folder in below for name in _NESTED if (folder / name).is_dir()]
             for folder in (root, *(path for path in below if not is_environment(path)), *nested):
                 package = folder / name
-                if (folder / f"{name}.py").is_file() or (package / "__init__.py").is_file():
+                # os.path: of any text that a suite names
+                if os.path.isfile(folder / f"{name}.py") or os.path.isfile(package / "__init__.py"):  # noqa: PTH113
                     return folder
-                if folder == root and any(package.glob("*.py")):  # a package without __init__.py
+                is_folder = folder == root and os.path.isdir(package)  # noqa: PTH112
+                if is_folder and any(package.glob("*.py")):  # a package without __init__.py
                     return folder
         return None
 
@@ -259,10 +261,11 @@ class MissingModules:
         """
         path = place.joinpath(*name.split("."))
         missing = _no_module([name])
-        if "." in name and not path.is_dir() and not path.with_suffix(".py").is_file():
+        is_folder, is_file = os.path.isdir(path), os.path.isfile(path.with_suffix(".py"))  # noqa: PTH112, PTH113
+        if "." in name and not is_folder and not is_file:
             folder = os.path.relpath(path.parent, project.root)
             return f"{missing} · {folder} has no such file; if it is generated, do so in py_images_setup"
-        file = path if path.is_dir() else path.with_suffix(".py")
+        file = path if is_folder else path.with_suffix(".py")
         if not file.resolve().is_relative_to(self._source.resolve()):
             link = os.path.relpath(file, project.root)
             return f"{missing} · {link} is a link to {file.resolve()}, but containers only see {self._source}"

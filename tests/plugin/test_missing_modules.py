@@ -125,3 +125,11 @@ def test_program_that_tests_miss_is_named(pytester: pytest.Pytester, run_images:
     run = run_images(*args, images="3.12,3.14-slim")
     note = message("results", "no-known-program", labels="3.12, 3.14-slim", tests="2 tests", program="no-such-git")
     assert f" note: {note}\n" in run.out
+
+
+@pytest.mark.parametrize("name", ["x" * 300, f"own.{'x' * 300}", f"own.part.{'x' * 300}"])
+def test_a_module_whose_name_is_longer_than_a_path(pytester: pytest.Pytester, run_images: Run, name: str) -> None:
+    pytester.makepyfile(test_one=f"import {name}", **{"own/__init__": "", "own/part/__init__": ""})
+    run = run_images()
+    assert run.result.ret == 2
+    assert "could not be shown" not in run.out

@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.plugin.conftest import ImagesRun
+from tests.support.golden import message
 
 Run = Callable[..., ImagesRun]
 
@@ -286,3 +287,61 @@ def test_a_node_id_as_long_as_a_document(pytester: pytest.Pytester, run_images: 
     )
     run = run_images("-q", "--tb=no")
     assert (run.result.ret, run.images["3.12"]["counts"]["passed"], run.images["3.12"]["counts"]["failed"]) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("text", ["x" * 300, "a/b" * 200, "\N{CJK UNIFIED IDEOGRAPH-65E5}" * 200])
+@pytest.mark.parametrize(("image", "labels"), [("", ("3.12", "3.13")), ("[3.13]", ("3.13",))])
+def test_a_node_id_longer_than_a_path(
+    pytester: pytest.Pytester, run_images: Run, text: str, image: str, labels: tuple[str, ...]
+) -> None:
+    """Operating systems limit the parts of paths to 255 bytes."""
+    pytester.makepyfile(
+        test_it=f"""
+        import pytest
+        @pytest.mark.parametrize("number", [1, 2], ids=[{text!r}, "short"])
+        def test_x(number): pass
+        """
+    )
+    shown = text.encode("unicode_escape").decode()
+    run = run_images(f"test_it.py::test_x[{shown}]{image}", images="3.12,3.13")
+    assert (run.result.ret, run.result.parseoutcomes()["passed"]) == (0, len(labels))
+    assert run.tests == {f"test_it.py::test_x[{shown}]": dict.fromkeys(labels, "passed")}
+
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        ((LONG,), 4),
+        ((f"{LONG}/test_it.py",), 4),
+        ((f"test_it.py::{LONG}",), 4),
+        ((f"--deselect={LONG}", "--ignore", LONG), 0),
+        (("--its-option", LONG), 4),
+        (("-p", LONG), 4),
+        ((f"--py-images-baseline={LONG}.json",), 4),
+    ],
+    ids=["path", "folder", "node id", "left out", "value", "plugin", "baseline"],
+)
+def test_arguments_longer_than_a_path(
+    pytester: pytest.Pytester, run_images: Run, arguments: tuple[str, ...], status: int
+) -> None:
+    pytester.makepyfile(test_it="def test_x(): pass")
+    run = run_images(*arguments)
+    assert run.result.ret == status
+    assert "INTERNALERROR" not in run.out + run.err
+    assert "Traceback" not in run.err
+
+
+@pytest.mark.parametrize(
+    ("option", "file"), [("--junitxml", f"{LONG}.xml"), ("--py-images-report", f"{LONG}.html")], ids=["junit", "report"]
+)
+def test_a_name_that_is_too_long_for_a_report(
+    pytester: pytest.Pytester, run_images: Run, option: str, file: str
+) -> None:
+    pytester.makepyfile(test_it="def test_x(): pass")
+    run = run_images(f"{option}={file}")
+    path = pytester.path / file
+    text = message("host", "report-not-writable", origin=option, path=path, reason="File name too long")
+    assert (run.result.ret, run.err.strip()) == (4, f"ERROR: {text}")

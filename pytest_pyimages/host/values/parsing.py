@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +32,7 @@ def parse_report_file(origin: str, name: str, cwd: Path) -> Path:
     if path.suffix not in REPORT_SUFFIXES:
         *others, last = REPORT_SUFFIXES
         raise ConfigurationError(f'{origin}: unknown format "{name}"', f"must end in {', '.join(others)} or {last}")
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - any text
         raise ConfigurationError(f"{origin}: {name} is a directory", "name a file")
     return path
 

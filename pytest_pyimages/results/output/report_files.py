@@ -28,7 +28,11 @@ def check_writable(origin: str, path: Path) -> None:
 
     :raises ConfigurationError: with the reason.
     """
-    existing = next(place for place in (path, *path.parents) if place.exists())
+    try:
+        existing = next(place for place in (path, *path.parents) if place.exists())
+    except OSError as error:  # the name is too long, or this user may not enter the folder
+        reason = error.strerror or str(error)
+        raise ConfigurationError(f"{origin}: {path} cannot be written: {reason}", "name another file") from error
     reason = ""
     if existing != path and not existing.is_dir():
         reason = f"{existing} is not a directory"

@@ -155,6 +155,9 @@ def test_notes_say_what_was_taken_for_a_test(tmp_path: Path) -> None:
         ("tests -k a", True),
         ("tests t.py", True),
         ("t.py::a", True),
+        (f"t.py::a[{'x' * 300}]", True),
+        (f"{'x' * 300}/t.py", True),
+        (f"tests --its-option={'x' * 300}", False),
     ],
 )
 def test_selects_tests(tmp_path: Path, typed: str, expected: bool) -> None:
