@@ -59,15 +59,14 @@ def attend(child, job):
 def kill_background():
     """Kill what the command has left running in a container that was started ahead, which does not end with it.
 
-    The engine would wait for these processes, which have the output open.
+    The engine would wait for these processes, which have the output open. The parent of a process that an engine starts
+    in a container is outside of the container's processes, and shown as 0 (pid_namespaces(7)).
     """
-    try:
-        with open("/proc/1/cmdline") as file:
-            is_container = "pyimages" in file.read()  # else these would be the processes of a machine
-        if is_container and os.getpid() != 1:
+    if os.getppid() == 0 and os.getpid() != 1:  # else these may be the processes of a machine
+        try:
             os.kill(-1, signal.SIGKILL)  # all but this process and the first one (kill(2))
-    except (IOError, OSError):  # there are none, or they belong to another user
-        pass
+        except OSError:  # there are none, or they belong to another user
+            pass
 
 
 def load_worker():
