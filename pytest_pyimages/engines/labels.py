@@ -28,6 +28,7 @@ REFERENCE_LABEL = LABEL + ".reference"  # of the base image
 BASE_LABEL = LABEL + ".base"  # id of the base image
 CONTENTS_LABEL = LABEL + ".contents"  # requirements and the file they come from: JSON (images.labels)
 OPTIONS_LABEL = LABEL + ".options"  # options of pytest whose plugins were added, one per line
+REPLACED_LABEL = LABEL + ".replaced"  # why an image of the same recipe before it did not work; may be empty
 INDEXES_LABEL = LABEL + ".indexes"  # digest of the settings that decide where packages come from, 16 hex digits
 REQUEST_LABEL = LABEL + ".asked"  # digest of the project's requirements, without base image and versions of ours
 

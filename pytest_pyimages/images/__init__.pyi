@@ -1,6 +1,7 @@
 from pytest_pyimages.images.bases import BaseImages as BaseImages
 from pytest_pyimages.images.bases import Listener as Listener
 from pytest_pyimages.images.environments import BuiltImage as BuiltImage
+from pytest_pyimages.images.environments import DamagedImage as DamagedImage
 from pytest_pyimages.images.environments import EnvironmentImages as EnvironmentImages
 from pytest_pyimages.images.export.contents import read_contents as read_contents
 from pytest_pyimages.images.export.dockerfile import MARK as MARK

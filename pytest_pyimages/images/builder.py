@@ -16,6 +16,7 @@ from pytest_pyimages.engines.labels import (
     LAYERS_LABEL,
     PROJECT_LABEL,
     RECIPE_LABEL,
+    REPLACED_LABEL,
     ROOT_LABEL,
 )
 from pytest_pyimages.errors import BuildError, EngineError, ImageNotFound
@@ -46,10 +47,10 @@ class ImageBuilder:
         self.abort = self._step.abort
         self.join = self._step.join
 
-    def build(self, plan: ImagePlan, base: ImageInfo, reference: str, *, is_fresh: bool = False) -> None:
+    def build(self, plan: ImagePlan, base: ImageInfo, reference: str, *, replaced: str = "") -> None:
         """Build an image on the project's last image with the same foundation, or else on the base image.
 
-        :param is_fresh: never on an earlier image, which may be damaged.
+        :param replaced: why the last image of this recipe did not work; then never on an earlier image.
         :raises BuildError: with the problem and the last lines of the log.
         """
         require_python(plan, base)
@@ -61,10 +62,11 @@ class ImageBuilder:
             INDEXES_LABEL: hash_choices(plan, can_mount=self._source.mode == "overlay"),
             **make_labels(plan, base),
             LAYERS_LABEL: "1",
+            REPLACED_LABEL: replaced,  # else that of the image that it is built on
         }
         wheels = self._build_wheels(plan, base) if plan.recipe.build_in == "full" else None
         # uv would build again where it upgrades what an image has.
-        last = None if is_fresh or wheels is not None else self._find_last(labels)
+        last = None if replaced or wheels is not None else self._find_last(labels)
         if last is not None:
             layers = str(int(last.labels[LAYERS_LABEL]) + 1)
             try:

@@ -7,13 +7,20 @@ import time
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from filelock import FileLock, Timeout
 
 from pytest_pyimages.containers import Lease, Source, acquire_lock
 from pytest_pyimages.engines import ImageInfo
-from pytest_pyimages.engines.labels import EXECUTABLE_LABEL, KIND_LABEL, LABEL, PYTHON_LABEL, RECIPE_LABEL
+from pytest_pyimages.engines.labels import (
+    EXECUTABLE_LABEL,
+    KIND_LABEL,
+    LABEL,
+    PYTHON_LABEL,
+    RECIPE_LABEL,
+    REPLACED_LABEL,
+)
 from pytest_pyimages.errors import BuildError
 from pytest_pyimages.images.bases import BaseImages
 from pytest_pyimages.images.full_image import describe_left_out
@@ -47,8 +54,16 @@ class BuiltImage(Immutable):
     worker: str = ""  #: SHA-256 of the worker's modules in it, hex digits; empty: not known
     user: str = ""  #: that its containers run as; empty for root
     cached: bool  #: whether it was not built in this session
+    replaced: str = ""  #: why an image of the same recipe before it did not work, if that is why it was built
     is_pulled: bool = False  #: from a registry, in this session
     build_seconds: float  #: to build or to pull it
+
+
+class DamagedImage(NamedTuple):
+    """An environment image that did not work."""
+
+    id: str
+    reason: str
 
 
 def _describe_implementation(plan: ImagePlan, image: ImageInfo) -> str:
@@ -93,10 +108,10 @@ class EnvironmentImages:
         """Wait until all builds have cleaned up; return the threads that have not at the deadline (monotonic)."""
         return () if self._builder is None else self._builder.join(deadline)
 
-    def ensure(self, plan: ImagePlan, *, damaged: BuiltImage | None = None) -> BuiltImage:
+    def ensure(self, plan: ImagePlan, *, damaged: DamagedImage | None = None) -> BuiltImage:
         """Return the environment image of a plan; pull or build it if the engine does not have it.
 
-        :param damaged: an image that did not work, to be replaced by one that is built from the base image.
+        :param damaged: to be replaced by an image that is built from the base image.
         :raises BuildError: with the problem and the last lines of the log.
         :raises EngineError: if the engine itself fails.
         """
@@ -134,11 +149,12 @@ class EnvironmentImages:
             worker=image.labels.get(f"{LABEL}.worker", ""),
             user=image.user,
             cached=origin != "built",
+            replaced=image.labels.get(REPLACED_LABEL, ""),
             is_pulled=origin == "pulled",
             build_seconds=seconds,
         )
 
-    def _find(self, plan: ImagePlan, reference: str, damaged: BuiltImage | None) -> ImageInfo | None:
+    def _find(self, plan: ImagePlan, reference: str, damaged: DamagedImage | None) -> ImageInfo | None:
         """Return the image if the engine has it, it is the one that this plugin has built, and is not damaged."""
         image = self._engine.find_image(reference)
         if image is None or (damaged is not None and image.id == damaged.id):
@@ -156,7 +172,7 @@ class EnvironmentImages:
         return self._lease.build_locks / f"{reference.rpartition(':')[2]}-{engine}.lock"
 
     def _obtain(
-        self, plan: ImagePlan, base: ImageInfo, reference: str, damaged: BuiltImage | None
+        self, plan: ImagePlan, base: ImageInfo, reference: str, damaged: DamagedImage | None
     ) -> tuple[ImageInfo, Origin]:
         """Pull or build an image unless another session does; return it, and how it was obtained."""
         mutex = FileLock(self.find_lock(reference), thread_local=False)
@@ -178,7 +194,7 @@ class EnvironmentImages:
                 found = self._registries.find(plan, base, reference, can_mount=can_mount)
                 if found is not None:
                     return found, "pulled"
-            self._load_builder().build(plan, base, reference, is_fresh=damaged is not None)
+            self._load_builder().build(plan, base, reference, replaced="" if damaged is None else damaged.reason)
             found = self._engine.find_image(reference)
         finally:
             # A session that waits for this file, or creates it again, looks for the image before it builds.

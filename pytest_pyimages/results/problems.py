@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_pyimages.results.outcome import ImageResult
-from pytest_pyimages.runs import RunEnd
+from pytest_pyimages.runs import NO_PYTEST, RunEnd
 
 if TYPE_CHECKING:
     from pytest_pyimages.results.replay.image_run import ImageRun
@@ -32,6 +32,8 @@ def describe_problem(run: ImageRun, end: RunEnd, *, rootdir: str, left: int | No
         return end.problem, end.stderr
     if run.gave_up:
         return run.gave_up, end.stderr
+    if run.internal.startswith(NO_PYTEST):
+        return run.internal, end.stderr
     if run.internal or end.status == pytest.ExitCode.INTERNAL_ERROR:
         return "INTERNALERROR of pytest in the container", run.internal or end.stderr
     if end.status == pytest.ExitCode.USAGE_ERROR:

@@ -5,6 +5,7 @@ from pytest_pyimages.runs.changes import ChangesJob as ChangesJob
 from pytest_pyimages.runs.changes import SourceChanges as SourceChanges
 from pytest_pyimages.runs.coverage_data import NOTHING as NOTHING
 from pytest_pyimages.runs.coverage_data import CoverageFiles as CoverageFiles
+from pytest_pyimages.runs.ended import NO_PYTEST as NO_PYTEST
 from pytest_pyimages.runs.ended import BrokenImageError as BrokenImageError
 from pytest_pyimages.runs.ended import RunEnd as RunEnd
 from pytest_pyimages.runs.job import CoverageJob as CoverageJob

@@ -159,10 +159,11 @@ def describe_limit(name: str, job: Job) -> str:
     return f"stopped, because it reported nothing for {job.silence or 0:g} s (--py-images-silence)"
 
 
-def require_worker(progress: Progress, end: RunEnd) -> None:
+def require_worker(progress: Progress, end: RunEnd, known: str) -> None:
     """Check that the worker and pytest have begun, or that the suite itself may be why they have not.
 
-    :raises BrokenImageError: if the image must be the reason.
+    :param known: a reason for which the image has been built again already, in vain.
+    :raises BrokenImageError: if the image must be damaged.
     """
     if progress.has_begun:
         return
@@ -174,7 +175,7 @@ def require_worker(progress: Progress, end: RunEnd) -> None:
         reason = f"{end.problem}: {lines[-1]}" if lines else end.problem
     elif last is not None and last.status == WORKER_FAILED and progress.end is None and _is_of_worker(end.stderr):
         reason = end.stderr.strip().splitlines()[-1]
-    if reason:
+    if reason and clean_line(reason) != known:
         raise BrokenImageError(clean_line(reason))
 
 

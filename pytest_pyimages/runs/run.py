@@ -51,12 +51,15 @@ def make_spec(job: Job, lease: Lease) -> ContainerSpec:
 class Run:
     """One container. ``execute`` belongs to one thread; ``send``, ``stop`` and ``kill`` may come from any other."""
 
-    def __init__(self, engine: Engine, lease: Lease, source: Source, job: Job, *, is_cached: bool = False) -> None:
+    def __init__(
+        self, engine: Engine, lease: Lease, source: Source, job: Job, *, known_fault: str | None = None
+    ) -> None:
         """Prepare a run.
 
-        :param is_cached: the image may have been damaged since it was built, which is then an error of its own.
+        :param known_fault: of a cached image, which may have been damaged since it was built: why the image before it
+            was replaced, or an empty text. With the same fault, it is not damaged. None: the image is new.
         """
-        self._is_cached = is_cached
+        self._known_fault = known_fault
         self._engine = engine
         self._lease = lease
         self._source = source
@@ -107,8 +110,8 @@ class Run:
                     raise self._process.make_not_visible_error(progress.missing_source)
                 ended = EndedRun(self._engine, container, self._job, progress, lambda: self._process.is_stopped)
                 end = ended.assess(problem, output.text)
-                if self._is_cached and not self._process.is_stopped:
-                    require_worker(progress, end)
+                if self._known_fault is not None and not self._process.is_stopped:
+                    require_worker(progress, end, self._known_fault)
                 if progress.early:
                     emit(progress.early)
                 done(end)

@@ -13,7 +13,7 @@ from pytest_pyimages.containers import Lease
 from pytest_pyimages.engines import NO_OPTIONS
 from pytest_pyimages.errors import ConnectionLostError, EngineError, ImageNotFound
 from pytest_pyimages.host import Settings
-from pytest_pyimages.images import BuiltImage, ImagePlan, LastUsed, identify_project
+from pytest_pyimages.images import BuiltImage, DamagedImage, ImagePlan, LastUsed, identify_project
 from pytest_pyimages.runs import BrokenImageError, CoverageJob, Job, Run, RunEnd
 from pytest_pyimages.runs.events import Event
 from pytest_pyimages.session.jobs import make_job, make_services
@@ -155,22 +155,23 @@ class ImageWork:
     ) -> None:
         label, damaged = unit.plan.tag.label, None
         try:
-            self._run(backend, unit, replace(self._job(unit, image), network=network), ended, is_cached=image.cached)
+            self._run(backend, unit, replace(self._job(unit, image), network=network), ended, image)
         except ImageNotFound:  # it has just been pruned
             pass
         except (BrokenImageError, EngineError) as error:
             is_damaged = isinstance(error, BrokenImageError) or any(word in error.message for word in _LOST_FILES)
             is_lost = isinstance(error, ConnectionLostError) or self._backends.is_lost(backend, image.id)
-            if ended.is_reported or not image.cached or not is_damaged or is_lost:
+            is_known = error.message == image.replaced
+            if ended.is_reported or not image.cached or not is_damaged or is_known or is_lost:
                 raise
             self._outbox.note(f"{label}: the cached image was damaged ({error.message}); it was built again")
-            damaged = image
+            damaged = DamagedImage(image.id, error.message)
         else:
             return
         job = self._job(unit, self._ensure(backend, unit, damaged))
         self._run(backend, unit, replace(job, network=network), ended)
 
-    def _ensure(self, backend: Backend, unit: Unit, damaged: BuiltImage | None = None) -> BuiltImage:
+    def _ensure(self, backend: Backend, unit: Unit, damaged: DamagedImage | None = None) -> BuiltImage:
         plan = unit.plan
         image, label = backend.environments.ensure(plan, damaged=damaged), plan.tag.label
         self._last_used.touch(image.id, identify_project(plan.project), self._settings.invocation.project_folder)
@@ -187,10 +188,14 @@ class ImageWork:
             backend.new_images.append(image.id)
         return image
 
-    def _run(self, backend: Backend, unit: Unit, job: Job, ended: EndReporter, *, is_cached: bool = False) -> None:
-        """Run one container."""
+    def _run(self, backend: Backend, unit: Unit, job: Job, ended: EndReporter, image: BuiltImage | None = None) -> None:
+        """Run one container.
+
+        :param image: the job's, if it may be damaged.
+        """
         label = unit.plan.tag.label if job.report is None else REPORT
-        run = Run(backend.engine, self._lease, backend.source, job, is_cached=is_cached)
+        known_fault = image.replaced if image is not None and image.cached else None
+        run = Run(backend.engine, self._lease, backend.source, job, known_fault=known_fault)
         run.bytecode.say = partial(self._progress, label)
 
         def end(run_end: RunEnd) -> None:

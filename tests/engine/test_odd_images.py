@@ -9,6 +9,7 @@ from tests.support.jobs import Job, counts
 
 from .containers import Derive
 
+SLIM = "3.12-slim"
 OLD = """
 [[tool.pyimages.overrides]]
 select = "3.12-slim"
@@ -56,3 +57,18 @@ def test_two_references_of_one_image(job: Job, derive: Derive) -> None:
     assert all(f"test_it.py::test_passes[{label}] PASSED" in done.stdout for label in (twin, first))
     failures = re.findall(r"(?m)^E .*assert not '(\w{32})'", done.stdout)
     assert len(set(failures)) == 1
+
+
+def test_pytest_that_cannot_be_imported_is_built_again_once(job: Job) -> None:
+    """It is no damaged image, as the second build has shown: its Python has no module ``imp``."""
+    (job.folder / "requirements.txt").write_text(f"pytest==4.6.11\n{job.unique_requirement}\n")
+    job.write(test_it="def test_it(): pass\n")
+    outputs, cached = [], []
+    for _ in range(3):
+        done = job.run(images=SLIM)
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert job.images[SLIM]["problem"] == message("images", "no-pytest", reason="No module named 'imp'")
+        outputs.append(done.stdout)
+        cached.append(job.images[SLIM]["cached"])
+    assert cached == [False, False, True], outputs
+    assert ["built again" in output for output in outputs] == [False, True, False]

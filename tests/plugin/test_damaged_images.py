@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.engines import ContainerSpec, ImageInfo
-from pytest_pyimages.engines.labels import KIND_LABEL, LABEL, PYTHON_LABEL, RECIPE_LABEL
+from pytest_pyimages.engines.labels import KIND_LABEL, LABEL, PYTHON_LABEL, RECIPE_LABEL, REPLACED_LABEL
 from pytest_pyimages.errors import EngineError
 from tests.plugin.conftest import ImagesRun
 from tests.support.fake_engine import FakeEngine
@@ -80,6 +80,41 @@ def test_damaged_image_is_built_again(
     run.result.stdout.fnmatch_lines([f" note: {note}"])
     assert (run.images["3.12"]["counts"]["passed"], run.images["3.12"]["cached"]) == (1, False)
     assert run.calls.count("commit") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "problem"),
+    [
+        pytest.param(
+            "read -r job; echo bad marshal data >&2; exit 1",
+            "the container ended with exit status 1 before the run was complete: bad marshal data",
+            "the container ended with exit status 1 before the run was complete",
+            id="no-worker",
+        ),
+        pytest.param(
+            'exec {python} -S "$@"',
+            "pytest cannot be imported: No module named 'pytest'",
+            "pytest cannot be imported: No module named 'pytest'",
+            id="no-pytest",
+        ),
+    ],
+)
+def test_image_that_was_built_again_in_vain_is_an_error(
+    run_images: Run, tmp_path: Path, text: str, reason: str, problem: str
+) -> None:
+    """A pytest that is too old for its Python, or PYTHONHOME in the settings: each session would build it."""
+    program = script(tmp_path, text.format(python=sys.base_prefix + "/bin/python3"))
+    run = run_images(engine=ENGINE.format(f"{program}, labels={{{REPLACED_LABEL!r}: {reason!r}}}"))
+    assert run.result.ret == pytest.ExitCode.TESTS_FAILED
+    assert run.calls.count("commit") == 0
+    assert "built again" not in run.out
+    assert run.images["3.12"]["problem"] == problem
+
+
+def test_image_that_fails_for_another_reason_is_built_again(run_images: Run, tmp_path: Path) -> None:
+    program = script(tmp_path, "read -r job; echo bad marshal data >&2; exit 1")
+    run = run_images(engine=ENGINE.format(f"{program}, labels={{{REPLACED_LABEL!r}: 'lost layers'}}"))
+    assert (run.result.ret, run.calls.count("commit")) == (0, 1)
 
 
 def test_image_without_its_layers_is_built_again(run_images: Run) -> None:
