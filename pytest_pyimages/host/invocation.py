@@ -212,6 +212,9 @@ def _find_setup(line: CommandLine, paths: Sequence[str], cwd: Path) -> _Setup:
     }
     accepted = inspect.signature(determine_setup).parameters
     found = _Setup(*determine_setup(**{name: value for name, value in given.items() if name in accepted})[:3])
+    if "override_ini" not in accepted:  # pytest 8 keeps them elsewhere, from arguments that the host's pytest lacks
+        overrides = dict(value.split("=", 1) for value in given["override_ini"] if "=" in value)
+        found = found._replace(inicfg={**found.inicfg, **overrides})
     return found._replace(rootdir=literal) if literal else found
 
 

@@ -1,4 +1,4 @@
-"""pytest's limit for warnings, and its cache."""
+"""pytest's limit for warnings, its cache, and keys of its ini file on the command line."""
 
 from __future__ import annotations
 
@@ -55,6 +55,31 @@ def test_an_image_that_may_have_too_many_warnings(pytester: pytest.Pytester, run
     pytester.makeini("[pytest]\nmax_warnings = 1\n")
     pytester.makepyfile(test_it=SUITE)
     assert run_images(images="3.12,3.14-slim?").result.ret == 0
+
+
+@pytest.mark.parametrize(
+    ("ini", "args", "line"),
+    [
+        pytest.param("", ["-o", "console_output_style=count"], "test_it.py .. *[[]2/2]", id="option"),
+        pytest.param("", ["--override-ini=console_output_style=count"], "test_it.py .. *[[]2/2]", id="long option"),
+        pytest.param(
+            "console_output_style = classic", ["-o", "console_output_style=count"], "test_it.py .. *[[]2/2]", id="both"
+        ),
+        pytest.param(
+            "",
+            ["-o", "verbosity_test_cases=1"],
+            "test_it.py::test_b[[]3.12] PASSED*",
+            id="verbosity",
+            marks=pytest.mark.skipif(pytest.version_tuple < (8, 1), reason="the key came with pytest 8.1"),
+        ),
+    ],
+)
+def test_the_host_takes_ini_keys_from_the_command_line(
+    pytester: pytest.Pytester, run_images: Run, ini: str, args: list[str], line: str
+) -> None:
+    pytester.makeini(f"[pytest]\n{ini}\n")
+    pytester.makepyfile(test_it="def test_a(): pass\ndef test_b(): pass")
+    run_images(*args).result.stdout.fnmatch_lines([line])
 
 
 def test_the_cache_is_shown_by_the_host(pytester: pytest.Pytester, run_images: Run) -> None:
