@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from _pytest.terminal import TerminalReporter
 
 from tests.plugin.conftest import ImagesRun, make_distribution
 
@@ -52,12 +53,15 @@ LISTENERS = {
 }
 WITHOUT_DOTS = {
     "-v": ["-v"],
-    "times": ["-o", "console_output_style=times"],
-    "verbosity_test_cases": ["-o", "verbosity_test_cases=1"],
     "durations": ["--durations=3"],
     "without terminal": ["-p", "no:terminal"],
     "duplicates": ["--keep-duplicates", "test_many.py", "test_many.py"],
 }
+
+if pytest.version_tuple >= (8, 1):
+    WITHOUT_DOTS["verbosity_test_cases"] = ["-o", "verbosity_test_cases=1"]
+if pytest.version_tuple >= (8, 4):
+    WITHOUT_DOTS["times"] = ["-o", "console_output_style=times"]
 
 
 @pytest.fixture
@@ -99,7 +103,8 @@ def test_dots_are_those_of_the_hooks(
     out, drawn = compared(*args)
     expected, none = compared(*args, listener=LISTENERS["logstart"])
     assert none == 0
-    assert drawn > 100, out
+    if hasattr(TerminalReporter, "_write_progress_information_if_past_edge"):  # since pytest 8.3
+        assert drawn > 100, out
     assert out == expected
 
 

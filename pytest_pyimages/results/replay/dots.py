@@ -24,24 +24,29 @@ _STYLES = (False, "progress", "count")  # of the progress at the end of a line; 
 
 
 class Dots:
-    """Draws tests of the file whose line the terminal reporter is writing."""
+    """Draws tests of the file whose line the terminal reporter is writing.
 
-    def __init__(self, terminal: TerminalReporter, progress: Progress) -> None:
+    :param terminal: pytest's own, whose private attributes are used as it does itself.
+    """
+
+    def __init__(self, terminal: Any, progress: Progress) -> None:
         self._terminal = terminal
         self._progress = progress
-        self._write = terminal._tw.write  # noqa: SLF001 - as the reporter itself does, here and below
+        self._expected = terminal._session.testscollected  # noqa: SLF001
+        self._write = terminal._tw.write  # noqa: SLF001
         self._shows_progress = bool(terminal._show_progress_info)  # noqa: SLF001
 
     def draw(self, report: pytest.TestReport) -> bool:
         """Draw and count a test that passed; return whether that was done."""
         terminal = self._terminal
         passed = terminal.stats.get("passed")
-        if passed is None:  # the first changes the colour of the last line, too
+        # The first changes the colour of the last line, too. With the last one, some versions of pytest write "[100%]".
+        if passed is None or len(self._progress) + 1 >= self._expected:
             return False
         passed.append(report)
         self._progress.count()
         self._write(".", green=True)
-        if self._shows_progress and not terminal._is_last_item:  # noqa: SLF001
+        if self._shows_progress:
             terminal._write_progress_information_if_past_edge()  # noqa: SLF001
         return True
 
@@ -60,7 +65,7 @@ def make_dots(config: pytest.Config, terminal: Any, progress: Progress) -> Dots 
         type(terminal) is not TerminalReporter
         or terminal._show_progress_info not in _STYLES  # noqa: SLF001
         or getattr(terminal, "_progress_nodeids_reported", None) is not progress
-        or not hasattr(terminal, "_write_progress_information_if_past_edge")  # since pytest 8.4
+        or not hasattr(terminal, "_write_progress_information_if_past_edge")  # since pytest 8.3
         or config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES) > 0
     ):
         return None
