@@ -88,7 +88,7 @@ class Suite:
         # How often containers on lost machines have reported a node id, and the current ones.
         self._done: Counter[str] = Counter()
         self._reported: list[Counter[str]] = [Counter() for _ in range(count)]
-        self._reported_once: Counter[Hashable] = Counter()  # what is reported once: how often
+        self._reported_once: Counter[Hashable] = Counter()  # by key: how often a part has reported it
         self._summaries: list[str] = []
 
     @property
