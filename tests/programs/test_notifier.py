@@ -62,7 +62,10 @@ def test_what_editors_do_after_a_save_is_no_change(tmp_path: Path) -> None:
         assert names() == ["large.bin modified"]
 
 
-@pytest.mark.parametrize("name", ["#a.py#", ".#a.py", "a.py~", ".a.py.swp", ".a.py.kate-swp", "4913"])
+@pytest.mark.parametrize(
+    "name",
+    ["#a.py#", ".#a.py", "a.py~", ".a.py.swp", ".a.py.kate-swp", "4913", ".0123456789abcdef0123456789abcdef.tmp"],
+)
 def test_temporary_files_of_editors_are_not_noticed(tmp_path: Path, name: str) -> None:
     with ChangedFiles(tmp_path) as files:
         assert files.read_until_now() == [], "the folder is empty"

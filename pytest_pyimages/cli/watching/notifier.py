@@ -34,6 +34,7 @@ LONGEST_MILLISECONDS = 200  # or if changes go on
 RETRY_SECONDS = 0.05  # until the watcher is set up
 # Of emacs (auto-saved files) and of Kate, beside those that the library knows.
 EDITORS_FILES = (r"^#.*#$", r"\.kate-swp$")
+OWN_FILES = (rf"^{re.escape(PROBE_PREFIX)}", r"^\.[0-9a-f]{32}\.tmp$")  # the second: of atomic_write
 HASHED_BYTES = 1 << 20  # at most: a larger file has changed if anything is reported of it
 
 
@@ -45,7 +46,7 @@ def main() -> None:
     mark, marked = own / "mark", threading.Event()
     threading.Thread(target=_mark_on_request, args=(mark, marked), daemon=True).start()
     known = watchfiles.DefaultFilter.ignore_entity_patterns
-    ignored = (*known, *EDITORS_FILES, rf"^{re.escape(PROBE_PREFIX)}")
+    ignored = (*known, *EDITORS_FILES, *OWN_FILES)
     accepts = watchfiles.DefaultFilter(ignore_dirs=tuple(NO_SOURCE), ignore_entity_patterns=ignored)
 
     def is_source(change: Change, path: str) -> bool:
