@@ -143,7 +143,7 @@ class CommandLine:
         for argument in self.arguments:
             if argument.value is not None and _is_foreign(argument.name):
                 shown.append(f"{argument.name}={HIDDEN}")
-            elif argument.may_be_value and not _exists(cwd, argument.words[0]):
+            elif argument.may_be_value and not exists(cwd / argument.words[0].partition("::")[0]):
                 shown.append(HIDDEN)
             else:
                 shown += argument.words
@@ -284,9 +284,9 @@ class CommandLine:
         return None
 
 
-def _exists(cwd: Path, word: str) -> bool:
-    """Return whether a word is a path or a node id; it may be longer than a path may be."""
-    return os.path.exists(cwd / word.partition("::")[0])  # noqa: PTH110 - see above
+def exists(path: Path) -> bool:
+    """Return whether a path exists; a word of the command line may be longer than a path may be."""
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises an error then
 
 
 def _use_oldest_name(argument: Argument) -> Argument:

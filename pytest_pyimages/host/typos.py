@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pyimages.errors import ConfigurationError
-from pytest_pyimages.host.command_line import CommandLine
+from pytest_pyimages.host.command_line import CommandLine, exists
 from pytest_pyimages.host.expressions import split_brackets
 from pytest_pyimages.host.invocation import Invocation
 from pytest_pyimages.host.option_table import INI_KEYS, OPTION_NAMES, OPTIONS, has_misspelt_option
@@ -68,7 +68,7 @@ def check_paths(invocation: Invocation) -> None:
         return
     for word in invocation.typed.paths:
         name = word.partition("::")[0]
-        if not _exists(invocation.cwd / name) and not _exists(invocation.cwd / split_brackets(name)[0]):
+        if not exists(invocation.cwd / name) and not exists(invocation.cwd / split_brackets(name)[0]):
             raise ConfigurationError(f"file or directory not found: {word}{_suggest_path(invocation.cwd, name)}")
 
 
@@ -104,13 +104,6 @@ def _has_setup(invocation: Invocation) -> bool:
     return isinstance(overrides, list) and any(isinstance(each, dict) and "setup" in each for each in overrides)
 
 
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # longer than a path may be, or with a null character
-        return False
-
-
 def _suggest_path(folder: Path, name: str) -> str:
     path = Path(name)
     try:
@@ -141,7 +134,7 @@ def _find_stray_images(invocation: Invocation) -> Iterator[str]:
 
 
 def _is_image(word: str, folder: Path) -> bool:
-    if not _PERHAPS_IMAGE.match(word) or "::" in word or _exists(folder / word):
+    if not _PERHAPS_IMAGE.match(word) or "::" in word or exists(folder / word):
         return False
     from pytest_pyimages.matrix import parse_matrix
 
